@@ -1,0 +1,4 @@
+export { assert, AssertionError, unreachable } from "./assert.js";
+export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
+export { type ErrorCode, UndercroftError } from "./errors.js";
+export { alignUp, describe, GiB, KiB, MiB, parseDuration, parseSize } from "./units.js";
