@@ -1,4 +1,5 @@
 export { assert, AssertionError, unreachable } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
+export { isWellFormed } from "./text.js";
 export { alignUp, describe, GiB, KiB, MiB, parseDuration, parseSize } from "./units.js";

@@ -1,0 +1,192 @@
+// The configuration of a cache. Called once, when a cache is opened; below this door no option has a default and
+// none is checked again. Invariant: a Config is plain data (no functions), so the same one is posted to workers.
+
+import { resolve } from "node:path";
+
+import { GiB, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
+import type { CacheOptions, EvictionPolicy } from "./options.js";
+import {
+  assertOptions,
+  optionsOf,
+  oneOf,
+  optionRangeError,
+  optionTypeError,
+} from "./option-error.js";
+import { fetchDefaultsOf, parseTtl, type OperationDefaults } from "./operation-options.js";
+
+/** A checked configuration: every value present, in base units, frozen, structured-cloneable. */
+export interface Config extends OperationDefaults {
+  readonly name: string;
+  readonly memoryBytes: number;
+  readonly disk: { readonly path: string; readonly capacityBytes: number } | null;
+  /** `Infinity` = no expiry. */
+  readonly ttlMs: number;
+  readonly staleForMs: number;
+  readonly eviction: EvictionPolicy;
+  readonly near: {
+    readonly mode: "shared" | "frozen" | "copy";
+    readonly maxEntries: number;
+    readonly maxBytes: number;
+  } | null;
+  readonly classInstances: "throw" | "plain";
+  readonly codec: "msgpack" | "json" | "custom";
+  /** "msgpack", "json", or the custom codec's own name: what a directory's manifest remembers. */
+  readonly codecName: string;
+}
+
+export const memoryBytesMin = MiB;
+/** 65,536 pages of 64 KiB less one, so that every offset and every end of a range fits 32 bits. */
+export const memoryBytesMax = 4 * GiB - 64 * KiB;
+export const diskBytesMin = MiB;
+export const nameLengthMax = 64;
+/** A `Map`, of which the near cache is made, holds at most 2^24 entries. */
+export const nearEntriesMax = 2 ** 24;
+
+const cacheOptionNames = [
+  "name",
+  "memory",
+  "disk",
+  "ttl",
+  "staleFor",
+  "eviction",
+  "near",
+  "classInstances",
+  "codec",
+  "clock",
+] as const;
+
+/**
+ * The frozen configuration that `options` mean. The only maker of a {@link Config}.
+ *
+ * @throws TypeError or RangeError naming the option, the value given and what is allowed.
+ */
+export function resolveConfig(options: CacheOptions<unknown>): Config {
+  assertOptions("", options, cacheOptionNames);
+  assertClock(options.clock);
+  const ttlMs = options.ttl === undefined ? Infinity : parseTtl("ttl", options.ttl);
+  const staleForMs =
+    options.staleFor === undefined ? 0 : parseDuration("staleFor", options.staleFor);
+  const setDefaults = Object.freeze({ ttlMs, staleForMs, tags: Object.freeze<string[]>([]) });
+  const codecName = codecNameOf(options.codec);
+  return Object.freeze({
+    name: options.name === undefined ? "default" : checkedName("name", options.name),
+    memoryBytes: memoryBytesOf(options.memory),
+    disk: diskOf(options.disk),
+    ttlMs,
+    staleForMs,
+    eviction: evictionOf(options.eviction),
+    near: nearOf(options.near),
+    classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
+    codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
+    codecName,
+    setDefaults,
+    fetchDefaults: fetchDefaultsOf(setDefaults),
+  });
+}
+
+function checkedName(option: string, name: unknown): string {
+  const allowed = `a string of 1 to ${nameLengthMax} characters`;
+  if (typeof name !== "string") throw optionTypeError(option, name, allowed);
+  if (name.length === 0 || name.length > nameLengthMax) {
+    throw optionRangeError(option, name, allowed);
+  }
+  return name;
+}
+
+function memoryBytesOf(memory: unknown): number {
+  const bytes = parseSize("memory", memory === undefined ? "64mb" : memory);
+  if (bytes < memoryBytesMin) {
+    throw optionRangeError(
+      "memory",
+      memory,
+      'at least 1 MiB ("1mb"), which index and segments need',
+    );
+  }
+  if (bytes > memoryBytesMax) {
+    throw optionRangeError(
+      "memory",
+      memory,
+      `at most ${memoryBytesMax} bytes (4 GiB - 64 KiB), since one cache is one WebAssembly memory of 32-bit offsets`,
+    );
+  }
+  return bytes;
+}
+
+function diskOf(disk: unknown): Config["disk"] {
+  if (disk === undefined) return null;
+  const given = optionsOf("disk", disk, ["path", "capacity"]);
+  const path = given["path"];
+  if (typeof path !== "string") throw optionTypeError("disk.path", path, "the path of a directory");
+  if (path === "" || path.includes("\0")) {
+    throw optionRangeError("disk.path", path, "the path of a directory, not empty, without NUL");
+  }
+  const capacity = given["capacity"] === undefined ? "1gb" : given["capacity"];
+  const capacityBytes = parseSize("disk.capacity", capacity);
+  if (capacityBytes < diskBytesMin) {
+    throw optionRangeError("disk.capacity", capacity, 'at least 1 MiB ("1mb")');
+  }
+  return Object.freeze({ path: resolve(path), capacityBytes });
+}
+
+const evictionPolicies = ["s3-fifo", "fifo"] as const;
+const plannedPolicies: readonly unknown[] = ["lru", "lfu", "sieve"];
+
+function evictionOf(eviction: unknown): EvictionPolicy {
+  if (plannedPolicies.includes(eviction)) {
+    throw optionRangeError(
+      "eviction",
+      eviction,
+      '"s3-fifo" or "fifo", as that policy is not available in this version',
+    );
+  }
+  return oneOf("eviction", eviction, evictionPolicies, "s3-fifo");
+}
+
+function nearOf(near: unknown): Config["near"] {
+  if (near === false) return null;
+  if (near !== undefined && typeof near !== "object") {
+    throw optionTypeError("near", near, "false or { mode, maxEntries, maxBytes }");
+  }
+  const given = optionsOf("near", near === undefined ? {} : near, [
+    "mode",
+    "maxEntries",
+    "maxBytes",
+  ]);
+  const maxEntries = given["maxEntries"] === undefined ? 16_384 : given["maxEntries"];
+  const allowed = `a whole number from 1 to ${nearEntriesMax}`;
+  if (typeof maxEntries !== "number") {
+    throw optionTypeError("near.maxEntries", maxEntries, allowed);
+  }
+  if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > nearEntriesMax) {
+    throw optionRangeError("near.maxEntries", maxEntries, allowed);
+  }
+  const maxBytes = given["maxBytes"] === undefined ? "16mb" : given["maxBytes"];
+  const bytes = parseSize("near.maxBytes", maxBytes);
+  if (bytes < 1) throw optionRangeError("near.maxBytes", maxBytes, "at least 1 byte");
+  const mode = oneOf("near.mode", given["mode"], ["shared", "frozen", "copy"], "shared");
+  return Object.freeze({ mode, maxEntries, maxBytes: bytes });
+}
+
+function codecNameOf(codec: unknown): string {
+  if (typeof codec !== "object" || codec === null) {
+    return oneOf("codec", codec, ["msgpack", "json"], "msgpack");
+  }
+  // A codec may be an instance of a class with more members, so unknown ones are left alone here.
+  const { name, encode, decode } = codec as Readonly<Record<string, unknown>>;
+  if (typeof encode !== "function") {
+    throw optionTypeError("codec.encode", encode, "a function from a value to a Uint8Array");
+  }
+  if (typeof decode !== "function") {
+    throw optionTypeError("codec.decode", decode, "a function from a Uint8Array to a value");
+  }
+  return checkedName("codec.name", name);
+}
+
+function assertClock(clock: unknown): void {
+  if (clock === undefined) return;
+  const now: unknown =
+    typeof clock === "object" && clock !== null ? Reflect.get(clock, "now") : undefined;
+  if (typeof now !== "function") {
+    throw optionTypeError("clock", clock, "an object with now(), which gives milliseconds");
+  }
+}

@@ -1,0 +1,1 @@
+export { createHasher, type Hasher } from "./hasher.js";
