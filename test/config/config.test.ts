@@ -1,0 +1,183 @@
+import { resolve } from "node:path";
+import { expect, test } from "vitest";
+import { GiB, KiB, MiB } from "../../dist/src/base/mod.js";
+import { type CacheOptions, resolveConfig } from "../../dist/src/config/mod.js";
+
+/** Options as plain JavaScript would hand them in. */
+const open = (options: unknown) => resolveConfig(options as CacheOptions);
+
+test("resolveConfig() without options gives every default", () => {
+  expect(resolveConfig({})).toEqual({
+    name: "default",
+    memoryBytes: 64 * MiB,
+    disk: null,
+    ttlMs: Infinity,
+    staleForMs: 0,
+    eviction: "s3-fifo",
+    near: { mode: "shared", maxEntries: 16_384, maxBytes: 16 * MiB },
+    classInstances: "throw",
+    codec: "msgpack",
+    codecName: "msgpack",
+    setDefaults: { ttlMs: Infinity, staleForMs: 0, tags: [] },
+    fetchDefaults: {
+      ttlMs: Infinity,
+      staleForMs: 0,
+      tags: [],
+      softTimeoutMs: Infinity,
+      hardTimeoutMs: Infinity,
+      negativeTtlMs: 0,
+      forceRefresh: false,
+      signal: undefined,
+    },
+  });
+});
+
+test("resolveConfig() takes every option", () => {
+  const config = resolveConfig({
+    name: "agents",
+    memory: "256mb",
+    disk: { path: "./cache", capacity: "4gb" },
+    ttl: "1h",
+    staleFor: 5000,
+    eviction: "fifo",
+    near: { mode: "frozen", maxEntries: 1, maxBytes: 1 },
+    classInstances: "plain",
+    codec: "json",
+    clock: { now: () => 0 },
+  });
+  expect(config).toMatchObject({
+    name: "agents",
+    memoryBytes: 256 * MiB,
+    disk: { path: resolve("cache"), capacityBytes: 4 * GiB },
+    ttlMs: 3_600_000,
+    staleForMs: 5000,
+    eviction: "fifo",
+    near: { mode: "frozen", maxEntries: 1, maxBytes: 1 },
+    classInstances: "plain",
+    codec: "json",
+    codecName: "json",
+  });
+});
+
+test("a Config is frozen all through and survives structured clone", () => {
+  const codec = { name: "mine", encode: () => new Uint8Array(1), decode: () => 1 };
+  const config = resolveConfig({ disk: { path: "x" }, codec, clock: { now: () => 0 } });
+  for (const part of [config, config.disk, config.near, config.setDefaults, config.fetchDefaults]) {
+    expect(Object.isFrozen(part)).toBe(true);
+  }
+  expect(structuredClone(config)).toEqual(config);
+  expect(config.codec).toBe("custom");
+  expect(config.codecName).toBe("mine");
+});
+
+test("undefined is as good as missing; a codec may be an instance of a class", () => {
+  class Codec {
+    name = "mine";
+    encode(): Uint8Array {
+      return new Uint8Array(1);
+    }
+    decode(): unknown {
+      return 1;
+    }
+  }
+  const config = open({
+    name: undefined,
+    memory: undefined,
+    disk: undefined,
+    ttl: undefined,
+    near: undefined,
+    codec: undefined,
+  });
+  expect(config).toEqual(resolveConfig({}));
+  expect(resolveConfig({ codec: new Codec() }).codec).toBe("custom");
+  expect(resolveConfig({ near: false }).near).toBe(null);
+});
+
+test("memory is bounded at both ends", () => {
+  expect(resolveConfig({ memory: MiB }).memoryBytes).toBe(MiB);
+  expect(resolveConfig({ memory: 4 * GiB - 64 * KiB }).memoryBytes).toBe(4 * GiB - 64 * KiB);
+  expect(() => resolveConfig({ memory: MiB - 1 })).toThrow(
+    "Cannot use option memory: current value is 1048575; it must be at least 1 MiB",
+  );
+  expect(() => resolveConfig({ memory: "4gb" })).toThrow(
+    'Cannot use option memory: current value is "4gb"; it must be at most 4294901760 bytes (4 GiB - 64 KiB), since one',
+  );
+  expect(resolveConfig({ disk: { path: "x", capacity: MiB } }).disk?.capacityBytes).toBe(MiB);
+  expect(() => resolveConfig({ disk: { path: "x", capacity: MiB - 1 } })).toThrow("disk.capacity");
+});
+
+test.each(["lru", "lfu", "sieve"])("the policy %s is not available in this version", (eviction) => {
+  expect(() => open({ eviction })).toThrow(
+    `Cannot use option eviction: current value is "${eviction}"; it must be "s3-fifo" or "fifo", as that policy is not available in this version`,
+  );
+});
+
+test.each<[unknown, string]>([
+  [null, "options"],
+  [[], "options"],
+  [{ name: 1 }, "name"],
+  [{ memory: null }, "memory"],
+  [{ memory: {} }, "memory"],
+  [{ disk: null }, "disk"],
+  [{ disk: "./cache" }, "disk"],
+  [{ disk: {} }, "disk.path"],
+  [{ disk: { path: 1 } }, "disk.path"],
+  [{ disk: { path: "x", capacity: true } }, "disk.capacity"],
+  [{ ttl: null }, "ttl"],
+  [{ staleFor: {} }, "staleFor"],
+  [{ eviction: 1 }, "eviction"],
+  [{ near: true }, "near"],
+  [{ near: null }, "near"],
+  [{ near: { maxEntries: "1" } }, "near.maxEntries"],
+  [{ near: { mode: 1 } }, "near.mode"],
+  [{ classInstances: true }, "classInstances"],
+  [{ codec: null }, "codec"],
+  [{ codec: {} }, "codec.encode"],
+  [{ codec: { encode: () => 1 } }, "codec.decode"],
+  [{ codec: { encode: () => 1, decode: () => 1 } }, "codec.name"],
+  [{ clock: 1 }, "clock"],
+  [{ clock: {} }, "clock"],
+])("resolveConfig(%o) is a TypeError naming %s", (options, option) => {
+  expect(() => open(options)).toThrow(TypeError);
+  expect(() => open(options)).toThrow(`Cannot use option ${option}: current value is `);
+});
+
+test.each<[unknown, string]>([
+  [{ name: "" }, "name"],
+  [{ name: "x".repeat(65) }, "name"],
+  [{ memory: "64" }, "memory"],
+  [{ disk: { path: "" } }, "disk.path"],
+  [{ disk: { path: "a\0b" } }, "disk.path"],
+  [{ ttl: 0 }, "ttl"],
+  [{ ttl: -1 }, "ttl"],
+  [{ ttl: NaN }, "ttl"],
+  [{ ttl: "0s" }, "ttl"],
+  [{ ttl: "soon" }, "ttl"],
+  [{ staleFor: -1 }, "staleFor"],
+  [{ eviction: "arc" }, "eviction"],
+  [{ near: { mode: "deep" } }, "near.mode"],
+  [{ near: { maxEntries: 0 } }, "near.maxEntries"],
+  [{ near: { maxEntries: 1.5 } }, "near.maxEntries"],
+  [{ near: { maxEntries: 2 ** 24 + 1 } }, "near.maxEntries"],
+  [{ near: { maxBytes: 0 } }, "near.maxBytes"],
+  [{ classInstances: "keep" }, "classInstances"],
+  [{ codec: "v8" }, "codec"],
+  [{ codec: { name: "", encode: () => 1, decode: () => 1 } }, "codec.name"],
+])("resolveConfig(%o) is a RangeError naming %s", (options, option) => {
+  expect(() => open(options)).toThrow(RangeError);
+  expect(() => open(options)).toThrow(`Cannot use option ${option}: current value is `);
+});
+
+test.each<[unknown, string, string]>([
+  [{ max: 5 }, "max", "name, memory, disk, ttl"],
+  [{ disk: { path: "x", size: 1 } }, "disk.size", "path, capacity"],
+  [{ near: { max: 1 } }, "near.max", "mode, maxEntries, maxBytes"],
+])(
+  "resolveConfig(%o) refuses the unknown %s and lists what there is",
+  (options, option, allowed) => {
+    expect(() => open(options)).toThrow(RangeError);
+    expect(() => open(options)).toThrow(
+      `Cannot use option ${option}: there is no such option; allowed are ${allowed}`,
+    );
+  },
+);

@@ -1,0 +1,178 @@
+import { expect, test } from "vitest";
+import {
+  assertKey,
+  type FetchOptions,
+  keyBytesMax,
+  resolveConfig,
+  resolveFetchOptions,
+  resolveSetOptions,
+  type SetOptions,
+} from "../../dist/src/config/mod.js";
+
+const config = resolveConfig({ ttl: "1h", staleFor: "5m" });
+const set = (options: unknown) => resolveSetOptions(options as SetOptions, config);
+const fetch = (options: unknown) => resolveFetchOptions(options as FetchOptions, config);
+
+test("without options both give a constant of the configuration", () => {
+  expect(resolveSetOptions(undefined, config)).toBe(config.setDefaults);
+  expect(resolveFetchOptions(undefined, config)).toBe(config.fetchDefaults);
+  expect(config.setDefaults).toEqual({ ttlMs: 3_600_000, staleForMs: 300_000, tags: [] });
+});
+
+test("resolveSetOptions() takes each option and leaves the others to the cache", () => {
+  expect(set({})).toEqual(config.setDefaults);
+  expect(set({ ttl: undefined, staleFor: undefined, tags: undefined })).toEqual(config.setDefaults);
+  expect(set({ ttl: 5 })).toEqual({ ttlMs: 5, staleForMs: 300_000, tags: [] });
+  expect(set({ ttl: "5m", staleFor: 0, tags: ["a", "b", "a"] })).toEqual({
+    ttlMs: 300_000,
+    staleForMs: 0,
+    tags: ["a", "b"],
+  });
+  expect(set({ ttl: Infinity }).ttlMs).toBe(Infinity);
+});
+
+test("tags are a copy, so that changing the caller's array changes nothing", () => {
+  const tags = ["a"];
+  const resolved = set({ tags });
+  tags.push("b");
+  expect(resolved.tags).toEqual(["a"]);
+  expect(Object.isFrozen(resolved.tags)).toBe(true);
+});
+
+test("tags are bounded in number and in bytes", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => `tag${i}`);
+  expect(set({ tags: many(16) }).tags).toHaveLength(16);
+  expect(() => set({ tags: many(17) })).toThrow(RangeError);
+  expect(set({ tags: ["x".repeat(1024)] }).tags).toHaveLength(1);
+  expect(() => set({ tags: ["x".repeat(1025)] })).toThrow(RangeError);
+  expect(() => set({ tags: ["é".repeat(512), "x"] })).toThrow(RangeError);
+});
+
+test("resolveFetchOptions() takes each option", () => {
+  const { signal } = new AbortController();
+  expect(fetch({})).toEqual(config.fetchDefaults);
+  expect(
+    fetch({
+      ttl: 1,
+      staleFor: 2,
+      tags: ["t"],
+      timeout: { soft: "1s", hard: "2s" },
+      negativeTtl: "10s",
+      forceRefresh: true,
+      signal,
+    }),
+  ).toEqual({
+    ttlMs: 1,
+    staleForMs: 2,
+    tags: ["t"],
+    softTimeoutMs: 1000,
+    hardTimeoutMs: 2000,
+    negativeTtlMs: 10_000,
+    forceRefresh: true,
+    signal,
+  });
+  expect(fetch({ timeout: "3s" })).toMatchObject({ softTimeoutMs: Infinity, hardTimeoutMs: 3000 });
+  expect(fetch({ timeout: { soft: 5 } })).toMatchObject({
+    softTimeoutMs: 5,
+    hardTimeoutMs: Infinity,
+  });
+  expect(fetch({ timeout: Infinity })).toMatchObject({ hardTimeoutMs: Infinity });
+  expect(fetch({ timeout: 2 ** 31 - 1 })).toMatchObject({ hardTimeoutMs: 2 ** 31 - 1 });
+});
+
+test.each<[unknown, string]>([
+  [{ ttl: null }, "ttl"],
+  [{ ttl: true }, "ttl"],
+  [{ staleFor: [] }, "staleFor"],
+  [{ tags: "a" }, "tags"],
+  [{ tags: [1] }, "tags[0]"],
+  // A hole reads as undefined.
+  [{ tags: Object.assign([], { 1: "a" }) }, "tags[0]"],
+  [{ tags: ["a", "\ud800"] }, "tags[1]"],
+  [null, "options"],
+  [5, "options"],
+])("set and fetch with %o are a TypeError naming %s", (options, option) => {
+  for (const resolve of [set, fetch]) {
+    expect(() => resolve(options)).toThrow(TypeError);
+    expect(() => resolve(options)).toThrow(`Cannot use option ${option}: current value is `);
+  }
+});
+
+test.each<[unknown, string]>([
+  [{ ttl: 0 }, "ttl"],
+  [{ ttl: -5 }, "ttl"],
+  [{ ttl: NaN }, "ttl"],
+  [{ ttl: "never" }, "ttl"],
+  [{ staleFor: -1 }, "staleFor"],
+  [{ tags: [""] }, "tags[0]"],
+])("set and fetch with %o are a RangeError naming %s", (options, option) => {
+  for (const resolve of [set, fetch]) {
+    expect(() => resolve(options)).toThrow(RangeError);
+    expect(() => resolve(options)).toThrow(`Cannot use option ${option}: current value is `);
+  }
+});
+
+test.each<[unknown, ErrorConstructor, string]>([
+  [{ timeout: 0 }, RangeError, "timeout"],
+  [{ timeout: 2 ** 31 }, RangeError, "timeout"],
+  [{ timeout: { soft: 0 } }, RangeError, "timeout.soft"],
+  [{ timeout: { hard: "30d" } }, RangeError, "timeout.hard"],
+  [{ timeout: null }, TypeError, "timeout"],
+  [{ negativeTtl: -1 }, RangeError, "negativeTtl"],
+  [{ forceRefresh: 1 }, TypeError, "forceRefresh"],
+  [{ signal: {} }, TypeError, "signal"],
+  [{ signal: null }, TypeError, "signal"],
+])("fetch with %o is refused", (options, kind, option) => {
+  expect(() => fetch(options)).toThrow(kind);
+  expect(() => fetch(options)).toThrow(`Cannot use option ${option}: current value is `);
+});
+
+test("unknown options are refused and the known ones listed", () => {
+  expect(() => set({ tll: 5 })).toThrow(
+    "Cannot use option tll: there is no such option; allowed are ttl, staleFor, tags",
+  );
+  expect(() => set({ timeout: 5 })).toThrow(RangeError);
+  expect(() => fetch({ retries: 5 })).toThrow(
+    "allowed are ttl, staleFor, tags, timeout, negativeTtl",
+  );
+  expect(() => fetch({ timeout: { firm: 1 } })).toThrow(
+    "Cannot use option timeout.firm: there is no",
+  );
+});
+
+test.each<unknown>([
+  "a",
+  "u7:a:helper",
+  "\u4e00\u{1f600}",
+  "x".repeat(keyBytesMax),
+  new Uint8Array(1),
+  Buffer.alloc(keyBytesMax),
+])("assertKey() takes a fitting key", (key) => {
+  expect(() => assertKey(key)).not.toThrow();
+});
+
+test.each<unknown>([
+  "",
+  new Uint8Array(0),
+  "a\ud800",
+  1,
+  null,
+  undefined,
+  {},
+  [],
+  new ArrayBuffer(1),
+  1n,
+  Symbol("k"),
+])("assertKey(%o) is a TypeError", (key) => {
+  expect(() => assertKey(key)).toThrow(TypeError);
+  expect(() => assertKey(key)).toThrow("Cannot use key: current value is ");
+});
+
+test.each<unknown>([
+  "x".repeat(keyBytesMax + 1),
+  "\u4e00".repeat(21_846),
+  new Uint8Array(keyBytesMax + 1),
+])("assertKey() refuses more than 64 KiB of UTF-8", (key) => {
+  expect(() => assertKey(key)).toThrow(RangeError);
+  expect(() => assertKey(key)).toThrow("it must have at most 65536");
+});
