@@ -1,0 +1,46 @@
+// `npm run bench [-- filter …]`: runs every suite whose name contains a filter, each case in a process of its own, prints
+// a table per suite and writes bench/results/<suite>.json.
+
+import { fork } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { printTable, writeResults } from "./report.js";
+import type { Row } from "./suite.js";
+import * as suites from "./suites/mod.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const filters = process.argv.slice(2);
+const chosen = Object.values(suites).filter(
+  ({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)),
+);
+if (chosen.length === 0) {
+  const names = Object.values(suites).map(({ name }) => name);
+  throw new Error(`No suite is named like ${filters.join(", ")}; there are ${names.join(", ")}`);
+}
+
+for (const suite of chosen) {
+  const rows: Row[] = [];
+  for (const caseName of suite.cases) {
+    process.stderr.write(`${suite.name}: ${caseName} …\n`);
+    rows.push(...(await runCase(suite.name, caseName)));
+  }
+  printTable(suite, rows);
+  console.log(`\n→ ${writeResults(root, join(root, "bench", "results"), suite, rows)}`);
+}
+
+function runCase(suiteName: string, caseName: string): Promise<Row[]> {
+  const child = fork(fileURLToPath(new URL("case.js", import.meta.url)), [suiteName, caseName], {
+    // A million objects in each of three caches do not fit in the default heap.
+    execArgv: ["--expose-gc", "--enable-source-maps", "--max-old-space-size=8192"],
+  });
+  return new Promise((resolve, reject) => {
+    child.once("message", (rows) => {
+      resolve(rows as Row[]);
+    });
+    child.once("error", reject);
+    child.once("exit", (code) => {
+      reject(new Error(`Case ${caseName} of ${suiteName} ended with ${code} and no rows`));
+    });
+  });
+}

@@ -1,0 +1,13 @@
+// What a suite asks of a cache. Each peer writes its loops out in its own file, so that every call in them has one target
+// and the compiler may inline it: one loop over four kinds of cache would time the loop.
+
+export interface Peer {
+  readonly name: string;
+  /** Stores the entries from `from` up to `to`, under the kept strings where given, else under new ones. */
+  fill(from: number, to: number, keys?: readonly string[]): void | Promise<void>;
+  /** Gets the drawn entries, building each key; returns how many were found. */
+  getFresh(draws: Uint32Array, from: number, to: number): number;
+  /** Gets the drawn entries by strings built once; returns how many were found. */
+  getKept(keys: readonly string[], draws: Uint32Array, from: number, to: number): number;
+  close(): void | Promise<void>;
+}

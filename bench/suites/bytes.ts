@@ -1,0 +1,71 @@
+// What an entry costs: the index alone and everything, by the cache's own account and by the process's resident memory,
+// beside Map and lru-cache holding the same entries as objects. Each peer is measured in a process of its own.
+
+import { openCache } from "../../src/mod.js";
+import { LruCachePeer } from "../peers/lru-cache.js";
+import { MapPeer } from "../peers/map.js";
+import type { Row, Suite } from "../suite.js";
+import { keyOf, profileOf } from "../workload.js";
+
+const memoryLimit = 128 * 1024 ** 2;
+const entriesOfPeers = 500_000;
+
+export const bytes: Suite = {
+  name: "bytes",
+  about:
+    "Bytes per entry of 5 fields (about 146 bytes of msgpack) and a key of 15 to 19. undercroft: memory of 128 MiB filled " +
+    "until it evicts. resident: growth of the process, heap collected before and after.",
+  cases: ["undercroft", "Map", "lru-cache"],
+  run: async (caseName) => {
+    switch (caseName) {
+      case "undercroft":
+        return [await undercroftRow()];
+      case "Map":
+        return [peerRow(new MapPeer())];
+      default:
+        return [peerRow(new LruCachePeer(2 * entriesOfPeers))];
+    }
+  },
+};
+
+async function undercroftRow(): Promise<Row> {
+  const residentBefore = resident();
+  const cache = await openCache({ memory: memoryLimit, near: false });
+  let id = 0;
+  // Filled past its size, so that what is counted is a full cache at its design load.
+  while (id < 4_000_000 && cache.stats().memory.evictions === 0) {
+    for (const last = id + 4096; id < last; id++) cache.set(keyOf(id), profileOf(id));
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  const { memory } = cache.stats();
+  const grown = resident() - residentBefore;
+  await cache.close();
+  return row("undercroft", memory.entries, memory.indexBytes, memory.bytes, grown);
+}
+
+function peerRow(peer: MapPeer | LruCachePeer): Row {
+  const residentBefore = resident();
+  peer.fill(0, entriesOfPeers);
+  const grown = resident() - residentBefore;
+  if (peer.getFresh(Uint32Array.of(0), 0, 1) !== 1) throw new Error(`${peer.name} lost an entry`);
+  return row(peer.name, entriesOfPeers, NaN, NaN, grown);
+}
+
+function row(peer: string, entries: number, index: number, all: number, grown: number): Row {
+  const each = (total: number): number | string =>
+    Number.isNaN(total) ? "" : Number((total / entries).toFixed(1));
+  return {
+    peer,
+    entries,
+    "index bytes per entry": each(index),
+    "all bytes per entry": each(all),
+    "resident per entry": each(grown),
+  };
+}
+
+function resident(): number {
+  for (let i = 0; i < 3; i++) globalThis.gc?.();
+  return process.memoryUsage().rss;
+}

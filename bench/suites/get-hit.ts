@@ -1,0 +1,73 @@
+// A hit in the near cache, against the caches that keep objects and the store that keeps bytes.
+
+import { LmdbPeer } from "../peers/lmdb.js";
+import { LruCachePeer } from "../peers/lru-cache.js";
+import { MapPeer } from "../peers/map.js";
+import type { Peer } from "../peers/peer.js";
+import { UndercroftPeer } from "../peers/undercroft.js";
+import { timeRounds, type Contestant } from "../rounds.js";
+import { timingRows, type Row, type Suite } from "../suite.js";
+import { keptKeys, shuffled, seededRandom, zipfDraws } from "../workload.js";
+
+const drawsLength = 1 << 20;
+const batchSize = 1 << 16;
+const rounds = 15;
+
+export const getHit: Suite = {
+  name: "get-hit",
+  about:
+    "One get that hits, values of 5 fields (about 146 bytes of msgpack), Zipf-like reads. fresh: the key string is built " +
+    "for each get; kept: one string object per key, the one it was set with. Undercroft keeps every value near.",
+  cases: ["1000", "65536", "1000000"],
+  run: async (caseName) => {
+    const entries = Number(caseName);
+    const keys = keptKeys(entries);
+    const peers = await openPeers(entries);
+    const everyId = shuffled(entries, seededRandom(7));
+    for (const peer of peers) {
+      await peer.fill(0, entries, keys);
+      const found = peer.getKept(keys, everyId, 0, entries);
+      if (found !== entries) throw new Error(`${peer.name} holds ${found} of ${entries} entries`);
+    }
+    globalThis.gc?.();
+    const draws = zipfDraws(entries, drawsLength, 42);
+    const fresh = await timeRounds(
+      peers.map((peer) => freshGets(peer, draws)),
+      rounds,
+    );
+    const kept = await timeRounds(
+      peers.map((peer) => keptGets(peer, keys, draws)),
+      rounds,
+    );
+    for (const peer of peers) await peer.close();
+    return [
+      ...timingRows({ entries, key: "fresh" }, fresh),
+      ...timingRows({ entries, key: "kept" }, kept),
+    ] satisfies Row[];
+  },
+};
+
+async function openPeers(entries: number): Promise<Peer[]> {
+  const undercroft = await UndercroftPeer.open({
+    memory: "512mb",
+    near: { maxEntries: 2 * entries, maxBytes: 1024 ** 3 },
+  });
+  return [undercroft, new MapPeer(), new LruCachePeer(2 * entries), new LmdbPeer()];
+}
+
+/** A contestant whose batch walks on through the draws from round to round, and round again at their end. */
+export function freshGets(peer: Peer, draws: Uint32Array): Contestant {
+  const batch = (round: number): number => {
+    const from = (round * batchSize) % draws.length;
+    return peer.getFresh(draws, from, from + batchSize);
+  };
+  return { name: peer.name, size: batchSize, async: false, batch };
+}
+
+export function keptGets(peer: Peer, keys: readonly string[], draws: Uint32Array): Contestant {
+  const batch = (round: number): number => {
+    const from = (round * batchSize) % draws.length;
+    return peer.getKept(keys, draws, from, from + batchSize);
+  };
+  return { name: peer.name, size: batchSize, async: false, batch };
+}
