@@ -1,0 +1,117 @@
+// The cache against a plain Map, by random operations on a manual clock: it may forget, it may not lie. Memory is 1 MiB
+// and the disk 4 MiB, so that eviction, reclaim and refusals all happen. fast-check prints seed and path of a failure.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+import { ManualClock } from "../../dist/src/base/mod.js";
+import { openCache, type Cache, type CacheOptions } from "../../dist/src/mod.js";
+import { diskOperation, operation, type Operation } from "./operation.js";
+import { emptyTally, replay, type Tally } from "./replay.js";
+import { lyingCache, type CacheUnderTest } from "./subject.js";
+import type { Value } from "./values.js";
+
+type Options = Pick<CacheOptions<Value>, "near" | "disk" | "eviction">;
+
+const total = emptyTally();
+const operationsMin = 100_000;
+
+/** Opens a cache, replays on it, closes it. `wrap` is between the cache and the checker. */
+async function check(
+  options: Options,
+  operations: readonly Operation[],
+  wrap: (cache: CacheUnderTest) => CacheUnderTest = (cache) => cache,
+): Promise<Tally> {
+  const clock = new ManualClock();
+  const open = (): Promise<Cache<Value>> =>
+    openCache<Value>({ name: "model", memory: "1mb", clock, ...options });
+  const tally = emptyTally();
+  let cache = await open();
+  const reopen = async (): Promise<CacheUnderTest> => {
+    await cache.close();
+    cache = await open();
+    return wrap(cache);
+  };
+  try {
+    const exact = options.disk === undefined;
+    await replay({ cache: wrap(cache), clock, exact, reopen }, operations, tally);
+  } finally {
+    await cache.close();
+  }
+  for (const name of Object.keys(tally) as (keyof Tally)[]) total[name] += tally[name];
+  return tally;
+}
+
+/** As `check`, with a directory that is gone afterwards. */
+async function checkWithDisk(options: Options, operations: readonly Operation[]): Promise<Tally> {
+  const path = await mkdtemp(join(tmpdir(), "undercroft-model-"));
+  try {
+    return await check({ ...options, disk: { path, capacity: "4mb" } }, operations);
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+const near = fc.constantFrom<Options["near"][]>(
+  undefined,
+  false,
+  { maxEntries: 16 },
+  { mode: "copy" },
+);
+const options = near.map((mode): Options => (mode === undefined ? {} : { near: mode }));
+
+function history(one: fc.Arbitrary<Operation>): fc.Arbitrary<Operation[]> {
+  return fc.array(one, { minLength: 500, maxLength: 1500, size: "max" });
+}
+
+describe("against a Map", () => {
+  test("memory only", { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(options, history(operation), async (given, operations) => {
+        await check(given, operations);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  test("memory and disk, closed and opened again", { timeout: 120_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(options, history(diskOperation), async (given, operations) => {
+        await checkWithDisk(given, operations);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("a long life in memory", { timeout: 120_000 }, async () => {
+    const tally = await check({}, fc.sample(operation, { numRuns: 60_000, seed: 20_250_101 }));
+    expect(tally.operations).toBe(60_000);
+    expect(tally.readBackHits).toBeGreaterThan(0.9 * tally.readBacks);
+    expect(tally.hits).toBeGreaterThan(0.2 * tally.answerable);
+  });
+
+  test("a long life with a disk", { timeout: 120_000 }, async () => {
+    const tally = await checkWithDisk({}, fc.sample(diskOperation, { numRuns: 30_000, seed: 7 }));
+    expect(tally.operations).toBe(30_000);
+    expect(tally.readBackHits).toBeGreaterThan(0.9 * tally.readBacks);
+    expect(tally.hits).toBeGreaterThan(0.3 * tally.answerable);
+  });
+
+  test("a lie told by the real cache once in 1,000 reads would be reported", async () => {
+    const operations = fc.sample(operation, { numRuns: 20_000, seed: 3 });
+    const lying = check({}, operations, (cache) => lyingCache(cache, "older", 1000));
+    await expect(lying).rejects.toThrow(/an older value/);
+  });
+
+  // A cache that always misses never lies, and a run that does nothing never fails: both are red here.
+  test("all of these together did enough, and hit", () => {
+    expect(total.operations).toBeGreaterThan(operationsMin);
+    expect(total.stored).toBeGreaterThan(0.5 * (total.stored + total.refused));
+    expect(total.readBackHits).toBeGreaterThan(0.9 * total.readBacks);
+    expect(total.hits).toBeGreaterThan(0.2 * total.answerable);
+  });
+});

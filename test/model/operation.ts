@@ -1,0 +1,73 @@
+// The operations of the model and how they are drawn: few keys that are met often, many that make pressure, mostly
+// small values, now and then one larger than a segment. Called by model.test.ts.
+
+import fc from "fast-check";
+
+interface Times {
+  readonly ttl: number | undefined;
+  readonly staleFor: number | undefined;
+}
+
+export type Operation =
+  | ({ readonly kind: "set"; key: number; size: number; readBack: boolean } & Times)
+  | ({ readonly kind: "fetch"; key: number; size: number } & Times)
+  | { readonly kind: "getSync" | "get" | "has" | "delete"; key: number }
+  | { readonly kind: "getMany"; keys: number[] }
+  | { readonly kind: "getDuring"; key: number; size: number; change: "set" | "delete" | "clear" }
+  | { readonly kind: "advance"; ms: number }
+  | { readonly kind: "clear" | "flush" | "reopen" };
+
+const hotKeys = 60;
+const keys = 4000;
+
+const key = fc.oneof(
+  { weight: 7, arbitrary: fc.nat({ max: hotKeys - 1 }) },
+  { weight: 3, arbitrary: fc.nat({ max: keys - 1 }) },
+);
+
+const size = fc.oneof(
+  { weight: 300, arbitrary: fc.integer({ min: 0, max: 200 }) },
+  { weight: 150, arbitrary: fc.integer({ min: 200, max: 3000 }) },
+  { weight: 30, arbitrary: fc.integer({ min: 3000, max: 20_000 }) },
+  { weight: 5, arbitrary: fc.integer({ min: 20_000, max: 200_000 }) },
+  { weight: 1, arbitrary: fc.constantFrom(262_144, 524_288, 1_200_000) },
+);
+
+const ttl = fc.option(fc.integer({ min: 1, max: 10_000 }), { nil: undefined, freq: 2 });
+const staleFor = fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 1 });
+const kind = <K extends Operation["kind"]>(name: K): fc.Arbitrary<K> => fc.constant(name);
+
+/** One operation of a memory-only cache. */
+export const operation: fc.Arbitrary<Operation> = fc.oneof(
+  {
+    weight: 150,
+    arbitrary: fc.record({ kind: kind("set"), key, size, readBack: fc.boolean(), ttl, staleFor }),
+  },
+  { weight: 40, arbitrary: fc.record({ kind: kind("fetch"), key, size, ttl, staleFor }) },
+  { weight: 125, arbitrary: fc.record({ kind: kind("getSync"), key }) },
+  { weight: 70, arbitrary: fc.record({ kind: kind("get"), key }) },
+  { weight: 25, arbitrary: fc.record({ kind: kind("has"), key }) },
+  { weight: 30, arbitrary: fc.record({ kind: kind("delete"), key }) },
+  {
+    weight: 10,
+    arbitrary: fc.record({ kind: kind("getMany"), keys: fc.array(key, { maxLength: 6 }) }),
+  },
+  {
+    weight: 20,
+    arbitrary: fc.record({
+      kind: kind("getDuring"),
+      key,
+      size: fc.integer({ min: 0, max: 3000 }),
+      change: fc.constantFrom("set", "set", "delete", "clear"),
+    }),
+  },
+  { weight: 30, arbitrary: fc.record({ kind: kind("advance"), ms: fc.nat({ max: 3000 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("clear") }) },
+);
+
+/** One operation of a cache with a directory. */
+export const diskOperation: fc.Arbitrary<Operation> = fc.oneof(
+  { weight: 300, arbitrary: operation },
+  { weight: 3, arbitrary: fc.record({ kind: kind("flush") }) },
+  { weight: 1, arbitrary: fc.record({ kind: kind("reopen") }) },
+);

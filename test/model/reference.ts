@@ -1,0 +1,60 @@
+// The model beside the machine: which writes of a key a read may answer with. A cache may forget, so a miss is always
+// right; what it answers must be the newest write, whole and not expired. Called by the replay.
+//
+// A key usually has one acceptable write. It has two while a loader runs behind a stale answer: the stale one and the
+// loaded one. Once a read has seen the later, the earlier may not come back.
+
+import { isValueOf, keyName, nameOfValue, type Write } from "./values.js";
+
+export class Reference {
+  readonly #acceptable = new Map<number, readonly Write[]>();
+  /** Every write of a key that was ever stored, for the fault's words only; the last few. */
+  readonly #history = new Map<number, Write[]>();
+
+  /** The writes a read of `key` may see now, expired ones included. */
+  acceptable(key: number): readonly Write[] {
+    return this.#acceptable.get(key) ?? [];
+  }
+
+  /** From now on only `writes` may be read under `key`; none after a delete or a refused set. */
+  accept(key: number, writes: readonly Write[]): void {
+    this.#acceptable.set(key, writes);
+    const history = this.#history.get(key) ?? [];
+    history.push(...writes.filter((write) => !history.includes(write)));
+    this.#history.set(key, history.slice(-8));
+  }
+
+  clear(): void {
+    this.#acceptable.clear();
+  }
+
+  /** True if a read of `key` may be answered at all. */
+  mayHit(key: number, now: number): boolean {
+    return this.acceptable(key).some(({ expiresAt }) => now < expiresAt);
+  }
+
+  /** The fault in answering a read of `key` with `value`, or undefined if it may be. Later reads see no less. */
+  faultOf(key: number, value: unknown, now: number): string | undefined {
+    if (value === undefined) return undefined;
+    const writes = this.acceptable(key);
+    const index = writes.findIndex((write) => isValueOf(value, write));
+    const write = writes[index];
+    if (write === undefined) return this.#wrongValue(key, value);
+    if (now >= write.expiresAt) {
+      return `an expired value of ${keyName(key)}: it expired at ${write.expiresAt}, it is ${now}`;
+    }
+    if (index > 0) this.accept(key, writes.slice(index));
+    return undefined;
+  }
+
+  #wrongValue(key: number, value: unknown): string {
+    const newest = this.acceptable(key).at(-1);
+    const expected = newest === undefined ? "nothing" : `version ${newest.version}`;
+    const older = (this.#history.get(key) ?? []).find((write) => isValueOf(value, write));
+    const what =
+      older === undefined
+        ? `a wrong value, ${nameOfValue(value)}`
+        : `an older value, ${older.version}`;
+    return `${what} for ${keyName(key)}, which has ${expected}`;
+  }
+}

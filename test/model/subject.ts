@@ -1,0 +1,147 @@
+// What the replay needs of a cache, and the doubles that stand in for one: an honest Map, and wrappers that lie in one
+// way each, by which the checker is shown red. Called by replay.ts and model.test.ts.
+
+import type { Value } from "./values.js";
+
+/** The methods the model knows; a `Cache<Value>` has them. */
+export interface CacheUnderTest {
+  set(key: string, value: Value, options?: { ttl?: number; staleFor?: number }): string;
+  getSync(key: string): Value | undefined;
+  get(key: string): Promise<Value | undefined>;
+  getMany(keys: readonly string[]): Promise<Map<string, Value>>;
+  has(key: string): boolean;
+  delete(key: string): boolean;
+  clear(): void;
+  fetch(
+    key: string,
+    loader: () => Promise<Value>,
+    options?: { ttl?: number; staleFor?: number },
+  ): Promise<Value | undefined>;
+  flush(): Promise<void>;
+}
+
+/** A cache with the clock it goes by. */
+export interface Subject {
+  cache: CacheUnderTest;
+  readonly clock: { now(): number; advance(ms: number): void };
+  /** Whether `has` and `delete` know every key exactly; with a disk they go by the index's fingerprints. */
+  readonly exact: boolean;
+  /** Closes the cache and opens its directory again. */
+  readonly reopen?: () => Promise<CacheUnderTest>;
+}
+
+/** An honest cache that forgets nothing, without eviction: what the checker must be content with. */
+export class MapCache implements CacheUnderTest {
+  readonly #entries = new Map<string, { value: Value; expiresAt: number }>();
+  readonly #now: () => number;
+
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  set(key: string, value: Value, options?: { ttl?: number }): string {
+    this.#entries.set(key, { value, expiresAt: this.#now() + (options?.ttl ?? Infinity) });
+    return "stored";
+  }
+
+  getSync(key: string): Value | undefined {
+    const entry = this.#entries.get(key);
+    return entry !== undefined && this.#now() < entry.expiresAt ? entry.value : undefined;
+  }
+
+  get(key: string): Promise<Value | undefined> {
+    return Promise.resolve(this.getSync(key));
+  }
+
+  getMany(keys: readonly string[]): Promise<Map<string, Value>> {
+    const found = new Map<string, Value>();
+    for (const key of keys) {
+      const value = this.getSync(key);
+      if (value !== undefined) found.set(key, value);
+    }
+    return Promise.resolve(found);
+  }
+
+  has(key: string): boolean {
+    return this.getSync(key) !== undefined;
+  }
+
+  delete(key: string): boolean {
+    const had = this.has(key);
+    this.#entries.delete(key);
+    return had;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+  }
+
+  async fetch(
+    key: string,
+    loader: () => Promise<Value>,
+    options?: { ttl?: number },
+  ): Promise<Value | undefined> {
+    const found = this.getSync(key);
+    if (found !== undefined) return found;
+    const value = await loader();
+    this.set(key, value, options);
+    return value;
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+}
+
+export type Lie = "older" | "expired" | "another's" | "torn" | "deleted" | "nothing";
+
+/** A cache that answers `getSync` and `get` with a lie once in `every` reads, and is `inner` otherwise. */
+export function lyingCache(inner: CacheUnderTest, lie: Lie, every: number): CacheUnderTest {
+  const newest = new Map<string, Value>();
+  const previous = new Map<string, Value>();
+  let reads = 0;
+  let last: { key: string; value: Value } | undefined;
+  const answer = (key: string, honest: Value | undefined): Value | undefined => {
+    const value = ++reads % every === 0 ? lieAbout(key, honest) : honest;
+    if (honest !== undefined) last = { key, value: honest };
+    return value;
+  };
+  const lieAbout = (key: string, honest: Value | undefined): Value | undefined => {
+    switch (lie) {
+      case "older":
+        return previous.get(key) ?? honest;
+      case "expired":
+      case "deleted":
+        return honest ?? newest.get(key);
+      case "another's":
+        return last === undefined || last.key === key ? honest : last.value;
+      case "torn":
+        return typeof honest === "string" ? honest.slice(1) : honest;
+      case "nothing":
+        return undefined;
+    }
+  };
+  const set = (
+    key: string,
+    value: Value,
+    options?: { ttl?: number; staleFor?: number },
+  ): string => {
+    const before = newest.get(key);
+    if (before !== undefined) previous.set(key, before);
+    newest.set(key, value);
+    return inner.set(key, value, options);
+  };
+  return {
+    set,
+    getSync: (key) => answer(key, inner.getSync(key)),
+    get: async (key) => answer(key, await inner.get(key)),
+    getMany: (keys) => inner.getMany(keys),
+    has: (key) => inner.has(key),
+    delete: (key) => inner.delete(key),
+    clear: () => {
+      inner.clear();
+    },
+    fetch: (key, loader, options) => inner.fetch(key, loader, options),
+    flush: () => inner.flush(),
+  };
+}
