@@ -23,8 +23,15 @@ for (const suite of chosen) {
   const rows: Row[] = [];
   for (const caseName of suite.cases) {
     process.stderr.write(`${suite.name}: ${caseName} …\n`);
-    rows.push(...(await runCase(suite.name, caseName)));
+    try {
+      rows.push(...(await runCase(suite.name, caseName)));
+    } catch (error) {
+      // The other cases are worth their time all the same; the exit status tells.
+      console.error(String(error));
+      process.exitCode = 1;
+    }
   }
+  if (rows.length === 0) continue;
   printTable(suite, rows);
   console.log(`\n→ ${writeResults(root, join(root, "bench", "results"), suite, rows)}`);
 }

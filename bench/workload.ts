@@ -17,10 +17,10 @@ const firstCreatedMs = Date.UTC(2024, 0, 1);
 export function profileOf(id: number): Profile {
   return {
     id,
-    name: `Profile of the user with number ${id + 1_000_000}`,
+    name: `Profile of the registered user with number ${id + 1_000_000}`,
     role: roles[id & 3] ?? roles[0],
     createdAt: firstCreatedMs + id * 1000,
-    tags: [`team:${id % 1000}`, `region:eu-west-${id % 7}`, `plan:${id % 3}`],
+    tags: [`team:${id % 1000}`, `region:europe-${id % 7}`, `plan:standard-${id % 3}`],
   };
 }
 

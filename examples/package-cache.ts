@@ -33,7 +33,7 @@ try {
   if (process.argv.includes(newProcessArgument)) await newProcess();
   else await firstProcess();
 } catch (error) {
-  console.error(error);
+  console.error(`package-cache: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 }
 
