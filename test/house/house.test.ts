@@ -203,7 +203,9 @@ describe("code", () => {
   });
 
   test("every file is named for its noun and opens by saying what it is", () => {
-    expect(code.flatMap((file) => openingFaults(file, read(file)))).toEqual([]);
+    // A test says what it holds in its name.
+    const speaking = code.filter((file) => !file.startsWith("test/"));
+    expect(speaking.flatMap((file) => openingFaults(file, read(file)))).toEqual([]);
   });
 });
 
