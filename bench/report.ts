@@ -63,7 +63,10 @@ function commitOf(root: string): string {
   try {
     const git = (...args: string[]): string =>
       execFileSync("git", args, { cwd: root, encoding: "utf8", stdio: "pipe" }).trim();
-    return git("rev-parse", "HEAD") + (git("status", "--porcelain") === "" ? "" : ", changed");
+    return (
+      git("rev-parse", "HEAD") +
+      (git("status", "--porcelain", "--untracked-files=no") === "" ? "" : ", changed")
+    );
   } catch {
     return "not a git checkout";
   }
