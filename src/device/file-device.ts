@@ -1,0 +1,117 @@
+// The device every cache runs on: node:fs by descriptor. It holds no state, so all threads of a process may use it with
+// descriptors that the owner thread opened and keeps open.
+// Invariant: no call takes a FileHandle, whose close by a garbage collector would free a number other threads still use.
+
+import fs from "node:fs";
+import { UndercroftError } from "../base/mod.js";
+import type { Device } from "./device.js";
+
+function readFault(length: number, position: number, cause: unknown): UndercroftError {
+  return new UndercroftError(
+    "ERR_DISK_IO",
+    `Cannot read ${length} bytes at ${position} of a cache file: ${reasonOf(cause)}`,
+    { cause },
+  );
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : "the system gave no reason";
+}
+
+function syncFault(cause: unknown): UndercroftError {
+  return new UndercroftError(
+    "ERR_DISK_IO",
+    `Cannot make a cache file durable: ${reasonOf(cause)}; what was written since the last success is unknown`,
+    { cause },
+  );
+}
+
+/** The device over node:fs. */
+export const fileDevice: Device = Object.freeze({
+  readAt(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs.read(fd, buffer, offset, length, position, (error, count) => {
+        if (error === null) resolve(count);
+        else reject(readFault(length, position, error));
+      });
+    });
+  },
+
+  readAtSync(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): number {
+    try {
+      return fs.readSync(fd, buffer, offset, length, position);
+    } catch (error) {
+      throw readFault(length, position, error);
+    }
+  },
+
+  writeAtSync(
+    fd: number,
+    buffer: Uint8Array,
+    offset: number,
+    length: number,
+    position: number,
+  ): void {
+    let written = 0;
+    try {
+      written = fs.writeSync(fd, buffer, offset, length, position);
+    } catch (error) {
+      throw new UndercroftError(
+        "ERR_DISK_IO",
+        `Cannot write ${length} bytes at ${position} of a cache file: ${reasonOf(error)}`,
+        { cause: error },
+      );
+    }
+    // libuv goes on after a short write by itself, so what is still short is a full disk whose error was swallowed.
+    if (written !== length) throw shortWrite(written, length, position);
+  },
+
+  truncateSync(fd: number, length: number): void {
+    try {
+      fs.ftruncateSync(fd, length);
+    } catch (error) {
+      throw new UndercroftError(
+        "ERR_DISK_IO",
+        `Cannot set the length of a cache file to ${length} bytes: ${reasonOf(error)}`,
+        { cause: error },
+      );
+    }
+  },
+
+  fsync(fd: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      fs.fsync(fd, (error) => {
+        if (error === null) resolve();
+        else reject(syncFault(error));
+      });
+    });
+  },
+
+  fsyncSync(fd: number): void {
+    try {
+      fs.fsyncSync(fd);
+    } catch (error) {
+      throw syncFault(error);
+    }
+  },
+});
+
+/** The error of a write that moved fewer bytes than asked. */
+export function shortWrite(written: number, length: number, position: number): UndercroftError {
+  return new UndercroftError(
+    "ERR_DISK_IO",
+    `Cannot write ${length} bytes at ${position} of a cache file: the system took ${written}; the disk may be full`,
+  );
+}

@@ -1,0 +1,151 @@
+// Builds one batch of records in a private buffer, to be written with one positional write. The janitor calls it.
+// Invariant: records are copied once, to the place the caller learned before it appended; index entries grow down from
+// the end of the buffer (the last record first), and are moved behind the records when their number is known.
+
+import { alignUp, assert } from "../base/mod.js";
+import type { Hasher } from "../hash/mod.js";
+import {
+  batchHeaderChecksum,
+  batchHeaderCount,
+  batchHeaderIndexChecksum,
+  batchHeaderMaxExpires,
+  batchHeaderMaxSequence,
+  batchHeaderMinSequence,
+  batchHeaderRecordsBytes,
+  batchHeaderSize,
+  batchHeaderVersion,
+  batchMagic,
+  batchVersion,
+  deadMarkSize,
+  entryExpires,
+  entryHash,
+  entryRecordSize,
+  entrySequence,
+  entrySize,
+  entryUnit,
+  seedAt,
+  unitBytes,
+} from "./layout.js";
+import { sealRecord } from "./record-check.js";
+
+/** Where a batch will stand. */
+export interface BatchPlace {
+  /** The segment's nonce. */
+  readonly nonce: bigint;
+  /** Where the batch starts in the segment: 64, or the end of the batch before. */
+  readonly offset: number;
+  readonly segmentBytes: number;
+  /** Records in the segment so far: each has room for one dead mark at the tail. */
+  readonly recordCount: number;
+}
+
+/** One batch under construction, reused for the next. */
+export class BatchBuilder {
+  readonly #buffer: Buffer;
+  readonly #hasher: Hasher;
+  #place: BatchPlace = { nonce: 0n, offset: 0, segmentBytes: 0, recordCount: 0 };
+  #recordsEnd = batchHeaderSize;
+  #count = 0;
+  #minSequence = Infinity;
+  #maxSequence = 0;
+  #maxExpires = 0;
+
+  /** `bufferBytes`, a multiple of 16, bounds one batch with its header and index. */
+  constructor(bufferBytes: number, hasher: Hasher) {
+    assert(bufferBytes % unitBytes === 0, "a batch buffer is a multiple of 16 bytes");
+    assert(bufferBytes >= 1024, "a batch buffer holds a header and a record");
+    this.#buffer = Buffer.alloc(bufferBytes);
+    this.#hasher = hasher;
+  }
+
+  /** Starts an empty batch at a place. */
+  begin(place: BatchPlace): void {
+    assert(place.offset % unitBytes === 0, "a batch starts on 16 bytes");
+    this.#place = place;
+    this.#recordsEnd = batchHeaderSize;
+    this.#count = 0;
+    this.#minSequence = Infinity;
+    this.#maxSequence = 0;
+    this.#maxExpires = 0;
+  }
+
+  /** Records appended since `begin`. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Where the batch ends in the segment, and so where the next begins. */
+  get endOffset(): number {
+    return this.#place.offset + this.#recordsEnd + this.#count * entrySize;
+  }
+
+  /** The offset in the segment that a record of `size` bytes would get now, or -1 if buffer or segment is full. */
+  nextOffset(size: number): number {
+    const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + (this.#count + 1) * entrySize;
+    if (batchEnd > this.#buffer.length) return -1;
+    const marks = (this.#place.recordCount + this.#count + 1) * deadMarkSize;
+    if (this.#place.offset + batchEnd + marks > this.#place.segmentBytes) return -1;
+    return this.#place.offset + this.#recordsEnd;
+  }
+
+  /** Copies a sealed record (`source` may be shared memory) and returns its offset in the segment, or -1 if full.
+   * `expires` is wall-clock milliseconds, Infinity = never. */
+  append(
+    source: Uint8Array,
+    sourceOffset: number,
+    size: number,
+    hashLow: number,
+    hashHigh: number,
+    sequence: number,
+    expires: number,
+  ): number {
+    const offset = this.nextOffset(size);
+    if (offset < 0) return -1;
+    const buffer = this.#buffer;
+    const start = this.#recordsEnd;
+    const end = start + alignUp(size, unitBytes);
+    buffer.set(source.subarray(sourceOffset, sourceOffset + size), start);
+    buffer.fill(0, start + size, end);
+    sealRecord(buffer, start, size, seedAt(this.#place.nonce, offset), this.#hasher);
+    this.#recordsEnd = end;
+    this.#count += 1;
+
+    const entry = buffer.length - this.#count * entrySize;
+    buffer.writeUInt32LE(hashLow, entry + entryHash);
+    buffer.writeUInt32LE(hashHigh, entry + entryHash + 4);
+    buffer.writeUIntLE(sequence, entry + entrySequence, 6);
+    buffer.writeUInt16LE(0, entry + entrySequence + 6);
+    buffer.writeUInt32LE(offset / unitBytes, entry + entryUnit);
+    buffer.writeUInt32LE(size, entry + entryRecordSize);
+    buffer.writeDoubleLE(expires, entry + entryExpires);
+    this.#minSequence = Math.min(this.#minSequence, sequence);
+    this.#maxSequence = Math.max(this.#maxSequence, sequence);
+    this.#maxExpires = Math.max(this.#maxExpires, expires);
+    return offset;
+  }
+
+  /** The bytes to write at the batch's offset: a view on the builder's own buffer, good until the next `begin`. */
+  finish(): Buffer {
+    assert(this.#count > 0, "a batch has a record");
+    const buffer = this.#buffer;
+    const indexBytes = this.#count * entrySize;
+    buffer.copyWithin(this.#recordsEnd, buffer.length - indexBytes);
+    const end = this.#recordsEnd + indexBytes;
+    const index = buffer.subarray(this.#recordsEnd, end);
+
+    buffer.fill(0, 0, batchHeaderSize);
+    buffer.writeUInt32LE(batchMagic, 0);
+    buffer.writeUInt32LE(batchVersion, batchHeaderVersion);
+    buffer.writeUInt32LE(this.#count, batchHeaderCount);
+    buffer.writeUInt32LE(this.#recordsEnd - batchHeaderSize, batchHeaderRecordsBytes);
+    const { nonce, offset } = this.#place;
+    buffer.writeBigUInt64LE(this.#hasher.h64(index, nonce), batchHeaderIndexChecksum);
+    buffer.writeBigUInt64LE(BigInt(this.#minSequence), batchHeaderMinSequence);
+    buffer.writeBigUInt64LE(BigInt(this.#maxSequence), batchHeaderMaxSequence);
+    buffer.writeDoubleLE(this.#maxExpires, batchHeaderMaxExpires);
+    const header = buffer.subarray(0, batchHeaderChecksum);
+    const checksum = this.#hasher.h64(header, seedAt(nonce, offset));
+    buffer.writeBigUInt64LE(checksum, batchHeaderChecksum);
+    return buffer.subarray(0, end);
+  }
+}

@@ -1,0 +1,40 @@
+// Which boot of the machine this is. The page cache outlives a killed process but not a boot, so the name of the boot
+// decides whether writes that were never synced are still there. Called by openDirectory.
+// Invariant: when in doubt two boots are different, because then nothing unsynced is trusted.
+
+import fs from "node:fs";
+import os from "node:os";
+
+const bootIdPath = "/proc/sys/kernel/random/boot_id";
+const coarsePrefix = "up:";
+/** Uptime is whole seconds on some systems and the wall clock may be stepped a little. */
+const coarseSlackMs = 2_000;
+
+/** The name of this boot, at most 48 bytes of ASCII: the kernel's random one, else the time of the boot by the wall clock. */
+export function readBootId(wallNow: number): string {
+  try {
+    const fd = fs.openSync(bootIdPath, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    try {
+      const bytes = Buffer.alloc(64);
+      const length = fs.readSync(fd, bytes, 0, 64, 0);
+      const id = bytes.toString("latin1", 0, length).trim();
+      if (/^[0-9a-f-]{36}$/.test(id)) return id;
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch {
+    // Not Linux, or /proc is hidden: the coarse answer below.
+  }
+  return `${coarsePrefix}${Math.round(wallNow - os.uptime() * 1000)}`;
+}
+
+/** True if both names are of one boot for certain. */
+export function isSameBoot(before: string, now: string): boolean {
+  if (before === "" || now === "") return false;
+  if (before.startsWith(coarsePrefix) && now.startsWith(coarsePrefix)) {
+    const distance =
+      Number(before.slice(coarsePrefix.length)) - Number(now.slice(coarsePrefix.length));
+    return Math.abs(distance) <= coarseSlackMs;
+  }
+  return before === now;
+}

@@ -1,0 +1,136 @@
+// The dead list at the tail of a segment file: which of its records were overwritten or deleted. Any thread adds a mark,
+// with one small synchronous write, before the set or delete that killed the record returns; the scan reads them all.
+// Invariant: a mark that cannot be read for certain makes the whole list untrusted, for a record that comes back from the
+// dead is an older value; a mark too many only costs a hit.
+
+import { assert } from "../base/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
+import { deadMarkSize } from "./layout.js";
+
+const chunkMarks = 8192;
+const chunkBytes = chunkMarks * deadMarkSize;
+/** Marks that may be missing below the last: one for each thread that a kill stopped between taking its number and
+ * writing its mark. More than there are threads means that marks were lost. */
+const holesMax = 64;
+
+/** Marks the record at `unit` (its offset / 16) dead, durably against a kill, before it returns. `index` is this mark's
+ * own, taken atomically from the segment's dead counter and below its record count; `nonce` is the segment's. */
+export function writeDeadMark(
+  fd: number,
+  segmentBytes: number,
+  nonce: bigint,
+  index: number,
+  unit: number,
+  device: Device = fileDevice,
+): void {
+  assert(unit > 0 && unit < segmentBytes / 16, "a dead record is in its segment");
+  const mark = Buffer.allocUnsafe(deadMarkSize);
+  encodeMark(mark, 0, unit, index, Number(nonce & 0xffff_ffffn));
+  device.writeAtSync(fd, mark, 0, deadMarkSize, markPosition(segmentBytes, index));
+}
+
+/** The dead list as read: the unit of each mark by its index, 0 where there is none. */
+export interface DeadList {
+  readonly units: Uint32Array;
+  /** One above the index of the last mark. */
+  readonly length: number;
+  readonly damaged: boolean;
+}
+
+/** Reads the marks of a segment with `recordCount` records. It reads at least one chunk past that many, because marks
+ * outnumber the records found if a batch was damaged, and those of the lost records stand among the others. */
+export function readDeadList(
+  fd: number,
+  segmentBytes: number,
+  nonce: bigint,
+  recordCount: number,
+  device: Device = fileDevice,
+): DeadList {
+  const nonceLow = Number(nonce & 0xffff_ffffn);
+  const chunk = Buffer.alloc(chunkBytes);
+  const markLimit = Math.floor(segmentBytes / deadMarkSize);
+  let units = new Uint32Array(Math.min(markLimit, Math.max(recordCount, chunkMarks)));
+  let length = 0;
+  let firstInvalid = Infinity;
+  for (let from = 0; from < markLimit; from += chunkMarks) {
+    const count = Math.min(chunkMarks, markLimit - from);
+    const bytes = count * deadMarkSize;
+    const position = markPosition(segmentBytes, from + count - 1);
+    const read = device.readAtSync(fd, chunk, 0, bytes, position);
+    if (read !== bytes) return { units, length, damaged: true };
+    if (units.length < from + count) units = grown(units, Math.min(markLimit, (from + count) * 2));
+    const before = length;
+    for (let index = from; index < from + count; index++) {
+      const at = bytes - (index - from + 1) * deadMarkSize;
+      const unit = decodeMark(chunk, at, index, nonceLow);
+      if (unit > 0) {
+        units[index] = unit;
+        length = index + 1;
+      } else if (unit < 0 && firstInvalid === Infinity) firstInvalid = index;
+    }
+    if (length === before && from + count > recordCount) break;
+  }
+  let holes = 0;
+  for (let index = 0; index < length; index++) holes += units[index] === 0 ? 1 : 0;
+  const damaged = firstInvalid < Math.max(length, recordCount) || holes > holesMax;
+  return { units: units.subarray(0, length), length, damaged };
+}
+
+/** Writes the marks 0 to `units.length` anew, in chunks; a unit of 0 becomes a free place. */
+export function rewriteMarks(
+  fd: number,
+  segmentBytes: number,
+  nonce: bigint,
+  units: Uint32Array,
+  device: Device = fileDevice,
+): void {
+  const nonceLow = Number(nonce & 0xffff_ffffn);
+  const chunk = Buffer.alloc(Math.min(units.length, chunkMarks) * deadMarkSize);
+  for (let from = 0; from < units.length; from += chunkMarks) {
+    const count = Math.min(chunkMarks, units.length - from);
+    for (let index = from; index < from + count; index++) {
+      const at = (count - 1 - (index - from)) * deadMarkSize;
+      encodeMark(chunk, at, units[index] ?? 0, index, nonceLow);
+    }
+    const position = markPosition(segmentBytes, from + count - 1);
+    device.writeAtSync(fd, chunk, 0, count * deadMarkSize, position);
+  }
+}
+
+function markPosition(segmentBytes: number, index: number): number {
+  assert(index >= 0, "a mark has an index");
+  return segmentBytes - (index + 1) * deadMarkSize;
+}
+
+function encodeMark(
+  bytes: Buffer,
+  at: number,
+  unit: number,
+  index: number,
+  nonceLow: number,
+): void {
+  bytes.writeUInt32LE(unit, at);
+  bytes.writeUInt32LE(unit === 0 ? 0 : checkOf(unit, index, nonceLow), at + 4);
+}
+
+/** The unit of a mark, 0 if there is none, -1 if the bytes are no mark of this place and life. */
+function decodeMark(bytes: Buffer, at: number, index: number, nonceLow: number): number {
+  const unit = bytes.readUInt32LE(at);
+  const check = bytes.readUInt32LE(at + 4);
+  if (unit === 0 && check === 0) return 0;
+  return unit !== 0 && check === checkOf(unit, index, nonceLow) ? unit : -1;
+}
+
+/** Mixes all three numbers over 32 bits; plain arithmetic, since every thread computes it on set and delete. */
+function checkOf(unit: number, index: number, nonceLow: number): number {
+  let mixed = Math.imul(unit ^ nonceLow, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca77);
+  mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);
+  mixed = Math.imul(mixed ^ (mixed >>> 12), 0x297a2d39);
+  return (mixed ^ (mixed >>> 15)) >>> 0;
+}
+
+function grown(units: Uint32Array<ArrayBuffer>, length: number): Uint32Array<ArrayBuffer> {
+  const larger = new Uint32Array(length);
+  larger.set(units);
+  return larger;
+}

@@ -1,0 +1,191 @@
+// The manifest: what a directory is, how it is cut, and how it was left. openDirectory reads and writes it.
+// Invariant: one damaged copy never matters, because the two are written alternately, each synced before the other is
+// touched; the checksum, the version and the revision stand at the same place in every version of the format.
+//
+//   file: copy 0 at 0, copy 1 at 4096. One copy:
+//   0    ┬ magic "UNDERCFT"   8 bytes
+//   8    ├ version            u32
+//   12   ├ flags              u32  1 clean, 2 drop what expires (see recovery.ts)
+//   16   ├ revision           u64  one higher with each copy written; its parity is the place of the copy
+//   24   ├ identity           16 random bytes, new after every cold start
+//   40   ├ seed               u64  of the key hash, random, new with the identity
+//   48   ├ segmentBytes       u32
+//   52   ├ segmentCount       u32
+//   56   ├ generation         u64  how often the directory was opened; a snapshot belongs to one generation
+//   64   ├ nextSequence       u64
+//   72   ├ fsyncBarrier       u64  every write up to it survives a power loss; 0 = none
+//   80   ├ keepThrough        u64  later records are void until recovery is done; all ones = keep all
+//   88   ├ lastAlive          f64  wall ms
+//   96   ├ bootId             48 bytes of ASCII, zero padded
+//   144  ├ zero
+//   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
+
+import { assert } from "../base/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
+import type { Hasher } from "../hash/mod.js";
+
+export const manifestCopyBytes = 4096;
+export const manifestFileBytes = 2 * manifestCopyBytes;
+export const manifestVersion = 1;
+export const identityBytes = 16;
+
+const manifestMagic = 0x5446435245444e55n;
+const checksumOffset = 4088;
+const bootIdOffset = 96;
+const bootIdBytes = 48;
+const flagClean = 1;
+const flagDropExpiring = 2;
+const keepAll = 0xffff_ffff_ffff_ffffn;
+
+export interface ManifestFields {
+  /** The directory was closed in order and everything in it was synced. */
+  readonly clean: boolean;
+  readonly identity: Buffer;
+  readonly seed: bigint;
+  readonly segmentBytes: number;
+  readonly segmentCount: number;
+  readonly generation: number;
+  readonly nextSequence: number;
+  readonly fsyncBarrier: number;
+  /** Records with a higher sequence are void; Infinity once recovery is done. */
+  readonly keepThrough: number;
+  /** Entries that expire are void; false once recovery is done. */
+  readonly dropExpiring: boolean;
+  readonly lastAliveMs: number;
+  readonly bootId: string;
+}
+
+/** What the two copies say together. */
+export type ManifestReading =
+  | { readonly kind: "valid"; readonly fields: ManifestFields; readonly revision: number }
+  | { readonly kind: "otherVersion"; readonly version: number }
+  | { readonly kind: "damaged" };
+
+/** One copy as bytes. */
+export function encodeManifest(fields: ManifestFields, revision: number, hasher: Hasher): Buffer {
+  assert(fields.identity.length === identityBytes, "an identity is 16 bytes");
+  assert(fields.bootId.length <= bootIdBytes, "the name of a boot fits its field");
+  const copy = Buffer.alloc(manifestCopyBytes);
+  copy.writeBigUInt64LE(manifestMagic, 0);
+  copy.writeUInt32LE(manifestVersion, 8);
+  const flags = (fields.clean ? flagClean : 0) | (fields.dropExpiring ? flagDropExpiring : 0);
+  copy.writeUInt32LE(flags, 12);
+  copy.writeBigUInt64LE(BigInt(revision), 16);
+  fields.identity.copy(copy, 24);
+  copy.writeBigUInt64LE(fields.seed, 40);
+  copy.writeUInt32LE(fields.segmentBytes, 48);
+  copy.writeUInt32LE(fields.segmentCount, 52);
+  copy.writeBigUInt64LE(BigInt(fields.generation), 56);
+  copy.writeBigUInt64LE(BigInt(fields.nextSequence), 64);
+  copy.writeBigUInt64LE(BigInt(fields.fsyncBarrier), 72);
+  const keep = fields.keepThrough === Infinity ? keepAll : BigInt(fields.keepThrough);
+  copy.writeBigUInt64LE(keep, 80);
+  copy.writeDoubleLE(fields.lastAliveMs, 88);
+  copy.write(fields.bootId, bootIdOffset, bootIdBytes, "latin1");
+  copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
+  return copy;
+}
+
+/** Reads both copies of a manifest file and takes the newest whole one. */
+export function decodeManifest(file: Buffer, hasher: Hasher): ManifestReading {
+  const copies = [0, manifestCopyBytes].map((at) => file.subarray(at, at + manifestCopyBytes));
+  const whole = copies.filter((copy) => isWhole(copy, hasher));
+  whole.sort((a, b) => (a.readBigUInt64LE(16) > b.readBigUInt64LE(16) ? -1 : 1));
+  const newest = whole[0];
+  if (newest === undefined) return readingOfDamaged(copies);
+  const version = newest.readUInt32LE(8);
+  if (version !== manifestVersion) return { kind: "otherVersion", version };
+  return {
+    kind: "valid",
+    fields: fieldsOf(newest),
+    revision: Number(newest.readBigUInt64LE(16)),
+  };
+}
+
+function isWhole(copy: Buffer, hasher: Hasher): boolean {
+  if (copy.length !== manifestCopyBytes || copy.readBigUInt64LE(0) !== manifestMagic) return false;
+  return copy.readBigUInt64LE(checksumOffset) === hasher.h64(copy.subarray(0, checksumOffset));
+}
+
+/** A later version may check its copies otherwise; two copies that name the same one are believed, not deleted. */
+function readingOfDamaged(copies: Buffer[]): ManifestReading {
+  const versions = copies.map((copy) => {
+    if (copy.length < 12 || copy.readBigUInt64LE(0) !== manifestMagic) return manifestVersion;
+    return copy.readUInt32LE(8);
+  });
+  const [first, second] = versions;
+  if (first !== undefined && first === second && first !== manifestVersion) {
+    return { kind: "otherVersion", version: first };
+  }
+  return { kind: "damaged" };
+}
+
+function fieldsOf(copy: Buffer): ManifestFields {
+  const flags = copy.readUInt32LE(12);
+  const keep = copy.readBigUInt64LE(80);
+  const bootId = copy.toString("latin1", bootIdOffset, bootIdOffset + bootIdBytes);
+  return {
+    clean: (flags & flagClean) !== 0,
+    identity: Buffer.from(copy.subarray(24, 24 + identityBytes)),
+    seed: copy.readBigUInt64LE(40),
+    segmentBytes: copy.readUInt32LE(48),
+    segmentCount: copy.readUInt32LE(52),
+    generation: Number(copy.readBigUInt64LE(56)),
+    nextSequence: Number(copy.readBigUInt64LE(64)),
+    fsyncBarrier: Number(copy.readBigUInt64LE(72)),
+    keepThrough: keep === keepAll ? Infinity : Number(keep),
+    dropExpiring: (flags & flagDropExpiring) !== 0,
+    lastAliveMs: copy.readDoubleLE(88),
+    bootId: bootId.replace(/\0+$/, ""),
+  };
+}
+
+/** The open manifest of one directory. Writes are serialised: each copy is synced before the next is begun. */
+export class ManifestFile {
+  readonly #fd: number;
+  readonly #hasher: Hasher;
+  readonly #device: Device;
+  #fields: ManifestFields;
+  #revision: number;
+  #last: Promise<void> = Promise.resolve();
+
+  /** `revision` is that of the newest copy in the file, 0 for a new file. */
+  constructor(
+    fd: number,
+    hasher: Hasher,
+    start: { readonly fields: ManifestFields; readonly revision: number },
+    device: Device = fileDevice,
+  ) {
+    this.#fd = fd;
+    this.#hasher = hasher;
+    this.#device = device;
+    this.#fields = start.fields;
+    this.#revision = start.revision;
+  }
+
+  /** The fields as last asked for. */
+  get fields(): ManifestFields {
+    return this.#fields;
+  }
+
+  /** Changes some fields; resolves when one copy with them is durable. Rejects with ERR_DISK_IO. */
+  write(change: Partial<ManifestFields>): Promise<void> {
+    const written = this.#last.then(async () => {
+      this.#fields = { ...this.#fields, ...change };
+      const revision = this.#revision + 1;
+      const copy = encodeManifest(this.#fields, revision, this.#hasher);
+      const position = (revision % 2) * manifestCopyBytes;
+      this.#device.writeAtSync(this.#fd, copy, 0, manifestCopyBytes, position);
+      this.#revision = revision;
+      await this.#device.fsync(this.#fd);
+    });
+    this.#last = written.catch(() => undefined);
+    return written;
+  }
+
+  /** As `write`, for what must not be forgotten if either copy is damaged later. */
+  async writeBoth(change: Partial<ManifestFields>): Promise<void> {
+    await this.write(change);
+    await this.write({});
+  }
+}

@@ -1,0 +1,31 @@
+export { BatchBuilder, type BatchPlace } from "./batch-builder.js";
+export { readDeadList, writeDeadMark } from "./dead-list.js";
+export {
+  type DirectoryEnd,
+  type OpenDirectory,
+  openDirectory,
+  type OpenDirectoryOptions,
+} from "./directory.js";
+export { epochSlotCount, writeClearEpoch } from "./epochs.js";
+export {
+  deadMarkSize,
+  diskRecordBytesMax,
+  offsetOfLocation,
+  packLocation,
+  readBytesOfLocation,
+  segmentHeaderSize,
+  segmentKeyOf,
+  segmentOfLocation,
+  sequenceMax,
+  sizeClassCount,
+  sizeClassOf,
+  sizeClassOfLocation,
+  sizeOfClass,
+  unitBytes,
+} from "./layout.js";
+export { verifyRecord } from "./record-check.js";
+export type { Recovery, RecoveryKind } from "./recovery.js";
+export { readSegmentLife, resetSegment, type SegmentLife, writeBatch } from "./segment-file.js";
+export { scanSegment, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
+export { type RecoveryFilter, type SettledSegment, settleSegment } from "./settle.js";
+export { readSnapshot, type SegmentState, type SnapshotPlace, writeSnapshot } from "./snapshot.js";

@@ -1,0 +1,87 @@
+// What follows the scan of a segment: entries that this open must not bring back are made dead durably, and the dead
+// list is put in order, so that there is exactly one free mark for each entry that still lives. Runs in a worker, while
+// no other thread writes marks.
+// Invariant: no place of the list that holds a mark of a record found is overwritten, so a kill at any byte loses none.
+
+import { type Device, fileDevice } from "../device/mod.js";
+import { rewriteMarks } from "./dead-list.js";
+import { indexOfUnit, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
+
+/** Which of the entries found are void; openDirectory decides, see docs/segment-format.md. */
+export interface RecoveryFilter {
+  /** Entries with a sequence up to this were cleared. */
+  readonly clearEpoch: number;
+  /** Entries with a higher sequence may have lost their marks in a power loss; Infinity = keep all. */
+  readonly keepThrough: number;
+  /** The wall clock is behind the last life of the directory: entries that expire might live too long. */
+  readonly dropExpiring: boolean;
+}
+
+/** How a segment goes on after recovery. */
+export interface SettledSegment {
+  /** Marks in the dead list: the index of the segment's next mark. */
+  readonly deadCount: number;
+  /** Batches may be added at `endOffset`; false if anything but zeros may follow there. */
+  readonly appendable: boolean;
+}
+
+const placed = 2;
+
+/** Completes `scan.entries.dead` by the filter and settles the dead list of the file. Throws ERR_DISK_IO. */
+export function settleSegment(
+  fd: number,
+  segmentBytes: number,
+  scan: SegmentScan,
+  filter: RecoveryFilter,
+  device: Device = fileDevice,
+): SettledSegment {
+  const { entries, marks } = scan;
+  const deadCount = applyFilter(entries, filter);
+  if (scan.deadListDamaged) return { deadCount, appendable: false };
+  // After a power loss any page of an unfinished write may be there, also behind zeros.
+  const appendable = scan.damagedBatches === 0 && filter.keepThrough === Infinity;
+  const units = new Uint32Array(Math.max(deadCount, marks.length));
+  let changed = marks.length > deadCount;
+  for (let index = 0; index < Math.min(deadCount, marks.length); index++) {
+    const entry = claim(entries, marks[index] ?? 0);
+    if (entry >= 0) units[index] = marks[index] ?? 0;
+  }
+  let free = 0;
+  for (let entry = 0; entry < entries.dead.length; entry++) {
+    if (entries.dead[entry] !== 1) continue;
+    while (units[free] !== 0) free += 1;
+    units[free] = entries.unit[entry] ?? 0;
+    changed = true;
+  }
+  for (let entry = 0; entry < entries.dead.length; entry++) {
+    if (entries.dead[entry] === placed) entries.dead[entry] = 1;
+  }
+  if (!changed) return { deadCount, appendable };
+  // First the marks that fill places, then the zeros over the marks that moved: a kill between leaves some twice.
+  rewriteMarks(fd, segmentBytes, scan.nonce, units.subarray(0, deadCount), device);
+  if (units.length > deadCount) rewriteMarks(fd, segmentBytes, scan.nonce, units, device);
+  return { deadCount, appendable };
+}
+
+/** Marks what the filter voids and returns the number of dead entries. */
+function applyFilter(entries: SegmentEntries, filter: RecoveryFilter): number {
+  let deadCount = 0;
+  for (let entry = 0; entry < entries.dead.length; entry++) {
+    const sequence = entries.sequence[entry] ?? 0;
+    const isVoid =
+      sequence <= filter.clearEpoch ||
+      sequence > filter.keepThrough ||
+      (filter.dropExpiring && entries.expires[entry] !== Infinity);
+    if (isVoid) entries.dead[entry] = 1;
+    deadCount += entries.dead[entry] ?? 0;
+  }
+  return deadCount;
+}
+
+/** The dead entry of a mark if this is its first mark, else -1. */
+function claim(entries: SegmentEntries, unit: number): number {
+  const entry = unit === 0 ? -1 : indexOfUnit(entries.unit, unit);
+  if (entry < 0 || entries.dead[entry] !== 1) return -1;
+  entries.dead[entry] = placed;
+  return entry;
+}
