@@ -115,8 +115,8 @@ function shortened(text: string): string {
 function describeObject(value: object | null): string {
   if (value === null) return "null";
   try {
-    if (Array.isArray(value)) return `an array of ${value.length}`;
     const prototype: unknown = Object.getPrototypeOf(value);
+    if (prototype === Array.prototype) return `an array of ${(value as unknown[]).length}`;
     if (prototype === Object.prototype || prototype === null) return "an object";
     // Only own data: a getter would be the value's code.
     const maker: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;

@@ -120,6 +120,7 @@ test("describe() renders any value shortly and runs none of its code", () => {
     [Object.create(null), "an object"],
     [new Agent(), "an instance of Agent"],
     [new Map(), "an instance of Map"],
+    [new (class List extends Array {})(), "an instance of List"],
     [Buffer.alloc(1), "an instance of Buffer"],
     [new Proxy({}, trap), "an object"],
     [revoked.proxy, "an object"],

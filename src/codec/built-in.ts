@@ -1,0 +1,76 @@
+// Which built-in type an object really is, whatever its prototype claims, and whether its prototype is that type's
+// own. Called by the slow look at a value. Objects of another realm (vm contexts, as some test runners use them) count
+// as built-ins too.
+
+import { types } from "node:util";
+
+const viewTag = Reflect.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype) as object,
+  Symbol.toStringTag,
+)?.get;
+
+/**
+ * The name of the built-in type whose internal state `value` has; "Object" if it has none, so that its own properties
+ * are all there is; `undefined` if it has state that no copy can have.
+ */
+export function builtInName(value: object): string | undefined {
+  if (Array.isArray(value)) return types.isProxy(value) ? undefined : "Array";
+  // A typed array of any realm has its name behind this getter.
+  if (types.isTypedArray(value)) {
+    return Buffer.isBuffer(value) ? "Buffer" : (viewTag?.call(value) as string);
+  }
+  if (types.isDataView(value)) return "DataView";
+  if (types.isMap(value)) return "Map";
+  if (types.isSet(value)) return "Set";
+  if (types.isDate(value)) return "Date";
+  if (types.isRegExp(value)) return "RegExp";
+  if (types.isArrayBuffer(value)) return "ArrayBuffer";
+  if (types.isNativeError(value)) return "Error";
+  if (types.isBoxedPrimitive(value)) return boxedName(value);
+  return hasOwnState(value) ? undefined : "Object";
+}
+
+function boxedName(value: object): string | undefined {
+  if (types.isNumberObject(value)) return "Number";
+  if (types.isStringObject(value)) return "String";
+  if (types.isBooleanObject(value)) return "Boolean";
+  return types.isBigIntObject(value) ? "BigInt" : undefined; // a boxed symbol
+}
+
+function hasOwnState(value: object): boolean {
+  return (
+    types.isProxy(value) ||
+    types.isPromise(value) ||
+    types.isWeakMap(value) ||
+    types.isWeakSet(value) ||
+    value instanceof WeakRef ||
+    types.isSharedArrayBuffer(value) ||
+    types.isGeneratorObject(value) ||
+    types.isMapIterator(value) ||
+    types.isSetIterator(value) ||
+    types.isModuleNamespaceObject(value) ||
+    types.isExternal(value)
+  );
+}
+
+const errorNames: ReadonlySet<string> = new Set([
+  "Error",
+  "EvalError",
+  "RangeError",
+  "ReferenceError",
+  "SyntaxError",
+  "TypeError",
+  "URIError",
+  "AggregateError",
+]);
+
+/** Whether `prototype` is the one that the built-in type `name` gives its instances, in this realm or another. */
+export function isBuiltInPrototype(prototype: unknown, name: string): boolean {
+  if (typeof prototype !== "object" || prototype === null) return false;
+  if (name === "Object" && prototype === Object.prototype) return true;
+  const maker: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
+  if (typeof maker !== "function" || maker.prototype !== prototype) return false;
+  if (maker === Buffer) return name === "Buffer";
+  const isNamed = name === "Error" ? errorNames.has(maker.name) : maker.name === name;
+  return isNamed && /\{\s*\[native code\]\s*\}\s*$/.test(Function.prototype.toString.call(maker));
+}

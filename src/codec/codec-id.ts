@@ -1,0 +1,23 @@
+// How the value of a record is encoded: the codec byte of the record header. Written by the codec, kept in memory and
+// ON DISK. A number never changes its meaning and is never given out again; a new encoding takes a new number.
+
+/** A string in UTF-8. */
+export const codecUtf8 = 1;
+/** A string whose characters are all <= U+00FF, one byte each. */
+export const codecLatin1 = 2;
+/** A string with a lone surrogate, which UTF-8 would lose: UTF-16, little-endian. */
+export const codecUtf16 = 3;
+/** The bytes of a Uint8Array. */
+export const codecBytes = 4;
+/** The bytes of a Buffer. */
+export const codecBuffer = 5;
+/** msgpackr: records, more types, no shared structures (each value stands alone). */
+export const codecMsgpack = 6;
+/** V8's structured serialization, with views as in structured.ts. */
+export const codecStructured = 7;
+/** JSON in UTF-8. */
+export const codecJson = 8;
+/** The codec that the user handed in. */
+export const codecCustom = 9;
+/** As codecStructured, of `[value, repairs]`: what V8 leaves out is put back after reading (structured.ts). */
+export const codecRepaired = 10;

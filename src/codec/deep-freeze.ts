@@ -1,0 +1,34 @@
+// Freezing of a decoded value, for the near cache's mode "frozen". Called once for each value that it keeps.
+
+/**
+ * Freezes `value` and all that it holds, and returns it. Runs no getter, takes cycles. What cannot be frozen stays as
+ * it is: the bytes of typed arrays and buffers. A Map, Set or Date is frozen as an object, and so is what it holds,
+ * but its own methods (`set`, `add`, `setTime`) still change it.
+ */
+export function deepFreeze<T>(value: T): T {
+  if (typeof value !== "object" || value === null) return value;
+  const seen = new Set<object>([value]);
+  // A Set is walked in the order of insertion, also over what is added on the way: no recursion, no queue.
+  for (const object of seen) freezeOne(object, seen);
+  return value;
+}
+
+function freezeOne(object: object, seen: Set<object>): void {
+  if (ArrayBuffer.isView(object)) return;
+  if (object instanceof Map) {
+    for (const [key, item] of object) {
+      addObject(key, seen);
+      addObject(item, seen);
+    }
+  } else if (object instanceof Set) {
+    for (const item of object) addObject(item, seen);
+  }
+  for (const name of Reflect.ownKeys(object)) {
+    addObject(Reflect.getOwnPropertyDescriptor(object, name)?.value, seen);
+  }
+  Object.freeze(object);
+}
+
+function addObject(value: unknown, seen: Set<object>): void {
+  if (typeof value === "object" && value !== null) seen.add(value);
+}

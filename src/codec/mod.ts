@@ -1,0 +1,5 @@
+export type { Codec } from "./codec.js";
+export * from "./codec-id.js";
+export { deepFreeze } from "./deep-freeze.js";
+export { depthMax } from "./survey.js";
+export { type CodecConfig, createCodec, type CustomValueCodec } from "./value-codec.js";

@@ -1,0 +1,176 @@
+// Which values msgpackr keeps exactly. On the path of every `set`, so this only says yes or "look closer": the slow
+// look is survey.ts, which also finds what cannot be kept at all. Invariant: whatever is answered with yes comes back
+// from msgpackr deeply equal, of the same types and identities. What msgpackr is known to change, and so gets no yes:
+// -0, lone surrogates, a byte order mark at the start of a string (lost without its native part), repeated references
+// and cycles, holes, named properties of arrays and built-ins, keys `__proto__` (renamed) and `__keys__` (breaks its
+// table of structures), errors (stack and own properties lost), null prototypes.
+
+import { inspect, types } from "node:util";
+
+import { isWellFormed } from "../base/mod.js";
+
+/** Deeper nesting goes to V8, whose recursion is cheaper on the stack. */
+export const plainDepthMax = 128;
+/** An object of more keys is a dictionary: as a record it would fill msgpackr's table of structures. */
+export const plainKeysMax = 1024;
+
+/** Objects met in this value so far; most values have few, for which a list is faster than a Set. */
+const listed: (object | null)[] = Array.from({ length: 16 }, () => null);
+let listedCount = 0;
+let overflow: Set<object> | undefined;
+let busy = false;
+
+/** Whether msgpackr keeps `value` exactly. `false` may also mean that it cannot be kept at all. */
+export function isPlainData(value: object): boolean {
+  // A getter of the value may come back here through `set`; the inner value then takes the slow look.
+  if (busy) return false;
+  busy = true;
+  try {
+    return isPlainObject(value, 0);
+  } finally {
+    busy = false;
+    // So that the value is not kept alive; a loop, as `fill` costs 40 ns for one.
+    while (listedCount > 0) listed[--listedCount] = null;
+    overflow = undefined;
+  }
+}
+
+/** Whether msgpackr keeps the number, bigint or other primitive exactly (not for symbols). */
+export function isPlainPrimitive(value: unknown): boolean {
+  switch (typeof value) {
+    case "string":
+      return isWellFormed(value) && value.charCodeAt(0) !== 0xfeff;
+    case "number":
+      return value !== 0 || 1 / value > 0;
+    case "bigint":
+      return value >= -0x8000000000000000n && value <= 0xffffffffffffffffn;
+    case "boolean":
+    case "undefined":
+      return true;
+    case "object":
+      return value === null;
+    case "symbol":
+    case "function":
+    default:
+      return false;
+  }
+}
+
+function isPlain(value: unknown, depth: number): boolean {
+  return typeof value === "object" && value !== null
+    ? isPlainObject(value, depth)
+    : isPlainPrimitive(value);
+}
+
+function isPlainObject(value: object, depth: number): boolean {
+  if (depth === plainDepthMax || isRepeated(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  if (prototype === Object.prototype) {
+    return isPlainRecord(value as Record<string, unknown>, depth + 1);
+  }
+  if (prototype === Array.prototype) {
+    return Array.isArray(value) && isPlainArray(value, depth + 1);
+  }
+  if (prototype === Date.prototype) return types.isDate(value) && isBare(value);
+  if (prototype === Map.prototype) {
+    return types.isMap(value) && isBare(value) && isPlainMap(value, depth + 1);
+  }
+  if (prototype === Set.prototype) {
+    return types.isSet(value) && isBare(value) && isPlainSet(value, depth + 1);
+  }
+  return plainViews.has(prototype) && types.isTypedArray(value);
+}
+
+/** DataView and ArrayBuffer are rare, and resizable ones need V8; Float16Array is unknown to msgpackr. */
+const plainViews: ReadonlySet<unknown> = new Set([
+  Uint8Array.prototype,
+  Buffer.prototype,
+  Int8Array.prototype,
+  Uint8ClampedArray.prototype,
+  Int16Array.prototype,
+  Uint16Array.prototype,
+  Int32Array.prototype,
+  Uint32Array.prototype,
+  Float32Array.prototype,
+  Float64Array.prototype,
+  BigInt64Array.prototype,
+  BigUint64Array.prototype,
+]);
+
+function isRepeated(value: object): boolean {
+  if (overflow !== undefined) {
+    const before = overflow.size;
+    return overflow.add(value).size === before;
+  }
+  for (let index = 0; index < listedCount; index++) if (listed[index] === value) return true;
+  if (listedCount < listed.length) {
+    listed[listedCount++] = value;
+  } else {
+    overflow = new Set(listed as object[]);
+    overflow.add(value);
+  }
+  return false;
+}
+
+function isPlainRecord(value: Record<string, unknown>, depth: number): boolean {
+  let count = 0;
+  for (const key in value) {
+    if (!isWellFormed(key) || ++count > plainKeysMax) return false;
+    // Both begin with "__"; few keys do.
+    if (key.charCodeAt(0) === 95 && (key === "__proto__" || key === "__keys__")) return false;
+    if (!isPlain(value[key], depth)) return false;
+  }
+  return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+function isPlainArray(value: readonly unknown[], depth: number): boolean {
+  for (let index = 0; index < value.length; index++) {
+    const item = value[index];
+    if (item === undefined && !Object.hasOwn(value, index)) return false;
+    if (!isPlain(item, depth)) return false;
+  }
+  return hasOnlyItems(value) && Object.getOwnPropertySymbols(value).length === 0;
+}
+
+function isPlainMap(value: ReadonlyMap<unknown, unknown>, depth: number): boolean {
+  for (const [key, item] of value) if (!isPlain(key, depth) || !isPlain(item, depth)) return false;
+  return true;
+}
+
+function isPlainSet(value: ReadonlySet<unknown>, depth: number): boolean {
+  for (const item of value) if (!isPlain(item, depth)) return false;
+  return true;
+}
+
+/** Whether a built-in that is not indexed has no properties of its own that could be lost. */
+function isBare(value: object): boolean {
+  for (const _ in value) return false;
+  return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+const listableLengthMax = 64;
+const inspectOptions = Object.freeze({
+  showHidden: false,
+  depth: 0,
+  colors: false,
+  customInspect: false,
+  showProxy: true,
+  maxArrayLength: 0,
+  maxStringLength: 0,
+  breakLength: Infinity,
+  compact: 3,
+  sorted: false,
+  getters: false,
+  numericSeparator: false,
+});
+
+/**
+ * Whether an array has no named properties. Listing the keys costs about 10 ns an item; `inspect` finds named
+ * properties without a walk over the items, in about 1.5 us whatever the length, and any answer but the one expected
+ * only leads to the slow look.
+ */
+function hasOnlyItems(value: readonly unknown[]): boolean {
+  const { length } = value;
+  if (length <= listableLengthMax) return Object.keys(value).length === length;
+  return inspect(value, inspectOptions) === `[ ... ${length} more items ]`;
+}
