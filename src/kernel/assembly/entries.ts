@@ -1,0 +1,337 @@
+// The verbs of every thread: find, publish, remove, validate. A reader takes no lock: it loads a slot, compares the key
+// in place, fences, and loads the slot again; while the word is unchanged (but for frequency) what it read is whole,
+// since a segment is reused only after every slot that named it was changed. Writers work under the home lock.
+import * as at from "../layout";
+import * as rec from "../../record/layout";
+import * as counter from "../../stats/counters";
+import {
+  addDisplaced,
+  announceKill,
+  bucketAt,
+  claim,
+  diskEntryOf,
+  exchange,
+  located,
+  locatedDisk,
+  locate,
+  lock,
+  sameButFrequency,
+  slotAt,
+  slotNumber,
+  tryLock,
+  unlock,
+} from "./bucket";
+import { fence } from "./fence";
+import { invalidateFlights, isOvertaken } from "./flights";
+import { block, clearEpoch, count, seed } from "./geometry";
+import { durableOf, expiresOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
+import { noteRecord } from "./segments";
+import {
+  classBits,
+  displacedBit,
+  fingerprintOf,
+  frequencyBits,
+  frequencyOf,
+  frequencyOne,
+  homeOf,
+  homeOfSlot,
+  isDisk,
+  locationBits,
+  locationOf,
+  nearBits,
+  otherOf,
+  recordOf,
+} from "./slot";
+import { xxh64 } from "./xxh64";
+
+/** Hash of bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
+export function hashKey(key: u32, length: u32): void {
+  store<u64>(block, xxh64(key, length, seed), at.resultHashLow);
+}
+
+/** Was the disk location written before the last clear? Exact but for a segment that a clear found half filled. */
+export function isClearedOnDisk(word: u64): bool {
+  return load<f64>(diskEntryOf(word & locationBits), at.diskMaxSequence) <= <f64>clearEpoch();
+}
+
+/** Reads a slot that matched the fingerprint. 1 hit, 0 another key, -1 the slot changed meanwhile. */
+// @ts-ignore: decorator
+@inline
+function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
+  const record = <usize>recordOf(word);
+  if (keyLengthOf(record) == length && sameKey(keyOf(record), key, length)) {
+    const sequence = sequenceOf(record);
+    const size = recordSizeOf(record);
+    const keyOffset = <u32>(keyOf(record) - record);
+    const expires = expiresOf(record);
+    fence();
+    if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
+    if (sequence <= clearEpoch()) return 0;
+    store<f64>(block, <f64>sequence, at.resultSequence);
+    store<f64>(block, expires, at.resultExpires);
+    store<u32>(block, <u32>record, at.resultRecord);
+    store<u32>(block, size, at.resultRecordSize);
+    store<u32>(block, keyOffset, at.resultKeyOffset);
+    store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
+    return 1;
+  }
+  fence();
+  return sameButFrequency(atomic.load<u64>(slot), word) ? 0 : -1;
+}
+
+/** Adds one to the slot's frequency, up to its maximum; losing the race to another change costs only the mark. */
+// @ts-ignore: decorator
+@inline
+function mark(slot: usize, word: u64): void {
+  if ((word & frequencyBits) != frequencyBits) atomic.cmpxchg<u64>(slot, word, word + frequencyOne);
+}
+
+/** The fast look for a thread that keeps decoded values: answers the number of the first memory slot of the key's class,
+ *  or answerMiss, without touching the record. The result is the slot's word less its frequency: while a near entry
+ *  holds the same word, it was made from the very record the slot names. */
+export function findNear(key: u32, length: u32): i32 {
+  const hash = xxh64(key, length, seed);
+  const home = homeOf(hash);
+  const fingerprint = fingerprintOf(hash);
+  let bucket = bucketAt(home);
+  let pattern = fingerprint << at.slotFingerprintShift;
+  while (true) {
+    for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if ((word & nearBits) != pattern) continue;
+      store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
+      mark(slot, word);
+      return slotNumber(slot);
+    }
+    if (pattern & displacedBit || atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return at.answerMiss;
+    bucket = bucketAt(otherOf(home, fingerprint));
+    pattern |= displacedBit;
+  }
+}
+
+/** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location that may be the key's,
+ *  or answerMiss. Results: sequence, expires, record, size, key offset and slot word; for a disk answer the location
+ *  and slot word. `touch` 1 marks the hit in the slot. */
+export function find(key: u32, length: u32, touch: u32): i32 {
+  const hash = xxh64(key, length, seed);
+  store<u64>(block, hash, at.resultHashLow);
+  const home = homeOf(hash);
+  const fingerprint = fingerprintOf(hash);
+  let retries = 0;
+  let bucket = bucketAt(home);
+  let pattern = fingerprint << at.slotFingerprintShift;
+  let diskSlot: usize = 0;
+  let diskWord: u64 = 0;
+  while (true) {
+    let slot = bucket + 8;
+    while (slot < bucket + at.bucketSize) {
+      const word = atomic.load<u64>(slot);
+      if ((word & classBits) == pattern) {
+        if (isDisk(word)) {
+          diskSlot = slot;
+          diskWord = word;
+        } else {
+          const outcome = inspect(slot, word, key, length);
+          if (outcome > 0) {
+            if (touch) mark(slot, word);
+            return slotNumber(slot);
+          }
+          if (outcome < 0) {
+            count(counter.counterReadRetries, 1);
+            if (++retries <= at.readRetriesMax) continue;
+            count(counter.counterReadRetriesExceeded, 1);
+            return at.answerMiss;
+          }
+        }
+      }
+      slot += 8;
+    }
+    if (pattern & displacedBit || atomic.load<u32>(bucket, at.bucketDisplaced) == 0) break;
+    bucket = bucketAt(otherOf(home, fingerprint));
+    pattern |= displacedBit;
+  }
+  if (diskSlot == 0 || isClearedOnDisk(diskWord)) return at.answerMiss;
+  store<u64>(block, diskWord, at.resultSlotLow);
+  store<f64>(block, <f64>(diskWord & locationBits), at.resultLocation);
+  return at.answerDisk - <i32>slotNumber(diskSlot);
+}
+
+/** 1 while the slot names what it named when (low, high) was its word. Fences first: call it after copying the bytes. */
+export function validate(slot: u32, low: u32, high: u32): u32 {
+  fence();
+  return sameButFrequency(atomic.load<u64>(slotAt(slot)), (<u64>high << 32) | <u64>low) ? 1 : 0;
+}
+
+/** Marks a verified disk hit; answers the frequency the slot had before. */
+export function touch(slot: u32, low: u32, high: u32): u32 {
+  const word = atomic.load<u64>(slotAt(slot));
+  if (!sameButFrequency(word, (<u64>high << 32) | <u64>low)) return 0;
+  mark(slotAt(slot), word);
+  return frequencyOf(word);
+}
+
+/** Takes what a slot named out of the counts of its tier. */
+export function discount(word: u64): void {
+  if (isDisk(word)) {
+    if (isClearedOnDisk(word)) return;
+    count(counter.counterDiskEntries, -1);
+    return;
+  }
+  const record = <usize>recordOf(word);
+  if (sequenceOf(record) <= clearEpoch()) return;
+  count(counter.counterMemoryEntries, -1);
+  count(counter.counterMemoryBytes, -(<f64>((recordSizeOf(record) + 7) & ~7)));
+}
+
+/** Where on disk what a slot names stands, 0 = nowhere. */
+function diskCopyOf(word: u64): u64 {
+  return isDisk(word) ? word & locationBits : durableOf(recordOf(word));
+}
+
+/** Empties a full bucket's least hit slot (disk entries first) and puts `word` there; 0 if every entry is locked. */
+function evictFor(bucket: u32, word: u64): usize {
+  const base = bucketAt(bucket);
+  const home = homeOfSlot(bucket, word);
+  for (let frequency: i32 = 0; frequency <= at.slotFrequencyMax; frequency++) {
+    for (let tier = 1; tier >= 0; tier--) {
+      for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
+        const victim = atomic.load<u64>(slot);
+        if (<i32>frequencyOf(victim) != frequency || <i32>isDisk(victim) != tier) continue;
+        const victimHome = homeOfSlot(bucket, victim);
+        // A second lock is only tried, never waited for, so two writers cannot wait for each other.
+        if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
+        const taken = atomic.cmpxchg<u64>(slot, victim, word) == victim;
+        if (taken) {
+          const copy = diskCopyOf(victim);
+          if (copy != 0) announceKill(1, copy);
+          discount(victim);
+          if (victim & displacedBit) addDisplaced(victimHome, -1);
+          count(counter.counterEvictionsIndex, 1);
+        }
+        if (victimHome != home) unlock(bucketAt(victimHome));
+        if (taken) return slot;
+      }
+    }
+  }
+  return 0;
+}
+
+/** Finds a place for a new entry: the home bucket, the other bucket, or the place of a victim; 0 if there is none. */
+export function insert(home: u32, fingerprint: u64, word: u64): usize {
+  let slot = claim(bucketAt(home), word);
+  if (slot != 0) return slot;
+  const other = otherOf(home, fingerprint);
+  // Counted before the slot appears: a reader that sees 0 must not miss a displaced entry that is there.
+  addDisplaced(home, 1);
+  slot = claim(bucketAt(other), word | displacedBit);
+  if (slot != 0) return slot;
+  addDisplaced(home, -1);
+  return evictFor(home, word);
+}
+
+function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, units: u32, created: f64, sequence: u64): void {
+  const since = <u64>(created - <f64>rec.createdEpochMs);
+  store<u16>(record, <u16>(keyLength - 1), rec.recordKeyLength);
+  store<u8>(record, <u8>codec, rec.recordCodec);
+  store<u8>(record, <u8>flags, rec.recordFlags);
+  store<u32>(record, <u32>since, rec.recordCreatedLow);
+  store<u32>(record, 0, rec.recordChecksum);
+  const high = (since >> 32) & 0xff;
+  atomic.store<u64>(record, sequence | (<u64>units << 48) | (high << 56), rec.recordSequence);
+}
+
+/** Makes a reserved record the newest of its key: assigns its sequence, writes the header and changes the slot, all
+ *  under the key's lock. The caller has written extension, key and value behind the header. `flight` is the caller's
+ *  flight + 1, or 0. Answers answerDone, answerOvertaken or answerBusy; results: sequence, slot, kill0 and kill1. */
+export function publish(
+  record: u32,
+  keyLength: u32,
+  codec: u32,
+  flags: u32,
+  units: u32,
+  created: f64,
+  flight: u32,
+): i32 {
+  const key = <usize>record + rec.recordHeaderSize + (units << 3);
+  const hash = xxh64(key, keyLength, seed);
+  store<u64>(block, hash, at.resultHashLow);
+  store<f64>(block, 0, at.resultKill0);
+  store<f64>(block, 0, at.resultKill1);
+  const home = homeOf(hash);
+  const fingerprint = fingerprintOf(hash);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  if (flight != 0 && isOvertaken(flight - 1)) {
+    unlock(bucketAt(home));
+    return at.answerOvertaken;
+  }
+  const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
+  writeHeader(record, keyLength, codec, flags, units, created, sequence);
+  noteRecord(record, sequence);
+  let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
+  locate(home, fingerprint, key, keyLength);
+  let slot = located != 0 ? located : locatedDisk;
+  if (slot != 0) {
+    const old = atomic.load<u64>(slot);
+    const copy = diskCopyOf(old);
+    if (copy != 0) announceKill(0, copy);
+    discount(old);
+    exchange(slot, word | (old & displacedBit));
+  } else {
+    slot = insert(home, fingerprint, word);
+  }
+  let answer = at.answerBusy;
+  if (slot != 0) {
+    count(counter.counterMemoryEntries, 1);
+    count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
+    answer = at.answerDone;
+  }
+  invalidateFlights(hash);
+  unlock(bucketAt(home));
+  store<f64>(block, <f64>sequence, at.resultSequence);
+  store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
+  return answer;
+}
+
+/** Removes the key. answerDone if it was there (for a disk entry: if the index says so), answerGone if not. */
+export function remove(key: u32, length: u32): i32 {
+  const hash = xxh64(key, length, seed);
+  store<u64>(block, hash, at.resultHashLow);
+  store<f64>(block, 0, at.resultKill0);
+  store<f64>(block, 0, at.resultKill1);
+  const home = homeOf(hash);
+  const fingerprint = fingerprintOf(hash);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  locate(home, fingerprint, key, length);
+  const slot = located != 0 ? located : locatedDisk;
+  let answer = at.answerGone;
+  if (slot != 0) {
+    const old = atomic.load<u64>(slot);
+    const copy = diskCopyOf(old);
+    const cleared = isDisk(old) ? isClearedOnDisk(old) : sequenceOf(recordOf(old)) <= clearEpoch();
+    if (copy != 0) announceKill(0, copy);
+    if (!cleared) {
+      discount(old);
+      const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
+      store<f64>(block, expires, at.resultExpires);
+      answer = at.answerDone;
+    }
+    exchange(slot, 0);
+    if (old & displacedBit) addDisplaced(home, -1);
+  }
+  invalidateFlights(hash);
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Last resort when a key's lock cannot be had: takes its slots away without it, so that no older value is read.
+ *  The bucket's displaced count then stands too high, which costs searches a line, never an entry. */
+export function evictUnlocked(key: u32, length: u32): void {
+  for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
+    const found = find(key, length, 0);
+    if (found == at.answerMiss) return;
+    const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
+    const word = atomic.load<u64>(slot);
+    const low = load<u64>(block, at.resultSlotLow);
+    if (sameButFrequency(word, low)) atomic.cmpxchg<u64>(slot, word, 0);
+  }
+}

@@ -1,0 +1,60 @@
+// The kernel's door: what each thread's instance exports. Compiled by asc; see ../layout.ts for the memory it works on.
+import * as at from "../layout";
+import { counterClears } from "../../stats/counters";
+import { clearEpoch, count } from "./geometry";
+
+export { attach } from "./geometry";
+export { evictUnlocked, find, findNear, hashKey, publish, remove, touch, validate } from "./entries";
+export { beginFlight, endFlight } from "./flights";
+export {
+  claimSegment,
+  freeSegment,
+  reserve,
+  ring,
+  sealOpen,
+  sealOrphans,
+  setFlushed,
+  stage,
+  unclaimSegment,
+} from "./segments";
+export { extendDisk, openDisk, setDeadRoom, setDiskState, takeDead } from "./disk-table";
+export {
+  assignDurable,
+  countDisk,
+  demote,
+  dropDisk,
+  dropRecord,
+  dropSlot,
+  frequencyOfRecord,
+  insertRecovered,
+  moveToMain,
+  promote,
+  releaseLocks,
+  relocateDisk,
+  sweep,
+} from "./moves";
+
+/** Empties the cache in O(1): every record up to this moment's sequence is gone. Answers that sequence. */
+export function clear(): f64 {
+  const epoch = atomic.add<u64>(at.controlSequence, 1) + 1;
+  let seen = clearEpoch();
+  while (seen < epoch) {
+    const was = atomic.cmpxchg<u64>(at.controlClearEpoch, seen, epoch);
+    if (was == seen) break;
+    seen = was;
+  }
+  atomic.add<u32>(at.controlNearEpoch, 1);
+  count(counterClears, 1);
+  return <f64>epoch;
+}
+
+/** Sets the coarse clock; it never goes back. */
+export function tick(now: f64): void {
+  if (now > load<f64>(at.controlClock)) store<f64>(at.controlClock, now);
+}
+
+/** After recovery: sequences go on above everything on disk, and what an earlier life cleared stays cleared. */
+export function raiseSequence(sequence: f64, epoch: f64): void {
+  atomic.store<u64>(at.controlSequence, <u64>sequence);
+  atomic.store<u64>(at.controlClearEpoch, <u64>epoch);
+}

@@ -1,0 +1,325 @@
+// The janitor's verbs (a writer that finds no free segment uses the eviction ones too): give a record a disk copy, move
+// it to the main log, demote it to its disk copy, drop it, and the same for disk entries. Each works under the home
+// lock of the record's key and changes the slot only if it still names the record, so a write in between wins. Visiting
+// a record under its key's lock also waits out any writer that was reading that record's header.
+import * as at from "../layout";
+import * as counter from "../../stats/counters";
+import {
+  addDisplaced,
+  announceKill,
+  bucketAt,
+  diskEntryOf,
+  exchange,
+  locateDiskClass,
+  locateLocation,
+  lock,
+  slotAt,
+  unlock,
+} from "./bucket";
+import { discount, insert, isClearedOnDisk } from "./entries";
+import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
+import { deadlineOf, durableOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
+import { noteRecord, reserve } from "./segments";
+import {
+  diskBit,
+  displacedBit,
+  fingerprintOf,
+  frequencyOf,
+  homeOf,
+  homeOfSlot,
+  isDisk,
+  locationBits,
+  locationOf,
+  recordOf,
+} from "./slot";
+import { xxh64 } from "./xxh64";
+
+let home: u32 = 0;
+let fingerprint: u64 = 0;
+
+function setHash(hash: u64): void {
+  store<u64>(block, hash, at.resultHashLow);
+  home = homeOf(hash);
+  fingerprint = fingerprintOf(hash);
+}
+
+/** Locks the record's key and finds the slot that names the record. 0: it is dead, and the lock is released. */
+function lockRecord(record: u32): usize {
+  setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
+  if (!lock(bucketAt(home))) return 0;
+  const slot = locateLocation(home, fingerprint, 0, locationOf(record));
+  if (slot != 0) return slot;
+  unlock(bucketAt(home));
+  return 0;
+}
+
+/** Frequency of the slot that names the record, or answerMiss when the record is dead or cleared. */
+export function frequencyOfRecord(record: u32): i32 {
+  if (sequenceOf(record) == 0) return at.answerMiss;
+  const slot = lockRecord(record);
+  if (slot == 0) return at.answerMiss;
+  const frequency = <i32>frequencyOf(atomic.load<u64>(slot));
+  unlock(bucketAt(home));
+  return sequenceOf(record) <= clearEpoch() ? at.answerMiss : frequency;
+}
+
+/** Announces the record's copy on disk before it is written (0 takes it back). answerGone if the record is dead: then
+ *  it must not be written. A writer that kills the record afterwards sees the copy and marks it dead on disk. */
+export function assignDurable(record: u32, location: f64): i32 {
+  if (sequenceOf(record) == 0) return at.answerGone;
+  const slot = lockRecord(record);
+  if (slot == 0) return at.answerGone;
+  const live = sequenceOf(record) > clearEpoch();
+  if (live) setDurable(record, <u64>location);
+  unlock(bucketAt(home));
+  return live ? at.answerDone : at.answerGone;
+}
+
+/** Copies a live record to this thread's main log and points its slot there with a new frequency. */
+export function moveToMain(record: u32, frequency: u32): i32 {
+  const size = recordSizeOf(record);
+  const copy = reserve(size, at.poolMain, 1);
+  if (copy == 0) return at.answerNoRoom;
+  const slot = lockRecord(record);
+  if (slot == 0) return at.answerGone;
+  const sequence = sequenceOf(record);
+  // The copy's sequence is written last, so that a walker takes it for unpublished until it is whole.
+  memory.copy(copy + 16, record + 16, size - 16);
+  store<u64>(copy, load<u64>(record));
+  atomic.store<u64>(copy, load<u64>(record, 8), 8);
+  noteRecord(copy, sequence);
+  const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
+  exchange(slot, word | (atomic.load<u64>(slot) & displacedBit) | locationOf(copy));
+  count(counter.counterMovesToMain, 1);
+  unlock(bucketAt(home));
+  return at.answerDone;
+}
+
+function emptySlot(slot: usize): void {
+  const old = exchange(slot, 0);
+  discount(old);
+  if (old & displacedBit) addDisplaced(home, -1);
+}
+
+/** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerGone: dead already,
+ *  answerMiss: dropped. An older disk entry of the same class gives way (kill0): a class has one disk slot. */
+export function demote(record: u32): i32 {
+  store<f64>(block, 0, at.resultKill0);
+  if (sequenceOf(record) == 0) return at.answerGone;
+  const slot = lockRecord(record);
+  if (slot == 0) return at.answerGone;
+  const copy = durableOf(record);
+  let answer = at.answerMiss;
+  if (copy != 0 && sequenceOf(record) > clearEpoch()) {
+    const rival = locateDiskClass(home, fingerprint);
+    if (rival != 0) {
+      const location = atomic.load<u64>(rival) & locationBits;
+      announceKill(0, location);
+      emptySlot(rival);
+      count(counter.counterEvictionsIndex, 1);
+    }
+    const old = atomic.load<u64>(slot);
+    discount(old);
+    exchange(slot, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy);
+    count(counter.counterDiskEntries, 1);
+    count(counter.counterDemotions, 1);
+    answer = at.answerDone;
+  } else {
+    emptySlot(slot);
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Drops a record if a slot still names it; kill0 is its disk copy, if any. */
+export function dropRecord(record: u32): i32 {
+  store<f64>(block, 0, at.resultKill0);
+  if (sequenceOf(record) == 0) return at.answerGone;
+  const slot = lockRecord(record);
+  if (slot == 0) return at.answerGone;
+  const copy = durableOf(record);
+  if (copy != 0) announceKill(0, copy);
+  emptySlot(slot);
+  unlock(bucketAt(home));
+  return at.answerDone;
+}
+
+/** Points the slot of a disk entry at a copy this thread has just written to its open segment. `record` must be
+ *  reserved and filled, with the entry's own sequence in its header. answerGone if the slot changed meanwhile. */
+export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
+  const sequence = sequenceOf(record);
+  setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const slot = slotAt(slotNumber);
+  const old = atomic.load<u64>(slot);
+  const seen = (<u64>high << 32) | <u64>low;
+  let answer = at.answerGone;
+  if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && sequence > clearEpoch()) {
+    setDurable(record, old & locationBits);
+    noteRecord(record, sequence);
+    discount(old);
+    const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
+    exchange(slot, word | (old & displacedBit) | locationOf(record));
+    count(counter.counterMemoryEntries, 1);
+    count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
+    count(counter.counterPromotions, 1);
+    answer = at.answerDone;
+  } else {
+    // Walkers must not take the abandoned copy for a published record.
+    store<u64>(record, 0, 8);
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** For reclaim of a disk segment: lets go of an entry. answerGone: no slot names it; answerDone: dropped; answerHit: it
+ *  was hit since, and stays until relocateDisk or another call with `force`; answerInMemory: its copy in memory
+ *  stays and forgets the disk. */
+export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const slot = locateLocation(home, fingerprint, diskBit, <u64>location);
+  let answer = at.answerGone;
+  if (slot != 0) {
+    const word = atomic.load<u64>(slot);
+    if (force == 0 && frequencyOf(word) != 0 && !isClearedOnDisk(word)) {
+      answer = at.answerHit;
+    } else {
+      emptySlot(slot);
+      answer = at.answerDone;
+    }
+  } else if (forgetCopy(<u64>location)) {
+    answer = at.answerInMemory;
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Clears the disk copy of the memory record of this class that has exactly this copy. Call with the lock held. */
+function forgetCopy(location: u64): bool {
+  for (let turn = 0; turn < 2; turn++) {
+    const bucket = turn == 0 ? home : otherHome();
+    const displaced = turn == 0 ? 0 : displacedBit;
+    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if (word == 0 || isDisk(word) || word >> at.slotFingerprintShift != fingerprint) continue;
+      if ((word & displacedBit) != displaced || durableOf(recordOf(word)) != location) continue;
+      setDurable(recordOf(word), 0);
+      return true;
+    }
+  }
+  return false;
+}
+
+function otherHome(): u32 {
+  return <u32>((<u64>home + 1 + ((<u32>fingerprint * 0x9e3779b1) % (bucketCount - 1))) % bucketCount);
+}
+
+/** Points the slot of a disk entry at another copy on disk, with one hit taken off. */
+export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const slot = locateLocation(home, fingerprint, diskBit, <u64>from);
+  if (slot != 0) {
+    const old = atomic.load<u64>(slot);
+    const word = (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | <u64>to;
+    const frequency = frequencyOf(old);
+    exchange(slot, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
+    count(counter.counterReinsertions, 1);
+  }
+  unlock(bucketAt(home));
+  return slot != 0 ? at.answerDone : at.answerGone;
+}
+
+/** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.
+ *  answerDone, or answerGone: the caller must mark the record dead, so that it can never come back as an older value.
+ *  A record that had to give way in a full bucket is in kill1. */
+export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
+  store<f64>(block, 0, at.resultKill1);
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerGone;
+  let answer = at.answerGone;
+  if (locateDiskClass(home, fingerprint) == 0) {
+    const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
+    if (insert(home, fingerprint, word) != 0) {
+      count(counter.counterDiskEntries, 1);
+      answer = at.answerDone;
+    }
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Removes a disk entry whose record turned out damaged, if the slot still names it; kill0 is its place. */
+export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
+  store<f64>(block, 0, at.resultKill0);
+  const slot = slotAt(slotNumber);
+  const word = atomic.load<u64>(slot);
+  const seen = (<u64>high << 32) | <u64>low;
+  if (word == 0 || ((word ^ seen) & (locationBits | diskBit)) != 0) return at.answerGone;
+  home = homeOfSlot(slotNumber >> 3, word);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const now = atomic.load<u64>(slot);
+  const same = now != 0 && ((now ^ seen) & (locationBits | diskBit)) == 0;
+  if (same) {
+    if (isDisk(now)) announceKill(0, now & locationBits);
+    emptySlot(slot);
+  }
+  unlock(bucketAt(home));
+  return same ? at.answerDone : at.answerGone;
+}
+
+/** Removes cleared and expired memory entries, and cleared disk entries, of `buckets` buckets from `from` on; answers
+ *  how many expired entries went. Expired means past the last moment it could serve anybody. */
+export function sweep(from: u32, buckets: u32, now: f64): u32 {
+  let expired: u32 = 0;
+  const end = min<u32>(from + buckets, bucketCount);
+  for (let bucket = from; bucket < end; bucket++) {
+    const base = bucketAt(bucket);
+    for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if (word == 0) continue;
+      home = homeOfSlot(bucket, word);
+      if (!lock(bucketAt(home))) continue;
+      const held = atomic.load<u64>(slot);
+      if (held != 0 && ((held ^ word) & ~((<u64>3) << at.slotFrequencyShift)) == 0) {
+        if (isDisk(held)) {
+          if (isClearedOnDisk(held)) emptySlot(slot);
+        } else {
+          const record = <usize>recordOf(held);
+          const deadline = deadlineOf(record);
+          if (sequenceOf(record) <= clearEpoch()) {
+            emptySlot(slot);
+          } else if (deadline != 0 && deadline <= now) {
+            emptySlot(slot);
+            expired += 1;
+          }
+        }
+      }
+      unlock(bucketAt(home));
+    }
+  }
+  if (expired != 0) count(counter.counterExpirations, <f64>expired);
+  return expired;
+}
+
+/** Frees the bucket locks that a thread left held when it died. Call only when its death is proven. */
+export function releaseLocks(lockWord: u32): u32 {
+  let released: u32 = 0;
+  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
+    if (atomic.cmpxchg<u32>(bucketAt(bucket), lockWord, 0) == lockWord) released += 1;
+  }
+  return released;
+}
+
+/** Rebuilds counts of entries from the index itself: what a loaded snapshot holds. */
+export function countDisk(): u32 {
+  let entries: u32 = 0;
+  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
+    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if (word != 0 && isDisk(word) && load<u32>(diskEntryOf(word & locationBits)) != at.diskFree) entries += 1;
+    }
+  }
+  return entries;
+}

@@ -1,0 +1,75 @@
+// Reading and writing the header of a record in shared memory; the layout is ../../record/layout.ts.
+import * as rec from "../../record/layout";
+
+// @ts-ignore: decorator
+@inline
+export function recordSizeOf(record: usize): u32 {
+  return load<u32>(record, rec.recordSize);
+}
+
+// @ts-ignore: decorator
+@inline
+export function keyLengthOf(record: usize): u32 {
+  return <u32>load<u16>(record, rec.recordKeyLength) + 1;
+}
+
+/** The word that holds sequence, extension units and the high byte of the creation time. */
+// @ts-ignore: decorator
+@inline
+export function sequenceWordOf(record: usize): u64 {
+  return load<u64>(record, rec.recordSequence);
+}
+
+// @ts-ignore: decorator
+@inline
+export function sequenceOf(record: usize): u64 {
+  return sequenceWordOf(record) & 0xffffffffffff;
+}
+
+// @ts-ignore: decorator
+@inline
+export function keyOf(record: usize): usize {
+  return record + rec.recordHeaderSize + ((<usize>load<u8>(record, rec.recordExtensionUnits)) << 3);
+}
+
+// @ts-ignore: decorator
+@inline
+export function flagsOf(record: usize): u32 {
+  return load<u8>(record, rec.recordFlags);
+}
+
+/** Where on disk the record's copy is, 0 = nowhere. Call only under the key's lock, or as the janitor. */
+// @ts-ignore: decorator
+@inline
+export function durableOf(record: usize): u64 {
+  return flagsOf(record) & rec.flagDurable ? atomic.load<u64>(record, rec.recordHeaderSize) : 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function setDurable(record: usize, location: u64): void {
+  if (flagsOf(record) & rec.flagDurable) atomic.store<u64>(record, location, rec.recordHeaderSize);
+}
+
+/** Wall-clock ms, 0 = never. */
+export function expiresOf(record: usize): f64 {
+  const flags = flagsOf(record);
+  if ((flags & rec.flagExpires) == 0) return 0;
+  return load<f64>(record + rec.recordHeaderSize + (flags & rec.flagDurable ? 8 : 0));
+}
+
+/** The moment after which the record serves nobody, not even as a stale value; 0 = never. */
+export function deadlineOf(record: usize): f64 {
+  const flags = flagsOf(record);
+  if ((flags & rec.flagExpires) == 0) return 0;
+  const field = record + rec.recordHeaderSize + (flags & rec.flagDurable ? 8 : 0);
+  return flags & rec.flagStale ? load<f64>(field + 8) : load<f64>(field);
+}
+
+export function sameKey(left: usize, right: usize, length: u32): bool {
+  let i: usize = 0;
+  const whole = <usize>(length & ~7);
+  for (; i < whole; i += 8) if (load<u64>(left + i) != load<u64>(right + i)) return false;
+  for (; i < <usize>length; i += 1) if (load<u8>(left + i) != load<u8>(right + i)) return false;
+  return true;
+}

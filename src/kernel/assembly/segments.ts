@@ -1,0 +1,149 @@
+// The memory segments: taking a free one, appending to the thread's own, sealing, giving back. A segment's owner is
+// the only one that appends to it, so appending needs no lock; state changes are one CAS each.
+import * as at from "../layout";
+import * as rec from "../../record/layout";
+import { counterSegmentsSealed } from "../../stats/counters";
+import {
+  block,
+  count,
+  ownerId,
+  reserveSegments,
+  segmentBase,
+  segmentBytes,
+  segmentCount,
+  segmentShift,
+  segmentTableBase,
+} from "./geometry";
+import { deadlineOf } from "./record";
+import { segmentOfRecord } from "./slot";
+
+// @ts-ignore: decorator
+@inline
+export function segmentEntry(segment: u32): usize {
+  return segmentTableBase + <usize>segment * at.segmentEntrySize;
+}
+
+export function ring(): void {
+  atomic.add<u32>(at.controlDoorbell, 1);
+  atomic.notify(at.controlDoorbell, 1);
+}
+
+let searchFrom: u32 = 0;
+
+/** Takes a free segment for this thread; answers its number + 1, or 0. Only the janitor may take the last few. */
+function takeSegment(pool: u32, privileged: bool): u32 {
+  if (!privileged && atomic.load<u32>(at.controlFreeSegments) <= reserveSegments) return 0;
+  for (let step: u32 = 0; step < segmentCount; step++) {
+    searchFrom = searchFrom + 1 < segmentCount ? searchFrom + 1 : 0;
+    const entry = segmentEntry(searchFrom);
+    if (atomic.cmpxchg<u32>(entry, at.segmentFree, at.segmentOpen) != at.segmentFree) continue;
+    atomic.sub<u32>(at.controlFreeSegments, 1);
+    store<u32>(entry, ownerId, at.segmentOwner);
+    store<u32>(entry, pool, at.segmentPool);
+    store<u32>(entry, 0, at.segmentFlushedOffset);
+    store<f64>(entry, 0, at.segmentMaxExpires);
+    store<f64>(entry, 0, at.segmentMaxSequence);
+    atomic.store<u32>(entry, 0, at.segmentWriteOffset);
+    return searchFrom + 1;
+  }
+  return 0;
+}
+
+/** Seals a segment this thread has open: it is never written again. */
+function sealSegment(segment: u32): void {
+  const entry = segmentEntry(segment);
+  store<f64>(entry, <f64>atomic.load<u64>(at.controlSequence), at.segmentSealOrder);
+  store<u32>(entry, 0, at.segmentOwner);
+  atomic.store<u32>(entry, at.segmentSealed);
+  count(counterSegmentsSealed, 1);
+  ring();
+}
+
+function openSegmentWord(pool: u32): usize {
+  return block + (pool == at.poolMain ? at.threadOpenMainSegment : at.threadOpenSegment);
+}
+
+/** Seals what this thread has open in a log; for a thread that leaves. */
+export function sealOpen(pool: u32): void {
+  const word = openSegmentWord(pool);
+  const open = load<u32>(word);
+  if (open == 0) return;
+  store<u32>(word, 0);
+  sealSegment(open - 1);
+}
+
+/** Offset in shared memory of `bytes` free bytes at the end of the thread's open segment, which is not moved past
+ *  them; 0 if there is no segment to be had. For keys too long for the scratch. */
+export function stage(bytes: u32, pool: u32, privileged: u32): u32 {
+  const word = openSegmentWord(pool);
+  const aligned = (bytes + 7) & ~7;
+  if (aligned > segmentBytes) return 0;
+  let open = load<u32>(word);
+  if (open != 0) {
+    const end = load<u32>(segmentEntry(open - 1), at.segmentWriteOffset);
+    if (end + aligned <= segmentBytes) return <u32>(segmentBase + (<usize>(open - 1) << segmentShift) + end);
+    store<u32>(word, 0);
+    sealSegment(open - 1);
+  }
+  open = takeSegment(pool, privileged != 0);
+  if (open == 0) {
+    ring();
+    return 0;
+  }
+  store<u32>(word, open);
+  return <u32>(segmentBase + (<usize>(open - 1) << segmentShift));
+}
+
+/** Appends room for a record of `bytes` to the thread's open segment; answers its offset in shared memory, or 0 when
+ *  no segment is free. The record counts as unpublished (sequence 0) until publish. */
+export function reserve(bytes: u32, pool: u32, privileged: u32): u32 {
+  const record = stage(bytes, pool, privileged);
+  if (record == 0) return 0;
+  const entry = segmentEntry(segmentOfRecord(record));
+  store<u32>(record, bytes, rec.recordSize);
+  store<u64>(record, 0, rec.recordSequence);
+  atomic.store<u32>(entry, load<u32>(entry, at.segmentWriteOffset) + ((bytes + 7) & ~7), at.segmentWriteOffset);
+  return record;
+}
+
+/** Keeps the segment's newest expiry and sequence; its owner calls it for each record that it publishes there. */
+export function noteRecord(record: usize, sequence: u64): void {
+  const entry = segmentEntry(segmentOfRecord(<u32>record));
+  const deadline = deadlineOf(record);
+  const seen = load<f64>(entry, at.segmentMaxExpires);
+  store<f64>(entry, deadline == 0 ? Infinity : max<f64>(seen, deadline), at.segmentMaxExpires);
+  store<f64>(entry, max<f64>(load<f64>(entry, at.segmentMaxSequence), <f64>sequence), at.segmentMaxSequence);
+}
+
+/** Claims a sealed segment for eviction; 1 if this thread got it. */
+export function claimSegment(segment: u32): u32 {
+  return atomic.cmpxchg<u32>(segmentEntry(segment), at.segmentSealed, at.segmentEvicting) == at.segmentSealed ? 1 : 0;
+}
+
+/** Gives a claimed segment back as sealed: its eviction stopped half way. */
+export function unclaimSegment(segment: u32): void {
+  atomic.store<u32>(segmentEntry(segment), at.segmentSealed);
+}
+
+/** Frees a claimed segment whose every slot was changed: first the generation, then the state. */
+export function freeSegment(segment: u32): void {
+  const entry = segmentEntry(segment);
+  const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;
+  // The generation's low bits come round: words that near caches still hold could name a new record from here on.
+  if ((generation & 0x7fff) == 0) atomic.add<u32>(at.controlNearEpoch, 1);
+  atomic.store<u32>(entry, at.segmentFree);
+  atomic.add<u32>(at.controlFreeSegments, 1);
+}
+
+export function setFlushed(segment: u32, offset: u32): void {
+  atomic.store<u32>(segmentEntry(segment), offset, at.segmentFlushedOffset);
+}
+
+/** Seals the open segments of a thread that is gone, so that their records can be flushed and evicted. */
+export function sealOrphans(thread: u32): void {
+  for (let segment: u32 = 0; segment < segmentCount; segment++) {
+    const entry = segmentEntry(segment);
+    if (load<u32>(entry) != at.segmentOpen || load<u32>(entry, at.segmentOwner) != thread + 1) continue;
+    sealSegment(segment);
+  }
+}

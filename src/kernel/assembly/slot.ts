@@ -1,0 +1,81 @@
+// Packing and unpacking of a slot's word and of a memory location; the diagram is in ../layout.ts. Pure.
+import * as at from "../layout";
+import { bucketCount, segmentBase, segmentShift, segmentTableBase } from "./geometry";
+
+export const frequencyOne: u64 = (<u64>1) << at.slotFrequencyShift;
+export const frequencyBits: u64 = (<u64>3) << at.slotFrequencyShift;
+export const displacedBit: u64 = (<u64>1) << at.slotDisplacedShift;
+export const diskBit: u64 = (<u64>1) << at.slotTierShift;
+export const locationBits: u64 = ((<u64>1) << at.slotLocationBits) - 1;
+/** The bits that say which class of keys a slot is for, within a bucket: fingerprint and displaced. */
+export const classBits: u64 = ((<u64>0xffff) << at.slotFingerprintShift) | displacedBit;
+/** Class and tier: what a memory slot of a class shows. */
+export const nearBits: u64 = classBits | diskBit;
+
+// @ts-ignore: decorator
+@inline
+export function homeOf(hash: u64): u32 {
+  return <u32>(((hash >> 32) * <u64>bucketCount) >> 32);
+}
+
+// @ts-ignore: decorator
+@inline
+export function fingerprintOf(hash: u64): u64 {
+  const low = hash & 0xffff;
+  return low == 0 ? 1 : low;
+}
+
+/** How far a key's other bucket is from its home; never 0, and known from the fingerprint alone. */
+// @ts-ignore: decorator
+@inline
+function distanceOf(fingerprint: u64): u32 {
+  return 1 + ((<u32>fingerprint * 0x9e3779b1) % (bucketCount - 1));
+}
+
+export function otherOf(home: u32, fingerprint: u64): u32 {
+  const other = <u64>home + distanceOf(fingerprint);
+  return <u32>(other >= bucketCount ? other - bucketCount : other);
+}
+
+/** The home bucket of the entry in a slot of `bucket`. */
+export function homeOfSlot(bucket: u32, word: u64): u32 {
+  if ((word & displacedBit) == 0) return bucket;
+  const distance = distanceOf(word >> at.slotFingerprintShift);
+  return bucket >= distance ? bucket - distance : bucket + bucketCount - distance;
+}
+
+// @ts-ignore: decorator
+@inline
+export function isDisk(word: u64): bool {
+  return (word & diskBit) != 0;
+}
+
+// @ts-ignore: decorator
+@inline
+export function frequencyOf(word: u64): u32 {
+  return <u32>((word >> at.slotFrequencyShift) & 3);
+}
+
+// @ts-ignore: decorator
+@inline
+export function segmentOfRecord(record: u32): u32 {
+  return <u32>((<usize>record - segmentBase) >> segmentShift);
+}
+
+/** The location of a record that stands in its segment now, with the segment's generation. */
+// @ts-ignore: decorator
+@inline
+export function locationOf(record: u32): u64 {
+  const segment = segmentOfRecord(record);
+  const offset = (<usize>record - segmentBase) & (((<usize>1) << segmentShift) - 1);
+  const entry = segmentTableBase + segment * at.segmentEntrySize;
+  const generation = <u64>(atomic.load<u32>(entry, at.segmentGeneration) & 0x7fff);
+  return (generation << 29) | (<u64>segment << 17) | <u64>(offset >> 3);
+}
+
+// @ts-ignore: decorator
+@inline
+export function recordOf(word: u64): u32 {
+  const segment = <usize>((word >> 17) & 0xfff);
+  return <u32>(segmentBase + (segment << segmentShift) + ((<usize>word & 0x1ffff) << 3));
+}

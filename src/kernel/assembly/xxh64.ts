@@ -1,0 +1,70 @@
+// XXH64 over shared memory, bit for bit what xxhash-wasm computes for the same seed (a test holds the two equal).
+// Follows the XXH64 specification by Yann Collet (xxHash, doc/xxhash_spec.md).
+
+const prime1: u64 = 0x9e3779b185ebca87;
+const prime2: u64 = 0xc2b2ae3d27d4eb4f;
+const prime3: u64 = 0x165667b19e3779f9;
+const prime4: u64 = 0x85ebca77c2b2ae63;
+const prime5: u64 = 0x27d4eb2f165667c5;
+
+// @ts-ignore: decorator
+@inline
+function round(accumulator: u64, input: u64): u64 {
+  return rotl<u64>(accumulator + input * prime2, 31) * prime1;
+}
+
+// @ts-ignore: decorator
+@inline
+function mergeRound(hash: u64, accumulator: u64): u64 {
+  return (hash ^ round(0, accumulator)) * prime1 + prime4;
+}
+
+/** Four lanes of 32-byte stripes; only called for inputs of 32 bytes and more. */
+function stripes(at: usize, stop: usize, seed: u64): u64 {
+  let v1 = seed + prime1 + prime2;
+  let v2 = seed + prime2;
+  let v3 = seed;
+  let v4 = seed - prime1;
+  do {
+    v1 = round(v1, load<u64>(at));
+    v2 = round(v2, load<u64>(at, 8));
+    v3 = round(v3, load<u64>(at, 16));
+    v4 = round(v4, load<u64>(at, 24));
+    at += 32;
+  } while (at <= stop);
+  let hash = rotl<u64>(v1, 1) + rotl<u64>(v2, 7) + rotl<u64>(v3, 12) + rotl<u64>(v4, 18);
+  hash = mergeRound(hash, v1);
+  hash = mergeRound(hash, v2);
+  hash = mergeRound(hash, v3);
+  return mergeRound(hash, v4);
+}
+
+// @ts-ignore: decorator
+@inline
+export function xxh64(start: usize, length: u32, seed: u64): u64 {
+  let at = start;
+  const end = start + length;
+  let hash: u64;
+  if (length >= 32) {
+    hash = stripes(at, end - 32, seed);
+    at += length & ~31;
+  } else {
+    hash = seed + prime5;
+  }
+  hash += length;
+  while (at + 8 <= end) {
+    hash = rotl<u64>(hash ^ round(0, load<u64>(at)), 27) * prime1 + prime4;
+    at += 8;
+  }
+  if (at + 4 <= end) {
+    hash = rotl<u64>(hash ^ (<u64>load<u32>(at) * prime1), 23) * prime2 + prime3;
+    at += 4;
+  }
+  while (at < end) {
+    hash = rotl<u64>(hash ^ (<u64>load<u8>(at) * prime5), 11) * prime1;
+    at += 1;
+  }
+  hash = (hash ^ (hash >> 33)) * prime2;
+  hash = (hash ^ (hash >> 29)) * prime3;
+  return hash ^ (hash >> 32);
+}

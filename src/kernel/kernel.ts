@@ -1,0 +1,178 @@
+// One thread's instance of the kernel over a cache's shared memory, with the views through which TypeScript reads it.
+// The module is compiled once by the owner and posted to other threads, so that attaching takes no compilation.
+import { readFileSync } from "node:fs";
+import { threadId } from "node:worker_threads";
+import { UndercroftError } from "../base/mod.js";
+import * as at from "./layout.js";
+import { geometryOf, type Geometry } from "./region.js";
+
+/** The kernel's verbs; each is described where it is written, in assembly/. */
+export interface KernelVerbs {
+  readonly attach: (thread: number) => void;
+  readonly hashKey: (key: number, length: number) => void;
+  readonly findNear: (key: number, length: number) => number;
+  readonly find: (key: number, length: number, touch: number) => number;
+  readonly validate: (slot: number, low: number, high: number) => number;
+  readonly touch: (slot: number, low: number, high: number) => number;
+  readonly reserve: (bytes: number, pool: number, privileged: number) => number;
+  readonly stage: (bytes: number, pool: number, privileged: number) => number;
+  readonly publish: (
+    record: number,
+    keyLength: number,
+    codec: number,
+    flags: number,
+    units: number,
+    created: number,
+    flight: number,
+  ) => number;
+  readonly remove: (key: number, length: number) => number;
+  readonly evictUnlocked: (key: number, length: number) => void;
+  readonly clear: () => number;
+  readonly tick: (now: number) => void;
+  readonly ring: () => void;
+  readonly beginFlight: () => number;
+  readonly endFlight: (flight: number) => void;
+  readonly claimSegment: (segment: number) => number;
+  readonly unclaimSegment: (segment: number) => void;
+  readonly freeSegment: (segment: number) => void;
+  readonly setFlushed: (segment: number, offset: number) => void;
+  readonly sealOpen: (pool: number) => void;
+  readonly sealOrphans: (thread: number) => void;
+  readonly frequencyOfRecord: (record: number) => number;
+  readonly assignDurable: (record: number, location: number) => number;
+  readonly moveToMain: (record: number, frequency: number) => number;
+  readonly demote: (record: number) => number;
+  readonly dropRecord: (record: number) => number;
+  readonly dropSlot: (slot: number, low: number, high: number) => number;
+  readonly promote: (record: number, slot: number, low: number, high: number) => number;
+  readonly dropDisk: (
+    hashLow: number,
+    hashHigh: number,
+    location: number,
+    force: number,
+  ) => number;
+  readonly relocateDisk: (hashLow: number, hashHigh: number, from: number, to: number) => number;
+  readonly insertRecovered: (hashLow: number, hashHigh: number, location: number) => number;
+  readonly sweep: (fromBucket: number, buckets: number, now: number) => number;
+  readonly releaseLocks: (lockWord: number) => number;
+  readonly countDisk: () => number;
+  readonly openDisk: (
+    segment: number,
+    nonceLow: number,
+    nonceHigh: number,
+    serial: number,
+    endOffset: number,
+  ) => void;
+  readonly extendDisk: (
+    segment: number,
+    endOffset: number,
+    maxExpires: number,
+    maxSequence: number,
+  ) => void;
+  readonly setDeadRoom: (segment: number, room: number, used: number) => void;
+  readonly takeDead: (segment: number) => number;
+  readonly setDiskState: (segment: number, state: number) => void;
+  readonly raiseSequence: (sequence: number, clearEpoch: number) => void;
+}
+
+/** Views of the whole shared memory. Element i of `u32` is at byte 4 i, of `f64` at byte 8 i. */
+export interface Views {
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly u32: Uint32Array;
+  readonly f64: Float64Array;
+}
+
+/** Compiles the kernel; a few milliseconds, once per process and cache. x86 does not reorder loads, so there the
+ *  build without fences serves (docs/decisions/0001-fences.md). */
+export function compileKernel(): WebAssembly.Module {
+  const totalStoreOrder = process.arch === "x64" || process.arch === "ia32";
+  const url = totalStoreOrder
+    ? new URL("./kernel-tso.wasm", import.meta.url)
+    : new URL("./kernel.wasm", import.meta.url);
+  return new WebAssembly.Module(readFileSync(url));
+}
+
+export class Kernel {
+  readonly verbs: KernelVerbs;
+  readonly views: Views;
+  readonly geometry: Geometry;
+  readonly thread: number;
+  /** Byte offset of this thread's block. */
+  readonly block: number;
+
+  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number) {
+    const { buffer } = memory;
+    this.views = {
+      u8: new Uint8Array(buffer),
+      i32: new Int32Array(buffer),
+      u32: new Uint32Array(buffer),
+      f64: new Float64Array(buffer),
+    };
+    this.geometry = geometryOf(memory);
+    this.thread = thread;
+    this.block = at.threadTable + thread * at.threadBlockSize;
+    const instance = new WebAssembly.Instance(module, { env: { memory } });
+    this.verbs = instance.exports as unknown as KernelVerbs;
+    this.verbs.attach(thread);
+  }
+
+  /** Claims a thread block and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS when all 64 blocks
+   *  are taken, ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its owner has closed it. */
+  static attach(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernel {
+    const words = new Int32Array(memory.buffer);
+    const version = words[at.controlLayoutVersion / 4];
+    if (words[at.controlMagic / 4] !== at.kernelMagic || version !== at.kernelLayoutVersion) {
+      throw new UndercroftError("ERR_HANDLE", "Cannot attach to memory: it is not a cache's");
+    }
+    if (Atomics.load(words, at.controlState / 4) !== at.stateOpen) {
+      throw new UndercroftError("ERR_CACHE_CLOSED", "Cannot attach to a cache: it is closed");
+    }
+    return Kernel.adopt(module, memory, claimThread(words));
+  }
+
+  /** Instantiates the kernel for a thread block that somebody claimed for this thread (the owner, for its workers). */
+  static adopt(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number): Kernel {
+    const kernel = new Kernel(module, memory, thread);
+    Atomics.store(kernel.views.i32, (kernel.block + at.threadWorkerId) / 4, threadId);
+    return kernel;
+  }
+
+  /** Seals what the thread has open and gives its block back. */
+  detach(): void {
+    this.verbs.sealOpen(at.poolSmall);
+    this.verbs.sealOpen(at.poolMain);
+    Atomics.store(this.views.i32, (this.block + at.threadState) / 4, 0);
+  }
+
+  /** Adds to one of this thread's counters (stats/counters.ts). */
+  count(counter: number, amount: number): void {
+    const index = (this.block + at.threadCounters) / 8 + counter;
+    this.views.f64[index] = (this.views.f64[index] as number) + amount;
+  }
+
+  /** A counter summed over all threads, those that are gone included. */
+  total(counter: number): number {
+    let sum = 0;
+    for (let thread = 0; thread < at.threadsMax; thread++) {
+      const block = at.threadTable + thread * at.threadBlockSize;
+      sum += this.views.f64[(block + at.threadCounters) / 8 + counter] as number;
+    }
+    return sum;
+  }
+}
+
+/** Claims a free thread block; throws ERR_TOO_MANY_THREADS when there is none. */
+export function claimThread(words: Int32Array): number {
+  for (let thread = 0; thread < at.threadsMax; thread++) {
+    const block = (at.threadTable + thread * at.threadBlockSize) / 4;
+    if (Atomics.compareExchange(words, block + at.threadState / 4, 0, 1) !== 0) continue;
+    Atomics.add(words, block + at.threadIncarnation / 4, 1);
+    for (const word of [at.threadKilling0, at.threadKilling1]) words[block + word / 4] = 0;
+    words[block + at.threadOpenSegment / 4] = 0;
+    words[block + at.threadOpenMainSegment / 4] = 0;
+    return thread;
+  }
+  const message = `Cannot attach to a cache: all ${at.threadsMax} thread places are taken; close() what is not used`;
+  throw new UndercroftError("ERR_TOO_MANY_THREADS", message);
+}

@@ -1,0 +1,221 @@
+// The layout of a cache's shared memory: one WebAssembly.Memory that every thread of the process maps. This file owns
+// it. It is compiled twice, by tsc for the TypeScript side and by asc into the kernel, so the two cannot differ.
+// Words of the index, the segment tables and the flight table are written by the kernel only.
+//
+//   0 ┬ control block      4 KiB   geometry, then one cache line for each word that several threads write
+//     ├ thread blocks      64 × 4 KiB
+//     ├ flight table       1,024 × 32 bytes     loads and writes under way that a write must be able to overtake
+//     ├ segment table      64 bytes a memory segment
+//     ├ disk segment table 64 bytes a disk segment
+//     ├ index              64-byte buckets
+//     ├ memory segments    a log of records (record/layout.ts), each segment `segmentBytes` long
+//     └ slack              64 KiB, so that a reader that follows a torn length stays inside the memory
+
+export const kernelMagic = 0x54464355; // "UCFT"
+export const kernelLayoutVersion = 1;
+export const pageSize = 65536;
+export const cacheLineSize = 64;
+
+// ── Control block. Offsets from 0. ──────────────────────────────────────────────────────────────────────────────────
+export const controlBlockSize = 4096;
+export const controlMagic = 0; // u32
+export const controlLayoutVersion = 4; // u32
+export const controlState = 8; // u32: stateOpen, stateClosing, stateClosed; the owner writes it
+export const controlSegmentBytes = 12; // u32
+export const controlSegmentCount = 16; // u32
+export const controlSegmentTable = 20; // u32 offset
+export const controlSegmentBase = 24; // u32 offset
+export const controlBucketCount = 28; // u32
+export const controlBucketBase = 32; // u32 offset
+export const controlDiskSegmentCount = 36; // u32, 0 = memory only
+export const controlDiskTable = 40; // u32 offset
+export const controlDiskSegmentUnits = 44; // u32, 16-byte units in a disk segment
+export const controlFlightTable = 48; // u32 offset
+export const controlReserve = 52; // u32, free segments that only the janitor may take
+export const controlSeed = 64; // u64, seed of the key hash
+/** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
+export const controlSequence = 128;
+/** u64, read by every hit, written by clear: records up to this sequence are gone. */
+export const controlClearEpoch = 192;
+/** u32: near caches drop everything when it has changed (a clear, or generations coming round). */
+export const controlNearEpoch = 216;
+/** f64: coarse wall clock in ms, written by the janitor (or by the holders of an injected clock). */
+export const controlClock = 200;
+/** f64: wall-clock ms at monotonic zero, written once at open. */
+export const controlClockAnchor = 208;
+/** u32, own line: flights in the flight table; 0 lets every write skip it. */
+export const controlFlightCount = 256;
+/** u32, own line: rung (added to and notified) when the janitor has work. */
+export const controlDoorbell = 320;
+/** u32: segments in state free. */
+export const controlFreeSegments = 324;
+/** u32, own line: flush tickets asked for. */
+export const controlFlushRequested = 384;
+/** u32: flush tickets done; waiters wait here. */
+export const controlFlushDone = 388;
+/** u32: the newest ticket that asked for fsync. */
+export const controlFlushSync = 392;
+/** u32: 1 while the disk tier takes writes, 0 when it failed or there is none. */
+export const controlDiskUp = 396;
+/** u32: the janitor stops when this is 1. */
+export const controlStop = 400;
+/** u32: 1 if somebody listens to evict and expire events. */
+export const controlEventMask = 404;
+/** f64: monotonic ms of the janitor's last round. */
+export const controlJanitorBeat = 408;
+/** f64: live entries when the last clear happened; the entry counters count from there. */
+export const controlClearedMemoryEntries = 448;
+export const controlClearedMemoryBytes = 456;
+export const controlClearedDiskEntries = 464;
+export const controlClearedDiskBytes = 472;
+
+export const stateOpen = 1;
+export const stateClosing = 2;
+export const stateClosed = 3;
+
+// ── Thread blocks. Each is written by its thread only, but for `threadState` (CAS by whoever claims or frees it). ───
+export const threadTable = 4096;
+export const threadsMax = 64;
+export const threadBlockSize = 4096;
+/** u32: 0 free, else the incarnation of the thread that holds the block (odd while attached). */
+export const threadState = 0;
+export const threadIncarnation = 4; // u32, grows at each claim
+export const threadOpenSegment = 8; // u32: small-log segment + 1 this thread appends to, 0 = none
+export const threadOpenMainSegment = 12; // u32: main-log segment + 1 (janitor and assisting writers)
+/** Two u32: disk segment + 1 in which this thread is about to write a dead mark; its reclaim waits for 0. */
+export const threadKilling0 = 16;
+export const threadKilling1 = 20;
+export const threadWorkerId = 24; // u32: the thread's id in Node, by which its death is noticed
+
+// Results of the last kernel call of the thread, for the caller to read. Numbers above 32 bits are f64.
+export const resultSequence = 64; // f64
+export const resultExpires = 72; // f64 wall ms, 0 = never
+export const resultRecord = 80; // u32 offset of the record
+export const resultSlotLow = 84; // u32 the slot's word, low half
+export const resultSlotHigh = 88; // u32
+export const resultRecordSize = 92; // u32
+export const resultKill0 = 96; // f64 disk location to mark dead, 0 = none
+export const resultKill1 = 104; // f64
+export const resultLocation = 112; // f64 disk location of a disk hit
+export const resultHashLow = 120; // u32
+export const resultHashHigh = 124; // u32
+export const resultKeyOffset = 128; // u32 of the record: where its key starts
+export const resultSlot = 132; // u32 slot number
+
+export const threadCounters = 192; // counterCount × f64
+export const counterCount = 72;
+export const threadHistograms = 768; // histogramCount × histogramBuckets × u32
+export const histogramCount = 4;
+export const histogramBuckets = 64;
+export const threadKeyScratch = 2048;
+export const keyScratchSize = 2048;
+
+// ── Flight table: fills under way (a load, an asynchronous set). A write of the key marks them overtaken. ───────────
+export const flightTable = 266240; // threadTable + threadsMax * threadBlockSize
+export const flightsMax = 1024;
+export const flightSize = 32;
+/** A flight stands at most this many entries from its hash's place. */
+export const flightProbeMax = 16;
+export const flightState = 0; // u32: flightFree, flightClaimed, flightActive, flightOvertaken
+export const flightOwner = 4; // u32 thread + 1
+export const flightHash = 8; // u64
+export const flightSequence = 16; // u64: newest sequence when it began; a clear after that overtakes it
+export const flightFree = 0;
+export const flightClaimed = 1;
+export const flightActive = 2;
+export const flightOvertaken = 3;
+
+export const segmentTable = 299008; // flightTable + flightsMax * flightSize
+
+// ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
+export const segmentEntrySize = 64;
+/** u32: free → open → sealed → evicting → free, each step one CAS. */
+export const segmentState = 0;
+export const segmentGeneration = 4; // u32, added to at each reuse; its low 15 bits stand in the slots
+export const segmentOwner = 8; // u32 thread + 1 while open
+export const segmentPool = 12; // u32: poolSmall, poolMain
+export const segmentWriteOffset = 16; // u32: end of the records reserved
+export const segmentFlushedOffset = 20; // u32: everything before it is on disk or was refused; janitor only
+export const segmentSealOrder = 24; // f64: sequence when sealed, so that logs are read oldest first
+export const segmentMaxExpires = 32; // f64: newest expiry in it, Infinity when a record never expires
+export const segmentMaxSequence = 40; // f64
+export const segmentFree = 0;
+export const segmentOpen = 1;
+export const segmentSealed = 2;
+export const segmentEvicting = 3;
+export const poolSmall = 0;
+export const poolMain = 1;
+/** Segment numbers are 12 bits and offsets 17 bits of 8 bytes in a slot. */
+export const segmentCountMax = 4096;
+export const segmentBytesMax = 1048576;
+export const segmentBytesMin = 32768;
+
+// ── Disk segment table, one line a segment file. ────────────────────────────────────────────────────────────────────
+export const diskEntrySize = 64;
+export const diskState = 0; // u32: diskFree, diskOpen, diskSealed, diskReclaiming, diskQuarantined
+export const diskGeneration = 4; // u32, added to at each reuse
+export const diskNonce = 8; // u64
+export const diskSerial = 16; // f64: order of allocation over the life of the directory
+export const diskDeadCount = 24; // u32: dead-list entries given out
+export const diskDeadRoom = 28; // u32: dead-list entries reserved and zeroed, one a record
+export const diskEndOffset = 32; // u32: where the next batch goes
+export const diskMaxExpires = 40; // f64
+export const diskMaxSequence = 48; // f64: newest sequence in it; a clear after that empties it
+export const diskFree = 0;
+export const diskOpen = 1;
+export const diskSealed = 2;
+export const diskReclaiming = 3;
+export const diskQuarantined = 4;
+
+// ── Index bucket: one cache line, a bucket word and seven slots. ────────────────────────────────────────────────────
+//
+//   bucket word  u32 lock      0 = free, else owner thread + 1 (low 8 bits) and its incarnation (24 bits)
+//                u32 displaced entries at home here that stand in their other bucket; 0 ends a search early
+//   slot         u64           0 = empty, else
+//
+//   63        48 47       46 45        44    43                                                              0
+//  ┌────────────┬───────────┬──────────┬──────┬───────────────────────────────────────────────────────────────┐
+//  │ fingerprint│ frequency │ displaced│ tier │ memory: generation 15 │ segment 12 │ offset / 8 17              │
+//  │    16      │     2     │    1     │  1   │ disk:   size class 6 │ 16-byte unit 38 (disk/layout.ts)        │
+//  └────────────┴───────────┴──────────┴──────┴───────────────────────────────────────────────────────────────┘
+//
+// A key stands in its home bucket or, displaced, in its other bucket; every change of a key's slot is one CAS of the
+// whole word, made under the lock of the key's home bucket.
+export const bucketSize = 64;
+export const bucketLock = 0;
+export const bucketDisplaced = 4;
+export const bucketSlots = 7;
+export const slotFingerprintShift = 48;
+export const slotFrequencyShift = 46;
+export const slotFrequencyMax = 3;
+export const slotDisplacedShift = 45;
+export const slotTierShift = 44;
+export const slotLocationBits = 44;
+export const locationOffsetBits = 17;
+export const locationSegmentBits = 12;
+export const locationGenerationBits = 15;
+export const locationUnitBits = 38;
+
+// ── What the kernel's verbs answer. ─────────────────────────────────────────────────────────────────────────────────
+/** find: no such key. Zero and above: slot of a memory record. `answerDisk - slot`: a disk location that may be it. */
+export const answerMiss = -1;
+export const answerDisk = -2;
+/** A bucket lock could not be had within its bound. */
+export const answerBusy = -3;
+
+export const answerGone = 0;
+export const answerDone = 1;
+/** publish: a newer write, delete or clear overtook the flight. */
+export const answerOvertaken = 2;
+/** The janitor's verbs: there was no room to move the record to. */
+export const answerNoRoom = 3;
+/** dropDisk: the entry was hit since, it deserves another round. */
+export const answerHit = 4;
+/** dropDisk: the entry lives in memory; its disk copy is forgotten. */
+export const answerInMemory = 5;
+
+/** Spins on a bucket lock, then waits of one millisecond, before a verb answers answerBusy. */
+export const lockSpinsMax = 2000;
+export const lockWaitsMax = 50;
+/** Reads of a slot that changed under the reader before it counts as a miss. */
+export const readRetriesMax = 64;

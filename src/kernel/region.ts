@@ -1,0 +1,130 @@
+// The memory of one cache: how the budget is divided (geometry), and the allocation. Called once by the owner at open;
+// other threads get the memory by handle and read the geometry from its control block.
+import { alignUp, assert, KiB, MiB } from "../base/mod.js";
+import * as at from "./layout.js";
+
+/** How a budget is divided. All sizes in bytes. */
+export interface Geometry {
+  readonly totalBytes: number;
+  readonly segmentBytes: number;
+  readonly segmentCount: number;
+  readonly segmentBase: number;
+  readonly bucketCount: number;
+  readonly bucketBase: number;
+  readonly diskTable: number;
+  readonly diskSegmentCount: number;
+  readonly diskSegmentUnits: number;
+  /** Free segments only the janitor may take, so that moving hit records never waits for the room it makes. */
+  readonly reserveSegments: number;
+}
+
+export interface GeometryRequest {
+  readonly memoryBytes: number;
+  readonly diskCapacityBytes: number;
+  readonly diskSegmentCount: number;
+  readonly diskSegmentBytes: number;
+}
+
+/** The share of its slots an index is meant to fill: 64 bytes / 7 slots / 0.85 = 10.8 bytes of index per entry. */
+export const designLoad: number = 0.85;
+// One entry expected for this many bytes of the budget: an agent-like record (key and msgpack value of 176 bytes).
+const expectedMemoryEntryBytes = 192;
+const expectedDiskEntryBytes = 1024;
+const segmentsWanted = 128;
+
+function bucketsFor(request: GeometryRequest): number {
+  const entries =
+    request.memoryBytes / expectedMemoryEntryBytes +
+    request.diskCapacityBytes / expectedDiskEntryBytes;
+  const wanted = entries / designLoad / at.bucketSlots;
+  const most = request.memoryBytes / 4 / at.bucketSize;
+  return Math.max(64, Math.floor(Math.min(wanted, most)));
+}
+
+/** Bytes of a segment for a log of this many bytes: a power of two, so that about 128 segments make the log. */
+function segmentBytesFor(logBytes: number): number {
+  const exponent = Math.floor(Math.log2(logBytes / segmentsWanted));
+  return Math.min(at.segmentBytesMax, Math.max(at.segmentBytesMin, 2 ** exponent));
+}
+
+/** The bytes of a segment that a memory budget leads to, before the disk geometry is known. */
+export function segmentBytesOf(memoryBytes: number): number {
+  return segmentBytesFor(memoryBytes * 0.7);
+}
+
+/** Divides a budget; everything but the untouched slack behind it lies within `memoryBytes`. */
+export function divide(request: GeometryRequest): Geometry {
+  const segmentBytes = segmentBytesOf(request.memoryBytes);
+  const bucketCount = bucketsFor(request);
+  const segmentTableEnd = at.segmentTable + at.segmentCountMax * at.segmentEntrySize;
+  // Room for the table of the most segments there could be; the real count follows from what is left.
+  const countMax = Math.min(at.segmentCountMax, Math.floor(request.memoryBytes / segmentBytes));
+  const diskTable = Math.min(segmentTableEnd, at.segmentTable + countMax * at.segmentEntrySize);
+  const bucketBase = alignUp(
+    diskTable + request.diskSegmentCount * at.diskEntrySize,
+    at.cacheLineSize,
+  );
+  const segmentBase = alignUp(bucketBase + bucketCount * at.bucketSize, 4 * KiB);
+  const room = request.memoryBytes - segmentBase;
+  const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
+  assert(segmentCount >= 8, "a budget holds at least eight segments");
+  return {
+    totalBytes: segmentBase + segmentCount * segmentBytes,
+    segmentBytes,
+    segmentCount,
+    segmentBase,
+    bucketCount,
+    bucketBase,
+    diskTable,
+    diskSegmentCount: request.diskSegmentCount,
+    diskSegmentUnits: request.diskSegmentBytes / 16,
+    reserveSegments: 2,
+  };
+}
+
+/** Allocates the memory of a geometry and writes its control block. Pages are committed only as they are touched. */
+export function createRegion(geometry: Geometry, seed: bigint): WebAssembly.Memory {
+  const pages = Math.ceil(geometry.totalBytes / at.pageSize) + 1;
+  const size = { initial: pages, maximum: pages, shared: true };
+  const memory = new WebAssembly.Memory(size);
+  assert(pages * at.pageSize <= 4096 * MiB, "one memory is at most 4 GiB");
+  const words = new Uint32Array(memory.buffer);
+  words[at.controlSegmentBytes / 4] = geometry.segmentBytes;
+  words[at.controlSegmentCount / 4] = geometry.segmentCount;
+  words[at.controlSegmentTable / 4] = at.segmentTable;
+  words[at.controlSegmentBase / 4] = geometry.segmentBase;
+  words[at.controlBucketCount / 4] = geometry.bucketCount;
+  words[at.controlBucketBase / 4] = geometry.bucketBase;
+  words[at.controlDiskSegmentCount / 4] = geometry.diskSegmentCount;
+  words[at.controlDiskTable / 4] = geometry.diskTable;
+  words[at.controlDiskSegmentUnits / 4] = Math.max(1, geometry.diskSegmentUnits);
+  words[at.controlReserve / 4] = geometry.reserveSegments;
+  words[at.controlFreeSegments / 4] = geometry.segmentCount;
+  words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
+  new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
+  words[at.controlLayoutVersion / 4] = at.kernelLayoutVersion;
+  words[at.controlState / 4] = at.stateOpen;
+  words[at.controlMagic / 4] = at.kernelMagic;
+  return memory;
+}
+
+/** Reads a geometry back from a memory's control block. */
+export function geometryOf(memory: WebAssembly.Memory): Geometry {
+  const words = new Uint32Array(memory.buffer, 0, at.controlBlockSize / 4);
+  const word = (offset: number): number => words[offset / 4] as number;
+  const segmentBytes = word(at.controlSegmentBytes);
+  const segmentCount = word(at.controlSegmentCount);
+  const segmentBase = word(at.controlSegmentBase);
+  return {
+    totalBytes: segmentBase + segmentCount * segmentBytes,
+    segmentBytes,
+    segmentCount,
+    segmentBase,
+    bucketCount: word(at.controlBucketCount),
+    bucketBase: word(at.controlBucketBase),
+    diskTable: word(at.controlDiskTable),
+    diskSegmentCount: word(at.controlDiskSegmentCount),
+    diskSegmentUnits: word(at.controlDiskSegmentUnits),
+    reserveSegments: word(at.controlReserve),
+  };
+}
