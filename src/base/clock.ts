@@ -55,6 +55,7 @@ export class SystemClock implements Clock {
     this.#anchorMs = anchorMs;
   }
 
+  /** Wall-clock milliseconds since 1970, with a fraction. */
   now(): number {
     return this.#anchorMs + originMs + sincePerformanceOrigin();
   }
@@ -69,6 +70,7 @@ export class ManualClock implements Clock {
     this.#nowMs = checkedMs(startMs);
   }
 
+  /** The milliseconds that the clock stands at. */
   now(): number {
     return this.#nowMs;
   }

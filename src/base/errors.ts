@@ -30,6 +30,7 @@ export type ErrorCode =
 
 /** A fault of the world. `code` tells which; `cause`, where there is one, is the error beneath. */
 export class UndercroftError extends Error {
+  /** Which fault it is; its meaning never changes. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {

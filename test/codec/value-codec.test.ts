@@ -307,6 +307,28 @@ test("a getter that encodes during an encode spoils neither value", () => {
   });
 });
 
+test("a getter that decodes during an encode spoils neither value", () => {
+  const rows = many(5).map((id) => ({ id, name: `row ${id}` }));
+  const stored = Buffer.from(codec.encode(rows, "rows"));
+  const seen: unknown[] = [];
+  const value = {
+    first: [{ id: 1, name: "a" }],
+    get rows() {
+      seen.push(codec.decode(codecMsgpack, stored, 0, stored.length));
+      return "read";
+    },
+    last: [
+      { id: 2, name: "b" },
+      { id: 3, other: "c" },
+    ],
+  };
+  const outer = Buffer.from(codec.encode(value, "outer"));
+  expect(codec.lastCodecId).toBe(codecMsgpack);
+  expect(codec.decode(codecMsgpack, outer, 0, outer.length)).toEqual({ ...value, rows: "read" });
+  expect(seen.length).toBeGreaterThan(1);
+  for (const decoded of seen) expect(decoded).toEqual(rows);
+});
+
 test("an error thrown while encoding leaves the codec usable", () => {
   let reads = 0;
   const value = {
