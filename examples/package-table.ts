@@ -26,10 +26,10 @@ export function tierTable(stats: ReturnType<PackageCache["stats"]>): string {
   const { memory, disk } = stats;
   const rows = [
     ["tier", "entries", "bytes", "limit"],
-    ["memory", count(memory.entries), bytes(memory.bytes), bytes(memory.limit)],
+    ["memory", count(memory.entries), bytes(memory.usedBytes), bytes(memory.limitBytes)],
   ];
-  if (disk !== undefined) {
-    rows.push(["disk", count(disk.entries), bytes(disk.bytes), bytes(disk.limit)]);
+  if (disk !== null) {
+    rows.push(["disk", count(disk.entries), bytes(disk.bytes), bytes(disk.limitBytes)]);
   }
   return alignedTable(rows);
 }

@@ -14,7 +14,7 @@ export const bytes: Suite = {
   name: "bytes",
   about:
     "Bytes per entry of 5 fields (about 146 bytes of msgpack) and a key of 15 to 19. undercroft: memory of 128 MiB filled " +
-    "until it evicts. resident: growth of the process, heap collected before and after.",
+    "until it evicts. all: index, tables and segments in use. resident: growth of the process, heap collected before and after.",
   cases: ["undercroft", "Map", "lru-cache"],
   run: async (caseName) => {
     switch (caseName) {
@@ -33,7 +33,7 @@ async function undercroftRow(): Promise<Row> {
   const cache = await openCache({ memory: memoryLimit, near: false });
   let id = 0;
   // Filled past its size, so that what is counted is a full cache at its design load.
-  while (id < 4_000_000 && cache.stats().memory.evictions === 0) {
+  while (id < 4_000_000 && cache.stats().evictions.memory === 0) {
     for (const last = id + 4096; id < last; id++) cache.set(keyOf(id), profileOf(id));
     await new Promise((resolve) => {
       setImmediate(resolve);
@@ -42,7 +42,8 @@ async function undercroftRow(): Promise<Row> {
   const { memory } = cache.stats();
   const grown = resident() - residentBefore;
   await cache.close();
-  return row("undercroft", memory.entries, memory.indexBytes, memory.bytes, grown);
+  const { entries, indexBytes, bytes, usedBytes } = memory;
+  return row("undercroft", entries, { index: indexBytes, records: bytes, all: usedBytes, grown });
 }
 
 function peerRow(peer: MapPeer | LruCachePeer): Row {
@@ -50,18 +51,26 @@ function peerRow(peer: MapPeer | LruCachePeer): Row {
   peer.fill(0, entriesOfPeers);
   const grown = resident() - residentBefore;
   if (peer.getFresh(Uint32Array.of(0), 0, 1) !== 1) throw new Error(`${peer.name} lost an entry`);
-  return row(peer.name, entriesOfPeers, NaN, NaN, grown);
+  return row(peer.name, entriesOfPeers, { grown });
 }
 
-function row(peer: string, entries: number, index: number, all: number, grown: number): Row {
-  const each = (total: number): number | string =>
-    Number.isNaN(total) ? "" : Number((total / entries).toFixed(1));
+interface Totals {
+  readonly index?: number;
+  readonly records?: number;
+  readonly all?: number;
+  readonly grown: number;
+}
+
+function row(peer: string, entries: number, totals: Totals): Row {
+  const each = (total: number | undefined): number | string =>
+    total === undefined ? "" : Number((total / entries).toFixed(1));
   return {
     peer,
     entries,
-    "index bytes per entry": each(index),
-    "all bytes per entry": each(all),
-    "resident per entry": each(grown),
+    "index bytes per entry": each(totals.index),
+    "record bytes per entry": each(totals.records),
+    "all bytes per entry": each(totals.all),
+    "resident per entry": each(totals.grown),
   };
 }
 
