@@ -89,3 +89,9 @@ export function writeBatch(
   assert(offset >= segmentHeaderSize && offset % unitBytes === 0, "a batch starts on 16 bytes");
   device.writeAtSync(fd, batch, 0, batch.length, offset);
 }
+
+/** Makes everything in a segment void for the next open, while its bytes can still be read by who knows where they are:
+ * reclaim does it before it lets go of the first entry, for an entry that is in no index can be overwritten unseen. */
+export function voidSegment(fd: number, device: Device = fileDevice): void {
+  device.writeAtSync(fd, Buffer.alloc(segmentHeaderSize), 0, segmentHeaderSize, 0);
+}

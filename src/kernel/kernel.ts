@@ -61,15 +61,16 @@ export interface KernelVerbs {
     nonceLow: number,
     nonceHigh: number,
     serial: number,
-    endOffset: number,
+    created: number,
   ) => void;
   readonly extendDisk: (
     segment: number,
     endOffset: number,
+    records: number,
     maxExpires: number,
     maxSequence: number,
   ) => void;
-  readonly setDeadRoom: (segment: number, room: number, used: number) => void;
+  readonly setDeadCount: (segment: number, count: number) => void;
   readonly takeDead: (segment: number) => number;
   readonly setDiskState: (segment: number, state: number) => void;
   readonly raiseSequence: (sequence: number, clearEpoch: number) => void;

@@ -157,9 +157,10 @@ export const diskGeneration = 4; // u32, added to at each reuse
 export const diskNonce = 8; // u64
 export const diskSerial = 16; // f64: order of allocation over the life of the directory
 export const diskDeadCount = 24; // u32: dead-list entries given out
-export const diskDeadRoom = 28; // u32: dead-list entries reserved and zeroed, one a record
+export const diskRecordCount = 28; // u32: records written in this life
 export const diskEndOffset = 32; // u32: where the next batch goes
 export const diskMaxExpires = 40; // f64
+export const diskCreated = 56; // f64 wall ms
 export const diskMaxSequence = 48; // f64: newest sequence in it; a clear after that empties it
 export const diskFree = 0;
 export const diskOpen = 1;
@@ -209,9 +210,9 @@ export const answerDone = 1;
 export const answerOvertaken = 2;
 /** The janitor's verbs: there was no room to move the record to. */
 export const answerNoRoom = 3;
-/** dropDisk: the entry was hit since, it deserves another round. */
+/** dropDisk: the entry was hit since, or is in memory too; it deserves another round. */
 export const answerHit = 4;
-/** dropDisk: the entry lives in memory; its disk copy is forgotten. */
+/** dropDisk: the entry lives on in memory, its disk copy is forgotten. */
 export const answerInMemory = 5;
 
 /** Spins on a bucket lock, then waits of one millisecond, before a verb answers answerBusy. */

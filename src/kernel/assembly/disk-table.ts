@@ -10,39 +10,37 @@ function entryOf(segment: u32): usize {
 }
 
 /** Begins a new life of a segment: readers that hold the old generation or nonce fail from here on. */
-export function openDisk(segment: u32, nonceLow: u32, nonceHigh: u32, serial: f64, endOffset: u32): void {
+export function openDisk(segment: u32, nonceLow: u32, nonceHigh: u32, serial: f64, created: f64): void {
   const entry = entryOf(segment);
   atomic.add<u32>(entry, 1, at.diskGeneration);
   atomic.store<u64>(entry, ((<u64>nonceHigh) << 32) | <u64>nonceLow, at.diskNonce);
   store<f64>(entry, serial, at.diskSerial);
   store<u32>(entry, 0, at.diskDeadCount);
-  store<u32>(entry, 0, at.diskDeadRoom);
-  store<u32>(entry, endOffset, at.diskEndOffset);
+  store<u32>(entry, 0, at.diskRecordCount);
+  store<u32>(entry, 0, at.diskEndOffset);
+  store<f64>(entry, created, at.diskCreated);
   store<f64>(entry, 0, at.diskMaxExpires);
   store<f64>(entry, 0, at.diskMaxSequence);
   atomic.store<u32>(entry, at.diskOpen);
 }
 
-/** A batch was written up to `endOffset`. */
-export function extendDisk(segment: u32, endOffset: u32, maxExpires: f64, maxSequence: f64): void {
+/** `records` more records were written, up to `endOffset`. */
+export function extendDisk(segment: u32, endOffset: u32, records: u32, maxExpires: f64, maxSequence: f64): void {
   const entry = entryOf(segment);
+  store<u32>(entry, load<u32>(entry, at.diskRecordCount) + records, at.diskRecordCount);
   store<f64>(entry, max<f64>(load<f64>(entry, at.diskMaxExpires), maxExpires), at.diskMaxExpires);
   store<f64>(entry, max<f64>(load<f64>(entry, at.diskMaxSequence), maxSequence), at.diskMaxSequence);
   atomic.store<u32>(entry, endOffset, at.diskEndOffset);
 }
 
-/** The dead list has `room` zeroed entries, the first `used` of them given out. */
-export function setDeadRoom(segment: u32, room: u32, used: u32): void {
-  const entry = entryOf(segment);
-  if (used != 0) atomic.store<u32>(entry, used, at.diskDeadCount);
-  atomic.store<u32>(entry, room, at.diskDeadRoom);
+/** After recovery: so many marks stand in the segment's dead list. */
+export function setDeadCount(segment: u32, deadCount: u32): void {
+  atomic.store<u32>(entryOf(segment), deadCount, at.diskDeadCount);
 }
 
-/** Gives out the next entry of a segment's dead list; -1 when all are used, which no right use of the list reaches. */
-export function takeDead(segment: u32): i32 {
-  const entry = entryOf(segment);
-  const index = atomic.add<u32>(entry, 1, at.diskDeadCount);
-  return index < atomic.load<u32>(entry, at.diskDeadRoom) ? <i32>index : -1;
+/** Gives out the next place of a segment's dead list. Each record is killed once, so the list is long enough. */
+export function takeDead(segment: u32): u32 {
+  return atomic.add<u32>(entryOf(segment), 1, at.diskDeadCount);
 }
 
 export function setDiskState(segment: u32, state: u32): void {

@@ -17,7 +17,7 @@ export {
   stage,
   unclaimSegment,
 } from "./segments";
-export { extendDisk, openDisk, setDeadRoom, setDiskState, takeDead } from "./disk-table";
+export { extendDisk, openDisk, setDeadCount, setDiskState, takeDead } from "./disk-table";
 export {
   assignDurable,
   countDisk,

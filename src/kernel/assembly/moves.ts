@@ -30,6 +30,8 @@ import {
   isDisk,
   locationBits,
   locationOf,
+  nearBits,
+  otherOf,
   recordOf,
 } from "./slot";
 import { xxh64 } from "./xxh64";
@@ -173,8 +175,8 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
 }
 
 /** For reclaim of a disk segment: lets go of an entry. answerGone: no slot names it; answerDone: dropped; answerHit: it
- *  was hit since, and stays until relocateDisk or another call with `force`; answerInMemory: its copy in memory
- *  stays and forgets the disk. */
+ *  was hit since, or its record is in memory too, so it deserves to be written again: it stays until relocateDisk or
+ *  another call with `force`; answerInMemory: forced, its copy in memory stays and forgets the disk. */
 export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -188,34 +190,32 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
       emptySlot(slot);
       answer = at.answerDone;
     }
-  } else if (forgetCopy(<u64>location)) {
-    answer = at.answerInMemory;
+  } else {
+    const record = locateCopy(<u64>location);
+    if (record != 0) {
+      answer = force == 0 ? at.answerHit : at.answerInMemory;
+      if (force != 0) setDurable(record, 0);
+    }
   }
   unlock(bucketAt(home));
   return answer;
 }
 
-/** Clears the disk copy of the memory record of this class that has exactly this copy. Call with the lock held. */
-function forgetCopy(location: u64): bool {
+/** The memory record of this class whose disk copy is exactly here; 0 = none. Call with the lock held. */
+function locateCopy(location: u64): u32 {
   for (let turn = 0; turn < 2; turn++) {
-    const bucket = turn == 0 ? home : otherHome();
-    const displaced = turn == 0 ? 0 : displacedBit;
-    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
+    const bucket = bucketAt(turn == 0 ? home : otherOf(home, fingerprint));
+    const pattern = (fingerprint << at.slotFingerprintShift) | (turn == 0 ? 0 : displacedBit);
+    for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
       const word = atomic.load<u64>(slot);
-      if (word == 0 || isDisk(word) || word >> at.slotFingerprintShift != fingerprint) continue;
-      if ((word & displacedBit) != displaced || durableOf(recordOf(word)) != location) continue;
-      setDurable(recordOf(word), 0);
-      return true;
+      if ((word & nearBits) != pattern) continue;
+      if (durableOf(recordOf(word)) == location) return recordOf(word);
     }
   }
-  return false;
+  return 0;
 }
 
-function otherHome(): u32 {
-  return <u32>((<u64>home + 1 + ((<u32>fingerprint * 0x9e3779b1) % (bucketCount - 1))) % bucketCount);
-}
-
-/** Points the slot of a disk entry at another copy on disk, with one hit taken off. */
+/** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record. */
 export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -226,9 +226,13 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
     const frequency = frequencyOf(old);
     exchange(slot, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
     count(counter.counterReinsertions, 1);
+    unlock(bucketAt(home));
+    return at.answerDone;
   }
+  const record = locateCopy(<u64>from);
+  if (record != 0) setDurable(record, <u64>to);
   unlock(bucketAt(home));
-  return slot != 0 ? at.answerDone : at.answerGone;
+  return record != 0 ? at.answerDone : at.answerGone;
 }
 
 /** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.

@@ -1,0 +1,266 @@
+// The disk log as the janitor writes it: which segment file is open, batches into it, and reclaim of the oldest when
+// files run out. Invariants: one spare segment is always free, so that reclaim has somewhere to put what was hit; a slot
+// is pointed at its new place before the bytes are written there, so that whoever deletes the entry meanwhile marks the
+// new place dead; a reclaimed segment is void on disk before its first entry is let go.
+import { randomBytes } from "node:crypto";
+import { MiB, UndercroftError } from "../base/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
+import {
+  BatchBuilder,
+  offsetOfLocation,
+  packLocation,
+  resetSegment,
+  scanSegment,
+  segmentHeaderSize,
+  segmentKeyOf,
+  type SegmentEntries,
+  verifyRecord,
+  voidSegment,
+  writeBatch,
+} from "../disk/mod.js";
+import type { Hasher } from "../hash/mod.js";
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import * as counter from "../stats/mod.js";
+import type { DiskHandle } from "../tiers/mod.js";
+import { DiskTable } from "./disk-table.js";
+
+/** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
+const reinsertionShare = 1 / 4;
+/** Milliseconds to wait for a writer that is about to write a dead mark into the segment being reclaimed. */
+const killWaitMs = 1000;
+
+/** What becomes of the records of a batch when it is written, or cannot be. */
+export interface BatchOutcome {
+  written(): void;
+  failed(): void;
+}
+
+export class DiskLog {
+  readonly table: DiskTable;
+  readonly #kernel: Kernel;
+  readonly #disk: DiskHandle;
+  readonly #hasher: Hasher;
+  readonly #device: Device;
+  readonly #builder: BatchBuilder;
+  #open = -1;
+  #batchNumber = 0;
+  #outcomes: BatchOutcome[] = [];
+  #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
+
+  constructor(kernel: Kernel, disk: DiskHandle, hasher: Hasher, device: Device = fileDevice) {
+    this.table = new DiskTable(kernel);
+    this.#kernel = kernel;
+    this.#disk = disk;
+    this.#hasher = hasher;
+    this.#device = device;
+    const bufferBytes = Math.max(MiB, kernel.geometry.segmentBytes) + 64 * 1024;
+    this.#builder = new BatchBuilder(bufferBytes, hasher);
+  }
+
+  /** Goes on in a segment that recovery found half filled. */
+  resume(segment: number): void {
+    this.#open = segment;
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#builder.begin({
+      nonce: this.table.nonce(this.#open),
+      offset: this.table.endOffset(this.#open) || segmentHeaderSize,
+      segmentBytes: this.#disk.segmentBytes,
+      recordCount: this.table.recordCount(this.#open),
+    });
+    this.#batch = { records: 0, maxExpires: 0, maxSequence: 0 };
+    this.#batchNumber += 1;
+  }
+
+  /** Counts batches: a new number means that the batch before was written. */
+  get batchNumber(): number {
+    return this.#batchNumber;
+  }
+
+  /** The location that the next record of `size` bytes will have; writes the batch or opens a segment as needed. */
+  place(size: number, now: number): number {
+    if (this.#open < 0) this.#openNext(now);
+    let offset = this.#builder.nextOffset(size);
+    if (offset < 0 && this.#builder.count > 0) {
+      this.commit();
+      offset = this.#builder.nextOffset(size);
+    }
+    if (offset < 0) {
+      this.seal();
+      this.#openNext(now);
+      offset = this.#builder.nextOffset(size);
+    }
+    if (offset < 0) {
+      throw new UndercroftError("ERR_DISK_IO", `Cannot write a record of ${size} bytes: a segment is smaller`);
+    }
+    return packLocation(this.#open, offset, size, this.#disk.segmentBytes);
+  }
+
+  /** Appends the record that `place` made room for. The hash is the one of the kernel's last call. */
+  append(source: Uint8Array, from: number, size: number, sequence: number, expires: number): void {
+    const word = this.#kernel.block / 4;
+    const hashLow = this.#kernel.views.u32[word + at.resultHashLow / 4] as number;
+    const hashHigh = this.#kernel.views.u32[word + at.resultHashHigh / 4] as number;
+    this.#builder.append(source, from, size, hashLow, hashHigh, sequence, expires);
+    this.#batch.records += 1;
+    this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
+    this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);
+    this.#kernel.count(counter.counterFlushedRecords, 1);
+    this.#kernel.count(counter.counterFlushedBytes, size);
+  }
+
+  /** Is told when the batch under construction is on disk, or failed. */
+  afterBatch(outcome: BatchOutcome): void {
+    this.#outcomes.push(outcome);
+  }
+
+  /** Writes the batch under construction. Throws ERR_DISK_IO after the records' owners were told. */
+  commit(): void {
+    const outcomes = this.#outcomes;
+    this.#outcomes = [];
+    if (this.#open >= 0 && this.#builder.count > 0) {
+      const fd = this.#disk.fds[this.#open] as number;
+      const end = this.#builder.endOffset;
+      const offset = this.table.endOffset(this.#open) || segmentHeaderSize;
+      const bytes = this.#builder.finish();
+      try {
+        writeBatch(fd, bytes, offset, this.#device);
+      } catch (error) {
+        this.#kernel.verbs.setDiskState(this.#open, at.diskQuarantined);
+        this.#open = -1;
+        for (const outcome of outcomes) outcome.failed();
+        throw error;
+      }
+      const { records, maxExpires, maxSequence } = this.#batch;
+      this.#kernel.verbs.extendDisk(this.#open, end, records, maxExpires, maxSequence);
+      this.#kernel.count(counter.counterDiskWrites, 1);
+      this.#kernel.count(counter.counterDiskWriteBytes, bytes.length);
+      this.#begin();
+    }
+    for (const outcome of outcomes) outcome.written();
+  }
+
+  /** Ends the open segment. */
+  seal(): void {
+    if (this.#open < 0) return;
+    this.commit();
+    this.#kernel.verbs.setDiskState(this.#open, at.diskSealed);
+    this.#open = -1;
+  }
+
+  #openNext(now: number): void {
+    let segment = this.table.findFree();
+    if (segment < 0) {
+      // Only after a failed reclaim: without a spare nothing that was hit can be saved.
+      segment = this.#chooseVictim(now);
+      this.#reclaim(segment, now, 0);
+    }
+    const nonce = randomBytes(8).readBigUInt64LE(0);
+    const serial = this.table.maxSerial() + 1;
+    const life = { nonce, serial, createdMs: now };
+    const key = segmentKeyOf(this.#disk.seed, segment);
+    const fd = this.#disk.fds[segment] as number;
+    resetSegment(fd, this.#disk.segmentBytes, life, key, this.#hasher, false, this.#device);
+    const low = Number(nonce & 0xffff_ffffn);
+    this.#kernel.verbs.openDisk(segment, low, Number(nonce >> 32n), serial, now);
+    this.#open = segment;
+    this.#begin();
+    if (this.table.findFree() < 0) {
+      this.#reclaim(this.#chooseVictim(now), now, this.#disk.segmentBytes * reinsertionShare);
+    }
+  }
+
+  /** A sealed segment whose every entry expired or was cleared, else the oldest. */
+  #chooseVictim(now: number): number {
+    const victim = this.table.chooseVictim(now, this.#open);
+    if (victim >= 0) return victim;
+    throw new UndercroftError("ERR_DISK_IO", "Cannot write to disk: no segment can be reclaimed");
+  }
+
+  /** Empties a segment and makes it free; entries that were hit are written again, up to `budget` bytes. */
+  #reclaim(segment: number, now: number, budget: number): void {
+    const fd = this.#disk.fds[segment] as number;
+    const { segmentBytes } = this.#disk;
+    const key = segmentKeyOf(this.#disk.seed, segment);
+    const scan = scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
+    this.#kernel.verbs.setDiskState(segment, at.diskReclaiming);
+    voidSegment(fd, this.#device);
+    if (scan !== null) {
+      const left = { budget };
+      for (let entry = 0; entry < scan.recordCount; entry++) {
+        if (scan.entries.dead[entry] === 1) continue;
+        this.#letGo(segment, scan.entries, entry, now, left);
+      }
+    }
+    this.commit();
+    this.#waitForKills(segment);
+    this.#kernel.verbs.setDiskState(segment, at.diskFree);
+    this.#kernel.count(counter.counterDiskSegmentsReclaimed, 1);
+  }
+
+  #letGo(
+    segment: number,
+    entries: SegmentEntries,
+    entry: number,
+    now: number,
+    left: { budget: number },
+  ): void {
+    const { segmentBytes } = this.#disk;
+    const size = entries.size[entry] as number;
+    const low = entries.hashLow[entry] as number;
+    const high = entries.hashHigh[entry] as number;
+    const from = packLocation(segment, (entries.unit[entry] as number) * 16, size, segmentBytes);
+    const expires = entries.expires[entry] as number;
+    const mayStay = expires > now && left.budget >= size;
+    const answer = this.#kernel.verbs.dropDisk(low, high, from, mayStay ? 0 : 1);
+    if (answer === at.answerDone) {
+      const cause = expires <= now ? counter.counterExpirations : counter.counterEvictionsDisk;
+      this.#kernel.count(cause, 1);
+    }
+    if (answer !== at.answerHit) return;
+    if (this.#reinsert(from, size, low, high, entries.sequence[entry] as number, expires, now)) {
+      left.budget -= size;
+    } else {
+      this.#kernel.verbs.dropDisk(low, high, from, 1);
+      this.#kernel.count(counter.counterCorruptRecords, 1);
+    }
+  }
+
+  /** Writes a record again in the open segment; false if its bytes are damaged. */
+  #reinsert(
+    from: number,
+    size: number,
+    low: number,
+    high: number,
+    sequence: number,
+    expires: number,
+    now: number,
+  ): boolean {
+    const { segmentBytes, fds } = this.#disk;
+    const segment = this.table.segmentOf(from, segmentBytes);
+    const offset = offsetOfLocation(from, segmentBytes);
+    const buffer = Buffer.allocUnsafe(size);
+    const read = this.#device.readAtSync(fds[segment] as number, buffer, 0, size, offset);
+    if (verifyRecord(buffer, 0, read, this.table.nonce(segment), offset, this.#hasher) !== size) {
+      return false;
+    }
+    const to = this.place(size, now);
+    // The slot first: from here on whoever deletes the entry marks the new place.
+    if (this.#kernel.verbs.relocateDisk(low, high, from, to) !== at.answerDone) return true;
+    this.append(buffer, 0, size, sequence, expires);
+    this.afterBatch({
+      written: () => undefined,
+      failed: () => void this.#kernel.verbs.dropDisk(low, high, to, 1),
+    });
+    return true;
+  }
+
+  /** Waits until no thread is about to write a dead mark into this segment. */
+  #waitForKills(segment: number): void {
+    for (let waited = 0; waited < killWaitMs && this.table.isKilling(segment); waited++) {
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+}

@@ -1,0 +1,136 @@
+// Eviction: empties the oldest segment of a log and frees it. The janitor runs it to keep a watermark of free segments;
+// a writer that finds none runs it itself (an assist). Invariant (the safe order): every slot that named a record of the
+// segment is changed by compare first, then the generation, then the segment is free to be written again.
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import { evict, type EvictionPolicy } from "../policy/mod.js";
+import * as counter from "../stats/mod.js";
+import { RecordHeader, SegmentTable } from "./segments.js";
+
+/** What happened to an entry, for the events. */
+export type Departure = (record: number, cause: "capacity" | "expired") => void;
+
+/** Segments evicted in a row without a free one gained, before hits stop counting: all entries may be hot. */
+const fruitlessMax = 8;
+
+export class Evictor {
+  readonly table: SegmentTable;
+  readonly #kernel: Kernel;
+  readonly #header: RecordHeader;
+  readonly #policy: EvictionPolicy;
+  readonly #kill: (location: number) => void;
+  readonly #departed: Departure | undefined;
+
+  /** `kill` marks a disk copy dead; `departed` hears of entries that leave the cache. */
+  constructor(
+    kernel: Kernel,
+    policy: EvictionPolicy,
+    kill: (location: number) => void,
+    departed?: Departure,
+  ) {
+    this.table = new SegmentTable(kernel);
+    this.#kernel = kernel;
+    this.#header = new RecordHeader(kernel);
+    this.#policy = policy;
+    this.#kill = kill;
+    this.#departed = departed;
+  }
+
+  /** Evicts segments until `wanted` are free, or none can be evicted. Returns whether that many are free. */
+  makeRoom(wanted: number, now: number, diskUp: boolean): boolean {
+    let fruitless = 0;
+    while (this.table.free < wanted) {
+      const before = this.table.free;
+      if (!this.evictOne(now, diskUp, fruitless >= fruitlessMax)) return false;
+      fruitless = this.table.free > before ? 0 : fruitless + 1;
+    }
+    return true;
+  }
+
+  /** Empties and frees one segment; false if there is none to take. With `ruthless` hits do not save an entry. */
+  evictOne(now: number, diskUp: boolean, ruthless: boolean): boolean {
+    const segment = this.#choose(now, diskUp);
+    if (segment < 0 || this.#kernel.verbs.claimSegment(segment) === 0) return segment >= 0;
+    const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
+    const base = this.table.base(segment);
+    const end = base + this.table.writeOffset(segment);
+    for (let record = base; record < end; ) {
+      const size = this.#header.size(record);
+      const frequency = this.#kernel.verbs.frequencyOfRecord(record);
+      if (frequency >= 0) {
+        if (this.#header.deadline(record) <= now) this.#expire(record);
+        else this.#settle(record, ruthless ? evict : this.#policy.decide(pool, frequency));
+      } else {
+        // Dead, or cleared: a cleared entry's slot still names the record and must let go of it.
+        this.#kernel.verbs.dropRecord(record);
+        this.#forgetKill();
+      }
+      record += (size + 7) & ~7;
+    }
+    this.#kernel.verbs.freeSegment(segment);
+    this.#kernel.count(counter.counterSegmentsEvicted, 1);
+    return true;
+  }
+
+  #settle(record: number, frequency: number): void {
+    if (frequency !== evict) {
+      if (this.#kernel.verbs.moveToMain(record, frequency) !== at.answerNoRoom) return;
+    }
+    const answer = this.#kernel.verbs.demote(record);
+    if (answer === at.answerDone) {
+      this.#killAnnounced();
+    } else if (answer === at.answerMiss) {
+      this.#kernel.count(counter.counterEvictionsMemory, 1);
+      this.#departed?.(record, "capacity");
+    }
+  }
+
+  #expire(record: number): void {
+    if (this.#kernel.verbs.dropRecord(record) !== at.answerDone) return;
+    // An expired copy on disk cannot come back, so it needs no mark.
+    this.#forgetKill();
+    this.#kernel.count(counter.counterExpirations, 1);
+    this.#departed?.(record, "expired");
+  }
+
+  #killAnnounced(): void {
+    const location = this.#kernel.views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
+    if (location !== 0) this.#kill(location);
+    this.#forgetKill();
+  }
+
+  #forgetKill(): void {
+    const { i32, f64 } = this.#kernel.views;
+    f64[(this.#kernel.block + at.resultKill0) / 8] = 0;
+    Atomics.store(i32, (this.#kernel.block + at.threadKilling0) / 4, 0);
+  }
+
+  /** The segment to empty: one whose every record has expired or was cleared, else the oldest of the log the policy
+   *  names. With a disk tier, only segments whose records are all on disk or were refused. */
+  #choose(now: number, diskUp: boolean): number {
+    const oldest = { small: -1, main: -1 };
+    const counts = { small: 0, main: 0 };
+    const epoch = this.#clearEpoch();
+    for (let segment = 0; segment < this.table.count; segment++) {
+      if (this.table.state(segment) !== at.segmentSealed) continue;
+      const isDead =
+        this.table.maxExpires(segment) <= now || this.table.maxSequence(segment) <= epoch;
+      if (isDead) return segment;
+      const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
+      counts[pool] += 1;
+      if (diskUp && this.table.flushedOffset(segment) < this.table.writeOffset(segment)) continue;
+      const first = oldest[pool];
+      if (first < 0 || this.table.sealOrder(segment) < this.table.sealOrder(first)) {
+        oldest[pool] = segment;
+      }
+    }
+    const pool = this.#policy.victim(counts.small, counts.main);
+    if (oldest[pool] >= 0) return oldest[pool];
+    return oldest[pool === "small" ? "main" : "small"];
+  }
+
+  #clearEpoch(): number {
+    const { u32 } = this.#kernel.views;
+    const word = at.controlClearEpoch / 4;
+    return (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32;
+  }
+}

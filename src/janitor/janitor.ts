@@ -1,0 +1,216 @@
+// The janitor: one long task in a pool worker that keeps a watermark of free segments, flushes what is sealed, answers
+// flush requests, removes what expired, and ticks the coarse clock, however busy every event loop is. It sleeps on a word
+// in shared memory that writers ring, and it does its file I/O synchronously: the thread has nothing else to do.
+import { UndercroftError } from "../base/mod.js";
+import { createHasher } from "../hash/mod.js";
+import { Kernel, layout as at } from "../kernel/mod.js";
+import { policyOf } from "../policy/mod.js";
+import { RecordReader } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import { DiskTier } from "../tiers/mod.js";
+import { MemoryStore } from "../memory/mod.js";
+import { DiskLog } from "./disk-log.js";
+import { Evictor } from "./evictor.js";
+import { Flusher } from "./flusher.js";
+import { sharedTime } from "./shared-time.js";
+import { Closing } from "./closing.js";
+import type { DepartureReport, JanitorEnd, JanitorMessage, JanitorTask } from "./messages.js";
+import { recover } from "./recovery.js";
+
+/** The longest sleep: bounds the coarse clock's lag and the wait for expired entries. */
+const roundMs = 20;
+/** Records of segments still open are flushed after this long, so that a kill loses at most so much. */
+const openFlushMs = 1000;
+/** Buckets looked through for expired entries in one round; a round is at most every millisecond. */
+const sweepBuckets = 4096;
+/** Departures reported in one message. */
+const departuresMax = 256;
+/** After a disk error, how long until writing is tried again. */
+const diskRetryMs = 5000;
+
+/** Runs until controlStop is set. Resolves to how it ended. */
+export async function runJanitor(task: JanitorTask): Promise<JanitorEnd> {
+  const janitor = await Janitor.start(task);
+  return janitor.run();
+}
+
+class Janitor {
+  readonly #task: JanitorTask;
+  readonly #kernel: Kernel;
+  readonly #now: () => number;
+  readonly #evictor: Evictor;
+  readonly #log: DiskLog | null;
+  readonly #flusher: Flusher | null;
+  readonly #watermark: number;
+  readonly #reader = new RecordReader(4096);
+  #departures: DepartureReport[] = [];
+  #sweepFrom = 0;
+  #sweepDueMs = 0;
+  #openFlushDueMs = 0;
+  #diskRetryAtMs = 0;
+  #clearEpoch = 0;
+
+  private constructor(task: JanitorTask, kernel: Kernel, log: DiskLog | null, tier: DiskTier | null) {
+    this.#task = task;
+    this.#kernel = kernel;
+    this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
+    this.#log = log;
+    this.#flusher = log === null ? null : new Flusher(kernel, log);
+    const kill = (location: number): void => tier?.kill(location);
+    const departed = (record: number, cause: "capacity" | "expired"): void =>
+      this.#departed(record, cause);
+    this.#evictor = new Evictor(kernel, policyOf(task.handle.eviction), kill, departed);
+    const { segmentCount, reserveSegments } = kernel.geometry;
+    this.#watermark = reserveSegments + Math.max(2, segmentCount >>> 5);
+  }
+
+  /** Attaches, and brings back what is on disk. */
+  static async start(task: JanitorTask): Promise<Janitor> {
+    const { module, memory, disk, clockAnchorMs } = task.handle;
+    const kernel = Kernel.adopt(module, memory, task.thread);
+    const post = (message: JanitorMessage): void => task.port.postMessage(message);
+    if (disk === null) {
+      post({ kind: "ready", recovery: null });
+      return new Janitor(task, kernel, null, null);
+    }
+    const hasher = await createHasher();
+    const onFault = (error: UndercroftError): void =>
+      post({ kind: "disk-down", code: error.code, message: error.message });
+    const tier = new DiskTier(new MemoryStore(kernel), disk, onFault);
+    const log = new DiskLog(kernel, disk, hasher);
+    let report = null;
+    if (task.recovery !== null) {
+      const now = sharedTime(kernel, clockAnchorMs)();
+      report = recover(kernel, disk, tier, task.recovery, hasher, now);
+      if (report.resume >= 0) log.resume(report.resume);
+    } else {
+      log.takeOver();
+    }
+    post({ kind: "ready", recovery: report });
+    return new Janitor(task, kernel, log, tier);
+  }
+
+  run(): JanitorEnd {
+    const { i32 } = this.#kernel.views;
+    while (Atomics.load(i32, at.controlStop / 4) === 0) {
+      const bell = Atomics.load(i32, at.controlDoorbell / 4);
+      const busy = this.#round();
+      if (!busy) Atomics.wait(i32, at.controlDoorbell / 4, bell, roundMs);
+    }
+    return this.#finish();
+  }
+
+  /** One round of everything; true if there is more to do at once. */
+  #round(): boolean {
+    const now = this.#now();
+    if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
+    this.#noticeClear();
+    const requested = Atomics.load(this.#kernel.views.i32, at.controlFlushRequested / 4);
+    this.#flush(requested, now);
+    const diskUp = this.#isDiskUp();
+    const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);
+    this.#sweep(now);
+    this.#reportDepartures();
+    return !hasRoom && diskUp && this.#hasSealed();
+  }
+
+  #isDiskUp(): boolean {
+    return Atomics.load(this.#kernel.views.i32, at.controlDiskUp / 4) === 1;
+  }
+
+  #hasSealed(): boolean {
+    const { table } = this.#evictor;
+    for (let segment = 0; segment < table.count; segment++) {
+      if (table.state(segment) === at.segmentSealed) return true;
+    }
+    return false;
+  }
+
+  /** A clear empties the index at leisure, and new records do not share a disk segment with cleared ones. */
+  #noticeClear(): void {
+    const { u32 } = this.#kernel.views;
+    const epoch = u32[at.controlClearEpoch / 4] as number;
+    if (epoch === this.#clearEpoch) return;
+    this.#clearEpoch = epoch;
+    this.#sweepFrom = 0;
+    this.#attempt(() => this.#log?.seal());
+  }
+
+  #flush(requested: number, now: number): void {
+    const { i32 } = this.#kernel.views;
+    const isAsked = requested !== Atomics.load(i32, at.controlFlushDone / 4);
+    if (this.#flusher !== null && this.#mayWrite(now)) {
+      const open = isAsked || now >= this.#openFlushDueMs;
+      if (open) this.#openFlushDueMs = now + openFlushMs;
+      const keepRoom = (): void => {
+        this.#evictor.makeRoom(this.#watermark, now, true);
+      };
+      this.#attempt(() => this.#flusher?.flush(open, now, keepRoom));
+    }
+    if (!isAsked) return;
+    Atomics.store(i32, at.controlFlushDone / 4, requested);
+    Atomics.notify(i32, at.controlFlushDone / 4);
+  }
+
+  /** The disk tier takes writes, or it is time to try again. */
+  #mayWrite(now: number): boolean {
+    if (this.#isDiskUp()) return true;
+    if (now < this.#diskRetryAtMs) return false;
+    this.#diskRetryAtMs = now + diskRetryMs;
+    return true;
+  }
+
+  #attempt(write: () => void): void {
+    const { i32 } = this.#kernel.views;
+    try {
+      write();
+      if (this.#task.handle.disk === null || this.#isDiskUp()) return;
+      Atomics.store(i32, at.controlDiskUp / 4, 1);
+      this.#task.port.postMessage({ kind: "disk-up" } satisfies JanitorMessage);
+    } catch (error) {
+      if (!(error instanceof UndercroftError)) throw error;
+      this.#kernel.count(counter.counterDiskErrors, 1);
+      this.#diskRetryAtMs = this.#now() + diskRetryMs;
+      if (!this.#isDiskUp()) return;
+      Atomics.store(i32, at.controlDiskUp / 4, 0);
+      const { code, message } = error;
+      const report: JanitorMessage = { kind: "disk-down", code, message };
+      this.#task.port.postMessage(report);
+    }
+  }
+
+  #sweep(now: number): void {
+    // In real time: with an injected clock, `now` may stand still.
+    if (performance.now() < this.#sweepDueMs) return;
+    this.#sweepDueMs = performance.now() + 1;
+    const { bucketCount } = this.#kernel.geometry;
+    this.#kernel.verbs.sweep(this.#sweepFrom, sweepBuckets, now);
+    this.#sweepFrom += sweepBuckets;
+    if (this.#sweepFrom >= bucketCount) this.#sweepFrom = 0;
+  }
+
+  #departed(record: number, cause: "capacity" | "expired"): void {
+    const { i32, u8, u32 } = this.#kernel.views;
+    if (Atomics.load(i32, at.controlEventMask / 4) === 0) return;
+    const size = u32[record / 4] as number;
+    this.#reader.ensure(size);
+    this.#reader.buffer.set(u8.subarray(record, record + size), 0);
+    this.#reader.parse(0);
+    this.#departures.push({ key: this.#reader.key(), cause });
+    if (this.#departures.length >= departuresMax) this.#reportDepartures();
+  }
+
+  #reportDepartures(): void {
+    if (this.#departures.length === 0) return;
+    const message: JanitorMessage = { kind: "departed", entries: this.#departures };
+    this.#departures = [];
+    this.#task.port.postMessage(message);
+  }
+
+  #finish(): JanitorEnd {
+    const closing = new Closing(this.#kernel, this.#log, this.#flusher, this.#task.snapshot);
+    const end = closing.run(this.#now());
+    this.#task.port.close();
+    return end;
+  }
+}

@@ -1,0 +1,11 @@
+export { Evictor } from "./evictor.js";
+export { runJanitor } from "./janitor.js";
+export type {
+  DepartureReport,
+  JanitorEnd,
+  JanitorMessage,
+  JanitorTask,
+  RecoveryReport,
+  WorkerHandle,
+} from "./messages.js";
+export { sharedTime } from "./shared-time.js";

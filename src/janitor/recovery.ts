@@ -1,0 +1,186 @@
+// Bringing the index back at open: from the snapshot of a clean close, else from the index blocks of the segments,
+// newest segment and newest record first. Runs in the janitor before any other thread sees the cache. Invariant: every
+// record on disk that is alive and unexpired afterwards is in the index; what could not be indexed was marked dead, or
+// it could come back one day as an older value.
+import { assert } from "../base/mod.js";
+import {
+  packLocation,
+  readSegmentLife,
+  readSnapshot,
+  scanSegment,
+  segmentKeyOf,
+  type SegmentScan,
+  settleSegment,
+} from "../disk/mod.js";
+import type { Hasher } from "../hash/mod.js";
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import * as counter from "../stats/mod.js";
+import type { DiskHandle, DiskTier } from "../tiers/mod.js";
+import type { RecoveryReport, RecoveryTask } from "./messages.js";
+
+/** Sequences skipped after an unclean stop, for writes that reached no file: 2^24 is more than fit in memory. */
+const sequenceMargin = 2 ** 24;
+
+export interface RecoveryResult extends RecoveryReport {
+  /** A half-filled segment to go on in, or -1. */
+  readonly resume: number;
+}
+
+export function recover(
+  kernel: Kernel,
+  disk: DiskHandle,
+  tier: DiskTier,
+  task: RecoveryTask,
+  hasher: Hasher,
+  now: number,
+): RecoveryResult {
+  const startedMs = performance.now();
+  const { clearEpoch } = task.filter;
+  kernel.verbs.raiseSequence(Math.max(task.nextSequence, clearEpoch + 1), clearEpoch);
+  const fromSnapshot = task.snapshot === null ? -1 : loadSnapshot(kernel, task, hasher);
+  if (fromSnapshot >= 0) {
+    const ms = performance.now() - startedMs;
+    return { source: "snapshot", entries: fromSnapshot, damagedBatches: 0, resume: -1, ms };
+  }
+  const scanner = new Scanner(kernel, disk, tier, task, hasher, now);
+  scanner.run();
+  const ms = performance.now() - startedMs;
+  const source = scanner.segments > 0 ? "scan" : "nothing";
+  const { entries, damagedBatches, resume } = scanner;
+  return { source, entries, damagedBatches, resume, ms };
+}
+
+/** Copies the index out of the snapshot; answers its entries, or -1 if there is no usable snapshot. */
+function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): number {
+  assert(task.snapshot !== null, "a snapshot is read where there may be one");
+  const { bucketBase, bucketCount } = kernel.geometry;
+  let place = bucketBase;
+  const end = bucketBase + bucketCount * at.bucketSize;
+  const states = readSnapshot(
+    task.snapshot,
+    bucketCount,
+    (chunk) => {
+      assert(place + chunk.length <= end, "a snapshot is as long as the index");
+      kernel.views.u8.set(chunk, place);
+      place += chunk.length;
+    },
+    hasher,
+  );
+  if (states === null) return -1;
+  for (const [segment, state] of states.entries()) {
+    if (state.serial === 0 || segment >= kernel.geometry.diskSegmentCount) continue;
+    const low = Number(state.nonce & 0xffff_ffffn);
+    const high = Number(state.nonce >> 32n);
+    kernel.verbs.openDisk(segment, low, high, state.serial, state.createdMs);
+    // The snapshot does not keep the newest sequence of each segment: anything written before now may be in it.
+    const maxSequence = task.nextSequence;
+    const { endOffset, recordCount, maxExpires, deadCount } = state;
+    kernel.verbs.extendDisk(segment, endOffset, recordCount, maxExpires, maxSequence);
+    kernel.verbs.setDeadCount(segment, deadCount);
+    kernel.verbs.setDiskState(segment, at.diskSealed);
+  }
+  const entries = kernel.verbs.countDisk();
+  kernel.count(counter.counterDiskEntries, entries);
+  return entries;
+}
+
+class Scanner {
+  entries = 0;
+  segments = 0;
+  damagedBatches = 0;
+  resume = -1;
+  #maxSequence = 0;
+  readonly #kernel: Kernel;
+  readonly #disk: DiskHandle;
+  readonly #tier: DiskTier;
+  readonly #task: RecoveryTask;
+  readonly #hasher: Hasher;
+  readonly #now: number;
+
+  constructor(
+    kernel: Kernel,
+    disk: DiskHandle,
+    tier: DiskTier,
+    task: RecoveryTask,
+    hasher: Hasher,
+    now: number,
+  ) {
+    this.#kernel = kernel;
+    this.#disk = disk;
+    this.#tier = tier;
+    this.#task = task;
+    this.#hasher = hasher;
+    this.#now = now;
+  }
+
+  run(): void {
+    for (const segment of this.#newestFirst()) this.#recoverSegment(segment);
+    const { verbs } = this.#kernel;
+    const { clearEpoch } = this.#task.filter;
+    const known = Math.max(this.#task.nextSequence, this.#maxSequence, clearEpoch);
+    verbs.raiseSequence(known + sequenceMargin, clearEpoch);
+  }
+
+  #newestFirst(): number[] {
+    const lives: { segment: number; serial: number }[] = [];
+    const { fds, segmentBytes, seed } = this.#disk;
+    for (const [segment, fd] of fds.entries()) {
+      const key = segmentKeyOf(seed, segment);
+      const life = readSegmentLife(fd, segmentBytes, key, this.#hasher);
+      if (life !== null) lives.push({ segment, serial: life.serial });
+    }
+    lives.sort((left, right) => right.serial - left.serial);
+    return lives.map(({ segment }) => segment);
+  }
+
+  #recoverSegment(segment: number): void {
+    const { fds, segmentBytes, seed } = this.#disk;
+    const fd = fds[segment] as number;
+    const scan = scanSegment(fd, segmentBytes, segmentKeyOf(seed, segment), this.#hasher);
+    if (scan === null) return;
+    const settled = settleSegment(fd, segmentBytes, scan, this.#task.filter);
+    const { verbs } = this.#kernel;
+    const low = Number(scan.nonce & 0xffff_ffffn);
+    verbs.openDisk(segment, low, Number(scan.nonce >> 32n), scan.serial, scan.createdMs);
+    const { endOffset, recordCount, maxExpires, maxSequence } = scan;
+    verbs.extendDisk(segment, endOffset, recordCount, maxExpires, maxSequence);
+    verbs.setDeadCount(segment, settled.deadCount);
+    const resumes = this.segments === 0 && settled.appendable;
+    if (resumes) this.resume = segment;
+    else verbs.setDiskState(segment, at.diskSealed);
+    this.segments += 1;
+    this.damagedBatches += scan.damagedBatches;
+    this.#maxSequence = Math.max(this.#maxSequence, scan.maxSequence);
+    this.#indexEntries(segment, scan);
+  }
+
+  #indexEntries(segment: number, scan: SegmentScan): void {
+    const { entries } = scan;
+    for (let entry = scan.recordCount - 1; entry >= 0; entry--) {
+      if (entries.dead[entry] === 1) continue;
+      if ((entries.expires[entry] as number) <= this.#now) continue;
+      const offset = (entries.unit[entry] as number) * 16;
+      const size = entries.size[entry] as number;
+      const location = packLocation(segment, offset, size, this.#disk.segmentBytes);
+      const low = entries.hashLow[entry] as number;
+      const high = entries.hashHigh[entry] as number;
+      const answer = this.#kernel.verbs.insertRecovered(low, high, location);
+      if (answer === at.answerDone) this.entries += 1;
+      else this.#tier.kill(location);
+      this.#killVictim();
+    }
+  }
+
+  /** In a full bucket an entry gave way: it must not come back either. */
+  #killVictim(): void {
+    const { f64 } = this.#kernel.views;
+    const word = (this.#kernel.block + at.resultKill1) / 8;
+    const victim = f64[word] as number;
+    if (victim === 0) return;
+    f64[word] = 0;
+    this.#tier.kill(victim);
+    this.entries -= 1;
+    const { i32 } = this.#kernel.views;
+    Atomics.store(i32, (this.#kernel.block + at.threadKilling1) / 4, 0);
+  }
+}

@@ -1,0 +1,107 @@
+// The memory segments as the janitor sees them: their table, and a walk over the records of one.
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import { flagDurable, flagExpires, flagStale, recordFlags, recordHeaderSize } from "../record/mod.js";
+
+export class SegmentTable {
+  readonly #kernel: Kernel;
+  readonly #i32: Int32Array;
+  readonly #f64: Float64Array;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#i32 = kernel.views.i32;
+    this.#f64 = kernel.views.f64;
+  }
+
+  get count(): number {
+    return this.#kernel.geometry.segmentCount;
+  }
+
+  #word(segment: number, field: number): number {
+    return Atomics.load(this.#i32, (at.segmentTable + segment * at.segmentEntrySize + field) / 4);
+  }
+
+  #double(segment: number, field: number): number {
+    return this.#f64[(at.segmentTable + segment * at.segmentEntrySize + field) / 8] as number;
+  }
+
+  state(segment: number): number {
+    return this.#word(segment, at.segmentState);
+  }
+
+  pool(segment: number): number {
+    return this.#word(segment, at.segmentPool);
+  }
+
+  writeOffset(segment: number): number {
+    return this.#word(segment, at.segmentWriteOffset);
+  }
+
+  flushedOffset(segment: number): number {
+    return this.#word(segment, at.segmentFlushedOffset);
+  }
+
+  sealOrder(segment: number): number {
+    return this.#double(segment, at.segmentSealOrder);
+  }
+
+  maxExpires(segment: number): number {
+    return this.#double(segment, at.segmentMaxExpires);
+  }
+
+  maxSequence(segment: number): number {
+    return this.#double(segment, at.segmentMaxSequence);
+  }
+
+  /** Offset of a segment's first byte in shared memory. */
+  base(segment: number): number {
+    const { segmentBase, segmentBytes } = this.#kernel.geometry;
+    return segmentBase + segment * segmentBytes;
+  }
+
+  get free(): number {
+    return Atomics.load(this.#i32, at.controlFreeSegments / 4);
+  }
+}
+
+/** The header fields of a record in shared memory that the janitor needs. The record must not be reused meanwhile. */
+export class RecordHeader {
+  readonly #u8: Uint8Array;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+
+  constructor(kernel: Kernel) {
+    this.#u8 = kernel.views.u8;
+    this.#u32 = kernel.views.u32;
+    this.#f64 = kernel.views.f64;
+  }
+
+  size(record: number): number {
+    return this.#u32[record >>> 2] as number;
+  }
+
+  /** 0 = reserved, not published. */
+  sequence(record: number): number {
+    const word = record >>> 2;
+    return (this.#u32[word + 2] as number) + ((this.#u32[word + 3] as number) & 0xffff) * 2 ** 32;
+  }
+
+  flags(record: number): number {
+    return this.#u8[record + recordFlags] as number;
+  }
+
+  /** Where its copy on disk is, 0 = nowhere. */
+  durable(record: number): number {
+    if ((this.flags(record) & flagDurable) === 0) return 0;
+    const word = (record + recordHeaderSize) >>> 2;
+    return (this.#u32[word] as number) + (this.#u32[word + 1] as number) * 2 ** 32;
+  }
+
+  /** The last moment it can serve anybody, stale or not; Infinity = never ends. */
+  deadline(record: number): number {
+    const flags = this.flags(record);
+    if ((flags & flagExpires) === 0) return Infinity;
+    const field = record + recordHeaderSize + ((flags & flagDurable) === 0 ? 0 : 8);
+    return this.#f64[(field + ((flags & flagStale) === 0 ? 0 : 8)) / 8] as number;
+  }
+}

@@ -1,0 +1,15 @@
+// The part of the WebAssembly interface that the kernel room uses. TypeScript has it only in its DOM library, which a
+// library for Node.js does without.
+declare namespace WebAssembly {
+  class Module {
+    constructor(bytes: Uint8Array);
+  }
+  class Memory {
+    readonly buffer: SharedArrayBuffer;
+    constructor(descriptor: { initial: number; maximum: number; shared: boolean });
+  }
+  class Instance {
+    readonly exports: Record<string, unknown>;
+    constructor(module: Module, imports: { env: { memory: Memory } });
+  }
+}

@@ -1,0 +1,91 @@
+// Where a thread puts a key for the kernel to hash and compare: its scratch in shared memory, or, for a key too long for
+// that, the free end of its open segment. Invariant: the bytes belong to this thread alone and only until its next call.
+import { isWellFormed } from "../base/mod.js";
+import { assertKey } from "../config/mod.js";
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import { recordHeaderSize } from "../record/mod.js";
+
+// Below this length a loop over charCodeAt beats the native encoder's call (measured: equal at about 20 characters).
+const loopLengthMax = 20;
+const scratchCharsMax = at.keyScratchSize / 3;
+
+/** `write` answers this for a key that no segment of this cache could hold with its record's header. */
+export const keyTooLong: number = -1;
+/** `write` answers this for a long key when no segment has room for it. */
+export const noKeyRoom: number = -2;
+
+export class KeyWindow {
+  readonly #kernel: Kernel;
+  readonly #u8: Uint8Array;
+  readonly #u32: Uint32Array;
+  readonly #scratch: number;
+  readonly #scratchView: Uint8Array;
+  readonly #encoder = new TextEncoder();
+  /** Byte offset in shared memory of the key last written. */
+  at: number;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+    this.#u8 = kernel.views.u8;
+    this.#u32 = kernel.views.u32;
+    this.#scratch = kernel.block + at.threadKeyScratch;
+    this.#scratchView = this.#u8.subarray(this.#scratch, this.#scratch + at.keyScratchSize);
+    this.at = this.#scratch;
+  }
+
+  /** Writes a key's bytes at `this.at` and answers how many there are, or keyTooLong or noKeyRoom.
+   *  Throws TypeError or RangeError if the key is none. */
+  write(key: string | Uint8Array): number {
+    if (typeof key !== "string") return this.#writeBytes(key);
+    const length = key.length;
+    this.at = this.#scratch;
+    if (length > loopLengthMax || length === 0) return this.#encode(key);
+    let every = 0;
+    let index = 0;
+    let word = this.#scratch >>> 2;
+    const whole = length & ~3;
+    for (; index < whole; index += 4) {
+      const a = key.charCodeAt(index);
+      const b = key.charCodeAt(index + 1);
+      const c = key.charCodeAt(index + 2);
+      const d = key.charCodeAt(index + 3);
+      every |= a | b | c | d;
+      this.#u32[word++] = a | (b << 8) | (c << 16) | (d << 24);
+    }
+    for (; index < length; index++) {
+      const code = key.charCodeAt(index);
+      every |= code;
+      this.#u8[this.#scratch + index] = code;
+    }
+    return every < 128 ? length : this.#encode(key);
+  }
+
+  #encode(key: string): number {
+    if (key.length <= scratchCharsMax && key.length > 0) {
+      const { written } = this.#encoder.encodeInto(key, this.#scratchView);
+      // As many bytes as characters: all ASCII. Else a lone surrogate may have become a replacement character.
+      if (written !== key.length && !isWellFormed(key)) assertKey(key);
+      return written;
+    }
+    assertKey(key);
+    return this.#stage(this.#encoder.encode(key));
+  }
+
+  #writeBytes(key: Uint8Array): number {
+    assertKey(key);
+    if (key.length > at.keyScratchSize) return this.#stage(key);
+    this.at = this.#scratch;
+    this.#u8.set(key, this.#scratch);
+    return key.length;
+  }
+
+  #stage(bytes: Uint8Array): number {
+    const { segmentBytes } = this.#kernel.geometry;
+    if (bytes.length + recordHeaderSize > segmentBytes) return keyTooLong;
+    const place = this.#kernel.verbs.stage(bytes.length, at.poolSmall, 1) >>> 0;
+    if (place === 0) return noKeyRoom;
+    this.#u8.set(bytes, place);
+    this.at = place;
+    return bytes.length;
+  }
+}

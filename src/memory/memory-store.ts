@@ -1,0 +1,267 @@
+// The memory tier as one thread uses it: keys in, records out. Called by the facade, by pool workers that encode large
+// values, and by the disk tier's reader. Invariants: what `read` leaves in `record` was copied whole out of shared
+// memory and validated after; nothing of a call survives into the next, so nothing of it may cross an await.
+import { assert } from "../base/mod.js";
+import { type Kernel, type KernelVerbs, layout as at } from "../kernel/mod.js";
+import {
+  flagDurable,
+  flagExpires,
+  flagKeyBytes,
+  flagStale,
+  flagTags,
+  recordHeaderSize,
+  RecordReader,
+} from "../record/mod.js";
+import {
+  counterSetBytes,
+  counterSetsOverloaded,
+  counterSetsStored,
+  counterSetsTooLarge,
+} from "../stats/mod.js";
+import { keyTooLong, KeyWindow } from "./key-window.js";
+
+/** How a write came out. "overtaken" only for fills: a newer write, delete or clear won. */
+export type WriteOutcome = "stored" | "too-large" | "overloaded" | "overtaken";
+
+/** What a lookup found: a record in memory (in `record`), a place on disk (in `location`), or nothing. */
+export type Found = "memory" | "disk" | "none";
+
+/** What to write beside key and value. Times are wall-clock milliseconds, Infinity = never. */
+export interface WriteFields {
+  readonly codecId: number;
+  /** flagCompressed, flagChunked, flagChunk; the store adds the others. */
+  readonly flags: number;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly staleUntilMs: number;
+  /** encodeTags(tags): empty for none. */
+  readonly tags: Uint8Array;
+  /** The flight whose fill this is, or -1. */
+  readonly flight: number;
+}
+
+/** What the store calls when a write or delete killed a record that has a copy on disk. */
+export type Killer = (location: number) => void;
+
+export class MemoryStore {
+  readonly kernel: Kernel;
+  /** The last record read. */
+  readonly record: RecordReader;
+  readonly keys: KeyWindow;
+  /** The largest record a segment takes; larger values are written in chunks. */
+  readonly recordBytesMax: number;
+  /** After a lookup: the slot, its word, and for "disk" where the record is. */
+  slot = 0;
+  slotLow = 0;
+  slotHigh = 0;
+  location = 0;
+  readonly #verbs: KernelVerbs;
+  readonly #u8: Uint8Array;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+  readonly #results: { readonly word: number; readonly double: number };
+  readonly #hasDisk: boolean;
+  #kill: Killer = () => assert(false, "a memory-only cache has nothing on disk");
+  /** Called when no segment is free: true if it made room. */
+  #assist: () => boolean = () => false;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.record = new RecordReader(4096);
+    this.keys = new KeyWindow(kernel);
+    this.recordBytesMax = kernel.geometry.segmentBytes;
+    this.#verbs = kernel.verbs;
+    this.#u8 = kernel.views.u8;
+    this.#u32 = kernel.views.u32;
+    this.#f64 = kernel.views.f64;
+    this.#results = { word: kernel.block / 4, double: kernel.block / 8 };
+    this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
+  }
+
+  /** Says who marks killed disk copies dead, and who makes room when no segment is free. */
+  connect(kill: Killer, assist: () => boolean): void {
+    this.#kill = kill;
+    this.#assist = assist;
+  }
+
+  /** Looks a key up and copies its record into `record`. `touch` counts the hit for eviction. A record that is larger
+   *  than it says, torn or replaced meanwhile is looked up anew; after readRetriesMax turns the answer is "none". */
+  find(keyBytes: number, touch: boolean): Found {
+    if (keyBytes < 0) return "none";
+    for (let turn = 0; turn < at.readRetriesMax; turn++) {
+      const found = this.#verbs.find(this.keys.at, keyBytes, touch ? 1 : 0);
+      if (found === at.answerMiss) return "none";
+      this.slotLow = this.#u32[this.#results.word + at.resultSlotLow / 4] as number;
+      this.slotHigh = this.#u32[this.#results.word + at.resultSlotHigh / 4] as number;
+      if (found < 0) {
+        this.slot = at.answerDisk - found;
+        this.location = this.#f64[this.#results.double + at.resultLocation / 8] as number;
+        return "disk";
+      }
+      this.slot = found;
+      if (this.#copy()) return "memory";
+    }
+    return "none";
+  }
+
+  /** Is the slot of the last lookup still what it was? Also fences, so that what was copied before counts. */
+  isCurrent(): boolean {
+    return this.#verbs.validate(this.slot, this.slotLow, this.slotHigh) === 1;
+  }
+
+  #copy(): boolean {
+    const from = this.#u32[this.#results.word + at.resultRecord / 4] as number;
+    const size = this.#u32[this.#results.word + at.resultRecordSize / 4] as number;
+    const { record } = this;
+    record.ensure(size + 7);
+    if (size <= 512) {
+      const first = from >>> 2;
+      const words = (size + 3) >>> 2;
+      for (let word = 0; word < words; word++) record.words[word] = this.#u32[first + word] as number;
+    } else {
+      record.buffer.set(this.#u8.subarray(from, from + size), 0);
+    }
+    if (!this.isCurrent()) return false;
+    record.parse(0);
+    return true;
+  }
+
+  /** Bytes of a record with this key, value and fields. */
+  sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
+    return recordHeaderSize + this.#extensionBytes(fields) + keyBytes + valueBytes;
+  }
+
+  #extensionBytes(fields: WriteFields): number {
+    const times = fields.expiresMs === Infinity ? 0 : fields.staleUntilMs > fields.expiresMs ? 16 : 8;
+    return (this.#hasDisk ? 8 : 0) + times + fields.tags.length;
+  }
+
+  /** Writes a record and makes it the newest of its key. The key must have been written to `keys` just before. Whatever
+   *  the outcome but "overtaken", an older value of the key is gone. */
+  write(
+    key: string | Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    fields: WriteFields,
+  ): WriteOutcome {
+    const size = this.sizeOf(Math.max(keyBytes, 1), value.length, fields);
+    if (keyBytes === keyTooLong || size > this.recordBytesMax) {
+      this.#removeOlder(keyBytes);
+      this.kernel.count(counterSetsTooLarge, 1);
+      return "too-large";
+    }
+    const outcome = keyBytes < 0 ? "overloaded" : this.#append(key, keyBytes, value, size, fields);
+    if (outcome === "stored") {
+      this.kernel.count(counterSetsStored, 1);
+      this.kernel.count(counterSetBytes, size);
+    } else if (outcome === "overloaded") {
+      // The reservation may have moved the window's place for long keys, so the key is written anew.
+      this.#removeOlder(this.keys.write(key));
+      this.kernel.count(counterSetsOverloaded, 1);
+    }
+    return outcome;
+  }
+
+  #removeOlder(keyBytes: number): void {
+    if (keyBytes >= 0) this.remove(keyBytes);
+  }
+
+  #append(
+    key: string | Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    size: number,
+    fields: WriteFields,
+  ): WriteOutcome {
+    let record = this.#verbs.reserve(size, at.poolSmall, 0) >>> 0;
+    if (record === 0 && this.#assist()) record = this.#verbs.reserve(size, at.poolSmall, 0) >>> 0;
+    if (record === 0) return "overloaded";
+    const extensionBytes = this.#extensionBytes(fields);
+    let flags = fields.flags | this.#writeExtension(record + recordHeaderSize, fields);
+    if (typeof key !== "string") flags |= flagKeyBytes;
+    const keyAt = record + recordHeaderSize + extensionBytes;
+    // A long key was staged where this very record lies now: it is encoded anew rather than moved onto itself.
+    if (keyBytes > at.keyScratchSize) {
+      this.#u8.set(typeof key === "string" ? Buffer.from(key, "utf8") : key, keyAt);
+    } else {
+      this.#u8.copyWithin(keyAt, this.keys.at, this.keys.at + keyBytes);
+    }
+    this.#u8.set(value, keyAt + keyBytes);
+    const answer = this.#verbs.publish(
+      record,
+      keyBytes,
+      fields.codecId,
+      flags,
+      extensionBytes / 8,
+      fields.createdMs,
+      fields.flight + 1,
+    );
+    this.#killAnnounced();
+    if (answer === at.answerDone) return "stored";
+    return answer === at.answerOvertaken ? "overtaken" : "overloaded";
+  }
+
+  #writeExtension(place: number, fields: WriteFields): number {
+    let flags = 0;
+    let double = place / 8;
+    if (this.#hasDisk) {
+      this.#f64[double++] = 0;
+      flags |= flagDurable;
+    }
+    if (fields.expiresMs !== Infinity) {
+      this.#f64[double++] = fields.expiresMs;
+      flags |= flagExpires;
+      if (fields.staleUntilMs > fields.expiresMs) {
+        this.#f64[double++] = fields.staleUntilMs;
+        flags |= flagStale;
+      }
+    }
+    if (fields.tags.length > 0) {
+      this.#u8.set(fields.tags, double * 8);
+      flags |= flagTags;
+    }
+    return flags;
+  }
+
+  /** Removes the key that was just written to `keys`; true if it was there. Visible to every thread at once. */
+  remove(keyBytes: number): boolean {
+    if (keyBytes < 0) return false;
+    const answer = this.#verbs.remove(this.keys.at, keyBytes);
+    if (answer === at.answerBusy) {
+      this.#verbs.evictUnlocked(this.keys.at, keyBytes);
+      return true;
+    }
+    this.#killAnnounced();
+    if (answer !== at.answerDone) return false;
+    return true;
+  }
+
+  /** Drops the disk entry that the last lookup found, if its slot is unchanged: it was damaged or another key's. */
+  dropFound(): void {
+    this.#verbs.dropSlot(this.slot, this.slotLow, this.slotHigh);
+    this.#killAnnounced();
+  }
+
+  /** Marks dead on disk what the last verb killed there. */
+  #killAnnounced(): void {
+    const { double, word } = this.#results;
+    for (let place = 0; place < 2; place++) {
+      const location = this.#f64[double + at.resultKill0 / 8 + place] as number;
+      if (location === 0) continue;
+      this.#f64[double + at.resultKill0 / 8 + place] = 0;
+      this.#kill(location);
+      Atomics.store(this.kernel.views.i32, word + at.threadKilling0 / 4 + place, 0);
+    }
+  }
+
+  /** Copies a verified disk record (in `source`) back to memory and points the unchanged slot at the copy. */
+  promote(source: RecordReader): boolean {
+    const record = this.#verbs.reserve(source.size, at.poolSmall, 0) >>> 0;
+    if (record === 0) return false;
+    const bytes = source.buffer.subarray(source.start, source.start + source.size);
+    this.#u8.set(bytes, record);
+    return (
+      this.#verbs.promote(record, this.slot, this.slotLow, this.slotHigh) === at.answerDone
+    );
+  }
+}

@@ -1,0 +1,3 @@
+export * from "./layout.js";
+export { RecordReader } from "./record-reader.js";
+export { encodeTags, tagHash } from "./tags.js";

@@ -1,0 +1,91 @@
+// Reads one record out of private memory: copied from a memory segment and validated, or read from disk and verified.
+// Called by the memory tier, the disk tier and the facade. Invariant: the bytes are whole; nothing here trusts a length
+// that was not checked before (a torn copy is thrown away before it is parsed).
+import * as at from "./layout.js";
+import { readTags } from "./tags.js";
+
+/** One record's header, taken apart. The fields are valid until the next `parse`. */
+export class RecordReader {
+  /** The record's bytes; grown as records need. Values are decoded from here and never alias it. */
+  buffer: Buffer;
+  /** Word views of `buffer`, for copying. */
+  words: Uint32Array;
+  size = 0;
+  codecId = 0;
+  flags = 0;
+  sequence = 0;
+  /** Wall-clock milliseconds. */
+  createdMs = 0;
+  /** Wall-clock milliseconds, Infinity = never. */
+  expiresMs = Infinity;
+  /** Until then an expired value may be served; equals `expiresMs` if it may not. */
+  staleUntilMs = Infinity;
+  start = 0;
+  keyStart = 0;
+  keyEnd = 0;
+  valueStart = 0;
+  valueEnd = 0;
+
+  constructor(bytes: number) {
+    this.buffer = Buffer.alloc(0);
+    this.words = new Uint32Array(0);
+    this.ensure(bytes);
+  }
+
+  /** Makes the buffer at least `bytes` long; what it held is lost if it grows. */
+  ensure(bytes: number): void {
+    if (this.buffer.length >= bytes) return;
+    const memory = new ArrayBuffer(Math.max(4096, 2 ** Math.ceil(Math.log2(bytes))));
+    this.buffer = Buffer.from(memory);
+    this.words = new Uint32Array(memory);
+  }
+
+  /** Reads records from another private buffer (one that a disk read filled). */
+  adopt(buffer: Buffer): void {
+    this.buffer = buffer;
+    this.words = new Uint32Array(0);
+  }
+
+  /** Takes the record at `start` apart. */
+  parse(start: number): void {
+    const { buffer } = this;
+    this.start = start;
+    this.size = buffer.readUInt32LE(start + at.recordSize);
+    this.codecId = buffer.readUInt8(start + at.recordCodec);
+    const flags = buffer.readUInt8(start + at.recordFlags);
+    this.flags = flags;
+    this.sequence = buffer.readUIntLE(start + at.recordSequence, 6);
+    const high = buffer.readUInt8(start + at.recordCreatedHigh) * 2 ** 32;
+    const low = buffer.readUInt32LE(start + at.recordCreatedLow);
+    this.createdMs = at.createdEpochMs + high + low;
+    let field = start + at.recordHeaderSize + ((flags & at.flagDurable) === 0 ? 0 : 8);
+    this.expiresMs = Infinity;
+    this.staleUntilMs = Infinity;
+    if ((flags & at.flagExpires) !== 0) {
+      this.expiresMs = buffer.readDoubleLE(field);
+      this.staleUntilMs = this.expiresMs;
+      field += 8;
+      if ((flags & at.flagStale) !== 0) this.staleUntilMs = buffer.readDoubleLE(field);
+    }
+    const units = buffer.readUInt8(start + at.recordExtensionUnits);
+    this.keyStart = start + at.recordHeaderSize + units * 8;
+    this.keyEnd = this.keyStart + buffer.readUInt16LE(start + at.recordKeyLength) + 1;
+    this.valueStart = this.keyEnd;
+    this.valueEnd = start + this.size;
+  }
+
+  /** The record's tags; reads them anew at each call. */
+  tags(): string[] {
+    if ((this.flags & at.flagTags) === 0) return [];
+    const fields = this.flags & (at.flagDurable | at.flagExpires | at.flagStale);
+    const before = [at.flagDurable, at.flagExpires, at.flagStale].filter((flag) => fields & flag);
+    return readTags(this.buffer, this.start + at.recordHeaderSize + before.length * 8);
+  }
+
+  /** The key as it was given: a string, or bytes of its own. */
+  key(): string | Uint8Array {
+    const { buffer, keyStart, keyEnd } = this;
+    if ((this.flags & at.flagKeyBytes) !== 0) return Uint8Array.from(buffer.subarray(keyStart, keyEnd));
+    return buffer.toString("utf8", keyStart, keyEnd);
+  }
+}

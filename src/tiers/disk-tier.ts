@@ -1,0 +1,204 @@
+// The disk tier as one thread uses it: reading a record at the place the index gives, and marking dead what a write or
+// delete killed there. Every thread of the cache has one; the files are opened by the owner and shared by descriptor.
+// Invariants: what `read` returns was verified against its place and its segment's life, is of the key asked for, and
+// was still what the slot named after it was read; a dead mark is written before the set or delete returns.
+import { UndercroftError } from "../base/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
+import {
+  offsetOfLocation,
+  readBytesOfLocation,
+  segmentOfLocation,
+  verifyRecord,
+  writeClearEpoch,
+  writeDeadMark,
+} from "../disk/mod.js";
+import { createHasher, type Hasher } from "../hash/mod.js";
+import { layout as at, type Kernel } from "../kernel/mod.js";
+import type { MemoryStore } from "../memory/mod.js";
+import { RecordReader } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+
+/** What a thread needs of the directory: plain data, posted with the handle. */
+export interface DiskHandle {
+  readonly path: string;
+  readonly segmentBytes: number;
+  readonly fds: readonly number[];
+  readonly epochsFd: number;
+  readonly seed: bigint;
+}
+
+/** A slot as a lookup found it, kept across the read. */
+interface Place {
+  readonly slot: number;
+  readonly low: number;
+  readonly high: number;
+  readonly location: number;
+}
+
+/** A read that finds its entry changed looks it up anew this often before it answers a miss. */
+const lookupsMax = 4;
+
+export class DiskTier {
+  readonly #kernel: Kernel;
+  readonly #store: MemoryStore;
+  readonly #disk: DiskHandle;
+  readonly #device: Device;
+  readonly #nonces: BigUint64Array;
+  readonly #onFault: (error: UndercroftError) => void;
+  #hasher: Hasher | undefined;
+
+  /** `onFault` hears of every failed write; the disk tier is down then. */
+  constructor(
+    store: MemoryStore,
+    disk: DiskHandle,
+    onFault: (error: UndercroftError) => void,
+    device: Device = fileDevice,
+  ) {
+    this.#kernel = store.kernel;
+    this.#store = store;
+    this.#disk = disk;
+    this.#device = device;
+    this.#onFault = onFault;
+    this.#nonces = new BigUint64Array(store.kernel.views.u8.buffer);
+  }
+
+  /** Marks the record at a location dead on disk. Synchronous: it is dead when this returns. If it cannot be written
+   *  the tier goes down for writing, and its next open must not trust what is there. */
+  kill(location: number): void {
+    const { segmentBytes, fds } = this.#disk;
+    const segment = segmentOfLocation(location, segmentBytes);
+    const entry = this.#entryOf(segment);
+    // The kernel has announced the kill; an owner that closes waits for it, and one that has closed is seen here.
+    if (Atomics.load(this.#kernel.views.i32, at.controlState / 4) === at.stateClosed) return;
+    const index = this.#kernel.verbs.takeDead(segment);
+    const unit = offsetOfLocation(location, segmentBytes) / 16;
+    const nonce = this.#nonces[(entry + at.diskNonce) / 8] as bigint;
+    try {
+      writeDeadMark(fds[segment] as number, segmentBytes, nonce, index, unit, this.#device);
+      this.#kernel.count(counter.counterDeadMarks, 1);
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  /** Makes a clear durable: records up to `sequence` never come back. */
+  writeClear(sequence: number): void {
+    const { epochsFd, seed } = this.#disk;
+    try {
+      writeClearEpoch(epochsFd, seed, this.#kernel.thread, sequence, this.#device);
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  #fault(error: unknown): void {
+    this.#kernel.count(counter.counterDiskErrors, 1);
+    Atomics.store(this.#kernel.views.i32, at.controlDiskUp / 4, 0);
+    const path = this.#disk.path;
+    this.#onFault(
+      error instanceof UndercroftError
+        ? error
+        : new UndercroftError("ERR_DISK_IO", `Cannot write to ${path}`, { cause: error }),
+    );
+  }
+
+  #entryOf(segment: number): number {
+    return this.#kernel.geometry.diskTable + segment * at.diskEntrySize;
+  }
+
+  /** The key's record, read from disk, or "memory" if the key is in memory by now, or undefined if there is none.
+   *  The record's buffer is the caller's own. Counts reads and what went wrong. */
+  async read(key: string | Uint8Array): Promise<RecordReader | "memory" | undefined> {
+    this.#hasher ??= await createHasher();
+    for (let lookup = 0; lookup < lookupsMax; lookup++) {
+      // The store's results are valid until the next await only, so they are taken along.
+      const keyBytes = this.#store.keys.write(key);
+      const found = this.#store.find(keyBytes, false);
+      if (found !== "disk") return found === "memory" ? "memory" : undefined;
+      const { slot, slotLow, slotHigh, location } = this.#store;
+      const outcome = await this.#readPlace(key, { slot, low: slotLow, high: slotHigh, location });
+      if (outcome !== "changed") return outcome;
+      this.#kernel.count(counter.counterStaleReads, 1);
+    }
+    return undefined;
+  }
+
+  async #readPlace(
+    key: string | Uint8Array,
+    place: Place,
+  ): Promise<RecordReader | "changed" | undefined> {
+    const { segmentBytes, fds } = this.#disk;
+    const segment = segmentOfLocation(place.location, segmentBytes);
+    const entry = this.#entryOf(segment);
+    const words = this.#kernel.views.i32;
+    const generation = Atomics.load(words, (entry + at.diskGeneration) / 4);
+    const nonce = Atomics.load(this.#nonces, (entry + at.diskNonce) / 8);
+    const offset = offsetOfLocation(place.location, segmentBytes);
+    // Announced, but its batch is not written yet: for a moment the entry is nowhere to be read.
+    if (offset >= Atomics.load(words, (entry + at.diskEndOffset) / 4)) return undefined;
+    const length = readBytesOfLocation(place.location, segmentBytes);
+    // Twice: a mismatch may come from a write of the same page under way, as production systems have seen.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const buffer = Buffer.allocUnsafe(length);
+      let read: number;
+      try {
+        read = await this.#device.readAt(fds[segment] as number, buffer, 0, length, offset);
+      } catch {
+        this.#kernel.count(counter.counterDiskErrors, 1);
+        return undefined;
+      }
+      this.#kernel.count(counter.counterDiskReads, 1);
+      this.#kernel.count(counter.counterDiskReadBytes, read);
+      // The owner may have closed the file meanwhile and its number been given out again: the caller checks the state.
+      if (Atomics.load(words, (entry + at.diskGeneration) / 4) !== generation) return "changed";
+      const hasher = this.#hasher as Hasher;
+      if (verifyRecord(buffer, 0, read, nonce, offset, hasher) > 0) {
+        return this.#accept(key, place, buffer);
+      }
+    }
+    return this.#dropDamaged(place);
+  }
+
+  #isCurrent(place: Place): boolean {
+    return this.#kernel.verbs.validate(place.slot, place.low, place.high) === 1;
+  }
+
+  #accept(
+    key: string | Uint8Array,
+    place: Place,
+    buffer: Buffer,
+  ): RecordReader | "changed" | undefined {
+    const record = new RecordReader(0);
+    record.adopt(buffer);
+    record.parse(0);
+    if (!this.#isCurrent(place)) return "changed";
+    const keyBytes = typeof key === "string" ? Buffer.from(key, "utf8") : key;
+    if (buffer.subarray(record.keyStart, record.keyEnd).compare(keyBytes) !== 0) {
+      this.#kernel.count(counter.counterFalseFingerprints, 1);
+      return undefined;
+    }
+    const epoch = this.#nonces[at.controlClearEpoch / 8] as bigint;
+    if (record.sequence <= Number(epoch)) return undefined;
+    const frequency = this.#kernel.verbs.touch(place.slot, place.low, place.high);
+    if (frequency > 0) this.#promote(place, record);
+    return record;
+  }
+
+  /** A second hit shows that the entry is wanted in memory again. */
+  #promote(place: Place, record: RecordReader): void {
+    this.#store.slot = place.slot;
+    this.#store.slotLow = place.low;
+    this.#store.slotHigh = place.high;
+    this.#store.promote(record);
+  }
+
+  #dropDamaged(place: Place): "changed" | undefined {
+    if (!this.#isCurrent(place)) return "changed";
+    this.#kernel.count(counter.counterCorruptRecords, 1);
+    this.#store.slot = place.slot;
+    this.#store.slotLow = place.low;
+    this.#store.slotHigh = place.high;
+    this.#store.dropFound();
+    return undefined;
+  }
+}

@@ -1,0 +1,1 @@
+export { type DiskHandle, DiskTier } from "./disk-tier.js";
