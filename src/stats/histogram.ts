@@ -1,0 +1,90 @@
+// Latencies in 64 buckets. Each thread keeps one array of counts for each of four kinds of operation in shared memory
+// (kernel/layout.ts, threadHistograms); stats() adds the arrays up and reads percentiles off them. Pure.
+//
+//   bucket 0        below 20 ns
+//   buckets 1..62   from 20 ns to 10 s in steps of one factor: (10 s / 20 ns) ^ (1/62) = 1.3814
+//   bucket 63       10 s and more
+//
+// A percentile is told as the geometric middle of its bucket, so it is off by at most the root of a step: 17.5 %.
+// Steps of one factor give the smallest bound that 64 buckets can; two linear steps an octave would give 22.5 %.
+
+import { assert } from "../base/mod.js";
+
+/** Which operation a histogram is of. */
+export const histogramNear = 0; // hits of the near cache
+export const histogramMemory = 1; // hits of shared memory
+export const histogramDisk = 2; // hits of the disk
+export const histogramLoad = 3; // loaders
+
+export const latencyBucketCount = 64;
+const bucketLast = latencyBucketCount - 1;
+const lowestNs = 20;
+const highestNs = 10_000_000_000;
+
+/** Lower bounds of all buckets, in nanoseconds. */
+const bounds = makeBounds();
+
+/** Percentiles of latencies, in nanoseconds. */
+export interface Percentiles {
+  readonly p50: number;
+  readonly p99: number;
+  readonly p999: number;
+}
+
+function makeBounds(): Float64Array {
+  const made = new Float64Array(latencyBucketCount);
+  const steps = latencyBucketCount - 2;
+  for (let bucket = 1; bucket < bucketLast; bucket++) {
+    made[bucket] = lowestNs * (highestNs / lowestNs) ** ((bucket - 1) / steps);
+  }
+  made[bucketLast] = highestNs; // exactly, whatever the power rounds to
+  return made;
+}
+
+/** The bucket, 0 to 63, of a latency in nanoseconds. A negative one (two clocks read apart) or NaN goes to bucket 0. */
+export function bucketOf(ns: number): number {
+  let bucket = 0;
+  // Halving 64 six times finds the last bucket that begins at or below.
+  for (let half = latencyBucketCount / 2; half >= 1; half /= 2) {
+    if ((bounds[bucket + half] as number) <= ns) bucket += half;
+  }
+  return bucket;
+}
+
+/** The least latency, in nanoseconds, that `bucket` (0 to 63) counts. */
+export function lowerBound(bucket: number): number {
+  assert(Number.isInteger(bucket) && bucket >= 0 && bucket <= bucketLast, "there are 64 buckets");
+  return bounds[bucket] as number;
+}
+
+/**
+ * Percentiles in nanoseconds of 64 bucket counts, `null` without samples. Each is within 17.5 % of the sample it stands
+ * for; below 20 ns it is told as 10, from 10 s on as 10 s.
+ */
+export function percentiles(counts: ArrayLike<number>): Percentiles | null {
+  assert(counts.length === latencyBucketCount, "there are 64 buckets");
+  let total = 0;
+  for (let bucket = 0; bucket < latencyBucketCount; bucket++) total += counts[bucket] as number;
+  if (total === 0) return null;
+  return {
+    p50: middleOf(bucketOfRank(counts, Math.ceil(total * 0.5))),
+    p99: middleOf(bucketOfRank(counts, Math.ceil(total * 0.99))),
+    p999: middleOf(bucketOfRank(counts, Math.ceil(total * 0.999))),
+  };
+}
+
+/** The bucket of the sample that is `rank`th (from 1) in order of size. */
+function bucketOfRank(counts: ArrayLike<number>, rank: number): number {
+  let seen = 0;
+  for (let bucket = 0; bucket < bucketLast; bucket++) {
+    seen += counts[bucket] as number;
+    if (seen >= rank) return bucket;
+  }
+  return bucketLast;
+}
+
+function middleOf(bucket: number): number {
+  if (bucket === 0) return lowestNs / 2;
+  if (bucket === bucketLast) return highestNs;
+  return Math.sqrt(lowerBound(bucket) * lowerBound(bucket + 1));
+}
