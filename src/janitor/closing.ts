@@ -1,9 +1,9 @@
 // The janitor's last act: everything to disk, every entry left to its disk copy, and the index written down, so that the
 // next open finds the cache warm without a scan. Runs when no other thread writes any more.
-import { UndercroftError } from "../base/mod.js";
 import { type SegmentState, type SnapshotPlace, writeSnapshot } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
+import type { DiskTier } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
 import type { JanitorEnd } from "./messages.js";
@@ -11,38 +11,34 @@ import { RecordHeader, SegmentTable } from "./segments.js";
 
 const chunkBytes = 1 << 20;
 
+/** The disk side of a janitor. */
+export interface DiskSide {
+  readonly log: DiskLog;
+  readonly flusher: Flusher;
+  readonly tier: DiskTier;
+  readonly hasher: Hasher;
+}
+
 export class Closing {
   readonly #kernel: Kernel;
-  readonly #log: DiskLog | null;
-  readonly #flusher: Flusher | null;
-  readonly #snapshot: SnapshotPlace | null;
+  readonly #disk: DiskSide;
+  readonly #snapshot: SnapshotPlace;
 
-  constructor(
-    kernel: Kernel,
-    log: DiskLog | null,
-    flusher: Flusher | null,
-    snapshot: SnapshotPlace | null,
-  ) {
+  constructor(kernel: Kernel, disk: DiskSide, snapshot: SnapshotPlace) {
     this.#kernel = kernel;
-    this.#log = log;
-    this.#flusher = flusher;
+    this.#disk = disk;
     this.#snapshot = snapshot;
   }
 
+  /** Throws ERR_DISK_IO if something could not be written; the next open scans then. */
   run(now: number): JanitorEnd {
     const nextSequence = this.#nextSequence();
-    const nothing = { flushed: false, snapshotWritten: false, nextSequence };
-    if (this.#log === null || this.#flusher === null || this.#snapshot === null) return nothing;
-    try {
-      this.#flusher.flush(true, now, () => undefined);
-      this.#log.seal();
-      this.#demoteAll();
-      const hasher = this.#log.hasher;
-      return { flushed: true, snapshotWritten: this.#write(hasher), nextSequence };
-    } catch (error) {
-      if (error instanceof UndercroftError) return nothing;
-      throw error;
-    }
+    this.#disk.flusher.flush(true, now, () => undefined);
+    this.#disk.log.seal();
+    this.#demoteAll();
+    // Cleared entries would look alive to a reader of the snapshot.
+    this.#kernel.verbs.sweep(0, this.#kernel.geometry.bucketCount, now);
+    return { flushed: true, snapshotWritten: this.#write(), nextSequence };
   }
 
   #nextSequence(): number {
@@ -56,20 +52,20 @@ export class Closing {
     const table = new SegmentTable(this.#kernel);
     const header = new RecordHeader(this.#kernel);
     const { verbs, views } = this.#kernel;
-    const { log } = { log: this.#log as DiskLog };
+    const { tier } = this.#disk;
     for (let segment = 0; segment < table.count; segment++) {
       if (table.state(segment) === at.segmentFree) continue;
       const end = table.base(segment) + table.writeOffset(segment);
       for (let record = table.base(segment); record < end; ) {
         verbs.demote(record);
         const rival = views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
-        if (rival !== 0) log.kill(rival);
+        if (rival !== 0) tier.kill(rival);
         record += (header.size(record) + 7) & ~7;
       }
     }
   }
 
-  #write(hasher: Hasher): boolean {
+  #write(): boolean {
     const { bucketBase, bucketCount } = this.#kernel.geometry;
     const { u8 } = this.#kernel.views;
     const end = bucketBase + bucketCount * at.bucketSize;
@@ -78,17 +74,12 @@ export class Closing {
         yield u8.subarray(from, Math.min(end, from + chunkBytes));
       }
     }
-    return writeSnapshot(
-      this.#snapshot as SnapshotPlace,
-      bucketCount,
-      this.#segmentStates(),
-      chunks(),
-      hasher,
-    );
+    const states = this.#segmentStates();
+    return writeSnapshot(this.#snapshot, bucketCount, states, chunks(), this.#disk.hasher);
   }
 
   #segmentStates(): SegmentState[] {
-    const { table } = this.#log as DiskLog;
+    const { table } = this.#disk.log;
     const states: SegmentState[] = [];
     for (let segment = 0; segment < table.count; segment++) {
       const isUsed = table.state(segment) === at.diskSealed;

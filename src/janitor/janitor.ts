@@ -9,13 +9,20 @@ import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
 import { MemoryStore } from "../memory/mod.js";
+import { Closing, type DiskSide } from "./closing.js";
 import { DiskLog } from "./disk-log.js";
 import { Evictor } from "./evictor.js";
 import { Flusher } from "./flusher.js";
-import { sharedTime } from "./shared-time.js";
-import { Closing } from "./closing.js";
-import type { DepartureReport, JanitorEnd, JanitorMessage, JanitorTask } from "./messages.js";
+import type {
+  DepartureReport,
+  JanitorEnd,
+  JanitorMessage,
+  JanitorTask,
+  RecoveryReport,
+} from "./messages.js";
 import { recover } from "./recovery.js";
+import { sharedTime } from "./shared-time.js";
+import { takeOver } from "./take-over.js";
 
 /** The longest sleep: bounds the coarse clock's lag and the wait for expired entries. */
 const roundMs = 20;
@@ -39,8 +46,7 @@ class Janitor {
   readonly #kernel: Kernel;
   readonly #now: () => number;
   readonly #evictor: Evictor;
-  readonly #log: DiskLog | null;
-  readonly #flusher: Flusher | null;
+  readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #reader = new RecordReader(4096);
   #departures: DepartureReport[] = [];
@@ -50,13 +56,12 @@ class Janitor {
   #diskRetryAtMs = 0;
   #clearEpoch = 0;
 
-  private constructor(task: JanitorTask, kernel: Kernel, log: DiskLog | null, tier: DiskTier | null) {
+  private constructor(task: JanitorTask, kernel: Kernel, disk: DiskSide | null) {
     this.#task = task;
     this.#kernel = kernel;
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
-    this.#log = log;
-    this.#flusher = log === null ? null : new Flusher(kernel, log);
-    const kill = (location: number): void => tier?.kill(location);
+    this.#disk = disk;
+    const kill = (location: number): void => disk?.tier.kill(location);
     const departed = (record: number, cause: "capacity" | "expired"): void =>
       this.#departed(record, cause);
     this.#evictor = new Evictor(kernel, policyOf(task.handle.eviction), kill, departed);
@@ -71,23 +76,24 @@ class Janitor {
     const post = (message: JanitorMessage): void => task.port.postMessage(message);
     if (disk === null) {
       post({ kind: "ready", recovery: null });
-      return new Janitor(task, kernel, null, null);
+      return new Janitor(task, kernel, null);
     }
     const hasher = await createHasher();
     const onFault = (error: UndercroftError): void =>
       post({ kind: "disk-down", code: error.code, message: error.message });
     const tier = new DiskTier(new MemoryStore(kernel), disk, onFault);
     const log = new DiskLog(kernel, disk, hasher);
-    let report = null;
-    if (task.recovery !== null) {
-      const now = sharedTime(kernel, clockAnchorMs)();
-      report = recover(kernel, disk, tier, task.recovery, hasher, now);
-      if (report.resume >= 0) log.resume(report.resume);
+    let report: RecoveryReport | null = null;
+    if (task.recovery === null) {
+      takeOver(kernel, disk);
     } else {
-      log.takeOver();
+      const now = sharedTime(kernel, clockAnchorMs)();
+      const { resume, ...rest } = recover(kernel, disk, tier, task.recovery, hasher, now);
+      if (resume >= 0) log.resume(resume);
+      report = rest;
     }
     post({ kind: "ready", recovery: report });
-    return new Janitor(task, kernel, log, tier);
+    return new Janitor(task, kernel, { log, tier, hasher, flusher: new Flusher(kernel, log) });
   }
 
   run(): JanitorEnd {
@@ -133,19 +139,19 @@ class Janitor {
     if (epoch === this.#clearEpoch) return;
     this.#clearEpoch = epoch;
     this.#sweepFrom = 0;
-    this.#attempt(() => this.#log?.seal());
+    this.#attempt(() => this.#disk?.log.seal());
   }
 
   #flush(requested: number, now: number): void {
     const { i32 } = this.#kernel.views;
     const isAsked = requested !== Atomics.load(i32, at.controlFlushDone / 4);
-    if (this.#flusher !== null && this.#mayWrite(now)) {
+    if (this.#disk !== null && this.#mayWrite(now)) {
       const open = isAsked || now >= this.#openFlushDueMs;
       if (open) this.#openFlushDueMs = now + openFlushMs;
       const keepRoom = (): void => {
         this.#evictor.makeRoom(this.#watermark, now, true);
       };
-      this.#attempt(() => this.#flusher?.flush(open, now, keepRoom));
+      this.#attempt(() => this.#disk?.flusher.flush(open, now, keepRoom));
     }
     if (!isAsked) return;
     Atomics.store(i32, at.controlFlushDone / 4, requested);
@@ -208,8 +214,14 @@ class Janitor {
   }
 
   #finish(): JanitorEnd {
-    const closing = new Closing(this.#kernel, this.#log, this.#flusher, this.#task.snapshot);
-    const end = closing.run(this.#now());
+    let end: JanitorEnd = { flushed: false, snapshotWritten: false, nextSequence: 0 };
+    if (this.#disk !== null && this.#task.snapshot !== null) {
+      const closing = new Closing(this.#kernel, this.#disk, this.#task.snapshot);
+      this.#attempt(() => {
+        end = closing.run(this.#now());
+      });
+    }
+    this.#reportDepartures();
     this.#task.port.close();
     return end;
   }

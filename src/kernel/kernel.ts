@@ -44,6 +44,7 @@ export interface KernelVerbs {
   readonly demote: (record: number) => number;
   readonly dropRecord: (record: number) => number;
   readonly dropSlot: (slot: number, low: number, high: number) => number;
+  readonly dropUnits: (first: number, end: number) => number;
   readonly promote: (record: number, slot: number, low: number, high: number) => number;
   readonly dropDisk: (
     hashLow: number,

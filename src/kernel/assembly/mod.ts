@@ -25,6 +25,7 @@ export {
   dropDisk,
   dropRecord,
   dropSlot,
+  dropUnits,
   frequencyOfRecord,
   insertRecovered,
   moveToMain,

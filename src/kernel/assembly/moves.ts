@@ -204,6 +204,7 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
 /** The memory record of this class whose disk copy is exactly here; 0 = none. Call with the lock held. */
 function locateCopy(location: u64): u32 {
   for (let turn = 0; turn < 2; turn++) {
+    if (turn == 1 && atomic.load<u32>(bucketAt(home), at.bucketDisplaced) == 0) break;
     const bucket = bucketAt(turn == 0 ? home : otherOf(home, fingerprint));
     const pattern = (fingerprint << at.slotFingerprintShift) | (turn == 0 ? 0 : displacedBit);
     for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
@@ -305,6 +306,28 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
   }
   if (expired != 0) count(counter.counterExpirations, <f64>expired);
   return expired;
+}
+
+/** Drops the disk entries whose unit lies in [first, end): what a dead janitor had announced and not written. */
+export function dropUnits(first: f64, end: f64): u32 {
+  let dropped: u32 = 0;
+  const unitBits: u64 = ((<u64>1) << at.locationUnitBits) - 1;
+  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
+    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if (word == 0 || !isDisk(word)) continue;
+      const unit = <f64>(word & unitBits);
+      if (unit < first || unit >= end) continue;
+      home = homeOfSlot(bucket, word);
+      if (!lock(bucketAt(home))) continue;
+      if (atomic.load<u64>(slot) == word) {
+        emptySlot(slot);
+        dropped += 1;
+      }
+      unlock(bucketAt(home));
+    }
+  }
+  return dropped;
 }
 
 /** Frees the bucket locks that a thread left held when it died. Call only when its death is proven. */
