@@ -24,9 +24,8 @@ const gaugeCounters = [
   "counterDiskEntries",
   "counterDiskBytes",
 ];
-const counters = Object.entries(stats).filter(
-  (entry): entry is [string, number] =>
-    entry[0].startsWith("counter") && typeof entry[1] === "number",
+const counters = Object.entries(stats).flatMap(([name, value]): [string, number][] =>
+  name.startsWith("counter") && typeof value === "number" ? [[name, value]] : [],
 );
 
 class Engine {
