@@ -2,6 +2,7 @@
 // Invariant: nothing is followed, opened or deleted that does not bear one of our names and is not a regular file.
 
 import fs from "node:fs";
+import { dirname, resolve } from "node:path";
 import { type ErrorCode, UndercroftError } from "../base/mod.js";
 import { segmentCountMax } from "./layout.js";
 import { lockFileName } from "./lock.js";
@@ -58,11 +59,10 @@ function codeOf(systemCode: string | undefined): ErrorCode {
 export function ensureDirectory(path: string): void {
   attempt("create the cache directory", path, () => {
     try {
-      fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+      makeDirectory(resolve(path));
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      if (code === "EEXIST") throw notDirectory(path, error);
-      // All parents are made on the way, so a missing one means that this file system lets nobody make it.
+      // All parents are there by now, so "no such entry" means that this file system lets nobody make one.
       if (code !== "ENOENT") throw error;
       const text = `Cannot create the cache directory ${path}: ${message}`;
       throw new UndercroftError("ERR_DIRECTORY_NOT_WRITABLE", text, { cause: error });
@@ -70,9 +70,29 @@ export function ensureDirectory(path: string): void {
   });
 }
 
-function notDirectory(path: string, cause: unknown): UndercroftError {
+/** Not mkdir's own `recursive`: on Node 20 it never returns where such a file system answers ENOENT, as /proc does. */
+function makeDirectory(path: string): void {
+  if (isDirectory(path)) return;
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  try {
+    fs.mkdirSync(path, { recursive: false, mode: 0o700 });
+  } catch (error) {
+    // Another process may have been faster.
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isDirectory(path)) throw error;
+  }
+}
+
+function isDirectory(path: string): boolean {
+  const stat = fs.statSync(path, { bigint: false, throwIfNoEntry: false });
+  if (stat === undefined) return false;
+  if (!stat.isDirectory()) throw notDirectory(path);
+  return true;
+}
+
+function notDirectory(path: string): UndercroftError {
   const text = `Cannot open ${path} as a cache directory: it is there and is not a directory`;
-  return new UndercroftError("ERR_NOT_A_DIRECTORY", text, { cause });
+  return new UndercroftError("ERR_NOT_A_DIRECTORY", text);
 }
 
 /** Lists a directory. Throws ERR_DIRECTORY_NOT_OURS if one of our names is not a regular file. */

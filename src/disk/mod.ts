@@ -25,7 +25,13 @@ export {
 } from "./layout.js";
 export { verifyRecord } from "./record-check.js";
 export type { Recovery, RecoveryKind } from "./recovery.js";
-export { readSegmentLife, resetSegment, type SegmentLife, voidSegment, writeBatch } from "./segment-file.js";
+export {
+  readSegmentLife,
+  resetSegment,
+  type SegmentLife,
+  voidSegment,
+  writeBatch,
+} from "./segment-file.js";
 export { scanSegment, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
 export { type RecoveryFilter, type SettledSegment, settleSegment } from "./settle.js";
 export { readSnapshot, type SegmentState, type SnapshotPlace, writeSnapshot } from "./snapshot.js";

@@ -183,7 +183,7 @@ class FrameWriter {
   /** False as soon as the file would outgrow its limit. */
   writeAll(chunks: Iterable<Uint8Array>): boolean {
     for (const chunk of chunks) {
-      for (let taken = 0; taken < chunk.length; ) {
+      for (let taken = 0; taken < chunk.length;) {
         const length = Math.min(chunk.length - taken, frameBytes - this.#filled);
         this.#frame.set(chunk.subarray(taken, taken + length), this.#filled);
         this.#filled += length;

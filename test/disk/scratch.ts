@@ -87,7 +87,15 @@ export function writeSegment(batches: number, perBatch: number): WrittenSegment 
       const sequence = records.length + 1;
       const record = makeRecord(`key-${sequence}`, "v".repeat(sequence % 50), sequence);
       const expires = sequence % 3 === 0 ? 1000 + sequence : Infinity;
-      const at = builder.append(record, 0, record.length, sequence, ~sequence >>> 0, sequence, expires);
+      const at = builder.append(
+        record,
+        0,
+        record.length,
+        sequence,
+        ~sequence >>> 0,
+        sequence,
+        expires,
+      );
       records.push({ offset: at, size: record.length });
     }
     writeBatch(fd, builder.finish(), offset);
