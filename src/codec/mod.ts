@@ -1,3 +1,4 @@
+export { compress, compressBytesMin, decompress } from "./compression.js";
 export type { Codec } from "./codec.js";
 export * from "./codec-id.js";
 export { deepFreeze } from "./deep-freeze.js";

@@ -32,19 +32,13 @@ export class Closing {
 
   /** Throws ERR_DISK_IO if something could not be written; the next open scans then. */
   run(now: number): JanitorEnd {
-    const nextSequence = this.#nextSequence();
+    const nextSequence = this.#kernel.sequence() + 1;
     this.#disk.flusher.flush(true, now, () => undefined);
     this.#disk.log.seal();
     this.#demoteAll();
     // Cleared entries would look alive to a reader of the snapshot.
     this.#kernel.verbs.sweep(0, this.#kernel.geometry.bucketCount, now);
     return { flushed: true, snapshotWritten: this.#write(), nextSequence };
-  }
-
-  #nextSequence(): number {
-    const { u32 } = this.#kernel.views;
-    const word = at.controlSequence / 4;
-    return (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32 + 1;
   }
 
   /** Leaves every record to its disk copy. A record without one (expired, or its copy was reclaimed) leaves the cache. */

@@ -162,7 +162,8 @@ export class DiskLog {
     const life = { nonce, serial, createdMs: now };
     const key = segmentKeyOf(this.#disk.seed, segment);
     const fd = this.#disk.fds[segment] as number;
-    resetSegment(fd, this.#disk.segmentBytes, life, key, this.#hasher, false, this.#device);
+    const sync = this.#disk.syncResets || this.#hasSynced();
+    resetSegment(fd, this.#disk.segmentBytes, life, key, this.#hasher, sync, this.#device);
     const low = Number(nonce & 0xffff_ffffn);
     this.#kernel.verbs.openDisk(segment, low, Number(nonce >> 32n), serial, now);
     this.#open = segment;
@@ -170,6 +171,11 @@ export class DiskLog {
     if (this.table.findFree() < 0) {
       this.#reclaim(this.#chooseVictim(now), now, this.#disk.segmentBytes * reinsertionShare);
     }
+  }
+
+  /** Has anybody asked for an fsync in this life of the cache? */
+  #hasSynced(): boolean {
+    return Atomics.load(this.#kernel.views.i32, at.controlFlushSync / 4) !== 0;
   }
 
   /** A sealed segment whose every entry expired or was cleared, else the oldest. */

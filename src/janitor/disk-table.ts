@@ -89,7 +89,7 @@ export class DiskTable {
 
   /** The sealed segment to reclaim next: one in which everything expired or was cleared, else the oldest; -1 if none. */
   chooseVictim(now: number, open: number): number {
-    const epoch = Number(Atomics.load(this.#u64, at.controlClearEpoch / 8));
+    const epoch = this.#kernel.clearEpoch();
     let oldest = -1;
     for (let segment = 0; segment < this.count; segment++) {
       if (segment === open || this.state(segment) !== at.diskSealed) continue;

@@ -109,7 +109,7 @@ export class Evictor {
   #choose(now: number, diskUp: boolean): number {
     const oldest = { small: -1, main: -1 };
     const counts = { small: 0, main: 0 };
-    const epoch = this.#clearEpoch();
+    const epoch = this.#kernel.clearEpoch();
     for (let segment = 0; segment < this.table.count; segment++) {
       if (this.table.state(segment) !== at.segmentSealed) continue;
       const isDead =
@@ -126,11 +126,5 @@ export class Evictor {
     const pool = this.#policy.victim(counts.small, counts.main);
     if (oldest[pool] >= 0) return oldest[pool];
     return oldest[pool === "small" ? "main" : "small"];
-  }
-
-  #clearEpoch(): number {
-    const { u32 } = this.#kernel.views;
-    const word = at.controlClearEpoch / 4;
-    return (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32;
   }
 }

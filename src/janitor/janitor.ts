@@ -35,10 +35,12 @@ const departuresMax = 256;
 /** After a disk error, how long until writing is tried again. */
 const diskRetryMs = 5000;
 
-/** Runs until controlStop is set. Resolves to how it ended. */
-export async function runJanitor(task: JanitorTask): Promise<JanitorEnd> {
+/** Starts a janitor in this thread. Resolves when it has recovered what is on disk; from then on it has the thread to
+ *  itself until controlStop is set, and reports through the task's port. */
+export async function startJanitor(task: JanitorTask): Promise<void> {
   const janitor = await Janitor.start(task);
-  return janitor.run();
+  // After the pool has heard that the task is done: it must not count as running, or it would keep the process alive.
+  setTimeout(() => janitor.run(), 0);
 }
 
 class Janitor {
@@ -96,14 +98,14 @@ class Janitor {
     return new Janitor(task, kernel, { log, tier, hasher, flusher: new Flusher(kernel, log) });
   }
 
-  run(): JanitorEnd {
+  run(): void {
     const { i32 } = this.#kernel.views;
     while (Atomics.load(i32, at.controlStop / 4) === 0) {
       const bell = Atomics.load(i32, at.controlDoorbell / 4);
       const busy = this.#round();
       if (!busy) Atomics.wait(i32, at.controlDoorbell / 4, bell, roundMs);
     }
-    return this.#finish();
+    this.#finish();
   }
 
   /** One round of everything; true if there is more to do at once. */
@@ -145,6 +147,7 @@ class Janitor {
   #flush(requested: number, now: number): void {
     const { i32 } = this.#kernel.views;
     const isAsked = requested !== Atomics.load(i32, at.controlFlushDone / 4);
+    const sequence = this.#kernel.sequence();
     if (this.#disk !== null && this.#mayWrite(now)) {
       const open = isAsked || now >= this.#openFlushDueMs;
       if (open) this.#openFlushDueMs = now + openFlushMs;
@@ -154,6 +157,11 @@ class Janitor {
       this.#attempt(() => this.#disk?.flusher.flush(open, now, keepRoom));
     }
     if (!isAsked) return;
+    const sync = Atomics.load(i32, at.controlFlushSync / 4);
+    if (sync - Atomics.load(i32, at.controlFlushDone / 4) > 0 && requested - sync >= 0) {
+      const report: JanitorMessage = { kind: "sync", ticket: sync, sequence };
+      this.#task.port.postMessage(report);
+    }
     Atomics.store(i32, at.controlFlushDone / 4, requested);
     Atomics.notify(i32, at.controlFlushDone / 4);
   }
@@ -213,7 +221,7 @@ class Janitor {
     this.#task.port.postMessage(message);
   }
 
-  #finish(): JanitorEnd {
+  #finish(): void {
     let end: JanitorEnd = { flushed: false, snapshotWritten: false, nextSequence: 0 };
     if (this.#disk !== null && this.#task.snapshot !== null) {
       const closing = new Closing(this.#kernel, this.#disk, this.#task.snapshot);
@@ -222,7 +230,7 @@ class Janitor {
       });
     }
     this.#reportDepartures();
+    this.#task.port.postMessage({ kind: "end", end } satisfies JanitorMessage);
     this.#task.port.close();
-    return end;
   }
 }

@@ -1,5 +1,6 @@
 // What the owner hands a janitor and what the janitor reports. The janitor never reads messages while it works: it is
 // told to stop, to flush and to wake through words in shared memory; its port only goes out.
+import type { MessagePort } from "node:worker_threads";
 import type { RecoveryFilter, SnapshotPlace } from "../disk/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 
@@ -21,7 +22,7 @@ export interface JanitorTask {
   readonly recovery: RecoveryTask | null;
   /** Where to write the index at the end. */
   readonly snapshot: SnapshotPlace | null;
-  readonly port: import("node:worker_threads").MessagePort;
+  readonly port: MessagePort;
 }
 
 export interface RecoveryTask {
@@ -49,7 +50,8 @@ export type JanitorMessage =
   | { readonly kind: "departed"; readonly entries: readonly DepartureReport[] }
   | { readonly kind: "disk-down"; readonly code: string; readonly message: string }
   | { readonly kind: "disk-up" }
-  | { readonly kind: "fsync"; readonly ticket: number; readonly sequence: number };
+  | { readonly kind: "sync"; readonly ticket: number; readonly sequence: number }
+  | { readonly kind: "end"; readonly end: JanitorEnd };
 
 /** How the janitor ended. */
 export interface JanitorEnd {

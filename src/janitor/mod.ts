@@ -1,5 +1,6 @@
+export { type Attachment, attachStore } from "./attachment.js";
 export { Evictor } from "./evictor.js";
-export { runJanitor } from "./janitor.js";
+export { startJanitor } from "./janitor.js";
 export type {
   DepartureReport,
   JanitorEnd,

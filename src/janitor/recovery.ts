@@ -2,7 +2,7 @@
 // newest segment and newest record first. Runs in the janitor before any other thread sees the cache. Invariant: every
 // record on disk that is alive and unexpired afterwards is in the index; what could not be indexed was marked dead, or
 // it could come back one day as an older value.
-import { assert } from "../base/mod.js";
+import { assert, UndercroftError } from "../base/mod.js";
 import {
   packLocation,
   readSegmentLife,
@@ -10,6 +10,7 @@ import {
   scanSegment,
   segmentKeyOf,
   type SegmentScan,
+  type SegmentState,
   settleSegment,
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -56,16 +57,19 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
   const { bucketBase, bucketCount } = kernel.geometry;
   let place = bucketBase;
   const end = bucketBase + bucketCount * at.bucketSize;
-  const states = readSnapshot(
-    task.snapshot,
-    bucketCount,
-    (chunk) => {
-      assert(place + chunk.length <= end, "a snapshot is as long as the index");
-      kernel.views.u8.set(chunk, place);
-      place += chunk.length;
-    },
-    hasher,
-  );
+  const keep = (chunk: Buffer): void => {
+    assert(place + chunk.length <= end, "a snapshot is as long as the index");
+    kernel.views.u8.set(chunk, place);
+    place += chunk.length;
+  };
+  let states: SegmentState[] | null = null;
+  try {
+    states = readSnapshot(task.snapshot, bucketCount, keep, hasher);
+  } catch (error) {
+    // It changed while it was read: what was copied counts for nothing, and the scan finds the rest.
+    if (!(error instanceof UndercroftError)) throw error;
+    kernel.views.u8.fill(0, bucketBase, end);
+  }
   if (states === null) return -1;
   for (const [segment, state] of states.entries()) {
     if (state.serial === 0 || segment >= kernel.geometry.diskSegmentCount) continue;
@@ -158,13 +162,15 @@ class Scanner {
     const { entries } = scan;
     for (let entry = scan.recordCount - 1; entry >= 0; entry--) {
       if (entries.dead[entry] === 1) continue;
-      if ((entries.expires[entry] as number) <= this.#now) continue;
       const offset = (entries.unit[entry] as number) * 16;
       const size = entries.size[entry] as number;
       const location = packLocation(segment, offset, size, this.#disk.segmentBytes);
       const low = entries.hashLow[entry] as number;
       const high = entries.hashHigh[entry] as number;
-      const answer = this.#kernel.verbs.insertRecovered(low, high, location);
+      const isExpired = (entries.expires[entry] as number) <= this.#now;
+      const answer = isExpired
+        ? at.answerGone
+        : this.#kernel.verbs.insertRecovered(low, high, location);
       if (answer === at.answerDone) this.entries += 1;
       else this.#tier.kill(location);
       this.#killVictim();

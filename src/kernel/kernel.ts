@@ -32,6 +32,7 @@ export interface KernelVerbs {
   readonly ring: () => void;
   readonly beginFlight: () => number;
   readonly endFlight: (flight: number) => void;
+  readonly endFlightsOf: (thread: number) => void;
   readonly claimSegment: (segment: number) => number;
   readonly unclaimSegment: (segment: number) => void;
   readonly freeSegment: (segment: number) => void;
@@ -100,6 +101,7 @@ export class Kernel {
   readonly views: Views;
   readonly geometry: Geometry;
   readonly thread: number;
+  readonly #u64: BigUint64Array;
   /** Byte offset of this thread's block. */
   readonly block: number;
 
@@ -111,6 +113,7 @@ export class Kernel {
       u32: new Uint32Array(buffer),
       f64: new Float64Array(buffer),
     };
+    this.#u64 = new BigUint64Array(buffer);
     this.geometry = geometryOf(memory);
     this.thread = thread;
     this.block = at.threadTable + thread * at.threadBlockSize;
@@ -145,6 +148,21 @@ export class Kernel {
     this.verbs.sealOpen(at.poolSmall);
     this.verbs.sealOpen(at.poolMain);
     Atomics.store(this.views.i32, (this.block + at.threadState) / 4, 0);
+  }
+
+  /** The newest sequence given out. */
+  sequence(): number {
+    return this.#u48(at.controlSequence);
+  }
+
+  /** Records up to this sequence were cleared. */
+  clearEpoch(): number {
+    return this.#u48(at.controlClearEpoch);
+  }
+
+  /** Exact, since a sequence has 48 bits; read as one word, so never torn. */
+  #u48(offset: number): number {
+    return Number(Atomics.load(this.#u64, offset / 8));
   }
 
   /** Adds to one of this thread's counters (stats/counters.ts). */

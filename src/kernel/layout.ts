@@ -61,8 +61,10 @@ export const controlDiskUp = 396;
 export const controlStop = 400;
 /** u32: 1 if somebody listens to evict and expire events. */
 export const controlEventMask = 404;
-/** f64: monotonic ms of the janitor's last round. */
-export const controlJanitorBeat = 408;
+/** u32: flush tickets that are durable against power loss too; waiters wait here. */
+export const controlSyncDone = 408;
+/** u32: 1 if the last sync failed. */
+export const controlSyncFailed = 412;
 /** f64: live entries when the last clear happened; the entry counters count from there. */
 export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;

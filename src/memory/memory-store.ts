@@ -4,6 +4,7 @@
 import { assert } from "../base/mod.js";
 import { type Kernel, type KernelVerbs, layout as at } from "../kernel/mod.js";
 import {
+  flagChunk,
   flagDurable,
   flagExpires,
   flagKeyBytes,
@@ -127,7 +128,7 @@ export class MemoryStore {
   }
 
   /** Bytes of a record with this key, value and fields. */
-  sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
+  #sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
     return recordHeaderSize + this.#extensionBytes(fields) + keyBytes + valueBytes;
   }
 
@@ -144,26 +145,30 @@ export class MemoryStore {
     value: Uint8Array,
     fields: WriteFields,
   ): WriteOutcome {
-    const size = this.sizeOf(Math.max(keyBytes, 1), value.length, fields);
-    if (keyBytes === keyTooLong || size > this.recordBytesMax) {
-      this.#removeOlder(keyBytes);
-      this.kernel.count(counterSetsTooLarge, 1);
-      return "too-large";
-    }
+    const size = this.#sizeOf(Math.max(keyBytes, 1), value.length, fields);
+    if (keyBytes === keyTooLong || size > this.recordBytesMax) return this.refuse(key);
     const outcome = keyBytes < 0 ? "overloaded" : this.#append(key, keyBytes, value, size, fields);
+    if (outcome === "overloaded") return this.overload(key);
     if (outcome === "stored") {
-      this.kernel.count(counterSetsStored, 1);
+      // A chunk is part of a set, not one of its own.
+      if ((fields.flags & flagChunk) === 0) this.kernel.count(counterSetsStored, 1);
       this.kernel.count(counterSetBytes, size);
-    } else if (outcome === "overloaded") {
-      // The reservation may have moved the window's place for long keys, so the key is written anew.
-      this.#removeOlder(this.keys.write(key));
-      this.kernel.count(counterSetsOverloaded, 1);
     }
     return outcome;
   }
 
-  #removeOlder(keyBytes: number): void {
-    if (keyBytes >= 0) this.remove(keyBytes);
+  /** A set of a value that no cache of this size holds: the older value goes all the same. */
+  refuse(key: string | Uint8Array): WriteOutcome {
+    this.remove(this.keys.write(key));
+    this.kernel.count(counterSetsTooLarge, 1);
+    return "too-large";
+  }
+
+  /** A set for which there was no room: the older value goes all the same. */
+  overload(key: string | Uint8Array): WriteOutcome {
+    this.remove(this.keys.write(key));
+    this.kernel.count(counterSetsOverloaded, 1);
+    return "overloaded";
   }
 
   #append(

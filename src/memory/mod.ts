@@ -1,5 +1,14 @@
 export { keyTooLong, noKeyRoom } from "./key-window.js";
 export {
+  chunkCount,
+  chunkKey,
+  type LargeValue,
+  largeValueOf,
+  placeChunk,
+  readChunks,
+  writeValue,
+} from "./large-value.js";
+export {
   type Found,
   type Killer,
   MemoryStore,

@@ -25,6 +25,8 @@ export interface DiskHandle {
   readonly fds: readonly number[];
   readonly epochsFd: number;
   readonly seed: bigint;
+  /** A power loss must find the dead lists of reused segments gone: there is an fsync barrier. */
+  readonly syncResets: boolean;
 }
 
 /** A slot as a lookup found it, kept across the read. */
@@ -177,8 +179,7 @@ export class DiskTier {
       this.#kernel.count(counter.counterFalseFingerprints, 1);
       return undefined;
     }
-    const epoch = this.#nonces[at.controlClearEpoch / 8] as bigint;
-    if (record.sequence <= Number(epoch)) return undefined;
+    if (record.sequence <= this.#kernel.clearEpoch()) return undefined;
     const frequency = this.#kernel.verbs.touch(place.slot, place.low, place.high);
     if (frequency > 0) this.#promote(place, record);
     return record;

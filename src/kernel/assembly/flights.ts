@@ -51,3 +51,13 @@ export function invalidateFlights(hash: u64): void {
     }
   }
 }
+
+/** Ends the flights of a thread that is gone; their fills never came. */
+export function endFlightsOf(thread: u32): void {
+  for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
+    const flight = flightAt(number);
+    if (atomic.load<u32>(flight) == at.flightFree || load<u32>(flight, at.flightOwner) != thread + 1) continue;
+    store<u32>(flight, 0, at.flightOwner);
+    endFlight(number);
+  }
+}

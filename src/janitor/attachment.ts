@@ -1,0 +1,36 @@
+// Puts together what any thread needs to use a cache: its store, its disk tier, and the eviction it runs itself when no
+// segment is free. Called by the facade and by pool workers.
+import type { UndercroftError } from "../base/mod.js";
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import { MemoryStore } from "../memory/mod.js";
+import { policyOf } from "../policy/mod.js";
+import { counterAssists } from "../stats/mod.js";
+import { DiskTier } from "../tiers/mod.js";
+import { Evictor } from "./evictor.js";
+import type { WorkerHandle } from "./messages.js";
+import { sharedTime } from "./shared-time.js";
+
+/** One thread's way into a cache. */
+export interface Attachment {
+  readonly store: MemoryStore;
+  readonly tier: DiskTier | null;
+}
+
+/** `onFault` hears of failed writes to disk. */
+export function attachStore(
+  kernel: Kernel,
+  handle: Pick<WorkerHandle, "disk" | "eviction" | "clockAnchorMs">,
+  onFault: (error: UndercroftError) => void,
+): Attachment {
+  const store = new MemoryStore(kernel);
+  const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
+  const kill = (location: number): void => tier?.kill(location);
+  const evictor = new Evictor(kernel, policyOf(handle.eviction), kill);
+  const now = sharedTime(kernel, handle.clockAnchorMs);
+  store.connect(kill, () => {
+    kernel.count(counterAssists, 1);
+    const diskUp = Atomics.load(kernel.views.i32, at.controlDiskUp / 4) === 1;
+    return evictor.makeRoom(kernel.geometry.reserveSegments + 1, now(), diskUp);
+  });
+  return { store, tier };
+}

@@ -1,0 +1,123 @@
+// Values too large for one record: written as chunks, each a record of its own under an internal key, and a head record
+// that names them. Chunks live, move and leave like any record; a value with a chunk missing is a miss. Invariant: chunks
+// carry the id of one write, so chunks of two writes are never put together.
+//
+//   head's value:  u32 bytes of the whole value, u32 bytes of a chunk, u64 id
+//   chunk's key:   0x00, u64 id, u32 number
+import { randomFillSync } from "node:crypto";
+import { assert } from "../base/mod.js";
+import { flagChunk, flagChunked, type RecordReader } from "../record/mod.js";
+import type { MemoryStore, WriteFields, WriteOutcome } from "./memory-store.js";
+
+const headBytes = 16;
+const chunkKeyBytes = 13;
+
+/** What a head record says. */
+export interface LargeValue {
+  readonly bytes: number;
+  readonly chunkBytes: number;
+  readonly id: Uint8Array;
+}
+
+/** The most bytes of a record's value before it is cut: a quarter of a segment, so that segments fill well. */
+export function inlineBytesMax(segmentBytes: number): number {
+  return segmentBytes / 4;
+}
+
+/** The most bytes of a value at all: a quarter of the log, so that one value cannot turn the whole cache over. */
+export function valueBytesMax(segmentBytes: number, segmentCount: number): number {
+  return Math.floor((segmentBytes * segmentCount) / 4);
+}
+
+/** Writes a value of any size. The key must be valid; it is written to the store's window here. */
+export function writeValue(
+  store: MemoryStore,
+  key: string | Uint8Array,
+  value: Uint8Array,
+  fields: WriteFields,
+): WriteOutcome {
+  const { segmentBytes, segmentCount } = store.kernel.geometry;
+  if (value.length <= inlineBytesMax(segmentBytes)) {
+    return store.write(key, store.keys.write(key), value, fields);
+  }
+  if (value.length > valueBytesMax(segmentBytes, segmentCount)) {
+    return store.refuse(key);
+  }
+  const chunkBytes = inlineBytesMax(segmentBytes);
+  const head = Buffer.alloc(headBytes);
+  head.writeUInt32LE(value.length, 0);
+  head.writeUInt32LE(chunkBytes, 4);
+  randomFillSync(head, 8, 8);
+  const large = readHead(head, 0, headBytes);
+  const chunkFields = { ...fields, flags: flagChunk, tags: new Uint8Array(0), flight: -1 };
+  for (let number = 0; number * chunkBytes < value.length; number++) {
+    const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
+    const name = chunkKey(large, number);
+    if (store.write(name, store.keys.write(name), chunk, chunkFields) === "stored") continue;
+    removeChunks(store, large, number);
+    return store.overload(key);
+  }
+  const outcome = store.write(key, store.keys.write(key), head, {
+    ...fields,
+    flags: fields.flags | flagChunked,
+  });
+  if (outcome !== "stored") removeChunks(store, large, Infinity);
+  return outcome;
+}
+
+/** What the head record that was just read says. */
+export function largeValueOf(record: RecordReader): LargeValue {
+  return readHead(record.buffer, record.valueStart, record.valueEnd);
+}
+
+function readHead(buffer: Buffer, start: number, end: number): LargeValue {
+  assert(end - start === headBytes, "a head record has 16 bytes");
+  return {
+    bytes: buffer.readUInt32LE(start),
+    chunkBytes: buffer.readUInt32LE(start + 4),
+    id: Uint8Array.from(buffer.subarray(start + 8, end)),
+  };
+}
+
+/** How many chunks a value has. */
+export function chunkCount(large: LargeValue): number {
+  return Math.ceil(large.bytes / large.chunkBytes);
+}
+
+/** The internal key of a chunk. */
+export function chunkKey(large: LargeValue, number: number): Uint8Array {
+  const key = Buffer.alloc(chunkKeyBytes);
+  key.set(large.id, 1);
+  key.writeUInt32LE(number, 9);
+  return key;
+}
+
+/** Puts a chunk's bytes into their place; false if they are not as long as they must be. */
+export function placeChunk(
+  whole: Buffer,
+  large: LargeValue,
+  number: number,
+  record: RecordReader,
+): boolean {
+  const from = number * large.chunkBytes;
+  const length = record.valueEnd - record.valueStart;
+  if (length !== Math.min(large.chunkBytes, large.bytes - from)) return false;
+  record.buffer.copy(whole, from, record.valueStart, record.valueEnd);
+  return true;
+}
+
+/** The whole value if every chunk is in memory, else undefined. */
+export function readChunks(store: MemoryStore, large: LargeValue): Buffer | undefined {
+  const whole = Buffer.allocUnsafeSlow(large.bytes);
+  for (let number = 0; number < chunkCount(large); number++) {
+    if (store.find(store.keys.write(chunkKey(large, number)), true) !== "memory") return undefined;
+    if (!placeChunk(whole, large, number, store.record)) return undefined;
+  }
+  return whole;
+}
+
+function removeChunks(store: MemoryStore, large: LargeValue, count: number): void {
+  for (let number = 0; number < Math.min(count, chunkCount(large)); number++) {
+    store.remove(store.keys.write(chunkKey(large, number)));
+  }
+}

@@ -1,0 +1,33 @@
+// The worker's side of an asynchronous set: compresses the value and publishes it from this thread. Each worker attaches
+// to each cache once and keeps its place until it ends.
+import { compress } from "../codec/mod.js";
+import { attachStore } from "../janitor/mod.js";
+import { Kernel } from "../kernel/mod.js";
+import { type MemoryStore, writeValue, type WriteOutcome } from "../memory/mod.js";
+import { encodeTags, flagCompressed } from "../record/mod.js";
+import type { StoreTask } from "./messages.js";
+
+const stores = new Map<string, MemoryStore>();
+
+/** Publishes a value and answers how that came out. Runs in a worker of the pool. */
+export function storeValue(task: StoreTask): WriteOutcome {
+  const store = stores.get(task.cacheId) ?? attach(task);
+  const deflated = compress(task.bytes);
+  return writeValue(store, task.key, deflated ?? task.bytes, {
+    codecId: task.codecId,
+    flags: deflated === null ? 0 : flagCompressed,
+    createdMs: task.createdMs,
+    expiresMs: task.expiresMs,
+    staleUntilMs: task.staleUntilMs,
+    tags: encodeTags(task.tags),
+    flight: task.flight,
+  });
+}
+
+function attach(task: StoreTask): MemoryStore {
+  const { handle, cacheId } = task;
+  // A dead mark that cannot be written takes the disk tier down, which the janitor notices and reports.
+  const { store } = attachStore(Kernel.attach(handle.module, handle.memory), handle, () => undefined);
+  stores.set(cacheId, store);
+  return store;
+}

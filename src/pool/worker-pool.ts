@@ -1,0 +1,228 @@
+// The owner's side of its workers: a Piscina pool of one thread for the janitor, which a new one follows if it dies, and
+// one of up to two threads for asynchronous sets. Invariants: no task ever gets an AbortSignal (aborting terminates the
+// thread); workers keep no process alive; what a dead worker held is recovered before another takes its place.
+import { MessageChannel, type MessagePort } from "node:worker_threads";
+import { Piscina } from "piscina";
+import { UndercroftError } from "../base/mod.js";
+import type { SnapshotPlace } from "../disk/mod.js";
+import type {
+  JanitorEnd,
+  JanitorMessage,
+  JanitorTask,
+  RecoveryReport,
+  WorkerHandle,
+} from "../janitor/mod.js";
+import { claimThread, type Kernel, layout as at } from "../kernel/mod.js";
+import type { WriteOutcome } from "../memory/mod.js";
+import { counterEncodeTasks, counterWorkerRestarts } from "../stats/mod.js";
+import type { StoreTask } from "./messages.js";
+import { blockOfWorker, recoverThread } from "./thread-recovery.js";
+
+/** A worker that is not ready after this long counts as failed: its file may have thrown while it was imported. */
+const startTimeoutMs = 30_000;
+/** The index may take this long to be written at close. */
+const endTimeoutMs = 120_000;
+/** More deaths of the janitor than this within a minute, and it is not started again: memory goes on without it. */
+const deathsMax = 5;
+const deathsWindowMs = 60_000;
+const storeThreadsMax = 2;
+/** Asynchronous sets waiting for a worker; the next is refused as "overloaded". */
+const storeQueueMax = 256;
+
+/** What the pool tells its owner. */
+export interface PoolListener {
+  message(message: JanitorMessage): void;
+  restarted(worker: "janitor" | "store", reason: string): void;
+  failed(error: UndercroftError): void;
+  /** Writes a dead mark that a dead thread had announced. */
+  kill(location: number): void;
+}
+
+/** How to recover at the start, and where to write the index at the end; null without a disk tier. */
+export interface DiskPlan {
+  readonly recovery: JanitorTask["recovery"];
+  readonly snapshot: SnapshotPlace;
+}
+
+const workerFile = new URL("../../workers/cache-worker.js", import.meta.url).href;
+
+function piscina(threads: { readonly min: number; readonly max: number }, queue: number): Piscina {
+  return new Piscina({
+    filename: workerFile,
+    minThreads: threads.min,
+    maxThreads: threads.max,
+    idleTimeout: Infinity,
+    maxQueue: queue,
+    concurrentTasksPerWorker: 1,
+    // The janitor takes its thread over after its task: nothing may wait there in Piscina's place.
+    atomics: "disabled",
+    recordTiming: false,
+  });
+}
+
+export class WorkerPool {
+  readonly #kernel: Kernel;
+  readonly #handle: WorkerHandle;
+  readonly #listener: PoolListener;
+  readonly #janitors: Piscina;
+  #stores: Piscina | undefined;
+  #port: MessagePort | undefined;
+  #thread = -1;
+  #deaths: number[] = [];
+  #isStopping = false;
+  #end: { resolve(end: JanitorEnd): void } | undefined;
+  #snapshot: SnapshotPlace | null = null;
+
+  constructor(kernel: Kernel, handle: WorkerHandle, listener: PoolListener) {
+    this.#kernel = kernel;
+    this.#handle = handle;
+    this.#listener = listener;
+    this.#janitors = piscina({ min: 1, max: 1 }, 1);
+    this.#janitors.on("error", (error) => this.#janitorDied(reasonOf(error)));
+  }
+
+  /** Starts the janitor; resolves when it has brought back what is on disk. Rejects with ERR_WORKER. */
+  async start(plan: DiskPlan | null): Promise<RecoveryReport | null> {
+    this.#snapshot = plan?.snapshot ?? null;
+    return this.#startJanitor(plan?.recovery ?? null);
+  }
+
+  async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
+    this.#thread = claimThread(this.#kernel.views.i32);
+    const { port1, port2 } = new MessageChannel();
+    this.#port = port1;
+    let report: RecoveryReport | null = null;
+    port1.on("message", (message: JanitorMessage) => {
+      if (message.kind === "ready") report = message.recovery;
+      else if (message.kind === "end") this.#end?.resolve(message.end);
+      else this.#listener.message(message);
+    });
+    const task: JanitorTask = {
+      handle: this.#handle,
+      thread: this.#thread,
+      recovery,
+      snapshot: this.#snapshot,
+      port: port2,
+    };
+    const started = this.#janitors.run(task, { name: "startJanitor", transferList: [port2] });
+    await withTimeout(started, startTimeoutMs, "start the janitor");
+    // Messages are delivered in order, so "ready" is here once the port has been read.
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const worker of this.#janitors.threads) {
+      const { threadId } = worker;
+      worker.once("exit", (code) => this.#janitorDied(`thread ${threadId} exited with ${code}`));
+    }
+    port1.unref();
+    return report;
+  }
+
+  #janitorDied(reason: string): void {
+    if (this.#isStopping || this.#thread < 0) return;
+    const thread = this.#thread;
+    this.#thread = -1;
+    this.#port?.close();
+    recoverThread(this.#kernel, thread, (location) => this.#listener.kill(location));
+    this.#kernel.count(counterWorkerRestarts, 1);
+    this.#listener.restarted("janitor", reason);
+    const now = performance.now();
+    this.#deaths = this.#deaths.filter((death) => now - death < deathsWindowMs);
+    this.#deaths.push(now);
+    if (this.#deaths.length > deathsMax) {
+      const text = `Cannot keep the janitor running: it died ${this.#deaths.length} times within a minute, last by ${reason}; the cache goes on in memory without it`;
+      Atomics.store(this.#kernel.views.i32, at.controlDiskUp / 4, 0);
+      this.#listener.failed(new UndercroftError("ERR_WORKER", text));
+      return;
+    }
+    this.#startJanitor(null).catch((error: unknown) => this.#listener.failed(workerError(error)));
+  }
+
+  /** Publishes a value in a worker. Resolves to "overloaded" when too many wait. Rejects with ERR_WORKER if the worker
+   *  dies; the flight is the caller's to end. */
+  async store(task: StoreTask): Promise<WriteOutcome> {
+    const pool = (this.#stores ??= this.#startStores());
+    if (pool.queueSize >= storeQueueMax) return "overloaded";
+    this.#kernel.count(counterEncodeTasks, 1);
+    const transferList = [task.bytes.buffer as ArrayBuffer];
+    try {
+      return (await pool.run(task, { name: "storeValue", transferList })) as WriteOutcome;
+    } catch (error) {
+      throw workerError(error);
+    }
+  }
+
+  #startStores(): Piscina {
+    const pool = piscina({ min: 0, max: storeThreadsMax }, storeQueueMax);
+    pool.on("error", () => undefined);
+    pool.on("workerCreate", () => {
+      for (const worker of pool.threads) {
+        const { threadId } = worker;
+        if (this.#watched.has(threadId)) continue;
+        this.#watched.add(threadId);
+        worker.once("exit", (code) => this.#storeDied(threadId, code));
+      }
+    });
+    return pool;
+  }
+
+  readonly #watched = new Set<number>();
+
+  #storeDied(threadId: number, code: number): void {
+    this.#watched.delete(threadId);
+    const thread = blockOfWorker(this.#kernel, threadId);
+    if (thread >= 0) {
+      recoverThread(this.#kernel, thread, (location) => this.#listener.kill(location));
+    }
+    if (this.#isStopping) return;
+    this.#kernel.count(counterWorkerRestarts, 1);
+    this.#listener.restarted("store", `thread ${threadId} exited with ${code}`);
+  }
+
+  /** Stops the workers. Resolves to how the janitor ended: what it could write of its last act. */
+  async stop(): Promise<JanitorEnd> {
+    await this.#stores?.close({ force: false });
+    this.#isStopping = true;
+    const { i32 } = this.#kernel.views;
+    const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0 };
+    let end: JanitorEnd = nothing;
+    if (this.#thread >= 0) {
+      this.#port?.ref();
+      const ended = new Promise<JanitorEnd>((resolve) => {
+        this.#end = { resolve };
+      });
+      for (const worker of this.#janitors.threads) {
+        worker.once("exit", () => this.#end?.resolve(nothing));
+      }
+      Atomics.store(i32, at.controlStop / 4, 1);
+      this.#kernel.verbs.ring();
+      end = await withTimeout(ended, endTimeoutMs, "stop the janitor").catch(() => nothing);
+      this.#port?.close();
+    }
+    await Promise.all([this.#janitors.destroy(), this.#stores?.destroy()]);
+    return end;
+  }
+}
+
+async function withTimeout<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    const text = `Cannot ${what}: it did not answer within ${ms} ms`;
+    timer = setTimeout(() => reject(new UndercroftError("ERR_WORKER", text)), ms);
+  });
+  try {
+    return await Promise.race([work, late]);
+  } catch (error) {
+    throw workerError(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function workerError(error: unknown): UndercroftError {
+  if (error instanceof UndercroftError) return error;
+  const text = `Cannot run a worker of the cache: ${reasonOf(error)}`;
+  return new UndercroftError("ERR_WORKER", text, { cause: error });
+}
