@@ -43,6 +43,8 @@ export interface OpenDirectoryOptions {
   readonly capacityBytes: number;
   /** The largest record as it stands on disk; a segment holds at least two. */
   readonly maxRecordBytes: number;
+  /** Who encodes the values, 1 to 64 characters: what another codec wrote is dropped. */
+  readonly codecName: string;
   /** Wall-clock milliseconds. */
   readonly wallNow: number;
   /** The name of this boot; read from the system if not given. */
@@ -62,7 +64,11 @@ export interface DirectoryEnd {
  * Rejects with ERR_DIRECTORY_LOCKED, ERR_NOT_A_DIRECTORY, ERR_DIRECTORY_NOT_WRITABLE, ERR_DIRECTORY_NOT_OURS,
  * ERR_FORMAT_VERSION or ERR_DISK_IO, and then leaves nothing open. */
 export async function openDirectory(options: OpenDirectoryOptions): Promise<OpenDirectory> {
-  const { path, capacityBytes, maxRecordBytes, wallNow, device = fileDevice } = options;
+  const { path, capacityBytes, maxRecordBytes, codecName, wallNow } = options;
+  assert(
+    codecName.length >= 1 && codecName.length <= 64,
+    "a codec has a name of 1 to 64 characters",
+  );
   planGeometry(capacityBytes, maxRecordBytes);
   const hasher = await createHasher();
   ensureDirectory(path);
@@ -70,7 +76,8 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
   const fds: number[] = [];
   try {
     const bootId = options.bootId ?? readBootId(wallNow);
-    const now = { capacityBytes, maxRecordBytes, wallNow, bootId };
+    const now = { capacityBytes, maxRecordBytes, codecName, wallNow, bootId };
+    const device = options.device ?? fileDevice;
     return await openLocked({ path, hasher, device, lock, fds, now });
   } catch (error) {
     for (const fd of fds) fs.closeSync(fd);
@@ -164,6 +171,7 @@ function newFields(now: OpenCircumstances): ManifestFields {
     dropExpiring: false,
     lastAliveMs: now.wallNow,
     bootId: now.bootId,
+    codecName: now.codecName,
   };
 }
 

@@ -17,7 +17,9 @@
 //   80   ├ keepThrough        u64  later records are void until recovery is done; all ones = keep all
 //   88   ├ lastAlive          f64  wall ms
 //   96   ├ bootId             48 bytes of ASCII, zero padded
-//   144  ├ zero
+//   144  ├ codecNameBytes     u16  1 to 192
+//   146  ├ codecName          192 bytes of UTF-8, zero padded: who wrote the values, and so who may read them
+//   338  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
 import { assert } from "../base/mod.js";
@@ -33,6 +35,9 @@ const manifestMagic = 0x5446435245444e55n;
 const checksumOffset = 4088;
 const bootIdOffset = 96;
 const bootIdBytes = 48;
+const codecNameOffset = 144;
+/** A name has at most 64 UTF-16 units, and a unit takes at most 3 bytes of UTF-8. */
+const codecNameBytesMax = 192;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const keepAll = 0xffff_ffff_ffff_ffffn;
@@ -53,6 +58,8 @@ export interface ManifestFields {
   readonly dropExpiring: boolean;
   readonly lastAliveMs: number;
   readonly bootId: string;
+  /** 1 to 64 characters. */
+  readonly codecName: string;
 }
 
 /** What the two copies say together. */
@@ -82,6 +89,10 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   copy.writeBigUInt64LE(keep, 80);
   copy.writeDoubleLE(fields.lastAliveMs, 88);
   copy.write(fields.bootId, bootIdOffset, bootIdBytes, "latin1");
+  const codecName = Buffer.from(fields.codecName, "utf8");
+  assert(codecName.length <= codecNameBytesMax, "the name of a codec fits its field");
+  copy.writeUInt16LE(codecName.length, codecNameOffset);
+  codecName.copy(copy, codecNameOffset + 2);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
 }
@@ -124,6 +135,8 @@ function fieldsOf(copy: Buffer): ManifestFields {
   const flags = copy.readUInt32LE(12);
   const keep = copy.readBigUInt64LE(80);
   const bootId = copy.toString("latin1", bootIdOffset, bootIdOffset + bootIdBytes);
+  const nameStart = codecNameOffset + 2;
+  const nameBytes = Math.min(copy.readUInt16LE(codecNameOffset), codecNameBytesMax);
   return {
     clean: (flags & flagClean) !== 0,
     identity: Buffer.from(copy.subarray(24, 24 + identityBytes)),
@@ -137,6 +150,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
     dropExpiring: (flags & flagDropExpiring) !== 0,
     lastAliveMs: copy.readDoubleLE(88),
     bootId: bootId.replace(/\0+$/, ""),
+    codecName: copy.toString("utf8", nameStart, nameStart + nameBytes),
   };
 }
 

@@ -25,6 +25,7 @@ export interface Recovery extends RecoveryFilter {
 export interface OpenCircumstances {
   readonly capacityBytes: number;
   readonly maxRecordBytes: number;
+  readonly codecName: string;
   readonly wallNow: number;
   readonly bootId: string;
 }
@@ -52,6 +53,11 @@ export function planRecovery(
     return startAnew("cold", "the manifest is missing or damaged", listing.segments.size);
   }
   const { fields } = reading;
+  if (fields.codecName !== now.codecName) {
+    const [before, after] = [fields.codecName, now.codecName].map((name) => JSON.stringify(name));
+    const reason = `the values were written by the codec ${before}, and the codec is ${after} now`;
+    return startAnew("cold", reason, fields.segmentCount);
+  }
   const isPossible = isGeometry(fields.segmentBytes, fields.segmentCount);
   const geometry = isPossible
     ? refitGeometry(now.capacityBytes, now.maxRecordBytes, fields.segmentBytes)

@@ -44,7 +44,13 @@ function ended(child: ChildProcess): Promise<void> {
 }
 
 const open = (path: string) =>
-  openDirectory({ path, capacityBytes: 2 * MiB, maxRecordBytes: 1000, wallNow: 1 });
+  openDirectory({
+    path,
+    capacityBytes: 2 * MiB,
+    maxRecordBytes: 1000,
+    codecName: "json",
+    wallNow: 1,
+  });
 
 describe.each([
   ["acquireLock()", acquireLock],
@@ -159,7 +165,7 @@ describe("openDirectory()", () => {
     const path = scratchDirectory();
     const { child } = await start(`
       import { openDirectory } from ${JSON.stringify(pathToFileURL(join(diskRoom, "mod.js")).href)};
-      await openDirectory({ path: ${JSON.stringify(path)}, capacityBytes: ${2 * MiB}, maxRecordBytes: 1000, wallNow: 1 });
+      await openDirectory({ path: ${JSON.stringify(path)}, capacityBytes: ${2 * MiB}, maxRecordBytes: 1000, codecName: "json", wallNow: 1 });
       process.send("open");
       setInterval(() => undefined, 1000);
     `);

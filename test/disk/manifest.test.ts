@@ -26,6 +26,7 @@ const fields: ManifestFields = {
   dropExpiring: true,
   lastAliveMs: 1_750_000_000_000.5,
   bootId: "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+  codecName: "\u20ac".repeat(64),
 };
 const older = { ...fields, clean: false, nextSequence: 5, keepThrough: Infinity };
 
@@ -38,7 +39,7 @@ test("comes back as it was written", () => {
   expect(copy.length).toBe(manifestCopyBytes);
   const reading = decodeManifest(file(Buffer.alloc(manifestCopyBytes), copy), hasher);
   expect(reading).toEqual({ kind: "valid", fields, revision: 3 });
-  const edge = { ...older, dropExpiring: false, bootId: "", seed: 0n };
+  const edge = { ...older, dropExpiring: false, bootId: "", codecName: "j", seed: 0n };
   const zero = decodeManifest(file(encodeManifest(edge, 2, hasher), Buffer.alloc(0)), hasher);
   expect(zero).toEqual({ kind: "valid", fields: edge, revision: 2 });
 });

@@ -159,6 +159,31 @@ describe("reopening", () => {
     await second.close(unclean);
   });
 
+  test("with another codec starts cold, says why, and is kept from then on by its new name", async () => {
+    const path = scratchDirectory();
+    const first = await open(path);
+    fill(first, 0, [1, 2, 3]);
+    writeSnapshot(first.snapshotToWrite, 64, [], [Buffer.from("index")], hasher);
+    await first.close(clean);
+    // Another name that begins alike, in letters of more than a byte each.
+    const codecName = `msgpack${"\u{1f600}".repeat(28)}`;
+    const second = await open(path, { codecName });
+    expect(second.recovery).toMatchObject({
+      kind: "cold",
+      reason: `the values were written by the codec "msgpack", and the codec is "${codecName}" now`,
+      lostSegments: first.segmentCount,
+    });
+    expect(second.snapshotToRead).toBeNull();
+    expect(existsSync(second.snapshotToWrite.file)).toBe(false);
+    expect(recovered(second)).toEqual([]);
+    fill(second, 0, [4]);
+    await second.close(unclean);
+    const third = await open(path, { codecName });
+    expect(third.recovery.kind).toBe("scan");
+    expect(recovered(third)).toEqual([4]);
+    await third.close(clean);
+  });
+
   test("a clear that returned is remembered, and so is its sequence", async () => {
     const path = scratchDirectory();
     const first = await open(path);

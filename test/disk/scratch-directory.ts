@@ -26,7 +26,8 @@ export function open(
   path: string,
   change: Partial<OpenDirectoryOptions> = {},
 ): Promise<OpenDirectory> {
-  const options = { path, capacityBytes, maxRecordBytes: 1000, wallNow, bootId: "boot-1" };
+  const size = { capacityBytes, maxRecordBytes: 1000 };
+  const options = { path, ...size, codecName: "msgpack", wallNow, bootId: "boot-1" };
   return openDirectory({ ...options, ...change });
 }
 
