@@ -1,0 +1,177 @@
+// One load under way in one thread, and the callers that wait for it. Called by ReadThrough, which decides; what is here
+// only keeps. Invariant: a waiter is settled once, and then no timer, no abort listener and no set holds it.
+
+import type { ResolvedFetchOptions } from "../config/mod.js";
+
+/** One caller of `fetch` that waits. */
+export class Waiter<V> {
+  readonly promise: Promise<V | undefined>;
+  /** It asked for a load of its own time: it is never given what was there before. */
+  readonly isForced: boolean;
+  /** It does not wait where there is a stale value. */
+  readonly takesStaleAtOnce: boolean;
+  /** It found the flight under way. */
+  readonly isJoined: boolean;
+  readonly #cleanups: (() => void)[] = [];
+  #resolve: (value: V | undefined) => void = () => {};
+  #reject: (reason: unknown) => void = () => {};
+  #isSettled = false;
+
+  constructor(options: ResolvedFetchOptions, isJoined: boolean) {
+    this.isForced = options.forceRefresh;
+    this.takesStaleAtOnce = !options.forceRefresh && options.softTimeoutMs === Infinity;
+    this.isJoined = isJoined;
+    this.promise = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Runs `cleanup` when the waiter is settled. */
+  atEnd(cleanup: () => void): void {
+    this.#cleanups.push(cleanup);
+  }
+
+  /** Calls `callback` after `ms` unless the waiter is settled by then; `Infinity` is never. */
+  after(ms: number, callback: () => void): void {
+    if (ms === Infinity) return;
+    const timer = setTimeout(callback, ms);
+    this.atEnd(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  resolve(value: V | undefined): void {
+    if (this.#end()) this.#resolve(value);
+  }
+
+  reject(reason: unknown): void {
+    if (this.#end()) this.#reject(reason);
+  }
+
+  #end(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    for (const cleanup of this.#cleanups) cleanup();
+    return true;
+  }
+}
+
+/** A load under way, from the moment it is asked for. */
+export class Flight<V> {
+  /** What it is coalesced by. */
+  readonly id: string;
+  readonly key: string | Uint8Array;
+  /** Those of the fetch that began it. */
+  readonly options: ResolvedFetchOptions;
+  readonly waiters = new Set<Waiter<V>>();
+  /** Made when the loader asks for its signal: a flight that ends at the disk needs none. */
+  #controller: AbortController | undefined;
+  #hardTimer: NodeJS.Timeout | undefined;
+  /** The expired value that was met on the way to the loader. */
+  stale: V | undefined;
+  /** The number in the kernel's flight table, -1 = none: then the value is not published. */
+  number = -1;
+  /** Monotonic milliseconds when the loader was called; undefined before. */
+  startedMs: number | undefined;
+  /** Somebody was given a stale value and relies on the refresh: it goes on without waiters. */
+  isBackground = false;
+  /** It began when too many were under way: nobody joins it, and its value is not published. */
+  isAlone = false;
+  /** A newer flight of the key has taken its place: its value goes to its waiters only. */
+  isSuperseded = false;
+  /** The key was written or deleted since it began: an answer of "nothing" is not remembered. */
+  isOutdated = false;
+  #isDone = false;
+
+  constructor(id: string, key: string | Uint8Array, options: ResolvedFetchOptions) {
+    this.id = id;
+    this.key = key;
+    this.options = options;
+  }
+
+  /** The outcome is known, or nobody wants it any more. */
+  get isDone(): boolean {
+    return this.#isDone;
+  }
+
+  get isLoading(): boolean {
+    return this.startedMs !== undefined;
+  }
+
+  /** What the loader is told to stop by. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    return this.#controller.signal;
+  }
+
+  add(waiter: Waiter<V>): void {
+    this.waiters.add(waiter);
+    this.#holdLoop();
+    waiter.atEnd(() => {
+      this.waiters.delete(waiter);
+      this.#holdLoop();
+    });
+  }
+
+  /** Calls `callback` at the hard timeout unless the flight is done by then. */
+  startHardTimer(callback: () => void): void {
+    const { hardTimeoutMs } = this.options;
+    if (hardTimeoutMs === Infinity) return;
+    this.#hardTimer = setTimeout(callback, hardTimeoutMs);
+    this.#holdLoop();
+  }
+
+  /** Marks it done; what its loader still brings is ignored. */
+  end(): void {
+    this.#isDone = true;
+    clearTimeout(this.#hardTimer);
+  }
+
+  /** Runs the loader's abort listeners, which are not ours: call it when all else is in order. */
+  abort(reason: unknown): void {
+    this.#controller?.abort(reason);
+  }
+
+  /** A timeout keeps the process alive for those who wait for it, not for a refresh in the background. */
+  #holdLoop(): void {
+    if (this.waiters.size > 0) this.#hardTimer?.ref();
+    else this.#hardTimer?.unref();
+  }
+}
+
+interface Watch {
+  readonly callbacks: Set<() => void>;
+  readonly listener: () => void;
+}
+
+/** One listener on a signal, however many fetches share it: Node warns of a leak at the eleventh. */
+const watches = new WeakMap<AbortSignal, Watch>();
+
+/** Calls `callback` when `signal` aborts; returns a function that ends it. */
+export function watchAbort(signal: AbortSignal, callback: () => void): () => void {
+  const watch = watches.get(signal) ?? startWatch(signal);
+  watch.callbacks.add(callback);
+  return () => {
+    watch.callbacks.delete(callback);
+    if (watch.callbacks.size > 0 || watches.get(signal) !== watch) return;
+    watches.delete(signal);
+    signal.removeEventListener("abort", watch.listener);
+  };
+}
+
+function startWatch(signal: AbortSignal): Watch {
+  const callbacks = new Set<() => void>();
+  const listener = (): void => {
+    // Over a copy: each callback ends its own watch.
+    for (const callback of Array.from(callbacks)) callback();
+  };
+  const watch = { callbacks, listener };
+  watches.set(signal, watch);
+  signal.addEventListener("abort", listener);
+  return watch;
+}
