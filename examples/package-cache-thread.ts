@@ -14,7 +14,7 @@ const { handle, files, rounds } = workerData as {
 };
 
 const start = performance.now();
-const cache = await attachCache<Parsed>(handle);
+const cache = attachCache<Parsed>(handle);
 const attachMs = performance.now() - start;
 const report = await timedPass(
   "second thread, attached",

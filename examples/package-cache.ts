@@ -94,13 +94,13 @@ function fetchPass(
   cache: PackageCache,
   files: readonly PackageFile[],
 ): Promise<PassReport> {
-  const read = (file: PackageFile): Promise<Parsed> => readThrough(cache, file);
+  const read = (file: PackageFile): Promise<Parsed | undefined> => readThrough(cache, file);
   return timedPass(name, cache, files, 1, read, progressLine(name));
 }
 
-async function readThrough(cache: PackageCache, file: PackageFile): Promise<Parsed> {
+async function readThrough(cache: PackageCache, file: PackageFile): Promise<Parsed | undefined> {
   const value = await cache.fetch(file.path, () => loadPackageFile(root, file));
-  if (value.mtimeMs === file.mtimeMs && value.size === file.size) return value;
+  if (value?.mtimeMs === file.mtimeMs && value.size === file.size) return value;
   // The file was written again since an earlier run cached it.
   cache.delete(file.path);
   return cache.fetch(file.path, () => loadPackageFile(root, file));

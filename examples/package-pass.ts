@@ -21,7 +21,7 @@ export interface PassReport {
 export type PackageCache = Cache<Parsed>;
 
 /** How a pass reads one file: `getSync` where a miss is an answer, `fetch` where the loader fills it. */
-export type Read = (file: PackageFile) => Parsed | undefined | Promise<Parsed>;
+export type Read = (file: PackageFile) => Parsed | undefined | Promise<Parsed | undefined>;
 
 /**
  * Reads every file `rounds` times with `read`, one after another, and times each call by `performance.now()`.

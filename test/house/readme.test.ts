@@ -31,6 +31,6 @@ test("the README's example runs", () => {
   });
   rmSync(directory, { recursive: true, force: true });
   expect(run.stderr).toBe("");
-  expect(JSON.parse(run.stdout)).toEqual({ name: "user:8" });
+  expect(JSON.parse(run.stdout)).toEqual({ name: "Grace" });
   expect(run.status).toBe(0);
 });

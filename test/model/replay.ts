@@ -131,9 +131,9 @@ class Replay {
 
   async #getMany(keys: readonly number[]): Promise<string | undefined> {
     const found = await this.#subject.cache.getMany(keys.map(keyName));
-    const names = new Set(keys.map(keyName));
+    const names = new Set<string | Uint8Array>(keys.map(keyName));
     for (const name of found.keys()) {
-      if (!names.has(name)) return `a key that was not asked for, ${name}`;
+      if (!names.has(name)) return `a key that was not asked for, ${nameOfValue(name)}`;
     }
     for (const key of new Set(keys)) {
       const fault = this.#read(key, found.get(keyName(key)));

@@ -8,7 +8,7 @@ export interface CacheUnderTest {
   set(key: string, value: Value, options?: { ttl?: number; staleFor?: number }): string;
   getSync(key: string): Value | undefined;
   get(key: string): Promise<Value | undefined>;
-  getMany(keys: readonly string[]): Promise<Map<string, Value>>;
+  getMany(keys: readonly string[]): Promise<ReadonlyMap<string | Uint8Array, Value>>;
   has(key: string): boolean;
   delete(key: string): boolean;
   clear(): void;
