@@ -268,9 +268,7 @@ export class ReadThrough<V> {
     let joined = 0;
     for (const waiter of flight.waiters) if (waiter.isJoined) joined++;
     if (joined > 0) this.#store.count(counterLoadsCoalesced, joined);
-    if (!flight.isAlone && !flight.isSuperseded) {
-      flight.number = this.#store.beginFlight(flight.key);
-    }
+    if (!flight.isAlone) flight.number = this.#store.beginFlight(flight.key);
     flight.startHardTimer(() => {
       const error = timeoutError(flight.key, flight.options);
       this.#fail(flight, error, true);

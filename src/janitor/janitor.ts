@@ -50,7 +50,7 @@ class Janitor {
   readonly #evictor: Evictor;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
-  readonly #reader = new RecordReader(4096);
+  readonly #reader: RecordReader;
   #departures: DepartureReport[] = [];
   #sweepFrom = 0;
   #sweepDueMs = 0;
@@ -63,6 +63,7 @@ class Janitor {
     this.#kernel = kernel;
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
     this.#disk = disk;
+    this.#reader = new RecordReader(4096, kernel.createdBaseMs);
     const kill = (location: number): void => disk?.tier.kill(location);
     const departed = (record: number, cause: "capacity" | "expired"): void =>
       this.#departed(record, cause);

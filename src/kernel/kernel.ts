@@ -150,6 +150,16 @@ export class Kernel {
     Atomics.store(this.views.i32, (this.block + at.threadState) / 4, 0);
   }
 
+  /** Says whether anybody wants to hear of entries that leave. */
+  listenForDepartures(listens: boolean): void {
+    Atomics.store(this.views.i32, at.controlEventMask / 4, listens ? 1 : 0);
+  }
+
+  /** From when creation times in records count, in wall-clock milliseconds. */
+  get createdBaseMs(): number {
+    return this.views.f64[at.controlCreatedBase / 8] as number;
+  }
+
   /** The newest sequence given out. */
   sequence(): number {
     return this.#u48(at.controlSequence);

@@ -39,6 +39,8 @@ export const controlSequence = 128;
 export const controlClearEpoch = 192;
 /** u32: near caches drop everything when it has changed (a clear, or generations coming round). */
 export const controlNearEpoch = 216;
+/** f64: wall-clock ms from which creation times in records count; an injected clock may start before 2020. */
+export const controlCreatedBase = 224;
 /** f64: coarse wall clock in ms, written by the janitor (or by the holders of an injected clock). */
 export const controlClock = 200;
 /** f64: wall-clock ms at monotonic zero, written once at open. */

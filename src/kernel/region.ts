@@ -27,8 +27,9 @@ export interface GeometryRequest {
 
 /** The share of its slots an index is meant to fill: 64 bytes / 7 slots / 0.85 = 10.8 bytes of index per entry. */
 export const designLoad: number = 0.85;
-// One entry expected for this many bytes of the budget: an agent-like record (key and msgpack value of 176 bytes).
-const expectedMemoryEntryBytes = 192;
+// One entry for this many bytes of the budget. Records of 64 bytes then fill two thirds of the log before slots run out,
+// and records of 200 bytes (agents) lose 4 % of it to slots they do not need.
+const expectedMemoryEntryBytes = 112;
 const expectedDiskEntryBytes = 1024;
 const segmentsWanted = 128;
 
@@ -83,7 +84,11 @@ export function divide(request: GeometryRequest): Geometry {
 }
 
 /** Allocates the memory of a geometry and writes its control block. Pages are committed only as they are touched. */
-export function createRegion(geometry: Geometry, seed: bigint): WebAssembly.Memory {
+export function createRegion(
+  geometry: Geometry,
+  seed: bigint,
+  createdBaseMs: number,
+): WebAssembly.Memory {
   const pages = Math.ceil(geometry.totalBytes / at.pageSize) + 1;
   const size = { initial: pages, maximum: pages, shared: true };
   const memory = new WebAssembly.Memory(size);
@@ -102,6 +107,7 @@ export function createRegion(geometry: Geometry, seed: bigint): WebAssembly.Memo
   words[at.controlFreeSegments / 4] = geometry.segmentCount;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
+  new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;
   words[at.controlLayoutVersion / 4] = at.kernelLayoutVersion;
   words[at.controlState / 4] = at.stateOpen;
   words[at.controlMagic / 4] = at.kernelMagic;

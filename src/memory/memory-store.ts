@@ -68,7 +68,7 @@ export class MemoryStore {
 
   constructor(kernel: Kernel) {
     this.kernel = kernel;
-    this.record = new RecordReader(4096);
+    this.record = new RecordReader(4096, kernel.createdBaseMs);
     this.keys = new KeyWindow(kernel);
     this.recordBytesMax = kernel.geometry.segmentBytes;
     this.#verbs = kernel.verbs;

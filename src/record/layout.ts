@@ -8,7 +8,7 @@
 //    7 ├ flags           u8   which extension fields are there, and what the key and value are
 //    8 ├ sequence        u48  order of all writes of a cache, over its whole life; 0 = reserved, not published
 //   14 ├ extensionUnits  u8   bytes of the extension / 8
-//   15 ├ createdHigh     u8  ┐ wall-clock milliseconds since 2020-01-01, 40 bits (until 2054)
+//   15 ├ createdHigh     u8  ┐ wall-clock milliseconds since the creation base, 40 bits (2020 until 2054)
 //   16 ├ createdLow      u32 ┘
 //   20 ├ checksum        u32  0 in memory; on disk the low half of XXH64 (see disk/layout.ts)
 //   24 ├ extension            fields in this order, each there if its flag is set:
@@ -52,4 +52,9 @@ export const flagChunked = 64;
 export const flagChunk = 128;
 
 /** 2020-01-01T00:00:00Z: creation times count from here, so that they fit 40 bits. */
-export const createdEpochMs = 1577836800000;
+const createdEpochMs = 1577836800000;
+
+/** From when creation times count, for a cache whose clock shows `nowMs`: an injected clock may stand in another age. */
+export function createdBaseOf(nowMs: number): number {
+  return nowMs < createdEpochMs ? 0 : createdEpochMs;
+}

@@ -26,7 +26,11 @@ export class RecordReader {
   valueStart = 0;
   valueEnd = 0;
 
-  constructor(bytes: number) {
+  readonly #createdBaseMs: number;
+
+  /** `createdBaseMs` is the cache's (createdBaseOf). */
+  constructor(bytes: number, createdBaseMs: number) {
+    this.#createdBaseMs = createdBaseMs;
     this.buffer = Buffer.alloc(0);
     this.words = new Uint32Array(0);
     this.ensure(bytes);
@@ -57,7 +61,7 @@ export class RecordReader {
     this.sequence = buffer.readUIntLE(start + at.recordSequence, 6);
     const high = buffer.readUInt8(start + at.recordCreatedHigh) * 2 ** 32;
     const low = buffer.readUInt32LE(start + at.recordCreatedLow);
-    this.createdMs = at.createdEpochMs + high + low;
+    this.createdMs = this.#createdBaseMs + high + low;
     let field = start + at.recordHeaderSize + ((flags & at.flagDurable) === 0 ? 0 : 8);
     this.expiresMs = Infinity;
     this.staleUntilMs = Infinity;

@@ -170,7 +170,7 @@ export class DiskTier {
     place: Place,
     buffer: Buffer,
   ): RecordReader | "changed" | undefined {
-    const record = new RecordReader(0);
+    const record = new RecordReader(0, this.#kernel.createdBaseMs);
     record.adopt(buffer);
     record.parse(0);
     if (!this.#isCurrent(place)) return "changed";

@@ -230,7 +230,7 @@ export function insert(home: u32, fingerprint: u64, word: u64): usize {
 }
 
 function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, units: u32, created: f64, sequence: u64): void {
-  const since = <u64>(created - <f64>rec.createdEpochMs);
+  const since = <u64>max<f64>(0, created - load<f64>(at.controlCreatedBase));
   store<u16>(record, <u16>(keyLength - 1), rec.recordKeyLength);
   store<u8>(record, <u8>codec, rec.recordCodec);
   store<u8>(record, <u8>flags, rec.recordFlags);

@@ -1,0 +1,40 @@
+// Waiting on a word of shared memory without blocking the event loop; for flush, on any thread.
+import { monotonicMs, UndercroftError } from "../base/mod.js";
+
+const turnMs = 100;
+
+type WaitAsync = (
+  words: Int32Array,
+  index: number,
+  value: number,
+  timeoutMs: number,
+) => { readonly async: boolean; readonly value: Promise<string> | string };
+
+/** Resolves when the counter at `index` has reached `ticket`, as wrapping 32-bit numbers. Rejects with ERR_WORKER after
+ *  `timeoutMs`. Keeps the process alive while it waits. `check` runs at every turn and may throw. */
+export async function waitForTicket(
+  words: Int32Array,
+  index: number,
+  ticket: number,
+  timeoutMs: number,
+  check: () => void,
+): Promise<void> {
+  // Not in the library of ES2023, but in every Node.js this package runs on.
+  const waitAsync = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync;
+  const deadline = monotonicMs() + timeoutMs;
+  // A pending waitAsync does not keep the process alive.
+  const alive = setInterval(() => undefined, turnMs);
+  try {
+    while (true) {
+      const seen = Atomics.load(words, index);
+      if (((seen - ticket) | 0) >= 0) return;
+      check();
+      if (monotonicMs() > deadline) {
+        throw new UndercroftError("ERR_WORKER", `Cannot flush: the janitor did not answer within ${timeoutMs} ms`);
+      }
+      await waitAsync(words, index, seen, turnMs).value;
+    }
+  } finally {
+    clearInterval(alive);
+  }
+}

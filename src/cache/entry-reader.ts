@@ -1,0 +1,360 @@
+// Reading on one thread: near cache, shared memory, disk, in this order. Called by the facade and by read-through.
+// Invariants: a value is decoded from private bytes that were validated after they were copied; an expired value is
+// returned by `peek` and `read` only, marked as stale; what was checked before an await is checked again after it.
+import { decompress, deepFreeze } from "../codec/mod.js";
+import { layout as at } from "../kernel/mod.js";
+import {
+  chunkCount,
+  chunkKey,
+  type Found,
+  type LargeValue,
+  largeValueOf,
+  placeChunk,
+  readChunks,
+} from "../memory/mod.js";
+import { flagChunk, flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import type { FoundValue, Key } from "./fill-store.js";
+import type { ThreadCore } from "./thread-core.js";
+
+/** One in this many gets is timed. */
+const sampleMask = 255;
+/** Disk reads that may be shared at once; beyond it each get reads for itself. */
+const sharedReadsMax = 65_536;
+
+/** An entry with what is known of it. Times are wall-clock milliseconds, `Infinity` = never. */
+export interface CacheEntry<V> {
+  readonly value: V;
+  readonly source: "near" | "memory" | "disk";
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Until then an expired value may be served by `fetch`; `expiresAt` if it may not. */
+  readonly staleUntil: number;
+  readonly tags: readonly string[];
+  /** Bytes of key, value and metadata as stored. */
+  readonly size: number;
+}
+
+/** What outlives the next use of the record reader. */
+interface Head {
+  readonly codecId: number;
+  readonly flags: number;
+  readonly expiresMs: number;
+  readonly staleUntilMs: number;
+  readonly createdMs: number;
+  readonly tags: readonly string[];
+  readonly size: number;
+}
+
+export class EntryReader<V> {
+  readonly #core: ThreadCore;
+  readonly #findNear: (key: number, length: number) => number;
+  readonly #f64: Float64Array;
+  readonly #nearHits: number;
+  readonly #reads = new Map<string, Promise<RecordReader | "memory" | undefined>>();
+  #ticks = 0;
+
+  constructor(core: ThreadCore) {
+    this.#core = core;
+    this.#findNear = core.kernel.verbs.findNear;
+    this.#f64 = core.kernel.views.f64;
+    this.#nearHits = (core.kernel.block + at.threadCounters) / 8 + counter.counterNearHits;
+  }
+
+  /** The value if it is near or in shared memory and fresh. */
+  getSync(key: Key): V | undefined {
+    if ((++this.#ticks & sampleMask) === 0) return this.#sampled(key);
+    const value = this.#look(key);
+    if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
+    return value;
+  }
+
+  #sampled(key: Key): V | undefined {
+    const core = this.#core;
+    const nearBefore = this.#f64[this.#nearHits];
+    const start = performance.now();
+    const value = this.#look(key);
+    const nanoseconds = (performance.now() - start) * 1e6;
+    if (value === undefined) core.kernel.count(counter.counterMisses, 1);
+    else {
+      const isNear = this.#f64[this.#nearHits] !== nearBefore;
+      core.sample(isNear ? counter.histogramNear : counter.histogramMemory, nanoseconds);
+    }
+    return value;
+  }
+
+  /** As getSync, without counting a miss. */
+  #look(key: Key): V | undefined {
+    const core = this.#core;
+    core.assertOpen();
+    const { near, store } = core;
+    const keyBytes = store.keys.write(key);
+    if (near !== null && keyBytes > 0) {
+      const slot = this.#findNear(store.keys.at, keyBytes);
+      if (slot >= 0) {
+        const entry = near.find(slot, key);
+        if (entry !== undefined) {
+          if (entry.expiresMs === Infinity || entry.expiresMs > core.clock.now()) {
+            this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+            return entry.value as V;
+          }
+        }
+      }
+    }
+    return this.#lookInMemory(key, keyBytes);
+  }
+
+  #lookInMemory(key: Key, keyBytes: number): V | undefined {
+    const { store, kernel, clock } = this.#core;
+    this.#found = store.find(keyBytes, true);
+    if (this.#found !== "memory") return undefined;
+    const { record } = store;
+    if ((record.flags & flagChunk) !== 0) return undefined;
+    if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
+      kernel.count(counter.counterExpiredHits, 1);
+      this.#found = "none";
+      return undefined;
+    }
+    const value = this.#decodeFound(key);
+    if (value !== undefined) kernel.count(counter.counterMemoryHits, 1);
+    return value;
+  }
+
+  /** What the last look found, so that `get` knows whether to go to disk. */
+  #found: Found = "none";
+
+  /** Decodes the record just read from memory and keeps the value near. Undefined if it is damaged or a chunk is not in
+   *  memory. */
+  #decodeFound(key: Key): V | undefined {
+    const { store, near } = this.#core;
+    const { slot, slotLow, slotHigh, record } = store;
+    const { expiresMs, size, flags, codecId } = record;
+    let value: V | undefined;
+    let bytes = size;
+    if ((flags & flagChunked) === 0) {
+      value = this.#decode(codecId, flags, record.buffer, record.valueStart, record.valueEnd);
+    } else {
+      const whole = readChunks(store, largeValueOf(record));
+      if (whole === undefined) {
+        this.#found = "disk";
+        return undefined;
+      }
+      bytes += whole.length;
+      value = this.#decode(codecId, flags, whole, 0, whole.length);
+    }
+    if (value === undefined) return undefined;
+    if (near !== null && typeof key === "string") {
+      near.keep(slot, slotLow, slotHigh, key, value, expiresMs, bytes);
+    }
+    return value;
+  }
+
+  /** The value of bytes; undefined if no codec of this version made them, which counts as damage. */
+  #decode(
+    codecId: number,
+    flags: number,
+    buffer: Buffer,
+    start: number,
+    end: number,
+  ): V | undefined {
+    const { codec, config, kernel } = this.#core;
+    try {
+      let value: unknown;
+      if ((flags & flagCompressed) === 0) {
+        value = codec.decode(codecId, buffer, start, end);
+      } else {
+        const plain = decompress(buffer.subarray(start, end));
+        value = codec.decode(codecId, plain, 0, plain.length);
+      }
+      return (config.near?.mode === "frozen" ? deepFreeze(value) : value) as V;
+    } catch {
+      kernel.count(counter.counterCorruptRecords, 1);
+      return undefined;
+    }
+  }
+
+  /** The value from memory or disk, if it is fresh. */
+  async get(key: Key): Promise<V | undefined> {
+    const value = this.#look(key);
+    if (value !== undefined) return value;
+    const found = this.#found === "disk" ? await this.#fromDisk(key) : undefined;
+    if (found === undefined || found.stale) {
+      this.#core.kernel.count(counter.counterMisses, 1);
+      return undefined;
+    }
+    this.#core.kernel.count(counter.counterDiskHits, 1);
+    return found.value;
+  }
+
+  /** For read-through: the value in memory, fresh or stale. Counts a hit or a miss unless `quiet`. */
+  peek(key: Key, quiet = false): FoundValue<V> | undefined {
+    const core = this.#core;
+    if (!quiet) {
+      const fresh = this.#look(key);
+      if (fresh !== undefined) return { value: fresh, stale: false };
+    }
+    core.assertOpen();
+    const found = core.store.find(core.store.keys.write(key), !quiet);
+    if (found !== "memory") {
+      if (!quiet && core.tier === null) core.kernel.count(counter.counterMisses, 1);
+      return undefined;
+    }
+    const { expiresMs, staleUntilMs } = core.store.record;
+    const now = expiresMs === Infinity ? 0 : core.clock.now();
+    const stale = expiresMs <= now;
+    if (stale && staleUntilMs <= now) {
+      if (!quiet) core.kernel.count(counter.counterMisses, 1);
+      return undefined;
+    }
+    const value = this.#decodeFound(key);
+    return value === undefined ? undefined : { value, stale };
+  }
+
+  /** For read-through: the value in memory or on disk, fresh or stale. */
+  async read(key: Key, quiet = false): Promise<FoundValue<V> | undefined> {
+    const near = this.peek(key, true);
+    if (near !== undefined) return near;
+    // Without a disk the look into memory was all there is, and `peek` has counted it.
+    if (this.#core.tier === null) return undefined;
+    const found = await this.#fromDisk(key);
+    if (quiet) return found;
+    const isHit = found !== undefined && !found.stale;
+    this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
+    return found;
+  }
+
+  async #fromDisk(key: Key): Promise<FoundValue<V> | undefined> {
+    const start = performance.now();
+    const entry = await this.#entryFromDisk(key);
+    if (entry === undefined) return undefined;
+    const nanoseconds = (performance.now() - start) * 1e6;
+    this.#core.sample(counter.histogramDisk, nanoseconds);
+    const stale = entry.expiresAt <= this.#core.clock.now();
+    return { value: entry.value, stale };
+  }
+
+  /** Reads the entry wherever it is; expired ones too, while they may be served stale. */
+  async #entryFromDisk(key: Key): Promise<CacheEntry<V> | undefined> {
+    const core = this.#core;
+    const record = await this.#readRecord(key);
+    core.assertOpen();
+    if (record === undefined) return undefined;
+    if (record === "memory") {
+      if (core.store.find(core.store.keys.write(key), true) !== "memory") return undefined;
+      return this.#entryOf(core.store.record, "memory");
+    }
+    return this.#entryOf(record, "disk");
+  }
+
+  /** Reads of one key under way are shared. */
+  #readRecord(key: Key): Promise<RecordReader | "memory" | undefined> {
+    const { tier } = this.#core;
+    if (tier === null) return Promise.resolve(undefined);
+    const name = typeof key === "string" ? key : Buffer.from(key).toString("latin1");
+    const id = typeof key === "string" ? `s${name}` : `b${name}`;
+    const shared = this.#reads.get(id);
+    if (shared !== undefined) return shared;
+    const read = tier.read(key);
+    if (this.#reads.size >= sharedReadsMax) return read;
+    this.#reads.set(id, read);
+    return read.finally(() => this.#reads.delete(id));
+  }
+
+  async #entryOf(
+    record: RecordReader,
+    source: "memory" | "disk",
+  ): Promise<CacheEntry<V> | undefined> {
+    if ((record.flags & flagChunk) !== 0) return undefined;
+    const head = headOf(record);
+    if (head.expiresMs !== Infinity) {
+      const now = this.#core.clock.now();
+      if (head.expiresMs <= now) this.#core.kernel.count(counter.counterExpiredHits, 1);
+      if (head.staleUntilMs <= now) return undefined;
+    }
+    let value: V | undefined;
+    let size = head.size;
+    if ((head.flags & flagChunked) === 0) {
+      const { buffer, valueStart, valueEnd } = record;
+      value = this.#decode(head.codecId, head.flags, buffer, valueStart, valueEnd);
+    } else {
+      const whole = await this.#gather(largeValueOf(record));
+      if (whole === undefined) return undefined;
+      size += whole.length;
+      value = this.#decode(head.codecId, head.flags, whole, 0, whole.length);
+    }
+    return value === undefined ? undefined : entryOf(value, source, head, size);
+  }
+
+  /** All chunks of a value, from memory and disk; undefined if one is gone. */
+  async #gather(large: LargeValue): Promise<Buffer | undefined> {
+    const { store, tier } = this.#core;
+    const whole = Buffer.allocUnsafeSlow(large.bytes);
+    for (let number = 0; number < chunkCount(large); number++) {
+      const name = chunkKey(large, number);
+      let record: RecordReader | "memory" | undefined;
+      if (store.find(store.keys.write(name), true) === "memory") record = store.record;
+      else record = await tier?.read(name);
+      this.#core.assertOpen();
+      if (record === "memory") {
+        record = store.find(store.keys.write(name), true) === "memory" ? store.record : undefined;
+      }
+      if (record === undefined || !placeChunk(whole, large, number, record)) return undefined;
+    }
+    return whole;
+  }
+
+  /** The entry with its metadata, from memory or disk, if it is fresh. */
+  async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
+    const core = this.#core;
+    const nearBefore = this.#f64[this.#nearHits];
+    const value = this.#look(key);
+    if (value !== undefined) {
+      const source = this.#f64[this.#nearHits] === nearBefore ? "memory" : "near";
+      // The value was decoded already; the record is read once more for what is known of it.
+      if (core.store.find(core.store.keys.write(key), false) === "memory") {
+        const head = headOf(core.store.record);
+        return entryOf(value, source, head, head.size + chunkBytesOf(core.store.record));
+      }
+    }
+    const entry = core.tier === null ? undefined : await this.#entryFromDisk(key);
+    const isFresh = entry !== undefined && entry.expiresAt > core.clock.now();
+    core.kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
+    return isFresh ? entry : undefined;
+  }
+
+  /** Whether the key is there: exact for memory; on disk the index's word, wrong for about one absent key in 9,000. */
+  has(key: Key): boolean {
+    const { store, clock } = this.#core;
+    this.#core.assertOpen();
+    const found = store.find(store.keys.write(key), false);
+    if (found !== "memory") return found === "disk";
+    const { expiresMs } = store.record;
+    return expiresMs === Infinity || expiresMs > clock.now();
+  }
+}
+
+function headOf(record: RecordReader): Head {
+  const { codecId, flags, expiresMs, staleUntilMs, createdMs, size } = record;
+  return { codecId, flags, expiresMs, staleUntilMs, createdMs, size, tags: record.tags() };
+}
+
+function chunkBytesOf(record: RecordReader): number {
+  return (record.flags & flagChunked) === 0 ? 0 : largeValueOf(record).bytes;
+}
+
+function entryOf<V>(
+  value: V,
+  source: "near" | "memory" | "disk",
+  head: Head,
+  size: number,
+): CacheEntry<V> {
+  return {
+    value,
+    source,
+    createdAt: head.createdMs,
+    expiresAt: head.expiresMs,
+    staleUntil: head.staleUntilMs,
+    tags: head.tags,
+    size,
+  };
+}

@@ -1,0 +1,199 @@
+// Writing on one thread: set, asynchronous set, delete, clear, and the fills of read-through. Called by the facade.
+// Invariant: whatever a write answers, an older value of its key is gone when it returns, in memory for every thread and
+// on disk for every later life.
+import { describe } from "../base/mod.js";
+import {
+  type ResolvedSetOptions,
+  resolveSetOptions,
+  type SetOptions,
+} from "../config/mod.js";
+import { layout as at } from "../kernel/mod.js";
+import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
+import { encodeTags } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import type { StoreTask } from "../pool/mod.js";
+import type { EntryReader } from "./entry-reader.js";
+import type { Key } from "./fill-store.js";
+import type { ThreadCore } from "./thread-core.js";
+
+/** How a set came out: "stored", or why not. */
+export type SetOutcome = "stored" | "too-large" | "rejected" | "overloaded";
+
+/** Publishes a value in a worker of the pool; undefined in a thread that has none. */
+export type StoreInPool = (task: StoreTask) => Promise<WriteOutcome>;
+
+const noTags = new Uint8Array(0);
+
+/** The moments an entry written now has. */
+interface Times {
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly staleUntilMs: number;
+}
+
+export class EntryWriter<V> {
+  readonly #core: ThreadCore;
+  readonly #reader: EntryReader<V>;
+  readonly #storeInPool: StoreInPool | undefined;
+  readonly #cacheId: string;
+
+  constructor(
+    core: ThreadCore,
+    reader: EntryReader<V>,
+    cacheId: string,
+    storeInPool: StoreInPool | undefined,
+  ) {
+    this.#core = core;
+    this.#reader = reader;
+    this.#cacheId = cacheId;
+    this.#storeInPool = storeInPool;
+  }
+
+  set(key: Key, value: V, options: SetOptions | undefined): SetOutcome {
+    const core = this.#core;
+    core.assertOpen();
+    const resolved = resolveSetOptions(options, core.config);
+    const bytes = this.#encode(key, value);
+    return writeValue(core.store, key, bytes, this.#fields(resolved, -1)) as SetOutcome;
+  }
+
+  /** Checks the key before it encodes, so that the message is about the key. */
+  #encode(key: Key, value: unknown): Uint8Array {
+    const { store, codec } = this.#core;
+    store.keys.write(key);
+    if (value === undefined) {
+      throw new TypeError(
+        `Cannot store key ${describe(key)}: the value is undefined, which means absent; null can be stored`,
+      );
+    }
+    return codec.encode(value, key);
+  }
+
+  #times(options: ResolvedSetOptions): Times {
+    // Whole milliseconds, as records keep them.
+    const createdMs = Math.floor(this.#core.clock.now());
+    const expiresMs = createdMs + options.ttlMs;
+    return { createdMs, expiresMs, staleUntilMs: expiresMs + options.staleForMs };
+  }
+
+  #fields(options: ResolvedSetOptions, flight: number): WriteFields {
+    const times = this.#times(options);
+    return {
+      codecId: this.#core.codec.lastCodecId,
+      flags: 0,
+      createdMs: times.createdMs,
+      expiresMs: times.expiresMs,
+      staleUntilMs: times.staleUntilMs,
+      tags: options.tags.length === 0 ? noTags : encodeTags(options.tags),
+      flight,
+    };
+  }
+
+  /** The value is encoded here, since cloning it for a worker costs more than that (docs/decisions/0002), and
+   *  compressed and published in the pool. */
+  async setAsync(key: Key, value: V, options: SetOptions | undefined): Promise<SetOutcome> {
+    const core = this.#core;
+    core.assertOpen();
+    const resolved = resolveSetOptions(options, core.config);
+    const bytes = this.#encode(key, value);
+    const { codecId, ...fields } = this.#fields(resolved, -1);
+    if (this.#storeInPool === undefined) {
+      return writeValue(core.store, key, bytes, { codecId, ...fields }) as SetOutcome;
+    }
+    const moved = movable(bytes);
+    const keyBytes = core.store.keys.write(key);
+    core.store.remove(keyBytes);
+    core.kernel.verbs.hashKey(core.store.keys.at, Math.max(keyBytes, 0));
+    const flight = core.kernel.verbs.beginFlight();
+    if (flight < 0) {
+      // No place for one more fill that could be overtaken: write it at once, which cannot be.
+      core.kernel.count(counter.counterFlightsRefused, 1);
+      return writeValue(core.store, key, moved, { codecId, ...fields }) as SetOutcome;
+    }
+    try {
+      const { createdMs, expiresMs, staleUntilMs } = fields;
+      const outcome = await this.#storeInPool({
+        handle: core.handle,
+        cacheId: this.#cacheId,
+        key,
+        codecId,
+        bytes: moved,
+        createdMs,
+        expiresMs,
+        staleUntilMs,
+        tags: resolved.tags,
+        flight,
+      });
+      if (outcome !== "overtaken") return outcome;
+      // A later write won: this value was stored and replaced, as far as anybody can tell.
+      core.kernel.count(counter.counterFillsOvertaken, 1);
+      return "stored";
+    } finally {
+      core.kernel.verbs.endFlight(flight);
+    }
+  }
+
+  /** For read-through: publishes unless overtaken, and gives the value as a later hit will. */
+  fill(
+    key: Key,
+    value: unknown,
+    options: ResolvedSetOptions,
+    flight: number,
+  ): { readonly outcome: WriteOutcome; readonly value: V } {
+    const core = this.#core;
+    core.assertOpen();
+    const bytes = this.#encode(key, value);
+    const { lastCodecId } = core.codec;
+    // A fill without a place in the flight table could bury a newer write, so it is not published.
+    const outcome =
+      flight < 0
+        ? "overtaken"
+        : writeValue(core.store, key, bytes, this.#fields(options, flight));
+    const stored = outcome === "stored" ? this.#reader.peek(key, true) : undefined;
+    if (stored !== undefined) return { outcome, value: stored.value };
+    const copy = Buffer.from(bytes);
+    return { outcome, value: core.codec.decode(lastCodecId, copy, 0, copy.length) as V };
+  }
+
+  delete(key: Key): boolean {
+    const { store, kernel, clock } = this.#core;
+    this.#core.assertOpen();
+    const wasThere = store.remove(store.keys.write(key));
+    if (!wasThere) return false;
+    const word = (kernel.block + at.resultExpires) / 8;
+    const expiresMs = kernel.views.f64[word] as number;
+    if (expiresMs !== 0 && expiresMs <= clock.now()) return false;
+    kernel.count(counter.counterDeletes, 1);
+    return true;
+  }
+
+  clear(): void {
+    const { kernel, tier } = this.#core;
+    this.#core.assertOpen();
+    this.#rememberCounts();
+    const epoch = kernel.verbs.clear();
+    tier?.writeClear(epoch);
+    kernel.verbs.ring();
+  }
+
+  /** The counts of live entries begin anew at a clear: cleared entries leave their slots later and uncounted. */
+  #rememberCounts(): void {
+    const { kernel } = this.#core;
+    const { f64 } = kernel.views;
+    f64[at.controlClearedMemoryEntries / 8] = kernel.total(counter.counterMemoryEntries);
+    f64[at.controlClearedMemoryBytes / 8] = kernel.total(counter.counterMemoryBytes);
+    f64[at.controlClearedDiskEntries / 8] = kernel.total(counter.counterDiskEntries);
+  }
+}
+
+/** Bytes whose memory may be moved to a worker: a caller's own whole buffer is moved, anything else is copied. */
+function movable(bytes: Uint8Array): Uint8Array {
+  const isWhole =
+    bytes.byteOffset === 0 &&
+    bytes.buffer instanceof ArrayBuffer &&
+    bytes.byteLength === bytes.buffer.byteLength;
+  if (isWhole && !Buffer.isBuffer(bytes)) return bytes;
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,139 @@
+// Making caches: `openCache` in the thread that owns one, `attachCache` in any other thread of the process.
+import { randomBytes, randomUUID } from "node:crypto";
+import { type Clock, describe, readAnchorMs, SystemClock, UndercroftError } from "../base/mod.js";
+import { type CacheOptions, type Config, type CustomCodec, resolveConfig } from "../config/mod.js";
+import { openDirectory, type OpenDirectory } from "../disk/mod.js";
+import type { WorkerHandle } from "../janitor/mod.js";
+import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
+import { createdBaseOf } from "../record/mod.js";
+import { Cache } from "./cache.js";
+import { CacheEvents } from "./events.js";
+import { type CacheHandle, isHandle } from "./handle.js";
+import { Owner } from "./owner.js";
+import { ThreadCore } from "./thread-core.js";
+
+/**
+ * Opens a cache; resolves when what its directory holds is back.
+ *
+ * @throws TypeError or RangeError naming the option, the value and what is allowed. Rejects with ERR_DIRECTORY_LOCKED,
+ * ERR_DIRECTORY_NOT_WRITABLE, ERR_DIRECTORY_NOT_OURS, ERR_NOT_A_DIRECTORY, ERR_FORMAT_VERSION, ERR_DISK_IO or ERR_WORKER,
+ * and then nothing stays open.
+ */
+export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
+  const config = resolveConfig(options as CacheOptions<unknown>);
+  const anchorMs = options.clock === undefined ? readAnchorMs() : null;
+  const clock: Clock = options.clock ?? new SystemClock(anchorMs as number);
+  const wallNow = clock.now();
+  const directory = await openDiskOf(config, wallNow);
+  let owner: Owner | undefined;
+  try {
+    const worker = createMemory(config, directory, anchorMs, wallNow);
+    const kernel = Kernel.attach(worker.module, worker.memory);
+    kernel.verbs.tick(wallNow);
+    const events: CacheEvents = new CacheEvents(() => listenForDepartures(kernel, events));
+    const codec = customCodecOf(options.codec);
+    const core = new ThreadCore(kernel, config, worker, {
+      codec,
+      clock: options.clock,
+      onFault: (error) => owner?.diskFault(error),
+    });
+    owner = new Owner(core, worker, directory, events);
+    await owner.start();
+    const id = randomUUID();
+    const handle: CacheHandle = { kind: "undercroft-handle", version: 1, id, config, worker };
+    return new Cache<V>({ core, events, handle, owner });
+  } catch (error) {
+    if (owner !== undefined) await owner.close().catch(() => undefined);
+    else await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow });
+    throw error;
+  }
+}
+
+async function openDiskOf(config: Config, wallNow: number): Promise<OpenDirectory | null> {
+  if (config.disk === null) return null;
+  const { path, capacityBytes } = config.disk;
+  const maxRecordBytes = segmentBytesOf(config.memoryBytes);
+  const { codecName } = config;
+  return openDirectory({ path, capacityBytes, maxRecordBytes, codecName, wallNow });
+}
+
+function createMemory(
+  config: Config,
+  directory: OpenDirectory | null,
+  clockAnchorMs: number | null,
+  wallNow: number,
+): WorkerHandle {
+  const geometry = divide({
+    memoryBytes: config.memoryBytes,
+    diskCapacityBytes: config.disk?.capacityBytes ?? 0,
+    diskSegmentCount: directory?.segmentCount ?? 0,
+    diskSegmentBytes: directory?.segmentBytes ?? 0,
+  });
+  const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
+  return {
+    module: compileKernel(),
+    memory: createRegion(geometry, seed, createdBaseOf(wallNow)),
+    eviction: config.eviction,
+    clockAnchorMs,
+    disk:
+      directory === null
+        ? null
+        : {
+            path: directory.path,
+            segmentBytes: directory.segmentBytes,
+            fds: [...directory.fds],
+            epochsFd: directory.epochsFd,
+            seed: directory.seed,
+            syncResets: directory.fsyncBarrier > 0,
+          },
+  };
+}
+
+/** The janitor reports departures only while somebody listens. */
+function listenForDepartures(kernel: Kernel, events: CacheEvents): void {
+  const listens = events.hasListeners("evict") || events.hasListeners("expire");
+  kernel.listenForDepartures(listens);
+}
+
+function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {
+  return typeof codec === "object" ? (codec as CustomCodec<unknown>) : undefined;
+}
+
+/** What cannot be posted with a handle and an attaching thread may have to bring. */
+export interface AttachOptions<V> {
+  /** Required if the cache was opened with a codec of one's own: one of the same name. */
+  readonly codec?: CustomCodec<V>;
+}
+
+/**
+ * Attaches this thread to a cache that another thread of the process has opened; takes well under a millisecond. The
+ * result has the same methods; its `close` only detaches.
+ *
+ * @throws TypeError if the handle is none or the codec is missing or of another name, UndercroftError ERR_CACHE_CLOSED
+ * if the cache is closed, ERR_TOO_MANY_THREADS if 64 threads hold it.
+ */
+export function attachCache<V = unknown>(
+  handle: CacheHandle,
+  options: AttachOptions<V> = {},
+): Cache<V> {
+  if (!isHandle(handle)) {
+    throw new TypeError(
+      `Cannot attach to a cache: the handle is ${describe(handle)}; it must be what cache.handle() returned`,
+    );
+  }
+  const codec = customCodecOf(options.codec);
+  const { config, worker } = handle;
+  if (config.codec === "custom" && codec?.name !== config.codecName) {
+    throw new TypeError(
+      `Cannot attach to a cache: options.codec is ${describe(codec?.name)}; it must be the codec named ${describe(config.codecName)}`,
+    );
+  }
+  const kernel = Kernel.attach(worker.module, worker.memory);
+  const events = new CacheEvents();
+  const core = new ThreadCore(kernel, config, worker, {
+    codec,
+    clock: undefined,
+    onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
+  });
+  return new Cache<V>({ core, events, handle, owner: null });
+}

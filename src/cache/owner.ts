@@ -1,0 +1,146 @@
+// What the thread that opens a cache has beside the others: the directory, the worker pool, and the events they lead to.
+// Invariant: whatever fails at open, nothing stays half open: no descriptor, no lock, no thread.
+import { UndercroftError } from "../base/mod.js";
+import type { OpenDirectory } from "../disk/mod.js";
+import type { JanitorEnd, JanitorMessage, RecoveryReport, WorkerHandle } from "../janitor/mod.js";
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import { type DiskPlan, WorkerPool } from "../pool/mod.js";
+import type { CacheEvents } from "./events.js";
+import type { ThreadCore } from "./thread-core.js";
+
+/** Milliseconds that close waits for a thread that is writing a dead mark. */
+const killWaitMs = 1000;
+
+export class Owner {
+  readonly pool: WorkerPool;
+  readonly #core: ThreadCore;
+  readonly #directory: OpenDirectory | null;
+  readonly #events: CacheEvents;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    core: ThreadCore,
+    handle: WorkerHandle,
+    directory: OpenDirectory | null,
+    events: CacheEvents,
+  ) {
+    this.#core = core;
+    this.#directory = directory;
+    this.#events = events;
+    this.pool = new WorkerPool(core.kernel, handle, {
+      message: (message) => this.#message(message),
+      restarted: (worker, reason) => events.emit("worker-restarted", { worker, reason }),
+      failed: (error) => events.emit("error", { error }),
+      kill: (location) => core.tier?.kill(location),
+    });
+  }
+
+  /** Starts the workers and waits until what is on disk is back. */
+  async start(): Promise<void> {
+    const directory = this.#directory;
+    if (directory === null) {
+      await this.pool.start(null);
+      return;
+    }
+    const plan: DiskPlan = {
+      recovery: {
+        filter: directory.recovery,
+        snapshot: directory.snapshotToRead,
+        nextSequence: directory.nextSequence,
+      },
+      snapshot: directory.snapshotToWrite,
+    };
+    const report = await this.pool.start(plan);
+    await directory.finishRecovery();
+    this.#recovered(directory, report);
+  }
+
+  #recovered(directory: OpenDirectory, report: RecoveryReport | null): void {
+    const { kind, reason, lostSegments } = directory.recovery;
+    const { entries, ms } = report ?? { entries: 0, ms: 0 };
+    // After `openCache` has resolved, or nobody could be listening yet.
+    setImmediate(() => {
+      this.#events.emit("recovered", { kind, reason, entries, lostSegments, ms });
+    });
+  }
+
+  #message(message: JanitorMessage): void {
+    const events = this.#events;
+    switch (message.kind) {
+      case "departed":
+        for (const { key, cause } of message.entries) {
+          if (cause === "expired") events.emit("expire", { key });
+          else events.emit("evict", { key, cause, tier: "memory" });
+        }
+        return;
+      case "disk-down":
+        this.diskFault(new UndercroftError("ERR_DISK_IO", message.message));
+        return;
+      case "disk-up":
+        events.emit("tier-up", { tier: "disk" });
+        return;
+      case "sync":
+        void this.#sync(message.ticket, message.sequence);
+        return;
+      case "ready":
+      case "end":
+        return; // the pool has taken them
+    }
+  }
+
+  /** A write to disk failed in some thread: the cache goes on in memory. */
+  diskFault(error: UndercroftError): void {
+    this.#events.emit("tier-down", { tier: "disk", error });
+    this.#events.emit("error", { error });
+  }
+
+  /** Makes what the janitor has flushed durable against a power loss, and wakes who waits for it. */
+  async #sync(ticket: number, sequence: number): Promise<void> {
+    const { i32 } = this.#core.kernel.views;
+    try {
+      await this.#directory?.syncThrough(sequence, this.#core.clock.now());
+      Atomics.store(i32, at.controlSyncFailed / 4, 0);
+    } catch (error) {
+      Atomics.store(i32, at.controlSyncFailed / 4, 1);
+      if (error instanceof UndercroftError) this.diskFault(error);
+      else throw error;
+    }
+    Atomics.store(i32, at.controlSyncDone / 4, ticket);
+    Atomics.notify(i32, at.controlSyncDone / 4);
+  }
+
+  /** Ends the cache for all threads. Idempotent. Rejects with ERR_DISK_IO if the directory could not be left clean. */
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    const { kernel, clock } = this.#core;
+    const { i32 } = kernel.views;
+    Atomics.store(i32, at.controlState / 4, at.stateClosing);
+    const end: JanitorEnd = await this.pool.stop();
+    Atomics.store(i32, at.controlState / 4, at.stateClosed);
+    await waitForKills(kernel);
+    this.#events.removeAll();
+    const lastAliveMs = clock.now();
+    const nextSequence = Math.max(end.nextSequence, kernel.sequence() + 1);
+    await this.#directory?.close({ clean: end.flushed, nextSequence, lastAliveMs });
+  }
+}
+
+/** Waits until no thread is about to write a dead mark: its descriptor is about to be closed. */
+async function waitForKills(kernel: Kernel): Promise<void> {
+  const isKilling = (): boolean => {
+    for (let thread = 0; thread < at.threadsMax; thread++) {
+      const word = (at.threadTable + thread * at.threadBlockSize + at.threadKilling0) / 4;
+      for (const place of [0, 1]) {
+        if (Atomics.load(kernel.views.i32, word + place) !== 0) return true;
+      }
+    }
+    return false;
+  };
+  for (let waited = 0; waited < killWaitMs && isKilling(); waited++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}

@@ -1,0 +1,81 @@
+// Everything one thread has of one cache: its kernel, store, codec, near cache, clock and counters. The facade's parts
+// share one of these. Invariant: used by one thread; nothing of a kernel call is kept across an await.
+import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
+import { type Codec, createCodec } from "../codec/mod.js";
+import type { Config, CustomCodec } from "../config/mod.js";
+import { attachStore, sharedTime, type WorkerHandle } from "../janitor/mod.js";
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import type { MemoryStore } from "../memory/mod.js";
+import { bucketOf } from "../stats/mod.js";
+import type { DiskTier } from "../tiers/mod.js";
+import { NearCache } from "./near-cache.js";
+
+/** The codec and clock a thread was given; neither can be posted to another thread. */
+export interface ThreadOptions {
+  readonly codec: CustomCodec<unknown> | undefined;
+  readonly clock: Clock | undefined;
+  readonly onFault: (error: UndercroftError) => void;
+}
+
+export class ThreadCore {
+  readonly config: Config;
+  readonly handle: WorkerHandle;
+  readonly kernel: Kernel;
+  readonly store: MemoryStore;
+  readonly tier: DiskTier | null;
+  readonly codec: Codec;
+  readonly near: NearCache | null;
+  readonly clock: Clock;
+  /** Set when this thread closed or detached. */
+  isClosed = false;
+  readonly #i32: Int32Array;
+  readonly #histograms: number;
+
+  constructor(kernel: Kernel, config: Config, handle: WorkerHandle, options: ThreadOptions) {
+    this.config = config;
+    this.handle = handle;
+    this.kernel = kernel;
+    const { store, tier } = attachStore(kernel, handle, options.onFault);
+    this.store = store;
+    this.tier = tier;
+    this.codec = createCodec(config, options.codec);
+    const keepsValues = config.near !== null && config.near.mode !== "copy";
+    this.near = keepsValues ? new NearCache(kernel, config.near) : null;
+    this.clock = clockOf(kernel, handle, options.clock);
+    this.#i32 = kernel.views.i32;
+    this.#histograms = (kernel.block + at.threadHistograms) / 4;
+  }
+
+  /** Throws ERR_CACHE_CLOSED once this thread, or the thread that opened the cache, has closed it. */
+  assertOpen(): void {
+    if (!this.isClosed && this.#i32[at.controlState / 4] === at.stateOpen) return;
+    throw this.closedError();
+  }
+
+  closedError(): UndercroftError {
+    const text = `Cannot use cache ${JSON.stringify(this.config.name)}: it is closed`;
+    return new UndercroftError("ERR_CACHE_CLOSED", text);
+  }
+
+  /** Adds a latency to one of this thread's histograms (stats/histogram.ts). */
+  sample(histogram: number, nanoseconds: number): void {
+    const word = this.#histograms + histogram * at.histogramBuckets + bucketOf(nanoseconds);
+    this.#i32[word] = (this.#i32[word] as number) + 1;
+  }
+}
+
+/** An injected clock is published in shared memory whenever it is read, for the threads that cannot have it. */
+function clockOf(kernel: Kernel, handle: WorkerHandle, injected: Clock | undefined): Clock {
+  if (injected !== undefined) {
+    const { tick } = kernel.verbs;
+    return {
+      now: () => {
+        const now = injected.now();
+        tick(now);
+        return now;
+      },
+    };
+  }
+  if (handle.clockAnchorMs !== null) return new SystemClock(handle.clockAnchorMs);
+  return { now: sharedTime(kernel, null) };
+}
