@@ -76,6 +76,9 @@ export class MapStore implements FillStore<Value> {
   ): { outcome: "stored" | "overtaken"; value: Value } {
     if (typeof value === "function") throw new TypeError("Cannot encode a function");
     const text = JSON.stringify(value);
+    if (flight !== -1 && !this.flights.has(flight)) {
+      this.fills.push({ key, fields, flight, outcome: "after its end" });
+    }
     const isStored = flight !== -1 && !this.isOvertaken(flight);
     if (isStored) {
       // The kernel ends the flight's say with its publication: other flights of the key are overtaken by it.

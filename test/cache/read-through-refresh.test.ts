@@ -120,6 +120,34 @@ describe("timeout.soft", () => {
     expectIdle();
   });
 
+  test("that served a stale value keeps the loader when the others leave", async () => {
+    setStale("k", "old");
+    const source = new Source();
+    const { signal, abort } = aborter();
+    const leaving = fetch("k", source.load, { softTimeoutMs: 10_000, signal });
+    expect(await fetch("k", never, { softTimeoutMs: 1 })).toBe("old");
+    abort();
+    await expect(leaving).rejects.toThrow("aborted");
+    expect(source.calls[0]!.signal.aborted).toBe(false);
+    source.resolve("new");
+    await turn();
+    expect(store.valueOf("k")).toBe("new");
+  });
+
+  test("that did not come to pass looks for nothing later", async () => {
+    const source = new Source();
+    const both = [0, 1].map(() =>
+      fetch("k", source.load, { softTimeoutMs: 50, hardTimeoutMs: 50 }),
+    );
+    await turn();
+    source.resolve("new");
+    await Promise.all(both);
+    const { peeks } = store;
+    await elapsed(70);
+    expect(store.peeks).toBe(peeks);
+    expect(source.calls[0]!.signal.aborted).toBe(false);
+  });
+
   test("serves a stale value from disk", async () => {
     store.setOnDisk("k", "old", stale);
     store.clock.advance(11);
