@@ -67,7 +67,7 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 /** One operation of a cache with a directory. */
 export const diskOperation: fc.Arbitrary<Operation> = fc.oneof(
-  { weight: 300, arbitrary: operation },
-  { weight: 3, arbitrary: fc.record({ kind: kind("flush") }) },
+  { weight: 600, arbitrary: operation },
+  { weight: 6, arbitrary: fc.record({ kind: kind("flush") }) },
   { weight: 1, arbitrary: fc.record({ kind: kind("reopen") }) },
 );
