@@ -30,7 +30,10 @@ export async function waitForTicket(
       if (((seen - ticket) | 0) >= 0) return;
       check();
       if (monotonicMs() > deadline) {
-        throw new UndercroftError("ERR_WORKER", `Cannot flush: the janitor did not answer within ${timeoutMs} ms`);
+        throw new UndercroftError(
+          "ERR_WORKER",
+          `Cannot flush: the janitor did not answer within ${timeoutMs} ms`,
+        );
       }
       await waitAsync(words, index, seen, turnMs).value;
     }

@@ -2,11 +2,7 @@
 // Invariant: whatever a write answers, an older value of its key is gone when it returns, in memory for every thread and
 // on disk for every later life.
 import { describe } from "../base/mod.js";
-import {
-  type ResolvedSetOptions,
-  resolveSetOptions,
-  type SetOptions,
-} from "../config/mod.js";
+import { type ResolvedSetOptions, resolveSetOptions, type SetOptions } from "../config/mod.js";
 import { layout as at } from "../kernel/mod.js";
 import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
 import { encodeTags } from "../record/mod.js";
@@ -146,9 +142,7 @@ export class EntryWriter<V> {
     const { lastCodecId } = core.codec;
     // A fill without a place in the flight table could bury a newer write, so it is not published.
     const outcome =
-      flight < 0
-        ? "overtaken"
-        : writeValue(core.store, key, bytes, this.#fields(options, flight));
+      flight < 0 ? "overtaken" : writeValue(core.store, key, bytes, this.#fields(options, flight));
     const stored = outcome === "stored" ? this.#reader.peek(key, true) : undefined;
     if (stored !== undefined) return { outcome, value: stored.value };
     const copy = Buffer.from(bytes);

@@ -1,6 +1,12 @@
 // Making caches: `openCache` in the thread that owns one, `attachCache` in any other thread of the process.
 import { randomBytes, randomUUID } from "node:crypto";
-import { type Clock, describe, readAnchorMs, SystemClock, UndercroftError } from "../base/mod.js";
+import {
+  type Clock,
+  describe,
+  readAnchorMs,
+  SystemClock,
+  type UndercroftError,
+} from "../base/mod.js";
 import { type CacheOptions, type Config, type CustomCodec, resolveConfig } from "../config/mod.js";
 import { openDirectory, type OpenDirectory } from "../disk/mod.js";
 import type { WorkerHandle } from "../janitor/mod.js";

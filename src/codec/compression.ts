@@ -23,7 +23,10 @@ export function compress(value: Uint8Array): Uint8Array | null {
 /** What `compress` was given. Throws if the bytes are none of its. */
 export function decompress(stored: Buffer): Buffer {
   const length = stored.readUInt32LE(0);
-  const value = inflateRawSync(stored.subarray(lengthBytes), { maxOutputLength: Math.max(1, length) });
-  if (value.length !== length) throw new Error("Cannot inflate a value: its length is not the one stored");
+  const value = inflateRawSync(stored.subarray(lengthBytes), {
+    maxOutputLength: Math.max(1, length),
+  });
+  if (value.length !== length)
+    throw new Error("Cannot inflate a value: its length is not the one stored");
   return value;
 }

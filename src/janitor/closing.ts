@@ -50,7 +50,7 @@ export class Closing {
     for (let segment = 0; segment < table.count; segment++) {
       if (table.state(segment) === at.segmentFree) continue;
       const end = table.base(segment) + table.writeOffset(segment);
-      for (let record = table.base(segment); record < end; ) {
+      for (let record = table.base(segment); record < end;) {
         verbs.demote(record);
         const rival = views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
         if (rival !== 0) tier.kill(rival);

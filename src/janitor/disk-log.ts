@@ -93,7 +93,10 @@ export class DiskLog {
       offset = this.#builder.nextOffset(size);
     }
     if (offset < 0) {
-      throw new UndercroftError("ERR_DISK_IO", `Cannot write a record of ${size} bytes: a segment is smaller`);
+      throw new UndercroftError(
+        "ERR_DISK_IO",
+        `Cannot write a record of ${size} bytes: a segment is smaller`,
+      );
     }
     return packLocation(this.#open, offset, size, this.#disk.segmentBytes);
   }

@@ -53,7 +53,7 @@ export class Evictor {
     const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
     const base = this.table.base(segment);
     const end = base + this.table.writeOffset(segment);
-    for (let record = base; record < end; ) {
+    for (let record = base; record < end;) {
       const size = this.#header.size(record);
       const frequency = this.#kernel.verbs.frequencyOfRecord(record);
       if (frequency >= 0) {

@@ -35,7 +35,8 @@ export class Flusher {
     for (let segment = 0; segment < this.#table.count; segment++) {
       const state = this.#table.state(segment);
       if (state !== at.segmentSealed && !(open && state === at.segmentOpen)) continue;
-      if (this.#table.flushedOffset(segment) < this.#table.writeOffset(segment)) pending.push(segment);
+      if (this.#table.flushedOffset(segment) < this.#table.writeOffset(segment))
+        pending.push(segment);
     }
     const order = (segment: number): number =>
       this.#table.state(segment) === at.segmentSealed ? this.#table.sealOrder(segment) : Infinity;
@@ -81,12 +82,7 @@ export class Flusher {
     return false;
   }
 
-  #announce(
-    record: number,
-    size: number,
-    location: number,
-    progress: Progress,
-  ): void {
+  #announce(record: number, size: number, location: number, progress: Progress): void {
     if (this.#kernel.verbs.assignDurable(record, location) !== at.answerDone) {
       this.#kernel.count(counter.counterRefusedDead, 1);
       return;

@@ -1,6 +1,12 @@
 // The memory segments as the janitor sees them: their table, and a walk over the records of one.
 import { type Kernel, layout as at } from "../kernel/mod.js";
-import { flagDurable, flagExpires, flagStale, recordFlags, recordHeaderSize } from "../record/mod.js";
+import {
+  flagDurable,
+  flagExpires,
+  flagStale,
+  recordFlags,
+  recordHeaderSize,
+} from "../record/mod.js";
 
 export class SegmentTable {
   readonly #kernel: Kernel;

@@ -32,7 +32,7 @@ function forget(kernel: Kernel, disk: DiskHandle, segment: number, from: number)
   for (let memory = 0; memory < table.count; memory++) {
     if (table.state(memory) === at.segmentFree) continue;
     const end = table.base(memory) + table.writeOffset(memory);
-    for (let record = table.base(memory); record < end; ) {
+    for (let record = table.base(memory); record < end;) {
       const location = header.durable(record);
       const isThere =
         location !== 0 &&

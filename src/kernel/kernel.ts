@@ -47,12 +47,7 @@ export interface KernelVerbs {
   readonly dropSlot: (slot: number, low: number, high: number) => number;
   readonly dropUnits: (first: number, end: number) => number;
   readonly promote: (record: number, slot: number, low: number, high: number) => number;
-  readonly dropDisk: (
-    hashLow: number,
-    hashHigh: number,
-    location: number,
-    force: number,
-  ) => number;
+  readonly dropDisk: (hashLow: number, hashHigh: number, location: number, force: number) => number;
   readonly relocateDisk: (hashLow: number, hashHigh: number, from: number, to: number) => number;
   readonly insertRecovered: (hashLow: number, hashHigh: number, location: number) => number;
   readonly sweep: (fromBucket: number, buckets: number, now: number) => number;

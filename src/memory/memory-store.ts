@@ -118,7 +118,8 @@ export class MemoryStore {
     if (size <= 512) {
       const first = from >>> 2;
       const words = (size + 3) >>> 2;
-      for (let word = 0; word < words; word++) record.words[word] = this.#u32[first + word] as number;
+      for (let word = 0; word < words; word++)
+        record.words[word] = this.#u32[first + word] as number;
     } else {
       record.buffer.set(this.#u8.subarray(from, from + size), 0);
     }
@@ -133,7 +134,8 @@ export class MemoryStore {
   }
 
   #extensionBytes(fields: WriteFields): number {
-    const times = fields.expiresMs === Infinity ? 0 : fields.staleUntilMs > fields.expiresMs ? 16 : 8;
+    const times =
+      fields.expiresMs === Infinity ? 0 : fields.staleUntilMs > fields.expiresMs ? 16 : 8;
     return (this.#hasDisk ? 8 : 0) + times + fields.tags.length;
   }
 
@@ -265,8 +267,6 @@ export class MemoryStore {
     if (record === 0) return false;
     const bytes = source.buffer.subarray(source.start, source.start + source.size);
     this.#u8.set(bytes, record);
-    return (
-      this.#verbs.promote(record, this.slot, this.slotLow, this.slotHigh) === at.answerDone
-    );
+    return this.#verbs.promote(record, this.slot, this.slotLow, this.slotHigh) === at.answerDone;
   }
 }

@@ -27,7 +27,11 @@ export function storeValue(task: StoreTask): WriteOutcome {
 function attach(task: StoreTask): MemoryStore {
   const { handle, cacheId } = task;
   // A dead mark that cannot be written takes the disk tier down, which the janitor notices and reports.
-  const { store } = attachStore(Kernel.attach(handle.module, handle.memory), handle, () => undefined);
+  const { store } = attachStore(
+    Kernel.attach(handle.module, handle.memory),
+    handle,
+    () => undefined,
+  );
   stores.set(cacheId, store);
   return store;
 }

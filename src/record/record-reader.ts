@@ -89,7 +89,8 @@ export class RecordReader {
   /** The key as it was given: a string, or bytes of its own. */
   key(): string | Uint8Array {
     const { buffer, keyStart, keyEnd } = this;
-    if ((this.flags & at.flagKeyBytes) !== 0) return Uint8Array.from(buffer.subarray(keyStart, keyEnd));
+    if ((this.flags & at.flagKeyBytes) !== 0)
+      return Uint8Array.from(buffer.subarray(keyStart, keyEnd));
     return buffer.toString("utf8", keyStart, keyEnd);
   }
 }

@@ -11,8 +11,18 @@ const target = new URL("../../../dist/src/kernel/", import.meta.url);
 
 const outputs = new Map();
 const result = await asc.main(
-  ["src/kernel/assembly/mod.ts", "--config", "src/kernel/assembly/asconfig.json", "--baseDir", root],
-  { stdout: process.stdout, stderr: process.stderr, writeFile: (name, bytes) => void outputs.set(name, bytes) },
+  [
+    "src/kernel/assembly/mod.ts",
+    "--config",
+    "src/kernel/assembly/asconfig.json",
+    "--baseDir",
+    root,
+  ],
+  {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    writeFile: (name, bytes) => void outputs.set(name, bytes),
+  },
 );
 if (result.error) throw result.error;
 
