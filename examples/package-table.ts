@@ -21,15 +21,15 @@ export function passTable(reports: readonly PassReport[]): string {
   return alignedTable([columns.map(([title]) => title), ...rows]);
 }
 
-/** Bytes and entries by tier, each beside its limit. */
+/** Bytes in use and entries by tier, each beside its limit; an entry that memory has is not counted for the disk. */
 export function tierTable(stats: ReturnType<PackageCache["stats"]>): string {
   const { memory, disk } = stats;
   const rows = [
-    ["tier", "entries", "bytes", "limit"],
+    ["tier", "entries", "in use", "limit"],
     ["memory", count(memory.entries), bytes(memory.usedBytes), bytes(memory.limitBytes)],
   ];
   if (disk !== null) {
-    rows.push(["disk", count(disk.entries), bytes(disk.bytes), bytes(disk.limitBytes)]);
+    rows.push(["disk", `${count(disk.entries)} more`, bytes(disk.bytes), bytes(disk.limitBytes)]);
   }
   return alignedTable(rows);
 }
