@@ -186,7 +186,8 @@ export class EntryReader<V> {
     return found.value;
   }
 
-  /** For read-through: the value in memory, fresh or stale. Counts a hit or a miss unless `quiet`. */
+  /** For read-through: the value in memory, fresh or stale. Unless `quiet`, counts a hit, or a miss for a stale value;
+   *  when there is neither, `read` counts. */
   peek(key: Key, quiet = false): FoundValue<V> | undefined {
     const core = this.#core;
     if (!quiet) {
@@ -194,31 +195,24 @@ export class EntryReader<V> {
       if (fresh !== undefined) return { value: fresh, stale: false };
     }
     core.assertOpen();
-    const found = core.store.find(core.store.keys.write(key), !quiet);
-    if (found !== "memory") {
-      if (!quiet && core.tier === null) core.kernel.count(counter.counterMisses, 1);
-      return undefined;
-    }
+    if (core.store.find(core.store.keys.write(key), !quiet) !== "memory") return undefined;
     const { expiresMs, staleUntilMs } = core.store.record;
     const now = expiresMs === Infinity ? 0 : core.clock.now();
     const stale = expiresMs <= now;
-    if (stale && staleUntilMs <= now) {
-      if (!quiet) core.kernel.count(counter.counterMisses, 1);
-      return undefined;
-    }
+    if (stale && staleUntilMs <= now) return undefined;
     const value = this.#decodeFound(key);
-    return value === undefined ? undefined : { value, stale };
+    if (value === undefined) return undefined;
+    if (!quiet) core.kernel.count(counter.counterMisses, 1);
+    return { value, stale };
   }
 
-  /** For read-through: the value in memory or on disk, fresh or stale. */
+  /** For read-through, after a `peek` that found nothing: the value wherever it is, fresh or stale. Unless `quiet`,
+   *  counts a disk hit or a miss. */
   async read(key: Key, quiet = false): Promise<FoundValue<V> | undefined> {
-    const near = this.peek(key, true);
-    if (near !== undefined) return near;
-    // Without a disk the look into memory was all there is, and `peek` has counted it.
-    if (this.#core.tier === null) return undefined;
-    const found = await this.#fromDisk(key);
+    const inMemory = this.peek(key, true);
+    const found = inMemory ?? (this.#core.tier === null ? undefined : await this.#fromDisk(key));
     if (quiet) return found;
-    const isHit = found !== undefined && !found.stale;
+    const isHit = inMemory === undefined && found !== undefined && !found.stale;
     this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
     return found;
   }

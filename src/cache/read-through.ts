@@ -12,6 +12,7 @@ import {
   counterLoadErrors,
   counterLoads,
   counterLoadsCoalesced,
+  counterMisses,
   counterStaleServed,
 } from "../stats/mod.js";
 import type { FillStore, FoundValue, Key, Loader } from "./fill-store.js";
@@ -141,6 +142,9 @@ export class ReadThrough<V> {
     }
     if (running === undefined) void this.#fly(flight, loader, stale);
     else this.#joined(flight, waiter, options);
+    // `read` counts for the fetch that began the flight; one that joined has looked in memory and found nothing.
+    const looked = stale === undefined && !options.forceRefresh;
+    if (running !== undefined && looked) this.#store.count(counterMisses, 1);
     return waiter.promise;
   }
 
