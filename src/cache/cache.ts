@@ -1,8 +1,8 @@
 // The cache as a thread holds it: the one class users call. It checks that the cache is open and hands on; what is done
 // stands in the reader, the writer and read-through.
 import { UndercroftError } from "../base/mod.js";
-import type { FetchOptions, SetOptions } from "../config/mod.js";
-import { resolveFetchOptions } from "../config/mod.js";
+import type { FetchOptions, ResolvedFetchOptions, SetOptions } from "../config/mod.js";
+import { assertKey, resolveFetchOptions } from "../config/mod.js";
 import { layout as at } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
 import { waitForTicket } from "./barrier.js";
@@ -124,6 +124,8 @@ export class Cache<V = unknown> {
    *  one is there when the promise resolves. A `set`, `delete` or `clear` that comes meanwhile wins. A Uint8Array that is
    *  the whole of its ArrayBuffer is moved, not copied. In a thread that attached, it is `set`. */
   async setAsync(key: Key, value: V, options?: SetOptions): Promise<SetOutcome> {
+    this.#core.assertOpen();
+    assertKey(key);
     this.#readThrough.forget(key);
     return this.#writer.setAsync(key, value, options);
   }
@@ -158,7 +160,13 @@ export class Cache<V = unknown> {
   fetch(key: Key, loader: Loader<V>, options?: FetchOptions): Promise<V | undefined>;
   async fetch(key: Key, loader: Loader<V>, options?: FetchOptions): Promise<V | undefined> {
     this.#core.assertOpen();
-    return this.#readThrough.fetch(key, loader, resolveFetchOptions(options, this.#core.config));
+    return this.#fetch(key, loader, resolveFetchOptions(options, this.#core.config));
+  }
+
+  #fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
+    // A forced load looks for no entry first, where a wrong key would be noticed.
+    if (options.forceRefresh) assertKey(key);
+    return this.#readThrough.fetch(key, loader, options);
   }
 
   /** A function that remembers its results: `fetch` with `fn` as the loader. */
@@ -173,7 +181,7 @@ export class Cache<V = unknown> {
     const resolved = resolveFetchOptions(rest, this.#core.config);
     return async (...args) => {
       this.#core.assertOpen();
-      return this.#readThrough.fetch(key(...args), () => fn(...args), resolved);
+      return this.#fetch(key(...args), () => fn(...args), resolved);
     };
   }
 
