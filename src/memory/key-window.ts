@@ -23,6 +23,8 @@ export class KeyWindow {
   readonly #encoder = new TextEncoder();
   /** Byte offset in shared memory of the key last written. */
   at: number;
+  /** Called when a long key finds no segment: true if it made room. A key that cannot be written cannot be deleted. */
+  makeRoom: () => boolean = () => false;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -31,6 +33,11 @@ export class KeyWindow {
     this.#scratch = kernel.block + at.threadKeyScratch;
     this.#scratchView = this.#u8.subarray(this.#scratch, this.#scratch + at.keyScratchSize);
     this.at = this.#scratch;
+  }
+
+  /** Does the key last written stand at the free end of the open segment? The next reserve may lay a record over it. */
+  get isStaged(): boolean {
+    return this.at !== this.#scratch;
   }
 
   /** Writes a key's bytes at `this.at` and answers how many there are, or keyTooLong or noKeyRoom.
@@ -82,7 +89,10 @@ export class KeyWindow {
   #stage(bytes: Uint8Array): number {
     const { segmentBytes } = this.#kernel.geometry;
     if (bytes.length + recordHeaderSize > segmentBytes) return keyTooLong;
-    const place = this.#kernel.verbs.stage(bytes.length, at.poolSmall, 1) >>> 0;
+    let place = this.#kernel.verbs.stage(bytes.length, at.poolSmall, 1) >>> 0;
+    if (place === 0 && this.makeRoom()) {
+      place = this.#kernel.verbs.stage(bytes.length, at.poolSmall, 1) >>> 0;
+    }
     if (place === 0) return noKeyRoom;
     this.#u8.set(bytes, place);
     this.at = place;

@@ -83,6 +83,7 @@ export class MemoryStore {
   connect(kill: Killer, assist: () => boolean): void {
     this.#kill = kill;
     this.#assist = assist;
+    this.keys.makeRoom = assist;
   }
 
   /** Looks a key up and copies its record into `record`. `touch` counts the hit for eviction. A record that is larger
@@ -187,8 +188,8 @@ export class MemoryStore {
     let flags = fields.flags | this.#writeExtension(record + recordHeaderSize, fields);
     if (typeof key !== "string") flags |= flagKeyBytes;
     const keyAt = record + recordHeaderSize + extensionBytes;
-    // A long key was staged where this very record lies now: it is encoded anew rather than moved onto itself.
-    if (keyBytes > at.keyScratchSize) {
+    // A long key was staged where this very record lies now: it is encoded anew, since reserve has written over it.
+    if (this.keys.isStaged) {
       this.#u8.set(typeof key === "string" ? Buffer.from(key, "utf8") : key, keyAt);
     } else {
       this.#u8.copyWithin(keyAt, this.keys.at, this.keys.at + keyBytes);
