@@ -157,7 +157,7 @@ export class EntryReader<V> {
     start: number,
     end: number,
   ): V | undefined {
-    const { codec, config, kernel } = this.#core;
+    const { codec, kernel } = this.#core;
     try {
       let value: unknown;
       if ((flags & flagCompressed) === 0) {
@@ -166,11 +166,16 @@ export class EntryReader<V> {
         const plain = decompress(buffer.subarray(start, end));
         value = codec.decode(codecId, plain, 0, plain.length);
       }
-      return (config.near?.mode === "frozen" ? deepFreeze(value) : value) as V;
+      return this.present(value);
     } catch {
       kernel.count(counter.counterCorruptRecords, 1);
       return undefined;
     }
+  }
+
+  /** A decoded value as a hit gives it. */
+  present(value: unknown): V {
+    return (this.#core.config.near?.mode === "frozen" ? deepFreeze(value) : value) as V;
   }
 
   /** The value from memory or disk, if it is fresh. */

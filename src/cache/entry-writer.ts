@@ -146,7 +146,8 @@ export class EntryWriter<V> {
     const stored = outcome === "stored" ? this.#reader.peek(key, true) : undefined;
     if (stored !== undefined) return { outcome, value: stored.value };
     const copy = Buffer.from(bytes);
-    return { outcome, value: core.codec.decode(lastCodecId, copy, 0, copy.length) as V };
+    const decoded = core.codec.decode(lastCodecId, copy, 0, copy.length);
+    return { outcome, value: this.#reader.present(decoded) };
   }
 
   delete(key: Key): boolean {
