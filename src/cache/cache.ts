@@ -14,6 +14,7 @@ import type { CacheHandle } from "./handle.js";
 import { FillAdapter } from "./fill-adapter.js";
 import type { Owner } from "./owner.js";
 import { ReadThrough } from "./read-through.js";
+import { fsyncOf, signalOf } from "./sole-option.js";
 import { snapshotOf } from "./statistics.js";
 import type { ThreadCore } from "./thread-core.js";
 import { withSignal } from "./with-signal.js";
@@ -78,12 +79,15 @@ export class Cache<V = unknown> {
 
   /** The value from memory or disk, undefined if there is none. Concurrent reads of one key share one disk read. */
   async get(key: Key, options?: { readonly signal?: AbortSignal }): Promise<V | undefined> {
-    if (options?.signal === undefined) return this.#reader.get(key);
-    return withSignal(options.signal, () => this.#reader.get(key));
+    if (options === undefined) return this.#reader.get(key);
+    const signal = signalOf(options);
+    if (signal === undefined) return this.#reader.get(key);
+    return withSignal(signal, () => this.#reader.get(key));
   }
 
   /** The values of those keys that are there, by key. */
   async getMany(keys: Iterable<Key>): Promise<Map<Key, V>> {
+    this.#core.assertOpen();
     const wanted = [...keys];
     const values = await Promise.all(wanted.map((key) => this.#reader.get(key)));
     const found = new Map<Key, V>();
@@ -115,6 +119,7 @@ export class Cache<V = unknown> {
 
   /** `set` for each pair, with the same options; the outcomes in order. */
   setMany(entries: Iterable<readonly [Key, V]>, options?: SetOptions): SetOutcome[] {
+    this.#core.assertOpen();
     const outcomes: SetOutcome[] = [];
     for (const [key, value] of entries) outcomes.push(this.set(key, value, options));
     return outcomes;
@@ -139,6 +144,7 @@ export class Cache<V = unknown> {
 
   /** `delete` for each key; answers how many were there. */
   deleteMany(keys: Iterable<Key>): number {
+    this.#core.assertOpen();
     let deleted = 0;
     for (const key of keys) if (this.delete(key)) deleted += 1;
     return deleted;
@@ -174,6 +180,7 @@ export class Cache<V = unknown> {
     fn: (...args: A) => V | undefined | PromiseLike<V | undefined>,
     options: WrapOptions<A>,
   ): (...args: A) => Promise<V | undefined> {
+    this.#core.assertOpen();
     const { key, ...rest } = options;
     if (typeof fn !== "function" || typeof key !== "function") {
       throw new TypeError("Cannot wrap a function: fn and options.key must be functions");
@@ -190,10 +197,10 @@ export class Cache<V = unknown> {
   async flush(options?: { readonly fsync?: boolean }): Promise<void> {
     const core = this.#core;
     core.assertOpen();
+    const fsync = options !== undefined && fsyncOf(options);
     if (core.tier === null) return;
     const { i32 } = core.kernel.views;
     const ticket = (Atomics.add(i32, at.controlFlushRequested / 4, 1) + 1) | 0;
-    const fsync = options?.fsync === true;
     if (fsync) Atomics.store(i32, at.controlFlushSync / 4, ticket);
     core.kernel.verbs.ring();
     const check = (): void => {
@@ -215,10 +222,11 @@ export class Cache<V = unknown> {
   /** Calls `listener` at each event of this thread's cache; returns a function that ends it. Evictions and expirations
    *  are told in the thread that opened the cache, after the fact, as far as the janitor does them. */
   on<Name extends CacheEventName>(event: Name, listener: CacheListener<Name>): () => void {
+    this.#core.assertOpen();
     return this.#events.on(event, listener);
   }
 
-  /** Ends what `on` began. */
+  /** Ends what `on` began; may be called after `close`, which ended it already. */
   off<Name extends CacheEventName>(event: Name, listener: CacheListener<Name>): void {
     this.#events.off(event, listener);
   }

@@ -16,6 +16,7 @@ import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { type CacheHandle, isHandle } from "./handle.js";
 import { Owner } from "./owner.js";
+import { soleOption } from "./sole-option.js";
 import { ThreadCore } from "./thread-core.js";
 
 /**
@@ -111,6 +112,24 @@ export interface AttachOptions<V> {
   readonly codec?: CustomCodec<V>;
 }
 
+/** Checked before a thread place is taken, which nothing would give back. */
+function attachedCodecOf(given: unknown, config: Config): CustomCodec<unknown> | undefined {
+  if (config.codec !== "custom") {
+    if (given === undefined || given === config.codec) return undefined;
+    throw new TypeError(
+      `Cannot attach to a cache: options.codec is ${describe(given)}; it must be left out, as the cache was opened with codec ${describe(config.codec)}`,
+    );
+  }
+  const codec = customCodecOf(given) as Partial<CustomCodec<unknown>> | null | undefined;
+  const isWhole = typeof codec?.encode === "function" && typeof codec.decode === "function";
+  if (isWhole && codec.name === config.codecName) return codec as CustomCodec<unknown>;
+  const name: unknown = codec?.name;
+  const text = `Cannot attach to a cache: options.codec is ${typeof name === "string" ? `one named ${describe(name)}` : describe(given)}`;
+  throw new TypeError(
+    `${text}; it must be the codec named ${describe(config.codecName)}, with encode() and decode()`,
+  );
+}
+
 /**
  * Attaches this thread to a cache that another thread of the process has opened; takes well under a millisecond. The
  * result has the same methods; its `close` only detaches.
@@ -127,13 +146,8 @@ export function attachCache<V = unknown>(
       `Cannot attach to a cache: the handle is ${describe(handle)}; it must be what cache.handle() returned`,
     );
   }
-  const codec = customCodecOf(options.codec);
   const { config, worker } = handle;
-  if (config.codec === "custom" && codec?.name !== config.codecName) {
-    throw new TypeError(
-      `Cannot attach to a cache: options.codec is ${describe(codec?.name)}; it must be the codec named ${describe(config.codecName)}`,
-    );
-  }
+  const codec = attachedCodecOf(soleOption(options, "codec"), config);
   const kernel = Kernel.attach(worker.module, worker.memory);
   const events = new CacheEvents();
   const core = new ThreadCore(kernel, config, worker, {
