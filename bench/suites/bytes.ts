@@ -13,13 +13,15 @@ const entriesOfPeers = 500_000;
 export const bytes: Suite = {
   name: "bytes",
   about:
-    "Bytes per entry of 5 fields (about 146 bytes of msgpack) and a key of 15 to 19. undercroft: memory of 128 MiB filled " +
-    "until it evicts. all: index, tables and segments in use. resident: growth of the process, heap collected before and after.",
-  cases: ["undercroft", "Map", "lru-cache"],
+    "Bytes per entry of 5 fields (about 146 bytes of msgpack) and a key of 15 to 19. undercroft: memory of 128 MiB, full: " +
+    "twice as many sets as it holds entries; small: with values of 13 bytes, where the index fills first. all: index, tables and segments in use. resident: growth of the process, heap collected before and after.",
+  cases: ["undercroft", "undercroft, small", "Map", "lru-cache"],
   run: async (caseName) => {
     switch (caseName) {
       case "undercroft":
-        return [await undercroftRow()];
+        return [await undercroftRow(caseName, profileOf)];
+      case "undercroft, small":
+        return [await undercroftRow(caseName, (id) => `value ${id + 1_000_000}`)];
       case "Map":
         return [peerRow(new MapPeer())];
       default:
@@ -28,13 +30,13 @@ export const bytes: Suite = {
   },
 };
 
-async function undercroftRow(): Promise<Row> {
+async function undercroftRow(name: string, valueOf: (id: number) => unknown): Promise<Row> {
   const residentBefore = resident();
   const cache = await openCache({ memory: memoryLimit, near: false });
   let id = 0;
-  // Filled past its size, so that what is counted is a full cache at its design load.
-  while (id < 4_000_000 && cache.stats().evictions.memory === 0) {
-    for (const last = id + 4096; id < last; id++) cache.set(keyOf(id), profileOf(id));
+  // Filled with twice as many entries as it holds, so that what is counted is a full cache in its steady state.
+  while (id < 2 * cache.stats().memory.entries + 4096) {
+    for (const last = id + 4096; id < last; id++) cache.set(keyOf(id), valueOf(id));
     await new Promise((resolve) => {
       setImmediate(resolve);
     });
@@ -43,7 +45,7 @@ async function undercroftRow(): Promise<Row> {
   const grown = resident() - residentBefore;
   await cache.close();
   const { entries, indexBytes, bytes, usedBytes } = memory;
-  return row("undercroft", entries, { index: indexBytes, records: bytes, all: usedBytes, grown });
+  return row(name, entries, { index: indexBytes, records: bytes, all: usedBytes, grown });
 }
 
 function peerRow(peer: MapPeer | LruCachePeer): Row {
