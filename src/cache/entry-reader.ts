@@ -7,6 +7,7 @@ import {
   chunkCount,
   chunkKey,
   type Found,
+  type KeyWindow,
   type LargeValue,
   largeValueOf,
   placeChunk,
@@ -15,6 +16,7 @@ import {
 import { flagChunk, flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { FoundValue, Key } from "./fill-store.js";
+import type { NearCache } from "./near-cache.js";
 import type { ThreadCore } from "./thread-core.js";
 
 /** One in this many gets is timed. */
@@ -49,6 +51,9 @@ interface Head {
 export class EntryReader<V> {
   readonly #core: ThreadCore;
   readonly #findNear: (key: number, length: number) => number;
+  readonly #keys: KeyWindow;
+  readonly #near: NearCache | null;
+  readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #nearHits: number;
   readonly #reads = new Map<string, Promise<RecordReader | "memory" | undefined>>();
@@ -57,6 +62,9 @@ export class EntryReader<V> {
   constructor(core: ThreadCore) {
     this.#core = core;
     this.#findNear = core.kernel.verbs.findNear;
+    this.#keys = core.store.keys;
+    this.#near = core.near;
+    this.#i32 = core.kernel.views.i32;
     this.#f64 = core.kernel.views.f64;
     this.#nearHits = (core.kernel.block + at.threadCounters) / 8 + counter.counterNearHits;
   }
@@ -85,19 +93,19 @@ export class EntryReader<V> {
 
   /** As getSync, without counting a miss. */
   #look(key: Key): V | undefined {
-    const core = this.#core;
-    core.assertOpen();
-    const { near, store } = core;
-    const keyBytes = store.keys.write(key);
-    if (near !== null && keyBytes > 0) {
-      const slot = this.#findNear(store.keys.at, keyBytes);
+    if (this.#core.isClosed || this.#i32[at.controlState / 4] !== at.stateOpen) {
+      this.#core.assertOpen();
+    }
+    const keys = this.#keys;
+    const keyBytes = keys.write(key);
+    const near = this.#near;
+    if (near !== null && typeof key === "string" && keyBytes > 0) {
+      const slot = this.#findNear(keys.at, keyBytes);
       if (slot >= 0) {
-        const entry = near.find(slot, key);
-        if (entry !== undefined) {
-          if (entry.expiresMs === Infinity || entry.expiresMs > core.clock.now()) {
-            this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
-            return entry.value as V;
-          }
+        const value = near.find(slot, key);
+        if (value !== undefined) {
+          this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+          return value as V;
         }
       }
     }

@@ -39,9 +39,9 @@ export class ThreadCore {
     this.store = store;
     this.tier = tier;
     this.codec = createCodec(config, options.codec);
-    const keepsValues = config.near !== null && config.near.mode !== "copy";
-    this.near = keepsValues ? new NearCache(kernel, config.near) : null;
     this.clock = clockOf(kernel, handle, options.clock);
+    const keepsValues = config.near !== null && config.near.mode !== "copy";
+    this.near = keepsValues ? new NearCache(kernel, config.near, this.clock) : null;
     this.#i32 = kernel.views.i32;
     this.#histograms = (kernel.block + at.threadHistograms) / 4;
   }

@@ -1,4 +1,4 @@
-export { keyTooLong, noKeyRoom } from "./key-window.js";
+export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 export {
   chunkCount,
   chunkKey,
