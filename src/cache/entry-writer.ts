@@ -124,6 +124,10 @@ export class EntryWriter<V> {
       // A later write won: this value was stored and replaced, as far as anybody can tell.
       core.kernel.count(counter.counterFillsOvertaken, 1);
       return "stored";
+    } catch (error) {
+      // A worker that ended because the cache was closed is no fault of the worker.
+      core.assertOpen();
+      throw error;
     } finally {
       core.kernel.verbs.endFlight(flight);
     }
