@@ -26,7 +26,7 @@ export interface KernelVerbs {
     flight: number,
   ) => number;
   readonly remove: (key: number, length: number) => number;
-  readonly evictUnlocked: (key: number, length: number) => void;
+  readonly evictUnlocked: (key: number, length: number) => number;
   readonly clear: () => number;
   readonly tick: (now: number) => void;
   readonly ring: () => void;

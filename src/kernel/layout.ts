@@ -9,11 +9,13 @@
 //     ├ disk segment table 64 bytes a disk segment
 //     ├ index              64-byte buckets
 //     ├ memory segments    a log of records (record/layout.ts), each segment `segmentBytes` long
-//     └ slack              64 KiB, so that a reader that follows a torn length stays inside the memory
+//     └ slack              128 KiB, so that a reader that follows a torn length stays inside the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
 export const kernelLayoutVersion = 1;
 export const pageSize = 65536;
+/** More than the largest header, extension and key together: 24 + 2,040 + 65,536 bytes. */
+export const slackPages = 2;
 export const cacheLineSize = 64;
 
 // ── Control block. Offsets from 0. ──────────────────────────────────────────────────────────────────────────────────
@@ -81,7 +83,7 @@ export const stateClosed = 3;
 export const threadTable = 4096;
 export const threadsMax = 64;
 export const threadBlockSize = 4096;
-/** u32: 0 free, else the incarnation of the thread that holds the block (odd while attached). */
+/** u32: 0 free, 1 held by a thread. */
 export const threadState = 0;
 export const threadIncarnation = 4; // u32, grows at each claim
 export const threadOpenSegment = 8; // u32: small-log segment + 1 this thread appends to, 0 = none
@@ -133,7 +135,7 @@ export const segmentTable = 299008; // flightTable + flightsMax * flightSize
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;
-/** u32: free → open → sealed → evicting → free, each step one CAS. */
+/** u32: free → open → sealed → evicting → free, or evicting → blocked → sealed. Taking and claiming are a CAS. */
 export const segmentState = 0;
 export const segmentGeneration = 4; // u32, added to at each reuse; its low 15 bits stand in the slots
 export const segmentOwner = 8; // u32 thread + 1 while open
@@ -143,10 +145,13 @@ export const segmentFlushedOffset = 20; // u32: everything before it is on disk 
 export const segmentSealOrder = 24; // f64: sequence when sealed, so that logs are read oldest first
 export const segmentMaxExpires = 32; // f64: newest expiry in it, Infinity when a record never expires
 export const segmentMaxSequence = 40; // f64
+export const segmentBlocker = 48; // u32: while blocked, the bucket whose lock could not be had
 export const segmentFree = 0;
 export const segmentOpen = 1;
 export const segmentSealed = 2;
 export const segmentEvicting = 3;
+/** Its eviction could not visit a record; sweep makes it sealed again when that bucket's lock is free. */
+export const segmentBlocked = 4;
 export const poolSmall = 0;
 export const poolMain = 1;
 /** Segment numbers are 12 bits and offsets 17 bits of 8 bytes in a slot. */

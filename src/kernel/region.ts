@@ -66,7 +66,8 @@ export function divide(request: GeometryRequest): Geometry {
     at.cacheLineSize,
   );
   const segmentBase = alignUp(bucketBase + bucketCount * at.bucketSize, 4 * KiB);
-  const room = request.memoryBytes - segmentBase;
+  const most = 4096 * MiB - at.slackPages * at.pageSize;
+  const room = Math.min(request.memoryBytes, most) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
   assert(segmentCount >= 8, "a budget holds at least eight segments");
   return {
@@ -89,10 +90,10 @@ export function createRegion(
   seed: bigint,
   createdBaseMs: number,
 ): WebAssembly.Memory {
-  const pages = Math.ceil(geometry.totalBytes / at.pageSize) + 1;
+  const pages = Math.ceil(geometry.totalBytes / at.pageSize) + at.slackPages;
+  assert(pages * at.pageSize <= 4096 * MiB, "one memory is at most 4 GiB");
   const size = { initial: pages, maximum: pages, shared: true };
   const memory = new WebAssembly.Memory(size);
-  assert(pages * at.pageSize <= 4096 * MiB, "one memory is at most 4 GiB");
   const words = new Uint32Array(memory.buffer);
   words[at.controlSegmentBytes / 4] = geometry.segmentBytes;
   words[at.controlSegmentCount / 4] = geometry.segmentCount;

@@ -236,12 +236,20 @@ export class MemoryStore {
     if (keyBytes < 0) return false;
     const answer = this.#verbs.remove(this.keys.at, keyBytes);
     if (answer === at.answerBusy) {
-      this.#verbs.evictUnlocked(this.keys.at, keyBytes);
+      this.#removeUnlocked(keyBytes);
       return true;
     }
     this.#killAnnounced();
     if (answer !== at.answerDone) return false;
     return true;
+  }
+
+  /** For a key whose lock cannot be had. A key has a slot in memory or one on disk, and others may write it meanwhile. */
+  #removeUnlocked(keyBytes: number): void {
+    for (let turn = 0; turn < at.readRetriesMax; turn++) {
+      if (this.#verbs.evictUnlocked(this.keys.at, keyBytes) !== at.answerDone) return;
+      this.#killAnnounced();
+    }
   }
 
   /** Drops the disk entry that the last lookup found, if its slot is unchanged: it was damaged or another key's. */

@@ -1,6 +1,7 @@
 // A bucket's lock and the search for a key's slot under it. Called by the verbs in entries.ts and moves.ts.
 // Invariant: whoever changes a slot holds the lock of the home bucket of the slot's entry, and changes it by one CAS.
-// Only a hit's frequency mark is set without the lock, by a CAS that gives up when it loses.
+// Two changes are made without the lock: a hit's frequency mark, by a CAS that gives up when it loses, and the last resort
+// evictUnlocked, which empties a slot. So every change under the lock compares with the word that was looked at.
 import * as at from "../layout";
 import { counterLockTimeouts, counterLockWaits } from "../../stats/counters";
 import { block, bucketBase, count, diskSegmentUnits, diskTableBase, ownerWord } from "./geometry";
@@ -65,31 +66,30 @@ export function diskEntryOf(location: u64): usize {
   return diskTableBase + <usize>diskSegmentOf(location) * at.diskEntrySize;
 }
 
-/** After locate: a slot of the key's class that names a disk location, which may be the key's; 0 = none. */
-export let locatedDisk: usize = 0;
+/** After a search: the slot found, 0 = none, and its word when it was looked at. */
 export let located: usize = 0;
+export let locatedWord: u64 = 0;
 
+/** True if the key's memory slot is here; a disk slot of the key's class is kept as second best. */
 function locateIn(bucket: usize, pattern: u64, key: usize, length: u32): bool {
   for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
     const word = atomic.load<u64>(slot);
     if ((word & classBits) != pattern) continue;
-    if (isDisk(word)) {
-      locatedDisk = slot;
-      continue;
+    if (!isDisk(word)) {
+      const record = <usize>recordOf(word);
+      if (keyLengthOf(record) != length || !sameKey(keyOf(record), key, length)) continue;
     }
-    const record = <usize>recordOf(word);
-    if (keyLengthOf(record) == length && sameKey(keyOf(record), key, length)) {
-      located = slot;
-      return true;
-    }
+    located = slot;
+    locatedWord = word;
+    if (!isDisk(word)) return true;
   }
   return false;
 }
 
-/** Finds the key's slot. Call with the home lock held. Sets `located` (memory) and `locatedDisk`. */
+/** Finds the key's memory slot, or else a slot of its class that names a disk location, which may be the key's. Call with
+ *  the home lock held. Sets `located` and `locatedWord`. */
 export function locate(home: u32, fingerprint: u64, key: usize, length: u32): void {
   located = 0;
-  locatedDisk = 0;
   const bucket = bucketAt(home);
   const pattern = fingerprint << at.slotFingerprintShift;
   if (locateIn(bucket, pattern, key, length)) return;
@@ -97,44 +97,41 @@ export function locate(home: u32, fingerprint: u64, key: usize, length: u32): vo
   locateIn(bucketAt(otherOf(home, fingerprint)), pattern | displacedBit, key, length);
 }
 
-/** The slot of the key's class that names exactly this location in this tier; 0 = none. */
+/** The first slot of a home's entries whose word under the mask is as wanted; the displaced bit is added here. */
+function search(home: u32, fingerprint: u64, mask: u64, wanted: u64): usize {
+  let bucket = bucketAt(home);
+  let pattern = wanted;
+  while (true) {
+    for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if ((word & mask) != pattern) continue;
+      locatedWord = word;
+      return slot;
+    }
+    if (pattern & displacedBit || atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return 0;
+    bucket = bucketAt(otherOf(home, fingerprint));
+    pattern |= displacedBit;
+  }
+}
+
+/** The slot of the key's class that names exactly this location in this tier; 0 = none. Sets `locatedWord`. */
 export function locateLocation(home: u32, fingerprint: u64, tier: u64, location: u64): usize {
   const wanted = (fingerprint << at.slotFingerprintShift) | tier | location;
-  const mask = classBits | diskBit | locationBits;
-  let bucket = bucketAt(home);
-  for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
-    if ((atomic.load<u64>(slot) & mask) == wanted) return slot;
-  }
-  if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return 0;
-  bucket = bucketAt(otherOf(home, fingerprint));
-  for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
-    if ((atomic.load<u64>(slot) & mask) == (wanted | displacedBit)) return slot;
-  }
-  return 0;
+  return search(home, fingerprint, classBits | diskBit | locationBits, wanted);
 }
 
-/** Any disk slot of the key's class; 0 = none. */
+/** Any disk slot of the key's class; 0 = none. Sets `locatedWord`. */
 export function locateDiskClass(home: u32, fingerprint: u64): usize {
-  const pattern = (fingerprint << at.slotFingerprintShift) | diskBit;
-  const mask = classBits | diskBit;
-  let bucket = bucketAt(home);
-  for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
-    if ((atomic.load<u64>(slot) & mask) == pattern) return slot;
-  }
-  if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return 0;
-  bucket = bucketAt(otherOf(home, fingerprint));
-  for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
-    if ((atomic.load<u64>(slot) & mask) == (pattern | displacedBit)) return slot;
-  }
-  return 0;
+  return search(home, fingerprint, classBits | diskBit, (fingerprint << at.slotFingerprintShift) | diskBit);
 }
 
-/** Puts a new word (whose class, tier and location count) in place of what the slot names now; returns what it was.
- *  Only a reader's frequency mark can come between, so the loop ends. */
-export function exchange(slot: usize, word: u64): u64 {
+/** Puts `word` in place of what the slot named when `old` was its word; false if that was taken away (evictUnlocked).
+ *  Otherwise only a reader's frequency mark can come between, so the loop ends. */
+export function replace(slot: usize, old: u64, word: u64): bool {
   while (true) {
     const seen = atomic.load<u64>(slot);
-    if (atomic.cmpxchg<u64>(slot, seen, word) == seen) return seen;
+    if (!sameButFrequency(seen, old)) return false;
+    if (atomic.cmpxchg<u64>(slot, seen, word) == seen) return true;
   }
 }
 
@@ -175,4 +172,10 @@ export function sameButFrequency(left: u64, right: u64): bool {
 export function announceKill(place: u32, location: u64): void {
   atomic.store<u32>(block + (place << 2), diskSegmentOf(location) + 1, at.threadKilling0);
   store<f64>(block + (place << 3), <f64>location, at.resultKill0);
+}
+
+/** Takes an announcement back: the slot was not changed, so nothing was killed. */
+export function retractKill(place: u32): void {
+  store<f64>(block + (place << 3), 0, at.resultKill0);
+  atomic.store<u32>(block + (place << 2), 0, at.threadKilling0);
 }

@@ -10,11 +10,12 @@ import {
   bucketAt,
   claim,
   diskEntryOf,
-  exchange,
   located,
-  locatedDisk,
+  locatedWord,
   locate,
   lock,
+  replace,
+  retractKill,
   sameButFrequency,
   slotAt,
   slotNumber,
@@ -172,15 +173,22 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
 
 /** Takes what a slot named out of the counts of its tier. */
 export function discount(word: u64): void {
-  if (isDisk(word)) {
-    if (isClearedOnDisk(word)) return;
-    count(counter.counterDiskEntries, -1);
-    return;
-  }
-  const record = <usize>recordOf(word);
-  if (sequenceOf(record) <= clearEpoch()) return;
+  if (isCleared(word)) return;
+  if (isDisk(word)) discountDisk();
+  else discountMemory(recordSizeOf(recordOf(word)));
+}
+
+function isCleared(word: u64): bool {
+  return isDisk(word) ? isClearedOnDisk(word) : sequenceOf(recordOf(word)) <= clearEpoch();
+}
+
+function discountDisk(): void {
+  count(counter.counterDiskEntries, -1);
+}
+
+function discountMemory(size: u32): void {
   count(counter.counterMemoryEntries, -1);
-  count(counter.counterMemoryBytes, -(<f64>((recordSizeOf(record) + 7) & ~7)));
+  count(counter.counterMemoryBytes, -(<f64>((size + 7) & ~7)));
 }
 
 /** Where on disk what a slot names stands, 0 = nowhere. */
@@ -196,6 +204,11 @@ function evictFor(bucket: u32, word: u64): usize {
     for (let tier = 1; tier >= 0; tier--) {
       for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
         const victim = atomic.load<u64>(slot);
+        if (victim == 0) {
+          // Emptied since the bucket was found full, by the owner of a displaced entry.
+          if (atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;
+          continue;
+        }
         if (<i32>frequencyOf(victim) != frequency || <i32>isDisk(victim) != tier) continue;
         const victimHome = homeOfSlot(bucket, victim);
         // A second lock is only tried, never waited for, so two writers cannot wait for each other.
@@ -260,36 +273,53 @@ export function publish(
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
+  // The sequence first: a clear that this look does not see yet takes a newer one, and hides the record (clear, mod.ts).
+  const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
   if (flight != 0 && isOvertaken(flight - 1)) {
     unlock(bucketAt(home));
     return at.answerOvertaken;
   }
-  const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
   writeHeader(record, keyLength, codec, flags, units, created, sequence);
   noteRecord(record, sequence);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, keyLength);
-  let slot = located != 0 ? located : locatedDisk;
+  let slot = located;
   if (slot != 0) {
-    const old = atomic.load<u64>(slot);
+    const old = locatedWord;
     const copy = diskCopyOf(old);
     if (copy != 0) announceKill(0, copy);
-    discount(old);
-    exchange(slot, word | (old & displacedBit));
-  } else {
-    slot = insert(home, fingerprint, word);
+    if (replace(slot, old, word | (old & displacedBit))) {
+      discount(old);
+    } else {
+      retractKill(0);
+      slot = 0;
+    }
   }
+  if (slot == 0) slot = insert(home, fingerprint, word);
   let answer = at.answerBusy;
   if (slot != 0) {
     count(counter.counterMemoryEntries, 1);
     count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
     answer = at.answerDone;
+    // A delete that could not have this lock overtook the flight, and may have looked before the slot was there.
+    if (flight != 0 && isOvertaken(flight - 1)) {
+      withdraw(home, slot, word);
+      answer = at.answerOvertaken;
+    }
   }
   invalidateFlights(hash);
   unlock(bucketAt(home));
   store<f64>(block, <f64>sequence, at.resultSequence);
   store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
   return answer;
+}
+
+/** Takes back what publish has just put in a slot. */
+function withdraw(home: u32, slot: usize, word: u64): void {
+  const own = atomic.load<u64>(slot);
+  if (((own ^ word) & locationBits) != 0 || isDisk(own) || !replace(slot, own, 0)) return;
+  discount(own);
+  if (own & displacedBit) addDisplaced(home, -1);
 }
 
 /** Removes the key. answerDone if it was there (for a disk entry: if the index says so), answerGone if not. */
@@ -302,36 +332,56 @@ export function remove(key: u32, length: u32): i32 {
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
   locate(home, fingerprint, key, length);
-  const slot = located != 0 ? located : locatedDisk;
   let answer = at.answerGone;
-  if (slot != 0) {
-    const old = atomic.load<u64>(slot);
+  if (located != 0) {
+    const old = locatedWord;
     const copy = diskCopyOf(old);
-    const cleared = isDisk(old) ? isClearedOnDisk(old) : sequenceOf(recordOf(old)) <= clearEpoch();
+    const cleared = isCleared(old);
+    const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
     if (copy != 0) announceKill(0, copy);
-    if (!cleared) {
-      discount(old);
-      const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
-      store<f64>(block, expires, at.resultExpires);
-      answer = at.answerDone;
+    if (replace(located, old, 0)) {
+      if (old & displacedBit) addDisplaced(home, -1);
+      if (!cleared) {
+        discount(old);
+        store<f64>(block, expires, at.resultExpires);
+        answer = at.answerDone;
+      }
+    } else {
+      retractKill(0);
     }
-    exchange(slot, 0);
-    if (old & displacedBit) addDisplaced(home, -1);
   }
   invalidateFlights(hash);
   unlock(bucketAt(home));
   return answer;
 }
 
-/** Last resort when a key's lock cannot be had: takes its slots away without it, so that no older value is read.
- *  The bucket's displaced count then stands too high, which costs searches a line, never an entry. */
-export function evictUnlocked(key: u32, length: u32): void {
+/** Last resort when a key's lock cannot be had: takes a slot of the key away without it, so that no older value is read.
+ *  Answers answerDone when it took one, whose disk copy is in kill0 and must be marked dead before the next call, and
+ *  answerGone when there is none left. The bucket's displaced count then stands too high, which costs searches a line,
+ *  never an entry. */
+export function evictUnlocked(key: u32, length: u32): i32 {
+  // First the flights: a fill looks once more after its slot has changed, so it sees this or its slot is found below.
+  invalidateFlights(xxh64(key, length, seed));
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
+    store<f64>(block, 0, at.resultKill0);
     const found = find(key, length, 0);
-    if (found == at.answerMiss) return;
+    if (found == at.answerMiss) return at.answerGone;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
     const word = atomic.load<u64>(slot);
-    const low = load<u64>(block, at.resultSlotLow);
-    if (sameButFrequency(word, low)) atomic.cmpxchg<u64>(slot, word, 0);
+    if (!sameButFrequency(word, load<u64>(block, at.resultSlotLow))) continue;
+    // Read before the slot lets go of the record: without the lock nothing holds its segment afterwards.
+    const copy = diskCopyOf(word);
+    const cleared = isCleared(word);
+    const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
+    if (copy != 0) announceKill(0, copy);
+    if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
+      if (!cleared) {
+        if (isDisk(word)) discountDisk();
+        else discountMemory(size);
+      }
+      return at.answerDone;
+    }
+    retractKill(0);
   }
+  return at.answerGone;
 }

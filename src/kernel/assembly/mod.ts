@@ -35,8 +35,8 @@ export {
   sweep,
 } from "./moves";
 
-/** Empties the cache in O(1): every record up to this moment's sequence is gone. Answers that sequence. */
-export function clear(): f64 {
+/** Takes a sequence and hides every record up to it; answers it. */
+function raiseClearEpoch(): u64 {
   const epoch = atomic.add<u64>(at.controlSequence, 1) + 1;
   let seen = clearEpoch();
   while (seen < epoch) {
@@ -44,6 +44,15 @@ export function clear(): f64 {
     if (was == seen) break;
     seen = was;
   }
+  return epoch;
+}
+
+/** Empties the cache in O(1): every record up to this moment's sequence is gone. Answers that sequence. Twice, for the
+ *  fills: after the first epoch stands, each fill that looks is overtaken; one that looked before it stood has taken
+ *  its sequence before that, so the second epoch is above it. */
+export function clear(): f64 {
+  raiseClearEpoch();
+  const epoch = raiseClearEpoch();
   atomic.add<u32>(at.controlNearEpoch, 1);
   count(counterClears, 1);
   return <f64>epoch;

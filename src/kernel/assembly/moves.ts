@@ -9,17 +9,19 @@ import {
   announceKill,
   bucketAt,
   diskEntryOf,
-  exchange,
+  locatedWord,
   locateDiskClass,
   locateLocation,
   lock,
+  replace,
+  retractKill,
   slotAt,
   unlock,
 } from "./bucket";
 import { discount, insert, isClearedOnDisk } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
 import { deadlineOf, durableOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
-import { noteRecord, reserve } from "./segments";
+import { noteMissedLock, noteRecord, reserve, unblockSegments } from "./segments";
 import {
   diskBit,
   displacedBit,
@@ -45,10 +47,14 @@ function setHash(hash: u64): void {
   fingerprint = fingerprintOf(hash);
 }
 
-/** Locks the record's key and finds the slot that names the record. 0: it is dead, and the lock is released. */
+/** Locks the record's key and finds the slot that names the record, its word in locatedWord. 0: the record is dead, or
+ *  the lock could not be had (noteMissedLock); no lock is held then. */
 function lockRecord(record: u32): usize {
   setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
-  if (!lock(bucketAt(home))) return 0;
+  if (!lock(bucketAt(home))) {
+    noteMissedLock(home);
+    return 0;
+  }
   const slot = locateLocation(home, fingerprint, 0, locationOf(record));
   if (slot != 0) return slot;
   unlock(bucketAt(home));
@@ -60,7 +66,7 @@ export function frequencyOfRecord(record: u32): i32 {
   if (sequenceOf(record) == 0) return at.answerMiss;
   const slot = lockRecord(record);
   if (slot == 0) return at.answerMiss;
-  const frequency = <i32>frequencyOf(atomic.load<u64>(slot));
+  const frequency = <i32>frequencyOf(locatedWord);
   unlock(bucketAt(home));
   return sequenceOf(record) <= clearEpoch() ? at.answerMiss : frequency;
 }
@@ -84,6 +90,7 @@ export function moveToMain(record: u32, frequency: u32): i32 {
   if (copy == 0) return at.answerNoRoom;
   const slot = lockRecord(record);
   if (slot == 0) return at.answerGone;
+  const old = locatedWord;
   const sequence = sequenceOf(record);
   // The copy's sequence is written last, so that a walker takes it for unpublished until it is whole.
   memory.copy(copy + 16, record + 16, size - 16);
@@ -91,16 +98,18 @@ export function moveToMain(record: u32, frequency: u32): i32 {
   atomic.store<u64>(copy, load<u64>(record, 8), 8);
   noteRecord(copy, sequence);
   const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
-  exchange(slot, word | (atomic.load<u64>(slot) & displacedBit) | locationOf(copy));
-  count(counter.counterMovesToMain, 1);
+  const moved = replace(slot, old, word | (old & displacedBit) | locationOf(copy));
+  if (moved) count(counter.counterMovesToMain, 1);
   unlock(bucketAt(home));
-  return at.answerDone;
+  return moved ? at.answerDone : at.answerGone;
 }
 
-function emptySlot(slot: usize): void {
-  const old = exchange(slot, 0);
+/** Empties a slot that shows `old`; false if that was taken away meanwhile. */
+function emptySlot(slot: usize, old: u64): bool {
+  if (!replace(slot, old, 0)) return false;
   discount(old);
   if (old & displacedBit) addDisplaced(home, -1);
+  return true;
 }
 
 /** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerGone: dead already,
@@ -110,24 +119,24 @@ export function demote(record: u32): i32 {
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
   if (slot == 0) return at.answerGone;
+  const old = locatedWord;
   const copy = durableOf(record);
-  let answer = at.answerMiss;
+  let answer = at.answerGone;
   if (copy != 0 && sequenceOf(record) > clearEpoch()) {
     const rival = locateDiskClass(home, fingerprint);
     if (rival != 0) {
-      const location = atomic.load<u64>(rival) & locationBits;
-      announceKill(0, location);
-      emptySlot(rival);
-      count(counter.counterEvictionsIndex, 1);
+      announceKill(0, locatedWord & locationBits);
+      if (emptySlot(rival, locatedWord)) count(counter.counterEvictionsIndex, 1);
+      else retractKill(0);
     }
-    const old = atomic.load<u64>(slot);
-    discount(old);
-    exchange(slot, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy);
-    count(counter.counterDiskEntries, 1);
-    count(counter.counterDemotions, 1);
-    answer = at.answerDone;
-  } else {
-    emptySlot(slot);
+    if (replace(slot, old, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy)) {
+      discount(old);
+      count(counter.counterDiskEntries, 1);
+      count(counter.counterDemotions, 1);
+      answer = at.answerDone;
+    }
+  } else if (emptySlot(slot, old)) {
+    answer = at.answerMiss;
   }
   unlock(bucketAt(home));
   return answer;
@@ -141,7 +150,7 @@ export function dropRecord(record: u32): i32 {
   if (slot == 0) return at.answerGone;
   const copy = durableOf(record);
   if (copy != 0) announceKill(0, copy);
-  emptySlot(slot);
+  emptySlot(slot, locatedWord);
   unlock(bucketAt(home));
   return at.answerDone;
 }
@@ -159,17 +168,17 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && sequence > clearEpoch()) {
     setDurable(record, old & locationBits);
     noteRecord(record, sequence);
-    discount(old);
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
-    exchange(slot, word | (old & displacedBit) | locationOf(record));
-    count(counter.counterMemoryEntries, 1);
-    count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
-    count(counter.counterPromotions, 1);
-    answer = at.answerDone;
-  } else {
-    // Walkers must not take the abandoned copy for a published record.
-    store<u64>(record, 0, 8);
+    if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
+      discount(old);
+      count(counter.counterMemoryEntries, 1);
+      count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
+      count(counter.counterPromotions, 1);
+      answer = at.answerDone;
+    }
   }
+  // Walkers must not take the abandoned copy for a published record.
+  if (answer != at.answerDone) store<u64>(record, 0, 8);
   unlock(bucketAt(home));
   return answer;
 }
@@ -183,11 +192,10 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
   const slot = locateLocation(home, fingerprint, diskBit, <u64>location);
   let answer = at.answerGone;
   if (slot != 0) {
-    const word = atomic.load<u64>(slot);
+    const word = locatedWord;
     if (force == 0 && frequencyOf(word) != 0 && !isClearedOnDisk(word)) {
       answer = at.answerHit;
-    } else {
-      emptySlot(slot);
+    } else if (emptySlot(slot, word)) {
       answer = at.answerDone;
     }
   } else {
@@ -222,13 +230,13 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
   if (!lock(bucketAt(home))) return at.answerBusy;
   const slot = locateLocation(home, fingerprint, diskBit, <u64>from);
   if (slot != 0) {
-    const old = atomic.load<u64>(slot);
+    const old = locatedWord;
     const word = (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | <u64>to;
     const frequency = frequencyOf(old);
-    exchange(slot, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
-    count(counter.counterReinsertions, 1);
+    const moved = replace(slot, old, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
+    if (moved) count(counter.counterReinsertions, 1);
     unlock(bucketAt(home));
-    return at.answerDone;
+    return moved ? at.answerDone : at.answerGone;
   }
   const record = locateCopy(<u64>from);
   if (record != 0) setDurable(record, <u64>to);
@@ -268,15 +276,17 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   const same = now != 0 && ((now ^ seen) & (locationBits | diskBit)) == 0;
   if (same) {
     if (isDisk(now)) announceKill(0, now & locationBits);
-    emptySlot(slot);
+    emptySlot(slot, now);
   }
   unlock(bucketAt(home));
   return same ? at.answerDone : at.answerGone;
 }
 
 /** Removes cleared and expired memory entries, and cleared disk entries, of `buckets` buckets from `from` on; answers
- *  how many expired entries went. Expired means past the last moment it could serve anybody. */
+ *  how many expired entries went. Expired means past the last moment it could serve anybody. Each turn of the index also
+ *  gives back segments whose eviction met a lock that is free by now. */
 export function sweep(from: u32, buckets: u32, now: f64): u32 {
+  if (from == 0) unblockSegments();
   let expired: u32 = 0;
   const end = min<u32>(from + buckets, bucketCount);
   for (let bucket = from; bucket < end; bucket++) {
@@ -289,15 +299,14 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
       const held = atomic.load<u64>(slot);
       if (held != 0 && ((held ^ word) & ~((<u64>3) << at.slotFrequencyShift)) == 0) {
         if (isDisk(held)) {
-          if (isClearedOnDisk(held)) emptySlot(slot);
+          if (isClearedOnDisk(held)) emptySlot(slot, held);
         } else {
           const record = <usize>recordOf(held);
           const deadline = deadlineOf(record);
           if (sequenceOf(record) <= clearEpoch()) {
-            emptySlot(slot);
+            emptySlot(slot, held);
           } else if (deadline != 0 && deadline <= now) {
-            emptySlot(slot);
-            expired += 1;
+            if (emptySlot(slot, held)) expired += 1;
           }
         }
       }
@@ -321,8 +330,7 @@ export function dropUnits(first: f64, end: f64): u32 {
       home = homeOfSlot(bucket, word);
       if (!lock(bucketAt(home))) continue;
       if (atomic.load<u64>(slot) == word) {
-        emptySlot(slot);
-        dropped += 1;
+        if (emptySlot(slot, word)) dropped += 1;
       }
       unlock(bucketAt(home));
     }

@@ -5,6 +5,7 @@ import * as rec from "../../record/layout";
 import { counterSegmentsSealed } from "../../stats/counters";
 import {
   block,
+  bucketBase,
   count,
   ownerId,
   reserveSegments,
@@ -115,8 +116,17 @@ export function noteRecord(record: usize, sequence: u64): void {
   store<f64>(entry, max<f64>(load<f64>(entry, at.segmentMaxSequence), <f64>sequence), at.segmentMaxSequence);
 }
 
+let missedLock: u32 = 0;
+
+/** A record could not be visited, since its bucket's lock could not be had. A slot may still name it then, and a writer
+ *  may still read its header, so the segment being emptied must not be freed. */
+export function noteMissedLock(bucket: u32): void {
+  missedLock = bucket + 1;
+}
+
 /** Claims a sealed segment for eviction; 1 if this thread got it. */
 export function claimSegment(segment: u32): u32 {
+  missedLock = 0;
   return atomic.cmpxchg<u32>(segmentEntry(segment), at.segmentSealed, at.segmentEvicting) == at.segmentSealed ? 1 : 0;
 }
 
@@ -125,14 +135,30 @@ export function unclaimSegment(segment: u32): void {
   atomic.store<u32>(segmentEntry(segment), at.segmentSealed);
 }
 
-/** Frees a claimed segment whose every slot was changed: first the generation, then the state. */
+/** Frees a claimed segment whose every slot was changed: first the generation, then the state. If a record could not be
+ *  visited, the segment is blocked instead, until that bucket's lock is free (sweep). */
 export function freeSegment(segment: u32): void {
   const entry = segmentEntry(segment);
+  if (missedLock != 0) {
+    store<u32>(entry, missedLock - 1, at.segmentBlocker);
+    atomic.store<u32>(entry, at.segmentBlocked);
+    return;
+  }
   const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;
   // The generation's low bits come round: words that near caches still hold could name a new record from here on.
   if ((generation & 0x7fff) == 0) atomic.add<u32>(at.controlNearEpoch, 1);
   atomic.store<u32>(entry, at.segmentFree);
   atomic.add<u32>(at.controlFreeSegments, 1);
+}
+
+/** Makes blocked segments sealed again whose lock is free by now; their eviction begins anew. */
+export function unblockSegments(): void {
+  for (let segment: u32 = 0; segment < segmentCount; segment++) {
+    const entry = segmentEntry(segment);
+    if (atomic.load<u32>(entry) != at.segmentBlocked) continue;
+    const bucket = bucketBase + <usize>load<u32>(entry, at.segmentBlocker) * at.bucketSize;
+    if (atomic.load<u32>(bucket) == 0) atomic.cmpxchg<u32>(entry, at.segmentBlocked, at.segmentSealed);
+  }
 }
 
 export function setFlushed(segment: u32, offset: u32): void {
