@@ -52,9 +52,12 @@ export class Flusher {
     while (offset < end) {
       const record = base + offset;
       const size = this.#header.size(record);
-      // In an open segment its owner may be writing this very record; it is the last one then.
-      if (this.#header.sequence(record) === 0 && !isSealed) break;
+      // No record: the walk would never end, or end in another's.
+      if (size === 0) break;
       const next = offset + ((size + 7) & ~7);
+      // The owner of an open segment reserves and publishes in one go, so only its last record may be under its hands;
+      // one before that was given up (overtaken, or its key's lock could not be had).
+      if (this.#header.sequence(record) === 0 && !isSealed && next >= end) break;
       if (this.#isWanted(record, now)) {
         const location = this.#log.place(size, now);
         // `place` may have written the batch; what it wrote is done with, and a new account begins.

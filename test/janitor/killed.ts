@@ -1,0 +1,75 @@
+// What the janitor's tests share: caches in directories of their own that are gone after each test, and a cache as it
+// would be after a kill -9 at this moment: a copy of the directory, opened anew.
+
+import fs from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect } from "vitest";
+import { type Cache, type CacheOptions, openCache } from "../../dist/src/mod.js";
+
+const caches = new Set<Cache>();
+const directories = new Set<string>();
+
+/** A directory that does not exist yet, removed after the test. */
+export function freshPath(): string {
+  const directory = fs.mkdtempSync(join(tmpdir(), "undercroft-janitor-"));
+  directories.add(directory);
+  return join(directory, "cache");
+}
+
+/** Opens a cache of 2 MiB over 16 MiB of disk that is closed after the test. */
+export async function open(path: string, options: CacheOptions = {}): Promise<Cache> {
+  const cache = await openCache({ memory: "2mb", disk: { path, capacity: "16mb" }, ...options });
+  caches.add(cache);
+  return cache;
+}
+
+/** The cache that a kill of the process at this moment would leave to the next open. */
+export async function afterKill(path: string): Promise<Cache> {
+  const copy = freshPath();
+  fs.cpSync(path, copy, { recursive: true });
+  return open(copy);
+}
+
+/** The descriptors of a cache's files. */
+export function descriptorsOf(cache: Cache): readonly number[] {
+  const { disk } = cache.handle().worker;
+  if (disk === null) throw new Error("the cache has no disk tier");
+  return [...disk.fds, disk.epochsFd];
+}
+
+/** Makes every write through these descriptors fail, as on a disk that the system has made read-only; returns what ends
+ *  that. */
+export function refuseWrites(descriptors: readonly number[]): () => void {
+  for (const fd of descriptors) reopenAs(fd, fs.constants.O_RDONLY);
+  return () => {
+    for (const fd of descriptors) reopenAs(fd, fs.constants.O_RDWR);
+  };
+}
+
+/** Opens the file behind a descriptor in another mode, under the same number: the lowest one is given out first. */
+function reopenAs(fd: number, mode: number): void {
+  const path = fs.readlinkSync(`/proc/self/fd/${fd}`);
+  const others: number[] = [];
+  fs.closeSync(fd);
+  for (let opened = fs.openSync(path, mode); opened !== fd; opened = fs.openSync(path, mode)) {
+    others.push(opened);
+    if (others.length > 100) throw new Error(`descriptor ${fd} was given to somebody else`);
+  }
+  for (const other of others) fs.closeSync(other);
+}
+
+/** Call it once in a test file. */
+export function setUpCaches(): void {
+  afterEach(async () => {
+    await Promise.all(Array.from(caches, (cache) => cache.close()));
+    caches.clear();
+    for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
+    directories.clear();
+  });
+}
+
+/** Waits until `condition` holds; fails after ten seconds. */
+export async function until(condition: () => boolean): Promise<void> {
+  await expect.poll(condition, { interval: 5, timeout: 10_000 }).toBe(true);
+}
