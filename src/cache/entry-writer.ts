@@ -96,7 +96,7 @@ export class EntryWriter<V> {
     if (this.#storeInPool === undefined) {
       return writeValue(core.store, key, bytes, { codecId, ...fields }) as SetOutcome;
     }
-    const moved = movable(bytes);
+    const moved = movable(bytes, value);
     const keyBytes = core.store.keys.write(key);
     core.store.remove(keyBytes);
     core.kernel.verbs.hashKey(core.store.keys.at, Math.max(keyBytes, 0));
@@ -185,13 +185,18 @@ export class EntryWriter<V> {
   }
 }
 
-/** Bytes whose memory may be moved to a worker: a caller's own whole buffer is moved, anything else is copied. */
-function movable(bytes: Uint8Array): Uint8Array {
-  const isWhole =
-    bytes.byteOffset === 0 &&
-    bytes.buffer instanceof ArrayBuffer &&
-    bytes.byteLength === bytes.buffer.byteLength;
-  if (isWhole && !Buffer.isBuffer(bytes)) return bytes;
+/** Bytes that are the task's alone from now on. A caller's own whole buffer is moved, at once, so that what the caller
+ *  does while the task waits for a worker is not stored; anything else, a codec's scratch too, is copied. */
+function movable(bytes: Uint8Array, value: unknown): Uint8Array {
+  const { buffer } = bytes;
+  const isWhole = bytes.byteOffset === 0 && bytes.byteLength === buffer.byteLength;
+  if (bytes === value && isWhole && buffer instanceof ArrayBuffer && !Buffer.isBuffer(bytes)) {
+    try {
+      return new Uint8Array(structuredClone(buffer, { transfer: [buffer] }));
+    } catch {
+      // A buffer that cannot be moved, such as a WebAssembly memory's, is copied.
+    }
+  }
   const copy = new Uint8Array(bytes.length);
   copy.set(bytes);
   return copy;
