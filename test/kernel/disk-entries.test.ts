@@ -1,0 +1,272 @@
+import { describe, expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as counter from "../../dist/src/stats/mod.js";
+import { MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+const unitsPerSegment = MiB / 16;
+
+function open(): Thread {
+  const thread = openThread({ diskSegments: 8 });
+  for (let segment = 0; segment < 8; segment++) {
+    thread.verbs.openDisk(segment, segment, 0, segment + 1, 0);
+    thread.verbs.extendDisk(segment, 4096, 1, Infinity, 2 ** 40);
+  }
+  return thread;
+}
+
+/** Puts an entry and leaves it to a disk copy at this location. */
+function putOnDisk(thread: Thread, key: string, location: number): void {
+  thread.put(key, `value of ${key}`);
+  const { record } = thread.find(key);
+  expect(thread.verbs.assignDurable(record, location)).toBe(at.answerDone);
+  expect(thread.verbs.demote(record)).toBe(at.answerDone);
+}
+
+function halves(hash: bigint): [number, number] {
+  return [Number(hash & 0xffffffffn), Number(hash >> 32n)];
+}
+
+function entries(thread: Thread): { memory: number; disk: number } {
+  return {
+    memory: thread.kernel.total(counter.counterMemoryEntries),
+    disk: thread.kernel.total(counter.counterDiskEntries),
+  };
+}
+
+function kills(thread: Thread): { locations: number[]; announced: number[] } {
+  return {
+    locations: [thread.double(at.resultKill0), thread.double(at.resultKill1)],
+    announced: [thread.word(at.threadKilling0), thread.word(at.threadKilling1)],
+  };
+}
+
+describe("demote()", () => {
+  test("leaves a record to its disk copy, and find() says where", () => {
+    const thread = open();
+    putOnDisk(thread, "a", 3 * unitsPerSegment + 5);
+    const found = thread.find("a");
+    expect(found.answer).toBeLessThanOrEqual(at.answerDisk);
+    expect(found.location).toBe(3 * unitsPerSegment + 5);
+    expect(thread.verbs.validate(found.slot, found.low, found.high)).toBe(1);
+    expect(thread.verbs.findNear(...thread.key("a"))).toBe(at.answerMiss);
+    expect(entries(thread)).toEqual({ memory: 0, disk: 1 });
+  });
+
+  test("drops a record without a copy, and does nothing to a dead one", () => {
+    const thread = open();
+    thread.put("a", "1");
+    const { record } = thread.find("a");
+    expect(thread.verbs.demote(record)).toBe(at.answerMiss);
+    expect(thread.find("a").answer).toBe(at.answerMiss);
+    expect(thread.verbs.demote(record)).toBe(at.answerGone);
+    expect(entries(thread)).toEqual({ memory: 0, disk: 0 });
+  });
+});
+
+describe("a write or delete of what is on disk", () => {
+  test.each(["set", "delete"])("announces the kill of its disk copy: %s", (verb) => {
+    const thread = open();
+    putOnDisk(thread, "a", 2 * unitsPerSegment + 7);
+    if (verb === "set") expect(thread.put("a", "new")).toBe(at.answerDone);
+    else expect(thread.remove("a")).toBe(at.answerDone);
+    expect(kills(thread)).toEqual({
+      locations: [2 * unitsPerSegment + 7, 0],
+      announced: [3, 0],
+    });
+    expect(entries(thread)).toEqual({ memory: verb === "set" ? 1 : 0, disk: 0 });
+  });
+
+  test("announces the copy of a record that is in memory too", () => {
+    const thread = open();
+    thread.put("a", "1");
+    thread.verbs.assignDurable(thread.find("a").record, 9);
+    thread.put("a", "2");
+    expect(kills(thread)).toEqual({ locations: [9, 0], announced: [1, 0] });
+    // The new record has no copy yet.
+    expect(thread.remove("a")).toBe(at.answerDone);
+    expect(thread.double(at.resultKill0)).toBe(0);
+  });
+
+  test("a victim of a full bucket is killed on disk as well", () => {
+    const thread = openThread({ diskSegments: 4, bucketCount: 2 });
+    for (let segment = 0; segment < 4; segment++) {
+      thread.verbs.openDisk(segment, 1, 0, 1, 0);
+      thread.verbs.extendDisk(segment, 4096, 1, Infinity, 2 ** 40);
+    }
+    const keys = Array.from({ length: 300 }, (_, number) => `k${number}`);
+    const locations = new Map<number, string>();
+    let killed = 0;
+    for (const [number, key] of keys.entries()) {
+      thread.put(key, key);
+      const location = thread.double(at.resultKill1);
+      if (location !== 0) {
+        killed += 1;
+        expect(locations.has(location)).toBe(true);
+        expect(thread.find(locations.get(location) as string).location).not.toBe(location);
+        expect(thread.word(at.threadKilling1)).toBe(1);
+      }
+      locations.set(number + 100, key);
+      thread.verbs.assignDurable(thread.find(key).record, number + 100);
+    }
+    expect(killed).toBeGreaterThan(200);
+  });
+});
+
+describe("assignDurable()", () => {
+  test("refuses a dead, a cleared and an unpublished record", () => {
+    const thread = open();
+    thread.put("a", "1");
+    const { record } = thread.find("a");
+    thread.put("a", "2");
+    expect(thread.verbs.assignDurable(record, 5)).toBe(at.answerGone);
+    const newer = thread.find("a").record;
+    thread.verbs.clear();
+    expect(thread.verbs.assignDurable(newer, 5)).toBe(at.answerGone);
+    const unpublished = thread.append("b", "1");
+    expect(thread.verbs.assignDurable(unpublished?.offset ?? 0, 5)).toBe(at.answerGone);
+  });
+});
+
+describe("promote()", () => {
+  test("points an unchanged slot at the copy in memory, with its own sequence", () => {
+    const thread = open();
+    putOnDisk(thread, "a", 77);
+    const { slot, low, high } = thread.find("a");
+    const copy = thread.append("a", "value of a");
+    const record = copy?.offset ?? 0;
+    thread.kernel.views.u8[record + 4] = 0;
+    thread.kernel.views.u8[record + 7] = copy?.flags ?? 0;
+    thread.kernel.views.u8[record + 8] = 1;
+    thread.kernel.views.u8[record + 14] = 1;
+    expect(thread.verbs.promote(record, slot, low, high)).toBe(at.answerDone);
+    expect(thread.get("a")).toBe("value of a");
+    expect(thread.find("a").sequence).toBe(1);
+    expect(entries(thread)).toEqual({ memory: 1, disk: 0 });
+    // It keeps its copy: a write kills it there.
+    thread.put("a", "new");
+    expect(thread.double(at.resultKill0)).toBe(77);
+  });
+
+  test("gives way to a write in between, and leaves a dead record", () => {
+    const thread = open();
+    putOnDisk(thread, "a", 77);
+    const { slot, low, high } = thread.find("a");
+    const record = thread.append("a", "value of a")?.offset ?? 0;
+    thread.kernel.views.u8[record + 8] = 1;
+    thread.kernel.views.u8[record + 14] = 1;
+    thread.put("a", "new");
+    expect(thread.verbs.promote(record, slot, low, high)).toBe(at.answerGone);
+    expect(thread.get("a")).toBe("new");
+    expect(thread.kernel.views.u8[record + 8]).toBe(0);
+  });
+});
+
+describe("reclaim", () => {
+  test("dropDisk() drops what was not hit, keeps what was until it is forced", () => {
+    const thread = open();
+    putOnDisk(thread, "cold", 11);
+    putOnDisk(thread, "warm", 12);
+    const warm = thread.find("warm");
+    thread.verbs.touch(warm.slot, warm.low, warm.high);
+    const drop = (key: string, location: number, force: number): number =>
+      thread.verbs.dropDisk(...halves(thread.hash(key)), location, force);
+    expect(drop("cold", 99, 0)).toBe(at.answerGone);
+    expect(drop("cold", 11, 0)).toBe(at.answerDone);
+    expect(thread.find("cold").answer).toBe(at.answerMiss);
+    expect(drop("warm", 12, 0)).toBe(at.answerHit);
+    expect(thread.find("warm").location).toBe(12);
+    expect(drop("warm", 12, 1)).toBe(at.answerDone);
+    expect(entries(thread)).toEqual({ memory: 0, disk: 0 });
+  });
+
+  test("relocateDisk() moves an entry and takes one hit off", () => {
+    const thread = open();
+    putOnDisk(thread, "a", 11);
+    const found = thread.find("a");
+    for (let hit = 0; hit < 3; hit++) thread.verbs.touch(found.slot, found.low, found.high);
+    const hash = halves(thread.hash("a"));
+    expect(thread.verbs.relocateDisk(...hash, 11, 500)).toBe(at.answerDone);
+    const moved = thread.find("a");
+    expect(moved.location).toBe(500);
+    expect(thread.verbs.touch(moved.slot, moved.low, moved.high)).toBe(2);
+    expect(thread.verbs.validate(found.slot, found.low, found.high)).toBe(0);
+    expect(thread.verbs.relocateDisk(...hash, 11, 600)).toBe(at.answerGone);
+  });
+
+  test("a record that is in memory too is relocated in its header, or forgets the disk", () => {
+    const thread = open();
+    thread.put("a", "1");
+    thread.verbs.assignDurable(thread.find("a").record, 11);
+    const hash = halves(thread.hash("a"));
+    expect(thread.verbs.dropDisk(...hash, 11, 0)).toBe(at.answerHit);
+    expect(thread.verbs.relocateDisk(...hash, 11, 12)).toBe(at.answerDone);
+    expect(thread.verbs.dropDisk(...hash, 11, 1)).toBe(at.answerGone);
+    expect(thread.verbs.dropDisk(...hash, 12, 1)).toBe(at.answerInMemory);
+    expect(thread.get("a")).toBe("1");
+    thread.put("a", "2");
+    expect(thread.double(at.resultKill0)).toBe(0);
+  });
+
+  test("dropUnits() drops the entries of a range of units", () => {
+    const thread = open();
+    for (let number = 0; number < 20; number++) putOnDisk(thread, `key:${number}`, 100 + number);
+    expect(thread.verbs.dropUnits(105, 115)).toBe(10);
+    for (let number = 0; number < 20; number++) {
+      const { answer } = thread.find(`key:${number}`);
+      expect(answer === at.answerMiss, `key:${number}`).toBe(number >= 5 && number < 15);
+    }
+  });
+});
+
+describe("recovery", () => {
+  test("insertRecovered() indexes a class once, and countDisk() counts", () => {
+    const thread = open();
+    const hash = halves(thread.hash("a"));
+    expect(thread.verbs.insertRecovered(...hash, 40)).toBe(at.answerDone);
+    expect(thread.verbs.insertRecovered(...hash, 41)).toBe(at.answerGone);
+    expect(thread.find("a").location).toBe(40);
+    expect(thread.verbs.countDisk()).toBe(1);
+  });
+
+  test("dropSlot() removes an entry that turned out damaged, if it is still that one", () => {
+    const thread = open();
+    putOnDisk(thread, "a", 40);
+    const { slot, low, high } = thread.find("a");
+    thread.verbs.relocateDisk(...halves(thread.hash("a")), 40, 41);
+    expect(thread.verbs.dropSlot(slot, low, high)).toBe(at.answerGone);
+    const moved = thread.find("a");
+    expect(thread.verbs.dropSlot(moved.slot, moved.low, moved.high)).toBe(at.answerDone);
+    expect(thread.double(at.resultKill0)).toBe(41);
+    expect(thread.find("a").answer).toBe(at.answerMiss);
+  });
+});
+
+describe("disk segment table", () => {
+  test("a new life has another generation and no dead marks", () => {
+    const thread = openMemory({ diskSegments: 4 }).thread();
+    const word = (field: number): number =>
+      thread.control(thread.kernel.geometry.diskTable + at.diskEntrySize + field);
+    thread.verbs.openDisk(1, 5, 6, 7, 8);
+    expect(word(at.diskState)).toBe(at.diskOpen);
+    expect([thread.verbs.takeDead(1), thread.verbs.takeDead(1)]).toEqual([0, 1]);
+    const generation = word(at.diskGeneration);
+    thread.verbs.setDiskState(1, at.diskSealed);
+    thread.verbs.openDisk(1, 6, 6, 8, 9);
+    expect(word(at.diskGeneration)).toBe(generation + 1);
+    expect(thread.verbs.takeDead(1)).toBe(0);
+    thread.verbs.setDeadCount(1, 40);
+    expect(thread.verbs.takeDead(1)).toBe(40);
+  });
+
+  test("a clear hides entries of segments written before it", () => {
+    const thread = openThread({ diskSegments: 4 });
+    thread.verbs.openDisk(0, 1, 0, 1, 0);
+    putOnDisk(thread, "a", 40);
+    thread.verbs.extendDisk(0, 4096, 1, Infinity, thread.kernel.sequence());
+    expect(thread.find("a").location).toBe(40);
+    thread.verbs.clear();
+    expect(thread.find("a").answer).toBe(at.answerMiss);
+    expect(thread.remove("a")).toBe(at.answerGone);
+  });
+});

@@ -1,0 +1,114 @@
+import { describe, expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+/** Begins a flight of a key, as a fill does: hash first, then the flight, then the look at the source. */
+function begin(thread: Thread, key: string): number {
+  thread.verbs.hashKey(...thread.key(key));
+  return thread.verbs.beginFlight();
+}
+
+describe("a flight", () => {
+  test("that nothing overtook publishes, and ends", () => {
+    const thread = openThread();
+    const flight = begin(thread, "a");
+    expect(flight).toBeGreaterThanOrEqual(0);
+    expect(thread.control(at.controlFlightCount)).toBe(1);
+    thread.put("b", "another key");
+    expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
+    thread.verbs.endFlight(flight);
+    expect(thread.get("a")).toBe("filled");
+    expect(thread.control(at.controlFlightCount)).toBe(0);
+  });
+
+  test.each([
+    ["a set", (other: Thread) => void other.put("a", "newer"), "newer"],
+    ["a delete", (other: Thread) => void other.remove("a"), undefined],
+    ["a clear", (other: Thread) => void other.verbs.clear(), undefined],
+    [
+      "a set and a delete",
+      (other: Thread) => {
+        other.put("a", "newer");
+        other.remove("a");
+      },
+      undefined,
+    ],
+  ])("overtaken by %s of another thread is refused", (_name, write, value) => {
+    const memory = openMemory();
+    const [thread, other] = [memory.thread(), memory.thread()];
+    const flight = begin(thread, "a");
+    write(other);
+    expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
+    thread.verbs.endFlight(flight);
+    expect(thread.get("a")).toBe(value);
+    // The next flight starts afresh.
+    const second = begin(thread, "a");
+    expect(thread.put("a", "second", { flight: second })).toBe(at.answerDone);
+    thread.verbs.endFlight(second);
+  });
+
+  test("is not overtaken by what came before it", () => {
+    const thread = openThread();
+    thread.put("a", "1");
+    thread.remove("a");
+    thread.verbs.clear();
+    const flight = begin(thread, "a");
+    expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
+    thread.verbs.endFlight(flight);
+  });
+
+  test("of the same key overtakes the other: one of two fills is published", () => {
+    const memory = openMemory();
+    const [one, two] = [memory.thread(), memory.thread()];
+    const first = begin(one, "a");
+    const second = begin(two, "a");
+    expect(second).not.toBe(first);
+    expect(two.put("a", "second", { flight: second })).toBe(at.answerDone);
+    expect(one.put("a", "first", { flight: first })).toBe(at.answerOvertaken);
+    expect(one.get("a")).toBe("second");
+  });
+
+  test("finds no place once its places are taken, and others still do", () => {
+    const thread = openThread();
+    const flights = Array.from({ length: at.flightProbeMax }, () => begin(thread, "a"));
+    expect(new Set(flights).size).toBe(at.flightProbeMax);
+    expect(begin(thread, "a")).toBe(-1);
+    expect(thread.control(at.controlFlightCount)).toBe(at.flightProbeMax);
+    // All of them are overtaken by one write.
+    thread.remove("a");
+    for (const flight of flights) {
+      expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
+      thread.verbs.endFlight(flight);
+    }
+    expect(thread.control(at.controlFlightCount)).toBe(0);
+    expect(begin(thread, "a")).toBeGreaterThanOrEqual(0);
+  });
+
+  test("of a thread that is gone ends by endFlightsOf()", () => {
+    const memory = openMemory();
+    const [dead, owner] = [memory.thread(), memory.thread()];
+    const kept = begin(owner, "mine");
+    for (const key of ["a", "b", "c"]) expect(begin(dead, key)).toBeGreaterThanOrEqual(0);
+    owner.verbs.endFlightsOf(dead.kernel.thread);
+    expect(owner.control(at.controlFlightCount)).toBe(1);
+    expect(owner.put("mine", "filled", { flight: kept })).toBe(at.answerDone);
+    owner.verbs.endFlight(kept);
+    expect(owner.control(at.controlFlightCount)).toBe(0);
+  });
+});
+
+test("clear() raises its epoch twice, above a fill that slipped in between", () => {
+  // The first raise of a clear by hand, with a fill between its two steps: it sees no new epoch, and its sequence is above.
+  const thread = openThread();
+  const flight = begin(thread, "a");
+  const words = new BigUint64Array(thread.kernel.views.u8.buffer);
+  const first = Atomics.add(words, at.controlSequence / 8, 1n) + 1n;
+  expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
+  Atomics.store(words, at.controlClearEpoch / 8, first);
+  expect(thread.get("a")).toBe("filled");
+  // So the clear takes another sequence and raises the epoch to that.
+  const before = thread.kernel.sequence();
+  expect(thread.verbs.clear()).toBe(before + 2);
+  expect(thread.get("a")).toBeUndefined();
+});

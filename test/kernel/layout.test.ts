@@ -1,0 +1,248 @@
+import { describe, expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { extensionSizeMax, keyLengthMax, recordHeaderSize } from "../../dist/src/record/mod.js";
+import * as stats from "../../dist/src/stats/mod.js";
+
+const wide = new Set([
+  "controlSeed",
+  "controlSequence",
+  "controlClearEpoch",
+  "controlCreatedBase",
+  "controlClock",
+  "controlClockAnchor",
+  "controlClearedMemoryEntries",
+  "controlClearedMemoryBytes",
+  "controlClearedDiskEntries",
+  "controlClearedDiskBytes",
+  "resultSequence",
+  "resultExpires",
+  "resultKill0",
+  "resultKill1",
+  "resultLocation",
+  "flightHash",
+  "flightSequence",
+  "segmentSealOrder",
+  "segmentMaxExpires",
+  "segmentMaxSequence",
+  "diskNonce",
+  "diskSerial",
+  "diskMaxExpires",
+  "diskCreated",
+  "diskMaxSequence",
+]);
+
+interface Word {
+  readonly name: string;
+  readonly from: number;
+  readonly bytes: number;
+}
+
+/** The words whose names are given, each with its width. */
+function wordsOf(names: readonly string[]): Word[] {
+  const offsets = at as unknown as Readonly<Record<string, number>>;
+  return names.map((name) => {
+    const from = offsets[name];
+    if (from === undefined) throw new Error(`layout has no ${name}`);
+    return { name, from, bytes: wide.has(name) ? 8 : 4 };
+  });
+}
+
+function namesWith(prefix: string, but: readonly string[] = []): string[] {
+  return Object.keys(at).filter((name) => name.startsWith(prefix) && !but.includes(name));
+}
+
+/** Pairs of words that share a byte, words that are not aligned, and words that reach beyond `end`. */
+function faults(words: readonly Word[], end: number): string[] {
+  const found: string[] = [];
+  const sorted = words.toSorted((left, right) => left.from - right.from);
+  for (const [index, word] of sorted.entries()) {
+    const next = sorted[index + 1];
+    if (word.from % word.bytes !== 0) found.push(`${word.name} is not aligned`);
+    if (word.from + word.bytes > end) found.push(`${word.name} is outside`);
+    if (next !== undefined && word.from + word.bytes > next.from) {
+      found.push(`${word.name} and ${next.name} overlap`);
+    }
+  }
+  return found;
+}
+
+const controlWords = wordsOf(namesWith("control", ["controlBlockSize"]));
+
+test("faults() sees an overlap, a crooked word and one that is outside", () => {
+  const words = [
+    { name: "a", from: 0, bytes: 8 },
+    { name: "b", from: 4, bytes: 4 },
+    { name: "c", from: 12, bytes: 8 },
+  ];
+  expect(faults(words, 16)).toEqual(["a and b overlap", "c is not aligned", "c is outside"]);
+});
+
+describe("control block", () => {
+  test("has no two words in one place", () => {
+    expect(controlWords.length).toBeGreaterThan(35);
+    expect(faults(controlWords, at.controlBlockSize)).toEqual([]);
+  });
+
+  test("gives words that many threads write a line without the words of every read", () => {
+    const lineOf = (offset: number): number => Math.floor(offset / at.cacheLineSize);
+    const readByAll = [at.controlSeed, at.controlClearEpoch, at.controlBucketCount].map(lineOf);
+    const written = [
+      at.controlSequence,
+      at.controlFlightCount,
+      at.controlDoorbell,
+      at.controlFlushRequested,
+      at.controlClearedMemoryEntries,
+    ].map(lineOf);
+    expect(written.filter((line) => readByAll.includes(line))).toEqual([]);
+    expect(new Set(written).size).toBe(written.length);
+  });
+});
+
+describe("thread block", () => {
+  const own = [
+    "threadState",
+    "threadIncarnation",
+    "threadOpenSegment",
+    "threadOpenMainSegment",
+    "threadKilling0",
+    "threadKilling1",
+    "threadWorkerId",
+  ];
+
+  test("has no two words in one place, and its tables behind them", () => {
+    const words = wordsOf([...own, ...namesWith("result")]);
+    expect(words).toHaveLength(own.length + 13);
+    const tables: Word[] = [
+      { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
+      {
+        name: "histograms",
+        from: at.threadHistograms,
+        bytes: at.histogramCount * at.histogramBuckets * 4,
+      },
+      { name: "scratch", from: at.threadKeyScratch, bytes: at.keyScratchSize },
+    ];
+    expect(faults(words, at.threadCounters)).toEqual([]);
+    expect(tables.filter((table) => table.from % 8 !== 0)).toEqual([]);
+    for (const [index, table] of tables.entries()) {
+      const end = tables[index + 1]?.from ?? at.threadBlockSize;
+      expect(table.from + table.bytes, table.name).toBeLessThanOrEqual(end);
+    }
+  });
+
+  test("keeps the pairs that the kernel and its readers take together", () => {
+    expect(at.threadKilling1).toBe(at.threadKilling0 + 4);
+    expect(at.resultKill1).toBe(at.resultKill0 + 8);
+    expect(at.resultSlotHigh).toBe(at.resultSlotLow + 4);
+    expect(at.resultHashHigh).toBe(at.resultHashLow + 4);
+  });
+
+  test("has room for every counter, each with a number of its own", () => {
+    const numbers = Object.entries(stats as Readonly<Record<string, unknown>>)
+      .filter(([name, value]) => name.startsWith("counter") && typeof value === "number")
+      .map(([, value]) => value as number);
+    expect(numbers.length).toBeGreaterThan(50);
+    expect(new Set(numbers).size).toBe(numbers.length);
+    expect(Math.max(...numbers)).toBeLessThan(at.counterCount);
+  });
+});
+
+describe("tables", () => {
+  test("stand one behind the other", () => {
+    expect(at.threadTable).toBe(at.controlBlockSize);
+    expect(at.flightTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
+    expect(at.segmentTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
+    expect(at.segmentTable % at.cacheLineSize).toBe(0);
+    expect(Math.log2(at.flightsMax) % 1).toBe(0);
+  });
+
+  test.each([
+    [
+      "flight",
+      ["flightState", "flightOwner", "flightHash", "flightSequence"],
+      at.flightSize,
+    ] as const,
+    [
+      "segment",
+      [
+        "segmentState",
+        "segmentGeneration",
+        "segmentOwner",
+        "segmentPool",
+        "segmentWriteOffset",
+        "segmentFlushedOffset",
+        "segmentSealOrder",
+        "segmentMaxExpires",
+        "segmentMaxSequence",
+        "segmentBlocker",
+      ],
+      at.segmentEntrySize,
+    ] as const,
+    [
+      "disk segment",
+      [
+        "diskState",
+        "diskGeneration",
+        "diskNonce",
+        "diskSerial",
+        "diskDeadCount",
+        "diskRecordCount",
+        "diskEndOffset",
+        "diskMaxExpires",
+        "diskMaxSequence",
+        "diskCreated",
+      ],
+      at.diskEntrySize,
+    ] as const,
+  ])("%s entry has no two words in one place", (_name, names, size) => {
+    expect(faults(wordsOf(names), size)).toEqual([]);
+  });
+
+  test("states of a table differ", () => {
+    const states = [
+      at.segmentFree,
+      at.segmentOpen,
+      at.segmentSealed,
+      at.segmentEvicting,
+      at.segmentBlocked,
+    ];
+    expect(new Set(states).size).toBe(states.length);
+    expect(new Set([at.stateOpen, at.stateClosing, at.stateClosed, 0]).size).toBe(4);
+  });
+});
+
+describe("slot", () => {
+  test("has 64 bits, each in one field", () => {
+    expect(at.slotFrequencyShift + 2).toBe(at.slotFingerprintShift);
+    expect(2 ** 2 - 1).toBe(at.slotFrequencyMax);
+    expect(at.slotDisplacedShift + 1).toBe(at.slotFrequencyShift);
+    expect(at.slotTierShift + 1).toBe(at.slotDisplacedShift);
+    expect(at.slotLocationBits).toBe(at.slotTierShift);
+    expect(at.slotFingerprintShift + 16).toBe(64);
+    expect(at.locationGenerationBits + at.locationSegmentBits + at.locationOffsetBits).toBe(
+      at.slotLocationBits,
+    );
+    expect(at.locationUnitBits + 6).toBe(at.slotLocationBits);
+  });
+
+  test("names every place of the largest memory", () => {
+    expect(2 ** at.locationSegmentBits).toBe(at.segmentCountMax);
+    expect(2 ** at.locationOffsetBits * 8).toBe(at.segmentBytesMax);
+  });
+
+  test("stands seven times in a cache line behind the bucket word", () => {
+    expect(at.bucketSize).toBe(at.cacheLineSize);
+    expect(8 + at.bucketSlots * 8).toBe(at.bucketSize);
+    expect([at.bucketLock, at.bucketDisplaced]).toEqual([0, 4]);
+  });
+});
+
+test("the slack is longer than any key behind any extension", () => {
+  expect(at.slackPages * at.pageSize).toBeGreaterThanOrEqual(
+    recordHeaderSize + extensionSizeMax + keyLengthMax,
+  );
+});
+
+test("a thread's number and incarnation fit the lock word", () => {
+  expect(at.threadsMax).toBeLessThan(2 ** 8);
+});

@@ -1,0 +1,230 @@
+// A small cache memory and threads of the kernel over it, without the memory tier: what the kernel's tests drive.
+
+import { readFileSync } from "node:fs";
+
+import {
+  createRegion,
+  divide,
+  type Geometry,
+  Kernel,
+  layout as at,
+} from "../../dist/src/kernel/mod.js";
+import { flagDurable, flagExpires, recordHeaderSize } from "../../dist/src/record/mod.js";
+
+export const MiB = 1024 * 1024;
+
+/** Both builds: with fences, and without for machines of total store order. */
+export const builds = ["kernel.wasm", "kernel-tso.wasm"] as const;
+
+export function bytesOf(build: string): Uint8Array {
+  return readFileSync(new URL(`../../dist/src/kernel/${build}`, import.meta.url));
+}
+
+export interface OpenOptions {
+  readonly build?: string;
+  readonly memoryBytes?: number;
+  /** Disk segments of 1 MiB; 0 = memory only. */
+  readonly diskSegments?: number;
+  /** Another number of buckets than `divide` would give, so that an index overflows early. */
+  readonly bucketCount?: number;
+  readonly seed?: bigint;
+}
+
+export interface Opened {
+  readonly geometry: Geometry;
+  readonly memory: ConstructorParameters<typeof WebAssembly.Instance>[1]["env"]["memory"];
+  readonly module: WebAssembly.Module;
+  /** Attaches another thread. All of them run in this one, which changes nothing for the kernel. */
+  thread(): Thread;
+}
+
+/** Makes the memory of a cache. */
+export function openMemory(options: OpenOptions = {}): Opened {
+  const diskSegmentCount = options.diskSegments ?? 0;
+  const divided = divide({
+    memoryBytes: options.memoryBytes ?? MiB,
+    diskCapacityBytes: diskSegmentCount * MiB,
+    diskSegmentCount,
+    diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
+  });
+  const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
+  const memory = createRegion(geometry, options.seed ?? 7n, 0);
+  const module = new WebAssembly.Module(bytesOf(options.build ?? builds[0]));
+  return {
+    geometry,
+    memory,
+    module,
+    thread: () => new Thread(Kernel.attach(module, memory)),
+  };
+}
+
+/** The one thread of a memory of its own. */
+export function openThread(options: OpenOptions = {}): Thread {
+  return openMemory(options).thread();
+}
+
+export interface PutOptions {
+  readonly flight?: number;
+  readonly expiresMs?: number;
+  readonly pool?: number;
+}
+
+/** What find answered, with its results. */
+export interface Found {
+  readonly answer: number;
+  readonly slot: number;
+  readonly low: number;
+  readonly high: number;
+  readonly record: number;
+  readonly size: number;
+  readonly sequence: number;
+  readonly location: number;
+}
+
+/** One thread's kernel, with keys and values as strings. */
+export class Thread {
+  readonly kernel: Kernel;
+  readonly verbs: Kernel["verbs"];
+  readonly #hasDisk: boolean;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.verbs = kernel.verbs;
+    this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
+  }
+
+  /** Writes a key to the thread's scratch; its offset and length are the verbs' first arguments. */
+  key(key: string | Uint8Array): [number, number] {
+    const bytes = typeof key === "string" ? Buffer.from(key) : key;
+    const place = this.kernel.block + at.threadKeyScratch;
+    this.kernel.views.u8.set(bytes, place);
+    return [place, bytes.length];
+  }
+
+  word(offset: number): number {
+    return this.kernel.views.u32[(this.kernel.block + offset) / 4] as number;
+  }
+
+  double(offset: number): number {
+    return this.kernel.views.f64[(this.kernel.block + offset) / 8] as number;
+  }
+
+  control(offset: number): number {
+    return Atomics.load(this.kernel.views.i32, offset / 4);
+  }
+
+  /** The hash of a key, as the kernel computes it. */
+  hash(key: string | Uint8Array): bigint {
+    this.verbs.hashKey(...this.key(key));
+    return BigInt(this.word(at.resultHashLow)) | (BigInt(this.word(at.resultHashHigh)) << 32n);
+  }
+
+  /** The bucket a key is at home in. */
+  home(key: string): number {
+    const { bucketCount } = this.kernel.geometry;
+    return Number(((this.hash(key) >> 32n) * BigInt(bucketCount)) >> 32n);
+  }
+
+  /** Byte offset of a bucket. */
+  bucketAt(bucket: number): number {
+    return this.kernel.geometry.bucketBase + bucket * at.bucketSize;
+  }
+
+  /** A slot's word. */
+  slotWord(slot: number): bigint {
+    const place = this.kernel.geometry.bucketBase + slot * 8;
+    return new BigUint64Array(this.kernel.views.u8.buffer, place, 1)[0] as bigint;
+  }
+
+  /** Reserves a record and writes everything but its header; undefined when there is no segment. */
+  append(key: string, value: string, options: PutOptions = {}): Record | undefined {
+    const { u8, f64 } = this.kernel.views;
+    const keyBytes = Buffer.from(key);
+    const expires = options.expiresMs !== undefined;
+    const units = (this.#hasDisk ? 1 : 0) + (expires ? 1 : 0);
+    const size = recordHeaderSize + units * 8 + keyBytes.length + Buffer.byteLength(value);
+    const offset = this.verbs.reserve(size, options.pool ?? at.poolSmall, 0) >>> 0;
+    if (offset === 0) return undefined;
+    let field = (offset + recordHeaderSize) / 8;
+    if (this.#hasDisk) f64[field++] = 0;
+    if (expires) f64[field] = options.expiresMs;
+    const keyStart = offset + recordHeaderSize + units * 8;
+    u8.set(keyBytes, keyStart);
+    u8.set(Buffer.from(value), keyStart + keyBytes.length);
+    const flags = (this.#hasDisk ? flagDurable : 0) | (expires ? flagExpires : 0);
+    return { offset, size, keyLength: keyBytes.length, flags, units };
+  }
+
+  publish(record: Record, flight: number = -1): number {
+    const { offset, keyLength, flags, units } = record;
+    return this.verbs.publish(offset, keyLength, 0, flags, units, 1000, flight + 1);
+  }
+
+  /** Writes an entry; answers publish's answer, or answerNoRoom when there is no segment. */
+  put(key: string, value: string, options: PutOptions = {}): number {
+    const record = this.append(key, value, options);
+    return record === undefined ? at.answerNoRoom : this.publish(record, options.flight);
+  }
+
+  find(key: string, touch: boolean = false): Found {
+    const answer = this.verbs.find(...this.key(key), touch ? 1 : 0);
+    const isDisk = answer <= at.answerDisk;
+    return {
+      answer,
+      slot: isDisk ? at.answerDisk - answer : answer,
+      low: this.word(at.resultSlotLow),
+      high: this.word(at.resultSlotHigh),
+      record: this.word(at.resultRecord),
+      size: this.word(at.resultRecordSize),
+      sequence: this.double(at.resultSequence),
+      location: this.double(at.resultLocation),
+    };
+  }
+
+  /** The value of a key in memory, or undefined. */
+  get(key: string): string | undefined {
+    const found = this.find(key);
+    if (found.answer < 0) return undefined;
+    const valueAt = this.word(at.resultKeyOffset) + Buffer.byteLength(key);
+    const bytes = this.kernel.views.u8.slice(found.record + valueAt, found.record + found.size);
+    return Buffer.from(bytes).toString();
+  }
+
+  remove(key: string): number {
+    return this.verbs.remove(...this.key(key));
+  }
+
+  /** Seals what is open and answers the number of the segment that a record stands in. */
+  seal(record: number): number {
+    this.verbs.sealOpen(at.poolSmall);
+    this.verbs.sealOpen(at.poolMain);
+    const { segmentBase, segmentBytes } = this.kernel.geometry;
+    return Math.floor((record - segmentBase) / segmentBytes);
+  }
+
+  segmentWord(segment: number, field: number): number {
+    return this.control(at.segmentTable + segment * at.segmentEntrySize + field);
+  }
+
+  /** Empties and frees a sealed segment, dropping every record. */
+  evict(segment: number): void {
+    if (this.verbs.claimSegment(segment) !== 1) throw new Error(`segment ${segment} is not sealed`);
+    const { segmentBase, segmentBytes } = this.kernel.geometry;
+    const base = segmentBase + segment * segmentBytes;
+    const end = base + this.segmentWord(segment, at.segmentWriteOffset);
+    for (let record = base; record < end;) {
+      this.verbs.dropRecord(record);
+      record += ((this.kernel.views.u32[record / 4] as number) + 7) & ~7;
+    }
+    this.verbs.freeSegment(segment);
+  }
+}
+
+/** A record that is reserved and filled, not published. */
+export interface Record {
+  readonly offset: number;
+  readonly size: number;
+  readonly keyLength: number;
+  readonly flags: number;
+  readonly units: number;
+}

@@ -1,0 +1,212 @@
+import { describe, expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+function free(thread: Thread): number {
+  return thread.control(at.controlFreeSegments);
+}
+
+describe("reserve()", () => {
+  test("appends records on 8 bytes, unpublished until publish()", () => {
+    const thread = openThread();
+    const first = thread.verbs.reserve(29, at.poolSmall, 0);
+    const second = thread.verbs.reserve(24, at.poolSmall, 0);
+    expect(second - first).toBe(32);
+    expect(thread.kernel.views.u32[first / 4]).toBe(29);
+    expect(thread.verbs.frequencyOfRecord(first)).toBe(at.answerMiss);
+    expect(thread.verbs.dropRecord(first)).toBe(at.answerGone);
+  });
+
+  test("seals a full segment, rings and goes on in another", () => {
+    const thread = openThread();
+    const { segmentBytes, segmentCount } = thread.kernel.geometry;
+    const bell = thread.control(at.controlDoorbell);
+    const first = thread.verbs.reserve(segmentBytes, at.poolSmall, 0);
+    const second = thread.verbs.reserve(8, at.poolSmall, 0);
+    expect(thread.segmentWord(1, at.segmentState)).toBe(at.segmentSealed);
+    expect(thread.segmentWord(1, at.segmentOwner)).toBe(0);
+    expect(thread.segmentWord(2, at.segmentState)).toBe(at.segmentOpen);
+    expect(second - first).toBe(segmentBytes);
+    expect(thread.control(at.controlDoorbell)).toBe(bell + 1);
+    expect(free(thread)).toBe(segmentCount - 2);
+  });
+
+  test("leaves the last segments to the janitor, then has none at all", () => {
+    const thread = openThread();
+    const { segmentBytes, segmentCount, reserveSegments } = thread.kernel.geometry;
+    const take = (privileged: number): boolean =>
+      thread.verbs.reserve(segmentBytes, at.poolSmall, privileged) !== 0;
+    for (let taken = 0; taken < segmentCount - reserveSegments; taken++) expect(take(0)).toBe(true);
+    expect(take(0)).toBe(false);
+    for (let taken = 0; taken < reserveSegments; taken++) expect(take(1)).toBe(true);
+    expect(take(1)).toBe(false);
+    expect(free(thread)).toBe(0);
+  });
+
+  test("refuses what no segment holds, and keeps the open one", () => {
+    const thread = openThread();
+    thread.put("a", "1");
+    expect(thread.verbs.reserve(thread.kernel.geometry.segmentBytes + 1, at.poolSmall, 1)).toBe(0);
+    expect(thread.segmentWord(1, at.segmentState)).toBe(at.segmentOpen);
+  });
+
+  test("gives each thread and each log a segment of its own", () => {
+    const memory = openMemory();
+    const [one, two] = [memory.thread(), memory.thread()];
+    one.put("a", "1");
+    two.put("b", "1");
+    one.put("c", "1", { pool: at.poolMain });
+    const segments = [
+      one.word(at.threadOpenSegment),
+      two.word(at.threadOpenSegment),
+      one.word(at.threadOpenMainSegment),
+    ];
+    expect(new Set(segments).size).toBe(3);
+    expect(one.segmentWord((segments[2] as number) - 1, at.segmentPool)).toBe(at.poolMain);
+    expect(one.segmentWord((segments[1] as number) - 1, at.segmentOwner)).toBe(
+      two.kernel.thread + 1,
+    );
+  });
+});
+
+test("stage() gives the same free bytes until something is reserved there", () => {
+  const thread = openThread();
+  const place = thread.verbs.stage(100, at.poolSmall, 1);
+  expect(thread.verbs.stage(100, at.poolSmall, 1)).toBe(place);
+  expect(thread.verbs.reserve(100, at.poolSmall, 0)).toBe(place);
+  expect(thread.verbs.stage(100, at.poolSmall, 1)).toBe(place + 104);
+  expect(thread.verbs.stage(thread.kernel.geometry.segmentBytes + 1, at.poolSmall, 1)).toBe(0);
+});
+
+describe("a sealed segment", () => {
+  test("is claimed by one, and freed with a new generation", () => {
+    const memory = openMemory();
+    const [one, two] = [memory.thread(), memory.thread()];
+    one.put("a", "1");
+    const segment = one.seal(one.find("a").record);
+    expect(one.verbs.claimSegment(segment)).toBe(1);
+    expect(two.verbs.claimSegment(segment)).toBe(0);
+    one.verbs.unclaimSegment(segment);
+    const generation = one.segmentWord(segment, at.segmentGeneration);
+    const before = free(one);
+    two.evict(segment);
+    expect(one.segmentWord(segment, at.segmentState)).toBe(at.segmentFree);
+    expect(one.segmentWord(segment, at.segmentGeneration)).toBe(generation + 1);
+    expect(free(one)).toBe(before + 1);
+    expect(one.get("a")).toBeUndefined();
+  });
+
+  test("keeps the newest expiry and sequence of its records", () => {
+    const thread = openThread();
+    const { f64 } = thread.kernel.views;
+    thread.put("a", "1", { expiresMs: 500 });
+    thread.put("b", "1", { expiresMs: 100 });
+    const entry = at.segmentTable + 1 * at.segmentEntrySize;
+    expect(f64[(entry + at.segmentMaxExpires) / 8]).toBe(500);
+    expect(f64[(entry + at.segmentMaxSequence) / 8]).toBe(2);
+    thread.put("c", "1");
+    expect(f64[(entry + at.segmentMaxExpires) / 8]).toBe(Infinity);
+    thread.seal(thread.find("c").record);
+    expect(f64[(entry + at.segmentSealOrder) / 8]).toBe(3);
+  });
+
+  test("raises the near epoch when its generations come round", () => {
+    const thread = openThread();
+    const entry = (at.segmentTable + 1 * at.segmentEntrySize + at.segmentGeneration) / 4;
+    thread.kernel.views.u32[entry] = 2 ** at.locationGenerationBits - 2;
+    const epoch = thread.control(at.controlNearEpoch);
+    const words: bigint[] = [];
+    for (const raised of [0, 1, 1]) {
+      thread.put("a", "1");
+      const { record, answer } = thread.find("a");
+      words.push(thread.slotWord(answer));
+      const segment = thread.seal(record);
+      thread.verbs.claimSegment(segment);
+      thread.verbs.dropRecord(record);
+      thread.verbs.freeSegment(segment);
+      expect(segment).toBe(1);
+      expect(thread.control(at.controlNearEpoch)).toBe(epoch + raised);
+      // The search for a free segment goes on where it stopped: once round brings it back to the first.
+      for (let step = 1; step < thread.kernel.geometry.segmentCount; step++) {
+        const other = thread.verbs.reserve(8, at.poolSmall, 1);
+        thread.evict(thread.seal(other));
+      }
+    }
+    expect(new Set(words).size).toBe(3);
+  });
+});
+
+test("sealOrphans() seals what a dead thread had open, and only that", () => {
+  const memory = openMemory();
+  const [dead, owner] = [memory.thread(), memory.thread()];
+  dead.put("a", "1");
+  dead.put("b", "1", { pool: at.poolMain });
+  owner.put("c", "1");
+  owner.verbs.sealOrphans(dead.kernel.thread);
+  const stateOf = (open: number): number => owner.segmentWord(open - 1, at.segmentState);
+  expect(stateOf(dead.word(at.threadOpenSegment))).toBe(at.segmentSealed);
+  expect(stateOf(dead.word(at.threadOpenMainSegment))).toBe(at.segmentSealed);
+  expect(stateOf(owner.word(at.threadOpenSegment))).toBe(at.segmentOpen);
+  expect(owner.get("a")).toBe("1");
+});
+
+test("setFlushed() says how far a segment is on disk", () => {
+  const thread = openThread();
+  thread.verbs.setFlushed(5, 4096);
+  expect(thread.segmentWord(5, at.segmentFlushedOffset)).toBe(4096);
+});
+
+describe("moveToMain()", () => {
+  test("moves a live record with its bytes, sequence and a new frequency", () => {
+    const thread = openThread();
+    thread.put("a", "value", { expiresMs: 9000 });
+    thread.find("a", true);
+    const before = thread.find("a");
+    expect(thread.verbs.moveToMain(before.record, 2)).toBe(at.answerDone);
+    const after = thread.find("a");
+    expect(after.record).not.toBe(before.record);
+    expect(after.sequence).toBe(before.sequence);
+    expect(after.slot).toBe(before.slot);
+    expect(thread.double(at.resultExpires)).toBe(9000);
+    expect(thread.get("a")).toBe("value");
+    expect(thread.verbs.frequencyOfRecord(after.record)).toBe(2);
+    // The first copy is dead.
+    expect(thread.verbs.frequencyOfRecord(before.record)).toBe(at.answerMiss);
+    expect(thread.verbs.moveToMain(before.record, 0)).toBe(at.answerGone);
+    expect(thread.verbs.validate(before.slot, before.low, before.high)).toBe(0);
+  });
+
+  test("says when there is no room, and leaves the record", () => {
+    const thread = openThread();
+    thread.put("a", "value");
+    const { record } = thread.find("a");
+    while (thread.verbs.reserve(thread.kernel.geometry.segmentBytes, at.poolSmall, 1) !== 0);
+    expect(thread.verbs.moveToMain(record, 0)).toBe(at.answerNoRoom);
+    expect(thread.get("a")).toBe("value");
+  });
+});
+
+test("sweep() removes what has expired or was cleared, and counts the expired", () => {
+  const thread = openThread();
+  const { bucketCount } = thread.kernel.geometry;
+  for (let entry = 0; entry < 50; entry++) {
+    thread.put(`short:${entry}`, "x", { expiresMs: 100 });
+    thread.put(`long:${entry}`, "x", { expiresMs: 200 });
+    thread.put(`ever:${entry}`, "x");
+  }
+  expect(thread.verbs.sweep(0, bucketCount, 99)).toBe(0);
+  expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(50);
+  expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(0);
+  expect(thread.find("short:1").answer).toBe(at.answerMiss);
+  expect(thread.get("long:1")).toBe("x");
+  thread.verbs.clear();
+  expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(0);
+  // Nothing is left in any slot.
+  const slots = new BigUint64Array(
+    thread.kernel.views.u8.buffer,
+    thread.kernel.geometry.bucketBase,
+    bucketCount * 8,
+  );
+  expect(slots.every((word) => word === 0n)).toBe(true);
+});

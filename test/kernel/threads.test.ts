@@ -1,0 +1,175 @@
+import { describe, expect, test } from "vitest";
+
+import { Kernel, layout as at } from "../../dist/src/kernel/mod.js";
+import * as counter from "../../dist/src/stats/mod.js";
+import { openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+/** The word that a thread's locks hold. */
+function lockWordOf(thread: Thread): number {
+  return (thread.kernel.thread + 1) | (thread.word(at.threadIncarnation) << 8);
+}
+
+/** Makes a thread hold the lock of a key's home bucket, as if it had stopped under it. */
+function holdLock(holder: Thread, key: string): number {
+  const word = holder.bucketAt(holder.home(key)) / 4;
+  Atomics.store(holder.kernel.views.i32, word, lockWordOf(holder));
+  return word;
+}
+
+describe("Kernel.attach()", () => {
+  test("takes 64 threads, refuses the next, and takes it when one has left", () => {
+    const memory = openMemory();
+    const threads = Array.from({ length: at.threadsMax }, () => memory.thread());
+    expect(new Set(threads.map(({ kernel }) => kernel.thread)).size).toBe(at.threadsMax);
+    expect(() => memory.thread()).toThrow(
+      expect.objectContaining({ code: "ERR_TOO_MANY_THREADS" }),
+    );
+    const leaver = threads[17] as Thread;
+    leaver.put("a", "from the one that left");
+    leaver.kernel.detach();
+    const next = memory.thread();
+    expect(next.kernel.thread).toBe(17);
+    expect(next.word(at.threadIncarnation)).toBe(2);
+    expect(next.get("a")).toBe("from the one that left");
+    expect(() => memory.thread()).toThrow("64 thread places");
+  });
+
+  test("refuses memory that is no cache's, of another layout, or of a closed cache", () => {
+    const { memory, module } = openMemory();
+    const words = new Int32Array(memory.buffer);
+    const attach = (): unknown => Kernel.attach(module, memory);
+    Atomics.store(words, at.controlState / 4, at.stateClosed);
+    expect(attach).toThrow(expect.objectContaining({ code: "ERR_CACHE_CLOSED" }));
+    Atomics.store(words, at.controlState / 4, at.stateOpen);
+    words[at.controlLayoutVersion / 4] = at.kernelLayoutVersion + 1;
+    expect(attach).toThrow(expect.objectContaining({ code: "ERR_HANDLE" }));
+    words[at.controlLayoutVersion / 4] = at.kernelLayoutVersion;
+    words[at.controlMagic / 4] = 0;
+    expect(attach).toThrow(expect.objectContaining({ code: "ERR_HANDLE" }));
+  });
+
+  test("detach() seals what the thread has open", () => {
+    const memory = openMemory();
+    const [leaver, other] = [memory.thread(), memory.thread()];
+    leaver.put("a", "1");
+    const segment = leaver.word(at.threadOpenSegment) - 1;
+    expect(other.segmentWord(segment, at.segmentState)).toBe(at.segmentOpen);
+    leaver.kernel.detach();
+    expect(other.segmentWord(segment, at.segmentState)).toBe(at.segmentSealed);
+  });
+
+  test("total() counts threads that are gone", () => {
+    const memory = openMemory();
+    const [leaver, other] = [memory.thread(), memory.thread()];
+    leaver.put("a", "1");
+    leaver.kernel.detach();
+    other.put("b", "1");
+    expect(other.kernel.total(counter.counterMemoryEntries)).toBe(2);
+  });
+});
+
+describe("a bucket lock that another thread holds", () => {
+  test("is waited for within a bound; publish() and remove() answer busy and change nothing", () => {
+    const memory = openMemory();
+    const [writer, holder] = [memory.thread(), memory.thread()];
+    writer.put("a", "old");
+    const word = holdLock(holder, "a");
+    expect(writer.put("a", "new")).toBe(at.answerBusy);
+    expect(writer.remove("a")).toBe(at.answerBusy);
+    expect(writer.kernel.total(counter.counterLockTimeouts)).toBe(2);
+    // Readers never wait.
+    expect(writer.get("a")).toBe("old");
+    Atomics.store(writer.kernel.views.i32, word, 0);
+    expect(writer.put("a", "new")).toBe(at.answerDone);
+    expect(writer.get("a")).toBe("new");
+  });
+
+  test("of a dead thread is freed by releaseLocks(), which leaves every other lock", () => {
+    const memory = openMemory();
+    const [owner, dead, living] = [memory.thread(), memory.thread(), memory.thread()];
+    const keys = Array.from({ length: 20 }, (_, number) => `key:${number}`);
+    const words = keys.map((key) => holdLock(dead, key));
+    const kept = holdLock(living, "kept");
+    const { i32 } = owner.kernel.views;
+    const distinct = new Set(words.filter((word) => word !== kept));
+    expect(owner.verbs.releaseLocks(lockWordOf(dead))).toBe(distinct.size);
+    for (const word of distinct) expect(Atomics.load(i32, word)).toBe(0);
+    expect(Atomics.load(i32, kept)).toBe(lockWordOf(living));
+    expect(owner.verbs.releaseLocks(lockWordOf(dead))).toBe(0);
+  });
+
+  test("of an earlier life of a thread's place is not the lock of its new holder", () => {
+    const memory = openMemory();
+    const [owner, first] = [memory.thread(), memory.thread()];
+    const old = lockWordOf(first);
+    first.kernel.detach();
+    const second = memory.thread();
+    expect(second.kernel.thread).toBe(first.kernel.thread);
+    const word = holdLock(second, "a");
+    expect(owner.verbs.releaseLocks(old)).toBe(0);
+    expect(Atomics.load(owner.kernel.views.i32, word)).toBe(lockWordOf(second));
+  });
+});
+
+describe("evictUnlocked()", () => {
+  test("takes the entry of a key whose lock is stuck, and its count", () => {
+    const memory = openMemory();
+    const [writer, holder] = [memory.thread(), memory.thread()];
+    writer.put("a", "old");
+    writer.put("b", "kept");
+    holdLock(holder, "a");
+    expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerDone);
+    expect(writer.get("a")).toBeUndefined();
+    expect(writer.get("b")).toBe("kept");
+    expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerGone);
+    expect(writer.kernel.total(counter.counterMemoryEntries)).toBe(1);
+  });
+
+  test("gives the disk copy to be marked dead, and announces the kill", () => {
+    const writer = openThread({ diskSegments: 4 });
+    writer.put("a", "old");
+    const location = (1024 * 1024) / 16 + 9;
+    expect(writer.verbs.assignDurable(writer.find("a").record, location)).toBe(at.answerDone);
+    expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerDone);
+    expect(writer.double(at.resultKill0)).toBe(location);
+    expect(writer.word(at.threadKilling0)).toBe(2);
+  });
+
+  test("overtakes the flights of the key, before and after they publish", () => {
+    const memory = openMemory();
+    const [thread, other] = [memory.thread(), memory.thread()];
+    thread.verbs.hashKey(...thread.key("a"));
+    const flight = thread.verbs.beginFlight();
+    expect(other.verbs.evictUnlocked(...other.key("a"))).toBe(at.answerGone);
+    expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
+    expect(thread.get("a")).toBeUndefined();
+  });
+});
+
+describe("a segment whose record cannot be visited", () => {
+  test("is blocked, not freed: what a slot still names is not written over", () => {
+    const memory = openMemory();
+    const [writer, holder] = [memory.thread(), memory.thread()];
+    writer.put("a", "1");
+    writer.put("b", "2");
+    const { record } = writer.find("a");
+    const segment = writer.seal(record);
+    const free = writer.control(at.controlFreeSegments);
+    const word = holdLock(holder, "a");
+    writer.evict(segment);
+    expect(writer.segmentWord(segment, at.segmentState)).toBe(at.segmentBlocked);
+    expect(writer.control(at.controlFreeSegments)).toBe(free);
+    expect(writer.get("a")).toBe("1");
+    expect(writer.get("b")).toBeUndefined();
+    // While the lock is held the segment stays; when it is free, the eviction begins anew.
+    writer.verbs.sweep(0, 1, 0);
+    expect(writer.segmentWord(segment, at.segmentState)).toBe(at.segmentBlocked);
+    Atomics.store(writer.kernel.views.i32, word, 0);
+    writer.verbs.sweep(0, 1, 0);
+    expect(writer.segmentWord(segment, at.segmentState)).toBe(at.segmentSealed);
+    writer.evict(segment);
+    expect(writer.segmentWord(segment, at.segmentState)).toBe(at.segmentFree);
+    expect(writer.control(at.controlFreeSegments)).toBe(free + 1);
+    expect(writer.get("a")).toBeUndefined();
+  });
+});

@@ -1,0 +1,60 @@
+import { randomBytes } from "node:crypto";
+
+import { describe, expect, test } from "vitest";
+import xxhash from "xxhash-wasm";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { builds, bytesOf, openThread } from "./opened-kernel.js";
+
+const { h64Raw } = await xxhash();
+
+describe.each(builds)("hashKey() of %s", (build) => {
+  test.each([0n, 7n, 0xfedcba9876543210n])("is XXH64 with seed %s for every length", (seed) => {
+    const thread = openThread({ build, seed });
+    for (let length = 1; length <= 300; length++) {
+      for (let round = 0; round < 4; round++) {
+        const key = randomBytes(length);
+        expect(thread.hash(key), key.toString("hex")).toBe(h64Raw(key, seed));
+      }
+    }
+  });
+
+  test("is XXH64 for keys of 64 KiB in a segment", () => {
+    const seed = 0x0123456789abcdefn;
+    const thread = openThread({ build, seed, memoryBytes: 64 * 1024 * 1024 });
+    for (const length of [65_535, 65_536]) {
+      const key = randomBytes(length);
+      const place = thread.verbs.stage(length, at.poolSmall, 1) >>> 0;
+      expect(place).toBeGreaterThan(0);
+      thread.kernel.views.u8.set(key, place);
+      thread.verbs.hashKey(place, length);
+      const low = BigInt(thread.word(at.resultHashLow));
+      expect(low | (BigInt(thread.word(at.resultHashHigh)) << 32n)).toBe(h64Raw(key, seed));
+    }
+  });
+
+  test("does not care where the bytes stand", () => {
+    const thread = openThread({ build, seed: 1n });
+    const key = randomBytes(77);
+    const place = thread.kernel.block + at.threadKeyScratch;
+    for (let shift = 0; shift < 16; shift++) {
+      thread.kernel.views.u8.set(key, place + shift);
+      thread.verbs.hashKey(place + shift, key.length);
+      expect(BigInt(thread.word(at.resultHashLow))).toBe(h64Raw(key, 1n) & 0xffffffffn);
+    }
+  });
+});
+
+test("kernel.wasm has the three fences of its readers, kernel-tso.wasm none", () => {
+  const fence = Buffer.from([0xfe, 0x03, 0x00]);
+  const fencesIn = (build: string): number => {
+    const bytes = Buffer.from(bytesOf(build));
+    let count = 0;
+    for (let from = bytes.indexOf(fence); from >= 0; from = bytes.indexOf(fence, from + 1)) {
+      count += 1;
+    }
+    return count;
+  };
+  expect(fencesIn("kernel.wasm")).toBe(3);
+  expect(fencesIn("kernel-tso.wasm")).toBe(0);
+});
