@@ -1,0 +1,245 @@
+// Whether the statistics add up: each step of a script says what it must add, and nothing else may have changed.
+
+import { describe, expect, test } from "vitest";
+import { type Cache, type CacheStats, ManualClock } from "../../dist/src/mod.js";
+import { diskAt, errorOf, freshPath, open, setUpCaches, until } from "./opened.js";
+
+setUpCaches();
+
+/** What one step may add, each left out if 0. */
+interface Added {
+  near?: number;
+  memory?: number;
+  disk?: number;
+  misses?: number;
+  loads?: number;
+  loadErrors?: number;
+  coalesced?: number;
+  stale?: number;
+  stored?: number;
+  tooLarge?: number;
+  deletes?: number;
+  clears?: number;
+}
+
+function addedBy(stats: CacheStats): Added {
+  const all: Required<Added> = {
+    near: stats.hits.near,
+    memory: stats.hits.memory,
+    disk: stats.hits.disk,
+    misses: stats.misses,
+    loads: stats.loads,
+    loadErrors: stats.loadErrors,
+    coalesced: stats.coalescedLoads,
+    stale: stats.staleServed,
+    stored: stats.sets.stored,
+    tooLarge: stats.sets.tooLarge,
+    deletes: stats.deletes,
+    clears: stats.clears,
+  };
+  return Object.fromEntries(Object.entries(all).filter(([, count]) => count !== 0));
+}
+
+/** Runs a step and holds what it added. */
+async function step(cache: Cache, run: () => unknown, added: Added): Promise<void> {
+  const before = cache.stats();
+  await run();
+  // A refresh in the background ends some turns later.
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  const change = cache.stats().since(before);
+  expect({ step: run.toString(), ...addedBy(change) }).toEqual({ step: run.toString(), ...added });
+  expect(change.hits.total).toBe(change.hits.near + change.hits.memory + change.hits.disk);
+}
+
+/** Reads of every kind that miss. */
+const missing = (cache: Cache, key: string): (() => unknown)[] => [
+  () => cache.getSync(key),
+  () => cache.get(key),
+  () => cache.get(key, { signal: new AbortController().signal }),
+  () => cache.getEntry(key),
+  () => cache.getMany([key]),
+];
+
+describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) => {
+  const openOne = (clock?: ManualClock): Promise<Cache> =>
+    open({ ...(clock && { clock }), ...(tier === "disk" ? diskAt(freshPath()) : {}) });
+
+  test("of what is not there, each get is one miss", async () => {
+    const cache = await openOne();
+    for (const get of missing(cache, "none")) await step(cache, get, { misses: 1 });
+    await step(cache, () => cache.getMany(["a", "b", "c"]), { misses: 3 });
+    await step(cache, () => cache.has("none"), {});
+    await step(cache, () => cache.delete("none"), {});
+  });
+
+  test("of what is in memory, the first is decoded and the others are near", async () => {
+    const cache = await openOne();
+    await step(cache, () => cache.set("k", 1), { stored: 1 });
+    await step(cache, () => cache.getSync("k"), { memory: 1 });
+    for (const get of missing(cache, "k")) await step(cache, get, { near: 1 });
+    await step(cache, () => cache.fetch("k", () => 1), { near: 1 });
+    await step(cache, () => cache.set("k", 2), { stored: 1 });
+    await step(cache, () => cache.getEntry("k"), { memory: 1 });
+    await step(cache, () => cache.getEntry("k"), { near: 1 });
+    await step(cache, () => cache.has("k"), {});
+    await step(cache, () => cache.setMany([["k", 3], ["l", 1]]), { stored: 2 }); // prettier-ignore
+    await step(cache, () => cache.fetch("k", () => 1), { memory: 1 });
+    await step(cache, () => cache.delete("k"), { deletes: 1 });
+    await step(cache, () => cache.deleteMany(["k", "l"]), { deletes: 1 });
+    await step(cache, () => cache.clear(), { clears: 1 });
+  });
+
+  test("a value in chunks is one hit, one set and one entry", async () => {
+    const cache = await openOne();
+    await step(cache, () => cache.set("k", Buffer.alloc(100_000)), { stored: 1 });
+    await step(cache, () => cache.get("k"), { memory: 1 });
+    await step(cache, () => cache.setAsync("k", "a".repeat(100_000)), { stored: 1 });
+    await step(cache, () => cache.get("k"), { memory: 1 });
+    await step(cache, () => cache.set("k", Buffer.alloc(2_000_000)), { tooLarge: 1 });
+    await step(cache, () => cache.get("k"), { misses: 1 });
+  });
+
+  test("a fetch is one get, whatever becomes of its load", async () => {
+    const cache = await openOne();
+    await step(cache, () => cache.fetch("k", () => 1), { misses: 1, loads: 1, stored: 1 });
+    await step(cache, () => cache.fetch("k", () => 2), { near: 1 });
+    await step(cache, () => cache.fetch("none", () => undefined), { misses: 1, loads: 1 });
+    const failing = () => errorOf(() => cache.fetch("bad", () => Promise.reject(new Error("no"))));
+    await step(cache, failing, { misses: 1, loads: 1, loadErrors: 1 });
+    const many = () => Promise.all([1, 2, 3].map(() => cache.fetch("many", () => 1)));
+    await step(cache, many, { misses: 3, loads: 1, coalesced: 2, stored: 1 });
+    const wrapped = cache.wrap(() => 1, { key: () => "wrapped" });
+    await step(cache, wrapped, { misses: 1, loads: 1, stored: 1 });
+    await step(cache, wrapped, { near: 1 });
+  });
+
+  test("an expired entry is one miss, and one that is served stale is told apart", async () => {
+    const clock = new ManualClock();
+    const cache = await openOne(clock);
+    const expired = (): void => {
+      cache.set("k", 1, { ttl: 10 });
+      clock.advance(10);
+    };
+    for (const get of missing(cache, "k")) {
+      await step(cache, expired, { stored: 1 });
+      await step(cache, get, { misses: 1 });
+    }
+    await step(cache, expired, { stored: 1 });
+    await step(cache, () => cache.fetch("k", () => 2), { misses: 1, loads: 1, stored: 1 });
+    cache.set("k", 1, { ttl: 10, staleFor: 100 });
+    clock.advance(10);
+    for (const get of missing(cache, "k")) await step(cache, get, { misses: 1 });
+    const served = { misses: 1, stale: 1, loads: 1 };
+    await step(cache, () => cache.fetch("k", () => undefined), served);
+    await step(cache, () => cache.fetch("k", () => 2), { ...served, stored: 1 });
+    cache.set("k", 1, { ttl: 10, staleFor: 100 });
+    clock.advance(110);
+    await step(cache, () => cache.fetch("k", () => 3), { misses: 1, loads: 1, stored: 1 });
+  });
+
+  test("latencies are of gets that hit", async () => {
+    const cache = await openOne();
+    cache.set("k", 1);
+    for (let get = 0; get < 2000; get++) cache.getSync("k");
+    await cache.fetch("l", () => 1);
+    const { latency } = cache.stats();
+    expect(latency.near?.p50).toBeGreaterThan(0);
+    expect(latency.load?.p50).toBeGreaterThan(0);
+    expect(latency.near!.p999).toBeGreaterThanOrEqual(latency.near!.p50);
+  });
+});
+
+test("gets of what is on disk are one hit each, and shared reads too", async () => {
+  const path = freshPath();
+  const first = await open(diskAt(path));
+  const keys = ["a", "b", "c", "d", "e", "f"];
+  for (const key of keys) first.set(key, key);
+  first.set("stale", 1, { ttl: 1, staleFor: "1h" });
+  await first.close();
+  const cache = await open(diskAt(path));
+  await step(cache, () => cache.getSync("a"), { misses: 1 });
+  await step(cache, () => cache.get("a"), { disk: 1 });
+  await step(cache, () => cache.getEntry("b"), { disk: 1 });
+  await step(cache, () => cache.fetch("c", () => 1), { disk: 1 });
+  await step(cache, () => cache.getMany(["d", "none"]), { disk: 1, misses: 1 });
+  const reads = cache.stats().disk!.reads;
+  await step(cache, () => Promise.all([cache.get("e"), cache.get("e"), cache.get("e")]), {
+    disk: 3,
+  });
+  expect(cache.stats().disk!.reads).toBe(reads + 1);
+  await step(cache, () => cache.get("stale"), { misses: 1 });
+  const served = { misses: 1, stale: 1, loads: 1, stored: 1 };
+  await step(cache, () => cache.fetch("stale", () => 2), served);
+  expect(cache.stats().latency.disk?.p50).toBeGreaterThan(0);
+});
+
+describe("gauges", () => {
+  test("count what is there: entries after set, overwrite, delete and clear", async () => {
+    const cache = await open(diskAt(freshPath()));
+    const entries = (): number => cache.stats().memory.entries;
+    for (let key = 0; key < 100; key++) cache.set(`k${key}`, key);
+    for (let key = 0; key < 50; key++) cache.set(`k${key}`, -key);
+    expect(entries()).toBe(100);
+    for (let key = 0; key < 10; key++) cache.delete(`k${key}`);
+    expect(entries()).toBe(90);
+    await cache.flush();
+    await until(() => cache.stats().admissions.flushed >= 90);
+    cache.clear();
+    expect(cache.stats().memory).toMatchObject({ entries: 0, bytes: 0 });
+    expect(cache.stats().disk).toMatchObject({ entries: 0 });
+    cache.set("new", 1);
+    expect(entries()).toBe(1);
+    // The janitor takes cleared entries out of the index meanwhile; that changes no count.
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(entries()).toBe(1);
+    expect(cache.stats().memory.bytes).toBeGreaterThan(0);
+    cache.clear();
+    cache.clear();
+    expect(cache.stats().memory).toMatchObject({ entries: 0, bytes: 0 });
+  });
+
+  test("stay within the limits while ten times the memory is written", async () => {
+    const cache = await open(diskAt(freshPath()));
+    for (let key = 0; key < 2000; key++) {
+      cache.set(`k${key}`, Buffer.alloc(10_000));
+      const { memory, disk } = cache.stats();
+      expect(memory.usedBytes).toBeLessThanOrEqual(memory.limitBytes);
+      expect(memory.bytes).toBeLessThanOrEqual(memory.usedBytes);
+      expect(disk!.bytes).toBeLessThanOrEqual(disk!.limitBytes);
+      if (key % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    const { sets, memory, near } = cache.stats();
+    expect(memory.limitBytes).toBe(2 * 1024 * 1024);
+    expect(sets.stored + sets.overloaded).toBe(2000);
+    expect(near.entries).toBe(0);
+  });
+
+  test("the near cache keeps to its bounds", async () => {
+    const cache = await open({ memory: "8mb", near: { maxEntries: 10, maxBytes: "10kb" } });
+    for (let key = 0; key < 100; key++) {
+      cache.set(`k${key}`, "x".repeat(500));
+      cache.getSync(`k${key}`);
+      const { near } = cache.stats();
+      expect(near.entries).toBeLessThanOrEqual(10);
+      expect(near.bytes).toBeLessThanOrEqual(10_240);
+    }
+    expect(cache.stats().near.evictions).toBeGreaterThan(0);
+    cache.set("large", "x".repeat(20_000));
+    cache.getSync("large");
+    expect(cache.stats().near.bytes).toBeLessThanOrEqual(10_240);
+  });
+});
+
+test("since() takes only what stats() of the same cache gave", async () => {
+  const [cache, other] = [await open({ name: "one" }), await open({ name: "two" })];
+  const [before, foreign] = [cache.stats(), other.stats()];
+  cache.getSync("k");
+  const after = cache.stats();
+  expect(after.since(before).misses).toBe(1);
+  expect(() => after.since(foreign)).toThrow(RangeError);
+  expect(() => before.since(after)).toThrow(RangeError);
+  expect(() => after.since({ ...before })).toThrow(TypeError);
+  expect(() => after.since(undefined as never)).toThrow(TypeError);
+  expect(JSON.parse(JSON.stringify(after))).toMatchObject({ name: "one", misses: 1 });
+  expect(structuredClone({ ...after, since: undefined })).toMatchObject({ hitRatio: 0 });
+});
