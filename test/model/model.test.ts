@@ -27,6 +27,8 @@ const pressure = {
   expirations: 0,
 };
 const operationsMin = 100_000;
+/** Ends the shrinking of a failure, each step of which opens a cache; what is found by then is reported. */
+const interruptAfterTimeLimit = 60_000;
 
 /** Opens a cache, replays on it, closes it. `wrap` is between the cache and the checker. */
 async function check(
@@ -98,7 +100,7 @@ describe("against a Map", () => {
       fc.asyncProperty(options, history(operation), async (given, operations) => {
         await check(given, operations);
       }),
-      { numRuns: 40 },
+      { numRuns: 40, interruptAfterTimeLimit },
     );
   });
 
@@ -107,7 +109,7 @@ describe("against a Map", () => {
       fc.asyncProperty(options, history(diskOperation), async (given, operations) => {
         await checkWithDisk(given, operations);
       }),
-      { numRuns: 20 },
+      { numRuns: 20, interruptAfterTimeLimit },
     );
   });
 
