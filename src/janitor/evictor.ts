@@ -55,6 +55,8 @@ export class Evictor {
     const end = base + this.table.writeOffset(segment);
     for (let record = base; record < end;) {
       const size = this.#header.size(record);
+      // No record: the walk would never end.
+      if (size === 0) break;
       const frequency = this.#kernel.verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
         if (this.#header.deadline(record) <= now) this.#expire(record);
@@ -105,16 +107,14 @@ export class Evictor {
   }
 
   /** The segment to empty: one whose every record has expired or was cleared, else the oldest of the log the policy
-   *  names. With a disk tier, only segments whose records are all on disk or were refused. */
+   *  names. With a disk tier, only segments whose records are all on disk or were refused. Never one that the flusher
+   *  has in its hands. */
   #choose(now: number, diskUp: boolean): number {
     const oldest = { small: -1, main: -1 };
     const counts = { small: 0, main: 0 };
-    const epoch = this.#kernel.clearEpoch();
     for (let segment = 0; segment < this.table.count; segment++) {
-      if (this.table.state(segment) !== at.segmentSealed) continue;
-      const isDead =
-        this.table.maxExpires(segment) <= now || this.table.maxSequence(segment) <= epoch;
-      if (isDead) return segment;
+      if (this.table.state(segment) !== at.segmentSealed || this.table.isPinned(segment)) continue;
+      if (this.table.isDead(segment, now)) return segment;
       const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
       counts[pool] += 1;
       if (diskUp && this.table.flushedOffset(segment) < this.table.writeOffset(segment)) continue;

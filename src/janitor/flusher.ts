@@ -11,6 +11,8 @@ export class Flusher {
   readonly #log: DiskLog;
   readonly #table: SegmentTable;
   readonly #header: RecordHeader;
+  /** Segments with records in the batch under construction, and the one being read. */
+  readonly #pinned = new Set<number>();
 
   constructor(kernel: Kernel, log: DiskLog) {
     this.#kernel = kernel;
@@ -19,35 +21,63 @@ export class Flusher {
     this.#header = new RecordHeader(kernel);
   }
 
-  /** Writes what is published and not yet on disk: of sealed segments, and with `open` of open ones too. `betweenSegments`
-   *  runs after each. Throws ERR_DISK_IO; the records of the failed batch stay unflushed. */
-  flush(open: boolean, now: number, betweenSegments: () => void): void {
-    for (const segment of this.#pending(open)) {
-      this.#flushSegment(segment, now);
-      betweenSegments();
+  /** Writes what is published and not yet on disk: of sealed segments, and with `open` of open ones too, and of those
+   *  with records that have lost their copy on disk. `betweenSegments` runs after each. False if something could not be
+   *  looked at (a key's lock was held, a segment was being emptied) and must be tried again. Throws ERR_DISK_IO; the
+   *  records of the failed batch stay unflushed. */
+  flush(open: boolean, now: number, betweenSegments: () => void): boolean {
+    let isComplete = true;
+    try {
+      for (const segment of this.#pending(open)) {
+        if (!this.#flushSegment(segment, open, now)) isComplete = false;
+        betweenSegments();
+      }
+      this.#log.commit();
+    } catch (error) {
+      // What was not written must be looked at again from the start.
+      for (const segment of this.#pinned) this.#kernel.verbs.setLetGo(segment, 1);
+      throw error;
+    } finally {
+      for (const segment of this.#pinned) this.#kernel.verbs.unpinSegment(segment);
+      this.#pinned.clear();
     }
-    this.#log.commit();
+    return isComplete;
   }
 
   /** Segments with something to flush, oldest first, so that the disk log keeps the order of the writes. */
   #pending(open: boolean): number[] {
     const pending: number[] = [];
-    for (let segment = 0; segment < this.#table.count; segment++) {
-      const state = this.#table.state(segment);
-      if (state !== at.segmentSealed && !(open && state === at.segmentOpen)) continue;
-      if (this.#table.flushedOffset(segment) < this.#table.writeOffset(segment))
-        pending.push(segment);
+    const table = this.#table;
+    for (let segment = 0; segment < table.count; segment++) {
+      const state = table.state(segment);
+      if (state === at.segmentFree || (state === at.segmentOpen && !open)) continue;
+      const isWritten = table.flushedOffset(segment) >= table.writeOffset(segment);
+      if (!isWritten || (open && table.hasLetGo(segment))) pending.push(segment);
     }
     const order = (segment: number): number =>
-      this.#table.state(segment) === at.segmentSealed ? this.#table.sealOrder(segment) : Infinity;
+      table.state(segment) === at.segmentOpen ? Infinity : table.sealOrder(segment);
     return pending.sort((left, right) => order(left) - order(right) || left - right);
   }
 
-  #flushSegment(segment: number, now: number): void {
-    const base = this.#table.base(segment);
-    const isSealed = this.#table.state(segment) === at.segmentSealed;
-    const end = this.#table.writeOffset(segment);
-    let offset = this.#table.flushedOffset(segment);
+  /** False if it has to be tried again. The segment stays pinned until its last batch is written: what is said of its
+   *  records then must not be said of others that took their place. */
+  #flushSegment(segment: number, open: boolean, now: number): boolean {
+    const table = this.#table;
+    if (this.#kernel.verbs.pinSegment(segment) === 0) {
+      // Somebody else is emptying it, which is no loss if nothing in it lives.
+      return table.state(segment) === at.segmentFree || table.isDead(segment, now);
+    }
+    this.#pinned.add(segment);
+    const base = table.base(segment);
+    const isSealed = table.state(segment) === at.segmentSealed;
+    const end = table.writeOffset(segment);
+    let offset = table.flushedOffset(segment);
+    if (open && table.hasLetGo(segment)) {
+      this.#kernel.verbs.setLetGo(segment, 0);
+      offset = 0;
+    }
+    let isComplete = true;
+    const account = { segment, generation: table.generation(segment) };
     let progress: Progress | undefined;
     while (offset < end) {
       const record = base + offset;
@@ -62,19 +92,18 @@ export class Flusher {
         const location = this.#log.place(size, now);
         // `place` may have written the batch; what it wrote is done with, and a new account begins.
         if (progress?.batch !== this.#log.batchNumber) {
-          progress = new Progress(this.#kernel, segment, this.#log.batchNumber);
+          progress = new Progress(this.#kernel, account, this.#log.batchNumber, offset);
           this.#log.afterBatch(progress);
         }
-        this.#announce(record, size, location, progress);
+        isComplete = this.#announce(record, size, location, progress);
+        if (!isComplete) break;
         progress.end = next;
       }
       offset = next;
     }
-    const flushed = offset;
-    this.#log.afterBatch({
-      written: () => this.#kernel.verbs.setFlushed(segment, flushed),
-      failed: () => undefined,
-    });
+    const flushed = new Progress(this.#kernel, account, this.#log.batchNumber, offset);
+    this.#log.afterBatch(flushed);
+    return isComplete;
   }
 
   #isWanted(record: number, now: number): boolean {
@@ -85,15 +114,19 @@ export class Flusher {
     return false;
   }
 
-  #announce(record: number, size: number, location: number, progress: Progress): void {
-    if (this.#kernel.verbs.assignDurable(record, location) !== at.answerDone) {
+  /** False if the record's key is locked, and nothing is known of it. */
+  #announce(record: number, size: number, location: number, progress: Progress): boolean {
+    const answer = this.#kernel.verbs.assignDurable(record, location);
+    if (answer === at.answerBusy) return false;
+    if (answer !== at.answerDone) {
       this.#kernel.count(counter.counterRefusedDead, 1);
-      return;
+      return true;
     }
     progress.announced.push(record);
     const sequence = this.#header.sequence(record);
     const deadline = this.#header.deadline(record);
     this.#log.append(this.#kernel.views.u8, record, size, sequence, deadline);
+    return true;
   }
 }
 
@@ -101,18 +134,26 @@ export class Flusher {
 class Progress implements BatchOutcome {
   readonly batch: number;
   readonly announced: number[] = [];
-  end = 0;
+  end: number;
   readonly #kernel: Kernel;
   readonly #segment: number;
+  readonly #generation: number;
 
-  constructor(kernel: Kernel, segment: number, batch: number) {
+  constructor(
+    kernel: Kernel,
+    account: { readonly segment: number; readonly generation: number },
+    batch: number,
+    end: number,
+  ) {
     this.#kernel = kernel;
-    this.#segment = segment;
+    this.#segment = account.segment;
+    this.#generation = account.generation;
     this.batch = batch;
+    this.end = end;
   }
 
   written(): void {
-    this.#kernel.verbs.setFlushed(this.#segment, this.end);
+    this.#kernel.verbs.setFlushed(this.#segment, this.end, this.#generation);
   }
 
   failed(): void {

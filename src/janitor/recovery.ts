@@ -83,7 +83,7 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
     kernel.verbs.setDeadCount(segment, deadCount);
     kernel.verbs.setDiskState(segment, at.diskSealed);
   }
-  const entries = kernel.verbs.countDisk();
+  const entries = kernel.verbs.settleIndex();
   kernel.count(counter.counterDiskEntries, entries);
   return entries;
 }

@@ -32,7 +32,29 @@ export class SegmentTable {
   }
 
   state(segment: number): number {
-    return this.#word(segment, at.segmentState);
+    return this.#word(segment, at.segmentState) & at.segmentStateMask;
+  }
+
+  /** Counts the lives of the segment. */
+  generation(segment: number): number {
+    return this.#word(segment, at.segmentGeneration);
+  }
+
+  /** Is the flusher reading it? */
+  isPinned(segment: number): boolean {
+    return this.#word(segment, at.segmentPin) !== 0;
+  }
+
+  /** Has a record in it lost its copy on disk? */
+  hasLetGo(segment: number): boolean {
+    return this.#word(segment, at.segmentLetGo) !== 0;
+  }
+
+  /** Has every record in it expired, or been cleared? */
+  isDead(segment: number, now: number): boolean {
+    return (
+      this.maxExpires(segment) <= now || this.maxSequence(segment) <= this.#kernel.clearEpoch()
+    );
   }
 
   pool(segment: number): number {

@@ -36,7 +36,11 @@ export interface KernelVerbs {
   readonly claimSegment: (segment: number) => number;
   readonly unclaimSegment: (segment: number) => void;
   readonly freeSegment: (segment: number) => void;
-  readonly setFlushed: (segment: number, offset: number) => void;
+  readonly pinSegment: (segment: number) => number;
+  readonly unpinSegment: (segment: number) => void;
+  readonly releaseClaims: (thread: number) => void;
+  readonly setFlushed: (segment: number, offset: number, generation: number) => void;
+  readonly setLetGo: (segment: number, letGo: number) => void;
   readonly sealOpen: (pool: number) => void;
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;
@@ -52,7 +56,7 @@ export interface KernelVerbs {
   readonly insertRecovered: (hashLow: number, hashHigh: number, location: number) => number;
   readonly sweep: (fromBucket: number, buckets: number, now: number) => number;
   readonly releaseLocks: (lockWord: number) => number;
-  readonly countDisk: () => number;
+  readonly settleIndex: () => number;
   readonly openDisk: (
     segment: number,
     nonceLow: number,

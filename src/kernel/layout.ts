@@ -69,6 +69,8 @@ export const controlEventMask = 404;
 export const controlSyncDone = 408;
 /** u32: 1 if the last sync failed. */
 export const controlSyncFailed = 412;
+/** u32: the newest flush ticket whose writes failed or were not tried. */
+export const controlFlushFailed = 416;
 /** f64: live entries when the last clear happened; the entry counters count from there. */
 export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;
@@ -135,7 +137,8 @@ export const segmentTable = 299008; // flightTable + flightsMax * flightSize
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;
-/** u32: free → open → sealed → evicting → free, or evicting → blocked → sealed. Taking and claiming are a CAS. */
+/** u32: free → open → sealed → evicting → free, or evicting → blocked → sealed. Taking and claiming are a CAS. While
+ *  evicting, the claimer's thread + 1 stands above the state, so that a dead one's claims can be told from others'. */
 export const segmentState = 0;
 export const segmentGeneration = 4; // u32, added to at each reuse; its low 15 bits stand in the slots
 export const segmentOwner = 8; // u32 thread + 1 while open
@@ -146,10 +149,16 @@ export const segmentSealOrder = 24; // f64: sequence when sealed, so that logs a
 export const segmentMaxExpires = 32; // f64: newest expiry in it, Infinity when a record never expires
 export const segmentMaxSequence = 40; // f64
 export const segmentBlocker = 48; // u32: while blocked, the bucket whose lock could not be had
+/** u32: 1 while the flusher reads it or has records of it in a batch not yet written: nobody may claim it. */
+export const segmentPin = 52;
+/** u32: 1 when a record that was on disk lost its copy there to reclaim, so that a flush has to look at it again. */
+export const segmentLetGo = 56;
 export const segmentFree = 0;
 export const segmentOpen = 1;
 export const segmentSealed = 2;
 export const segmentEvicting = 3;
+export const segmentClaimerShift = 8;
+export const segmentStateMask = 255;
 /** Its eviction could not visit a record; sweep makes it sealed again when that bucket's lock is free. */
 export const segmentBlocked = 4;
 export const poolSmall = 0;

@@ -1,5 +1,5 @@
 // What a dead thread left in shared memory, put in order by the owner: its bucket locks, dead marks it had announced and
-// not written, its open segments, its flights and its thread block. Called only when the thread's death is proven (its
+// not written, its open segments, those it was emptying, its flights and its thread block. Called only when the thread's death is proven (its
 // worker's `exit` event), so nothing is ever taken from a live one.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 
@@ -21,6 +21,7 @@ export function recoverThread(
     Atomics.store(i32, word, 0);
   }
   kernel.verbs.sealOrphans(thread);
+  kernel.verbs.releaseClaims(thread);
   kernel.verbs.endFlightsOf(thread);
   Atomics.store(i32, (block + at.threadState) / 4, 0);
 }

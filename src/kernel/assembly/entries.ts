@@ -213,10 +213,12 @@ function evictFor(bucket: u32, word: u64): usize {
         const victimHome = homeOfSlot(bucket, victim);
         // A second lock is only tried, never waited for, so two writers cannot wait for each other.
         if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
+        // Announced before the slot lets go: a thread that dies in between leaves word of what it killed.
+        const copy = atomic.load<u64>(slot) == victim ? diskCopyOf(victim) : 0;
+        if (copy != 0) announceKill(1, copy);
         const taken = atomic.cmpxchg<u64>(slot, victim, word) == victim;
+        if (!taken && copy != 0) retractKill(1);
         if (taken) {
-          const copy = diskCopyOf(victim);
-          if (copy != 0) announceKill(1, copy);
           discount(victim);
           if (victim & displacedBit) addDisplaced(victimHome, -1);
           count(counter.counterEvictionsIndex, 1);
@@ -356,7 +358,7 @@ export function remove(key: u32, length: u32): i32 {
 }
 
 /** Last resort when a key's lock cannot be had: takes a slot of the key away without it, so that no older value is read.
- *  Answers answerDone when it took one, whose disk copy is in kill0 and must be marked dead before the next call, and
+ *  Answers answerDone when it took one, whose disk copies (kill0, kill1) must be marked dead before the next call, and
  *  answerGone when there is none left. The bucket's displaced count then stands too high, which costs searches a line,
  *  never an entry. */
 export function evictUnlocked(key: u32, length: u32): i32 {
@@ -364,6 +366,7 @@ export function evictUnlocked(key: u32, length: u32): i32 {
   invalidateFlights(xxh64(key, length, seed));
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
     store<f64>(block, 0, at.resultKill0);
+    store<f64>(block, 0, at.resultKill1);
     const found = find(key, length, 0);
     if (found == at.answerMiss) return at.answerGone;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
@@ -373,8 +376,12 @@ export function evictUnlocked(key: u32, length: u32): i32 {
     const copy = diskCopyOf(word);
     const cleared = isCleared(word);
     const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
+    const sequence = isDisk(word) ? 0 : sequenceOf(recordOf(word));
     if (copy != 0) announceKill(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
+      // A copy announced since was announced before the slot was empty (isStill in moves.ts), so it is seen here.
+      const later = sequence == 0 || sequenceOf(recordOf(word)) != sequence ? copy : durableOf(recordOf(word));
+      if (later != 0 && later != copy) announceKill(1, later);
       if (!cleared) {
         if (isDisk(word)) discountDisk();
         else discountMemory(size);

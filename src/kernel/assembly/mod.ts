@@ -9,18 +9,21 @@ export { beginFlight, endFlight, endFlightsOf } from "./flights";
 export {
   claimSegment,
   freeSegment,
+  pinSegment,
+  releaseClaims,
   reserve,
   ring,
   sealOpen,
   sealOrphans,
   setFlushed,
+  setLetGo,
   stage,
   unclaimSegment,
+  unpinSegment,
 } from "./segments";
 export { extendDisk, openDisk, setDeadCount, setDiskState, takeDead } from "./disk-table";
 export {
   assignDurable,
-  countDisk,
   demote,
   dropDisk,
   dropRecord,
@@ -30,10 +33,10 @@ export {
   insertRecovered,
   moveToMain,
   promote,
-  releaseLocks,
   relocateDisk,
   sweep,
 } from "./moves";
+export { releaseLocks, settleIndex } from "./repair";
 
 /** Takes a sequence and hides every record up to it; answers it. */
 function raiseClearEpoch(): u64 {

@@ -8,20 +8,20 @@ import {
   addDisplaced,
   announceKill,
   bucketAt,
-  diskEntryOf,
   locatedWord,
   locateDiskClass,
   locateLocation,
   lock,
   replace,
   retractKill,
+  sameButFrequency,
   slotAt,
   unlock,
 } from "./bucket";
 import { discount, insert, isClearedOnDisk } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
 import { deadlineOf, durableOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
-import { noteMissedLock, noteRecord, reserve, unblockSegments } from "./segments";
+import { noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
 import {
   diskBit,
   displacedBit,
@@ -35,11 +35,14 @@ import {
   nearBits,
   otherOf,
   recordOf,
+  segmentOfRecord,
 } from "./slot";
 import { xxh64 } from "./xxh64";
 
 let home: u32 = 0;
 let fingerprint: u64 = 0;
+/** Why lockRecord answered 0: answerGone or answerBusy. */
+let missed: i32 = at.answerGone;
 
 function setHash(hash: u64): void {
   store<u64>(block, hash, at.resultHashLow);
@@ -53,34 +56,48 @@ function lockRecord(record: u32): usize {
   setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
   if (!lock(bucketAt(home))) {
     noteMissedLock(home);
+    missed = at.answerBusy;
     return 0;
   }
   const slot = locateLocation(home, fingerprint, 0, locationOf(record));
   if (slot != 0) return slot;
+  missed = at.answerGone;
   unlock(bucketAt(home));
   return 0;
 }
 
-/** Frequency of the slot that names the record, or answerMiss when the record is dead or cleared. */
+/** Frequency of the slot that names the record, or answerMiss when the record is dead or cleared. As all verbs that take
+ *  a record, it answers answerBusy when the key's lock could not be had: nothing is known of the record then. */
 export function frequencyOfRecord(record: u32): i32 {
   if (sequenceOf(record) == 0) return at.answerMiss;
   const slot = lockRecord(record);
-  if (slot == 0) return at.answerMiss;
+  if (slot == 0) return missed == at.answerBusy ? at.answerBusy : at.answerMiss;
   const frequency = <i32>frequencyOf(locatedWord);
   unlock(bucketAt(home));
   return sequenceOf(record) <= clearEpoch() ? at.answerMiss : frequency;
 }
 
-/** Announces the record's copy on disk before it is written (0 takes it back). answerGone if the record is dead: then
- *  it must not be written. A writer that kills the record afterwards sees the copy and marks it dead on disk. */
+/** Announces the record's copy on disk before it is written (0 takes it back). answerGone if the record is dead or has a
+ *  copy already (a promoted one): then it must not be written. A writer that kills the record afterwards sees the copy
+ *  and marks it dead on disk. */
 export function assignDurable(record: u32, location: f64): i32 {
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
-  if (slot == 0) return at.answerGone;
-  const live = sequenceOf(record) > clearEpoch();
-  if (live) setDurable(record, <u64>location);
+  if (slot == 0) return missed;
+  const old = locatedWord;
+  let answer = at.answerGone;
+  if (sequenceOf(record) > clearEpoch() && (location == 0 || durableOf(record) == 0)) {
+    setDurable(record, <u64>location);
+    if (isStill(slot, old)) answer = at.answerDone;
+  }
   unlock(bucketAt(home));
-  return live ? at.answerDone : at.answerGone;
+  return answer;
+}
+
+/** After a copy on disk was announced in a record: does its slot still name it? evictUnlocked takes a slot away without
+ *  the lock and looks for a copy afterwards, so at least one of the two sees the other. */
+function isStill(slot: usize, word: u64): bool {
+  return sameButFrequency(atomic.load<u64>(slot), word);
 }
 
 /** Copies a live record to this thread's main log and points its slot there with a new frequency. */
@@ -89,7 +106,7 @@ export function moveToMain(record: u32, frequency: u32): i32 {
   const copy = reserve(size, at.poolMain, 1);
   if (copy == 0) return at.answerNoRoom;
   const slot = lockRecord(record);
-  if (slot == 0) return at.answerGone;
+  if (slot == 0) return missed;
   const old = locatedWord;
   const sequence = sequenceOf(record);
   // The copy's sequence is written last, so that a walker takes it for unpublished until it is whole.
@@ -118,7 +135,7 @@ export function demote(record: u32): i32 {
   store<f64>(block, 0, at.resultKill0);
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
-  if (slot == 0) return at.answerGone;
+  if (slot == 0) return missed;
   const old = locatedWord;
   const copy = durableOf(record);
   let answer = at.answerGone;
@@ -147,7 +164,7 @@ export function dropRecord(record: u32): i32 {
   store<f64>(block, 0, at.resultKill0);
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
-  if (slot == 0) return at.answerGone;
+  if (slot == 0) return missed;
   const copy = durableOf(record);
   if (copy != 0) announceKill(0, copy);
   emptySlot(slot, locatedWord);
@@ -199,18 +216,27 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
       answer = at.answerDone;
     }
   } else {
-    const record = locateCopy(<u64>location);
-    if (record != 0) {
+    const copied = locateCopy(<u64>location);
+    if (copied != 0) {
       answer = force == 0 ? at.answerHit : at.answerInMemory;
-      if (force != 0) setDurable(record, 0);
+      if (force != 0) forgetCopy(recordOf(locatedCopy));
     }
   }
   unlock(bucketAt(home));
   return answer;
 }
 
-/** The memory record of this class whose disk copy is exactly here; 0 = none. Call with the lock held. */
-function locateCopy(location: u64): u32 {
+/** Takes a memory record's copy on disk away from it; a flush will look at its segment again. */
+function forgetCopy(record: u32): void {
+  setDurable(record, 0);
+  setLetGo(segmentOfRecord(record), 1);
+}
+
+let locatedCopy: u64 = 0;
+
+/** The slot of the memory record of this class whose disk copy is exactly here, its word in locatedCopy; 0 = none. Call
+ *  with the lock held. */
+function locateCopy(location: u64): usize {
   for (let turn = 0; turn < 2; turn++) {
     if (turn == 1 && atomic.load<u32>(bucketAt(home), at.bucketDisplaced) == 0) break;
     const bucket = bucketAt(turn == 0 ? home : otherOf(home, fingerprint));
@@ -218,7 +244,9 @@ function locateCopy(location: u64): u32 {
     for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
       const word = atomic.load<u64>(slot);
       if ((word & nearBits) != pattern) continue;
-      if (durableOf(recordOf(word)) == location) return recordOf(word);
+      if (durableOf(recordOf(word)) != location) continue;
+      locatedCopy = word;
+      return slot;
     }
   }
   return 0;
@@ -238,10 +266,11 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
     unlock(bucketAt(home));
     return moved ? at.answerDone : at.answerGone;
   }
-  const record = locateCopy(<u64>from);
-  if (record != 0) setDurable(record, <u64>to);
+  const copied = locateCopy(<u64>from);
+  if (copied != 0) setDurable(recordOf(locatedCopy), <u64>to);
+  const still = copied != 0 && isStill(copied, locatedCopy);
   unlock(bucketAt(home));
-  return record != 0 ? at.answerDone : at.answerGone;
+  return still ? at.answerDone : at.answerGone;
 }
 
 /** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.
@@ -317,44 +346,35 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
   return expired;
 }
 
-/** Drops the disk entries whose unit lies in [first, end): what a dead janitor had announced and not written. */
+/** Does what the slot names have its copy on disk in [first, end)? Only certain under the lock. */
+function liesIn(word: u64, first: f64, end: f64): bool {
+  if (word == 0) return false;
+  const copy = isDisk(word) ? word & locationBits : durableOf(recordOf(word));
+  if (copy == 0) return false;
+  const unit = <f64>(copy & (((<u64>1) << at.locationUnitBits) - 1));
+  return unit >= first && unit < end;
+}
+
+/** Forgets what stands on disk at the units [first, end): disk entries go, memory records lose their copy there. Answers
+ *  how many slots could not be visited, since their lock could not be had. */
 export function dropUnits(first: f64, end: f64): u32 {
-  let dropped: u32 = 0;
-  const unitBits: u64 = ((<u64>1) << at.locationUnitBits) - 1;
+  let unvisited: u32 = 0;
   for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
     for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
-      const word = atomic.load<u64>(slot);
-      if (word == 0 || !isDisk(word)) continue;
-      const unit = <f64>(word & unitBits);
-      if (unit < first || unit >= end) continue;
-      home = homeOfSlot(bucket, word);
-      if (!lock(bucketAt(home))) continue;
-      if (atomic.load<u64>(slot) == word) {
-        if (emptySlot(slot, word)) dropped += 1;
+      // As long as somebody else changes the slot before it is locked, look again.
+      for (let word = atomic.load<u64>(slot); liesIn(word, first, end); word = atomic.load<u64>(slot)) {
+        home = homeOfSlot(bucket, word);
+        if (!lock(bucketAt(home))) {
+          unvisited += 1;
+          break;
+        }
+        if (isStill(slot, word) && liesIn(word, first, end)) {
+          if (isDisk(word)) emptySlot(slot, word);
+          else forgetCopy(recordOf(word));
+        }
+        unlock(bucketAt(home));
       }
-      unlock(bucketAt(home));
     }
   }
-  return dropped;
-}
-
-/** Frees the bucket locks that a thread left held when it died. Call only when its death is proven. */
-export function releaseLocks(lockWord: u32): u32 {
-  let released: u32 = 0;
-  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
-    if (atomic.cmpxchg<u32>(bucketAt(bucket), lockWord, 0) == lockWord) released += 1;
-  }
-  return released;
-}
-
-/** Rebuilds counts of entries from the index itself: what a loaded snapshot holds. */
-export function countDisk(): u32 {
-  let entries: u32 = 0;
-  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
-    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
-      const word = atomic.load<u64>(slot);
-      if (word != 0 && isDisk(word) && load<u32>(diskEntryOf(word & locationBits)) != at.diskFree) entries += 1;
-    }
-  }
-  return entries;
+  return unvisited;
 }

@@ -42,6 +42,7 @@ function takeSegment(pool: u32, privileged: bool): u32 {
     store<u32>(entry, ownerId, at.segmentOwner);
     store<u32>(entry, pool, at.segmentPool);
     store<u32>(entry, 0, at.segmentFlushedOffset);
+    store<u32>(entry, 0, at.segmentLetGo);
     store<f64>(entry, 0, at.segmentMaxExpires);
     store<f64>(entry, 0, at.segmentMaxSequence);
     atomic.store<u32>(entry, 0, at.segmentWriteOffset);
@@ -127,7 +128,35 @@ export function noteMissedLock(bucket: u32): void {
 /** Claims a sealed segment for eviction; 1 if this thread got it. */
 export function claimSegment(segment: u32): u32 {
   missedLock = 0;
-  return atomic.cmpxchg<u32>(segmentEntry(segment), at.segmentSealed, at.segmentEvicting) == at.segmentSealed ? 1 : 0;
+  const entry = segmentEntry(segment);
+  const claimed = at.segmentEvicting | (ownerId << at.segmentClaimerShift);
+  if (atomic.cmpxchg<u32>(entry, at.segmentSealed, claimed) != at.segmentSealed) return 0;
+  // Whoever pins stores the pin and then loads the state, so at least one of the two sees the other.
+  if (atomic.load<u32>(entry, at.segmentPin) == 0) return 1;
+  atomic.store<u32>(entry, at.segmentSealed);
+  return 0;
+}
+
+/** Keeps a segment from being claimed while the janitor reads it; 0 if it is free or claimed already. */
+export function pinSegment(segment: u32): u32 {
+  const entry = segmentEntry(segment);
+  atomic.store<u32>(entry, 1, at.segmentPin);
+  const state = atomic.load<u32>(entry);
+  if (state == at.segmentOpen || state == at.segmentSealed) return 1;
+  atomic.store<u32>(entry, 0, at.segmentPin);
+  return 0;
+}
+
+export function unpinSegment(segment: u32): void {
+  atomic.store<u32>(segmentEntry(segment), 0, at.segmentPin);
+}
+
+/** Seals again what a thread that is gone had claimed: evicting it anew finds what is left. */
+export function releaseClaims(thread: u32): void {
+  const claimed = at.segmentEvicting | ((thread + 1) << at.segmentClaimerShift);
+  for (let segment: u32 = 0; segment < segmentCount; segment++) {
+    atomic.cmpxchg<u32>(segmentEntry(segment), claimed, at.segmentSealed);
+  }
 }
 
 /** Gives a claimed segment back as sealed: its eviction stopped half way. */
@@ -161,8 +190,16 @@ export function unblockSegments(): void {
   }
 }
 
-export function setFlushed(segment: u32, offset: u32): void {
-  atomic.store<u32>(segmentEntry(segment), offset, at.segmentFlushedOffset);
+/** Everything before `offset` of the segment's life `generation` is on disk or was refused. */
+export function setFlushed(segment: u32, offset: u32, generation: u32): void {
+  const entry = segmentEntry(segment);
+  if (atomic.load<u32>(entry, at.segmentGeneration) != generation) return;
+  atomic.store<u32>(entry, offset, at.segmentFlushedOffset);
+}
+
+/** Notes that a record in this segment has lost its copy on disk, or (0) that a flush looks at all of them again. */
+export function setLetGo(segment: u32, letGo: u32): void {
+  atomic.store<u32>(segmentEntry(segment), letGo, at.segmentLetGo);
 }
 
 /** Seals the open segments of a thread that is gone, so that their records can be flushed and evicted. */

@@ -1,0 +1,30 @@
+// Putting the index in order after others: locks of a dead thread, and what a snapshot of another life brings along.
+import * as at from "../layout";
+import { bucketAt, diskEntryOf, unlock } from "./bucket";
+import { bucketCount } from "./geometry";
+import { isDisk, locationBits } from "./slot";
+
+/** Frees the bucket locks that a thread left held when it died. Call only when its death is proven. */
+export function releaseLocks(lockWord: u32): u32 {
+  let released: u32 = 0;
+  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
+    if (atomic.cmpxchg<u32>(bucketAt(bucket), lockWord, 0) == lockWord) released += 1;
+  }
+  return released;
+}
+
+/** Makes an index that was read from a snapshot fit this life: locks are free, and what it says of memory and of free
+ *  segment files is gone. Answers how many entries are left. */
+export function settleIndex(): u32 {
+  let entries: u32 = 0;
+  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
+    unlock(bucketAt(bucket));
+    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if (word == 0) continue;
+      if (isDisk(word) && load<u32>(diskEntryOf(word & locationBits)) != at.diskFree) entries += 1;
+      else atomic.store<u64>(slot, 0);
+    }
+  }
+  return entries;
+}
