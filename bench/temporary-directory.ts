@@ -1,8 +1,9 @@
 // A directory of a suite's own under the machine's temporary folder. Called by the peers and suites that use a disk.
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fse from "fs-extra";
 
 export class TemporaryDirectory {
   readonly path: string;
@@ -12,6 +13,6 @@ export class TemporaryDirectory {
   }
 
   remove(): void {
-    rmSync(this.path, { recursive: true, force: true });
+    fse.removeSync(this.path);
   }
 }

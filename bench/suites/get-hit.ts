@@ -48,8 +48,9 @@ export const getHit: Suite = {
 };
 
 async function openPeers(entries: number): Promise<Peer[]> {
+  // Room for every entry and half as much again: an index far larger than its entries would only cost cache misses.
   const undercroft = await UndercroftPeer.open({
-    memory: "512mb",
+    memory: 8 * 1024 ** 2 + entries * 320,
     near: { maxEntries: 2 * entries, maxBytes: 1024 ** 3 },
   });
   return [undercroft, new MapPeer(), new LruCachePeer(2 * entries), new LmdbPeer()];
