@@ -1,8 +1,8 @@
-// The README's example is run as it stands, by the package's own name, so that it cannot rot. Only the directory of its
-// disk tier is moved out of the repository.
+// What the README says and a test can hold. Its example is run as it stands, by the package's own name, so that it
+// cannot rot; only the directory of its disk tier is moved out of the repository.
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,8 +12,32 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
+const readme = readFileSync(join(root, "README.md"), "utf8");
+
+test("the README links to pages that are there", () => {
+  const links = Array.from(readme.matchAll(/\]\((?!https?:)([^)#]+)/g), (match) => match[1] ?? "");
+  expect(links.length).toBeGreaterThan(2);
+  expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+});
+
+test("every guarantee of the README names a folder of tests", () => {
+  const folders = Array.from(readme.matchAll(/`(test\/[a-z-]+)`/g), (match) => match[1] ?? "");
+  expect(folders.length).toBeGreaterThan(5);
+  const empty = folders.filter((folder) => {
+    const path = join(root, folder);
+    return !existsSync(path) || !readdirSync(path).some((file) => file.endsWith(".test.ts"));
+  });
+  expect(empty).toEqual([]);
+});
+
+test("every suite the README names is one of the benchmarks", () => {
+  const rows = readme.slice(readme.indexOf("| suite"), readme.indexOf("## Where to read on"));
+  const suites = Array.from(rows.matchAll(/^\| `([a-z-]+)`/gm), (match) => match[1] ?? "");
+  const files = readdirSync(join(root, "bench/suites")).map((file) => file.replace(/\.ts$/, ""));
+  expect(suites.toSorted()).toEqual(files.filter((file) => file !== "mod").toSorted());
+});
+
 test("the README's example runs", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
   const example = /^```ts\n(.*?)^```$/ms.exec(readme)?.[1] ?? "";
   expect(example).toContain('from "undercroft"');
   expect(example).toContain('"./cache"');

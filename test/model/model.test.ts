@@ -1,7 +1,7 @@
 // The cache against a plain Map, by random operations on a manual clock: it may forget, it may not lie. Memory is 1 MiB
 // and the disk 2 MiB, so that eviction, reclaim and refusals all happen. fast-check prints seed and path of a failure.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -26,6 +26,8 @@ const pressure = {
   diskEvictions: 0,
   expirations: 0,
 };
+const memoryBytes = 1024 ** 2;
+const diskBytes = 2 * 1024 ** 2;
 const operationsMin = 100_000;
 /** Ends the shrinking of a failure, each step of which opens a cache; what is found by then is reported. */
 const interruptAfterTimeLimit = 60_000;
@@ -38,12 +40,14 @@ async function check(
 ): Promise<Tally> {
   const clock = new ManualClock();
   const open = (): Promise<Cache<Value>> =>
-    openCache<Value>({ name: "model", memory: "1mb", clock, ...options });
+    openCache<Value>({ name: "model", memory: memoryBytes, clock, ...options });
   const tally = emptyTally();
   let cache = await open();
   const close = async (): Promise<void> => {
-    addPressure(cache.stats());
+    const stats = cache.stats();
+    addPressure(stats);
     await cache.close();
+    await checkBounds(stats, options.disk?.path);
   };
   const reopen = async (): Promise<CacheUnderTest> => {
     await close();
@@ -60,6 +64,17 @@ async function check(
   return tally;
 }
 
+/** Memory and disk hold no more than they were given, whatever was done. */
+async function checkBounds({ memory, disk }: CacheStats, path: string | undefined): Promise<void> {
+  expect(memory.limitBytes).toBeLessThanOrEqual(memoryBytes);
+  expect(memory.usedBytes).toBeLessThanOrEqual(memory.limitBytes);
+  if (path === undefined) return;
+  const names = await readdir(path);
+  const sizes = await Promise.all(names.map(async (name) => (await stat(join(path, name))).size));
+  expect(disk?.bytes).toBeLessThanOrEqual(diskBytes);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(diskBytes);
+}
+
 function addPressure({ hits, evictions, segments, expirations }: CacheStats): void {
   pressure.memoryHits += hits.near + hits.memory;
   pressure.diskHits += hits.disk;
@@ -72,7 +87,7 @@ function addPressure({ hits, evictions, segments, expirations }: CacheStats): vo
 async function checkWithDisk(options: Options, operations: readonly Operation[]): Promise<Tally> {
   const path = await mkdtemp(join(tmpdir(), "undercroft-model-"));
   try {
-    return await check({ ...options, disk: { path, capacity: "2mb" } }, operations);
+    return await check({ ...options, disk: { path, capacity: diskBytes } }, operations);
   } finally {
     await rm(path, { recursive: true, force: true });
   }
