@@ -126,7 +126,7 @@ describe("thread block", () => {
     expect(tables.filter((table) => table.from % 8 !== 0)).toEqual([]);
     for (const [index, table] of tables.entries()) {
       const end = tables[index + 1]?.from ?? at.threadBlockSize;
-      expect(table.from + table.bytes, table.name).toBeLessThanOrEqual(end);
+      expect(table.from + table.bytes).toBeLessThanOrEqual(end);
     }
   });
 
@@ -175,6 +175,8 @@ describe("tables", () => {
         "segmentMaxExpires",
         "segmentMaxSequence",
         "segmentBlocker",
+        "segmentPin",
+        "segmentLetGo",
       ],
       at.segmentEntrySize,
     ] as const,
@@ -207,6 +209,9 @@ describe("tables", () => {
       at.segmentBlocked,
     ];
     expect(new Set(states).size).toBe(states.length);
+    // A claimer's number stands above the state.
+    expect(Math.max(...states)).toBeLessThanOrEqual(at.segmentStateMask);
+    expect(2 ** at.segmentClaimerShift).toBe(at.segmentStateMask + 1);
     expect(new Set([at.stateOpen, at.stateClosing, at.stateClosed, 0]).size).toBe(4);
   });
 });

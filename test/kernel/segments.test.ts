@@ -137,6 +137,38 @@ describe("a sealed segment", () => {
   });
 });
 
+describe("pinSegment()", () => {
+  test("keeps a segment from being claimed until it is unpinned", () => {
+    const memory = openMemory();
+    const [reader, evictor] = [memory.thread(), memory.thread()];
+    evictor.put("a", "1");
+    const segment = evictor.seal(evictor.find("a").record);
+    expect(reader.verbs.pinSegment(segment)).toBe(1);
+    expect(evictor.verbs.claimSegment(segment)).toBe(0);
+    expect(reader.segmentWord(segment, at.segmentState)).toBe(at.segmentSealed);
+    reader.verbs.unpinSegment(segment);
+    expect(evictor.verbs.claimSegment(segment)).toBe(1);
+    expect(reader.verbs.pinSegment(segment)).toBe(0);
+    expect(reader.segmentWord(segment, at.segmentPin)).toBe(0);
+    expect(reader.verbs.pinSegment(5)).toBe(0);
+  });
+
+  test("releaseClaims() gives back what a dead thread had claimed, and only that", () => {
+    const memory = openMemory();
+    const [dead, living] = [memory.thread(), memory.thread()];
+    const segments = [dead, living].map((thread) => {
+      thread.put("a", "1");
+      const segment = thread.seal(thread.find("a").record);
+      expect(thread.verbs.claimSegment(segment)).toBe(1);
+      return segment;
+    });
+    living.verbs.releaseClaims(dead.kernel.thread);
+    const states = segments.map((segment) => living.segmentWord(segment, at.segmentState));
+    expect(states[0]).toBe(at.segmentSealed);
+    expect((states[1] as number) & at.segmentStateMask).toBe(at.segmentEvicting);
+  });
+});
+
 test("sealOrphans() seals what a dead thread had open, and only that", () => {
   const memory = openMemory();
   const [dead, owner] = [memory.thread(), memory.thread()];
@@ -153,7 +185,10 @@ test("sealOrphans() seals what a dead thread had open, and only that", () => {
 
 test("setFlushed() says how far a segment is on disk", () => {
   const thread = openThread();
-  thread.verbs.setFlushed(5, 4096);
+  thread.verbs.setFlushed(5, 4096, 0);
+  expect(thread.segmentWord(5, at.segmentFlushedOffset)).toBe(4096);
+  // Word of an earlier life of the segment comes too late.
+  thread.verbs.setFlushed(5, 8192, 1);
   expect(thread.segmentWord(5, at.segmentFlushedOffset)).toBe(4096);
 });
 

@@ -147,6 +147,23 @@ describe("evictUnlocked()", () => {
 });
 
 describe("a segment whose record cannot be visited", () => {
+  test("verbs that take a record say that they know nothing of it", () => {
+    const memory = openMemory();
+    const [writer, holder] = [memory.thread(), memory.thread()];
+    writer.put("a", "1");
+    const { record } = writer.find("a");
+    const word = holdLock(holder, "a");
+    const { verbs } = writer;
+    expect(verbs.frequencyOfRecord(record)).toBe(at.answerBusy);
+    expect(verbs.dropRecord(record)).toBe(at.answerBusy);
+    expect(verbs.demote(record)).toBe(at.answerBusy);
+    expect(verbs.moveToMain(record, 0)).toBe(at.answerBusy);
+    expect(verbs.assignDurable(record, 5)).toBe(at.answerBusy);
+    expect(writer.get("a")).toBe("1");
+    Atomics.store(writer.kernel.views.i32, word, 0);
+    expect(verbs.frequencyOfRecord(record)).toBe(0);
+  });
+
   test("is blocked, not freed: what a slot still names is not written over", () => {
     const memory = openMemory();
     const [writer, holder] = [memory.thread(), memory.thread()];

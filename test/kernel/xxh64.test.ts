@@ -6,7 +6,7 @@ import xxhash from "xxhash-wasm";
 import { layout as at } from "../../dist/src/kernel/mod.js";
 import { builds, bytesOf, openThread } from "./opened-kernel.js";
 
-const { h64Raw } = await xxhash();
+const api = await xxhash();
 
 describe.each(builds)("hashKey() of %s", (build) => {
   test.each([0n, 7n, 0xfedcba9876543210n])("is XXH64 with seed %s for every length", (seed) => {
@@ -14,7 +14,7 @@ describe.each(builds)("hashKey() of %s", (build) => {
     for (let length = 1; length <= 300; length++) {
       for (let round = 0; round < 4; round++) {
         const key = randomBytes(length);
-        expect(thread.hash(key), key.toString("hex")).toBe(h64Raw(key, seed));
+        expect(thread.hash(key)).toBe(api.h64Raw(key, seed));
       }
     }
   });
@@ -29,7 +29,7 @@ describe.each(builds)("hashKey() of %s", (build) => {
       thread.kernel.views.u8.set(key, place);
       thread.verbs.hashKey(place, length);
       const low = BigInt(thread.word(at.resultHashLow));
-      expect(low | (BigInt(thread.word(at.resultHashHigh)) << 32n)).toBe(h64Raw(key, seed));
+      expect(low | (BigInt(thread.word(at.resultHashHigh)) << 32n)).toBe(api.h64Raw(key, seed));
     }
   });
 
@@ -40,7 +40,7 @@ describe.each(builds)("hashKey() of %s", (build) => {
     for (let shift = 0; shift < 16; shift++) {
       thread.kernel.views.u8.set(key, place + shift);
       thread.verbs.hashKey(place + shift, key.length);
-      expect(BigInt(thread.word(at.resultHashLow))).toBe(h64Raw(key, 1n) & 0xffffffffn);
+      expect(BigInt(thread.word(at.resultHashLow))).toBe(api.h64Raw(key, 1n) & 0xffffffffn);
     }
   });
 });
