@@ -98,6 +98,19 @@ describe("a flight", () => {
   });
 });
 
+test("a place that its flight has left is nobody's until the next has put its name there", () => {
+  const memory = openMemory();
+  const [first, owner] = [memory.thread(), memory.thread()];
+  const flight = begin(first, "a");
+  first.verbs.endFlight(flight);
+  // Another thread has claimed the place and not got further, while the first is found dead.
+  const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
+  Atomics.store(owner.kernel.views.i32, state, at.flightClaimed);
+  owner.verbs.endFlightsOf(first.kernel.thread);
+  expect(Atomics.load(owner.kernel.views.i32, state)).toBe(at.flightClaimed);
+  expect(owner.control(at.controlFlightCount)).toBe(0);
+});
+
 test("clear() raises its epoch twice, above a fill that slipped in between", () => {
   // The first raise of a clear by hand, with a fill between its two steps: it sees no new epoch, and its sequence is above.
   const thread = openThread();

@@ -30,6 +30,8 @@ export function beginFlight(): i32 {
 }
 
 export function endFlight(number: u32): void {
+  // Nobody's before it is free: whoever claims it next must not be taken for this thread until its own name stands there.
+  store<u32>(flightAt(number), 0, at.flightOwner);
   atomic.store<u32>(flightAt(number), at.flightFree);
   atomic.sub<u32>(at.controlFlightCount, 1);
 }
@@ -57,7 +59,6 @@ export function endFlightsOf(thread: u32): void {
   for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
     const flight = flightAt(number);
     if (atomic.load<u32>(flight) == at.flightFree || load<u32>(flight, at.flightOwner) != thread + 1) continue;
-    store<u32>(flight, 0, at.flightOwner);
     endFlight(number);
   }
 }
