@@ -33,6 +33,7 @@ export class Closing {
   /** Throws ERR_DISK_IO if something could not be written; the next open scans then. */
   run(now: number): JanitorEnd {
     const nextSequence = this.#kernel.sequence() + 1;
+    this.#disk.log.dropQuarantined();
     this.#disk.flusher.flush(true, now, () => undefined);
     this.#disk.log.seal();
     this.#demoteAll();
@@ -53,7 +54,11 @@ export class Closing {
       for (let record = table.base(segment); record < end;) {
         verbs.demote(record);
         const rival = views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
-        if (rival !== 0) tier.kill(rival);
+        if (rival !== 0) {
+          tier.kill(rival);
+          // The owner waits for this word before it closes the file.
+          Atomics.store(views.i32, (this.#kernel.block + at.threadKilling0) / 4, 0);
+        }
         record += (header.size(record) + 7) & ~7;
       }
     }

@@ -14,6 +14,7 @@ import {
   segmentHeaderSize,
   segmentKeyOf,
   type SegmentEntries,
+  type SegmentScan,
   verifyRecord,
   voidSegment,
   writeBatch,
@@ -23,6 +24,7 @@ import { type Kernel, layout as at } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
+import { forget, voidBatch } from "./take-over.js";
 
 /** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
 const reinsertionShare = 1 / 4;
@@ -129,9 +131,14 @@ export class DiskLog {
       const offset = this.table.endOffset(this.#open) || segmentHeaderSize;
       const bytes = this.#builder.finish();
       try {
+        this.#assertWritable();
         writeBatch(fd, bytes, offset, this.#device);
       } catch (error) {
-        this.#kernel.verbs.setDiskState(this.#open, at.diskQuarantined);
+        // A failed write may have reached the file whole: its records are unannounced now, and must not come back.
+        voidBatch(this.#disk, this.#open, offset, this.table.recordCount(this.#open), this.#device);
+        if (this.table.state(this.#open) === at.diskOpen) {
+          this.#kernel.verbs.setDiskState(this.#open, at.diskSealed);
+        }
         this.#open = -1;
         for (const outcome of outcomes) outcome.failed();
         throw error;
@@ -145,11 +152,20 @@ export class DiskLog {
     for (const outcome of outcomes) outcome.written();
   }
 
+  /** Another thread may have given the open segment up. */
+  #assertWritable(): void {
+    if (this.table.state(this.#open) === at.diskOpen) return;
+    const text = "Cannot write a batch: a dead mark could not be written to its segment";
+    throw new UndercroftError("ERR_DISK_IO", text);
+  }
+
   /** Ends the open segment. */
   seal(): void {
     if (this.#open < 0) return;
     this.commit();
-    this.#kernel.verbs.setDiskState(this.#open, at.diskSealed);
+    if (this.table.state(this.#open) === at.diskOpen) {
+      this.#kernel.verbs.setDiskState(this.#open, at.diskSealed);
+    }
     this.#open = -1;
   }
 
@@ -188,25 +204,62 @@ export class DiskLog {
     throw new UndercroftError("ERR_DISK_IO", "Cannot write to disk: no segment can be reclaimed");
   }
 
-  /** Empties a segment and makes it free; entries that were hit are written again, up to `budget` bytes. */
+  /** Empties a segment and makes it free; entries that were hit are written again, up to `budget` bytes. Throws
+   *  ERR_DISK_IO, after which the segment can be reclaimed anew. */
   #reclaim(segment: number, now: number, budget: number): void {
-    const fd = this.#disk.fds[segment] as number;
-    const { segmentBytes } = this.#disk;
-    const key = segmentKeyOf(this.#disk.seed, segment);
-    const scan = scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
+    const scan = this.#scan(segment);
     this.#kernel.verbs.setDiskState(segment, at.diskReclaiming);
-    voidSegment(fd, this.#device);
-    if (scan !== null) {
-      const left = { budget };
-      for (let entry = 0; entry < scan.recordCount; entry++) {
-        if (scan.entries.dead[entry] === 1) continue;
-        this.#letGo(segment, scan.entries, entry, now, left);
+    try {
+      voidSegment(this.#disk.fds[segment] as number, this.#device);
+      if (scan !== null) {
+        const left = { budget };
+        for (let entry = 0; entry < scan.recordCount; entry++) {
+          if (scan.entries.dead[entry] === 1) continue;
+          this.#letGo(segment, scan.entries, entry, now, left);
+        }
       }
+      this.commit();
+    } catch (error) {
+      this.#kernel.verbs.setDiskState(segment, at.diskSealed);
+      throw error;
     }
-    this.commit();
+    // The index may name records that the scan did not find.
+    if (scan === null || scan.damagedBatches > 0) forget(this.#kernel, this.#disk, segment, 0);
     this.#waitForKills(segment);
     this.#kernel.verbs.setDiskState(segment, at.diskFree);
     this.#kernel.count(counter.counterDiskSegmentsReclaimed, 1);
+  }
+
+  /** Null if there is nothing to be read: it was damaged, or made void by a reclaim that failed half way. */
+  #scan(segment: number): SegmentScan | null {
+    const { segmentBytes, seed, fds } = this.#disk;
+    const key = segmentKeyOf(seed, segment);
+    try {
+      const fd = fds[segment] as number;
+      return scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
+    } catch (error) {
+      // Bytes that cannot be read must not keep the whole segment from being used again.
+      if (!(error instanceof UndercroftError)) throw error;
+      this.#kernel.count(counter.counterDiskErrors, 1);
+      return null;
+    }
+  }
+
+  /** Gives up the segments in which some thread could not write a dead mark, and made void what it could: everything in
+   *  them is forgotten, so that what is in memory too is written again. */
+  dropQuarantined(): void {
+    for (let segment = 0; segment < this.table.count; segment++) {
+      if (this.table.state(segment) !== at.diskQuarantined) continue;
+      if (segment === this.#open) {
+        this.#open = -1;
+        const outcomes = this.#outcomes;
+        this.#outcomes = [];
+        for (const outcome of outcomes) outcome.failed();
+      }
+      forget(this.#kernel, this.#disk, segment, 0);
+      this.#waitForKills(segment);
+      this.#kernel.verbs.setDiskState(segment, at.diskFree);
+    }
   }
 
   #letGo(

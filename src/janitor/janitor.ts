@@ -56,6 +56,7 @@ class Janitor {
   #sweepDueMs = 0;
   #openFlushDueMs = 0;
   #diskRetryAtMs = 0;
+  #wasDiskUp = true;
   #clearEpoch = 0;
 
   private constructor(task: JanitorTask, kernel: Kernel, disk: DiskSide | null) {
@@ -142,7 +143,7 @@ class Janitor {
     if (epoch === this.#clearEpoch) return;
     this.#clearEpoch = epoch;
     this.#sweepFrom = 0;
-    this.#attempt(() => this.#disk?.log.seal());
+    if (this.#isDiskUp()) this.#attempt(() => this.#disk?.log.seal());
   }
 
   #flush(requested: number, now: number): void {
@@ -155,7 +156,10 @@ class Janitor {
       const keepRoom = (): void => {
         this.#evictor.makeRoom(this.#watermark, now, true);
       };
-      this.#attempt(() => this.#disk?.flusher.flush(open, now, keepRoom));
+      this.#attempt(() => {
+        this.#disk?.log.dropQuarantined();
+        this.#disk?.flusher.flush(open, now, keepRoom);
+      });
     }
     if (!isAsked) return;
     const sync = Atomics.load(i32, at.controlFlushSync / 4);
@@ -169,7 +173,13 @@ class Janitor {
 
   /** The disk tier takes writes, or it is time to try again. */
   #mayWrite(now: number): boolean {
-    if (this.#isDiskUp()) return true;
+    if (this.#isDiskUp()) {
+      this.#wasDiskUp = true;
+      return true;
+    }
+    // Another thread's dead mark failed: as after a failed write, not again at once.
+    if (this.#wasDiskUp) this.#diskRetryAtMs = now + diskRetryMs;
+    this.#wasDiskUp = false;
     if (now < this.#diskRetryAtMs) return false;
     this.#diskRetryAtMs = now + diskRetryMs;
     return true;
@@ -177,9 +187,11 @@ class Janitor {
 
   #attempt(write: () => void): void {
     const { i32 } = this.#kernel.views;
+    // If another thread takes the tier down meanwhile, this is no news of it.
+    const wasUp = this.#isDiskUp();
     try {
       write();
-      if (this.#task.handle.disk === null || this.#isDiskUp()) return;
+      if (this.#task.handle.disk === null || wasUp) return;
       Atomics.store(i32, at.controlDiskUp / 4, 1);
       this.#task.port.postMessage({ kind: "disk-up" } satisfies JanitorMessage);
     } catch (error) {

@@ -9,6 +9,7 @@ import {
   readBytesOfLocation,
   segmentOfLocation,
   verifyRecord,
+  voidSegment,
   writeClearEpoch,
   writeDeadMark,
 } from "../disk/mod.js";
@@ -64,14 +65,16 @@ export class DiskTier {
     this.#nonces = new BigUint64Array(store.kernel.views.u8.buffer);
   }
 
-  /** Marks the record at a location dead on disk. Synchronous: it is dead when this returns. If it cannot be written
-   *  the tier goes down for writing, and its next open must not trust what is there. */
+  /** Marks the record at a location dead on disk. Synchronous: it is dead when this returns. If the mark cannot be
+   *  written the tier goes down for writing, and the whole segment is given up: the next open must not trust it. */
   kill(location: number): void {
     const { segmentBytes, fds } = this.#disk;
     const segment = segmentOfLocation(location, segmentBytes);
     const entry = this.#entryOf(segment);
     // The kernel has announced the kill; an owner that closes waits for it, and one that has closed is seen here.
     if (Atomics.load(this.#kernel.views.i32, at.controlState / 4) === at.stateClosed) return;
+    if (Atomics.load(this.#kernel.views.i32, (entry + at.diskState) / 4) === at.diskQuarantined)
+      return;
     const index = this.#kernel.verbs.takeDead(segment);
     const unit = offsetOfLocation(location, segmentBytes) / 16;
     const nonce = this.#nonces[(entry + at.diskNonce) / 8] as bigint;
@@ -79,7 +82,33 @@ export class DiskTier {
       writeDeadMark(fds[segment] as number, segmentBytes, nonce, index, unit, this.#device);
       this.#kernel.count(counter.counterDeadMarks, 1);
     } catch (error) {
+      this.#giveUp(segment);
       this.#fault(error);
+    }
+  }
+
+  /** Makes a segment void for the next open: by a write over bytes that are there, else by cutting the file, neither of
+   *  which needs room. The janitor forgets its entries and uses it again. */
+  #giveUp(segment: number): void {
+    const fd = this.#disk.fds[segment] as number;
+    try {
+      voidSegment(fd, this.#device);
+    } catch {
+      this.#cut(fd);
+    }
+    const words = this.#kernel.views.i32;
+    const state = (this.#entryOf(segment) + at.diskState) / 4;
+    for (const used of [at.diskOpen, at.diskSealed]) {
+      Atomics.compareExchange(words, state, used, at.diskQuarantined);
+    }
+    this.#kernel.verbs.ring();
+  }
+
+  #cut(fd: number): void {
+    try {
+      this.#device.truncateSync(fd, 0);
+    } catch {
+      this.#kernel.count(counter.counterDiskErrors, 1);
     }
   }
 
@@ -89,13 +118,16 @@ export class DiskTier {
     try {
       writeClearEpoch(epochsFd, seed, this.#kernel.thread, sequence, this.#device);
     } catch (error) {
+      // Without its whole length the file counts as damaged, and the next open starts cold.
+      this.#cut(epochsFd);
       this.#fault(error);
     }
   }
 
   #fault(error: unknown): void {
     this.#kernel.count(counter.counterDiskErrors, 1);
-    Atomics.store(this.#kernel.views.i32, at.controlDiskUp / 4, 0);
+    // Told once: while the tier is down, failing is what it does.
+    if (Atomics.exchange(this.#kernel.views.i32, at.controlDiskUp / 4, 0) === 0) return;
     const path = this.#disk.path;
     this.#onFault(
       error instanceof UndercroftError
