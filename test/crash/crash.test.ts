@@ -1,0 +1,202 @@
+// Kill -9, and the other ends of a process, at random moments: in the middle of work, of an open, of a close. After each
+// the next life of the same directory reads every key, and the judge says whether the promises were kept. The seed of
+// a run is printed with every fault.
+
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { randomOf } from "./entry-value.js";
+import { type Account, Judge } from "./judge.js";
+import {
+  brokenCopy,
+  builtDoor,
+  compile,
+  makeScratch,
+  type Patch,
+  Program,
+  removeScratch,
+} from "./program.js";
+import type { Movements, WriterOptions } from "./writer.js";
+
+type End = "work" | "opening" | "closing" | "closed" | "exit" | "throw" | "SIGTERM";
+
+/** How much of everything there is. */
+interface Room {
+  readonly memory: string;
+  readonly capacity: string;
+  readonly keys: number;
+  readonly bytesMax: number;
+  readonly keepsAll: boolean;
+}
+
+/** Memory evicts, the disk reclaims: everything moves. */
+const tight: Room = {
+  memory: "1mb",
+  capacity: "2mb",
+  keys: 1200,
+  bytesMax: 3000,
+  keepsAll: false,
+};
+/** Nothing has to go, so nothing flushed may be lost. */
+const spare: Room = {
+  memory: "4mb",
+  capacity: "32mb",
+  keys: 200,
+  bytesMax: 2000,
+  keepsAll: true,
+};
+
+/** Most rounds end in work; two in a row that end in an open are a crash of the recovery from a crash. */
+const ends: readonly End[] = [
+  ..."work opening opening work closing work exit work closed work throw".split(" "),
+  ..."work opening closing work SIGTERM closed opening work work".split(" "),
+] as readonly End[];
+
+let scratch = "";
+let program = "";
+
+beforeAll(() => {
+  scratch = makeScratch();
+  const folder = new URL(".", import.meta.url);
+  program = compile(scratch, folder, "writer.ts", "entry-value.ts");
+});
+
+afterAll(() => {
+  removeScratch(scratch);
+});
+
+/** Starts a life, lets it come to its end and reports how it really ended. */
+async function live(options: WriterOptions, end: End, delayMs: number): Promise<void> {
+  const running = new Program(program, options);
+  if (end === "work" || end === "SIGTERM") {
+    await running.said("working");
+    await sleep(delayMs);
+    running.kill(end === "work" ? "SIGKILL" : "SIGTERM");
+  } else if (end === "opening" || end === "closing") {
+    await running.said(end);
+    await sleep(delayMs / 6);
+    running.kill("SIGKILL");
+  }
+  const { code, signal, errors } = await running.ended;
+  const words = `${code ?? signal}: ${errors}`;
+  if (end === "closed" || end === "exit") expect(words).toBe("0: ");
+  else if (end === "throw") expect(words).toContain("on purpose");
+  else if (code !== null) expect(words).toBe("0: "); // it was done before the signal came
+}
+
+interface Outcome {
+  readonly faults: readonly string[];
+  readonly account: Account;
+  readonly moves: Movements;
+}
+
+/** Many lives of one directory, with a last one that only reads. */
+async function lives(
+  name: string,
+  room: Room,
+  rounds: readonly End[],
+  door = builtDoor,
+): Promise<Outcome> {
+  const seed = Number(process.env["CRASH_SEED"] ?? (Math.random() * 2 ** 32) >>> 0);
+  const random = randomOf(seed);
+  const judge = new Judge(room.keepsAll);
+  const moves = { demotions: 0, promotions: 0, reinsertions: 0, reclaimed: 0, evicted: 0 };
+  for (const [round, end] of [...rounds, "closed" as const].entries()) {
+    const isLast = round === rounds.length;
+    const ownEnd = end === "exit" || end === "throw" ? end : "close";
+    const isEndless = end === "work" || end === "SIGTERM";
+    const report = join(scratch, `${name}-${round}`);
+    await live(
+      {
+        door,
+        path: join(scratch, name),
+        report,
+        memory: room.memory,
+        capacity: room.capacity,
+        seed: Math.floor(random() * 2 ** 32),
+        keys: room.keys,
+        bytesMax: room.bytesMax,
+        newest: judge.newest,
+        operations: isEndless ? 1e9 : isLast ? 0 : 1500,
+        end: ownEnd,
+      },
+      end,
+      10 + random() * 240,
+    );
+    judge.life(readFileSync(report, "utf8"), `${name}, seed ${seed}, round ${round} (${end})`);
+    addMoves(moves, `${report}.moves`);
+    if (judge.faults.length > 0) break;
+  }
+  return { faults: judge.faults, account: judge.account, moves };
+}
+
+function addMoves(moves: Record<keyof Movements, number>, file: string): void {
+  if (!existsSync(file)) return;
+  // A kill may have cut the last line.
+  const line = readFileSync(file, "utf8").split("\n").at(-2);
+  if (line === undefined) return;
+  const life = JSON.parse(line) as Movements;
+  for (const name of Object.keys(moves) as (keyof Movements)[]) moves[name] += life[name];
+}
+
+describe("killed at random moments", () => {
+  test(
+    "nothing older and nothing wrong comes back, whatever moves",
+    { timeout: 120_000 },
+    async () => {
+      const { faults, account, moves } = await lives("tight", tight, ends);
+      expect(faults).toEqual([]);
+      expect(account.operations).toBeGreaterThan(2_000);
+      expect(account.hits).toBeGreaterThan(2_000);
+      expect(account.flushes).toBeGreaterThan(10);
+      for (const count of Object.values(moves)) expect(count).toBeGreaterThan(0);
+    },
+  );
+
+  test(
+    "with room for everything, nothing that was flushed is lost",
+    { timeout: 120_000 },
+    async () => {
+      const { faults, account } = await lives("spare", spare, ends);
+      expect(faults).toEqual([]);
+      expect(account.flushes).toBeGreaterThan(10);
+      expect(account.promisesKept).toBeGreaterThan(500);
+    },
+  );
+});
+
+// A harness that has never been red proves nothing: the same lives of caches that are broken in one place each.
+describe("a broken cache is found out", () => {
+  const kill: Patch = {
+    file: "src/tiers/disk-tier.js",
+    from: "    kill(location) {",
+    to: "    kill(location) {\n        return;",
+  };
+  const clear: Patch = {
+    file: "src/tiers/disk-tier.js",
+    from: "    writeClear(sequence) {",
+    to: "    writeClear(sequence) {\n        return;",
+  };
+  const flush: Patch = {
+    file: "src/janitor/janitor.js",
+    from: "const open = isAsked || now >= this.#openFlushDueMs;",
+    to: "const open = false;",
+  };
+  const rounds: readonly End[] = Array.from({ length: 12 }, () => "work");
+
+  test.each([
+    ["without dead marks", kill, tight, "an older value"],
+    ["with clears that are not written down", clear, spare, "an older value"],
+    ["with flushes that write no open segment", flush, spare, "lost"],
+  ] as const)("%s", { timeout: 120_000 }, async (name, patch, room, words) => {
+    const place = join(scratch, name.replaceAll(" ", "-"));
+    const { mkdirSync } = await import("node:fs");
+    mkdirSync(place);
+    const door = brokenCopy(place, [patch]);
+    const { faults } = await lives(`${name.replaceAll(" ", "-")}/cache`, room, rounds, door);
+    expect(faults.join("\n")).toContain(words);
+  });
+});

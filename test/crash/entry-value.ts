@@ -1,0 +1,36 @@
+// The values of the crash tests: made from key and version, so that whoever reads one knows whether it is whole and which
+// write it came from. Used by the program that is killed; the judge only sees versions.
+
+/** A value of one key and version. */
+export interface EntryValue {
+  readonly key: string;
+  readonly version: number;
+  readonly fill: string;
+}
+
+/** A small generator of random numbers (mulberry32): one seed, one sequence. */
+export function randomOf(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The value of a version of a key: mostly up to `bytesMax`, one in 32 so large that it is stored in chunks. */
+export function makeValue(key: string, version: number, bytesMax: number): EntryValue {
+  const random = randomOf(version);
+  const isLarge = random() < 1 / 32;
+  const bytes = Math.floor(isLarge ? 9000 + random() * 9000 : random() * bytesMax);
+  const word = `${key}:${version};`;
+  return { key, version, fill: word.repeat(Math.ceil(bytes / word.length)) };
+}
+
+/** The version of a value that was read, 0 for none, -1 if it is not what was written under this key. */
+export function versionOf(key: string, value: EntryValue | undefined, bytesMax: number): number {
+  if (value === undefined) return 0;
+  const whole = makeValue(key, value.version, bytesMax);
+  return value.key === key && value.fill === whole.fill ? value.version : -1;
+}

@@ -1,0 +1,164 @@
+// The judge of the crash tests: replays what programs reported of their operations and reads, over many lives of one
+// directory, and says where a read broke a promise. It knows nothing of the cache but DESIGN's words: never an older
+// value than the last completed write, never a wrong one, and nothing lost that a completed flush had promised to keep.
+//
+// A program reports, one line each, and each before it goes on:
+//   set <key> <version> <expires>   begun, with its wall-clock end or 0; then   did <outcome>
+//   delete <key> / clear            begun; then   did
+//   flush                           begun; then   did, or   failed
+//   read <key> <version> <now>      `now` was before the read; version 0: nothing, -1: not a value of this key
+
+/** What may be read of one key. */
+interface Entry {
+  /** Versions that may be there, oldest first; more than one only after a kill in the middle of a write. */
+  allowed: number[];
+  /** It was there in this life of the cache: written, or read. */
+  seen: boolean;
+  /** A flush has promised to keep the one version there is. */
+  promised: boolean;
+}
+
+/** A read may begin this much before the clock of the cache says so. */
+const clockSlackMs = 20;
+
+type Begun =
+  | { readonly kind: "set"; readonly key: string; readonly version: number }
+  | { readonly kind: "delete"; readonly key: string }
+  | { readonly kind: "clear" | "flush" };
+
+/** What the lives had in them, so that a test can see that they had anything. */
+export interface Account {
+  operations: number;
+  reads: number;
+  hits: number;
+  flushes: number;
+  /** Reads of a key whose value a flush had promised to keep. */
+  promisesKept: number;
+}
+
+export class Judge {
+  readonly faults: string[] = [];
+  readonly account: Account = { operations: 0, reads: 0, hits: 0, flushes: 0, promisesKept: 0 };
+  newest = 0;
+  readonly #entries = new Map<string, Entry>();
+  readonly #expires = new Map<number, number>();
+  readonly #keepsAll: boolean;
+  #begun: Begun | null = null;
+
+  /** `keepsAll`: there is room for everything, so that what was flushed must be there. */
+  constructor(keepsAll: boolean) {
+    this.#keepsAll = keepsAll;
+  }
+
+  /** Replays the report of one life, which ended after its last whole line. */
+  life(report: string, name: string): void {
+    const lines = report.split("\n");
+    lines.pop();
+    for (const line of lines) {
+      const words = line.split(" ");
+      const fault = this.#line(words);
+      if (fault !== undefined) this.faults.push(`${name}: ${line}: ${fault}`);
+    }
+    this.#killed();
+  }
+
+  #entry(key: string): Entry {
+    let entry = this.#entries.get(key);
+    if (entry === undefined) {
+      entry = { allowed: [], seen: false, promised: false };
+      this.#entries.set(key, entry);
+    }
+    return entry;
+  }
+
+  #line(words: readonly string[]): string | undefined {
+    const [verb = "", key = "", third = "0", fourth = "0"] = words;
+    switch (verb) {
+      case "set":
+        this.#begun = { kind: "set", key, version: Number(third) };
+        this.newest = Math.max(this.newest, Number(third));
+        if (fourth !== "0") this.#expires.set(Number(third), Number(fourth));
+        return undefined;
+      case "delete":
+        this.#begun = { kind: "delete", key };
+        return undefined;
+      case "clear":
+      case "flush":
+        this.#begun = { kind: verb };
+        return undefined;
+      case "did":
+        return this.#did(key);
+      case "failed":
+        this.#begun = null;
+        return this.#keepsAll ? "a flush failed on a disk that works" : undefined;
+      case "read":
+        return this.#read(this.#entry(key), Number(third), Number(fourth));
+      default:
+        return "the program said what no program says";
+    }
+  }
+
+  #did(outcome: string): string | undefined {
+    const begun = this.#begun;
+    this.#begun = null;
+    if (begun === null) return "something ended that had not begun";
+    this.account.operations += 1;
+    switch (begun.kind) {
+      case "set": {
+        const allowed = outcome === "stored" ? [begun.version] : [];
+        this.#entries.set(begun.key, { allowed, seen: true, promised: false });
+        return undefined;
+      }
+      case "delete":
+        this.#entries.delete(begun.key);
+        return undefined;
+      case "clear":
+        this.#entries.clear();
+        return undefined;
+      case "flush":
+        this.account.flushes += 1;
+        for (const entry of this.#entries.values()) entry.promised ||= this.#isPromised(entry);
+        return undefined;
+    }
+  }
+
+  #isPromised({ allowed, seen }: Entry): boolean {
+    const [version = 0] = allowed;
+    return this.#keepsAll && seen && allowed.length === 1 && !this.#expires.has(version);
+  }
+
+  #read(entry: Entry, version: number, now: number): string | undefined {
+    this.account.reads += 1;
+    if (version < 0) return "wrong bytes";
+    if (version === 0) {
+      if (entry.promised) return `lost ${entry.allowed.join()}, which a flush had promised to keep`;
+      return undefined;
+    }
+    this.account.hits += 1;
+    if (entry.promised) this.account.promisesKept += 1;
+    if ((this.#expires.get(version) ?? Infinity) < now - clockSlackMs) return "expired";
+    if (!entry.allowed.includes(version)) {
+      return `an older value; allowed: ${entry.allowed.join() || "nothing"}`;
+    }
+    entry.allowed = entry.allowed.filter((other) => other >= version);
+    entry.seen = true;
+    return undefined;
+  }
+
+  /** What was under way when the life ended may have happened or not. */
+  #killed(): void {
+    for (const entry of this.#entries.values()) entry.seen = entry.promised;
+    const begun = this.#begun;
+    this.#begun = null;
+    if (begun?.kind === "set") {
+      const entry = this.#entry(begun.key);
+      entry.allowed.push(begun.version);
+      entry.seen = false;
+      entry.promised = false;
+    } else if (begun?.kind === "delete") {
+      this.#entry(begun.key).promised = false;
+    } else if (begun?.kind === "clear") {
+      for (const entry of this.#entries.values()) entry.promised = false;
+    }
+  }
+}

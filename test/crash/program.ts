@@ -1,0 +1,147 @@
+// Programs that tests run in processes of their own: TypeScript files of a test folder, compiled beside each other into a
+// scratch folder, since Node 20 cannot run them as they are. Called by the tests that kill, starve or measure a process.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+import ts from "typescript";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The door of the built package. */
+export const builtDoor = pathToFileURL(join(root, "dist/src/mod.js")).href;
+
+/** A scratch folder that the caller removes. */
+export function makeScratch(): string {
+  return mkdtempSync(join(tmpdir(), "undercroft-crash-"));
+}
+
+export function removeScratch(path: string): void {
+  rmSync(path, { recursive: true, force: true });
+}
+
+/** Compiles the named files of the test folder at `folder` into `scratch`; answers the path of the first. */
+export function compile(scratch: string, folder: URL, ...names: string[]): string {
+  writeFileSync(join(scratch, "package.json"), '{ "type": "module" }');
+  const outputs = names.map((name) => {
+    const source = readFileSync(new URL(name, folder), "utf8");
+    const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
+    const output = join(scratch, basename(name).replace(/\.ts$/, ".js"));
+    writeFileSync(output, ts.transpileModule(source, { compilerOptions }).outputText);
+    return output;
+  });
+  return outputs[0] ?? "";
+}
+
+/** One change to a built file: `from` must be there. */
+export interface Patch {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+}
+
+/** A copy of the built package with something broken in it on purpose; answers the address of its door. */
+export function brokenCopy(scratch: string, patches: readonly Patch[]): string {
+  const copy = join(scratch, "broken");
+  mkdirSync(copy);
+  for (const folder of ["src", "workers"]) {
+    cpSync(join(root, "dist", folder), join(copy, "dist", folder), {
+      recursive: true,
+      filter: (file) => !file.endsWith(".map"),
+    });
+  }
+  // Vitest would look for the maps.
+  for (const name of readdirSync(join(copy, "dist"), { recursive: true, encoding: "utf8" })) {
+    const path = join(copy, "dist", name);
+    if (!name.endsWith(".js")) continue;
+    writeFileSync(path, readFileSync(path, "utf8").replace(/\n\/\/# sourceMappingURL=.*/, ""));
+  }
+  cpSync(join(root, "package.json"), join(copy, "package.json"));
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"));
+  for (const { file, from, to } of patches) {
+    const path = join(copy, "dist", file);
+    const text = readFileSync(path, "utf8");
+    if (text.split(from).length !== 2) throw new Error(`${file} has not exactly one ${from}`);
+    writeFileSync(path, text.replace(from, to));
+  }
+  return pathToFileURL(join(copy, "dist/src/mod.js")).href;
+}
+
+/** How a process ended. */
+export interface Ending {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly errors: string;
+}
+
+/** A running program; what it writes to its standard output arrives line by line. */
+export class Program {
+  readonly ended: Promise<Ending>;
+  readonly #child: ChildProcess;
+  readonly #lines: string[] = [];
+  readonly #waiting = new Map<string, () => void>();
+
+  /** `options` reach the program as its one argument, in JSON. Its young generation is kept small, so that what the
+   *  process takes is what the cache takes. */
+  constructor(file: string, options: unknown) {
+    const flags = ["--expose-gc", "--max-semi-space-size=2"];
+    this.#child = spawn(process.execPath, [...flags, file, JSON.stringify(options)], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let rest = "";
+    this.#child.stdout?.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop() ?? "";
+      for (const line of lines) this.#line(line);
+    });
+    let errors = "";
+    this.#child.stderr?.setEncoding("utf8").on("data", (text: string) => (errors += text));
+    this.ended = new Promise((resolve, reject) => {
+      this.#child.once("error", reject);
+      this.#child.once("close", (code, signal) => {
+        for (const wake of this.#waiting.values()) wake();
+        resolve({ code, signal, errors });
+      });
+    });
+  }
+
+  #line(line: string): void {
+    this.#lines.push(line);
+    this.#waiting.get(line)?.();
+  }
+
+  /** The lines written so far. */
+  get lines(): readonly string[] {
+    return this.#lines;
+  }
+
+  /** Resolves when the program has written this line, or has ended. */
+  async said(line: string): Promise<void> {
+    if (this.#lines.includes(line)) return;
+    const heard = new Promise<void>((resolve) => this.#waiting.set(line, resolve));
+    await Promise.race([heard, this.ended]);
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The last line as JSON, of a program that must have ended by itself. */
+  async result<T>(): Promise<T> {
+    const { code, signal, errors } = await this.ended;
+    if (code !== 0) throw new Error(`the program ended with ${code ?? signal}: ${errors}`);
+    return JSON.parse(this.#lines.at(-1) ?? "null") as T;
+  }
+}
