@@ -1,0 +1,117 @@
+// Eviction: the janitor keeps segments free whatever the event loop does, and the policy says who goes.
+
+import { expect, test } from "vitest";
+
+import { type Cache, openCache } from "../../dist/src/mod.js";
+import {
+  freeSegments,
+  names,
+  open,
+  openDisk,
+  scratchDirectory,
+  spinUntil,
+  textOf,
+  until,
+  watermark,
+} from "./scratch-cache.js";
+
+const budget = 1 << 20;
+
+/** Sets `bytes` bytes in all under ever new keys; what is refused is tried again, without a turn of the event loop. */
+function setBlocked(cache: Cache<string>, bytes: number): number {
+  let number = 0;
+  for (let written = 0; written < bytes; written += 1000) {
+    const key = `key-${number}`;
+    spinUntil(() => cache.set(key, textOf(key, 1, 1000)) === "stored");
+    number += 1;
+  }
+  return number;
+}
+
+test("segments become free while the event loop is blocked, in memory only", async () => {
+  const cache = await open<string>({ memory: budget });
+  const count = setBlocked(cache, 10 * budget);
+  spinUntil(() => freeSegments(cache) >= watermark(cache));
+  const stats = cache.stats();
+  expect(stats.sets.stored).toBe(count);
+  expect(stats.evictions.memory).toBeGreaterThan(count * 0.85);
+  expect(cache.getSync(`key-${count - 1}`)).toBe(textOf(`key-${count - 1}`, 1, 1000));
+  expect(cache.getSync("key-0")).toBeUndefined();
+});
+
+test("segments become free while the event loop is blocked, with a disk", async () => {
+  const { cache } = await openDisk(scratchDirectory());
+  const count = setBlocked(cache, 10 * budget);
+  spinUntil(() => freeSegments(cache) >= watermark(cache));
+  const stats = cache.stats();
+  expect(stats.sets.stored).toBe(count);
+  // Nothing leaves memory before it is on disk, and the disk reclaims meanwhile.
+  expect(stats.evictions.memory).toBe(0);
+  expect(stats.moves.demotions).toBeGreaterThan(count * 0.85);
+  expect(stats.segments.diskReclaimed).toBeGreaterThan(40);
+});
+
+test.each([
+  ["s3-fifo", 50],
+  ["fifo", 0],
+] as const)("of 50 keys that were hit, %s keeps %i through a scan", async (eviction, kept) => {
+  const cache = await open<string>({ memory: 4 * budget, eviction });
+  const hot = names("hot", 50);
+  for (const key of hot) cache.set(key, textOf(key, 1, 1000));
+  for (const key of [...hot, ...hot]) cache.getSync(key);
+  for (let number = 0; number < 20_000; number++) {
+    const key = `scan-${number}`;
+    cache.set(key, textOf(key, 1, 1000));
+  }
+  const found = hot.filter((key) => cache.getSync(key) === textOf(key, 1, 1000));
+  expect(found).toHaveLength(kept);
+  expect(cache.stats().moves.toMain > 0).toBe(eviction === "s3-fifo");
+});
+
+test("all entries hot: the cache still takes new ones", async () => {
+  const cache = await open<string>({ memory: budget });
+  for (let number = 0; number < 5000; number++) {
+    const key = `key-${number}`;
+    expect(cache.set(key, textOf(key, 1, 1000))).toBe("stored");
+    cache.getSync(key);
+    cache.getSync(key);
+  }
+  expect(cache.stats().segments.evicted).toBeGreaterThan(50);
+});
+
+test("expired entries leave without being read", async () => {
+  const cache = await open<string>({ memory: budget });
+  const expired: (string | Uint8Array)[] = [];
+  cache.on("expire", ({ key }) => expired.push(key));
+  for (const key of names("short", 200)) cache.set(key, "value", { ttl: 20 });
+  for (const key of names("long", 100)) cache.set(key, "value", { ttl: "1h" });
+  await until(() => cache.stats().expirations === 200);
+  expect(cache.stats().memory.entries).toBe(100);
+  expect(names("long", 100).every((key) => cache.getSync(key) === "value")).toBe(true);
+});
+
+test("evictions are told of, with their keys", async () => {
+  const cache = await open<string>({ memory: budget, eviction: "fifo" });
+  const left = new Set<string | Uint8Array>();
+  cache.on("evict", ({ key, cause, tier }) => {
+    expect([cause, tier]).toEqual(["capacity", "memory"]);
+    left.add(key);
+  });
+  const all = names("key", 3000);
+  for (const [index, key] of all.entries()) {
+    cache.set(key, textOf(key, 1, 1000));
+    // Slowly, so that it is the janitor that evicts: a writer's own evictions are not told of.
+    if (index % 20 === 0) await until(() => freeSegments(cache) >= watermark(cache));
+  }
+  const { memory } = cache.stats().evictions;
+  await until(() => left.size >= memory);
+  expect(left.size).toBeGreaterThan(1500);
+  const gone = all.filter((key) => cache.getSync(key) === undefined);
+  expect(gone.every((key) => left.has(key))).toBe(true);
+});
+
+test("a cache opened and closed in one turn has no janitor left behind", async () => {
+  const cache = await openCache({ memory: budget });
+  await cache.close();
+  expect(() => cache.getSync("key")).toThrow(expect.objectContaining({ code: "ERR_CACHE_CLOSED" }));
+});

@@ -1,0 +1,132 @@
+// What the tests of the janitor share: caches over directories that vanish, and waiting for what a janitor does in its own
+// time, with the event loop turning or blocked.
+
+import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { onTestFinished } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import {
+  type Cache,
+  type CacheEventMap,
+  type CacheOptions,
+  openCache,
+} from "../../dist/src/mod.js";
+
+/** Longer than anything here takes: who waits this long fails. */
+const patienceMs = 10_000;
+
+/** An empty directory, gone when the test is over. */
+export function scratchDirectory(): string {
+  const path = mkdtempSync(join(tmpdir(), "undercroft-janitor-"));
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return path;
+}
+
+/** A cache without a near cache, closed when the test is over. */
+export async function open<V = string>(options: CacheOptions<V>): Promise<Cache<V>> {
+  const cache = await openCache<V>({ near: false, ...options });
+  onTestFinished(() => cache.close());
+  return cache;
+}
+
+/** A cache of 1 MiB over a directory, and what it found there. */
+export async function openDisk(
+  path: string,
+  options: Omit<CacheOptions<string>, "disk"> & { readonly capacity?: string } = {},
+): Promise<{ cache: Cache<string>; recovered: CacheEventMap["recovered"] }> {
+  const { capacity = "2mb", ...rest } = options;
+  const cache = await open<string>({ memory: "1mb", disk: { path, capacity }, ...rest });
+  const recovered = await new Promise<CacheEventMap["recovered"]>((resolve) => {
+    cache.on("recovered", resolve);
+  });
+  return { cache, recovered };
+}
+
+/** A word of the control block. */
+export function controlWord(cache: Cache<string>, offset: number): number {
+  return Atomics.load(new Int32Array(cache.handle().worker.memory.buffer), offset / 4);
+}
+
+export function freeSegments(cache: Cache<string>): number {
+  return controlWord(cache, at.controlFreeSegments);
+}
+
+/** The free segments that the janitor keeps, as janitor.ts says. */
+export function watermark(cache: Cache<string>): number {
+  const segments = controlWord(cache, at.controlSegmentCount);
+  return controlWord(cache, at.controlReserve) + Math.max(2, segments >>> 5);
+}
+
+/** Resolves when the condition holds. */
+export async function until(condition: () => boolean): Promise<void> {
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > patienceMs) throw new Error(`never: ${String(condition)}`);
+    await sleep(2);
+  }
+}
+
+/** Returns when the condition holds, and does not let the event loop turn meanwhile. */
+export function spinUntil(condition: () => boolean): void {
+  const start = performance.now();
+  while (!condition()) {
+    if (performance.now() - start > patienceMs) throw new Error(`never: ${String(condition)}`);
+  }
+}
+
+/** A value of about `bytes` bytes that names its key and version. */
+export function textOf(key: string, version: number, bytes: number): string {
+  const word = `${key}#${version};`;
+  return word.repeat(Math.ceil(bytes / word.length));
+}
+
+/** Sets each key, and flushes so often that nothing is refused. */
+export async function setAll(
+  cache: Cache<string>,
+  keys: readonly string[],
+  options: { readonly version?: number; readonly bytes?: number; readonly ttl?: number } = {},
+): Promise<void> {
+  const { version = 1, bytes = 1000, ttl } = options;
+  for (const [index, key] of keys.entries()) {
+    const outcome = cache.set(key, textOf(key, version, bytes), ttl === undefined ? {} : { ttl });
+    if (outcome !== "stored") throw new Error(`${key} was ${outcome}`);
+    if (index % 50 === 49) await cache.flush();
+  }
+  await cache.flush();
+}
+
+/** Names `prefix-0` to `prefix-(count - 1)`. */
+export function names(prefix: string, count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
+}
+
+/** Which of the keys are there; each must have the value of this version. */
+export async function present(
+  cache: Cache<string>,
+  keys: readonly string[],
+  options: { readonly version?: number; readonly bytes?: number } = {},
+): Promise<string[]> {
+  const { version = 1, bytes = 1000 } = options;
+  const found: string[] = [];
+  for (const key of keys) {
+    const value = await cache.get(key);
+    if (value === undefined) continue;
+    if (value !== textOf(key, version, bytes)) throw new Error(`${key} is ${value.slice(0, 40)}`);
+    found.push(key);
+  }
+  return found;
+}
+
+/** Inverts one byte of a file. */
+export function flipByte(file: string, position: number): void {
+  const fd = openSync(file, "r+");
+  const byte = Buffer.alloc(1);
+  readSync(fd, byte, 0, 1, position);
+  byte[0] = ~(byte[0] ?? 0) & 0xff;
+  writeSync(fd, byte, 0, 1, position);
+  closeSync(fd);
+}
