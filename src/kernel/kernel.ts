@@ -198,6 +198,7 @@ export function claimThread(words: Int32Array): number {
     if (Atomics.compareExchange(words, block + at.threadState / 4, 0, 1) !== 0) continue;
     Atomics.add(words, block + at.threadIncarnation / 4, 1);
     for (const word of [at.threadKilling0, at.threadKilling1]) words[block + word / 4] = 0;
+    words[block + at.threadWorkerId / 4] = 0;
     words[block + at.threadOpenSegment / 4] = 0;
     words[block + at.threadOpenMainSegment / 4] = 0;
     return thread;

@@ -44,6 +44,13 @@ export interface DiskPlan {
   readonly snapshot: SnapshotPlace;
 }
 
+/** One start of the janitor, until it has ended or its worker has. */
+interface JanitorRun {
+  readonly thread: number;
+  readonly port: MessagePort;
+  isOver: boolean;
+}
+
 const workerFile = new URL("../../workers/cache-worker.js", import.meta.url).href;
 
 function piscina(threads: { readonly min: number; readonly max: number }, queue: number): Piscina {
@@ -66,8 +73,9 @@ export class WorkerPool {
   readonly #listener: PoolListener;
   readonly #janitors: Piscina;
   #stores: Piscina | undefined;
-  #port: MessagePort | undefined;
-  #thread = -1;
+  #run: JanitorRun | undefined;
+  /** Why a janitor threw; its worker's exit comes after, and counts as its death. */
+  #lastFault: string | undefined;
   #deaths: number[] = [];
   #isStopping = false;
   #end: { resolve(end: JanitorEnd): void } | undefined;
@@ -78,7 +86,7 @@ export class WorkerPool {
     this.#handle = handle;
     this.#listener = listener;
     this.#janitors = piscina({ min: 1, max: 1 }, 1);
-    this.#janitors.on("error", (error) => this.#janitorDied(reasonOf(error)));
+    this.#janitors.on("error", (error) => (this.#lastFault = reasonOf(error)));
   }
 
   /** Starts the janitor; resolves when it has brought back what is on disk. Rejects with ERR_WORKER. */
@@ -88,9 +96,13 @@ export class WorkerPool {
   }
 
   async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
-    this.#thread = claimThread(this.#kernel.views.i32);
     const { port1, port2 } = new MessageChannel();
-    this.#port = port1;
+    const run: JanitorRun = {
+      thread: claimThread(this.#kernel.views.i32),
+      port: port1,
+      isOver: false,
+    };
+    this.#run = run;
     let report: RecoveryReport | null = null;
     port1.on("message", (message: JanitorMessage) => {
       if (message.kind === "ready") report = message.recovery;
@@ -99,29 +111,58 @@ export class WorkerPool {
     });
     const task: JanitorTask = {
       handle: this.#handle,
-      thread: this.#thread,
+      thread: run.thread,
       recovery,
       snapshot: this.#snapshot,
       port: port2,
     };
-    const started = this.#janitors.run(task, { name: "startJanitor", transferList: [port2] });
-    await withTimeout(started, startTimeoutMs, "start the janitor");
+    let isSettled = false;
+    const started = this.#janitors
+      .run(task, { name: "startJanitor", transferList: [port2] })
+      .finally(() => (isSettled = true));
+    try {
+      await withTimeout(started, startTimeoutMs, "start the janitor");
+    } catch (error) {
+      // One that is late may still be running: what it holds stays its own.
+      if (isSettled) this.#giveBack(run);
+      else run.isOver = true;
+      throw error;
+    }
     // Messages are delivered in order, so "ready" is here once the port has been read.
     await new Promise((resolve) => setImmediate(resolve));
-    for (const worker of this.#janitors.threads) {
-      const { threadId } = worker;
-      worker.once("exit", (code) => this.#janitorDied(`thread ${threadId} exited with ${code}`));
-    }
+    this.#watch(run);
     port1.unref();
     return report;
   }
 
-  #janitorDied(reason: string): void {
-    if (this.#isStopping || this.#thread < 0) return;
-    const thread = this.#thread;
-    this.#thread = -1;
-    this.#port?.close();
-    recoverThread(this.#kernel, thread, (location) => this.#listener.kill(location));
+  /** Waits for the end of the worker in which this very run is; its successor may be in the pool already. */
+  #watch(run: JanitorRun): void {
+    const block = at.threadTable + run.thread * at.threadBlockSize;
+    const workerId = Atomics.load(this.#kernel.views.i32, (block + at.threadWorkerId) / 4);
+    const worker = this.#janitors.threads.find(({ threadId }) => threadId === workerId);
+    if (worker === undefined) {
+      this.#janitorDied(run, `thread ${workerId} ended`);
+      return;
+    }
+    worker.once("exit", (code) => this.#janitorDied(run, `thread ${workerId} exited with ${code}`));
+  }
+
+  /** Puts in order what a run that is over held. */
+  #giveBack(run: JanitorRun): void {
+    run.isOver = true;
+    run.port.close();
+    recoverThread(this.#kernel, run.thread, (location) => this.#listener.kill(location));
+  }
+
+  #janitorDied(run: JanitorRun, exit: string): void {
+    if (this.#isStopping || run.isOver) return;
+    this.#giveBack(run);
+    const reason = this.#lastFault ?? exit;
+    this.#lastFault = undefined;
+    this.#startAgain(reason);
+  }
+
+  #startAgain(reason: string): void {
     this.#kernel.count(counterWorkerRestarts, 1);
     this.#listener.restarted("janitor", reason);
     const now = performance.now();
@@ -133,7 +174,9 @@ export class WorkerPool {
       this.#listener.failed(new UndercroftError("ERR_WORKER", text));
       return;
     }
-    this.#startJanitor(null).catch((error: unknown) => this.#listener.failed(workerError(error)));
+    this.#startJanitor(null).catch((error: unknown) => {
+      if (!this.#isStopping) this.#startAgain(reasonOf(error));
+    });
   }
 
   /** Publishes a value in a worker. Resolves to "overloaded" when too many wait. Rejects with ERR_WORKER if the worker
@@ -184,8 +227,9 @@ export class WorkerPool {
     const { i32 } = this.#kernel.views;
     const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0 };
     let end: JanitorEnd = nothing;
-    if (this.#thread >= 0) {
-      this.#port?.ref();
+    const run = this.#run;
+    if (run?.isOver === false) {
+      run.port.ref();
       const ended = new Promise<JanitorEnd>((resolve) => {
         this.#end = { resolve };
       });
@@ -195,7 +239,7 @@ export class WorkerPool {
       Atomics.store(i32, at.controlStop / 4, 1);
       this.#kernel.verbs.ring();
       end = await withTimeout(ended, endTimeoutMs, "stop the janitor").catch(() => nothing);
-      this.#port?.close();
+      run.port.close();
     }
     await Promise.all([this.#janitors.destroy(), this.#stores?.destroy()]);
     return end;

@@ -1,0 +1,52 @@
+// A janitor that throws: its worker tells of it twice, as an error and as an exit, and it has died once.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { Kernel, layout as at } from "../../dist/src/kernel/mod.js";
+import { KeyWindow } from "../../dist/src/memory/mod.js";
+import { type Cache, openCache } from "../../dist/src/mod.js";
+import { until } from "./killed.js";
+
+/** Makes a record say that it is shorter than its header, on which a walk runs into the weeds; returns what heals it. */
+function spoil(cache: Cache, key: string): () => void {
+  const { module, memory } = cache.handle().worker;
+  const kernel = Kernel.attach(module, memory);
+  const keys = new KeyWindow(kernel);
+  const length = keys.write(key);
+  expect(kernel.verbs.find(keys.at, length, 0)).toBeGreaterThanOrEqual(0);
+  const record = kernel.views.u32[(kernel.block + at.resultRecord) / 4] as number;
+  const { u32 } = kernel.views;
+  const size = u32[record / 4] as number;
+  u32[record / 4] = 8;
+  kernel.detach();
+  return () => {
+    u32[record / 4] = size;
+  };
+}
+
+test("one death is one restart, and the successor is left alone", async () => {
+  const cache = await openCache({ memory: "2mb" });
+  const restarts: string[] = [];
+  const errors: string[] = [];
+  cache.on("error", ({ error }) => errors.push(error.message));
+  cache.set("spoilt", "v");
+  const heal = spoil(cache, "spoilt");
+  cache.on("worker-restarted", ({ reason }) => {
+    heal();
+    restarts.push(reason);
+  });
+  const value = "v".repeat(1000);
+  // Slowly, so that the janitor evicts and no writer has to.
+  for (let number = 0; restarts.length === 0 && number < 20_000; number++) {
+    cache.set(`k${number}`, value);
+    if (number % 10 === 0) await sleep(1);
+  }
+  await sleep(500);
+  expect(restarts).toHaveLength(1);
+  const { evicted } = cache.stats().segments;
+  for (let number = 0; number < 20_000; number++) cache.set(`m${number}`, value);
+  await until(() => cache.stats().segments.evicted > evicted);
+  expect(cache.stats().workerRestarts).toBe(1);
+  expect(errors).toEqual([]);
+  await cache.close();
+});
