@@ -41,3 +41,13 @@ export async function waitForTicket(
     clearInterval(alive);
   }
 }
+
+/** Raises a word to a ticket, unless a later one stands there already: several threads ask, and answers may cross. */
+export function raiseTicket(words: Int32Array, index: number, ticket: number): void {
+  let seen = Atomics.load(words, index);
+  while (((ticket - seen) | 0) > 0) {
+    const was = Atomics.compareExchange(words, index, seen, ticket);
+    if (was === seen) return;
+    seen = was;
+  }
+}

@@ -5,7 +5,7 @@ import type { FetchOptions, ResolvedFetchOptions, SetOptions } from "../config/m
 import { assertKey, resolveFetchOptions } from "../config/mod.js";
 import { layout as at } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
-import { waitForTicket } from "./barrier.js";
+import { raiseTicket, waitForTicket } from "./barrier.js";
 import { type CacheEntry, EntryReader } from "./entry-reader.js";
 import { EntryWriter, type SetOutcome, type StoreInPool } from "./entry-writer.js";
 import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
@@ -201,16 +201,18 @@ export class Cache<V = unknown> {
     if (core.tier === null) return;
     const { i32 } = core.kernel.views;
     const ticket = (Atomics.add(i32, at.controlFlushRequested / 4, 1) + 1) | 0;
-    if (fsync) Atomics.store(i32, at.controlFlushSync / 4, ticket);
+    if (fsync) raiseTicket(i32, at.controlFlushSync / 4, ticket);
     core.kernel.verbs.ring();
     const check = (): void => {
       if (Atomics.load(i32, at.controlState / 4) === at.stateClosed) throw core.closedError();
     };
     await waitForTicket(i32, at.controlFlushDone / 4, ticket, flushTimeoutMs, check);
+    const failed = Atomics.load(i32, at.controlFlushFailed / 4);
+    if (((failed - ticket) | 0) >= 0) throw diskDown();
     if (fsync) await waitForTicket(i32, at.controlSyncDone / 4, ticket, flushTimeoutMs, check);
     const isUp = Atomics.load(i32, at.controlDiskUp / 4) === 1;
     if (isUp && !(fsync && Atomics.load(i32, at.controlSyncFailed / 4) === 1)) return;
-    throw new UndercroftError("ERR_DISK_IO", "Cannot flush: the disk tier is down");
+    throw diskDown();
   }
 
   /** Every counter, gauge and latency of the cache, of all threads together, as one plain object. */
@@ -255,4 +257,8 @@ export class Cache<V = unknown> {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+function diskDown(): UndercroftError {
+  return new UndercroftError("ERR_DISK_IO", "Cannot flush: the disk tier is down");
 }

@@ -5,6 +5,7 @@ import type { OpenDirectory } from "../disk/mod.js";
 import type { JanitorEnd, JanitorMessage, RecoveryReport, WorkerHandle } from "../janitor/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
+import { raiseTicket } from "./barrier.js";
 import type { CacheEvents } from "./events.js";
 import type { ThreadCore } from "./thread-core.js";
 
@@ -105,7 +106,7 @@ export class Owner {
       if (error instanceof UndercroftError) this.diskFault(error);
       else throw error;
     }
-    Atomics.store(i32, at.controlSyncDone / 4, ticket);
+    raiseTicket(i32, at.controlSyncDone / 4, ticket);
     Atomics.notify(i32, at.controlSyncDone / 4);
   }
 

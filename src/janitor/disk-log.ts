@@ -24,6 +24,7 @@ import { type Kernel, layout as at } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
+import { patiently } from "./patience.js";
 import { forget, voidBatch } from "./take-over.js";
 
 /** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
@@ -46,6 +47,9 @@ export class DiskLog {
   readonly #builder: BatchBuilder;
   #open = -1;
   #batchNumber = 0;
+  #writes = 0;
+  /** Segments in which the index may name places that were never written. */
+  readonly #suspect = new Set<number>();
   #outcomes: BatchOutcome[] = [];
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
 
@@ -133,12 +137,13 @@ export class DiskLog {
       try {
         this.#assertWritable();
         writeBatch(fd, bytes, offset, this.#device);
+        this.#assertWritable();
       } catch (error) {
         // A failed write may have reached the file whole: its records are unannounced now, and must not come back.
-        voidBatch(this.#disk, this.#open, offset, this.table.recordCount(this.#open), this.#device);
-        if (this.table.state(this.#open) === at.diskOpen) {
-          this.#kernel.verbs.setDiskState(this.#open, at.diskSealed);
-        }
+        const recordCount = this.table.recordCount(this.#open);
+        const isVoid = voidBatch(this.#disk, this.#open, offset, recordCount, this.#device);
+        if (isVoid) this.#kernel.verbs.sealDisk(this.#open);
+        else this.#kernel.verbs.setDiskState(this.#open, at.diskQuarantined);
         this.#open = -1;
         for (const outcome of outcomes) outcome.failed();
         throw error;
@@ -147,6 +152,7 @@ export class DiskLog {
       this.#kernel.verbs.extendDisk(this.#open, end, records, maxExpires, maxSequence);
       this.#kernel.count(counter.counterDiskWrites, 1);
       this.#kernel.count(counter.counterDiskWriteBytes, bytes.length);
+      this.#writes += 1;
       this.#begin();
     }
     for (const outcome of outcomes) outcome.written();
@@ -163,18 +169,36 @@ export class DiskLog {
   seal(): void {
     if (this.#open < 0) return;
     this.commit();
-    if (this.table.state(this.#open) === at.diskOpen) {
-      this.#kernel.verbs.setDiskState(this.#open, at.diskSealed);
-    }
+    this.#kernel.verbs.sealDisk(this.#open);
     this.#open = -1;
+  }
+
+  /** Counts writes that worked. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Finds out whether the disk takes writes, by one that changes nothing. Throws ERR_DISK_IO if not. */
+  probe(): void {
+    const segment = this.table.findFree();
+    if (segment < 0) return;
+    voidSegment(this.#disk.fds[segment] as number, this.#device);
+    this.#writes += 1;
   }
 
   #openNext(now: number): void {
     let segment = this.table.findFree();
     if (segment < 0) {
+      this.dropQuarantined();
+      segment = this.table.findFree();
+    }
+    if (segment < 0) {
       // Only after a failed reclaim: without a spare nothing that was hit can be saved.
       segment = this.#chooseVictim(now);
       this.#reclaim(segment, now, 0);
+      if (this.table.state(segment) !== at.diskFree) {
+        throw new UndercroftError("ERR_DISK_IO", "Cannot write to disk: no segment is free");
+      }
     }
     const nonce = randomBytes(8).readBigUInt64LE(0);
     const serial = this.table.maxSerial() + 1;
@@ -208,24 +232,45 @@ export class DiskLog {
    *  ERR_DISK_IO, after which the segment can be reclaimed anew. */
   #reclaim(segment: number, now: number, budget: number): void {
     const scan = this.#scan(segment);
+    // Void before the state says so: what a successor finds reclaiming is void, whatever else was done.
+    voidSegment(this.#disk.fds[segment] as number, this.#device);
+    this.#writes += 1;
     this.#kernel.verbs.setDiskState(segment, at.diskReclaiming);
+    let isEmpty = false;
     try {
-      voidSegment(this.#disk.fds[segment] as number, this.#device);
-      if (scan !== null) {
-        const left = { budget };
-        for (let entry = 0; entry < scan.recordCount; entry++) {
-          if (scan.entries.dead[entry] === 1) continue;
-          this.#letGo(segment, scan.entries, entry, now, left);
-        }
-      }
+      isEmpty = scan !== null && this.#letGoAll(segment, scan, now, budget);
       this.commit();
     } catch (error) {
       this.#kernel.verbs.setDiskState(segment, at.diskSealed);
       throw error;
     }
-    // The index may name records that the scan did not find.
-    if (scan === null || scan.damagedBatches > 0) forget(this.#kernel, this.#disk, segment, 0);
+    this.#free(segment, isEmpty);
+  }
+
+  /** Lets go of every entry that the file tells of; false if the index may name others. */
+  #letGoAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
+    const left = { budget };
+    let isEmpty =
+      !scan.deadListDamaged &&
+      scan.damagedBatches === 0 &&
+      scan.recordCount === this.table.recordCount(segment) &&
+      !this.#suspect.has(segment);
+    for (let entry = 0; entry < scan.recordCount; entry++) {
+      if (scan.entries.dead[entry] === 1) continue;
+      if (!this.#letGo(segment, scan.entries, entry, now, left)) isEmpty = false;
+    }
+    return isEmpty;
+  }
+
+  /** Makes a void segment free once nothing names it and nobody writes to it; else it is given up for a later round. */
+  #free(segment: number, isEmpty: boolean): void {
     this.#waitForKills(segment);
+    const isLeft = isEmpty || forget(this.#kernel, this.#disk, segment, 0);
+    if (!isLeft || this.table.isKilling(segment)) {
+      this.#kernel.verbs.setDiskState(segment, at.diskQuarantined);
+      return;
+    }
+    this.#suspect.delete(segment);
     this.#kernel.verbs.setDiskState(segment, at.diskFree);
     this.#kernel.count(counter.counterDiskSegmentsReclaimed, 1);
   }
@@ -245,8 +290,9 @@ export class DiskLog {
     }
   }
 
-  /** Gives up the segments in which some thread could not write a dead mark, and made void what it could: everything in
-   *  them is forgotten, so that what is in memory too is written again. */
+  /** Empties the segments that were given up: some thread could not write a dead mark there, and could perhaps not make
+   *  them void either. Everything in them is forgotten, so that what is in memory too is written again. Throws
+   *  ERR_DISK_IO; the tier must not come up before this has worked. */
   dropQuarantined(): void {
     for (let segment = 0; segment < this.table.count; segment++) {
       if (this.table.state(segment) !== at.diskQuarantined) continue;
@@ -256,11 +302,13 @@ export class DiskLog {
         this.#outcomes = [];
         for (const outcome of outcomes) outcome.failed();
       }
-      forget(this.#kernel, this.#disk, segment, 0);
-      this.#waitForKills(segment);
-      this.#kernel.verbs.setDiskState(segment, at.diskFree);
+      voidSegment(this.#disk.fds[segment] as number, this.#device);
+      this.#writes += 1;
+      if (!this.table.isKilling(segment)) this.#free(segment, false);
     }
   }
+
+  /** False if the entry's key was locked. */
 
   #letGo(
     segment: number,
@@ -268,7 +316,7 @@ export class DiskLog {
     entry: number,
     now: number,
     left: { budget: number },
-  ): void {
+  ): boolean {
     const { segmentBytes } = this.#disk;
     const size = entries.size[entry] as number;
     const low = entries.hashLow[entry] as number;
@@ -276,18 +324,19 @@ export class DiskLog {
     const from = packLocation(segment, (entries.unit[entry] as number) * 16, size, segmentBytes);
     const expires = entries.expires[entry] as number;
     const mayStay = expires > now && left.budget >= size;
-    const answer = this.#kernel.verbs.dropDisk(low, high, from, mayStay ? 0 : 1);
+    const { verbs } = this.#kernel;
+    const answer = patiently(() => verbs.dropDisk(low, high, from, mayStay ? 0 : 1));
     if (answer === at.answerDone) {
       const cause = expires <= now ? counter.counterExpirations : counter.counterEvictionsDisk;
       this.#kernel.count(cause, 1);
     }
-    if (answer !== at.answerHit) return;
+    if (answer !== at.answerHit) return answer !== at.answerBusy;
     if (this.#reinsert(from, size, low, high, entries.sequence[entry] as number, expires, now)) {
       left.budget -= size;
-    } else {
-      this.#kernel.verbs.dropDisk(low, high, from, 1);
-      this.#kernel.count(counter.counterCorruptRecords, 1);
+      return true;
     }
+    this.#kernel.count(counter.counterCorruptRecords, 1);
+    return patiently(() => verbs.dropDisk(low, high, from, 1)) !== at.answerBusy;
   }
 
   /** Writes a record again in the open segment; false if its bytes are damaged. */
@@ -304,19 +353,34 @@ export class DiskLog {
     const segment = this.table.segmentOf(from, segmentBytes);
     const offset = offsetOfLocation(from, segmentBytes);
     const buffer = Buffer.allocUnsafe(size);
-    const read = this.#device.readAtSync(fds[segment] as number, buffer, 0, size, offset);
+    const read = this.#read(fds[segment] as number, buffer, offset);
     if (verifyRecord(buffer, 0, read, this.table.nonce(segment), offset, this.#hasher) !== size) {
       return false;
     }
     const to = this.place(size, now);
     // The slot first: from here on whoever deletes the entry marks the new place.
-    if (this.#kernel.verbs.relocateDisk(low, high, from, to) !== at.answerDone) return true;
+    const { verbs } = this.#kernel;
+    const answer = patiently(() => verbs.relocateDisk(low, high, from, to));
+    if (answer !== at.answerDone) return answer !== at.answerBusy;
     this.append(buffer, 0, size, sequence, expires);
-    this.afterBatch({
-      written: () => undefined,
-      failed: () => void this.#kernel.verbs.dropDisk(low, high, to, 1),
-    });
+    const open = this.#open;
+    const failed = (): void => {
+      const dropped = patiently(() => verbs.dropDisk(low, high, to, 1));
+      if (dropped === at.answerBusy) this.#suspect.add(open);
+    };
+    this.afterBatch({ written: () => undefined, failed });
     return true;
+  }
+
+  /** How many bytes could be read; 0 if the disk refuses. */
+  #read(fd: number, buffer: Buffer, offset: number): number {
+    try {
+      return this.#device.readAtSync(fd, buffer, 0, buffer.length, offset);
+    } catch (error) {
+      if (!(error instanceof UndercroftError)) throw error;
+      this.#kernel.count(counter.counterDiskErrors, 1);
+      return 0;
+    }
   }
 
   /** Waits until no thread is about to write a dead mark into this segment. */

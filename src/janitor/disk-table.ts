@@ -72,6 +72,14 @@ export class DiskTable {
     return segmentOfLocation(location, segmentBytes);
   }
 
+  /** False while a segment is given up and not known to be void and empty. */
+  get isTrusted(): boolean {
+    for (let segment = 0; segment < this.count; segment++) {
+      if (this.state(segment) === at.diskQuarantined) return false;
+    }
+    return true;
+  }
+
   findFree(): number {
     for (let segment = 0; segment < this.count; segment++) {
       if (this.state(segment) === at.diskFree) return segment;

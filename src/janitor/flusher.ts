@@ -4,6 +4,7 @@
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { BatchOutcome, DiskLog } from "./disk-log.js";
+import { patiently } from "./patience.js";
 import { RecordHeader, SegmentTable } from "./segments.js";
 
 export class Flusher {
@@ -157,6 +158,7 @@ class Progress implements BatchOutcome {
   }
 
   failed(): void {
-    for (const record of this.announced) this.#kernel.verbs.assignDurable(record, 0);
+    const { verbs } = this.#kernel;
+    for (const record of this.announced) patiently(() => verbs.assignDurable(record, 0));
   }
 }

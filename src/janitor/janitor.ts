@@ -58,6 +58,8 @@ class Janitor {
   #diskRetryAtMs = 0;
   #wasDiskUp = true;
   #clearEpoch = 0;
+  /** The newest flush ticket whose sync was asked of the owner. */
+  #syncPosted = 0;
 
   private constructor(task: JanitorTask, kernel: Kernel, disk: DiskSide | null) {
     this.#task = task;
@@ -69,6 +71,7 @@ class Janitor {
     const departed = (record: number, cause: "capacity" | "expired"): void =>
       this.#departed(record, cause);
     this.#evictor = new Evictor(kernel, policyOf(task.handle.eviction), kill, departed);
+    this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     const { segmentCount, reserveSegments } = kernel.geometry;
     this.#watermark = reserveSegments + Math.max(2, segmentCount >>> 5);
   }
@@ -114,7 +117,7 @@ class Janitor {
   #round(): boolean {
     const now = this.#now();
     if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
-    this.#noticeClear();
+    if (this.#disk === null || this.#isDiskUp()) this.#noticeClear();
     const requested = Atomics.load(this.#kernel.views.i32, at.controlFlushRequested / 4);
     this.#flush(requested, now);
     const diskUp = this.#isDiskUp();
@@ -136,39 +139,66 @@ class Janitor {
     return false;
   }
 
-  /** A clear empties the index at leisure, and new records do not share a disk segment with cleared ones. */
-  #noticeClear(): void {
-    const { u32 } = this.#kernel.views;
-    const epoch = u32[at.controlClearEpoch / 4] as number;
-    if (epoch === this.#clearEpoch) return;
-    this.#clearEpoch = epoch;
+  /** A clear empties the index at leisure, and new records do not share a disk segment with cleared ones. It is written
+   *  down here too: who cleared may have died before, or failed. False as long as that has not worked. */
+  #noticeClear(): boolean {
+    const epoch = this.#kernel.clearEpoch();
+    if (epoch === this.#clearEpoch) return true;
     this.#sweepFrom = 0;
+    if (this.#disk?.tier.writeClear(epoch) === false) return false;
+    this.#clearEpoch = epoch;
     if (this.#isDiskUp()) this.#attempt(() => this.#disk?.log.seal());
+    return true;
   }
 
+  /** Writes what is due, and answers the flushes that were asked for before. */
   #flush(requested: number, now: number): void {
     const { i32 } = this.#kernel.views;
-    const isAsked = requested !== Atomics.load(i32, at.controlFlushDone / 4);
+    const done = Atomics.load(i32, at.controlFlushDone / 4);
+    // Who asks for a sync says so after taking a ticket, which may have been answered by then.
+    const isAsked = requested !== done || this.#syncAsked(requested) !== null;
     const sequence = this.#kernel.sequence();
-    if (this.#disk !== null && this.#mayWrite(now)) {
-      const open = isAsked || now >= this.#openFlushDueMs;
-      if (open) this.#openFlushDueMs = now + openFlushMs;
-      const keepRoom = (): void => {
-        this.#evictor.makeRoom(this.#watermark, now, true);
-      };
-      this.#attempt(() => {
-        this.#disk?.log.dropQuarantined();
-        this.#disk?.flusher.flush(open, now, keepRoom);
-      });
-    }
-    if (!isAsked) return;
-    const sync = Atomics.load(i32, at.controlFlushSync / 4);
-    if (sync - Atomics.load(i32, at.controlFlushDone / 4) > 0 && requested - sync >= 0) {
+    const outcome = this.#write(isAsked, now);
+    if (!isAsked || outcome === "again") return;
+    if (outcome === "failed") Atomics.store(i32, at.controlFlushFailed / 4, requested);
+    const sync = this.#syncAsked(requested);
+    if (outcome === "done" && sync !== null) {
+      this.#syncPosted = sync;
       const report: JanitorMessage = { kind: "sync", ticket: sync, sequence };
       this.#task.port.postMessage(report);
     }
     Atomics.store(i32, at.controlFlushDone / 4, requested);
     Atomics.notify(i32, at.controlFlushDone / 4);
+  }
+
+  /** The newest ticket up to `requested` that wants a sync which was not asked of the owner yet, or null. */
+  #syncAsked(requested: number): number | null {
+    const sync = Atomics.load(this.#kernel.views.i32, at.controlFlushSync / 4);
+    const isNew = ((sync - this.#syncPosted) | 0) > 0;
+    return isNew && ((requested - sync) | 0) >= 0 ? sync : null;
+  }
+
+  /** "again": something could not be looked at for a moment. "failed": the disk refuses, or was not asked. */
+  #write(isAsked: boolean, now: number): "done" | "again" | "failed" {
+    const disk = this.#disk;
+    if (disk === null) return "done";
+    if (!this.#mayWrite(now) || !this.#noticeClear()) return "failed";
+    const open = isAsked || now >= this.#openFlushDueMs;
+    if (open) this.#openFlushDueMs = now + openFlushMs;
+    const keepRoom = (): void => {
+      this.#evictor.makeRoom(this.#watermark, now, true);
+    };
+    let isComplete = false;
+    const worked = this.#attempt(() => {
+      const before = disk.log.writes;
+      disk.log.dropQuarantined();
+      isComplete = disk.flusher.flush(open, now, keepRoom);
+      // That nothing had to be written does not show that the disk is well again.
+      if (!this.#isDiskUp() && disk.log.writes === before) disk.log.probe();
+      return disk.log.writes > before && disk.log.table.isTrusted;
+    });
+    if (!worked) return "failed";
+    return isComplete ? "done" : "again";
   }
 
   /** The disk tier takes writes, or it is time to try again. */
@@ -185,24 +215,28 @@ class Janitor {
     return true;
   }
 
-  #attempt(write: () => void): void {
+  /** Runs something that writes, and keeps the word that says whether the tier is up; true if it did not throw. If the
+   *  tier was down, it comes up when `write` answers that a write has worked. */
+  #attempt(write: () => unknown): boolean {
     const { i32 } = this.#kernel.views;
     // If another thread takes the tier down meanwhile, this is no news of it.
     const wasUp = this.#isDiskUp();
     try {
-      write();
-      if (this.#task.handle.disk === null || wasUp) return;
+      const isProof = write() === true;
+      if (this.#task.handle.disk === null || wasUp || !isProof) return true;
       Atomics.store(i32, at.controlDiskUp / 4, 1);
       this.#task.port.postMessage({ kind: "disk-up" } satisfies JanitorMessage);
+      return true;
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       this.#kernel.count(counter.counterDiskErrors, 1);
       this.#diskRetryAtMs = this.#now() + diskRetryMs;
-      if (!this.#isDiskUp()) return;
+      if (!this.#isDiskUp()) return false;
       Atomics.store(i32, at.controlDiskUp / 4, 0);
       const { code, message } = error;
       const report: JanitorMessage = { kind: "disk-down", code, message };
       this.#task.port.postMessage(report);
+      return false;
     }
   }
 
@@ -236,7 +270,7 @@ class Janitor {
 
   #finish(): void {
     let end: JanitorEnd = { flushed: false, snapshotWritten: false, nextSequence: 0 };
-    if (this.#disk !== null && this.#task.snapshot !== null) {
+    if (this.#disk !== null && this.#task.snapshot !== null && this.#noticeClear()) {
       const closing = new Closing(this.#kernel, this.#disk, this.#task.snapshot);
       this.#attempt(() => {
         end = closing.run(this.#now());

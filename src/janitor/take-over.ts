@@ -7,6 +7,7 @@ import { deadMarkSize, segmentHeaderSize, voidSegment } from "../disk/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
+import { patiently } from "./patience.js";
 
 /** docs/segment-format.md: a batch begins with a header of 64 bytes. */
 const batchHeaderBytes = 64;
@@ -21,43 +22,57 @@ export function takeOver(kernel: Kernel, disk: DiskHandle): void {
     if (state === at.diskOpen) {
       const end = disks.endOffset(segment) || segmentHeaderSize;
       // The batch may have been written whole before the janitor could say so.
-      voidBatch(disk, segment, end, disks.recordCount(segment));
-      forget(kernel, disk, segment, end);
-      kernel.verbs.setDiskState(segment, at.diskSealed);
+      const isVoid = voidBatch(disk, segment, end, disks.recordCount(segment));
+      if (forget(kernel, disk, segment, end) && isVoid) kernel.verbs.sealDisk(segment);
+      else giveUp(kernel, segment);
     } else if (state === at.diskReclaiming) {
-      attemptToVoid(() => voidSegment(disk.fds[segment] as number));
-      forget(kernel, disk, segment, 0);
-      kernel.verbs.setDiskState(segment, at.diskFree);
+      const isVoid = attemptToVoid(() => voidSegment(disk.fds[segment] as number));
+      const isEmpty = forget(kernel, disk, segment, 0) && !disks.isKilling(segment);
+      if (isEmpty && isVoid) kernel.verbs.setDiskState(segment, at.diskFree);
+      else giveUp(kernel, segment);
     }
   }
 }
 
-/** Puts zeros, at which a scan ends, in place of the header of a batch that does not count. Best effort: after a failed
- *  write the next one may fail too. `recordCount`: what the segment has room for marks of. */
+/** Leaves a segment to the janitor's rounds, which make it void and empty it before the tier takes writes again. */
+function giveUp(kernel: Kernel, segment: number): void {
+  kernel.verbs.setDiskState(segment, at.diskQuarantined);
+  Atomics.store(kernel.views.i32, at.controlDiskUp / 4, 0);
+}
+
+/** Puts zeros, at which a scan ends, in place of the header of a batch that does not count. False if they could
+ *  not be written, after a failed write for instance: then the whole segment must be given up. `recordCount`: what the
+ *  segment has room for marks of. */
 export function voidBatch(
   disk: DiskHandle,
   segment: number,
   offset: number,
   recordCount: number,
   device: Device = fileDevice,
-): void {
+): boolean {
   const zeros = Buffer.alloc(batchHeaderBytes);
   // Nearer to the marks there is no room for a batch, and a mark must not be overwritten.
-  if (offset + zeros.length + recordCount * deadMarkSize > disk.segmentBytes) return;
+  if (offset + zeros.length + recordCount * deadMarkSize > disk.segmentBytes) return true;
   const fd = disk.fds[segment] as number;
-  attemptToVoid(() => device.writeAtSync(fd, zeros, 0, zeros.length, offset));
+  return attemptToVoid(() => device.writeAtSync(fd, zeros, 0, zeros.length, offset));
 }
 
-function attemptToVoid(write: () => void): void {
+function attemptToVoid(write: () => void): boolean {
   try {
     write();
+    return true;
   } catch (error) {
     if (!(error instanceof UndercroftError)) throw error;
+    return false;
   }
 }
 
-/** Forgets every location in a disk segment from an offset on. */
-export function forget(kernel: Kernel, disk: DiskHandle, segment: number, from: number): void {
+/** Forgets every location in a disk segment from an offset on. False if a key's lock could not be had: then the index
+ *  may still name what is there. */
+export function forget(kernel: Kernel, disk: DiskHandle, segment: number, from: number): boolean {
   const perSegment = disk.segmentBytes / 16;
-  kernel.verbs.dropUnits(segment * perSegment + from / 16, (segment + 1) * perSegment);
+  const first = segment * perSegment + from / 16;
+  const end = (segment + 1) * perSegment;
+  const answer = patiently(() => (kernel.verbs.dropUnits(first, end) === 0 ? 0 : at.answerBusy));
+  return answer !== at.answerBusy;
 }

@@ -73,6 +73,7 @@ export interface KernelVerbs {
   ) => void;
   readonly setDeadCount: (segment: number, count: number) => void;
   readonly takeDead: (segment: number) => number;
+  readonly sealDisk: (segment: number) => void;
   readonly setDiskState: (segment: number, state: number) => void;
   readonly raiseSequence: (sequence: number, clearEpoch: number) => void;
 }

@@ -112,15 +112,18 @@ export class DiskTier {
     }
   }
 
-  /** Makes a clear durable: records up to `sequence` never come back. */
-  writeClear(sequence: number): void {
+  /** Makes a clear durable: records up to `sequence` never come back. False if it could not be written: the janitor
+   *  writes it too, and the tier stays down until that has worked. */
+  writeClear(sequence: number): boolean {
     const { epochsFd, seed } = this.#disk;
     try {
       writeClearEpoch(epochsFd, seed, this.#kernel.thread, sequence, this.#device);
+      return true;
     } catch (error) {
       // Without its whole length the file counts as damaged, and the next open starts cold.
       this.#cut(epochsFd);
       this.#fault(error);
+      return false;
     }
   }
 

@@ -137,8 +137,8 @@ const word = "UNDERCROFT_TEST_END";
 const points = {
   "before a batch is written": "writeBatch(fd, bytes, offset, this.#device);",
   "after a batch is written": "const { records, maxExpires, maxSequence } = this.#batch;",
-  "before a segment is made void": "voidSegment(this.#disk.fds[segment], this.#device);",
-  "after a segment is made void": "if (scan !== null) {",
+  "before a segment is made void": "const scan = this.#scan(segment);",
+  "after a segment is made void": "let isEmpty = false;",
   "before a segment is free again": "this.#kernel.count(counter.counterDiskSegmentsReclaimed, 1);",
   "before a segment begins anew": "const nonce = randomBytes(8).readBigUInt64LE(0);",
 } as const;

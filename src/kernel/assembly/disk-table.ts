@@ -43,6 +43,11 @@ export function takeDead(segment: u32): u32 {
   return atomic.add<u32>(entryOf(segment), 1, at.diskDeadCount);
 }
 
+/** Ends the open segment, unless somebody gave it up meanwhile. */
+export function sealDisk(segment: u32): void {
+  atomic.cmpxchg<u32>(entryOf(segment), at.diskOpen, at.diskSealed);
+}
+
 export function setDiskState(segment: u32, state: u32): void {
   atomic.store<u32>(entryOf(segment), state);
 }

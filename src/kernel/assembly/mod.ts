@@ -21,7 +21,7 @@ export {
   unclaimSegment,
   unpinSegment,
 } from "./segments";
-export { extendDisk, openDisk, setDeadCount, setDiskState, takeDead } from "./disk-table";
+export { extendDisk, openDisk, sealDisk, setDeadCount, setDiskState, takeDead } from "./disk-table";
 export {
   assignDurable,
   demote,
