@@ -28,13 +28,13 @@ function measure<T>(options: Omit<MeasuredOptions, "door">): Promise<T> {
   return new Program(program, { door: builtDoor, ...options }).result<T>();
 }
 
-test("ten times the budget in memory only stays within the budget", async () => {
+test.concurrent("ten times the budget in memory only stays within the budget", async () => {
   const memory = 64 * MiB;
   const filled = await measure<Filled>({ task: "fill", memory, disk: null, amount: 10 * memory });
   expect(filled.rssGrowth).toBeLessThan(memory + slackBytes);
 });
 
-test("ten times the budget with a disk stays within the budget", async () => {
+test.concurrent("ten times the budget with a disk stays within the budget", async () => {
   const memory = 16 * MiB;
   const disk = { path: join(scratch, "memory"), capacity: 32 * MiB };
   const filled = await measure<Filled>({ task: "fill", memory, disk, amount: 10 * memory });
@@ -42,15 +42,23 @@ test("ten times the budget with a disk stays within the budget", async () => {
   expect(filled.directoryMost).toBeLessThanOrEqual(disk.capacity);
 });
 
-test.each([2, 5])("ten times %i MiB of disk never take more than that", async (megabytes) => {
-  const capacity = megabytes * MiB + 12_345;
-  const disk = { path: join(scratch, `disk-${megabytes}`), capacity };
-  const filled = await measure<Filled>({ task: "fill", memory: MiB, disk, amount: 10 * capacity });
-  expect(filled.directoryMost).toBeLessThanOrEqual(capacity);
-  expect(filled.directoryMost).toBeGreaterThan(capacity * 0.8);
-});
+test.concurrent.each([2, 5])(
+  "ten times %i MiB of disk never take more than that",
+  async (megabytes) => {
+    const capacity = megabytes * MiB + 12_345;
+    const disk = { path: join(scratch, `disk-${megabytes}`), capacity };
+    const filled = await measure<Filled>({
+      task: "fill",
+      memory: MiB,
+      disk,
+      amount: 10 * capacity,
+    });
+    expect(filled.directoryMost).toBeLessThanOrEqual(capacity);
+    expect(filled.directoryMost).toBeGreaterThan(capacity * 0.8);
+  },
+);
 
-test("twenty caches opened and closed leave nothing behind", async () => {
+test.concurrent("twenty caches opened and closed leave nothing behind", async () => {
   const disk = { path: join(scratch, "reopened"), capacity: 2 * MiB };
   const left = await measure<Reopened>({ task: "reopen", memory: MiB, disk, amount: 20 });
   expect(left.descriptors).toBeLessThanOrEqual(0);

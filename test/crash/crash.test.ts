@@ -120,11 +120,11 @@ async function lives(
         keys: room.keys,
         bytesMax: room.bytesMax,
         newest: judge.newest,
-        operations: isEndless ? 1e9 : isLast ? 0 : 1500,
+        operations: isEndless ? 1e9 : isLast ? 0 : 1000,
         end: ownEnd,
       },
       end,
-      10 + random() * 240,
+      10 + random() * 180,
     );
     judge.life(readFileSync(report, "utf8"), `${name}, seed ${seed}, round ${round} (${end})`);
     addMoves(moves, `${report}.moves`);
@@ -142,7 +142,7 @@ function addMoves(moves: Record<keyof Movements, number>, file: string): void {
   for (const name of Object.keys(moves) as (keyof Movements)[]) moves[name] += life[name];
 }
 
-describe("killed at random moments", () => {
+describe.concurrent("killed at random moments", () => {
   test(
     "nothing older and nothing wrong comes back, whatever moves",
     { timeout: 120_000 },
@@ -169,7 +169,7 @@ describe("killed at random moments", () => {
 });
 
 // A harness that has never been red proves nothing: the same lives of caches that are broken in one place each.
-describe("a broken cache is found out", () => {
+describe.concurrent("a broken cache is found out", () => {
   const kill: Patch = {
     file: "src/tiers/disk-tier.js",
     from: "    kill(location) {",
