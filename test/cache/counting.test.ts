@@ -41,7 +41,7 @@ function addedBy(stats: CacheStats): Added {
 }
 
 /** Runs a step and holds what it added. */
-async function step(cache: Cache, run: () => unknown, added: Added): Promise<void> {
+async function expectStep(cache: Cache, run: () => unknown, added: Added): Promise<void> {
   const before = cache.stats();
   await run();
   // A refresh in the background ends some turns later.
@@ -66,51 +66,51 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
 
   test("of what is not there, each get is one miss", async () => {
     const cache = await openOne();
-    for (const get of missing(cache, "none")) await step(cache, get, { misses: 1 });
-    await step(cache, () => cache.getMany(["a", "b", "c"]), { misses: 3 });
-    await step(cache, () => cache.has("none"), {});
-    await step(cache, () => cache.delete("none"), {});
+    for (const get of missing(cache, "none")) await expectStep(cache, get, { misses: 1 });
+    await expectStep(cache, () => cache.getMany(["a", "b", "c"]), { misses: 3 });
+    await expectStep(cache, () => cache.has("none"), {});
+    await expectStep(cache, () => cache.delete("none"), {});
   });
 
   test("of what is in memory, the first is decoded and the others are near", async () => {
     const cache = await openOne();
-    await step(cache, () => cache.set("k", 1), { stored: 1 });
-    await step(cache, () => cache.getSync("k"), { memory: 1 });
-    for (const get of missing(cache, "k")) await step(cache, get, { near: 1 });
-    await step(cache, () => cache.fetch("k", () => 1), { near: 1 });
-    await step(cache, () => cache.set("k", 2), { stored: 1 });
-    await step(cache, () => cache.getEntry("k"), { memory: 1 });
-    await step(cache, () => cache.getEntry("k"), { near: 1 });
-    await step(cache, () => cache.has("k"), {});
-    await step(cache, () => cache.setMany([["k", 3], ["l", 1]]), { stored: 2 }); // prettier-ignore
-    await step(cache, () => cache.fetch("k", () => 1), { memory: 1 });
-    await step(cache, () => cache.delete("k"), { deletes: 1 });
-    await step(cache, () => cache.deleteMany(["k", "l"]), { deletes: 1 });
-    await step(cache, () => cache.clear(), { clears: 1 });
+    await expectStep(cache, () => cache.set("k", 1), { stored: 1 });
+    await expectStep(cache, () => cache.getSync("k"), { memory: 1 });
+    for (const get of missing(cache, "k")) await expectStep(cache, get, { near: 1 });
+    await expectStep(cache, () => cache.fetch("k", () => 1), { near: 1 });
+    await expectStep(cache, () => cache.set("k", 2), { stored: 1 });
+    await expectStep(cache, () => cache.getEntry("k"), { memory: 1 });
+    await expectStep(cache, () => cache.getEntry("k"), { near: 1 });
+    await expectStep(cache, () => cache.has("k"), {});
+    await expectStep(cache, () => cache.setMany([["k", 3], ["l", 1]]), { stored: 2 }); // prettier-ignore
+    await expectStep(cache, () => cache.fetch("k", () => 1), { memory: 1 });
+    await expectStep(cache, () => cache.delete("k"), { deletes: 1 });
+    await expectStep(cache, () => cache.deleteMany(["k", "l"]), { deletes: 1 });
+    await expectStep(cache, () => cache.clear(), { clears: 1 });
   });
 
   test("a value in chunks is one hit, one set and one entry", async () => {
     const cache = await openOne();
-    await step(cache, () => cache.set("k", Buffer.alloc(100_000)), { stored: 1 });
-    await step(cache, () => cache.get("k"), { memory: 1 });
-    await step(cache, () => cache.setAsync("k", "a".repeat(100_000)), { stored: 1 });
-    await step(cache, () => cache.get("k"), { memory: 1 });
-    await step(cache, () => cache.set("k", Buffer.alloc(2_000_000)), { tooLarge: 1 });
-    await step(cache, () => cache.get("k"), { misses: 1 });
+    await expectStep(cache, () => cache.set("k", Buffer.alloc(100_000)), { stored: 1 });
+    await expectStep(cache, () => cache.get("k"), { memory: 1 });
+    await expectStep(cache, () => cache.setAsync("k", "a".repeat(100_000)), { stored: 1 });
+    await expectStep(cache, () => cache.get("k"), { memory: 1 });
+    await expectStep(cache, () => cache.set("k", Buffer.alloc(2_000_000)), { tooLarge: 1 });
+    await expectStep(cache, () => cache.get("k"), { misses: 1 });
   });
 
   test("a fetch is one get, whatever becomes of its load", async () => {
     const cache = await openOne();
-    await step(cache, () => cache.fetch("k", () => 1), { misses: 1, loads: 1, stored: 1 });
-    await step(cache, () => cache.fetch("k", () => 2), { near: 1 });
-    await step(cache, () => cache.fetch("none", () => undefined), { misses: 1, loads: 1 });
+    await expectStep(cache, () => cache.fetch("k", () => 1), { misses: 1, loads: 1, stored: 1 });
+    await expectStep(cache, () => cache.fetch("k", () => 2), { near: 1 });
+    await expectStep(cache, () => cache.fetch("none", () => undefined), { misses: 1, loads: 1 });
     const failing = () => errorOf(() => cache.fetch("bad", () => Promise.reject(new Error("no"))));
-    await step(cache, failing, { misses: 1, loads: 1, loadErrors: 1 });
+    await expectStep(cache, failing, { misses: 1, loads: 1, loadErrors: 1 });
     const many = () => Promise.all([1, 2, 3].map(() => cache.fetch("many", () => 1)));
-    await step(cache, many, { misses: 3, loads: 1, coalesced: 2, stored: 1 });
+    await expectStep(cache, many, { misses: 3, loads: 1, coalesced: 2, stored: 1 });
     const wrapped = cache.wrap(() => 1, { key: () => "wrapped" });
-    await step(cache, wrapped, { misses: 1, loads: 1, stored: 1 });
-    await step(cache, wrapped, { near: 1 });
+    await expectStep(cache, wrapped, { misses: 1, loads: 1, stored: 1 });
+    await expectStep(cache, wrapped, { near: 1 });
   });
 
   test("an expired entry is one miss, and one that is served stale is told apart", async () => {
@@ -121,20 +121,20 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
       clock.advance(10);
     };
     for (const get of missing(cache, "k")) {
-      await step(cache, expired, { stored: 1 });
-      await step(cache, get, { misses: 1 });
+      await expectStep(cache, expired, { stored: 1 });
+      await expectStep(cache, get, { misses: 1 });
     }
-    await step(cache, expired, { stored: 1 });
-    await step(cache, () => cache.fetch("k", () => 2), { misses: 1, loads: 1, stored: 1 });
+    await expectStep(cache, expired, { stored: 1 });
+    await expectStep(cache, () => cache.fetch("k", () => 2), { misses: 1, loads: 1, stored: 1 });
     cache.set("k", 1, { ttl: 10, staleFor: 100 });
     clock.advance(10);
-    for (const get of missing(cache, "k")) await step(cache, get, { misses: 1 });
+    for (const get of missing(cache, "k")) await expectStep(cache, get, { misses: 1 });
     const served = { misses: 1, stale: 1, loads: 1 };
-    await step(cache, () => cache.fetch("k", () => undefined), served);
-    await step(cache, () => cache.fetch("k", () => 2), { ...served, stored: 1 });
+    await expectStep(cache, () => cache.fetch("k", () => undefined), served);
+    await expectStep(cache, () => cache.fetch("k", () => 2), { ...served, stored: 1 });
     cache.set("k", 1, { ttl: 10, staleFor: 100 });
     clock.advance(110);
-    await step(cache, () => cache.fetch("k", () => 3), { misses: 1, loads: 1, stored: 1 });
+    await expectStep(cache, () => cache.fetch("k", () => 3), { misses: 1, loads: 1, stored: 1 });
   });
 
   test("latencies are of gets that hit", async () => {
@@ -157,19 +157,19 @@ test("gets of what is on disk are one hit each, and shared reads too", async () 
   first.set("stale", 1, { ttl: 1, staleFor: "1h" });
   await first.close();
   const cache = await open(diskAt(path));
-  await step(cache, () => cache.getSync("a"), { misses: 1 });
-  await step(cache, () => cache.get("a"), { disk: 1 });
-  await step(cache, () => cache.getEntry("b"), { disk: 1 });
-  await step(cache, () => cache.fetch("c", () => 1), { disk: 1 });
-  await step(cache, () => cache.getMany(["d", "none"]), { disk: 1, misses: 1 });
+  await expectStep(cache, () => cache.getSync("a"), { misses: 1 });
+  await expectStep(cache, () => cache.get("a"), { disk: 1 });
+  await expectStep(cache, () => cache.getEntry("b"), { disk: 1 });
+  await expectStep(cache, () => cache.fetch("c", () => 1), { disk: 1 });
+  await expectStep(cache, () => cache.getMany(["d", "none"]), { disk: 1, misses: 1 });
   const reads = cache.stats().disk!.reads;
-  await step(cache, () => Promise.all([cache.get("e"), cache.get("e"), cache.get("e")]), {
+  await expectStep(cache, () => Promise.all([cache.get("e"), cache.get("e"), cache.get("e")]), {
     disk: 3,
   });
   expect(cache.stats().disk!.reads).toBe(reads + 1);
-  await step(cache, () => cache.get("stale"), { misses: 1 });
+  await expectStep(cache, () => cache.get("stale"), { misses: 1 });
   const served = { misses: 1, stale: 1, loads: 1, stored: 1 };
-  await step(cache, () => cache.fetch("stale", () => 2), served);
+  await expectStep(cache, () => cache.fetch("stale", () => 2), served);
   expect(cache.stats().latency.disk?.p50).toBeGreaterThan(0);
 });
 

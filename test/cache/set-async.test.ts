@@ -147,7 +147,9 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(read("buffer").equals(Buffer.alloc(100_000, 4))).toBe(true);
     expect(read("shared").equals(Buffer.alloc(100_000, 5))).toBe(true);
     // A buffer that cannot be moved is copied.
-    const wasm = new Uint8Array(new WebAssembly.Memory({ initial: 1, maximum: 1 }).buffer).fill(6);
+    const wasm = new Uint8Array(
+      new WebAssembly.Memory({ initial: 1, maximum: 1, shared: false }).buffer,
+    ).fill(6);
     expect(await cache.setAsync("wasm", wasm)).toBe("stored");
     expect([wasm.length, cache.getSync("wasm")!.length]).toEqual([65_536, 65_536]);
   });
