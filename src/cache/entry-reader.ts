@@ -100,9 +100,8 @@ export class EntryReader<V> {
     const keyBytes = keys.write(key);
     const near = this.#near;
     if (near !== null && typeof key === "string" && keyBytes > 0) {
-      const slot = this.#findNear(keys.at, keyBytes);
-      if (slot >= 0) {
-        const value = near.find(slot, key);
+      if (this.#findNear(keys.at, keyBytes) !== 0) {
+        const value = near.find(key);
         if (value !== undefined) {
           this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
           return value as V;
@@ -135,7 +134,7 @@ export class EntryReader<V> {
    *  memory. */
   #decodeFound(key: Key): V | undefined {
     const { store, near } = this.#core;
-    const { slot, slotLow, slotHigh, record } = store;
+    const { slotLow, slotHigh, hashLow, hashHigh, record } = store;
     const { expiresMs, size, flags, codecId } = record;
     let value: V | undefined;
     let bytes = size;
@@ -152,7 +151,8 @@ export class EntryReader<V> {
     }
     if (value === undefined) return undefined;
     if (near !== null && typeof key === "string") {
-      near.keep(slot, slotLow, slotHigh, key, value, expiresMs, bytes);
+      const word = { low: slotLow, high: slotHigh };
+      near.keep(word, { low: hashLow, high: hashHigh }, key, value, expiresMs, bytes);
     }
     return value;
   }

@@ -17,25 +17,29 @@ import { counterNearEvictions } from "../stats/mod.js";
 
 /** The place of the frequency in a slot's high word, which an entry's word has no use for. */
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
-/** Two multipliers for the two places a slot may have. */
-const firstFactor = 0x9e3779b1;
-const secondFactor = 0x85ebca6b;
-/** Places per entry allowed, before rounding up to a power of two: few entries then want the same two places. */
-const placesPerEntry = 1.25;
+/** Places per entry allowed: with two pairs of places to choose from, few entries then find all four taken. */
+const placesPerEntry = 1.5;
+/** Entries moved at most to make a place. */
+const movesMax = 12;
+/** Elements of a place, and of a pair of places, which lie side by side. */
+const placeSize = 4;
+const pairSize = 2 * placeSize;
 
 export class NearCache {
   readonly #kernel: Kernel;
   readonly #clock: Clock;
   readonly #i32: Int32Array;
   readonly #word: number;
+  readonly #hash: number;
   readonly #maxEntries: number;
   readonly #maxBytes: number;
-  readonly #places: number;
-  readonly #shift: number;
+  readonly #pairs: number;
+  /** Maps 32 bits of hash to a pair. */
+  readonly #scale: number;
   // Made when the first value is kept: attaching a thread costs nothing then.
   #table: unknown[] = [];
   #bytesOf = new Int32Array(0);
-  #slotOf = new Int32Array(0);
+  #hashes = new Int32Array(0);
   #expires = new Float64Array(0);
   #epoch: number;
   #hand = 0;
@@ -47,37 +51,49 @@ export class NearCache {
     this.#clock = clock;
     this.#i32 = kernel.views.i32;
     this.#word = (kernel.block + at.resultSlotLow) / 4;
+    this.#hash = (kernel.block + at.resultHashLow) / 4;
     this.#maxEntries = near.maxEntries;
     this.#maxBytes = near.maxBytes;
-    const bits = Math.max(1, Math.ceil(Math.log2(near.maxEntries * placesPerEntry)));
-    this.#places = 2 ** bits;
-    this.#shift = 32 - bits;
+    this.#pairs = Math.max(4, Math.ceil((near.maxEntries * placesPerEntry) / 2));
+    this.#scale = this.#pairs / 2 ** 32;
     this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
   }
 
-  /** The value made from what `slot` shows now (the kernel's last result), if it is kept, of this key and fresh. */
-  find(slot: number, key: string): unknown {
+  /** The value made from what the slot of the kernel's last `findNear` shows, if it is kept, of this key and fresh. Where
+   *  it would stand follows from the key's hash, not from the slot: so both are fetched at once. */
+  find(key: string): unknown {
     const i32 = this.#i32;
     if (i32[at.controlNearEpoch / 4] !== this.#epoch) this.#drop();
-    const low = i32[this.#word];
     const table = this.#table;
-    let place = (Math.imul(slot, firstFactor) >>> this.#shift) << 2;
-    if (table[place + 2] !== low || table[place] !== key) {
-      place = (Math.imul(slot, secondFactor) >>> this.#shift) << 2;
-      if (table[place + 2] !== low || table[place] !== key) return undefined;
+    const low = i32[this.#word];
+    let place = this.#pairOf(i32[this.#hash] as number);
+    if (table[place] !== key || table[place + 2] !== low) {
+      place += placeSize;
+      if (table[place] !== key || table[place + 2] !== low) {
+        place = this.#pairOf(i32[this.#hash + 1] as number);
+        if (table[place] !== key || table[place + 2] !== low) {
+          place += placeSize;
+          if (table[place] !== key || table[place + 2] !== low) return undefined;
+        }
+      }
     }
     const high = i32[this.#word + 1] as number;
     if (table[place + 3] === high) return table[place + 1];
     if (table[place + 3] !== (high | expiresBit)) return undefined;
-    const expiresMs = this.#expires[place >>> 2] as number;
+    const expiresMs = this.#expires[place / placeSize] as number;
     return expiresMs > this.#clock.now() ? table[place + 1] : undefined;
   }
 
-  /** Keeps a value decoded from the record of the kernel's last `find`, whose slot word is (low, high). */
+  /** The first of the two places of one of the two pairs that a hash has. */
+  #pairOf(hashHalf: number): number {
+    return (((hashHalf >>> 0) * this.#scale) | 0) * pairSize;
+  }
+
+  /** Keeps a value decoded from the record of the kernel's last `find`, whose slot word is (low, high) and whose key's
+   *  hash is (hashLow, hashHigh). */
   keep(
-    slot: number,
-    low: number,
-    high: number,
+    word: { readonly low: number; readonly high: number },
+    hash: { readonly low: number; readonly high: number },
     key: string,
     value: unknown,
     expiresMs: number,
@@ -86,54 +102,74 @@ export class NearCache {
     if (bytes > this.#maxBytes) return;
     if (this.#table.length === 0) this.#make();
     const table = this.#table;
-    const first = (Math.imul(slot, firstFactor) >>> this.#shift) << 2;
-    const second = (Math.imul(slot, secondFactor) >>> this.#shift) << 2;
-    const place = this.#placeFor(key, first, second);
+    const place = this.#placeFor(hash, key);
     this.#remove(place);
-    this.#slotOf[place >>> 2] = slot;
+    this.#hashes[(place / placeSize) * 2] = hash.low;
+    this.#hashes[(place / placeSize) * 2 + 1] = hash.high;
     table[place] = key;
     table[place + 1] = value;
-    table[place + 2] = low | 0;
-    table[place + 3] = expiresMs === Infinity ? high | 0 : high | expiresBit;
-    this.#expires[place >>> 2] = expiresMs;
-    this.#bytesOf[place >>> 2] = bytes;
+    table[place + 2] = word.low | 0;
+    table[place + 3] = expiresMs === Infinity ? word.high | 0 : word.high | expiresBit;
+    this.#expires[place / placeSize] = expiresMs;
+    this.#bytesOf[place / placeSize] = bytes;
     this.count += 1;
     this.bytes += bytes;
     while (this.count > this.#maxEntries || this.bytes > this.#maxBytes) this.#evict(place);
   }
 
-  /** An older value of the key gives way, else an empty place is taken, else the one at the first place moves to its
-   *  other place if that is empty, or goes. */
-  #placeFor(key: string, first: number, second: number): number {
+  /** An older value of the key gives way, else an empty place is taken, else one is made (cuckoo hashing with pairs: Pagh
+   *  and Rodler 2001, Dietzfelbinger and Weidling 2007), else who stands at the first goes. */
+  #placeFor(hash: { readonly low: number; readonly high: number }, key: string): number {
     const table = this.#table;
-    if (table[first] === key || table[first] === undefined) {
-      if (table[second] === key) this.#remove(second);
-      return first;
+    const first = this.#pairOf(hash.low);
+    const second = this.#pairOf(hash.high);
+    let empty = -1;
+    for (const place of [second + placeSize, second, first + placeSize, first]) {
+      if (table[place] === key) return place;
+      if (table[place] === undefined) empty = place;
     }
-    if (table[second] === key || table[second] === undefined) return second;
-    const holder = this.#slotOf[first >>> 2] as number;
-    const one = (Math.imul(holder, firstFactor) >>> this.#shift) << 2;
-    const other = one === first ? (Math.imul(holder, secondFactor) >>> this.#shift) << 2 : one;
-    if (table[other] === undefined) this.#move(first, other);
-    return first;
+    if (empty < 0) this.#vacate(first, movesMax);
+    return empty < 0 ? first : empty;
+  }
+
+  /** Moves who stands at a place to its other pair, and who stands there on in turn; false if no place was found within
+   *  `moves` moves. */
+  #vacate(place: number, moves: number): boolean {
+    const table = this.#table;
+    const holder = (place / placeSize) * 2;
+    const first = this.#pairOf(this.#hashes[holder] as number);
+    const isInFirst = place === first || place === first + placeSize;
+    const pair = isInFirst ? this.#pairOf(this.#hashes[holder + 1] as number) : first;
+    for (const other of [pair, pair + placeSize]) {
+      if (table[other] !== undefined) continue;
+      this.#move(place, other);
+      return true;
+    }
+    if (moves === 0) return false;
+    const next = pair + (moves & 1) * placeSize;
+    if (!this.#vacate(next, moves - 1)) return false;
+    // The chain may have come back to this place and emptied it.
+    if (table[place] !== undefined && table[next] === undefined) this.#move(place, next);
+    return true;
   }
 
   #move(from: number, to: number): void {
     const table = this.#table;
-    for (let element = 0; element < 4; element++) {
+    for (let element = 0; element < placeSize; element++) {
       table[to + element] = table[from + element];
       table[from + element] = undefined;
     }
-    this.#slotOf[to >>> 2] = this.#slotOf[from >>> 2] as number;
-    this.#bytesOf[to >>> 2] = this.#bytesOf[from >>> 2] as number;
-    this.#expires[to >>> 2] = this.#expires[from >>> 2] as number;
+    const [source, target] = [(from / placeSize) * 2, (to / placeSize) * 2];
+    this.#hashes.copyWithin(target, source, source + 2);
+    this.#bytesOf[to / placeSize] = this.#bytesOf[from / placeSize] as number;
+    this.#expires[to / placeSize] = this.#expires[from / placeSize] as number;
   }
 
   #make(): void {
-    this.#table = Array.from({ length: this.#places * 4 }, () => undefined);
-    this.#bytesOf = new Int32Array(this.#places);
-    this.#slotOf = new Int32Array(this.#places);
-    this.#expires = new Float64Array(this.#places);
+    this.#table = Array.from({ length: this.#pairs * pairSize }, () => undefined);
+    this.#bytesOf = new Int32Array(this.#pairs * 2);
+    this.#hashes = new Int32Array(this.#pairs * 4);
+    this.#expires = new Float64Array(this.#pairs * 2);
   }
 
   #remove(place: number): void {
@@ -143,13 +179,13 @@ export class NearCache {
     table[place + 1] = undefined;
     table[place + 2] = undefined;
     this.count -= 1;
-    this.bytes -= this.#bytesOf[place >>> 2] as number;
+    this.bytes -= this.#bytesOf[place / placeSize] as number;
   }
 
   /** The hand goes round the places, which are in random order: a value dropped wrongly costs one decode. */
   #evict(newest: number): void {
-    for (let step = 0; step < this.#places; step++) {
-      this.#hand = (this.#hand + 4) & (this.#places * 4 - 1);
+    for (let step = 0; step < this.#pairs * 2; step++) {
+      this.#hand = this.#hand + placeSize < this.#table.length ? this.#hand + placeSize : 0;
       if (this.#hand === newest || this.#table[this.#hand] === undefined) continue;
       this.#remove(this.#hand);
       this.#kernel.count(counterNearEvictions, 1);

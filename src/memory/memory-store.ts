@@ -19,7 +19,7 @@ import {
   counterSetsStored,
   counterSetsTooLarge,
 } from "../stats/mod.js";
-import { keyTooLong, KeyWindow } from "./key-window.js";
+import { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 
 /** How a write came out. "overtaken" only for fills: a newer write, delete or clear won. */
 export type WriteOutcome = "stored" | "too-large" | "overloaded" | "overtaken";
@@ -55,6 +55,8 @@ export class MemoryStore {
   slot = 0;
   slotLow = 0;
   slotHigh = 0;
+  hashLow = 0;
+  hashHigh = 0;
   location = 0;
   readonly #verbs: KernelVerbs;
   readonly #u8: Uint8Array;
@@ -95,6 +97,8 @@ export class MemoryStore {
       if (found === at.answerMiss) return "none";
       this.slotLow = this.#u32[this.#results.word + at.resultSlotLow / 4] as number;
       this.slotHigh = this.#u32[this.#results.word + at.resultSlotHigh / 4] as number;
+      this.hashLow = this.#u32[this.#results.word + at.resultHashLow / 4] as number;
+      this.hashHigh = this.#u32[this.#results.word + at.resultHashHigh / 4] as number;
       if (found < 0) {
         this.slot = at.answerDisk - found;
         this.location = this.#f64[this.#results.double + at.resultLocation / 8] as number;
@@ -233,6 +237,12 @@ export class MemoryStore {
 
   /** Removes the key that was just written to `keys`; true if it was there. Visible to every thread at once. */
   remove(keyBytes: number): boolean {
+    if (keyBytes === noKeyRoom) {
+      // No segment has room to look for it, and it must go all the same.
+      let wasThere = false;
+      this.keys.borrowSlack((borrowed) => (wasThere = this.remove(borrowed)));
+      return wasThere;
+    }
     if (keyBytes < 0) return false;
     const answer = this.#verbs.remove(this.keys.at, keyBytes);
     if (answer === at.answerBusy) {
@@ -264,9 +274,10 @@ export class MemoryStore {
     for (let place = 0; place < 2; place++) {
       const location = this.#f64[double + at.resultKill0 / 8 + place] as number;
       if (location === 0) continue;
-      this.#f64[double + at.resultKill0 / 8 + place] = 0;
       this.#kill(location);
+      // Only now: if this thread dies before its mark is written, whoever recovers it finds the place here.
       Atomics.store(this.kernel.views.i32, word + at.threadKilling0 / 4 + place, 0);
+      this.#f64[double + at.resultKill0 / 8 + place] = 0;
     }
   }
 

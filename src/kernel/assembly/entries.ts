@@ -87,27 +87,43 @@ function mark(slot: usize, word: u64): void {
   if ((word & frequencyBits) != frequencyBits) atomic.cmpxchg<u64>(slot, word, word + frequencyOne);
 }
 
-/** The fast look for a thread that keeps decoded values: answers the number of the first memory slot of the key's class,
- *  or answerMiss, without touching the record. The result is the slot's word less its frequency: while a near entry
- *  holds the same word, it was made from the very record the slot names. */
+/** Which slots of a bucket show this class and tier: bit n for slot n. Without a branch, so that a hit's cache misses
+ *  (this line, the near entry, its value) are waited for together and not one after the other. */
+// @ts-ignore: decorator
+@inline
+function matches(bucket: usize, pattern: u64): i32 {
+  const wanted = i64x2.splat(pattern);
+  const mask = i64x2.splat(nearBits);
+  const a = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket), mask), wanted));
+  const b = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 16), mask), wanted));
+  const c = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 32), mask), wanted));
+  const d = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 48), mask), wanted));
+  return (a & 2) | (b << 2) | (c << 4) | (d << 6);
+}
+
+/** The fast look for a thread that keeps decoded values: 1 if a memory slot of the key's class is there, without touching
+ *  the record. Results: the key's hash, and the slot's word less its frequency: while a near entry holds the same word,
+ *  it was made from the very record the slot names. The slot may have changed since it matched; then its word does not
+ *  compare either. */
 export function findNear(key: u32, length: u32): i32 {
   const hash = xxh64(key, length, seed);
+  store<u64>(block, hash, at.resultHashLow);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
+  const pattern = fingerprint << at.slotFingerprintShift;
   let bucket = bucketAt(home);
-  let pattern = fingerprint << at.slotFingerprintShift;
-  while (true) {
-    for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
-      const word = atomic.load<u64>(slot);
-      if ((word & nearBits) != pattern) continue;
-      store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
-      mark(slot, word);
-      return slotNumber(slot);
-    }
-    if (pattern & displacedBit || atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return at.answerMiss;
+  let found = matches(bucket, pattern);
+  if (found == 0) {
+    if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return 0;
     bucket = bucketAt(otherOf(home, fingerprint));
-    pattern |= displacedBit;
+    found = matches(bucket, pattern | displacedBit);
+    if (found == 0) return 0;
   }
+  const slot = bucket + (<usize>ctz<i32>(found) << 3);
+  const word = atomic.load<u64>(slot);
+  store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
+  mark(slot, word);
+  return 1;
 }
 
 /** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location that may be the key's,

@@ -53,7 +53,10 @@ export function xxh64(start: usize, length: u32, seed: u64): u64 {
   }
   hash += length;
   while (at + 8 <= end) {
-    hash = rotl<u64>(hash ^ round(0, load<u64>(at)), 27) * prime1 + prime4;
+    // As two halves: the caller has just stored a short key four bytes at a time, and a processor makes an eight-byte
+    // load wait until both stores have left its store buffer.
+    const input = <u64>load<u32>(at) | ((<u64>load<u32>(at, 4)) << 32);
+    hash = rotl<u64>(hash ^ round(0, input), 27) * prime1 + prime4;
     at += 8;
   }
   if (at + 4 <= end) {
