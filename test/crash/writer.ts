@@ -83,11 +83,11 @@ async function operate(cache: Undercroft.Cache<EntryValue>): Promise<void> {
   const key = pickKey();
   if (dice < 0.6) return set(cache, key);
   if (dice < 0.92) return read(cache, key);
-  if (dice < 0.995) {
+  if (dice < 0.975) {
     note(`delete ${key}`);
     cache.delete(key);
     note("did");
-  } else if (dice < 0.999) {
+  } else if (dice < 0.997) {
     await flush(cache);
   } else if (random() < 0.3) {
     note("clear");
