@@ -98,8 +98,11 @@ export class EntryWriter<V> {
     }
     const moved = movable(bytes, value);
     const keyBytes = core.store.keys.write(key);
+    // Without a place for the key there is no hash by which a later write could overtake this one.
+    if (keyBytes < 0)
+      return writeValue(core.store, key, moved, { codecId, ...fields }) as SetOutcome;
     core.store.remove(keyBytes);
-    core.kernel.verbs.hashKey(core.store.keys.at, Math.max(keyBytes, 0));
+    core.kernel.verbs.hashKey(core.store.keys.at, keyBytes);
     const flight = core.kernel.verbs.beginFlight();
     if (flight < 0) {
       // No place for one more fill that could be overtaken: write it at once, which cannot be.

@@ -3,7 +3,7 @@
 
 import { resolve } from "node:path";
 
-import { GiB, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
+import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
 import type { CacheOptions, EvictionPolicy } from "./options.js";
 import {
   assertOptions,
@@ -90,6 +90,8 @@ function checkedName(option: string, name: unknown): string {
   if (name.length === 0 || name.length > nameLengthMax) {
     throw optionRangeError(option, name, allowed);
   }
+  // As UTF-8, in which it is kept, two of them could be one.
+  if (!isWellFormed(name)) throw optionRangeError(option, name, `${allowed}, no lone surrogates`);
   return name;
 }
 

@@ -7,6 +7,7 @@ import type { DiskTier } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
 import type { JanitorEnd } from "./messages.js";
+import { patiently } from "./patience.js";
 import { RecordHeader, SegmentTable } from "./segments.js";
 
 const chunkBytes = 1 << 20;
@@ -34,7 +35,9 @@ export class Closing {
   run(now: number): JanitorEnd {
     const nextSequence = this.#kernel.sequence() + 1;
     this.#disk.log.dropQuarantined();
-    this.#disk.flusher.flush(true, now, () => undefined);
+    // Again while a lock is held somewhere: what is not written now is gone.
+    const { flusher } = this.#disk;
+    patiently(() => (flusher.flush(true, now, () => undefined) ? at.answerDone : at.answerBusy));
     this.#disk.log.seal();
     this.#demoteAll();
     // Cleared entries would look alive to a reader of the snapshot.
@@ -52,13 +55,15 @@ export class Closing {
       if (table.state(segment) === at.segmentFree) continue;
       const end = table.base(segment) + table.writeOffset(segment);
       for (let record = table.base(segment); record < end;) {
-        verbs.demote(record);
+        // One whose key stays locked is left out of the snapshot's account when that is read.
+        patiently(() => verbs.demote(record));
         const rival = views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
         if (rival !== 0) {
           tier.kill(rival);
           // The owner waits for this word before it closes the file.
           Atomics.store(views.i32, (this.#kernel.block + at.threadKilling0) / 4, 0);
         }
+        if (header.size(record) === 0) break;
         record += (header.size(record) + 7) & ~7;
       }
     }

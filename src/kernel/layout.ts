@@ -9,7 +9,8 @@
 //     ├ disk segment table 64 bytes a disk segment
 //     ├ index              64-byte buckets
 //     ├ memory segments    a log of records (record/layout.ts), each segment `segmentBytes` long
-//     └ slack              128 KiB, so that a reader that follows a torn length stays inside the memory
+//     └ slack              128 KiB, so that a reader that follows a torn length stays inside the memory,
+//                        and a key of any length can be deleted when no segment has room for it (controlSlackOwner)
 
 export const kernelMagic = 0x54464355; // "UCFT"
 export const kernelLayoutVersion = 1;
@@ -69,6 +70,8 @@ export const controlEventMask = 404;
 export const controlSyncDone = 408;
 /** u32: 1 if the last sync failed. */
 export const controlSyncFailed = 412;
+/** u32: thread + 1 that has a long key in the slack, for which no segment had room; 0 = nobody. */
+export const controlSlackOwner = 420;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
 export const controlFlushFailed = 416;
 /** f64: live entries when the last clear happened; the entry counters count from there. */

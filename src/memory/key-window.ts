@@ -1,12 +1,14 @@
 // Where a thread puts a key for the kernel to hash and compare: its scratch in shared memory, or, for a key too long for
 // that, the free end of its open segment. Invariant: the bytes belong to this thread alone and only until its next call.
-import { isWellFormed } from "../base/mod.js";
+import { alignUp, isWellFormed } from "../base/mod.js";
 import { assertKey } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { recordHeaderSize } from "../record/mod.js";
 
 // Below this length a loop over charCodeAt beats the native encoder's call (measured: equal at 20 to 25 characters).
 const loopLengthMax = 24;
+/** Waits of a millisecond for the place behind the segments. */
+const slackWaitsMax = 1000;
 const scratchCharsMax = at.keyScratchSize / 3;
 
 /** `write` answers this for a key that no segment of this cache could hold with its record's header. */
@@ -25,6 +27,8 @@ export class KeyWindow {
   at: number;
   /** Called when a long key finds no segment: true if it made room. A key that cannot be written cannot be deleted. */
   makeRoom: () => boolean = () => false;
+  /** The key for which there was no room. */
+  #homeless: Uint8Array = new Uint8Array(0);
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
@@ -97,9 +101,35 @@ export class KeyWindow {
     if (place === 0 && this.makeRoom()) {
       place = this.#kernel.verbs.stage(bytes.length, at.poolSmall, 1) >>> 0;
     }
-    if (place === 0) return noKeyRoom;
+    if (place === 0) {
+      this.#homeless = bytes;
+      return noKeyRoom;
+    }
     this.#u8.set(bytes, place);
     this.at = place;
     return bytes.length;
+  }
+
+  /** After `write` answered noKeyRoom: runs `use` with that key behind the segments, at `this.at`. One thread at a time
+   *  has that place, so this waits; a thread that died there is recovered by the owner. False if it could not be had. */
+  borrowSlack(use: (keyBytes: number) => void): boolean {
+    const { i32 } = this.#kernel.views;
+    const word = at.controlSlackOwner / 4;
+    const self = this.#kernel.thread + 1;
+    for (let wait = 0; wait < slackWaitsMax; wait++) {
+      const owner = Atomics.compareExchange(i32, word, 0, self);
+      if (owner !== 0) {
+        Atomics.wait(i32, word, owner, 1);
+        continue;
+      }
+      const place = alignUp(this.#kernel.geometry.totalBytes, 8);
+      this.#u8.set(this.#homeless, place);
+      this.at = place;
+      use(this.#homeless.length);
+      Atomics.store(i32, word, 0);
+      Atomics.notify(i32, word);
+      return true;
+    }
+    return false;
   }
 }

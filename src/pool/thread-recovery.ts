@@ -23,6 +23,7 @@ export function recoverThread(
   kernel.verbs.sealOrphans(thread);
   kernel.verbs.releaseClaims(thread);
   kernel.verbs.endFlightsOf(thread);
+  Atomics.compareExchange(i32, at.controlSlackOwner / 4, thread + 1, 0);
   Atomics.store(i32, (block + at.threadState) / 4, 0);
 }
 

@@ -2,6 +2,7 @@
 
 import { expect, test } from "vitest";
 import { layout as at } from "../../dist/src/kernel/mod.js";
+import { openCache } from "../../dist/src/mod.js";
 import { afterKill, descriptorsOf, freshPath, open, refuseWrites, setUpCaches } from "./killed.js";
 
 setUpCaches();
@@ -46,6 +47,11 @@ test("a clear that its thread did not write down is written down by the janitor"
   await cache.flush();
   const next = await afterKill(path);
   expect(await next.get("k")).toBeUndefined();
+});
+
+test("a codec's name is one that UTF-8 keeps", async () => {
+  const codec = { name: "half \ud800", encode: () => new Uint8Array(1), decode: () => 1 };
+  await expect(openCache({ codec })).rejects.toThrow("codec.name");
 });
 
 test("every flush with fsync resolves, however many cross", async () => {
