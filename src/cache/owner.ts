@@ -11,6 +11,8 @@ import type { ThreadCore } from "./thread-core.js";
 
 /** Milliseconds that close waits for a thread that is writing a dead mark. */
 const killWaitMs = 1000;
+/** How often the directory is told that the cache lives: a clock that was set back while it was killed shows by that. */
+const aliveEveryMs = 10_000;
 
 export class Owner {
   readonly pool: WorkerPool;
@@ -18,6 +20,7 @@ export class Owner {
   readonly #directory: OpenDirectory | null;
   readonly #events: CacheEvents;
   #closed: Promise<void> | undefined;
+  #alive: NodeJS.Timeout | undefined;
 
   constructor(
     core: ThreadCore,
@@ -53,6 +56,10 @@ export class Owner {
     };
     const report = await this.pool.start(plan);
     await directory.finishRecovery();
+    this.#alive = setInterval(() => {
+      // One that fails only leaves an older moment there.
+      directory.writeManifest({ lastAliveMs: this.#core.clock.now() }).catch(() => undefined);
+    }, aliveEveryMs).unref();
     this.#recovered(directory, report);
   }
 
@@ -119,6 +126,7 @@ export class Owner {
   async #close(): Promise<void> {
     const { kernel, clock } = this.#core;
     const { i32 } = kernel.views;
+    clearInterval(this.#alive);
     Atomics.store(i32, at.controlState / 4, at.stateClosing);
     const end: JanitorEnd = await this.pool.stop();
     Atomics.store(i32, at.controlState / 4, at.stateClosed);

@@ -1,0 +1,123 @@
+// Verbs that meet other threads halfway: segments that are read or claimed, keys that are locked, copies on disk that go.
+
+import { expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { recordHeaderSize } from "../../dist/src/record/mod.js";
+import { MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+const unitsPerSegment = MiB / 16;
+
+function open(): Thread {
+  const thread = openThread({ diskSegments: 4 });
+  for (let segment = 0; segment < 4; segment++) {
+    thread.verbs.openDisk(segment, segment, 0, segment + 1, 0);
+    thread.verbs.extendDisk(segment, 4096, 1, Infinity, 2 ** 40);
+  }
+  return thread;
+}
+
+function durable(thread: Thread, record: number): number {
+  return thread.kernel.views.u32[(record + recordHeaderSize) / 4] as number;
+}
+
+test("a pinned segment cannot be claimed, and a claimed one cannot be pinned", () => {
+  const thread = openThread();
+  thread.put("a", "1");
+  const segment = thread.seal(thread.find("a").record);
+  expect(thread.verbs.pinSegment(segment)).toBe(1);
+  expect(thread.verbs.claimSegment(segment)).toBe(0);
+  expect(thread.segmentWord(segment, at.segmentState)).toBe(at.segmentSealed);
+  thread.verbs.unpinSegment(segment);
+  expect(thread.verbs.claimSegment(segment)).toBe(1);
+  expect(thread.verbs.pinSegment(segment)).toBe(0);
+  expect(thread.segmentWord(segment, at.segmentPin)).toBe(0);
+});
+
+test("a dead thread's claims are released, a live one's are not", () => {
+  const memory = openMemory();
+  const [live, dead] = [memory.thread(), memory.thread()];
+  live.put("a", "1");
+  dead.put("b", "1");
+  const first = live.seal(live.find("a").record);
+  const second = dead.seal(dead.find("b").record);
+  expect(live.verbs.claimSegment(first)).toBe(1);
+  expect(dead.verbs.claimSegment(second)).toBe(1);
+  live.verbs.releaseClaims(dead.kernel.thread);
+  expect(live.segmentWord(first, at.segmentState) & at.segmentStateMask).toBe(at.segmentEvicting);
+  expect(live.segmentWord(second, at.segmentState)).toBe(at.segmentSealed);
+});
+
+test("what a flush did to another life of a segment is not taken for this one's", () => {
+  const thread = openThread();
+  thread.put("a", "1");
+  const segment = thread.seal(thread.find("a").record);
+  const generation = thread.segmentWord(segment, at.segmentGeneration);
+  thread.verbs.setFlushed(segment, 32, generation + 1);
+  expect(thread.segmentWord(segment, at.segmentFlushedOffset)).toBe(0);
+  thread.verbs.setFlushed(segment, 32, generation);
+  expect(thread.segmentWord(segment, at.segmentFlushedOffset)).toBe(32);
+});
+
+test("a record that has a copy on disk is given no other", () => {
+  const thread = open();
+  thread.put("a", "1");
+  const { record } = thread.find("a");
+  expect(thread.verbs.assignDurable(record, unitsPerSegment)).toBe(at.answerDone);
+  expect(thread.verbs.assignDurable(record, 2 * unitsPerSegment)).toBe(at.answerGone);
+  expect(durable(thread, record)).toBe(unitsPerSegment);
+});
+
+test("a record whose key is locked is not taken for dead", () => {
+  const thread = open();
+  thread.put("a", "1");
+  const { record } = thread.find("a");
+  const lock = thread.bucketAt(thread.home("a")) / 4;
+  thread.kernel.views.i32[lock] = 0x7fff_ff40;
+  expect(thread.verbs.assignDurable(record, 1)).toBe(at.answerBusy);
+  expect(thread.verbs.demote(record)).toBe(at.answerBusy);
+  expect(thread.verbs.frequencyOfRecord(record)).toBe(at.answerBusy);
+  thread.kernel.views.i32[lock] = 0;
+  expect(thread.verbs.assignDurable(record, 1)).toBe(at.answerDone);
+});
+
+test("forgetting a disk segment reaches its entries, its copies in memory, and nothing else", () => {
+  const thread = open();
+  for (const [key, segment] of [
+    ["on disk", 1],
+    ["in memory", 1],
+    ["elsewhere", 2],
+  ] as const) {
+    thread.put(key, key);
+    const place = segment * unitsPerSegment + 8 + key.length;
+    expect(thread.verbs.assignDurable(thread.find(key).record, place)).toBe(at.answerDone);
+  }
+  thread.verbs.demote(thread.find("on disk").record);
+  expect(thread.verbs.dropUnits(unitsPerSegment, 2 * unitsPerSegment)).toBe(0);
+  expect(thread.find("on disk").answer).toBe(at.answerMiss);
+  expect(thread.get("in memory")).toBe("in memory");
+  const { record } = thread.find("in memory");
+  expect(durable(thread, record)).toBe(0);
+  expect(thread.segmentWord(thread.seal(record), at.segmentLetGo)).toBe(1);
+  expect(durable(thread, thread.find("elsewhere").record)).toBe(2 * unitsPerSegment + 17);
+});
+
+test("an index that was read from a snapshot has no locks, no memory and no free files", () => {
+  const thread = open();
+  for (const [key, segment] of [
+    ["kept", 1],
+    ["freed", 2],
+  ] as const) {
+    thread.put(key, key);
+    thread.verbs.assignDurable(thread.find(key).record, segment * unitsPerSegment + 8);
+    thread.verbs.demote(thread.find(key).record);
+  }
+  thread.put("in memory", "1");
+  thread.verbs.setDiskState(2, at.diskFree);
+  thread.kernel.views.i32[thread.bucketAt(thread.home("kept")) / 4] = 0x7fff_ff40;
+  expect(thread.verbs.settleIndex()).toBe(1);
+  expect(thread.find("kept").location).toBe(unitsPerSegment + 8);
+  expect(thread.find("freed").answer).toBe(at.answerMiss);
+  expect(thread.find("in memory").answer).toBe(at.answerMiss);
+  expect(thread.remove("kept")).toBe(at.answerDone);
+});
