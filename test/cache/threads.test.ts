@@ -175,11 +175,12 @@ describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => 
     expect(await dying).toBe("exited with 1");
     const before = cache.stats().sets.stored;
     await until(() => cache.stats().sets.stored > before + 1000);
-    // What it wrote is there, unless it left for want of room, and its keys can be written.
+    // What it wrote is there, unless it left for want of room; what is written over it is all that is read from then on.
     expect(["victim", undefined]).toContain(nameOf(cache.getSync("victim-50")));
     for (let key = 0; key < 100; key++) {
-      // The other thread writes as fast as it can, so there may be no room for a moment.
-      await until(() => cache.set(`victim-${key}`, { name: "heir" }) === "stored");
+      // It may have died under the lock of a bucket, whose keys are then refused, never read as they were.
+      const outcome = cache.set(`victim-${key}`, { name: "heir" });
+      expect(["stored", "overloaded"]).toContain(outcome);
       expect(["heir", undefined]).toContain(nameOf(cache.getSync(`victim-${key}`)));
     }
     await until(() => cache.set("stop", true) === "stored");
