@@ -14,7 +14,7 @@ import type {
 } from "../janitor/mod.js";
 import { claimThread, type Kernel, layout as at } from "../kernel/mod.js";
 import type { WriteOutcome } from "../memory/mod.js";
-import { counterEncodeTasks, counterWorkerRestarts } from "../stats/mod.js";
+import { counterEncodeTasks, counterSetsOverloaded, counterWorkerRestarts } from "../stats/mod.js";
 import type { StoreTask } from "./messages.js";
 import { blockOfWorker, recoverThread } from "./thread-recovery.js";
 
@@ -183,7 +183,10 @@ export class WorkerPool {
    *  dies; the flight is the caller's to end. */
   async store(task: StoreTask): Promise<WriteOutcome> {
     const pool = (this.#stores ??= this.#startStores());
-    if (pool.queueSize >= storeQueueMax) return "overloaded";
+    if (pool.queueSize >= storeQueueMax) {
+      this.#kernel.count(counterSetsOverloaded, 1);
+      return "overloaded";
+    }
     this.#kernel.count(counterEncodeTasks, 1);
     const transferList = [task.bytes.buffer as ArrayBuffer];
     try {
