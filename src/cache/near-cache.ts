@@ -67,13 +67,13 @@ export class NearCache {
     const table = this.#table;
     const low = i32[this.#word];
     let place = this.#pairOf(i32[this.#hash] as number);
-    if (table[place] !== key || table[place + 2] !== low) {
+    if (table[place + 2] !== low || table[place] !== key) {
       place += placeSize;
-      if (table[place] !== key || table[place + 2] !== low) {
+      if (table[place + 2] !== low || table[place] !== key) {
         place = this.#pairOf(i32[this.#hash + 1] as number);
-        if (table[place] !== key || table[place + 2] !== low) {
+        if (table[place + 2] !== low || table[place] !== key) {
           place += placeSize;
-          if (table[place] !== key || table[place + 2] !== low) return undefined;
+          if (table[place + 2] !== low || table[place] !== key) return undefined;
         }
       }
     }
