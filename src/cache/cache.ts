@@ -221,8 +221,9 @@ export class Cache<V = unknown> {
     return snapshotOf(this.#core);
   }
 
-  /** Calls `listener` at each event of this thread's cache; returns a function that ends it. Evictions and expirations
-   *  are told in the thread that opened the cache, after the fact, as far as the janitor does them. */
+  /** Calls `listener` at each event of this thread's cache; returns a function that ends it. `evict` and `expire` are told in
+   *  the thread that opened the cache, after the fact, for entries that the janitor meets when it empties a segment; those
+   *  that its sweep of the index or a writer's own eviction removes are counted in `stats()` and not told. */
   on<Name extends CacheEventName>(event: Name, listener: CacheListener<Name>): () => void {
     this.#core.assertOpen();
     return this.#events.on(event, listener);
