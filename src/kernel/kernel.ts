@@ -34,7 +34,6 @@ export interface KernelVerbs {
   readonly endFlight: (flight: number) => void;
   readonly endFlightsOf: (thread: number) => void;
   readonly claimSegment: (segment: number) => number;
-  readonly unclaimSegment: (segment: number) => void;
   readonly freeSegment: (segment: number) => void;
   readonly pinSegment: (segment: number) => number;
   readonly unpinSegment: (segment: number) => void;

@@ -87,7 +87,7 @@ describe("a sealed segment", () => {
     const segment = one.seal(one.find("a").record);
     expect(one.verbs.claimSegment(segment)).toBe(1);
     expect(two.verbs.claimSegment(segment)).toBe(0);
-    one.verbs.unclaimSegment(segment);
+    one.verbs.releaseClaims(one.kernel.thread);
     const generation = one.segmentWord(segment, at.segmentGeneration);
     const before = free(one);
     two.evict(segment);

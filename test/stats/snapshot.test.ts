@@ -17,13 +17,8 @@ const gauges: StatsGauges = {
   segments: { free: 5, total: 8 },
 };
 
-/** Every counter by its name. The gauges of entries and bytes are fed by these four, so they have no place of their own. */
-const gaugeCounters = [
-  "counterMemoryEntries",
-  "counterMemoryBytes",
-  "counterDiskEntries",
-  "counterDiskBytes",
-];
+/** Every counter by its name. The gauges of entries and bytes are fed by these three, so they have no place of their own. */
+const gaugeCounters = ["counterMemoryEntries", "counterMemoryBytes", "counterDiskEntries"];
 const counters = Object.entries(stats).flatMap(([name, value]): [string, number][] =>
   name.startsWith("counter") && typeof value === "number" ? [[name, value]] : [],
 );

@@ -18,7 +18,6 @@ export {
   setFlushed,
   setLetGo,
   stage,
-  unclaimSegment,
   unpinSegment,
 } from "./segments";
 export { extendDisk, openDisk, sealDisk, setDeadCount, setDiskState, takeDead } from "./disk-table";

@@ -159,11 +159,6 @@ export function releaseClaims(thread: u32): void {
   }
 }
 
-/** Gives a claimed segment back as sealed: its eviction stopped half way. */
-export function unclaimSegment(segment: u32): void {
-  atomic.store<u32>(segmentEntry(segment), at.segmentSealed);
-}
-
 /** Frees a claimed segment whose every slot was changed: first the generation, then the state. If a record could not be
  *  visited, the segment is blocked instead, until that bucket's lock is free (sweep). */
 export function freeSegment(segment: u32): void {
