@@ -1,0 +1,63 @@
+// `npm run proof -- <name> [--option number …]`: runs one proof and says what it showed; without a name, the list. Exits
+// with 1 when the proof found a fault, and with 2 when the line names no proof or no option of it.
+
+import { parseArgs } from "node:util";
+
+import { leak } from "./leak.js";
+import type { Proof } from "./proof.js";
+
+const proofs: readonly Proof[] = [leak];
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function list(): void {
+  say("npm run proof -- <name> [--option number …]\n");
+  for (const { name, about, options } of proofs) {
+    const defaults = Object.entries(options).map(([option, value]) => `--${option} ${value}`);
+    say(`${name.padEnd(12)} ${about}\n${" ".repeat(13)}${defaults.join(" ")}`);
+  }
+}
+
+/** The options of a proof as the line gives them, over its defaults. */
+function optionsOf(proof: Proof, words: string[]): Record<string, number> {
+  const names = Object.keys(proof.options);
+  const { values } = parseArgs({
+    args: words,
+    options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
+  });
+  const options = { ...proof.options };
+  for (const [name, text] of Object.entries(values)) {
+    const value = Number(text);
+    if (!Number.isFinite(value)) throw new RangeError(`--${name} is ${text}; it must be a number`);
+    options[name] = value;
+  }
+  return options;
+}
+
+async function main([name, ...words]: string[]): Promise<number> {
+  const proof = proofs.find((candidate) => candidate.name === name);
+  if (proof === undefined) {
+    list();
+    return name === undefined ? 0 : 2;
+  }
+  let options: Record<string, number>;
+  try {
+    options = optionsOf(proof, words);
+  } catch (error) {
+    say(String(error));
+    return 2;
+  }
+  const started = performance.now();
+  try {
+    const shown = await proof.run(options, say);
+    say(`${proof.name}: ${shown} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
+    return 0;
+  } catch (error) {
+    say(`${proof.name}: FAULT: ${error instanceof Error ? error.stack : String(error)}`);
+    return 1;
+  }
+}
+
+process.exitCode = await main(process.argv.slice(2));
