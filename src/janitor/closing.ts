@@ -3,12 +3,12 @@
 import { type SegmentState, type SnapshotPlace, writeSnapshot } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
+import { RecordHeader, SegmentTable } from "../memory/mod.js";
 import type { DiskTier } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
 import type { JanitorEnd } from "./messages.js";
 import { patiently } from "./patience.js";
-import { RecordHeader, SegmentTable } from "./segments.js";
 
 const chunkBytes = 1 << 20;
 

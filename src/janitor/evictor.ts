@@ -2,9 +2,9 @@
 // a writer that finds none runs it itself (an assist). Invariant (the safe order): every slot that named a record of the
 // segment is changed by compare first, then the generation, then the segment is free to be written again.
 import { type Kernel, layout as at } from "../kernel/mod.js";
+import { RecordHeader, SegmentTable } from "../memory/mod.js";
 import { evict, type EvictionPolicy } from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
-import { RecordHeader, SegmentTable } from "./segments.js";
 
 /** What happened to an entry, for the events. */
 export type Departure = (record: number, cause: "capacity" | "expired") => void;

@@ -2,10 +2,10 @@
 // location is announced in its header before its bytes are written, under its key's lock; a write or delete that comes
 // later sees it and marks it dead on disk, one that came before makes the record dead and it is not written.
 import { type Kernel, layout as at } from "../kernel/mod.js";
+import { RecordHeader, SegmentTable } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
 import type { BatchOutcome, DiskLog } from "./disk-log.js";
 import { patiently } from "./patience.js";
-import { RecordHeader, SegmentTable } from "./segments.js";
 
 export class Flusher {
   readonly #kernel: Kernel;

@@ -15,3 +15,4 @@ export {
   type WriteFields,
   type WriteOutcome,
 } from "./memory-store.js";
+export { RecordHeader, SegmentTable } from "./segments.js";

@@ -1,4 +1,5 @@
-// The memory segments as the janitor sees them: their table, and a walk over the records of one.
+// The memory segments as who empties or flushes them sees them: their table, and the headers met on a walk over one.
+// Called by the janitor, and by a shared map's compaction. Reads only: the kernel writes these words.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import {
   flagDurable,
@@ -92,7 +93,7 @@ export class SegmentTable {
   }
 }
 
-/** The header fields of a record in shared memory that the janitor needs. The record must not be reused meanwhile. */
+/** The header fields of a record in shared memory that such a walk needs. The record must not be reused meanwhile. */
 export class RecordHeader {
   readonly #u8: Uint8Array;
   readonly #u32: Uint32Array;
