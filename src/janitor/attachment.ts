@@ -25,7 +25,10 @@ export function attachStore(
   const store = new MemoryStore(kernel);
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
   const kill = (location: number): void => tier?.kill(location);
-  const evictor = new Evictor(kernel, policyOf(handle.eviction), kill);
+  const { segmentCount, segmentBytes } = kernel.geometry;
+  // A writer assists too rarely for a memory of keys to be worth its room in every thread.
+  const policy = policyOf(handle.eviction, segmentCount * segmentBytes, 0);
+  const evictor = new Evictor(kernel, policy, kill);
   const now = sharedTime(kernel, handle.clockAnchorMs);
   store.connect(kill, () => {
     kernel.count(counterAssists, 1);

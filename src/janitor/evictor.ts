@@ -3,20 +3,30 @@
 // segment is changed by compare first, then the generation, then the segment is free to be written again.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { RecordHeader, SegmentTable } from "../memory/mod.js";
-import { evict, type EvictionPolicy } from "../policy/mod.js";
+import {
+  evict,
+  type EvictionPolicy,
+  fruitlessMax,
+  type LogSituation,
+  type Pool,
+} from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** What happened to an entry, for the events. */
 export type Departure = (record: number, cause: "capacity" | "expired") => void;
-
-/** Segments evicted in a row without a free one gained, before hits stop counting: all entries may be hot. */
-const fruitlessMax = 8;
 
 export class Evictor {
   readonly table: SegmentTable;
   readonly #kernel: Kernel;
   readonly #header: RecordHeader;
   readonly #policy: EvictionPolicy;
+  readonly #situation: LogSituation = {
+    small: 0,
+    main: 0,
+    oldestSmall: Infinity,
+    oldestMain: Infinity,
+    newest: 0,
+  };
   readonly #kill: (location: number) => void;
   readonly #departed: Departure | undefined;
 
@@ -60,7 +70,7 @@ export class Evictor {
       const frequency = this.#kernel.verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
         if (this.#header.deadline(record) <= now) this.#expire(record);
-        else this.#settle(record, ruthless ? evict : this.#policy.decide(pool, frequency));
+        else this.#settle(record, ruthless ? evict : this.#ask(pool, size, frequency));
       } else {
         // Dead, or cleared: a cleared entry's slot still names the record and must let go of it.
         this.#kernel.verbs.dropRecord(record);
@@ -71,6 +81,12 @@ export class Evictor {
     this.#kernel.verbs.freeSegment(segment);
     this.#kernel.count(counter.counterSegmentsEvicted, 1);
     return true;
+  }
+
+  /** What the policy says of the record whose frequency the kernel has just read: its hash is still in the results. */
+  #ask(pool: Pool, size: number, frequency: number): number {
+    const hash = this.#kernel.views.u32[(this.#kernel.block + at.resultHashHigh) / 4] as number;
+    return this.#policy.decide(pool, hash, size, frequency);
   }
 
   #settle(record: number, frequency: number): void {
@@ -111,19 +127,23 @@ export class Evictor {
    *  has in its hands. */
   #choose(now: number, diskUp: boolean): number {
     const oldest = { small: -1, main: -1 };
-    const counts = { small: 0, main: 0 };
+    const situation = this.#situation;
+    situation.small = situation.main = situation.newest = 0;
     for (let segment = 0; segment < this.table.count; segment++) {
       if (this.table.state(segment) !== at.segmentSealed || this.table.isPinned(segment)) continue;
       if (this.table.isDead(segment, now)) return segment;
       const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
-      counts[pool] += 1;
+      situation[pool] += 1;
+      situation.newest = Math.max(situation.newest, this.table.sealOrder(segment));
       if (diskUp && this.table.flushedOffset(segment) < this.table.writeOffset(segment)) continue;
       const first = oldest[pool];
       if (first < 0 || this.table.sealOrder(segment) < this.table.sealOrder(first)) {
         oldest[pool] = segment;
       }
     }
-    const pool = this.#policy.victim(counts.small, counts.main);
+    situation.oldestSmall = oldest.small < 0 ? Infinity : this.table.sealOrder(oldest.small);
+    situation.oldestMain = oldest.main < 0 ? Infinity : this.table.sealOrder(oldest.main);
+    const pool = this.#policy.victim(situation);
     if (oldest[pool] >= 0) return oldest[pool];
     return oldest[pool === "small" ? "main" : "small"];
   }

@@ -70,7 +70,9 @@ class Janitor {
     const kill = (location: number): void => disk?.tier.kill(location);
     const departed = (record: number, cause: "capacity" | "expired"): void =>
       this.#departed(record, cause);
-    this.#evictor = new Evictor(kernel, policyOf(task.handle.eviction), kill, departed);
+    const { segmentCount: count, segmentBytes, bucketCount } = kernel.geometry;
+    const policy = policyOf(task.handle.eviction, count * segmentBytes, bucketCount * 4);
+    this.#evictor = new Evictor(kernel, policy, kill, departed);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     const { segmentCount, reserveSegments } = kernel.geometry;
     this.#watermark = reserveSegments + Math.max(2, segmentCount >>> 5);

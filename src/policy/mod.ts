@@ -1,2 +1,11 @@
-export { evict, type EvictionPolicy, type Pool } from "./eviction-policy.js";
-export { fifo, policyOf, s3Fifo } from "./policies.js";
+export {
+  evict,
+  type EvictionPolicy,
+  fruitlessMax,
+  type LogSituation,
+  type Pool,
+} from "./eviction-policy.js";
+export { LogPolicy, type PolicyRoom, policyStateBytes } from "./log-policy.js";
+export { type PolicyName, policyNames, policyOf, settingOf, sharedPolicy } from "./policies.js";
+export { type ModelGeometry, modelSegments, SegmentedLog } from "./segmented-log.js";
+export type { KeepRule, Setting, VictimRule } from "./setting.js";

@@ -1,26 +1,36 @@
-// The policies this version runs.
-import { evict, type EvictionPolicy } from "./eviction-policy.js";
+// The policies by name.
+import { LogPolicy, type PolicyRoom } from "./log-policy.js";
+import {
+  fifoSetting,
+  lfuSetting,
+  lruSetting,
+  s3FifoSetting,
+  type Setting,
+  sieveSetting,
+} from "./setting.js";
 
-/** S3-FIFO (Yang et al., SOSP '23) over segments: a small log of a tenth of the memory that new entries must leave by a
- *  hit, and a main log where each hit counted buys another round. The disk index is the ghost queue: an entry demoted
- *  to disk that is hit twice comes back. */
-export const s3Fifo: EvictionPolicy = {
-  victim(smallSegments: number, mainSegments: number): "small" | "main" {
-    const total = smallSegments + mainSegments;
-    return mainSegments === 0 || smallSegments * 10 > total ? "small" : "main";
-  },
-  decide(pool: "small" | "main", frequency: number): number {
-    if (frequency === 0) return evict;
-    return pool === "small" ? 0 : frequency - 1;
-  },
+export type PolicyName = "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
+
+export const policyNames: readonly PolicyName[] = ["s3-fifo", "lfu", "lru", "sieve", "fifo"];
+
+const settings: Readonly<Record<PolicyName, Setting>> = {
+  "s3-fifo": s3FifoSetting,
+  lfu: lfuSetting,
+  lru: lruSetting,
+  sieve: sieveSetting,
+  fifo: fifoSetting,
 };
 
-/** First in, first out: the oldest segment goes, hit or not. */
-export const fifo: EvictionPolicy = {
-  victim: () => "small",
-  decide: () => evict,
-};
+export function settingOf(name: PolicyName): Setting {
+  return settings[name];
+}
 
-export function policyOf(name: "s3-fifo" | "fifo"): EvictionPolicy {
-  return name === "fifo" ? fifo : s3Fifo;
+/** The policy `name` with memory of its own for a cache of `capacity` bytes and about `entries` entries. */
+export function policyOf(name: PolicyName, capacity: number, entries: number): LogPolicy {
+  return LogPolicy.alone(settings[name], capacity, entries);
+}
+
+/** The policy over state that other threads use too; whoever made the memory calls `adopt(settingOf(name))` first. */
+export function sharedPolicy(room: PolicyRoom): LogPolicy {
+  return new LogPolicy(room);
 }
