@@ -17,8 +17,6 @@ export {
   type WrapOptions,
 } from "./cache/mod.js";
 export type {
-  AdmissionFilter,
-  AdmissionOptions,
   CacheOptions,
   CustomCodec,
   DiskOptions,

@@ -21,6 +21,8 @@ import type { ThreadCore } from "./thread-core.js";
 
 /** One in this many gets is timed. */
 const sampleMask = 255;
+/** One in this many gets shows whether the caller keeps its key strings. */
+const habitMask = 1023;
 /** Disk reads that may be shared at once; beyond it each get reads for itself. */
 const sharedReadsMax = 65_536;
 
@@ -79,6 +81,7 @@ export class EntryReader<V> {
 
   #sampled(key: Key): V | undefined {
     const core = this.#core;
+    if ((this.#ticks & habitMask) === 0 && typeof key === "string") this.#near?.observe(key);
     const nearBefore = this.#f64[this.#nearHits];
     const start = performance.now();
     const value = this.#look(key);
@@ -96,9 +99,16 @@ export class EntryReader<V> {
     if (this.#core.isClosed || this.#i32[at.controlState / 4] !== at.stateOpen) {
       this.#core.assertOpen();
     }
+    const near = this.#near;
+    if (near !== null && typeof key === "string") {
+      const value = near.findKept(key);
+      if (value !== undefined) {
+        this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+        return value as V;
+      }
+    }
     const keys = this.#keys;
     const keyBytes = keys.write(key);
-    const near = this.#near;
     if (near !== null && typeof key === "string" && keyBytes > 0) {
       if (this.#findNear(keys.at, keyBytes) !== 0) {
         const value = near.find(key);
@@ -136,6 +146,9 @@ export class EntryReader<V> {
     const { store, near } = this.#core;
     const { slotLow, slotHigh, hashLow, hashHigh, record } = store;
     const { expiresMs, size, flags, codecId } = record;
+    // A copy in one piece: a key glued together from parts costs each compare a line more, and keeps its parts alive.
+    const isNear = near !== null && typeof key === "string";
+    const name = isNear ? record.buffer.toString("utf8", record.keyStart, record.keyEnd) : "";
     let value: V | undefined;
     let bytes = size;
     if ((flags & flagChunked) === 0) {
@@ -150,9 +163,9 @@ export class EntryReader<V> {
       value = this.#decode(codecId, flags, whole, 0, whole.length);
     }
     if (value === undefined) return undefined;
-    if (near !== null && typeof key === "string") {
+    if (isNear) {
       const word = { low: slotLow, high: slotHigh };
-      near.keep(word, { low: hashLow, high: hashHigh }, key, value, expiresMs, bytes);
+      near.keep(word, { low: hashLow, high: hashHigh }, name, value, expiresMs, bytes);
     }
     return value;
   }

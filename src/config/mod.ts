@@ -1,4 +1,3 @@
-export { type AdmissionConfig, assertFilter } from "./admission.js";
 export {
   type Config,
   diskBytesMin,
@@ -8,7 +7,6 @@ export {
   nearEntriesMax,
   resolveConfig,
 } from "./config.js";
-export { optionsOf } from "./option-error.js";
 export { assertKey, keyBytesMax } from "./key.js";
 export {
   resolveFetchOptions,
@@ -20,8 +18,6 @@ export {
   timeoutMsMax,
 } from "./operation-options.js";
 export type {
-  AdmissionFilter,
-  AdmissionOptions,
   CacheOptions,
   CustomCodec,
   DiskOptions,

@@ -21,7 +21,6 @@ export function storeValue(task: StoreTask): WriteOutcome {
     staleUntilMs: task.staleUntilMs,
     tags: encodeTags(task.tags),
     flight: task.flight,
-    forDisk: task.forDisk,
   });
 }
 

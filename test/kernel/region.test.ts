@@ -20,13 +20,7 @@ const memoryBytesMax = 4 * GiB - 64 * 1024;
 function requestOf(memoryBytes: number, diskSegmentCount: number): GeometryRequest {
   const diskSegmentBytes = diskSegmentCount > 0 ? 32 * MiB : 0;
   const diskCapacityBytes = diskSegmentCount * diskSegmentBytes;
-  return {
-    memoryBytes,
-    diskCapacityBytes,
-    diskSegmentCount,
-    diskSegmentBytes,
-    remembersSets: false,
-  };
+  return { memoryBytes, diskCapacityBytes, diskSegmentCount, diskSegmentBytes };
 }
 
 function assertGeometry(request: GeometryRequest, geometry: Geometry): void {

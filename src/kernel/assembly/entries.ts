@@ -102,7 +102,7 @@ function matches(bucket: usize, pattern: u64): i32 {
 }
 
 /** The fast look for a thread that keeps decoded values: 1 if a memory slot of the key's class is there, without touching
- *  the record. Results: the key's hash, and the slot's word less its frequency: while a near entry holds the same word,
+ *  the record. Results: the key's hash, the slot's place, and its word less its frequency: while a near entry holds the same word,
  *  it was made from the very record the slot names. The slot may have changed since it matched; then its word does not
  *  compare either. */
 export function findNear(key: u32, length: u32): i32 {
@@ -122,6 +122,7 @@ export function findNear(key: u32, length: u32): i32 {
   const slot = bucket + (<usize>ctz<i32>(found) << 3);
   const word = atomic.load<u64>(slot);
   store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
+  store<u32>(block, <u32>slot, at.resultSlotAt);
   mark(slot, word);
   return 1;
 }

@@ -17,7 +17,6 @@ export {
   sealOrphans,
   setFlushed,
   setLetGo,
-  setPutOff,
   stage,
   unpinSegment,
 } from "./segments";
