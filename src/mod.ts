@@ -17,6 +17,8 @@ export {
   type WrapOptions,
 } from "./cache/mod.js";
 export type {
+  AdmissionFilter,
+  AdmissionOptions,
   CacheOptions,
   CustomCodec,
   DiskOptions,

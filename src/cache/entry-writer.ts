@@ -50,19 +50,25 @@ export class EntryWriter<V> {
     core.assertOpen();
     const resolved = resolveSetOptions(options, core.config);
     const bytes = this.#encode(key, value);
-    return writeValue(core.store, key, bytes, this.#fields(resolved, -1)) as SetOutcome;
+    const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
+    return writeValue(core.store, key, bytes, fields) as SetOutcome;
   }
 
   /** Checks the key before it encodes, so that the message is about the key. */
   #encode(key: Key, value: unknown): Uint8Array {
-    const { store, codec } = this.#core;
+    const { store, codec, admission } = this.#core;
     store.keys.write(key);
+    admission?.assertNotAsking(key);
     if (value === undefined) {
       throw new TypeError(
         `Cannot store key ${describe(key)}: the value is undefined, which means absent; null can be stored`,
       );
     }
     return codec.encode(value, key);
+  }
+
+  #admits(key: Key, bytes: Uint8Array): boolean {
+    return this.#core.admission?.admits(key, bytes.length) ?? false;
   }
 
   #times(options: ResolvedSetOptions): Times {
@@ -72,7 +78,7 @@ export class EntryWriter<V> {
     return { createdMs, expiresMs, staleUntilMs: expiresMs + options.staleForMs };
   }
 
-  #fields(options: ResolvedSetOptions, flight: number): WriteFields {
+  #fields(options: ResolvedSetOptions, flight: number, forDisk: boolean): WriteFields {
     const times = this.#times(options);
     return {
       codecId: this.#core.codec.lastCodecId,
@@ -82,6 +88,7 @@ export class EntryWriter<V> {
       staleUntilMs: times.staleUntilMs,
       tags: options.tags.length === 0 ? noTags : encodeTags(options.tags),
       flight,
+      forDisk,
     };
   }
 
@@ -92,7 +99,8 @@ export class EntryWriter<V> {
     core.assertOpen();
     const resolved = resolveSetOptions(options, core.config);
     const bytes = this.#encode(key, value);
-    const { codecId, ...fields } = this.#fields(resolved, -1);
+    const forDisk = this.#admits(key, bytes);
+    const { codecId, ...fields } = this.#fields(resolved, -1, forDisk);
     if (this.#storeInPool === undefined) {
       return writeValue(core.store, key, bytes, { codecId, ...fields }) as SetOutcome;
     }
@@ -122,6 +130,7 @@ export class EntryWriter<V> {
         staleUntilMs,
         tags: resolved.tags,
         flight,
+        forDisk,
       });
       if (outcome !== "overtaken") return outcome;
       // A later write won: this value was stored and replaced, as far as anybody can tell.
@@ -147,9 +156,9 @@ export class EntryWriter<V> {
     core.assertOpen();
     const bytes = this.#encode(key, value);
     const { lastCodecId } = core.codec;
+    const fields = this.#fields(options, flight, this.#admits(key, bytes));
     // A fill without a place in the flight table could bury a newer write, so it is not published.
-    const outcome =
-      flight < 0 ? "overtaken" : writeValue(core.store, key, bytes, this.#fields(options, flight));
+    const outcome = flight < 0 ? "overtaken" : writeValue(core.store, key, bytes, fields);
     const stored = outcome === "stored" ? this.#reader.peek(key, true) : undefined;
     if (stored !== undefined) return { outcome, value: stored.value };
     const copy = Buffer.from(bytes);

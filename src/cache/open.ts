@@ -7,7 +7,15 @@ import {
   SystemClock,
   type UndercroftError,
 } from "../base/mod.js";
-import { type CacheOptions, type Config, type CustomCodec, resolveConfig } from "../config/mod.js";
+import {
+  type AdmissionFilter,
+  assertFilter,
+  type CacheOptions,
+  type Config,
+  type CustomCodec,
+  optionsOf,
+  resolveConfig,
+} from "../config/mod.js";
 import { openDirectory, type OpenDirectory } from "../disk/mod.js";
 import type { WorkerHandle } from "../janitor/mod.js";
 import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
@@ -16,7 +24,6 @@ import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { type CacheHandle, isHandle } from "./handle.js";
 import { Owner } from "./owner.js";
-import { soleOption } from "./sole-option.js";
 import { ThreadCore } from "./thread-core.js";
 
 /**
@@ -41,6 +48,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
       codec,
+      filter: options.disk?.admission?.filter,
       clock: options.clock,
       onFault: (error) => owner?.diskFault(error),
     });
@@ -75,6 +83,7 @@ function createMemory(
     diskCapacityBytes: config.disk?.capacityBytes ?? 0,
     diskSegmentCount: directory?.segmentCount ?? 0,
     diskSegmentBytes: directory?.segmentBytes ?? 0,
+    remembersSets: config.disk?.admission.seenBefore === true,
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
   return {
@@ -83,7 +92,7 @@ function createMemory(
     eviction: config.eviction,
     clockAnchorMs,
     disk:
-      directory === null
+      directory === null || config.disk === null
         ? null
         : {
             path: directory.path,
@@ -92,6 +101,7 @@ function createMemory(
             epochsFd: directory.epochsFd,
             seed: directory.seed,
             syncResets: directory.fsyncBarrier > 0,
+            admission: config.disk.admission,
           },
   };
 }
@@ -110,6 +120,8 @@ function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {
 export interface AttachOptions<V> {
   /** Required if the cache was opened with a codec of one's own: one of the same name. */
   readonly codec?: CustomCodec<V>;
+  /** Required if the cache was opened with `disk.admission.filter`: what to ask for the entries that this thread sets. */
+  readonly filter?: AdmissionFilter;
 }
 
 /** Checked before a thread place is taken, which nothing would give back. */
@@ -130,11 +142,23 @@ function attachedCodecOf(given: unknown, config: Config): CustomCodec<unknown> |
   );
 }
 
+/** As attachedCodecOf: a filter that was forgotten would let everything through, unseen. */
+function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | undefined {
+  if (config.disk?.admission.isFiltered === true) {
+    assertFilter("filter", given);
+    return given;
+  }
+  if (given === undefined) return undefined;
+  throw new TypeError(
+    `Cannot attach to a cache: options.filter is ${describe(given)}; it must be left out, as the cache was opened without disk.admission.filter`,
+  );
+}
+
 /**
  * Attaches this thread to a cache that another thread of the process has opened; takes well under a millisecond. The
  * result has the same methods; its `close` only detaches.
  *
- * @throws TypeError if the handle is none or the codec is missing or of another name, UndercroftError ERR_CACHE_CLOSED
+ * @throws TypeError if the handle is none, or the codec or filter is missing or of no use, UndercroftError ERR_CACHE_CLOSED
  * if the cache is closed, ERR_TOO_MANY_THREADS if 64 threads hold it.
  */
 export function attachCache<V = unknown>(
@@ -147,11 +171,14 @@ export function attachCache<V = unknown>(
     );
   }
   const { config, worker } = handle;
-  const codec = attachedCodecOf(soleOption(options, "codec"), config);
+  const given = optionsOf("", options, ["codec", "filter"]);
+  const codec = attachedCodecOf(given["codec"], config);
+  const filter = attachedFilterOf(given["filter"], config);
   const kernel = Kernel.attach(worker.module, worker.memory);
   const events = new CacheEvents();
   const core = new ThreadCore(kernel, config, worker, {
     codec,
+    filter,
     clock: undefined,
     onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
   });

@@ -1,10 +1,9 @@
-// The options of a call that has only one: `get`, `flush`, `attachCache`. Called by the facade and by attachCache; calls
-// with more options are config's.
+// The options of a call that has only one: `get`, `flush`. Called by the facade; calls with more options are config's.
 import { describe } from "../base/mod.js";
 
 /** The option `name` of what a caller passed as options.
  *  @throws TypeError if it is no object, RangeError if it has an option of another name. */
-export function soleOption(options: unknown, name: string): unknown {
+function soleOption(options: unknown, name: string): unknown {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new TypeError(
       `Cannot use option options: current value is ${describe(options)}; it must be an object of options`,

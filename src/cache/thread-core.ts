@@ -2,17 +2,19 @@
 // share one of these. Invariant: used by one thread; nothing of a kernel call is kept across an await.
 import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
-import type { Config, CustomCodec } from "../config/mod.js";
+import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
 import { attachStore, sharedTime, type WorkerHandle } from "../janitor/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import type { MemoryStore } from "../memory/mod.js";
 import { bucketOf } from "../stats/mod.js";
 import type { DiskTier } from "../tiers/mod.js";
+import { DiskAdmission } from "./disk-admission.js";
 import { NearCache } from "./near-cache.js";
 
-/** The codec and clock a thread was given; neither can be posted to another thread. */
+/** The codec, filter and clock a thread was given; none can be posted to another thread. */
 export interface ThreadOptions {
   readonly codec: CustomCodec<unknown> | undefined;
+  readonly filter: AdmissionFilter | undefined;
   readonly clock: Clock | undefined;
   readonly onFault: (error: UndercroftError) => void;
 }
@@ -24,6 +26,8 @@ export class ThreadCore {
   readonly store: MemoryStore;
   readonly tier: DiskTier | null;
   readonly codec: Codec;
+  /** Null for a cache in memory only. */
+  readonly admission: DiskAdmission | null;
   readonly near: NearCache | null;
   readonly clock: Clock;
   /** Set when this thread closed or detached. */
@@ -39,6 +43,8 @@ export class ThreadCore {
     this.store = store;
     this.tier = tier;
     this.codec = createCodec(config, options.codec);
+    const rules = config.disk?.admission;
+    this.admission = rules === undefined ? null : new DiskAdmission(kernel, rules, options.filter);
     this.clock = clockOf(kernel, handle, options.clock);
     const keepsValues = config.near !== null && config.near.mode !== "copy";
     this.near = keepsValues ? new NearCache(kernel, config.near, this.clock) : null;

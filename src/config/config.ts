@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 
 import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
+import { type AdmissionConfig, admissionOf } from "./admission.js";
 import type { CacheOptions, EvictionPolicy } from "./options.js";
 import {
   assertOptions,
@@ -18,7 +19,11 @@ import { fetchDefaultsOf, parseTtl, type OperationDefaults } from "./operation-o
 export interface Config extends OperationDefaults {
   readonly name: string;
   readonly memoryBytes: number;
-  readonly disk: { readonly path: string; readonly capacityBytes: number } | null;
+  readonly disk: {
+    readonly path: string;
+    readonly capacityBytes: number;
+    readonly admission: AdmissionConfig;
+  } | null;
   /** `Infinity` = no expiry. */
   readonly ttlMs: number;
   readonly staleForMs: number;
@@ -116,7 +121,7 @@ function memoryBytesOf(memory: unknown): number {
 
 function diskOf(disk: unknown): Config["disk"] {
   if (disk === undefined) return null;
-  const given = optionsOf("disk", disk, ["path", "capacity"]);
+  const given = optionsOf("disk", disk, ["path", "capacity", "admission"]);
   const path = given["path"];
   if (typeof path !== "string") throw optionTypeError("disk.path", path, "the path of a directory");
   if (path === "" || path.includes("\0")) {
@@ -127,7 +132,8 @@ function diskOf(disk: unknown): Config["disk"] {
   if (capacityBytes < diskBytesMin) {
     throw optionRangeError("disk.capacity", capacity, 'at least 1 MiB ("1mb")');
   }
-  return Object.freeze({ path: resolve(path), capacityBytes });
+  const admission = admissionOf(given["admission"]);
+  return Object.freeze({ path: resolve(path), capacityBytes, admission });
 }
 
 const evictionPolicies = ["s3-fifo", "fifo"] as const;

@@ -1,3 +1,4 @@
+export { type AdmissionConfig, assertFilter } from "./admission.js";
 export {
   type Config,
   diskBytesMin,
@@ -7,6 +8,7 @@ export {
   nearEntriesMax,
   resolveConfig,
 } from "./config.js";
+export { optionsOf } from "./option-error.js";
 export { assertKey, keyBytesMax } from "./key.js";
 export {
   resolveFetchOptions,
@@ -18,6 +20,8 @@ export {
   timeoutMsMax,
 } from "./operation-options.js";
 export type {
+  AdmissionFilter,
+  AdmissionOptions,
   CacheOptions,
   CustomCodec,
   DiskOptions,

@@ -28,6 +28,34 @@ export interface DiskOptions {
   readonly path: string;
   /** The most that the directory's files may take, at least 1 MiB. Default "1gb". */
   readonly capacity?: Size;
+  /** Which entries are written there. Default: all but those about to expire. */
+  readonly admission?: AdmissionOptions;
+}
+
+/**
+ * Whether an entry may be written to disk. `size` is what its encoded value and key take, in bytes. Called in the thread
+ * that sets or loads the entry, before anything is changed; what it throws, the `set` throws. It must answer at once,
+ * with true or false, and must not write to the cache.
+ */
+export type AdmissionFilter = (key: string | Uint8Array, size: number) => boolean;
+
+/**
+ * Which entries are worth a write to disk. Refused ones live in memory only, and leave the cache when memory has no room
+ * for them; an older copy on disk is dead all the same. `filter` and `maxSize` keep an entry off the disk for good; the
+ * other rules put it off: `flush` and `close` write what they refused, if it is still in memory.
+ */
+export interface AdmissionOptions {
+  /** An entry with less time to live (to be served stale included) is not written, >= 0. Default "1s". */
+  readonly minTtl?: Duration;
+  /** Entries whose encoded value and key take more are not written, >= 1. Default: no bound. */
+  readonly maxSize?: Size;
+  /** Writes only entries that were hit in memory, or whose key was set before not long ago. Default false. */
+  readonly seenBefore?: boolean;
+  /** The most bytes to write in a second, and in a day (spread over it: what was not used can be made up for within an
+   *  hour), each >= 1. What reclaim writes again counts too, and gives way first. Default: no bounds. */
+  readonly writeBudget?: { readonly perSecond?: Size; readonly perDay?: Size };
+  /** Asked for each entry. A thread that attaches must bring its own. Default: all may be written. */
+  readonly filter?: AdmissionFilter;
 }
 
 /** The near cache: decoded values of the calling thread. */

@@ -32,8 +32,14 @@ export function attachStore(
   const now = sharedTime(kernel, handle.clockAnchorMs);
   store.connect(kill, () => {
     kernel.count(counterAssists, 1);
-    const diskUp = Atomics.load(kernel.views.i32, at.controlDiskUp / 4) === 1;
-    return evictor.makeRoom(kernel.geometry.reserveSegments + 1, now(), diskUp);
+    const { i32 } = kernel.views;
+    const wanted = kernel.geometry.reserveSegments + 1;
+    const diskUp = Atomics.load(i32, at.controlDiskUp / 4) === 1;
+    if (evictor.makeRoom(wanted, now(), diskUp)) return true;
+    // The disk is slower than the writers: the oldest entries go unwritten, unless a flush was promised them.
+    const requested = Atomics.load(i32, at.controlFlushRequested / 4);
+    const isPromised = requested !== Atomics.load(i32, at.controlFlushDone / 4);
+    return diskUp && !isPromised && evictor.makeRoom(wanted, now(), false);
   });
   return { store, tier };
 }

@@ -37,7 +37,7 @@ export class Closing {
     this.#disk.log.dropQuarantined();
     // Again while a lock is held somewhere: what is not written now is gone.
     const { flusher } = this.#disk;
-    patiently(() => (flusher.flush(true, now, () => undefined) ? at.answerDone : at.answerBusy));
+    patiently(() => (flusher.flush("all", now, () => undefined) ? at.answerDone : at.answerBusy));
     this.#disk.log.seal();
     this.#demoteAll();
     // Cleared entries would look alive to a reader of the snapshot.

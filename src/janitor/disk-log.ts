@@ -26,11 +26,15 @@ import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
 import { patiently } from "./patience.js";
 import { forget, voidBatch } from "./take-over.js";
+import type { WriteBudget } from "./write-budget.js";
 
 /** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
 const reinsertionShare = 1 / 4;
 /** Milliseconds to wait for a writer that is about to write a dead mark into the segment being reclaimed. */
 const killWaitMs = 1000;
+
+/** What a record takes beside its bytes: its entry in the batch's index and room for its dead mark. */
+const perRecordBytes = 40;
 
 /** What becomes of the records of a batch when it is written, or cannot be. */
 export interface BatchOutcome {
@@ -45,6 +49,7 @@ export class DiskLog {
   readonly #hasher: Hasher;
   readonly #device: Device;
   readonly #builder: BatchBuilder;
+  readonly #budget: WriteBudget;
   #open = -1;
   #batchNumber = 0;
   #writes = 0;
@@ -53,7 +58,15 @@ export class DiskLog {
   #outcomes: BatchOutcome[] = [];
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
 
-  constructor(kernel: Kernel, disk: DiskHandle, hasher: Hasher, device: Device = fileDevice) {
+  /** `budget` is charged for every record that is appended. */
+  constructor(
+    kernel: Kernel,
+    disk: DiskHandle,
+    hasher: Hasher,
+    budget: WriteBudget,
+    device: Device = fileDevice,
+  ) {
+    this.#budget = budget;
     this.table = new DiskTable(kernel);
     this.#kernel = kernel;
     this.#disk = disk;
@@ -116,6 +129,7 @@ export class DiskLog {
     this.#batch.records += 1;
     this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
     this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);
+    this.#budget.charge(size + perRecordBytes);
     this.#kernel.count(counter.counterFlushedRecords, 1);
     this.#kernel.count(counter.counterFlushedBytes, size);
   }
@@ -323,7 +337,7 @@ export class DiskLog {
     const high = entries.hashHigh[entry] as number;
     const from = packLocation(segment, (entries.unit[entry] as number) * 16, size, segmentBytes);
     const expires = entries.expires[entry] as number;
-    const mayStay = expires > now && left.budget >= size;
+    const mayStay = expires > now && left.budget >= size && this.#budget.hasRoom(performance.now());
     const { verbs } = this.#kernel;
     const answer = patiently(() => verbs.dropDisk(low, high, from, mayStay ? 0 : 1));
     if (answer === at.answerDone) {

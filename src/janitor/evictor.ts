@@ -10,6 +10,7 @@ import {
   type LogSituation,
   type Pool,
 } from "../policy/mod.js";
+import { flagDurable } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** What happened to an entry, for the events. */
@@ -29,6 +30,8 @@ export class Evictor {
   };
   readonly #kill: (location: number) => void;
   readonly #departed: Departure | undefined;
+  /** Where the part of the segment being emptied begins that the flusher has not looked at. */
+  #flushedEnd = 0;
 
   /** `kill` marks a disk copy dead; `departed` hears of entries that leave the cache. */
   constructor(
@@ -45,24 +48,26 @@ export class Evictor {
     this.#departed = departed;
   }
 
-  /** Evicts segments until `wanted` are free, or none can be evicted. Returns whether that many are free. */
-  makeRoom(wanted: number, now: number, diskUp: boolean): boolean {
+  /** Evicts segments until `wanted` are free, or none can be evicted. Returns whether that many are free. With
+   *  `flushedOnly` a segment is left alone until the flusher has looked at its every record. */
+  makeRoom(wanted: number, now: number, flushedOnly: boolean): boolean {
     let fruitless = 0;
     while (this.table.free < wanted) {
       const before = this.table.free;
-      if (!this.evictOne(now, diskUp, fruitless >= fruitlessMax)) return false;
+      if (!this.evictOne(now, flushedOnly, fruitless >= fruitlessMax)) return false;
       fruitless = this.table.free > before ? 0 : fruitless + 1;
     }
     return true;
   }
 
   /** Empties and frees one segment; false if there is none to take. With `ruthless` hits do not save an entry. */
-  evictOne(now: number, diskUp: boolean, ruthless: boolean): boolean {
-    const segment = this.#choose(now, diskUp);
+  evictOne(now: number, flushedOnly: boolean, ruthless: boolean): boolean {
+    const segment = this.#choose(now, flushedOnly);
     if (segment < 0 || this.#kernel.verbs.claimSegment(segment) === 0) return segment >= 0;
     const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
     const base = this.table.base(segment);
     const end = base + this.table.writeOffset(segment);
+    this.#flushedEnd = base + this.table.flushedOffset(segment);
     for (let record = base; record < end;) {
       const size = this.#header.size(record);
       // No record: the walk would never end.
@@ -98,8 +103,16 @@ export class Evictor {
       this.#killAnnounced();
     } else if (answer === at.answerMiss) {
       this.#kernel.count(counter.counterEvictionsMemory, 1);
+      if (record >= this.#flushedEnd) this.#countUnwritten(record);
       this.#departed?.(record, "capacity");
     }
+  }
+
+  /** The record goes before the flusher has looked at it. */
+  #countUnwritten(record: number): void {
+    if ((this.#header.flags(record) & flagDurable) === 0) return;
+    const isUp = Atomics.load(this.#kernel.views.i32, at.controlDiskUp / 4) === 1;
+    this.#kernel.count(isUp ? counter.counterRefusedQueue : counter.counterRefusedDiskDown, 1);
   }
 
   #expire(record: number): void {
@@ -123,9 +136,8 @@ export class Evictor {
   }
 
   /** The segment to empty: one whose every record has expired or was cleared, else the oldest of the log the policy
-   *  names. With a disk tier, only segments whose records are all on disk or were refused. Never one that the flusher
-   *  has in its hands. */
-  #choose(now: number, diskUp: boolean): number {
+   *  names. Never one that the flusher has in its hands. */
+  #choose(now: number, flushedOnly: boolean): number {
     const oldest = { small: -1, main: -1 };
     const situation = this.#situation;
     situation.small = situation.main = situation.newest = 0;
@@ -135,7 +147,8 @@ export class Evictor {
       const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
       situation[pool] += 1;
       situation.newest = Math.max(situation.newest, this.table.sealOrder(segment));
-      if (diskUp && this.table.flushedOffset(segment) < this.table.writeOffset(segment)) continue;
+      if (flushedOnly && this.table.flushedOffset(segment) < this.table.writeOffset(segment))
+        continue;
       const first = oldest[pool];
       if (first < 0 || this.table.sealOrder(segment) < this.table.sealOrder(first)) {
         oldest[pool] = segment;

@@ -4,39 +4,48 @@
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { RecordHeader, SegmentTable } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
+import type { Admission } from "./admission.js";
 import type { BatchOutcome, DiskLog } from "./disk-log.js";
 import { patiently } from "./patience.js";
+
+/** How far a flush goes: sealed segments; what is published in open ones too, and what has lost its copy on disk; what
+ *  admission has put off as well, since somebody was promised that everything is on disk. */
+export type FlushReach = "sealed" | "open" | "all";
 
 export class Flusher {
   readonly #kernel: Kernel;
   readonly #log: DiskLog;
+  readonly #admission: Admission;
   readonly #table: SegmentTable;
   readonly #header: RecordHeader;
   /** Segments with records in the batch under construction, and the one being read. */
   readonly #pinned = new Set<number>();
 
-  constructor(kernel: Kernel, log: DiskLog) {
+  constructor(kernel: Kernel, log: DiskLog, admission: Admission) {
     this.#kernel = kernel;
     this.#log = log;
+    this.#admission = admission;
     this.#table = new SegmentTable(kernel);
     this.#header = new RecordHeader(kernel);
   }
 
-  /** Writes what is published and not yet on disk: of sealed segments, and with `open` of open ones too, and of those
-   *  with records that have lost their copy on disk. `betweenSegments` runs after each. False if something could not be
-   *  looked at (a key's lock was held, a segment was being emptied) and must be tried again. Throws ERR_DISK_IO; the
-   *  records of the failed batch stay unflushed. */
-  flush(open: boolean, now: number, betweenSegments: () => void): boolean {
+  /** Writes what is published, not yet on disk and worth it. `betweenSegments` runs after each segment. False if something
+   *  could not be looked at (a key's lock was held, a segment was being emptied) and must be tried again. Throws
+   *  ERR_DISK_IO; the records of the failed batch stay unflushed. */
+  flush(reach: FlushReach, now: number, betweenSegments: () => void): boolean {
     let isComplete = true;
     try {
-      for (const segment of this.#pending(open)) {
-        if (!this.#flushSegment(segment, open, now)) isComplete = false;
+      for (const segment of this.#pending(reach)) {
+        if (!this.#flushSegment(segment, reach, now)) isComplete = false;
         betweenSegments();
       }
       this.#log.commit();
     } catch (error) {
       // What was not written must be looked at again from the start.
-      for (const segment of this.#pinned) this.#kernel.verbs.setLetGo(segment, 1);
+      for (const segment of this.#pinned) {
+        this.#kernel.verbs.setLetGo(segment, 1);
+        this.#kernel.verbs.setPutOff(segment, 1);
+      }
       throw error;
     } finally {
       for (const segment of this.#pinned) this.#kernel.verbs.unpinSegment(segment);
@@ -46,23 +55,29 @@ export class Flusher {
   }
 
   /** Segments with something to flush, oldest first, so that the disk log keeps the order of the writes. */
-  #pending(open: boolean): number[] {
+  #pending(reach: FlushReach): number[] {
     const pending: number[] = [];
     const table = this.#table;
     for (let segment = 0; segment < table.count; segment++) {
       const state = table.state(segment);
-      if (state === at.segmentFree || (state === at.segmentOpen && !open)) continue;
+      if (state === at.segmentFree || (state === at.segmentOpen && reach === "sealed")) continue;
       const isWritten = table.flushedOffset(segment) >= table.writeOffset(segment);
-      if (!isWritten || (open && table.hasLetGo(segment))) pending.push(segment);
+      if (!isWritten || this.#isDueAgain(segment, reach)) pending.push(segment);
     }
     const order = (segment: number): number =>
       table.state(segment) === at.segmentOpen ? Infinity : table.sealOrder(segment);
     return pending.sort((left, right) => order(left) - order(right) || left - right);
   }
 
+  /** Must records that were looked at before be looked at again? */
+  #isDueAgain(segment: number, reach: FlushReach): boolean {
+    if (reach !== "sealed" && this.#table.hasLetGo(segment)) return true;
+    return reach === "all" && this.#table.hasPutOff(segment);
+  }
+
   /** False if it has to be tried again. The segment stays pinned until its last batch is written: what is said of its
    *  records then must not be said of others that took their place. */
-  #flushSegment(segment: number, open: boolean, now: number): boolean {
+  #flushSegment(segment: number, reach: FlushReach, now: number): boolean {
     const table = this.#table;
     if (this.#kernel.verbs.pinSegment(segment) === 0) {
       // Somebody else is emptying it, which is no loss if nothing in it lives.
@@ -72,9 +87,11 @@ export class Flusher {
     const base = table.base(segment);
     const isSealed = table.state(segment) === at.segmentSealed;
     const end = table.writeOffset(segment);
+    const isKept = table.pool(segment) === at.poolMain;
     let offset = table.flushedOffset(segment);
-    if (open && table.hasLetGo(segment)) {
+    if (this.#isDueAgain(segment, reach)) {
       this.#kernel.verbs.setLetGo(segment, 0);
+      if (reach === "all") this.#kernel.verbs.setPutOff(segment, 0);
       offset = 0;
     }
     let isComplete = true;
@@ -89,7 +106,9 @@ export class Flusher {
       // The owner of an open segment reserves and publishes in one go, so only its last record may be under its hands;
       // one before that was given up (overtaken, or its key's lock could not be had).
       if (this.#header.sequence(record) === 0 && !isSealed && next >= end) break;
-      if (this.#isWanted(record, now)) {
+      const verdict = this.#admission.judge(record, now, reach === "all", isKept);
+      if (verdict === "put-off") this.#kernel.verbs.setPutOff(segment, 1);
+      if (verdict === "write") {
         const location = this.#log.place(size, now);
         // `place` may have written the batch; what it wrote is done with, and a new account begins.
         if (progress?.batch !== this.#log.batchNumber) {
@@ -105,14 +124,6 @@ export class Flusher {
     const flushed = new Progress(this.#kernel, account, this.#log.batchNumber, offset);
     this.#log.afterBatch(flushed);
     return isComplete;
-  }
-
-  #isWanted(record: number, now: number): boolean {
-    // Moved or promoted records bring their disk copy along.
-    if (this.#header.sequence(record) === 0 || this.#header.durable(record) !== 0) return false;
-    if (this.#header.deadline(record) > now) return true;
-    this.#kernel.count(counter.counterRefusedExpired, 1);
-    return false;
   }
 
   /** False if the record's key is locked, and nothing is known of it. */

@@ -9,6 +9,7 @@ import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
 import { MemoryStore } from "../memory/mod.js";
+import { Admission } from "./admission.js";
 import { Closing, type DiskSide } from "./closing.js";
 import { DiskLog } from "./disk-log.js";
 import { Evictor } from "./evictor.js";
@@ -91,7 +92,8 @@ class Janitor {
     const onFault = (error: UndercroftError): void =>
       post({ kind: "disk-down", code: error.code, message: error.message });
     const tier = new DiskTier(new MemoryStore(kernel), disk, onFault);
-    const log = new DiskLog(kernel, disk, hasher);
+    const admission = new Admission(kernel, disk.admission);
+    const log = new DiskLog(kernel, disk, hasher, admission.budget);
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
       takeOver(kernel, disk);
@@ -102,7 +104,8 @@ class Janitor {
       report = rest;
     }
     post({ kind: "ready", recovery: report });
-    return new Janitor(task, kernel, { log, tier, hasher, flusher: new Flusher(kernel, log) });
+    const flusher = new Flusher(kernel, log, admission);
+    return new Janitor(task, kernel, { log, tier, hasher, flusher });
   }
 
   run(): void {
@@ -185,8 +188,9 @@ class Janitor {
     const disk = this.#disk;
     if (disk === null) return "done";
     if (!this.#mayWrite(now) || !this.#noticeClear()) return "failed";
-    const open = isAsked || now >= this.#openFlushDueMs;
-    if (open) this.#openFlushDueMs = now + openFlushMs;
+    const isDue = now >= this.#openFlushDueMs;
+    const reach = isAsked ? "all" : isDue ? "open" : "sealed";
+    if (reach !== "sealed") this.#openFlushDueMs = now + openFlushMs;
     const keepRoom = (): void => {
       this.#evictor.makeRoom(this.#watermark, now, true);
     };
@@ -194,7 +198,7 @@ class Janitor {
     const worked = this.#attempt(() => {
       const before = disk.log.writes;
       disk.log.dropQuarantined();
-      isComplete = disk.flusher.flush(open, now, keepRoom);
+      isComplete = disk.flusher.flush(reach, now, keepRoom);
       // That nothing had to be written does not show that the disk is well again.
       if (!this.#isDiskUp() && disk.log.writes === before) disk.log.probe();
       return disk.log.writes > before && disk.log.table.isTrusted;

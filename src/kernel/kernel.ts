@@ -40,6 +40,7 @@ export interface KernelVerbs {
   readonly releaseClaims: (thread: number) => void;
   readonly setFlushed: (segment: number, offset: number, generation: number) => void;
   readonly setLetGo: (segment: number, letGo: number) => void;
+  readonly setPutOff: (segment: number, putOff: number) => void;
   readonly sealOpen: (pool: number) => void;
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;

@@ -35,6 +35,8 @@ export const controlDiskTable = 40; // u32 offset
 export const controlDiskSegmentUnits = 44; // u32, 16-byte units in a disk segment
 export const controlFlightTable = 48; // u32 offset
 export const controlReserve = 52; // u32, free segments that only the janitor may take
+export const controlNotesBase = 56; // u32 offset: what admission and eviction remember of keys (region.ts)
+export const controlSeenBytes = 60; // u32, admission's part of it, which comes first
 export const controlSeed = 64; // u64, seed of the key hash
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
@@ -157,6 +159,8 @@ export const segmentBlocker = 48; // u32: while blocked, the bucket whose lock c
 export const segmentPin = 52;
 /** u32: 1 when a record that was on disk lost its copy there to reclaim, so that a flush has to look at it again. */
 export const segmentLetGo = 56;
+/** u32: 1 when admission put off a record in it, so that a flush that is asked for looks at it again. Janitor only. */
+export const segmentPutOff = 60;
 export const segmentFree = 0;
 export const segmentOpen = 1;
 export const segmentSealed = 2;

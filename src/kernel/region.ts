@@ -14,6 +14,9 @@ export interface Geometry {
   readonly diskTable: number;
   readonly diskSegmentCount: number;
   readonly diskSegmentUnits: number;
+  /** What admission and eviction remember of keys: admission's part first, then that of the policy. */
+  readonly notesBase: number;
+  readonly seenBytes: number;
   /** Free segments only the janitor may take, so that moving hit records never waits for the room it makes. */
   readonly reserveSegments: number;
 }
@@ -23,6 +26,8 @@ export interface GeometryRequest {
   readonly diskCapacityBytes: number;
   readonly diskSegmentCount: number;
   readonly diskSegmentBytes: number;
+  /** Does admission remember which keys were set? */
+  readonly remembersSets: boolean;
 }
 
 /** The share of its slots an index is meant to fill: 64 bytes / 7 slots / 0.85 = 10.8 bytes of index per entry. */
@@ -40,6 +45,12 @@ function bucketsFor(request: GeometryRequest): number {
   const wanted = entries / designLoad / at.bucketSlots;
   const most = request.memoryBytes / 4 / at.bucketSize;
   return Math.max(64, Math.floor(Math.min(wanted, most)));
+}
+
+/** Two filters of 8 bits a key, each for as many keys as memory may hold entries (janitor/seen-keys.ts). */
+function seenBytesFor(memoryBytes: number): number {
+  const words = 2 ** Math.floor(Math.log2(memoryBytes / expectedMemoryEntryBytes / 4));
+  return alignUp(8 + 2 * words * 4, at.cacheLineSize);
 }
 
 /** Bytes of a segment for a log of this many bytes: a power of two, so that about 128 segments make the log. */
@@ -65,7 +76,9 @@ export function divide(request: GeometryRequest): Geometry {
     diskTable + request.diskSegmentCount * at.diskEntrySize,
     at.cacheLineSize,
   );
-  const segmentBase = alignUp(bucketBase + bucketCount * at.bucketSize, 4 * KiB);
+  const notesBase = bucketBase + bucketCount * at.bucketSize;
+  const seenBytes = request.remembersSets ? seenBytesFor(request.memoryBytes) : 0;
+  const segmentBase = alignUp(notesBase + seenBytes, 4 * KiB);
   const most = 4096 * MiB - at.slackPages * at.pageSize;
   const room = Math.min(request.memoryBytes, most) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
@@ -80,6 +93,8 @@ export function divide(request: GeometryRequest): Geometry {
     diskTable,
     diskSegmentCount: request.diskSegmentCount,
     diskSegmentUnits: request.diskSegmentBytes / 16,
+    notesBase,
+    seenBytes,
     reserveSegments: 2,
   };
 }
@@ -105,6 +120,8 @@ export function createRegion(
   words[at.controlDiskTable / 4] = geometry.diskTable;
   words[at.controlDiskSegmentUnits / 4] = Math.max(1, geometry.diskSegmentUnits);
   words[at.controlReserve / 4] = geometry.reserveSegments;
+  words[at.controlNotesBase / 4] = geometry.notesBase;
+  words[at.controlSeenBytes / 4] = geometry.seenBytes;
   words[at.controlFreeSegments / 4] = geometry.segmentCount;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
@@ -132,6 +149,8 @@ export function geometryOf(memory: WebAssembly.Memory): Geometry {
     diskTable: word(at.controlDiskTable),
     diskSegmentCount: word(at.controlDiskSegmentCount),
     diskSegmentUnits: word(at.controlDiskSegmentUnits),
+    notesBase: word(at.controlNotesBase),
+    seenBytes: word(at.controlSeenBytes),
     reserveSegments: word(at.controlReserve),
   };
 }

@@ -39,6 +39,8 @@ export interface WriteFields {
   readonly tags: Uint8Array;
   /** The flight whose fill this is, or -1. */
   readonly flight: number;
+  /** Whether it may be written to disk. A record without the room for its place there never is. */
+  readonly forDisk: boolean;
 }
 
 /** What the store calls when a write or delete killed a record that has a copy on disk. */
@@ -141,7 +143,7 @@ export class MemoryStore {
   #extensionBytes(fields: WriteFields): number {
     const times =
       fields.expiresMs === Infinity ? 0 : fields.staleUntilMs > fields.expiresMs ? 16 : 8;
-    return (this.#hasDisk ? 8 : 0) + times + fields.tags.length;
+    return (this.#hasDisk && fields.forDisk ? 8 : 0) + times + fields.tags.length;
   }
 
   /** Writes a record and makes it the newest of its key. The key must have been written to `keys` just before. Whatever
@@ -216,7 +218,7 @@ export class MemoryStore {
   #writeExtension(place: number, fields: WriteFields): number {
     let flags = 0;
     let double = place / 8;
-    if (this.#hasDisk) {
+    if (this.#hasDisk && fields.forDisk) {
       this.#f64[double++] = 0;
       flags |= flagDurable;
     }

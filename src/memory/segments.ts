@@ -51,6 +51,11 @@ export class SegmentTable {
     return this.#word(segment, at.segmentLetGo) !== 0;
   }
 
+  /** Has admission put off a record in it? */
+  hasPutOff(segment: number): boolean {
+    return this.#word(segment, at.segmentPutOff) !== 0;
+  }
+
   /** Has every record in it expired, or been cleared? */
   isDead(segment: number, now: number): boolean {
     return (

@@ -16,4 +16,6 @@ export interface StoreTask {
   readonly tags: readonly string[];
   /** The flight that the caller began: a write of the key since then wins. */
   readonly flight: number;
+  /** Whether it may be written to disk; the caller's thread has asked. */
+  readonly forDisk: boolean;
 }

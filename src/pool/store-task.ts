@@ -21,6 +21,7 @@ export function storeValue(task: StoreTask): WriteOutcome {
     staleUntilMs: task.staleUntilMs,
     tags: encodeTags(task.tags),
     flight: task.flight,
+    forDisk: task.forDisk,
   });
 }
 

@@ -95,13 +95,22 @@ export interface CacheStats {
     readonly promotions: number;
     readonly reinsertions: number;
   };
-  /** Records written to disk, and those that were not by reason. */
+  /** Records written to disk (`flushed`), and those that were not by reason: with less than `minTtl` to live, overwritten
+   *  or deleted first, in memory while the disk tier was down, on disk already, by the user's filter, larger than
+   *  `maxSize`, neither hit nor set before, over the write budget, and gone from memory before their turn came. A record
+   *  that is looked at twice may be refused twice. */
   readonly admissions: {
     readonly flushed: number;
     readonly flushedBytes: number;
     readonly refusedExpired: number;
     readonly refusedDead: number;
     readonly refusedDiskDown: number;
+    readonly refusedClean: number;
+    readonly refusedFilter: number;
+    readonly refusedSize: number;
+    readonly refusedUnseen: number;
+    readonly refusedBudget: number;
+    readonly refusedQueue: number;
   };
   readonly memory: StatsGauges["memory"];
   /** `null` for a cache in memory only. */
@@ -306,6 +315,12 @@ function composeWrites(total: Total) {
       refusedExpired: total(counters.counterRefusedExpired),
       refusedDead: total(counters.counterRefusedDead),
       refusedDiskDown: total(counters.counterRefusedDiskDown),
+      refusedClean: total(counters.counterRefusedClean),
+      refusedFilter: total(counters.counterRefusedFilter),
+      refusedSize: total(counters.counterRefusedSize),
+      refusedUnseen: total(counters.counterRefusedUnseen),
+      refusedBudget: total(counters.counterRefusedBudget),
+      refusedQueue: total(counters.counterRefusedQueue),
     },
   } as const;
 }

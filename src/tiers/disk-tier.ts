@@ -3,6 +3,7 @@
 // Invariants: what `read` returns was verified against its place and its segment's life, is of the key asked for, and
 // was still what the slot named after it was read; a dead mark is written before the set or delete returns.
 import { UndercroftError } from "../base/mod.js";
+import type { AdmissionConfig } from "../config/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import {
   offsetOfLocation,
@@ -28,6 +29,8 @@ export interface DiskHandle {
   readonly seed: bigint;
   /** A power loss must find the dead lists of reused segments gone: there is an fsync barrier. */
   readonly syncResets: boolean;
+  /** Which records the janitor writes there. */
+  readonly admission: AdmissionConfig;
 }
 
 /** A slot as a lookup found it, kept across the read. */

@@ -30,7 +30,11 @@ describe("a wrong option", () => {
     [{ disk: {} }, "TypeError", /option disk\.path: .* undefined; it must be the path of a dir/],
     [{ disk: { path: "" } }, "RangeError", /option disk\.path: .* ""; /],
     [{ disk: { path: "a\0b" } }, "RangeError", /option disk\.path: /],
-    [{ disk: { path: "a", size: 1 } }, "RangeError", /disk\.size: .* allowed are path, capacity$/],
+    [
+      { disk: { path: "a", size: 1 } },
+      "RangeError",
+      /disk\.size: .* allowed are path, capacity, admission$/,
+    ],
     [{ disk: { path: "a", capacity: 5 } }, "RangeError", /disk\.capacity: .* 5; .* at least 1 MiB/],
     [{ staleFor: -1 }, "RangeError", /option staleFor: .* -1; it must be a number of milliseconds/],
     [

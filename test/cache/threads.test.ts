@@ -102,7 +102,7 @@ describe("a handle", () => {
       [custom.handle(), { codec: { name: "numbers" } }, /"numbers", with encode\(\) and decode/],
       [custom.handle(), { codec: null }, /options\.codec is null/],
       [plain.handle(), { codec }, /must be left out, as the cache was opened with codec "msgpack"/],
-      [plain.handle(), { clock: {} }, /option clock: there is no such option; allowed is codec/],
+      [plain.handle(), { clock: {} }, /option clock: there is no such option; allowed are codec, filter/],
       [plain.handle(), null, /option options: current value is null/],
     ];
     for (let round = 0; round < 20; round++) {

@@ -106,6 +106,38 @@ test("memory is bounded at both ends", () => {
   expect(() => resolveConfig({ disk: { path: "x", capacity: MiB - 1 } })).toThrow("disk.capacity");
 });
 
+test("admission admits all but entries about to expire, unless told otherwise", () => {
+  const admission = (given?: unknown) =>
+    open({ disk: { path: "x", ...(given === undefined ? {} : { admission: given }) } }).disk
+      ?.admission;
+  expect(admission()).toEqual({
+    minTtlMs: 1000,
+    maxBytes: Infinity,
+    seenBefore: false,
+    bytesPerSecond: Infinity,
+    bytesPerDay: Infinity,
+    isFiltered: false,
+  });
+  const given = {
+    minTtl: "1m",
+    maxSize: "64kb",
+    seenBefore: true,
+    writeBudget: { perSecond: "20mb", perDay: "1gb" },
+    filter: () => true,
+  };
+  expect(admission(given)).toEqual({
+    minTtlMs: 60_000,
+    maxBytes: 64 * KiB,
+    seenBefore: true,
+    bytesPerSecond: 20 * MiB,
+    bytesPerDay: GiB,
+    isFiltered: true,
+  });
+  expect(() => admission({ rate: 1 })).toThrow(
+    "disk.admission.rate: there is no such option; allowed are minTtl, maxSize, seenBefore, writeBudget, filter",
+  );
+});
+
 test.each(["lru", "lfu", "sieve"])("the policy %s is not available in this version", (eviction) => {
   expect(() => open({ eviction })).toThrow(
     `Cannot use option eviction: current value is "${eviction}"; it must be "s3-fifo" or "fifo", as that policy is not available in this version`,
@@ -123,6 +155,11 @@ test.each<[unknown, string]>([
   [{ disk: {} }, "disk.path"],
   [{ disk: { path: 1 } }, "disk.path"],
   [{ disk: { path: "x", capacity: true } }, "disk.capacity"],
+  [{ disk: { path: "x", admission: true } }, "disk.admission"],
+  [{ disk: { path: "x", admission: { minTtl: true } } }, "disk.admission.minTtl"],
+  [{ disk: { path: "x", admission: { seenBefore: 1 } } }, "disk.admission.seenBefore"],
+  [{ disk: { path: "x", admission: { filter: {} } } }, "disk.admission.filter"],
+  [{ disk: { path: "x", admission: { writeBudget: 1 } } }, "disk.admission.writeBudget"],
   [{ ttl: null }, "ttl"],
   [{ staleFor: {} }, "staleFor"],
   [{ eviction: 1 }, "eviction"],
@@ -147,6 +184,11 @@ test.each<[unknown, string]>([
   [{ name: "x".repeat(65) }, "name"],
   [{ memory: "64" }, "memory"],
   [{ disk: { path: "" } }, "disk.path"],
+  [{ disk: { path: "x", admission: { maxSize: 0 } } }, "disk.admission.maxSize"],
+  [
+    { disk: { path: "x", admission: { writeBudget: { perDay: 0 } } } },
+    "disk.admission.writeBudget.perDay",
+  ],
   [{ disk: { path: "a\0b" } }, "disk.path"],
   [{ ttl: 0 }, "ttl"],
   [{ ttl: -1 }, "ttl"],

@@ -52,8 +52,9 @@ test("what has expired by then is not written", async () => {
   cache.set("long", "value");
   await cache.flush();
   const { flushed, refusedExpired, refusedDead } = cache.stats().admissions;
-  expect(flushed).toBeGreaterThan(0);
-  expect(flushed + refusedExpired + refusedDead).toBe(21);
+  expect(flushed).toBe(1);
+  // Those that the janitor looked at while they were about to expire were put off, and looked at again.
+  expect(refusedExpired + refusedDead).toBeGreaterThanOrEqual(20);
 });
 
 test("a clear empties the disk too, at once and for the next open", async () => {

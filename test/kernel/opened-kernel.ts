@@ -46,6 +46,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
     diskCapacityBytes: diskSegmentCount * MiB,
     diskSegmentCount,
     diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
+    remembersSets: false,
   });
   const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
   const memory = createRegion(geometry, options.seed ?? 7n, 0);

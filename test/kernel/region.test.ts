@@ -20,7 +20,13 @@ const memoryBytesMax = 4 * GiB - 64 * 1024;
 function requestOf(memoryBytes: number, diskSegmentCount: number): GeometryRequest {
   const diskSegmentBytes = diskSegmentCount > 0 ? 32 * MiB : 0;
   const diskCapacityBytes = diskSegmentCount * diskSegmentBytes;
-  return { memoryBytes, diskCapacityBytes, diskSegmentCount, diskSegmentBytes };
+  return {
+    memoryBytes,
+    diskCapacityBytes,
+    diskSegmentCount,
+    diskSegmentBytes,
+    remembersSets: false,
+  };
 }
 
 function assertGeometry(request: GeometryRequest, geometry: Geometry): void {

@@ -13,6 +13,7 @@ export const plainFields: WriteFields = {
   staleUntilMs: Infinity,
   tags: new Uint8Array(0),
   flight: -1,
+  forDisk: true,
 };
 
 export interface StoreOptions {
@@ -29,6 +30,7 @@ export function openStores(count: number, options: StoreOptions = {}): MemorySto
     diskCapacityBytes: diskSegmentCount * MiB,
     diskSegmentCount,
     diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
+    remembersSets: false,
   });
   const memory = createRegion(geometry, 11n, options.createdBaseMs ?? 0);
   const module = compileKernel();

@@ -20,6 +20,7 @@ const fields: WriteFields = {
   staleUntilMs: Infinity,
   tags: new Uint8Array(0),
   flight: -1,
+  forDisk: true,
 };
 
 function openStore(): MemoryStore {
@@ -28,6 +29,7 @@ function openStore(): MemoryStore {
     diskCapacityBytes: 0,
     diskSegmentCount: 0,
     diskSegmentBytes: 0,
+    remembersSets: false,
   });
   const region = createRegion(geometry, 7n, createdBaseOf(fields.createdMs));
   return new MemoryStore(Kernel.attach(compileKernel(), region));

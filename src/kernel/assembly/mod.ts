@@ -17,6 +17,7 @@ export {
   sealOrphans,
   setFlushed,
   setLetGo,
+  setPutOff,
   stage,
   unpinSegment,
 } from "./segments";

@@ -43,6 +43,7 @@ function takeSegment(pool: u32, privileged: bool): u32 {
     store<u32>(entry, pool, at.segmentPool);
     store<u32>(entry, 0, at.segmentFlushedOffset);
     store<u32>(entry, 0, at.segmentLetGo);
+    store<u32>(entry, 0, at.segmentPutOff);
     store<f64>(entry, 0, at.segmentMaxExpires);
     store<f64>(entry, 0, at.segmentMaxSequence);
     atomic.store<u32>(entry, 0, at.segmentWriteOffset);
@@ -195,6 +196,11 @@ export function setFlushed(segment: u32, offset: u32, generation: u32): void {
 /** Notes that a record in this segment has lost its copy on disk, or (0) that a flush looks at all of them again. */
 export function setLetGo(segment: u32, letGo: u32): void {
   atomic.store<u32>(segmentEntry(segment), letGo, at.segmentLetGo);
+}
+
+/** Notes that admission put off a record in this segment, or (0) that a flush looks at all of them again. */
+export function setPutOff(segment: u32, putOff: u32): void {
+  atomic.store<u32>(segmentEntry(segment), putOff, at.segmentPutOff);
 }
 
 /** Seals the open segments of a thread that is gone, so that their records can be flushed and evicted. */
