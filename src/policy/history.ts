@@ -10,25 +10,26 @@ export const historyWays = 8;
 export const historyFrequencyMax = 15;
 const timeMask = 0xfff;
 
-/** Cells (a power of two) of a table that remembers about `entries` keys. */
-export function historyCells(entries: number): number {
-  return 2 ** Math.max(6, Math.ceil(Math.log2(Math.max(1, entries))));
+/** Cells, in whole sets, of a table that remembers at least `keys` keys. */
+export function historyCells(keys: number): number {
+  return Math.max(8, Math.ceil(keys / historyWays)) * historyWays;
 }
 
 export class History {
   readonly #cells: Uint32Array;
-  readonly #setMask: number;
+  /** A hash times this is its set: the hash's high bits choose it, its low ones are the fingerprint. */
+  readonly #scale: number;
 
-  /** `cells.length` is a power of two of at least a set. */
+  /** `cells.length` is a multiple of a set. */
   constructor(cells: Uint32Array) {
     this.#cells = cells;
-    this.#setMask = cells.length / historyWays - 1;
+    this.#scale = cells.length / historyWays / 2 ** 32;
   }
 
   /** The cell that remembers the key, 0 = none does. */
   find(hash: number): number {
-    const first = (hash & this.#setMask) * historyWays;
-    const fingerprint = hash >>> 16;
+    const first = Math.floor(hash * this.#scale) * historyWays;
+    const fingerprint = hash & 0xffff;
     for (let way = first; way < first + historyWays; way++) {
       const cell = this.#cells[way] as number;
       if (cell >>> 16 === fingerprint && cell !== 0) return cell;
@@ -38,8 +39,8 @@ export class History {
 
   /** Remembers a key as seen at `time` with a frequency of at least 1. */
   note(hash: number, frequency: number, time: number): void {
-    const first = (hash & this.#setMask) * historyWays;
-    const fingerprint = hash >>> 16;
+    const first = Math.floor(hash * this.#scale) * historyWays;
+    const fingerprint = hash & 0xffff;
     let place = first;
     let oldest = -1;
     for (let way = first; way < first + historyWays; way++) {

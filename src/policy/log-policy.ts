@@ -1,43 +1,65 @@
 // One policy for a log of segments, steered by a setting: S3-FIFO, W-TinyLFU, SIEVE, LRU and FIFO are points of it. The
-// janitor and the simulator call it. Its state is one buffer of numbers; the setting lies in it
-// too, so that the tuner can move it while the cache runs, and every thread that evicts sees it.
+// janitor and the simulator call it. Its state is one buffer of numbers; the setting lies in it too, so that the tuner
+// can move it while the cache runs, and every thread that evicts sees it.
+//
+//   0 ┬ 16 × f64   the clock, the hand, the setting, the bar
+//     └ cells      what is remembered of keys (history.ts)
+//
+// Threads write it without a lock: two that evict at the same time may lose one step of a number, which costs a decision
+// that is a little off, and nothing else.
 import { evict, type EvictionPolicy, type LogSituation, type Pool } from "./eviction-policy.js";
-import { cellAge, cellFrequency, History, historyCells } from "./history.js";
+import { cellAge, cellFrequency, History, historyCells, historyFrequencyMax } from "./history.js";
 import type { KeepRule, Setting, VictimRule } from "./setting.js";
 
-// Words of the state, each an f64. Written by the thread that evicts, but for the setting, which the opener and the
-// tuner write.
+// Words of the state. Written by whoever evicts, but for the setting, which the opener and the tuner write.
 const stateClock = 0; // bytes that left the cache
-const stateHand = 1; // seal order up to which the main log was ahead of the hand when it started over
-const stateVictim = 2;
-const stateSmallShare = 3;
-const statePromoteAt = 4;
-const stateGhostTurns = 5;
-const stateKeep = 6;
-const stateCompete = 7;
-const stateRandom = 8;
-const stateSmallBytes = 9;
-const stateCandidates = 16; // 16 × weight of recent candidates by frequency
-const stateIncumbents = 32; // 16 × weight of recent incumbents of main by frequency
-const stateWords = 64;
+const stateHand = 1; // seal order up to which the main log was behind the hand when it started over
+const stateSmallBytes = 2; // in the small log, when a segment was last chosen
+const stateBar = 3; // what an entry that competes has to be worth
+const stateEpoch = 4; // half-lives that have passed for the bar
+const stateMeanSize = 5; // of the entries that were decided on
+const stateRandom = 6;
+const stateVictim = 8;
+const stateSmallShare = 9;
+const stateKeep = 10;
+const statePromoteAt = 11;
+const stateGhostTurns = 12;
+const stateSizePower = 13;
+const stateWords = 16;
 
 const victimRules: readonly VictimRule[] = ["share", "oldest", "hand"];
-const keepRules: readonly KeepRule[] = ["never", "count", "renew"];
-const [ruleOldest, ruleHand] = [1, 2];
-const [keepCount, keepRenew] = [1, 2];
+const [, ruleOldest, ruleHand] = [0, 1, 2];
+const keepRules: readonly KeepRule[] = ["never", "count", "renew", "compete"];
+const [, keepCount, keepRenew, keepCompete] = [0, 1, 2, 3];
 
 /** Ticks of the history's clock in one turnover of the memory. */
 const ticksPerTurn = 32;
+/** Turnovers after which a remembered frequency is worth half. */
+const halfLife = 16 * ticksPerTurn;
+/** Keys that are remembered for each entry that the cache holds. */
+const keysPerEntry = 4;
 
-/** Bytes of state for a cache of about `entries` entries. */
+// How the bar moves, per turnover of what was decided on. It rises fast when main keeps all it has, so that room is
+// found; it sinks when main gives entries up, and slowly while newcomers fail, so that it cannot stay too high.
+const barRise = 30;
+const barFall = 8;
+const barLeak = 0.2;
+/** What a hit since it was last looked at adds to an entry of the main log, beside being counted. */
+const hitBonus = 1;
+/** A newcomer asked for this often that fails is let in all the same now and then, so that nobody who knows which keys
+ *  are popular can keep others out for ever (as Caffeine does). */
+const jitterFrequency = 6;
+const jitterChance = 1 / 128;
+
+/** Bytes of state for a cache of about `entries` entries: 16 for each. */
 export function policyStateBytes(entries: number): number {
-  return stateWords * 8 + historyCells(entries * 2) * 4;
+  return stateWords * 8 + historyCells(entries * keysPerEntry) * 4;
 }
 
 export interface PolicyRoom {
   /** The cache's bytes (or entries, where sizes are 1). */
   readonly capacity: number;
-  /** `policyStateBytes` bytes, zero or left by an earlier thread, at a multiple of 8. */
+  /** Where the state is: `bytes` bytes, a multiple of 32, from `offset`, a multiple of 8. All zero at first. */
   readonly buffer: ArrayBufferLike;
   readonly offset: number;
   readonly bytes: number;
@@ -65,15 +87,15 @@ export class LogPolicy implements EvictionPolicy {
     return policy;
   }
 
-  /** Goes on with another setting. What is in the cache stays. */
+  /** Goes on with another setting. What is in the cache stays, and so does what is remembered. */
   adopt(setting: Setting): void {
     const state = this.#state;
     state[stateVictim] = victimRules.indexOf(setting.victim);
     state[stateSmallShare] = setting.smallShare;
+    state[stateKeep] = keepRules.indexOf(setting.keep);
     state[statePromoteAt] = setting.promoteAt;
     state[stateGhostTurns] = setting.ghostTurns;
-    state[stateKeep] = keepRules.indexOf(setting.keep);
-    state[stateCompete] = setting.compete ? 1 : 0;
+    state[stateSizePower] = setting.sizePower;
   }
 
   victim(situation: LogSituation): Pool {
@@ -96,82 +118,83 @@ export class LogPolicy implements EvictionPolicy {
   }
 
   decide(pool: Pool, hash: number, size: number, frequency: number): number {
-    const answer =
-      this.#state[stateCompete] === 1
-        ? this.#compete(pool, hash, frequency)
-        : this.#keepByHits(pool, hash, frequency);
-    if (answer === evict) this.#state[stateClock] = (this.#state[stateClock] as number) + size;
+    const state = this.#state;
+    const now = Math.floor((state[stateClock] as number) / this.#tickBytes);
+    const cell = this.#history.find(hash);
+    const past = cell === 0 ? 0 : cellFrequency(cell, now, halfLife);
+    // An entry in the small log was written once since it was last noted.
+    const total = Math.min(historyFrequencyMax, past + frequency + (pool === "small" ? 1 : 0));
+    let answer: number;
+    if (state[stateKeep] === keepCompete) {
+      this.#history.note(hash, total, now);
+      answer = this.#compete(pool, size, frequency, total, now);
+    } else if (pool === "main") {
+      if (frequency > 0) this.#history.note(hash, total, this.#noGhost(now));
+      answer = this.#keepInMain(frequency);
+    } else {
+      const promoted =
+        frequency >= (state[statePromoteAt] as number) || this.#hasReturned(cell, now);
+      this.#history.note(hash, total, promoted ? this.#noGhost(now) : now);
+      answer = promoted ? 0 : evict;
+    }
+    if (answer === evict) state[stateClock] = (state[stateClock] as number) + size;
     return answer;
   }
 
-  #now(): number {
-    return Math.floor((this.#state[stateClock] as number) / this.#tickBytes);
+  #keepInMain(frequency: number): number {
+    const keep = this.#state[stateKeep];
+    if (frequency === 0 || (keep !== keepCount && keep !== keepRenew)) return evict;
+    return keep === keepCount ? frequency - 1 : 0;
   }
 
-  #keepByHits(pool: Pool, hash: number, frequency: number): number {
-    const state = this.#state;
-    if (pool === "main") {
-      if (state[stateKeep] === keepCount) return frequency === 0 ? evict : frequency - 1;
-      return state[stateKeep] === keepRenew && frequency > 0 ? 0 : evict;
-    }
-    if (frequency >= (state[statePromoteAt] as number)) return 0;
-    const turns = state[stateGhostTurns] as number;
-    if (turns === 0) return evict;
-    const now = this.#now();
-    const cell = this.#history.find(hash);
-    if (cell !== 0) {
-      // As old as it was when the entry was written: the small log's bytes have left since.
-      const since = Math.floor((state[stateSmallBytes] as number) / this.#tickBytes);
-      if (cellAge(cell, now) <= turns * ticksPerTurn + since) return 0;
-    }
-    this.#history.note(hash, 1, now);
-    return evict;
+  /** A time from which nothing counts as a ghost: only what left the small log is one. */
+  #noGhost(now: number): number {
+    return now - ((this.#state[stateGhostTurns] as number) + 1) * ticksPerTurn - 1;
   }
 
-  #compete(pool: Pool, hash: number, frequency: number): number {
-    const state = this.#state;
-    const now = this.#now();
-    const cell = this.#history.find(hash);
-    const past =
-      cell === 0 ? 0 : cellFrequency(cell, now, (state[stateGhostTurns] as number) * ticksPerTurn);
-    // An entry in the small log is known to have been written once since it was last noted.
-    const total = Math.min(15, past + frequency + (pool === "small" ? 1 : 0));
-    this.#history.note(hash, total, now);
-    if (pool === "small") {
-      this.#weigh(stateCandidates, total);
-      return total > this.#draw(stateIncumbents) ? 0 : evict;
-    }
-    if (frequency > 0) return 0;
-    this.#weigh(stateIncumbents, total);
-    return total >= this.#draw(stateCandidates) ? 0 : evict;
+  /** Was the key a ghost when its entry was written? The small log's bytes have left the cache since. */
+  #hasReturned(cell: number, now: number): boolean {
+    const turns = this.#state[stateGhostTurns] as number;
+    if (turns === 0 || cell === 0) return false;
+    const since = Math.floor((this.#state[stateSmallBytes] as number) / this.#tickBytes);
+    return cellAge(cell, now) <= turns * ticksPerTurn + since;
   }
 
-  /** Counts a frequency among the recent ones, which lose a sixteenth of a percent of their weight with each. */
-  #weigh(first: number, frequency: number): void {
+  /** Entries compete by what they are worth: frequency, times a power of how much smaller than others they are. There is
+   *  no queue of victims to compare with, since a log gives up whole segments; the bar stands for them. */
+  #compete(pool: Pool, size: number, frequency: number, total: number, now: number): number {
     const state = this.#state;
-    state[first + frequency] = (state[first + frequency] as number) + 1;
+    const epoch = Math.floor(now / halfLife);
+    let bar = state[stateBar] as number;
+    if (epoch !== state[stateEpoch]) {
+      bar /= 2;
+      state[stateEpoch] = epoch;
+    }
+    const limit = bar + this.#random();
+    const step = size / this.#capacity;
+    const bonus = pool === "main" && frequency > 0 ? hitBonus : 0;
+    const kept = (total + bonus) * this.#preference(size) > limit;
+    if (pool === "main") bar += step * (kept ? barRise : -barFall);
+    else if (!kept) bar -= step * barLeak;
+    state[stateBar] = Math.max(0, Math.min(historyFrequencyMax, bar));
+    if (kept) return 0;
+    return pool === "small" && total >= jitterFrequency && this.#random() < jitterChance
+      ? 0
+      : evict;
   }
 
-  /** One of the recent frequencies by chance. */
-  #draw(first: number): number {
+  #preference(size: number): number {
     const state = this.#state;
-    let sum = 0;
-    for (let word = first; word < first + 16; word++) sum += state[word] as number;
-    if (sum > 256)
-      for (let word = first; word < first + 16; word++) state[word] = (state[word] as number) / 2;
-    let point = this.#random() * Math.min(sum, sum > 256 ? sum / 2 : sum);
-    for (let word = first; word < first + 15; word++) {
-      point -= state[word] as number;
-      if (point < 0) return word - first;
-    }
-    return sum === 0 ? 0 : 15;
+    const power = state[stateSizePower] as number;
+    const mean = state[stateMeanSize] as number;
+    state[stateMeanSize] = mean === 0 ? size : mean + (size - mean) / 1024;
+    return power === 0 || mean === 0 ? 1 : (mean / size) ** power;
   }
 
   /** A number in [0, 1), the same sequence for the same start. */
   #random(): number {
-    const state = this.#state;
-    const next = (Math.imul((state[stateRandom] as number) | 0, 1664525) + 1013904223) >>> 0;
-    state[stateRandom] = next;
+    const next = (Math.imul((this.#state[stateRandom] as number) | 0, 1664525) + 1013904223) >>> 0;
+    this.#state[stateRandom] = next;
     return next / 2 ** 32;
   }
 }

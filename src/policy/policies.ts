@@ -1,5 +1,5 @@
 // The policies by name.
-import { LogPolicy, type PolicyRoom } from "./log-policy.js";
+import { LogPolicy } from "./log-policy.js";
 import {
   fifoSetting,
   lfuSetting,
@@ -8,12 +8,13 @@ import {
   type Setting,
   sieveSetting,
 } from "./setting.js";
+import { arms } from "./tuner.js";
 
-export type PolicyName = "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
-
-export const policyNames: readonly PolicyName[] = ["s3-fifo", "lfu", "lru", "sieve", "fifo"];
+/** "auto" is a log policy whose setting a {@link Tuner} moves; the others keep theirs. */
+export type PolicyName = "auto" | "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
 
 const settings: Readonly<Record<PolicyName, Setting>> = {
+  auto: arms[0] ?? lfuSetting,
   "s3-fifo": s3FifoSetting,
   lfu: lfuSetting,
   lru: lruSetting,
@@ -21,6 +22,9 @@ const settings: Readonly<Record<PolicyName, Setting>> = {
   fifo: fifoSetting,
 };
 
+export const policyNames = Object.keys(settings) as readonly PolicyName[];
+
+/** The setting with which a cache under the policy begins. */
 export function settingOf(name: PolicyName): Setting {
   return settings[name];
 }
@@ -28,9 +32,4 @@ export function settingOf(name: PolicyName): Setting {
 /** The policy `name` with memory of its own for a cache of `capacity` bytes and about `entries` entries. */
 export function policyOf(name: PolicyName, capacity: number, entries: number): LogPolicy {
   return LogPolicy.alone(settings[name], capacity, entries);
-}
-
-/** The policy over state that other threads use too; whoever made the memory calls `adopt(settingOf(name))` first. */
-export function sharedPolicy(room: PolicyRoom): LogPolicy {
-  return new LogPolicy(room);
 }

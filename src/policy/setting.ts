@@ -1,59 +1,55 @@
-// The settings of a log policy: what tells one policy from another. All of them are numbers, so that they can lie in
-// shared memory and be changed while the cache runs.
+// The settings of a log policy: what tells one policy from another. All of them are numbers or words with a number, so
+// that they can lie in shared memory and be changed while the cache runs.
 
 /** Which log gives up a segment. `share`: the small log when it is above its share; `oldest`: whichever has the oldest
  *  segment, so both are one queue; `hand`: a hand that goes from the oldest entry to the newest and then starts over. */
 export type VictimRule = "share" | "oldest" | "hand";
 
-/** What a hit is worth in the main log. `never`: nothing; `count`: one more round for each; `renew`: one more round. */
-export type KeepRule = "never" | "count" | "renew";
+/** What a hit is worth in the main log. `never`: nothing; `count`: one more round for each; `renew`: one more round;
+ *  `compete`: entries of both logs compete by frequency. */
+export type KeepRule = "never" | "count" | "renew" | "compete";
 
 export interface Setting {
   readonly victim: VictimRule;
   /** Of the memory, for the small log, where `victim` is "share". */
   readonly smallShare: number;
-  /** Hits by which an entry leaves the small log for the main log. 0: all do; 4: none. */
-  readonly promoteAt: number;
-  /** How long, in turnovers of the memory, a key that left is remembered; if it returns by then, it is promoted. */
-  readonly ghostTurns: number;
   readonly keep: KeepRule;
-  /** Entries compete by frequency (W-TinyLFU): one that leaves the small log enters main only if it was asked for more
-   *  often than those that main would give up. */
-  readonly compete: boolean;
+  /** Hits by which an entry leaves the small log for the main log; 4 = never. Nothing where entries compete. */
+  readonly promoteAt: number;
+  /** How long, in turnovers of the memory, a key that left the small log is remembered: if it is written again by then,
+   *  it is promoted. 0 = not at all. Nothing where entries compete. */
+  readonly ghostTurns: number;
+  /** How much small entries are preferred where entries compete: 0 = not at all, so that each hit counts the same;
+   *  1 = hits for each byte kept. */
+  readonly sizePower: number;
 }
 
-/** S3-FIFO (Yang et al., SOSP '23) over segments. */
+/** S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP '23) over segments. */
 export const s3FifoSetting: Setting = {
   victim: "share",
   smallShare: 0.1,
+  keep: "count",
   promoteAt: 1,
   ghostTurns: 1,
-  keep: "count",
-  compete: false,
+  sizePower: 0,
 };
 
-/** Second chance (CLOCK): LRU as a log without list moves can have it. */
+/** W-TinyLFU (Einziger et al., "TinyLFU: a highly efficient cache admission policy", ACM TOS '17) over segments. */
+export const lfuSetting: Setting = { ...s3FifoSetting, keep: "compete", ghostTurns: 0 };
+
+/** Second chance (Corbató, "A paging experiment with the Multics system", 1968): what a log has of LRU without moving
+ *  an entry at each hit. */
 export const lruSetting: Setting = {
   victim: "oldest",
   smallShare: 1,
+  keep: "renew",
   promoteAt: 1,
   ghostTurns: 0,
-  keep: "renew",
-  compete: false,
+  sizePower: 0,
 };
 
-/** SIEVE (Zhang et al., NSDI '24) over segments. */
+/** SIEVE (Zhang et al., "SIEVE is simpler than LRU", NSDI '24) over segments. */
 export const sieveSetting: Setting = { ...lruSetting, victim: "hand" };
 
 /** First in, first out. */
-export const fifoSetting: Setting = { ...lruSetting, promoteAt: 4, keep: "never" };
-
-/** W-TinyLFU (Einziger et al., TOS '17) over segments. */
-export const lfuSetting: Setting = {
-  victim: "share",
-  smallShare: 0.01,
-  promoteAt: 0,
-  ghostTurns: 8,
-  keep: "renew",
-  compete: true,
-};
+export const fifoSetting: Setting = { ...lruSetting, keep: "never", promoteAt: 4 };

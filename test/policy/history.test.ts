@@ -6,8 +6,16 @@ import { cellAge, cellFrequency, History, historyCells } from "../../dist/src/po
 
 const hash = 0x1230_0000;
 
-test("historyCells is a power of two of at least the entries, and at least 64", () => {
-  expect([0, 1, 64, 65, 1000].map(historyCells)).toEqual([64, 64, 64, 128, 1024]);
+test("historyCells are whole sets, at least eight of them", () => {
+  expect([0, 1, 64, 65, 1000].map(historyCells)).toEqual([64, 64, 64, 72, 1000]);
+});
+
+test("a table of any number of sets takes every hash", () => {
+  const history = new History(new Uint32Array(72));
+  for (const any of [0, 1, 0xffff, 2 ** 31, 2 ** 32 - 1]) {
+    history.note(any, 2, 5);
+    expect(cellFrequency(history.find(any), 5, 100)).toBe(2);
+  }
 });
 
 test("a key that was never noted is not found; a noted one is, with its age", () => {
@@ -44,7 +52,7 @@ test("times go round at 4,096", () => {
 
 test("a full set gives up the key seen longest ago", () => {
   const history = new History(new Uint32Array(64));
-  const keyOf = (number: number): number => ((number + 1) << 16) >>> 0;
+  const keyOf = (number: number): number => number + 1;
   for (let number = 0; number < 8; number++) history.note(keyOf(number), 1, 100 + number);
   history.note(keyOf(0), 1, 200);
   history.note(keyOf(8), 1, 201);

@@ -1,0 +1,135 @@
+// The policy "auto": finds the setting that suits the requests by running several of them in miniature caches on a
+// sample of the keys, and has the live cache go on with the best. The janitor feeds it (off the event loop); the
+// simulator feeds it the same way. Sampling by key keeps what matters: a cache of 1/2^n of the size under 1/2^n of the
+// keys has about the miss ratio of the whole (Waldspurger et al., "Cache modeling and optimization using miniature
+// simulations", ATC '17). Invariant: it decides by what it was told alone, so the same requests give the same settings.
+import { KeyTable } from "./key-table.js";
+import { LogPolicy } from "./log-policy.js";
+import { SegmentedLog } from "./segmented-log.js";
+import { lfuSetting, lruSetting, s3FifoSetting, type Setting } from "./setting.js";
+
+/** The settings that are tried. The first is where a cache begins: it has the best mean, and what it remembers of keys
+ *  serves the others. */
+export const arms: readonly Setting[] = [
+  lfuSetting,
+  { ...lfuSetting, smallShare: 0.01 },
+  { ...lfuSetting, smallShare: 0.3 },
+  s3FifoSetting,
+  { ...s3FifoSetting, ghostTurns: 3 },
+  { ...s3FifoSetting, smallShare: 0.3 },
+  lruSetting,
+];
+
+/** Entries of a miniature cache: at least this, less than twice as many. A smaller cache is simulated whole. */
+const miniatureEntries = 1000;
+/** Misses of earlier windows count this much less with each window. A window is as many requests as entries. */
+const decay = 0.8;
+/** The best setting must have fewer misses than the live one by this share of them, and by this many times their square
+ *  root, which is about their noise; else caches of a hundred entries would change settings all the time. */
+const marginShare = 0.004;
+const marginNoise = 0.5;
+
+class Arm {
+  readonly setting: Setting;
+  readonly log: SegmentedLog;
+  /** Misses of the running window, and of all, older ones counting less. */
+  misses = 0;
+  score = 0;
+
+  constructor(setting: Setting, log: SegmentedLog) {
+    this.setting = setting;
+    this.log = log;
+  }
+}
+
+export interface TunerOptions {
+  /** The live cache's bytes (or entries, where sizes are 1). */
+  readonly capacity: number;
+  /** Entries it holds, as far as is known. */
+  readonly entries: number;
+  /** What is tried instead of `arms`. */
+  readonly settings?: readonly Setting[];
+}
+
+export class Tuner {
+  /** Bits of the low half of a key's hash: the caller reports a key's requests if none of them is set. The high half,
+   *  which `observe` gets, must not depend on the low one. */
+  readonly sampleMask: number;
+  readonly #arms: readonly Arm[];
+  readonly #table: KeyTable;
+  readonly #window: number;
+  #current = 0;
+  #untilEnd: number;
+  #dropped = 0;
+  #switches = 0;
+
+  constructor(options: TunerOptions) {
+    const scale = 2 ** Math.max(0, Math.floor(Math.log2(options.entries / miniatureEntries)));
+    const entries = Math.ceil(options.entries / scale);
+    const settings = options.settings ?? arms;
+    // Each arm may hold other keys, and new ones come in between two turns of recycling.
+    const keys = (settings.length + 2) * (entries + 16);
+    this.sampleMask = scale - 1;
+    this.#table = new KeyTable(keys);
+    const geometry = { capacity: options.capacity / scale, keys, hashes: this.#table.hashes };
+    this.#arms = settings.map((setting) => {
+      const policy = LogPolicy.alone(setting, geometry.capacity, entries);
+      return new Arm(setting, new SegmentedLog(policy, geometry));
+    });
+    this.#window = entries;
+    this.#untilEnd = entries;
+  }
+
+  /** The setting that the live cache should have. */
+  get setting(): Setting {
+    return (this.#arms[this.#current] as Arm).setting;
+  }
+
+  /** Requests that were not taken note of, since the miniature caches held more entries than expected. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /** How often `setting` has changed. */
+  get switches(): number {
+    return this.#switches;
+  }
+
+  /** Takes note of a request for a sampled key. `hash` is the half of the key's hash that policies get, `size` the bytes
+   *  of the entry, at least 1. Returns whether `setting` has changed. */
+  observe(hash: number, size: number): boolean {
+    let key = this.#table.numberOf(hash);
+    if (key < 0) {
+      this.#table.recycle((other) => this.#arms.some((arm) => arm.log.has(other)));
+      key = this.#table.numberOf(hash);
+      if (key < 0) {
+        this.#dropped += 1;
+        return false;
+      }
+    }
+    for (const arm of this.#arms) {
+      if (arm.log.hit(key)) continue;
+      arm.misses += 1;
+      arm.log.insert(key, size);
+    }
+    this.#untilEnd -= 1;
+    return this.#untilEnd <= 0 && this.#endWindow();
+  }
+
+  #endWindow(): boolean {
+    this.#untilEnd = this.#window;
+    let best = this.#current;
+    for (let index = 0; index < this.#arms.length; index++) {
+      const arm = this.#arms[index] as Arm;
+      arm.score = arm.score * decay + arm.misses;
+      arm.misses = 0;
+      if (arm.score < (this.#arms[best] as Arm).score) best = index;
+    }
+    const score = (this.#arms[this.#current] as Arm).score;
+    const gain = score - (this.#arms[best] as Arm).score;
+    if (gain <= marginShare * score + marginNoise * Math.sqrt(score)) return false;
+    this.#current = best;
+    this.#switches += 1;
+    return true;
+  }
+}
