@@ -13,6 +13,7 @@ import type { Key, LoadContext, Loader } from "./fill-store.js";
 import type { CacheHandle } from "./handle.js";
 import { FillAdapter } from "./fill-adapter.js";
 import type { Owner } from "./owner.js";
+import type { Membership } from "./membership.js";
 import { ReadThrough } from "./read-through.js";
 import { fsyncOf, signalOf } from "./sole-option.js";
 import { snapshotOf } from "./statistics.js";
@@ -35,6 +36,7 @@ export interface CacheParts {
   readonly handle: CacheHandle;
   /** Null in a thread that attached. */
   readonly owner: Owner | null;
+  readonly membership: Membership;
 }
 
 /**
@@ -50,15 +52,17 @@ export class Cache<V = unknown> {
   readonly #events: CacheEvents;
   readonly #handle: CacheHandle;
   readonly #owner: Owner | null;
+  readonly #membership: Membership;
   #closing: Promise<void> | undefined;
 
   /** Not for users: `openCache` and `attachCache` make caches. */
   constructor(parts: CacheParts) {
-    const { core, events, handle, owner } = parts;
+    const { core, events, handle, owner, membership } = parts;
     this.#core = core;
     this.#events = events;
     this.#handle = handle;
     this.#owner = owner;
+    this.#membership = membership;
     const storeInPool: StoreInPool | undefined =
       owner === null ? undefined : (task) => owner.pool.store(task);
     this.#reader = new EntryReader(core);
@@ -241,7 +245,8 @@ export class Cache<V = unknown> {
   }
 
   /** In the thread that opened the cache: flushes, writes the index down and releases the directory; other threads get
-   *  ERR_CACHE_CLOSED from then on. In a thread that attached: detaches. Idempotent. */
+   *  ERR_CACHE_CLOSED from then on. In a thread that attached: detaches, when its reads from disk that are under way have
+   *  ended. Idempotent. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -251,8 +256,15 @@ export class Cache<V = unknown> {
     const core = this.#core;
     core.isClosed = true;
     this.#readThrough.abortAll(core.closedError());
-    if (this.#owner === null) core.kernel.detach();
-    else await this.#owner.close();
+    if (this.#owner !== null) {
+      await this.#owner.close();
+      this.#membership.end();
+      return;
+    }
+    // What such a read does when it ends, it does with this thread's place, which another must not have by then.
+    const reads = core.tier?.settled();
+    if (reads !== undefined) await reads;
+    this.#membership.leave();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

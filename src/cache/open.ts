@@ -23,6 +23,7 @@ import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { type CacheHandle, isHandle } from "./handle.js";
+import { Membership } from "./membership.js";
 import { Owner } from "./owner.js";
 import { ThreadCore } from "./thread-core.js";
 
@@ -56,7 +57,8 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     await owner.start();
     const id = randomUUID();
     const handle: CacheHandle = { kind: "undercroft-handle", version: 1, id, config, worker };
-    return new Cache<V>({ core, events, handle, owner });
+    const membership = new Membership(core, true);
+    return new Cache<V>({ core, events, handle, owner, membership });
   } catch (error) {
     if (owner !== undefined) await owner.close().catch(() => undefined);
     else await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow });
@@ -182,5 +184,6 @@ export function attachCache<V = unknown>(
     clock: undefined,
     onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
   });
-  return new Cache<V>({ core, events, handle, owner: null });
+  const membership = new Membership(core, false);
+  return new Cache<V>({ core, events, handle, owner: null, membership });
 }

@@ -1,5 +1,5 @@
 // Gathers what `stats()` shows: counters and histograms summed over the threads' blocks, and gauges of this moment.
-import { layout as at } from "../kernel/mod.js";
+import { layout as at, threadsAttached } from "../kernel/mod.js";
 import {
   type CacheStats,
   counterDiskEntries,
@@ -21,6 +21,7 @@ export function snapshotOf(core: ThreadCore): CacheStats {
       disk: diskGauges(core),
       near: { entries: core.near?.count ?? 0, bytes: core.near?.bytes ?? 0 },
       segments: { free: freeSegments(core), total: kernel.geometry.segmentCount },
+      threads: { attached: threadsAttached(kernel.views) },
     },
   });
 }
@@ -39,7 +40,8 @@ function histogramOf(core: ThreadCore, histogram: number): Uint32Array {
 }
 
 function freeSegments(core: ThreadCore): number {
-  return Atomics.load(core.kernel.views.i32, at.controlFreeSegments / 4);
+  const { verbs, geometry } = core.kernel;
+  return verbs.freeSegments(geometry.segmentCount);
 }
 
 /** A count of live entries since the last clear; never below 0 while threads count without waiting for each other. */

@@ -24,6 +24,7 @@ import type {
 import { recover } from "./recovery.js";
 import { sharedTime } from "./shared-time.js";
 import { takeOver } from "./take-over.js";
+import { ThreadWatch } from "./thread-watch.js";
 
 /** The longest sleep: bounds the coarse clock's lag and the wait for expired entries. */
 const roundMs = 20;
@@ -49,6 +50,7 @@ class Janitor {
   readonly #kernel: Kernel;
   readonly #now: () => number;
   readonly #evictor: Evictor;
+  readonly #threads: ThreadWatch;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #reader: RecordReader;
@@ -74,6 +76,7 @@ class Janitor {
     const { segmentCount: count, segmentBytes, bucketCount } = kernel.geometry;
     const policy = policyOf(task.handle.eviction, count * segmentBytes, bucketCount * 4);
     this.#evictor = new Evictor(kernel, policy, kill, departed);
+    this.#threads = new ThreadWatch(kernel, kill);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     const { segmentCount, reserveSegments } = kernel.geometry;
     this.#watermark = reserveSegments + Math.max(2, segmentCount >>> 5);
@@ -122,6 +125,7 @@ class Janitor {
   #round(): boolean {
     const now = this.#now();
     if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
+    this.#threads.look();
     if (this.#disk === null || this.#isDiskUp()) this.#noticeClear();
     const requested = Atomics.load(this.#kernel.views.i32, at.controlFlushRequested / 4);
     this.#flush(requested, now);

@@ -1,10 +1,17 @@
 // One thread's instance of the kernel over a cache's shared memory, with the views through which TypeScript reads it.
 // The module is compiled once by the owner and posted to other threads, so that attaching takes no compilation.
 import { readFileSync } from "node:fs";
-import { threadId } from "node:worker_threads";
 import { UndercroftError } from "../base/mod.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
+import {
+  adoptThread,
+  claimThread,
+  deadLifeOf,
+  lockWordOf,
+  putInOrder,
+  type ThreadLife,
+} from "./thread-table.js";
 
 /** The kernel's verbs; each is described where it is written, in assembly/. */
 export interface KernelVerbs {
@@ -35,6 +42,7 @@ export interface KernelVerbs {
   readonly endFlightsOf: (thread: number) => void;
   readonly claimSegment: (segment: number) => number;
   readonly freeSegment: (segment: number) => void;
+  readonly freeSegments: (limit: number) => number;
   readonly pinSegment: (segment: number) => number;
   readonly unpinSegment: (segment: number) => void;
   readonly releaseClaims: (thread: number) => void;
@@ -101,11 +109,12 @@ export class Kernel {
   readonly views: Views;
   readonly geometry: Geometry;
   readonly thread: number;
+  readonly #life: ThreadLife;
   readonly #u64: BigUint64Array;
   /** Byte offset of this thread's block. */
   readonly block: number;
 
-  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number) {
+  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, adopted: number) {
     const { buffer } = memory;
     this.views = {
       u8: new Uint8Array(buffer),
@@ -115,17 +124,20 @@ export class Kernel {
     };
     this.#u64 = new BigUint64Array(buffer);
     this.geometry = geometryOf(memory);
-    this.thread = thread;
-    this.block = at.threadTable + thread * at.threadBlockSize;
-    const instance = new WebAssembly.Instance(module, { env: { memory } });
+    const isForsaken = (lockWord: number): number => (this.#releaseForsaken(lockWord) ? 1 : 0);
+    const instance = new WebAssembly.Instance(module, { env: { memory, isForsaken } });
     this.verbs = instance.exports as unknown as KernelVerbs;
-    this.verbs.attach(thread);
+    // Last of what may fail: nothing would give the place back.
+    this.#life = adopted < 0 ? claimThread(this.views) : adoptThread(this.views, adopted);
+    this.thread = this.#life.thread;
+    this.block = at.threadTable + this.thread * at.threadBlockSize;
+    this.verbs.attach(this.thread);
   }
 
-  /** Claims a thread block and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS when all 64 blocks
+  /** Takes a thread place and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS when all 64 places
    *  are taken, ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its owner has closed it. */
   static attach(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernel {
-    const words = new Int32Array(memory.buffer);
+    const words = new Int32Array(memory.buffer, 0, at.controlBlockSize / 4);
     const version = words[at.controlLayoutVersion / 4];
     if (words[at.controlMagic / 4] !== at.kernelMagic || version !== at.kernelLayoutVersion) {
       throw new UndercroftError("ERR_HANDLE", "Cannot attach to memory: it is not a cache's");
@@ -133,21 +145,26 @@ export class Kernel {
     if (Atomics.load(words, at.controlState / 4) !== at.stateOpen) {
       throw new UndercroftError("ERR_CACHE_CLOSED", "Cannot attach to a cache: it is closed");
     }
-    return Kernel.adopt(module, memory, claimThread(words));
+    return new Kernel(module, memory, -1);
   }
 
-  /** Instantiates the kernel for a thread block that somebody claimed for this thread (the owner, for its workers). */
+  /** Instantiates the kernel for a thread place that somebody took for this thread (the owner, for its janitor). */
   static adopt(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number): Kernel {
-    const kernel = new Kernel(module, memory, thread);
-    Atomics.store(kernel.views.i32, (kernel.block + at.threadWorkerId) / 4, threadId);
-    return kernel;
+    return new Kernel(module, memory, thread);
   }
 
-  /** Seals what the thread has open and gives its block back. */
-  detach(): void {
-    this.verbs.sealOpen(at.poolSmall);
-    this.verbs.sealOpen(at.poolMain);
-    Atomics.store(this.views.i32, (this.block + at.threadState) / 4, 0);
+  /** Gives back the thread's place and all it has: open segments, flights, and what it was about when it is the thread's
+   *  exit that calls this. `kill` writes a dead mark that the thread has announced. */
+  detach(kill: (location: number) => void = () => undefined): void {
+    putInOrder(this, this.#life, kill);
+  }
+
+  /** For a thread that has waited for a lock in vain: if its holder is proven dead, the lock is released. */
+  #releaseForsaken(lockWord: number): boolean {
+    const life = deadLifeOf(this.views, (lockWord & 0xff) - 1, true);
+    if (life === null || lockWordOf(life) !== lockWord) return false;
+    this.verbs.releaseLocks(lockWord);
+    return true;
   }
 
   /** Says whether anybody wants to hear of entries that leave. */
@@ -190,20 +207,4 @@ export class Kernel {
     }
     return sum;
   }
-}
-
-/** Claims a free thread block; throws ERR_TOO_MANY_THREADS when there is none. */
-export function claimThread(words: Int32Array): number {
-  for (let thread = 0; thread < at.threadsMax; thread++) {
-    const block = (at.threadTable + thread * at.threadBlockSize) / 4;
-    if (Atomics.compareExchange(words, block + at.threadState / 4, 0, 1) !== 0) continue;
-    Atomics.add(words, block + at.threadIncarnation / 4, 1);
-    for (const word of [at.threadKilling0, at.threadKilling1]) words[block + word / 4] = 0;
-    words[block + at.threadWorkerId / 4] = 0;
-    words[block + at.threadOpenSegment / 4] = 0;
-    words[block + at.threadOpenMainSegment / 4] = 0;
-    return thread;
-  }
-  const message = `Cannot attach to a cache: all ${at.threadsMax} thread places are taken; close() what is not used`;
-  throw new UndercroftError("ERR_TOO_MANY_THREADS", message);
 }

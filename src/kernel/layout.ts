@@ -54,8 +54,6 @@ export const controlClockAnchor = 208;
 export const controlFlightCount = 256;
 /** u32, own line: rung (added to and notified) when the janitor has work. */
 export const controlDoorbell = 320;
-/** u32: segments in state free. */
-export const controlFreeSegments = 324;
 /** u32, own line: flush tickets asked for. */
 export const controlFlushRequested = 384;
 /** u32: flush tickets done; waiters wait here. */
@@ -86,19 +84,31 @@ export const stateOpen = 1;
 export const stateClosing = 2;
 export const stateClosed = 3;
 
-// ── Thread blocks. Each is written by its thread only, but for `threadState` (CAS by whoever claims or frees it). ───
+// ── Thread blocks, one for each place. Each is written by its thread only, but for `threadState` (CAS by who claims the
+//    place) and `threadRecoverer`; after a thread's death by who recovers the place (thread-table.ts). ────────────────
 export const threadTable = 4096;
 export const threadsMax = 64;
 export const threadBlockSize = 4096;
-/** u32: 0 free, 1 held by a thread. */
+/** u32: 0 = free, else who holds the place: bit 0 is set, bit 1 says whose number stands above (threadBySystem: the
+ *  operating system's id of the thread, else Node's). One word, so that a place is never held by nobody. */
 export const threadState = 0;
-export const threadIncarnation = 4; // u32, grows at each claim
+export const threadHeld = 1;
+export const threadBySystem = 2;
+export const threadIdShift = 2;
+export const threadIncarnation = 4; // u32, grows when the place is given back: with the place it names one life
 export const threadOpenSegment = 8; // u32: small-log segment + 1 this thread appends to, 0 = none
 export const threadOpenMainSegment = 12; // u32: main-log segment + 1 (janitor and assisting writers)
 /** Two u32: disk segment + 1 in which this thread is about to write a dead mark; its reclaim waits for 0. */
 export const threadKilling0 = 16;
 export const threadKilling1 = 20;
-export const threadWorkerId = 24; // u32: the thread's id in Node, by which its death is noticed
+export const threadWorkerId = 24; // u32: the thread's id in Node, by which its worker's exit is known
+/** u32: 0, or place + 1 of who puts in order what the dead holder of this place left. CAS, so there is one at a time. */
+export const threadRecoverer = 28;
+/** Two u32: offsets of the bucket locks that this thread took last or waits for, noted before it takes them. */
+export const threadLock0 = 32;
+export const threadLock1 = 36;
+/** f64: when the system started the thread, in its ticks; 0 = not known. With the id it names one thread for ever. */
+export const threadStarted = 40;
 
 // Results of the last kernel call of the thread, for the caller to read. Numbers above 32 bits are f64.
 export const resultSequence = 64; // f64
@@ -144,10 +154,9 @@ export const segmentTable = 299008; // flightTable + flightsMax * flightSize
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;
 /** u32: free → open → sealed → evicting → free, or evicting → blocked → sealed. Taking and claiming are a CAS. While
- *  evicting, the claimer's thread + 1 stands above the state, so that a dead one's claims can be told from others'. */
+ *  open or evicting, its thread + 1 stands above the state, so that what a dead thread had is known at any moment. */
 export const segmentState = 0;
 export const segmentGeneration = 4; // u32, added to at each reuse; its low 15 bits stand in the slots
-export const segmentOwner = 8; // u32 thread + 1 while open
 export const segmentPool = 12; // u32: poolSmall, poolMain
 export const segmentWriteOffset = 16; // u32: end of the records reserved
 export const segmentFlushedOffset = 20; // u32: everything before it is on disk or was refused; janitor only
@@ -165,7 +174,7 @@ export const segmentFree = 0;
 export const segmentOpen = 1;
 export const segmentSealed = 2;
 export const segmentEvicting = 3;
-export const segmentClaimerShift = 8;
+export const segmentThreadShift = 8;
 export const segmentStateMask = 255;
 /** Its eviction could not visit a record; sweep makes it sealed again when that bucket's lock is free. */
 export const segmentBlocked = 4;

@@ -1,6 +1,15 @@
 // The kernel's door.
 export * as layout from "./layout.js";
-export { claimThread, compileKernel, Kernel, type KernelVerbs, type Views } from "./kernel.js";
+export { compileKernel, Kernel, type KernelVerbs, type Views } from "./kernel.js";
+export {
+  claimThread,
+  deadLifeOf,
+  lifeOf,
+  livesOfWorker,
+  recoverThread,
+  threadsAttached,
+  type ThreadLife,
+} from "./thread-table.js";
 export {
   createRegion,
   designLoad,

@@ -122,7 +122,6 @@ export function createRegion(
   words[at.controlReserve / 4] = geometry.reserveSegments;
   words[at.controlNotesBase / 4] = geometry.notesBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
-  words[at.controlFreeSegments / 4] = geometry.segmentCount;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
   new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;

@@ -10,6 +10,9 @@ declare namespace WebAssembly {
   }
   class Instance {
     readonly exports: Record<string, unknown>;
-    constructor(module: Module, imports: { env: { memory: Memory } });
+    constructor(
+      module: Module,
+      imports: { env: { memory: Memory; isForsaken(lockWord: number): number } },
+    );
   }
 }

@@ -94,7 +94,7 @@ export class SegmentTable {
   }
 
   get free(): number {
-    return Atomics.load(this.#i32, at.controlFreeSegments / 4);
+    return this.#kernel.verbs.freeSegments(this.count);
   }
 }
 

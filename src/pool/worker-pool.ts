@@ -12,11 +12,18 @@ import type {
   RecoveryReport,
   WorkerHandle,
 } from "../janitor/mod.js";
-import { claimThread, type Kernel, layout as at } from "../kernel/mod.js";
+import {
+  claimThread,
+  type Kernel,
+  layout as at,
+  lifeOf,
+  livesOfWorker,
+  recoverThread,
+  type ThreadLife,
+} from "../kernel/mod.js";
 import type { WriteOutcome } from "../memory/mod.js";
 import { counterEncodeTasks, counterSetsOverloaded, counterWorkerRestarts } from "../stats/mod.js";
 import type { StoreTask } from "./messages.js";
-import { blockOfWorker, recoverThread } from "./thread-recovery.js";
 
 /** A worker that is not ready after this long counts as failed: its file may have thrown while it was imported. */
 const startTimeoutMs = 30_000;
@@ -46,7 +53,8 @@ export interface DiskPlan {
 
 /** One start of the janitor, until it has ended or its worker has. */
 interface JanitorRun {
-  readonly thread: number;
+  /** Its place, as this thread took it; the janitor makes the place its own. */
+  readonly place: ThreadLife;
   readonly port: MessagePort;
   isOver: boolean;
 }
@@ -98,7 +106,7 @@ export class WorkerPool {
   async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
     const { port1, port2 } = new MessageChannel();
     const run: JanitorRun = {
-      thread: claimThread(this.#kernel.views.i32),
+      place: claimThread(this.#kernel.views),
       port: port1,
       isOver: false,
     };
@@ -111,7 +119,7 @@ export class WorkerPool {
     });
     const task: JanitorTask = {
       handle: this.#handle,
-      thread: run.thread,
+      thread: run.place.thread,
       recovery,
       snapshot: this.#snapshot,
       port: port2,
@@ -137,7 +145,7 @@ export class WorkerPool {
 
   /** Waits for the end of the worker in which this very run is; its successor may be in the pool already. */
   #watch(run: JanitorRun): void {
-    const block = at.threadTable + run.thread * at.threadBlockSize;
+    const block = at.threadTable + run.place.thread * at.threadBlockSize;
     const workerId = Atomics.load(this.#kernel.views.i32, (block + at.threadWorkerId) / 4);
     const worker = this.#janitors.threads.find(({ threadId }) => threadId === workerId);
     if (worker === undefined) {
@@ -151,7 +159,10 @@ export class WorkerPool {
   #giveBack(run: JanitorRun): void {
     run.isOver = true;
     run.port.close();
-    recoverThread(this.#kernel, run.thread, (location) => this.#listener.kill(location));
+    const { thread, incarnation } = run.place;
+    const life = lifeOf(this.#kernel.views, thread);
+    // Another thread may have been faster, and a third may hold the place by now.
+    if (life?.incarnation === incarnation) this.#recover(life);
   }
 
   #janitorDied(run: JanitorRun, exit: string): void {
@@ -214,13 +225,14 @@ export class WorkerPool {
 
   #storeDied(threadId: number, code: number): void {
     this.#watched.delete(threadId);
-    const thread = blockOfWorker(this.#kernel, threadId);
-    if (thread >= 0) {
-      recoverThread(this.#kernel, thread, (location) => this.#listener.kill(location));
-    }
+    for (const life of livesOfWorker(this.#kernel.views, threadId)) this.#recover(life);
     if (this.#isStopping) return;
     this.#kernel.count(counterWorkerRestarts, 1);
     this.#listener.restarted("store", `thread ${threadId} exited with ${code}`);
+  }
+
+  #recover(life: ThreadLife): void {
+    recoverThread(this.#kernel, life, (location) => this.#listener.kill(location));
   }
 
   /** Stops the workers. Resolves to how the janitor ended: what it could write of its last act. */

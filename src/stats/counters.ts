@@ -51,6 +51,7 @@ export const counterDiskSegmentsReclaimed = 45; // disk segments reclaimed
 export const counterMemoryEntries = 46; // live entries in memory (adds and removals, may be negative in one thread)
 export const counterMemoryBytes = 47; // bytes of their records
 export const counterDiskEntries = 48; // live entries on disk only
+export const counterThreadsRecovered = 49; // dead threads whose place and what they held was given back
 export const counterNearEvictions = 50; // values dropped from a near cache for room
 export const counterStaleReads = 51; // disk reads whose entry changed meanwhile
 export const counterFlightsRefused = 52; // fills that found the flight table full and were not published

@@ -35,6 +35,8 @@ export interface StatsGauges {
   readonly near: { readonly entries: number; readonly bytes: number };
   /** Memory segments. */
   readonly segments: { readonly free: number; readonly total: number };
+  /** Thread places taken, of 64: by the opener, by workers of its pool, and by each attachment. */
+  readonly threads: { readonly attached: number };
 }
 
 /** Where a snapshot's numbers come from. */
@@ -148,6 +150,8 @@ export interface CacheStats {
   /** Values encoded in the pool. */
   readonly encodeTasks: number;
   readonly workerRestarts: number;
+  /** `recovered`: places of threads that died without detaching, freed again with all that the thread held. */
+  readonly threads: StatsGauges["threads"] & { readonly recovered: number };
   readonly eventsDropped: number;
   /** Sampled latencies in nanoseconds, within 17.5 %; `null` where nothing was sampled. */
   readonly latency: {
@@ -326,7 +330,7 @@ function composeWrites(total: Total) {
 }
 
 function composeTiers(total: Total, gauges: StatsGauges) {
-  const { memory, disk, near, segments } = gauges;
+  const { memory, disk, near, segments, threads } = gauges;
   const setBytes = total(counters.counterSetBytes);
   const writeBytes = total(counters.counterDiskWriteBytes);
   return {
@@ -350,6 +354,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
       evicted: total(counters.counterSegmentsEvicted),
       diskReclaimed: total(counters.counterDiskSegmentsReclaimed),
     },
+    threads: { ...threads, recovered: total(counters.counterThreadsRecovered) },
   } as const;
 }
 

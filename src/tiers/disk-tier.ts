@@ -52,6 +52,9 @@ export class DiskTier {
   readonly #nonces: BigUint64Array;
   readonly #onFault: (error: UndercroftError) => void;
   #hasher: Hasher | undefined;
+  /** Reads under way, and who waits for the last of them. */
+  #reads = 0;
+  readonly #waiting: (() => void)[] = [];
 
   /** `onFault` hears of every failed write; the disk tier is down then. */
   constructor(
@@ -149,6 +152,22 @@ export class DiskTier {
   /** The key's record, read from disk, or "memory" if the key is in memory by now, or undefined if there is none.
    *  The record's buffer is the caller's own. Counts reads and what went wrong. */
   async read(key: string | Uint8Array): Promise<RecordReader | "memory" | undefined> {
+    this.#reads += 1;
+    try {
+      return await this.#lookUp(key);
+    } finally {
+      this.#reads -= 1;
+      if (this.#reads === 0) for (const wake of this.#waiting.splice(0)) wake();
+    }
+  }
+
+  /** Resolves when no read is under way; undefined if none is. */
+  settled(): Promise<void> | undefined {
+    if (this.#reads === 0) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #lookUp(key: string | Uint8Array): Promise<RecordReader | "memory" | undefined> {
     this.#hasher ??= await createHasher();
     for (let lookup = 0; lookup < lookupsMax; lookup++) {
       // The store's results are valid until the next await only, so they are taken along.

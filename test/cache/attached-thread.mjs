@@ -1,6 +1,7 @@
 // What the threads of threads.test.ts run: attaches to a cache and does what it is told, a method at a time.
-import { getEnvironmentData, parentPort, workerData } from "node:worker_threads";
-import { attachCache } from "../../dist/src/mod.js";
+import { getEnvironmentData, parentPort, Worker, workerData } from "node:worker_threads";
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { attachCache, openCache } from "../../dist/src/mod.js";
 
 let cache;
 
@@ -29,8 +30,53 @@ const steps = {
     while (cache.getSync(key) !== value);
   },
   fetchSlow: (key) => cache.fetch(key, () => new Promise(() => {})),
-  exit: () => process.exit(0),
+  exit: (code) => process.exit(code),
+  // The thread ends by itself: nothing keeps it any more.
+  leave: () => {
+    setImmediate(() => parentPort.unref());
+  },
+  throwLater: () => {
+    setImmediate(() => {
+      throw new Error("on purpose");
+    });
+  },
+  exhaust: () => {
+    const held = [];
+    while (true) held.push(Array.from({ length: 100_000 }, () => held.length));
+  },
+  holdLocks,
+  sleepFor: (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+  // A thread of this thread.
+  begin: (handle) =>
+    new Promise((resolve, reject) => {
+      const child = new Worker(new URL(import.meta.url), { workerData: { handle } });
+      children.push(child);
+      child.once("online", resolve).once("error", reject);
+    }),
+  endChildren: async () => {
+    await Promise.all(children.map((child) => child.terminate()));
+  },
+  open: async (options) => {
+    cache = await openCache(options);
+    return cache.handle();
+  },
 };
+
+const children = [];
+
+/** Takes two bucket locks as the kernel does, and keeps them. */
+function holdLocks(place) {
+  const { memory } = cache.handle().worker;
+  const words = new Int32Array(memory.buffer);
+  const block = at.threadTable + place * at.threadBlockSize;
+  const word = (place + 1) | (words[(block + at.threadIncarnation) / 4] << 8);
+  const base = words[at.controlBucketBase / 4];
+  const last = base + (words[at.controlBucketCount / 4] - 1) * at.bucketSize;
+  for (const [note, lock] of [base, last].entries()) {
+    words[(block + at.threadLock0) / 4 + note] = lock;
+    while (Atomics.compareExchange(words, lock / 4, 0, word) !== 0);
+  }
+}
 
 parentPort.on("message", async ({ id, method, args }) => {
   try {

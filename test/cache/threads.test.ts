@@ -1,60 +1,14 @@
-import { setEnvironmentData, Worker } from "node:worker_threads";
-import { afterEach, describe, expect, test } from "vitest";
-import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
+import { setEnvironmentData } from "node:worker_threads";
+import { describe, expect, test } from "vitest";
+import { attachCache, ManualClock } from "../../dist/src/mod.js";
+import { attached, setUpThreads, Thread } from "./attached.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches, until } from "./opened.js";
 
-const threads = new Set<Thread>();
-
-// Before the caches are closed: hooks run in reverse order.
 setUpCaches();
-afterEach(async () => {
-  await Promise.all(Array.from(threads, (thread) => thread.worker.terminate()));
-  threads.clear();
-});
-
-interface Answer {
-  readonly id: number;
-  readonly value: unknown;
-  readonly error?: { readonly code: string; readonly message: string };
-}
-
-/** A worker of one's own that calls a cache's methods on request. */
-class Thread {
-  readonly worker: Worker;
-  readonly exited: Promise<number>;
-  readonly #waiting = new Map<number, (answer: Answer) => void>();
-  #calls = 0;
-
-  constructor(workerData: unknown) {
-    this.worker = new Worker(new URL("attached-thread.mjs", import.meta.url), { workerData });
-    this.exited = new Promise((resolve) => this.worker.once("exit", resolve));
-    this.worker.on("message", (answer: Answer) => {
-      this.#waiting.get(answer.id)?.(answer);
-      this.#waiting.delete(answer.id);
-    });
-    threads.add(this);
-  }
-
-  /** Calls a method there. */
-  async call(method: string, ...args: readonly unknown[]): Promise<unknown> {
-    const id = this.#calls++;
-    const answered = new Promise<Answer>((resolve) => {
-      this.#waiting.set(id, resolve);
-    });
-    this.worker.postMessage({ id, method, args });
-    const died = this.exited.then((code) => ({ id, value: `exited with ${code}` }) as Answer);
-    const { value, error } = await Promise.race([answered, died]);
-    if (error !== undefined) throw Object.assign(new Error(error.message), { code: error.code });
-    return value;
-  }
-}
+setUpThreads();
 
 function nameOf(value: unknown): unknown {
   return (value as { readonly name?: string } | undefined)?.name;
-}
-
-function attached(cache: Cache): Thread {
-  return new Thread({ handle: cache.handle() });
 }
 
 describe("a handle", () => {
@@ -102,7 +56,11 @@ describe("a handle", () => {
       [custom.handle(), { codec: { name: "numbers" } }, /"numbers", with encode\(\) and decode/],
       [custom.handle(), { codec: null }, /options\.codec is null/],
       [plain.handle(), { codec }, /must be left out, as the cache was opened with codec "msgpack"/],
-      [plain.handle(), { clock: {} }, /option clock: there is no such option; allowed are codec, filter/],
+      [
+        plain.handle(),
+        { clock: {} },
+        /option clock: there is no such option; allowed are codec, filter/,
+      ],
       [plain.handle(), null, /option options: current value is null/],
     ];
     for (let round = 0; round < 20; round++) {

@@ -52,7 +52,12 @@ export function controlWord(cache: Cache<string>, offset: number): number {
 }
 
 export function freeSegments(cache: Cache<string>): number {
-  return controlWord(cache, at.controlFreeSegments);
+  const segments = controlWord(cache, at.controlSegmentCount);
+  const state = (segment: number): number =>
+    controlWord(cache, at.segmentTable + segment * at.segmentEntrySize + at.segmentState);
+  return Array.from({ length: segments }, (_, segment) => state(segment)).filter(
+    (word) => word === at.segmentFree,
+  ).length;
 }
 
 /** The free segments that the janitor keeps, as janitor.ts says. */

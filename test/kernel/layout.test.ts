@@ -15,6 +15,7 @@ const wide = new Set([
   "controlClearedMemoryBytes",
   "controlClearedDiskEntries",
   "controlClearedDiskBytes",
+  "threadStarted",
   "resultSequence",
   "resultExpires",
   "resultKill0",
@@ -108,6 +109,10 @@ describe("thread block", () => {
     "threadKilling0",
     "threadKilling1",
     "threadWorkerId",
+    "threadRecoverer",
+    "threadLock0",
+    "threadLock1",
+    "threadStarted",
   ];
 
   test("has no two words in one place, and its tables behind them", () => {
@@ -167,7 +172,6 @@ describe("tables", () => {
       [
         "segmentState",
         "segmentGeneration",
-        "segmentOwner",
         "segmentPool",
         "segmentWriteOffset",
         "segmentFlushedOffset",
@@ -209,9 +213,9 @@ describe("tables", () => {
       at.segmentBlocked,
     ];
     expect(new Set(states).size).toBe(states.length);
-    // A claimer's number stands above the state.
+    // The place of who has it open or empties it stands above the state.
     expect(Math.max(...states)).toBeLessThanOrEqual(at.segmentStateMask);
-    expect(2 ** at.segmentClaimerShift).toBe(at.segmentStateMask + 1);
+    expect(2 ** at.segmentThreadShift).toBe(at.segmentStateMask + 1);
     expect(new Set([at.stateOpen, at.stateClosing, at.stateClosed, 0]).size).toBe(4);
   });
 });

@@ -207,6 +207,20 @@ export class Thread {
     return this.control(at.segmentTable + segment * at.segmentEntrySize + field);
   }
 
+  /** A segment's state, without who has it open or empties it. */
+  segmentState(segment: number): number {
+    return this.segmentWord(segment, at.segmentState) & at.segmentStateMask;
+  }
+
+  /** Place + 1 of the thread that has a segment open or empties it, 0 = none. */
+  segmentThread(segment: number): number {
+    return this.segmentWord(segment, at.segmentState) >>> at.segmentThreadShift;
+  }
+
+  freeSegments(): number {
+    return this.verbs.freeSegments(this.kernel.geometry.segmentCount);
+  }
+
   /** Empties and frees a sealed segment, dropping every record. */
   evict(segment: number): void {
     if (this.verbs.claimSegment(segment) !== 1) throw new Error(`segment ${segment} is not sealed`);

@@ -27,7 +27,7 @@ test("a pinned segment cannot be claimed, and a claimed one cannot be pinned", (
   const segment = thread.seal(thread.find("a").record);
   expect(thread.verbs.pinSegment(segment)).toBe(1);
   expect(thread.verbs.claimSegment(segment)).toBe(0);
-  expect(thread.segmentWord(segment, at.segmentState)).toBe(at.segmentSealed);
+  expect(thread.segmentState(segment)).toBe(at.segmentSealed);
   thread.verbs.unpinSegment(segment);
   expect(thread.verbs.claimSegment(segment)).toBe(1);
   expect(thread.verbs.pinSegment(segment)).toBe(0);
@@ -44,8 +44,8 @@ test("a dead thread's claims are released, a live one's are not", () => {
   expect(live.verbs.claimSegment(first)).toBe(1);
   expect(dead.verbs.claimSegment(second)).toBe(1);
   live.verbs.releaseClaims(dead.kernel.thread);
-  expect(live.segmentWord(first, at.segmentState) & at.segmentStateMask).toBe(at.segmentEvicting);
-  expect(live.segmentWord(second, at.segmentState)).toBe(at.segmentSealed);
+  expect(live.segmentState(first)).toBe(at.segmentEvicting);
+  expect(live.segmentState(second)).toBe(at.segmentSealed);
 });
 
 test("what a flush did to another life of a segment is not taken for this one's", () => {

@@ -4,7 +4,7 @@ import { layout as at } from "../../dist/src/kernel/mod.js";
 import { openMemory, openThread, type Thread } from "./opened-kernel.js";
 
 function free(thread: Thread): number {
-  return thread.control(at.controlFreeSegments);
+  return thread.freeSegments();
 }
 
 describe("reserve()", () => {
@@ -24,9 +24,9 @@ describe("reserve()", () => {
     const bell = thread.control(at.controlDoorbell);
     const first = thread.verbs.reserve(segmentBytes, at.poolSmall, 0);
     const second = thread.verbs.reserve(8, at.poolSmall, 0);
-    expect(thread.segmentWord(1, at.segmentState)).toBe(at.segmentSealed);
-    expect(thread.segmentWord(1, at.segmentOwner)).toBe(0);
-    expect(thread.segmentWord(2, at.segmentState)).toBe(at.segmentOpen);
+    expect(thread.segmentState(1)).toBe(at.segmentSealed);
+    expect(thread.segmentThread(1)).toBe(0);
+    expect(thread.segmentState(2)).toBe(at.segmentOpen);
     expect(second - first).toBe(segmentBytes);
     expect(thread.control(at.controlDoorbell)).toBe(bell + 1);
     expect(free(thread)).toBe(segmentCount - 2);
@@ -48,7 +48,7 @@ describe("reserve()", () => {
     const thread = openThread();
     thread.put("a", "1");
     expect(thread.verbs.reserve(thread.kernel.geometry.segmentBytes + 1, at.poolSmall, 1)).toBe(0);
-    expect(thread.segmentWord(1, at.segmentState)).toBe(at.segmentOpen);
+    expect(thread.segmentState(1)).toBe(at.segmentOpen);
   });
 
   test("gives each thread and each log a segment of its own", () => {
@@ -64,9 +64,7 @@ describe("reserve()", () => {
     ];
     expect(new Set(segments).size).toBe(3);
     expect(one.segmentWord((segments[2] as number) - 1, at.segmentPool)).toBe(at.poolMain);
-    expect(one.segmentWord((segments[1] as number) - 1, at.segmentOwner)).toBe(
-      two.kernel.thread + 1,
-    );
+    expect(one.segmentThread((segments[1] as number) - 1)).toBe(two.kernel.thread + 1);
   });
 });
 
@@ -91,7 +89,7 @@ describe("a sealed segment", () => {
     const generation = one.segmentWord(segment, at.segmentGeneration);
     const before = free(one);
     two.evict(segment);
-    expect(one.segmentWord(segment, at.segmentState)).toBe(at.segmentFree);
+    expect(one.segmentState(segment)).toBe(at.segmentFree);
     expect(one.segmentWord(segment, at.segmentGeneration)).toBe(generation + 1);
     expect(free(one)).toBe(before + 1);
     expect(one.get("a")).toBeUndefined();
@@ -145,7 +143,7 @@ describe("pinSegment()", () => {
     const segment = evictor.seal(evictor.find("a").record);
     expect(reader.verbs.pinSegment(segment)).toBe(1);
     expect(evictor.verbs.claimSegment(segment)).toBe(0);
-    expect(reader.segmentWord(segment, at.segmentState)).toBe(at.segmentSealed);
+    expect(reader.segmentState(segment)).toBe(at.segmentSealed);
     reader.verbs.unpinSegment(segment);
     expect(evictor.verbs.claimSegment(segment)).toBe(1);
     expect(reader.verbs.pinSegment(segment)).toBe(0);
@@ -163,9 +161,9 @@ describe("pinSegment()", () => {
       return segment;
     });
     living.verbs.releaseClaims(dead.kernel.thread);
-    const states = segments.map((segment) => living.segmentWord(segment, at.segmentState));
+    const states = segments.map((segment) => living.segmentState(segment));
     expect(states[0]).toBe(at.segmentSealed);
-    expect((states[1] as number) & at.segmentStateMask).toBe(at.segmentEvicting);
+    expect(states[1]).toBe(at.segmentEvicting);
   });
 });
 
@@ -176,7 +174,7 @@ test("sealOrphans() seals what a dead thread had open, and only that", () => {
   dead.put("b", "1", { pool: at.poolMain });
   owner.put("c", "1");
   owner.verbs.sealOrphans(dead.kernel.thread);
-  const stateOf = (open: number): number => owner.segmentWord(open - 1, at.segmentState);
+  const stateOf = (open: number): number => owner.segmentState(open - 1);
   expect(stateOf(dead.word(at.threadOpenSegment))).toBe(at.segmentSealed);
   expect(stateOf(dead.word(at.threadOpenMainSegment))).toBe(at.segmentSealed);
   expect(stateOf(owner.word(at.threadOpenSegment))).toBe(at.segmentOpen);

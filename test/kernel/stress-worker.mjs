@@ -172,7 +172,7 @@ function evict(segment) {
 function runJanitor() {
   let evicted = 0;
   while (!isStopped()) {
-    if (Atomics.load(views.i32, at.controlFreeSegments / 4) > 5) {
+    if (verbs.freeSegments(6) > 5) {
       nap(0.1);
       continue;
     }

@@ -99,7 +99,7 @@ describe("writeValue()", () => {
     const { segmentCount, reserveSegments } = store.kernel.geometry;
     put(store, "a", Buffer.from("old"));
     for (let turn = 0; turn < 100; turn++) {
-      const free = store.kernel.views.u32[at.controlFreeSegments / 4] as number;
+      const free = store.kernel.verbs.freeSegments(segmentCount);
       if (free <= reserveSegments + 1) break;
       store.kernel.verbs.reserve(32 * 1024, 0, 0);
     }

@@ -15,6 +15,7 @@ const gauges: StatsGauges = {
   disk: { entries: 9, bytes: 900, limitBytes: 1e9, state: "up", segments: 12 },
   near: { entries: 3, bytes: 30 },
   segments: { free: 5, total: 8 },
+  threads: { attached: 7 },
 };
 
 /** Every counter by its name. The gauges of entries and bytes are fed by these three, so they have no place of their own. */
@@ -85,6 +86,7 @@ describe("makeSnapshot()", () => {
     expect(snapshot.disk).toMatchObject(gauges.disk!);
     expect(snapshot.near).toEqual({ entries: 3, bytes: 30, evictions: 0 });
     expect(snapshot.segments).toMatchObject({ free: 5, total: 8 });
+    expect(snapshot.threads).toEqual({ attached: 7, recovered: 0 });
   });
 
   test("computes the ratios", () => {

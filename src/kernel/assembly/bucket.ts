@@ -4,6 +4,7 @@
 // evictUnlocked, which empties a slot. So every change under the lock compares with the word that was looked at.
 import * as at from "../layout";
 import { counterLockTimeouts, counterLockWaits } from "../../stats/counters";
+import { isForsaken } from "./forsaken";
 import { block, bucketBase, count, diskSegmentUnits, diskTableBase, ownerWord } from "./geometry";
 import { keyLengthOf, keyOf, sameKey } from "./record";
 import {
@@ -25,22 +26,30 @@ export function bucketAt(bucket: u32): usize {
 
 // @ts-ignore: decorator
 @inline
-export function tryLock(bucket: usize): bool {
+function take(bucket: usize): bool {
   return atomic.cmpxchg<u32>(bucket, 0, ownerWord) == 0;
 }
 
-/** Takes a bucket's lock; false if it could not be had within lockSpinsMax spins and lockWaitsMax milliseconds. */
+/** Takes a second lock beside the one that `lock` gave, or not, at once. */
+export function tryLock(bucket: usize): bool {
+  store<u32>(block, <u32>bucket, at.threadLock1);
+  return take(bucket);
+}
+
+/** Takes a bucket's lock; false if it could not be had within lockSpinsMax spins and lockWaitsMax milliseconds. It is
+ *  noted first which lock that is, so that it is found at once if this thread dies with it. */
 export function lock(bucket: usize): bool {
-  if (tryLock(bucket)) return true;
+  store<u32>(block, <u32>bucket, at.threadLock0);
+  if (take(bucket)) return true;
   for (let spin = 0; spin < at.lockSpinsMax; spin++) {
-    if (atomic.load<u32>(bucket) == 0 && tryLock(bucket)) return true;
+    if (atomic.load<u32>(bucket) == 0 && take(bucket)) return true;
   }
   count(counterLockWaits, 1);
   for (let wait = 0; wait < at.lockWaitsMax; wait++) {
     const holder = atomic.load<u32>(bucket);
     if (holder == 0) {
-      if (tryLock(bucket)) return true;
-    } else {
+      if (take(bucket)) return true;
+    } else if ((wait & 7) != 0 || !isForsaken(holder)) {
       // Nobody notifies: the wait is a sleep of one millisecond in which the holder may run.
       atomic.wait<i32>(bucket, <i32>holder, 1000000);
     }

@@ -9,6 +9,7 @@ export { beginFlight, endFlight, endFlightsOf } from "./flights";
 export {
   claimSegment,
   freeSegment,
+  freeSegments,
   pinSegment,
   releaseClaims,
   reserve,

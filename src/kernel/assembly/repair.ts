@@ -4,11 +4,14 @@ import { bucketAt, diskEntryOf, unlock } from "./bucket";
 import { bucketCount } from "./geometry";
 import { isDisk, locationBits } from "./slot";
 
-/** Frees the bucket locks that a thread left held when it died. Call only when its death is proven. */
+/** Frees the bucket locks that a thread left held when it died: those it noted, if they hold its word, which names its
+ *  place and one life of it. Call only when its death is proven. */
 export function releaseLocks(lockWord: u32): u32 {
+  const holder = <usize>at.threadTable + <usize>((lockWord & 0xff) - 1) * <usize>at.threadBlockSize;
   let released: u32 = 0;
-  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
-    if (atomic.cmpxchg<u32>(bucketAt(bucket), lockWord, 0) == lockWord) released += 1;
+  for (let note = 0; note < 2; note++) {
+    const bucket = <usize>load<u32>(holder + (<usize>note << 2), at.threadLock0);
+    if (bucket != 0 && atomic.cmpxchg<u32>(bucket, lockWord, 0) == lockWord) released += 1;
   }
   return released;
 }

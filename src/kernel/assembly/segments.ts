@@ -31,22 +31,32 @@ export function ring(): void {
 
 let searchFrom: u32 = 0;
 
+/** How many segments are free, at most `limit`. Counted anew each time: a count kept beside the states would be wrong for
+ *  good once a thread died between the two. */
+export function freeSegments(limit: u32): u32 {
+  let free: u32 = 0;
+  for (let segment: u32 = 0; segment < segmentCount && free < limit; segment++) {
+    if (atomic.load<u32>(segmentEntry(segment)) == at.segmentFree) free += 1;
+  }
+  return free;
+}
+
+/** A segment's state while a thread has it open or empties it. */
+// @ts-ignore: decorator
+@inline
+function heldState(state: u32, thread: u32): u32 {
+  return state | ((thread + 1) << at.segmentThreadShift);
+}
+
 /** Takes a free segment for this thread; answers its number + 1, or 0. Only the janitor may take the last few. */
 function takeSegment(pool: u32, privileged: bool): u32 {
-  if (!privileged && atomic.load<u32>(at.controlFreeSegments) <= reserveSegments) return 0;
+  if (!privileged && freeSegments(reserveSegments + 1) <= reserveSegments) return 0;
+  const open = heldState(at.segmentOpen, ownerId - 1);
   for (let step: u32 = 0; step < segmentCount; step++) {
     searchFrom = searchFrom + 1 < segmentCount ? searchFrom + 1 : 0;
     const entry = segmentEntry(searchFrom);
-    if (atomic.cmpxchg<u32>(entry, at.segmentFree, at.segmentOpen) != at.segmentFree) continue;
-    atomic.sub<u32>(at.controlFreeSegments, 1);
-    store<u32>(entry, ownerId, at.segmentOwner);
+    if (atomic.cmpxchg<u32>(entry, at.segmentFree, open) != at.segmentFree) continue;
     store<u32>(entry, pool, at.segmentPool);
-    store<u32>(entry, 0, at.segmentFlushedOffset);
-    store<u32>(entry, 0, at.segmentLetGo);
-    store<u32>(entry, 0, at.segmentPutOff);
-    store<f64>(entry, 0, at.segmentMaxExpires);
-    store<f64>(entry, 0, at.segmentMaxSequence);
-    atomic.store<u32>(entry, 0, at.segmentWriteOffset);
     return searchFrom + 1;
   }
   return 0;
@@ -56,7 +66,6 @@ function takeSegment(pool: u32, privileged: bool): u32 {
 function sealSegment(segment: u32): void {
   const entry = segmentEntry(segment);
   store<f64>(entry, <f64>atomic.load<u64>(at.controlSequence), at.segmentSealOrder);
-  store<u32>(entry, 0, at.segmentOwner);
   atomic.store<u32>(entry, at.segmentSealed);
   count(counterSegmentsSealed, 1);
   ring();
@@ -130,7 +139,7 @@ export function noteMissedLock(bucket: u32): void {
 export function claimSegment(segment: u32): u32 {
   missedLock = 0;
   const entry = segmentEntry(segment);
-  const claimed = at.segmentEvicting | (ownerId << at.segmentClaimerShift);
+  const claimed = heldState(at.segmentEvicting, ownerId - 1);
   if (atomic.cmpxchg<u32>(entry, at.segmentSealed, claimed) != at.segmentSealed) return 0;
   // Whoever pins stores the pin and then loads the state, so at least one of the two sees the other.
   if (atomic.load<u32>(entry, at.segmentPin) == 0) return 1;
@@ -142,7 +151,7 @@ export function claimSegment(segment: u32): u32 {
 export function pinSegment(segment: u32): u32 {
   const entry = segmentEntry(segment);
   atomic.store<u32>(entry, 1, at.segmentPin);
-  const state = atomic.load<u32>(entry);
+  const state = atomic.load<u32>(entry) & at.segmentStateMask;
   if (state == at.segmentOpen || state == at.segmentSealed) return 1;
   atomic.store<u32>(entry, 0, at.segmentPin);
   return 0;
@@ -154,14 +163,15 @@ export function unpinSegment(segment: u32): void {
 
 /** Seals again what a thread that is gone had claimed: evicting it anew finds what is left. */
 export function releaseClaims(thread: u32): void {
-  const claimed = at.segmentEvicting | ((thread + 1) << at.segmentClaimerShift);
+  const claimed = heldState(at.segmentEvicting, thread);
   for (let segment: u32 = 0; segment < segmentCount; segment++) {
     atomic.cmpxchg<u32>(segmentEntry(segment), claimed, at.segmentSealed);
   }
 }
 
-/** Frees a claimed segment whose every slot was changed: first the generation, then the state. If a record could not be
- *  visited, the segment is blocked instead, until that bucket's lock is free (sweep). */
+/** Frees a claimed segment whose every slot was changed: first it is made empty, then the generation, then the state. If
+ *  a record could not be visited, the segment is blocked instead, until that bucket's lock is free (sweep). Emptied
+ *  here and not by who takes it next: the flusher may look at an open segment at any moment. */
 export function freeSegment(segment: u32): void {
   const entry = segmentEntry(segment);
   if (missedLock != 0) {
@@ -169,11 +179,16 @@ export function freeSegment(segment: u32): void {
     atomic.store<u32>(entry, at.segmentBlocked);
     return;
   }
+  atomic.store<u32>(entry, 0, at.segmentWriteOffset);
+  store<u32>(entry, 0, at.segmentFlushedOffset);
+  store<u32>(entry, 0, at.segmentLetGo);
+  store<u32>(entry, 0, at.segmentPutOff);
+  store<f64>(entry, 0, at.segmentMaxExpires);
+  store<f64>(entry, 0, at.segmentMaxSequence);
   const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;
   // The generation's low bits come round: words that near caches still hold could name a new record from here on.
   if ((generation & 0x7fff) == 0) atomic.add<u32>(at.controlNearEpoch, 1);
   atomic.store<u32>(entry, at.segmentFree);
-  atomic.add<u32>(at.controlFreeSegments, 1);
 }
 
 /** Makes blocked segments sealed again whose lock is free by now; their eviction begins anew. */
@@ -205,9 +220,8 @@ export function setPutOff(segment: u32, putOff: u32): void {
 
 /** Seals the open segments of a thread that is gone, so that their records can be flushed and evicted. */
 export function sealOrphans(thread: u32): void {
+  const open = heldState(at.segmentOpen, thread);
   for (let segment: u32 = 0; segment < segmentCount; segment++) {
-    const entry = segmentEntry(segment);
-    if (load<u32>(entry) != at.segmentOpen || load<u32>(entry, at.segmentOwner) != thread + 1) continue;
-    sealSegment(segment);
+    if (atomic.load<u32>(segmentEntry(segment)) == open) sealSegment(segment);
   }
 }
