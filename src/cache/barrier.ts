@@ -1,4 +1,4 @@
-// Waiting on a word of shared memory without blocking the event loop; for flush, on any thread.
+// Waiting on a word of shared memory without blocking the event loop; for flush and for loads of other threads.
 import { monotonicMs, UndercroftError } from "../base/mod.js";
 
 const turnMs = 100;
@@ -10,6 +10,20 @@ type WaitAsync = (
   timeoutMs: number,
 ) => { readonly async: boolean; readonly value: Promise<string> | string };
 
+// Not in the library of ES2023, but in every Node.js this package runs on.
+const { waitAsync } = Atomics as unknown as { readonly waitAsync: WaitAsync };
+
+/** Resolves when the word at `index` is not `seen` and somebody has notified it, or after `timeoutMs`. Keeps no process
+ *  alive. */
+export async function waitForChange(
+  words: Int32Array,
+  index: number,
+  seen: number,
+  timeoutMs: number,
+): Promise<void> {
+  await waitAsync(words, index, seen, timeoutMs).value;
+}
+
 /** Resolves when the counter at `index` has reached `ticket`, as wrapping 32-bit numbers. Rejects with ERR_WORKER after
  *  `timeoutMs`. Keeps the process alive while it waits. `check` runs at every turn and may throw. */
 export async function waitForTicket(
@@ -19,8 +33,6 @@ export async function waitForTicket(
   timeoutMs: number,
   check: () => void,
 ): Promise<void> {
-  // Not in the library of ES2023, but in every Node.js this package runs on.
-  const waitAsync = (Atomics as unknown as { waitAsync: WaitAsync }).waitAsync;
   const deadline = monotonicMs() + timeoutMs;
   // A pending waitAsync does not keep the process alive.
   const alive = setInterval(() => undefined, turnMs);
@@ -35,7 +47,7 @@ export async function waitForTicket(
           `Cannot flush: the janitor did not answer within ${timeoutMs} ms`,
         );
       }
-      await waitAsync(words, index, seen, turnMs).value;
+      await waitForChange(words, index, seen, turnMs);
     }
   } finally {
     clearInterval(alive);

@@ -141,7 +141,7 @@ export class EntryWriter<V> {
       core.assertOpen();
       throw error;
     } finally {
-      core.kernel.verbs.endFlight(flight);
+      core.kernel.verbs.endFlight(flight, at.flightAgain, 0);
     }
   }
 

@@ -1,12 +1,12 @@
 // The cache as read-through sees it: reader, writer and flights behind one interface.
 import type { Clock } from "../base/mod.js";
 import type { ResolvedSetOptions } from "../config/mod.js";
-import { layout as at } from "../kernel/mod.js";
 import type { WriteOutcome } from "../memory/mod.js";
 import { histogramLoad } from "../stats/mod.js";
 import type { EntryReader } from "./entry-reader.js";
 import type { EntryWriter } from "./entry-writer.js";
-import type { FillStore, FoundValue, Key } from "./fill-store.js";
+import type { Entrance, FillStore, FlightEnd, FoundValue, Key } from "./fill-store.js";
+import { SharedFlights } from "./shared-flights.js";
 import type { ThreadCore } from "./thread-core.js";
 
 export class FillAdapter<V> implements FillStore<V> {
@@ -14,12 +14,14 @@ export class FillAdapter<V> implements FillStore<V> {
   readonly #core: ThreadCore;
   readonly #reader: EntryReader<V>;
   readonly #writer: EntryWriter<V>;
+  readonly #flights: SharedFlights;
 
   constructor(core: ThreadCore, reader: EntryReader<V>, writer: EntryWriter<V>) {
     this.clock = core.clock;
     this.#core = core;
     this.#reader = reader;
     this.#writer = writer;
+    this.#flights = new SharedFlights(core);
   }
 
   peek(key: Key, quiet?: boolean): FoundValue<V> | undefined {
@@ -30,26 +32,40 @@ export class FillAdapter<V> implements FillStore<V> {
     return this.#reader.read(key, quiet);
   }
 
-  beginFlight(key: Key): number {
-    const { store, kernel } = this.#core;
-    const keyBytes = store.keys.write(key);
-    if (keyBytes < 0) return -1;
-    kernel.verbs.hashKey(store.keys.at, keyBytes);
-    return kernel.verbs.beginFlight();
+  enterFlight(key: Key, forced: boolean, hardTimeoutMs: number): Entrance {
+    return this.#flights.enter(key, forced, hardTimeoutMs);
   }
 
-  endFlight(flight: number): void {
-    if (flight >= 0) this.#core.kernel.verbs.endFlight(flight);
+  enterApart(key: Key): Entrance {
+    return this.#flights.enterApart(key);
+  }
+
+  endFlight(flight: number, end: FlightEnd): void {
+    this.#flights.end(flight, end);
   }
 
   isOvertaken(flight: number): boolean {
-    if (flight < 0) return false;
-    const { kernel } = this.#core;
-    const word = (at.flightTable + flight * at.flightSize) / 4;
-    if (Atomics.load(kernel.views.i32, word) !== at.flightActive) return true;
-    const low = kernel.views.u32[word + at.flightSequence / 4] as number;
-    const high = kernel.views.u32[word + at.flightSequence / 4 + 1] as number;
-    return low + high * 2 ** 32 < kernel.clearEpoch();
+    return this.#flights.isOvertaken(flight);
+  }
+
+  followFlight(flight: number, stays: () => boolean): Promise<FlightEnd> {
+    return this.#flights.follow(flight, stays);
+  }
+
+  leaveFlight(flight: number): void {
+    this.#flights.leave(flight);
+  }
+
+  isFlightOver(flight: number): boolean {
+    return this.#flights.isOver(flight);
+  }
+
+  hasFollowers(flight: number): boolean {
+    return this.#flights.hasFollowers(flight);
+  }
+
+  untilUnfollowed(flight: number, stays: () => boolean): Promise<void> {
+    return this.#flights.untilUnfollowed(flight, stays);
   }
 
   fill(

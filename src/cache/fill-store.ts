@@ -26,18 +26,53 @@ export interface FoundValue<V> {
   readonly stale: boolean;
 }
 
+/** How a thread stands to the load of a key. "lead": it runs the loader for all threads. "follow": another does, and this
+ *  one waits. "alone": there is no place to meet; its loader runs for this thread only, and with flight -1 the value is not
+ *  published. */
+export interface Entrance {
+  readonly role: "lead" | "follow" | "alone";
+  readonly flight: number;
+}
+
+/** What came of a flight. */
+export type FlightEnd =
+  /** The value is in the cache. */
+  | { readonly kind: "stored" }
+  /** There is a value that the cache could not take. */
+  | { readonly kind: "unstored" }
+  /** The loader gave `undefined`, to be remembered until this wall-clock millisecond; 0 = not at all. */
+  | { readonly kind: "nothing"; readonly untilMs: number }
+  | { readonly kind: "failed"; readonly error: unknown; readonly mayServeStale: boolean }
+  /** It was overtaken or given up: who waited looks again. */
+  | { readonly kind: "again" }
+  /** Its thread died, or was silent for longer than its lease. */
+  | { readonly kind: "lost" };
+
 /** The cache as `fetch` sees it; the facade implements it. */
 export interface FillStore<V> {
   /** Looks in memory only. Counts a hit or a miss unless `quiet`. */
   peek(key: Key, quiet?: boolean): FoundValue<V> | undefined;
   /** Looks in memory, on disk and in later tiers. */
   read(key: Key, quiet?: boolean): Promise<FoundValue<V> | undefined>;
-  /** Registers a fill before its source is read; -1 if there is no place for it. */
-  beginFlight(key: Key): number;
-  endFlight(flight: number): void;
-  /** Whether the key was written, deleted or cleared since the flight began, by any thread. Without it, `forget` tells
-   *  of this thread's writes only. */
+  /** Says who loads a key, before its source is read. `hardTimeoutMs` bounds the lease of who leads. */
+  enterFlight(key: Key, forced: boolean, hardTimeoutMs: number): Entrance;
+  /** Begins a load of this thread alone, whoever else loads the key. */
+  enterApart(key: Key): Entrance;
+  /** Ends a flight that this thread leads or has alone; others that wait are told. */
+  endFlight(flight: number, end: FlightEnd): void;
+  /** Whether the key was written, deleted or cleared since the flight began, by any thread, or the flight's lease is over.
+   *  Without it, `forget` tells of this thread's writes only. */
   isOvertaken?(flight: number): boolean;
+  /** Waits for a flight that another thread leads, while `stays` says so. Rejects if the cache is closed. */
+  followFlight(flight: number, stays: () => boolean): Promise<FlightEnd>;
+  /** Ends what `enterFlight` began with the role "follow". */
+  leaveFlight(flight: number): void;
+  /** Whether what came of a followed flight is known. */
+  isFlightOver(flight: number): boolean;
+  /** Whether other threads wait for a flight that this thread leads. */
+  hasFollowers(flight: number): boolean;
+  /** Resolves when none does any more, or `stays` says no. */
+  untilUnfollowed(flight: number, stays: () => boolean): Promise<void>;
   /** Encodes and publishes, unless overtaken or `flight` is -1; returns the value as a later hit would return it. */
   fill(
     key: Key,

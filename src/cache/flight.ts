@@ -3,6 +3,9 @@
 
 import type { ResolvedFetchOptions } from "../config/mod.js";
 
+/** The period of a timer that does nothing but hold the event loop. */
+const keepAliveMs = 60_000;
+
 /** One caller of `fetch` that waits. */
 export class Waiter<V> {
   readonly promise: Promise<V | undefined>;
@@ -12,6 +15,10 @@ export class Waiter<V> {
   readonly takesStaleAtOnce: boolean;
   /** It found the flight under way. */
   readonly isJoined: boolean;
+  /** It was counted as one that waits for another's loader. */
+  isCoalesced = false;
+  /** Its own hard timeout runs. */
+  isTimed = false;
   readonly #cleanups: (() => void)[] = [];
   #resolve: (value: V | undefined) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
@@ -76,6 +83,9 @@ export class Flight<V> {
   stale: V | undefined;
   /** The number in the kernel's flight table, -1 = none: then the value is not published. */
   number = -1;
+  /** The number of another thread's flight that this one waits for, -1 = none. */
+  followed = -1;
+  #following: NodeJS.Timeout | undefined;
   /** Monotonic milliseconds when the loader was called; undefined before. */
   startedMs: number | undefined;
   /** Somebody was given a stale value and relies on the refresh: it goes on without waiters. */
@@ -126,6 +136,20 @@ export class Flight<V> {
     this.#holdLoop();
   }
 
+  /** It waits for a flight of another thread from now on. */
+  startFollowing(number: number): void {
+    this.followed = number;
+    // A wait on shared memory keeps no process alive, as one on a loader's socket or timer does.
+    this.#following = setInterval(() => undefined, keepAliveMs);
+    this.#holdLoop();
+  }
+
+  stopFollowing(): void {
+    this.followed = -1;
+    clearInterval(this.#following);
+    this.#following = undefined;
+  }
+
   /** Marks it done; what its loader still brings is ignored. */
   end(): void {
     this.#isDone = true;
@@ -137,10 +161,12 @@ export class Flight<V> {
     this.#controller?.abort(reason);
   }
 
-  /** A timeout keeps the process alive for those who wait for it, not for a refresh in the background. */
+  /** Its timers keep the process alive for those who wait for it, not for a refresh in the background. */
   #holdLoop(): void {
-    if (this.waiters.size > 0) this.#hardTimer?.ref();
-    else this.#hardTimer?.unref();
+    for (const timer of [this.#hardTimer, this.#following]) {
+      if (this.waiters.size > 0) timer?.ref();
+      else timer?.unref();
+    }
   }
 }
 

@@ -6,17 +6,10 @@ import { isUtf8 } from "node:buffer";
 
 import { describe, monotonicMs, UndercroftError } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
-import {
-  counterFillsOvertaken,
-  counterFlightsRefused,
-  counterLoadErrors,
-  counterLoads,
-  counterLoadsCoalesced,
-  counterMisses,
-  counterStaleServed,
-} from "../stats/mod.js";
-import type { FillStore, FoundValue, Key, Loader } from "./fill-store.js";
+import { counterLoadErrors, counterMisses, counterStaleServed } from "../stats/mod.js";
+import type { FillStore, FlightEnd, FoundValue, Key, Loader } from "./fill-store.js";
 import { Flight, Waiter, watchAbort } from "./flight.js";
+import { LoadCourse } from "./load-course.js";
 import { NegativeAnswers } from "./negative-answers.js";
 
 /** The most keys whose loads are coalesced at once in one thread. A load beyond runs for its caller alone, and its
@@ -30,10 +23,18 @@ export class ReadThrough<V> {
   /** Every flight that is not done or still has waiters. */
   readonly #live = new Set<Flight<V>>();
   readonly #nothings: NegativeAnswers;
+  readonly #course: LoadCourse<V>;
 
   constructor(store: FillStore<V>) {
     this.#store = store;
     this.#nothings = new NegativeAnswers(store.clock);
+    this.#course = new LoadCourse(store, this.#nothings, {
+      succeed: (flight, value, end) => this.#succeed(flight, value, end),
+      fail: (flight, error, mayServeStale) => this.#fail(flight, error, mayServeStale),
+      timeOut: (flight) => this.#timeOut(flight),
+      timeOutWaiter: (flight, waiter, options) => void this.#timeOutJoined(flight, waiter, options),
+      serve: (waiter, found) => this.#serve(waiter, found),
+    });
   }
 
   /** Flights under way. */
@@ -140,7 +141,7 @@ export class ReadThrough<V> {
     if (!waiter.isForced) {
       waiter.after(options.softTimeoutMs, () => void this.#serveCurrent(flight, waiter));
     }
-    if (running === undefined) void this.#fly(flight, loader, stale);
+    if (running === undefined) void this.#course.run(flight, loader, stale);
     else this.#joined(flight, waiter, options);
     // `read` counts for the fetch that began the flight; one that joined has looked in memory and found nothing.
     const looked = stale === undefined && !options.forceRefresh;
@@ -153,11 +154,13 @@ export class ReadThrough<V> {
     const running = this.#running(id, false);
     const flight = running ?? this.#newFlight(key, id, options);
     flight.isBackground = true;
-    if (running === undefined) void this.#fly(flight, loader, stale);
+    if (running === undefined) void this.#course.run(flight, loader, stale);
   }
 
   #joined(flight: Flight<V>, waiter: Waiter<V>, options: ResolvedFetchOptions): void {
-    if (flight.isLoading) this.#store.count(counterLoadsCoalesced, 1);
+    if (flight.isLoading || flight.followed !== -1) {
+      this.#course.countWaiter(waiter, flight.followed !== -1);
+    }
     waiter.after(options.hardTimeoutMs, () => void this.#timeOutJoined(flight, waiter, options));
     // The flight met a stale value on disk, where this fetch has not looked.
     if (flight.stale !== undefined && waiter.takesStaleAtOnce) {
@@ -170,10 +173,13 @@ export class ReadThrough<V> {
     const flight = this.#joinable.get(id);
     if (flight === undefined || (forced && !flight.options.forceRefresh)) return undefined;
     // Loaded before a write, delete or clear that has returned: too old for who comes after it.
-    return this.#isOvertaken(flight) ? undefined : flight;
+    return this.#isTooOld(flight) ? undefined : flight;
   }
 
-  #isOvertaken(flight: Flight<V>): boolean {
+  /** A flight that follows another thread's looks for the value when that is done, or loads it, so it is too old only if
+   *  it is about to take what that one failed with. */
+  #isTooOld(flight: Flight<V>): boolean {
+    if (flight.followed !== -1) return this.#store.isFlightOver(flight.followed);
     return flight.number !== -1 && this.#store.isOvertaken?.(flight.number) === true;
   }
 
@@ -201,7 +207,20 @@ export class ReadThrough<V> {
   /** Ends one wait. The last one to leave ends the load. */
   #leave(flight: Flight<V>, waiter: Waiter<V>, reason: unknown): void {
     waiter.reject(reason);
-    if (flight.waiters.size === 0 && !flight.isBackground) this.#giveUp(flight, reason);
+    if (flight.waiters.size > 0 || flight.isBackground) return;
+    if (flight.number !== -1 && this.#store.hasFollowers(flight.number)) {
+      void this.#loadForOthers(flight, reason);
+    } else {
+      this.#giveUp(flight, reason);
+    }
+  }
+
+  /** Ends a load for which nobody waits in this thread when nobody does in another either. */
+  async #loadForOthers(flight: Flight<V>, reason: unknown): Promise<void> {
+    const isForOthers = (): boolean =>
+      !flight.isDone && flight.waiters.size === 0 && !flight.isBackground;
+    await this.#store.untilUnfollowed(flight.number, isForOthers);
+    if (isForOthers()) this.#giveUp(flight, reason);
   }
 
   /** Gives a waiter what the cache has now, fresh or stale, if it has something; the load goes on behind it. */
@@ -226,99 +245,19 @@ export class ReadThrough<V> {
     }
   }
 
-  // ── Loading ─────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The course of a flight: later tiers, loader, fill. Never rejects. */
-  async #fly(flight: Flight<V>, loader: Loader<V>, stale: V | undefined): Promise<void> {
-    try {
-      flight.stale = stale;
-      if (stale === undefined && !flight.options.forceRefresh) {
-        const found = await this.#store.read(flight.key);
-        if (flight.isDone || this.#settleWithout(flight, found)) return;
-      }
-      this.#beginLoad(flight);
-      const loaded = await this.#load(flight, loader);
-      if (loaded !== undefined && !flight.isDone) this.#publish(flight, loaded.value);
-    } catch (error) {
-      // The tiers failed (the cache was closed), or the codec refused the value: no stale value makes that good.
-      this.#fail(flight, error, false);
-    }
-  }
-
-  /** Answers by what the later tiers have, if that does; true if no load is needed. */
-  #settleWithout(flight: Flight<V>, found: FoundValue<V> | undefined): boolean {
-    if (found !== undefined && !found.stale) {
-      this.#succeed(flight, found.value);
-      return true;
-    }
-    if (this.#nothings.has(flight.id)) {
-      this.#succeed(flight, undefined);
-      return true;
-    }
-    if (found === undefined) return false;
-    flight.stale = found.value;
-    for (const waiter of Array.from(flight.waiters)) {
-      if (waiter.takesStaleAtOnce) {
-        flight.isBackground = true;
-        this.#serve(waiter, found);
-      }
-    }
-    return false;
-  }
-
-  #beginLoad(flight: Flight<V>): void {
-    flight.startedMs = monotonicMs();
-    this.#store.count(counterLoads, 1);
-    let joined = 0;
-    for (const waiter of flight.waiters) if (waiter.isJoined) joined++;
-    if (joined > 0) this.#store.count(counterLoadsCoalesced, joined);
-    if (!flight.isAlone) flight.number = this.#store.beginFlight(flight.key);
-    flight.startHardTimer(() => {
-      const error = timeoutError(flight.key, flight.options);
-      this.#fail(flight, error, true);
-      flight.abort(error);
-    });
-  }
-
-  /** Runs the loader; undefined if it failed, which is then told. */
-  async #load(
-    flight: Flight<V>,
-    loader: Loader<V>,
-  ): Promise<{ readonly value: V | undefined } | undefined> {
-    try {
-      const { key, signal, stale } = flight;
-      return { value: await loader({ key, signal, stale }) };
-    } catch (error) {
-      this.#fail(flight, error, true);
-      return undefined;
-    }
-  }
-
-  #publish(flight: Flight<V>, loaded: V | undefined): void {
-    const { id, key, options } = flight;
-    const { ttlMs, staleForMs, tags, negativeTtlMs } = options;
-    if (loaded === undefined) {
-      const isOlder = flight.isSuperseded || flight.isOutdated || this.#isOvertaken(flight);
-      if (negativeTtlMs > 0 && !isOlder) this.#nothings.remember(id, negativeTtlMs);
-      this.#sample(flight);
-      this.#succeed(flight, undefined);
-      return;
-    }
-    const number = flight.isSuperseded ? -1 : flight.number;
-    const filled = this.#store.fill(key, loaded, { ttlMs, staleForMs, tags }, number);
-    if (flight.isSuperseded) this.#store.count(counterFillsOvertaken, 1);
-    else if (number === -1) this.#store.count(counterFlightsRefused, 1);
-    else if (filled.outcome === "overtaken") this.#store.count(counterFillsOvertaken, 1);
-    else this.#nothings.forget(id);
-    this.#sample(flight);
-    this.#succeed(flight, filled.value);
-  }
-
   // ── Ending ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #succeed(flight: Flight<V>, value: V | undefined): void {
-    this.#end(flight);
+  #succeed(flight: Flight<V>, value: V | undefined, end: FlightEnd): void {
+    this.#sample(flight);
+    this.#end(flight, end);
     for (const waiter of Array.from(flight.waiters)) waiter.resolve(value);
+  }
+
+  /** The load ran past `timeout.hard`. */
+  #timeOut(flight: Flight<V>): void {
+    const error = timeoutError(flight.key, flight.options);
+    this.#fail(flight, error, true);
+    flight.abort(error);
   }
 
   #fail(flight: Flight<V>, error: unknown, mayServeStale: boolean): void {
@@ -327,7 +266,7 @@ export class ReadThrough<V> {
       this.#store.count(counterLoadErrors, 1);
       this.#sample(flight);
     }
-    this.#end(flight);
+    this.#end(flight, { kind: "failed", error, mayServeStale });
     for (const waiter of Array.from(flight.waiters)) {
       if (!mayServeStale || waiter.isForced) waiter.reject(error);
     }
@@ -347,15 +286,19 @@ export class ReadThrough<V> {
   #giveUp(flight: Flight<V>, reason: unknown): void {
     if (flight.isDone) return;
     if (flight.isLoading) this.#store.count(counterLoadErrors, 1);
-    this.#end(flight);
+    this.#end(flight, { kind: "again" });
     flight.abort(reason);
   }
 
   /** The one way out of every flight. */
-  #end(flight: Flight<V>): void {
+  #end(flight: Flight<V>, end: FlightEnd): void {
     flight.end();
     if (this.#joinable.get(flight.id) === flight) this.#joinable.delete(flight.id);
-    if (flight.number !== -1) this.#store.endFlight(flight.number);
+    if (flight.number !== -1) this.#store.endFlight(flight.number, end);
+    if (flight.followed !== -1) {
+      this.#store.leaveFlight(flight.followed);
+      flight.stopFollowing();
+    }
     this.#dropIfOver(flight);
   }
 

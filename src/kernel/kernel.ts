@@ -38,7 +38,11 @@ export interface KernelVerbs {
   readonly tick: (now: number) => void;
   readonly ring: () => void;
   readonly beginFlight: () => number;
-  readonly endFlight: (flight: number) => void;
+  readonly endFlight: (flight: number, outcome: number, argument: number) => void;
+  readonly enterFlight: (forced: number, lease: number) => number;
+  readonly leaveFlight: (flight: number) => number;
+  readonly renewFlight: (flight: number, lease: number) => void;
+  readonly expireFlight: (flight: number, now: number) => number;
   readonly endFlightsOf: (thread: number) => void;
   readonly claimSegment: (segment: number) => number;
   readonly freeSegment: (segment: number) => void;

@@ -4,7 +4,8 @@
 //
 //   0 ┬ control block      4 KiB   geometry, then one cache line for each word that several threads write
 //     ├ thread blocks      64 × 4 KiB
-//     ├ flight table       1,024 × 32 bytes     loads and writes under way that a write must be able to overtake
+//     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to overtake, and
+//     │                                         that other threads may wait for
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a disk segment
 //     ├ index              64-byte buckets
@@ -13,7 +14,7 @@
 //                        and a key of any length can be deleted when no segment has room for it (controlSlackOwner)
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 1;
+export const kernelLayoutVersion = 2;
 export const pageSize = 65536;
 /** More than the largest header, extension and key together: 24 + 2,040 + 65,536 bytes. */
 export const slackPages = 2;
@@ -134,22 +135,56 @@ export const histogramBuckets = 64;
 export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 
-// ── Flight table: fills under way (a load, an asynchronous set). A write of the key marks them overtaken. ───────────
+// ── Flight table, one line a flight: fills under way (a load, an asynchronous set). A write of the key marks them
+//    overtaken; threads that want the same load wait for its end on `flightTurn`. ─────────────────────────────────────
 export const flightTable = 266240; // threadTable + threadsMax * threadBlockSize
 export const flightsMax = 1024;
-export const flightSize = 32;
+export const flightSize = 64;
 /** A flight stands at most this many entries from its hash's place. */
 export const flightProbeMax = 16;
-export const flightState = 0; // u32: flightFree, flightClaimed, flightActive, flightOvertaken
-export const flightOwner = 4; // u32 thread + 1
+/** u32: free → claimed → active → done → free; active → overtaken → done; active or overtaken → expired → done. */
+export const flightState = 0;
+export const flightOwner = 4; // u32 thread + 1; 0 once it is done
 export const flightHash = 8; // u64
 export const flightSequence = 16; // u64: newest sequence when it began; a clear after that overtakes it
+/** f64 monotonic ms: who waits may take the load over from then on. The owner renews it while its event loop turns. */
+export const flightLease = 24;
+/** u64: bit n for thread n that waits for it. While a bit is set the place is not used again. */
+export const flightWaiting = 32;
+/** u32: added to, and notified, when it is done or expired and when the last who waited has left. */
+export const flightTurn = 40;
+export const flightKind = 44; // u32: flightFill, flightLoad, flightForced
+/** u32, once done: flightAgain, flightStored, and so on. */
+export const flightOutcome = 48;
+export const flightLife = 52; // u32, grows at each claim of the place
+/** f64, once done: the id of the error's record (flightFailed, flightRefused), or until which wall-clock millisecond
+ *  the answer is "nothing" (flightNothing; 0 = it is not remembered). */
+export const flightArgument = 56;
 export const flightFree = 0;
 export const flightClaimed = 1;
 export const flightActive = 2;
 export const flightOvertaken = 3;
+/** Its lease is over: who waited has left it, and it publishes nothing. */
+export const flightExpired = 4;
+export const flightDone = 5;
+/** Nobody joins it: an asynchronous set, or a load of one thread alone. */
+export const flightFill = 0;
+export const flightLoad = 1;
+/** A load that looks for no value that is there; it takes the place of an ordinary load. */
+export const flightForced = 2;
+/** Nothing came of it for who waited: it was overtaken or given up. */
+export const flightAgain = 0;
+export const flightStored = 1;
+/** The value was too large, or there was no room for it. */
+export const flightUnstored = 2;
+export const flightNothing = 3;
+export const flightFailed = 4;
+/** What the loader gave could not be stored by its kind: an error that no stale value makes good. */
+export const flightRefused = 5;
+/** Its thread died. */
+export const flightLost = 6;
 
-export const segmentTable = 299008; // flightTable + flightsMax * flightSize
+export const segmentTable = 331776; // flightTable + flightsMax * flightSize
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;
@@ -238,6 +273,13 @@ export const answerMiss = -1;
 export const answerDisk = -2;
 /** A bucket lock could not be had within its bound. */
 export const answerBusy = -3;
+
+/** enterFlight: all places of the hash are taken. Zero and above: the flight that this thread leads. */
+export const answerFull = -1;
+/** enterFlight: this thread has a flight of the key that cannot be joined, or waits for one already. */
+export const answerTwice = -2;
+/** enterFlight: `answerFollow - flight`: another thread's flight, for which this thread is now noted to wait. */
+export const answerFollow = -4;
 
 export const answerGone = 0;
 export const answerDone = 1;

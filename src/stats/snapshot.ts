@@ -71,8 +71,25 @@ export interface CacheStats {
   readonly staleServed: number;
   readonly loads: number;
   readonly loadErrors: number;
-  /** Fetches that waited for another's loader. */
+  /** Fetches that waited for another's loader, in this thread or another. */
   readonly coalescedLoads: number;
+  /** Loads as the threads share them. */
+  readonly flights: {
+    /** Of `coalescedLoads`, those that waited for a loader in another thread. */
+    readonly coalescedAcross: number;
+    /** Loads begun by a thread that had waited for another's, which died or fell silent. */
+    readonly takeovers: number;
+    /** Loads that lost their claim to the key, as their thread's event loop stood still while others waited. */
+    readonly leaseExpiries: number;
+    /** Loads that ran for one thread alone, by reason: no place in the table of flights; the key's lock could not be had;
+     *  the thread had an older load of the key under way; another's value was not stored, or did not last. */
+    readonly alone: {
+      readonly full: number;
+      readonly busy: number;
+      readonly twice: number;
+      readonly unstored: number;
+    };
+  };
   /** Loads and asynchronous sets not stored, as a newer write, delete or clear came first. */
   readonly fillsOvertaken: number;
   /** Loads not stored, as too many were under way at once. */
@@ -285,6 +302,17 @@ function composeReads(total: Total) {
     loads: total(counters.counterLoads),
     loadErrors: total(counters.counterLoadErrors),
     coalescedLoads: total(counters.counterLoadsCoalesced),
+    flights: {
+      coalescedAcross: total(counters.counterLoadsCoalescedAcross),
+      takeovers: total(counters.counterFlightTakeovers),
+      leaseExpiries: total(counters.counterFlightsExpired),
+      alone: {
+        full: total(counters.counterFlightsFull),
+        busy: total(counters.counterFlightsBusy),
+        twice: total(counters.counterFlightsTwice),
+        unstored: total(counters.counterFlightsUnstored),
+      },
+    },
     fillsOvertaken: total(counters.counterFillsOvertaken),
     fillsRefused: total(counters.counterFlightsRefused),
   } as const;

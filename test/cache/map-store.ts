@@ -2,7 +2,13 @@
 // writes mark, as the kernel's does.
 
 import { ManualClock } from "../../dist/src/base/mod.js";
-import type { FillStore, FoundValue, Key } from "../../dist/src/cache/fill-store.js";
+import type {
+  Entrance,
+  FillStore,
+  FlightEnd,
+  FoundValue,
+  Key,
+} from "../../dist/src/cache/fill-store.js";
 
 interface Entry {
   readonly text: string;
@@ -29,6 +35,8 @@ export class MapStore implements FillStore<Value> {
   readonly counts = new Map<number, number>();
   readonly fills: Filled[] = [];
   readonly samples: number[] = [];
+  /** What other threads would have been told, in order. */
+  readonly ends: string[] = [];
   /** Every flight ever begun. */
   begun = 0;
   peeks = 0;
@@ -48,8 +56,17 @@ export class MapStore implements FillStore<Value> {
     return this.#find(this.memory, key) ?? this.#find(this.disk, key);
   }
 
-  beginFlight(key: Key): number {
-    if (this.flightsFull) return -1;
+  /** There is one thread, so it leads. */
+  enterFlight(key: Key): Entrance {
+    if (this.flightsFull) return { role: "alone", flight: -1 };
+    return { role: "lead", flight: this.#begin(key) };
+  }
+
+  enterApart(): Entrance {
+    throw new Error("there is nobody to load apart from");
+  }
+
+  #begin(key: Key): number {
     const flight = { key: nameOf(key), overtaken: false };
     this.flights.set(this.begun, flight);
     const ofKey = this.#flightsOf.get(flight.key) ?? new Set();
@@ -57,11 +74,32 @@ export class MapStore implements FillStore<Value> {
     return this.begun++;
   }
 
-  endFlight(flight: number): void {
+  endFlight(flight: number, end: FlightEnd): void {
+    this.ends.push(end.kind);
     const ended = this.flights.get(flight);
     if (ended === undefined) throw new Error(`flight ${flight} was ended twice`);
     this.flights.delete(flight);
     this.#flightsOf.get(ended.key)!.delete(ended);
+  }
+
+  followFlight(): Promise<FlightEnd> {
+    throw new Error("there is nobody to follow");
+  }
+
+  leaveFlight(): void {
+    throw new Error("there is nobody to leave");
+  }
+
+  isFlightOver(): boolean {
+    return false;
+  }
+
+  hasFollowers(): boolean {
+    return false;
+  }
+
+  async untilUnfollowed(): Promise<void> {
+    await Promise.resolve();
   }
 
   isOvertaken(flight: number): boolean {

@@ -284,7 +284,7 @@ describe("the process", () => {
       const store = {
         peek: () => (${entry}),
         read: async () => undefined,
-        beginFlight: () => 0,
+        enterFlight: () => ({ role: "lead", flight: 0 }),
         endFlight() {},
         count() {},
         sampleLoad() {},

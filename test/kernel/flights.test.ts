@@ -17,7 +17,7 @@ describe("a flight", () => {
     expect(thread.control(at.controlFlightCount)).toBe(1);
     thread.put("b", "another key");
     expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
-    thread.verbs.endFlight(flight);
+    thread.verbs.endFlight(flight, at.flightAgain, 0);
     expect(thread.get("a")).toBe("filled");
     expect(thread.control(at.controlFlightCount)).toBe(0);
   });
@@ -40,12 +40,12 @@ describe("a flight", () => {
     const flight = begin(thread, "a");
     write(other);
     expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
-    thread.verbs.endFlight(flight);
+    thread.verbs.endFlight(flight, at.flightAgain, 0);
     expect(thread.get("a")).toBe(value);
     // The next flight starts afresh.
     const second = begin(thread, "a");
     expect(thread.put("a", "second", { flight: second })).toBe(at.answerDone);
-    thread.verbs.endFlight(second);
+    thread.verbs.endFlight(second, at.flightAgain, 0);
   });
 
   test("is not overtaken by what came before it", () => {
@@ -55,7 +55,7 @@ describe("a flight", () => {
     thread.verbs.clear();
     const flight = begin(thread, "a");
     expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
-    thread.verbs.endFlight(flight);
+    thread.verbs.endFlight(flight, at.flightAgain, 0);
   });
 
   test("of the same key overtakes the other: one of two fills is published", () => {
@@ -79,7 +79,7 @@ describe("a flight", () => {
     thread.remove("a");
     for (const flight of flights) {
       expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
-      thread.verbs.endFlight(flight);
+      thread.verbs.endFlight(flight, at.flightAgain, 0);
     }
     expect(thread.control(at.controlFlightCount)).toBe(0);
     expect(begin(thread, "a")).toBeGreaterThanOrEqual(0);
@@ -93,7 +93,7 @@ describe("a flight", () => {
     owner.verbs.endFlightsOf(dead.kernel.thread);
     expect(owner.control(at.controlFlightCount)).toBe(1);
     expect(owner.put("mine", "filled", { flight: kept })).toBe(at.answerDone);
-    owner.verbs.endFlight(kept);
+    owner.verbs.endFlight(kept, at.flightAgain, 0);
     expect(owner.control(at.controlFlightCount)).toBe(0);
   });
 });
@@ -102,7 +102,7 @@ test("a place that its flight has left is nobody's until the next has put its na
   const memory = openMemory();
   const [first, owner] = [memory.thread(), memory.thread()];
   const flight = begin(first, "a");
-  first.verbs.endFlight(flight);
+  first.verbs.endFlight(flight, at.flightAgain, 0);
   // Another thread has claimed the place and not got further, while the first is found dead.
   const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
   Atomics.store(owner.kernel.views.i32, state, at.flightClaimed);

@@ -23,6 +23,9 @@ const wide = new Set([
   "resultLocation",
   "flightHash",
   "flightSequence",
+  "flightLease",
+  "flightWaiting",
+  "flightArgument",
   "segmentSealOrder",
   "segmentMaxExpires",
   "segmentMaxSequence",
@@ -164,7 +167,19 @@ describe("tables", () => {
   test.each([
     [
       "flight",
-      ["flightState", "flightOwner", "flightHash", "flightSequence"],
+      [
+        "flightState",
+        "flightOwner",
+        "flightHash",
+        "flightSequence",
+        "flightLease",
+        "flightWaiting",
+        "flightTurn",
+        "flightKind",
+        "flightOutcome",
+        "flightLife",
+        "flightArgument",
+      ],
       at.flightSize,
     ] as const,
     [

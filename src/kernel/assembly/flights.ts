@@ -1,9 +1,14 @@
 // The flight table: fills under way. A fill (a load, an asynchronous set) begins before it looks at its source; every
 // write or delete of the key marks it overtaken, and publish refuses what was overtaken. Writers skip the table while
 // controlFlightCount is 0. The order that makes this right: a flight is active before its source is read, and publish
-// and the writers meet under the key's home lock.
+// and the writers meet under the key's home lock. Loads are joined across threads: who enters a key's flight leads it or
+// waits for the thread that does, and the key's home lock makes that one leader. A place is used again when its flight
+// is done and nobody waits for it; its owner sets it done, and the last of the two frees it.
 import * as at from "../layout";
-import { block, clearEpoch, ownerId } from "./geometry";
+import { counterFlightsExpired } from "../../stats/counters";
+import { bucketAt, lock, unlock } from "./bucket";
+import { block, clearEpoch, count, ownerId } from "./geometry";
+import { homeOf } from "./slot";
 
 // @ts-ignore: decorator
 @inline
@@ -11,9 +16,8 @@ function flightAt(flight: u32): usize {
   return <usize>at.flightTable + <usize>(flight & (at.flightsMax - 1)) * at.flightSize;
 }
 
-/** Begins a flight for the hash of the thread's last key; answers its number, or -1 when its places are taken. */
-export function beginFlight(): i32 {
-  const hash = load<u64>(block, at.resultHashLow);
+/** Takes a place for a flight of the hash; answers its number, or answerFull. */
+function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
   atomic.add<u32>(at.controlFlightCount, 1);
   for (let probe = 0; probe < at.flightProbeMax; probe++) {
     const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
@@ -21,22 +25,133 @@ export function beginFlight(): i32 {
     if (atomic.cmpxchg<u32>(flight, at.flightFree, at.flightClaimed) != at.flightFree) continue;
     atomic.store<u64>(flight, hash, at.flightHash);
     store<u32>(flight, ownerId, at.flightOwner);
+    atomic.add<u32>(flight, 1, at.flightLife);
+    store<u32>(flight, kind, at.flightKind);
+    atomic.store<u64>(flight, reinterpret<u64>(lease), at.flightLease);
     atomic.store<u64>(flight, atomic.load<u64>(at.controlSequence), at.flightSequence);
     atomic.store<u32>(flight, at.flightActive);
     return number;
   }
   atomic.sub<u32>(at.controlFlightCount, 1);
-  return -1;
+  return at.answerFull;
 }
 
-export function endFlight(number: u32): void {
+/** Begins a flight that nobody joins, for the hash of the thread's last key; answers its number, or answerFull. */
+export function beginFlight(): i32 {
+  return claimFlight(load<u64>(block, at.resultHashLow), at.flightFill, Infinity);
+}
+
+/** Leads the load of the thread's last key, or waits for who does: a flight's number, `answerFollow - flight`,
+ *  answerFull, answerTwice or answerBusy. A flight that was overtaken or cleared is too old to be joined. `forced` 1
+ *  joins forced loads only, and an ordinary one is overtaken. `lease` is the monotonic ms until which a leader has it. */
+export function enterFlight(forced: u32, lease: f64): i32 {
+  const hash = load<u64>(block, at.resultHashLow);
+  const bucket = bucketAt(homeOf(hash));
+  // Two threads that find no flight would each begin one.
+  if (!lock(bucket)) return at.answerBusy;
+  const answer = enterLocked(hash, forced, lease);
+  unlock(bucket);
+  return answer;
+}
+
+function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
+  let isOwn = false;
+  for (let probe = 0; probe < at.flightProbeMax; probe++) {
+    const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
+    const flight = flightAt(number);
+    if (atomic.load<u32>(flight) != at.flightActive) continue;
+    if (atomic.load<u64>(flight, at.flightHash) != hash) continue;
+    const kind = load<u32>(flight, at.flightKind);
+    if (kind == at.flightFill || atomic.load<u64>(flight, at.flightSequence) < clearEpoch()) continue;
+    if (forced && kind != at.flightForced) {
+      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightOvertaken);
+      continue;
+    }
+    if (load<u32>(flight, at.flightOwner) == ownerId) {
+      isOwn = true;
+      continue;
+    }
+    const answer = follow(number, hash);
+    if (answer != at.answerFull) return answer;
+  }
+  if (isOwn) return at.answerTwice;
+  return claimFlight(hash, forced ? at.flightForced : at.flightLoad, lease);
+}
+
+/** Notes that this thread waits for a flight that was active; answerFull if it ended meanwhile. */
+function follow(number: u32, hash: u64): i32 {
+  const flight = flightAt(number);
+  const life = atomic.load<u32>(flight, at.flightLife);
+  const bit = (<u64>1) << (ownerId - 1);
+  if (atomic.or<u64>(flight, bit, at.flightWaiting) & bit) return at.answerTwice;
+  // Its owner sets it done and then looks for who waits: either that sees the bit, or this sees that it is not active.
+  const isSame = atomic.load<u64>(flight, at.flightHash) == hash && atomic.load<u32>(flight, at.flightLife) == life;
+  if (isSame && atomic.load<u32>(flight) == at.flightActive) return at.answerFollow - <i32>number;
+  leaveFlight(number);
+  return at.answerFull;
+}
+
+/** Says to all who look at the flight that they should look again. */
+function wake(flight: usize): void {
+  atomic.add<u32>(flight, 1, at.flightTurn);
+  atomic.notify(flight + at.flightTurn, -1);
+}
+
+/** Frees the place of a flight that is done and for which nobody waits. */
+function freeIfLeft(flight: usize): void {
+  if (atomic.load<u64>(flight, at.flightWaiting) != 0) return;
+  if (atomic.cmpxchg<u32>(flight, at.flightDone, at.flightFree) == at.flightDone) {
+    atomic.sub<u32>(at.controlFlightCount, 1);
+  }
+}
+
+/** Ends a flight that this thread owns, and tells who waits what came of it. */
+export function endFlight(number: u32, outcome: u32, argument: f64): void {
+  const flight = flightAt(number);
+  store<u32>(flight, outcome, at.flightOutcome);
+  store<f64>(flight, argument, at.flightArgument);
   // Nobody's before it is free: whoever claims it next must not be taken for this thread until its own name stands there.
-  store<u32>(flightAt(number), 0, at.flightOwner);
-  atomic.store<u32>(flightAt(number), at.flightFree);
-  atomic.sub<u32>(at.controlFlightCount, 1);
+  store<u32>(flight, 0, at.flightOwner);
+  atomic.store<u32>(flight, at.flightDone);
+  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
+  freeIfLeft(flight);
 }
 
-/** 1 if a write, delete or clear of the key came after the flight began. */
+/** This thread waits no longer for a flight; 1 if nobody does any more. */
+export function leaveFlight(number: u32): u32 {
+  return forget(flightAt(number), ownerId) ? 1 : 0;
+}
+
+/** Takes a thread out of those that wait; true if it was the last. */
+function forget(flight: usize, owner: u32): bool {
+  const bit = (<u64>1) << (owner - 1);
+  if (atomic.and<u64>(flight, ~bit, at.flightWaiting) != bit) return false;
+  // Its owner may be loading for those who waited only.
+  wake(flight);
+  freeIfLeft(flight);
+  return true;
+}
+
+/** Puts off the end of the lease of a flight that this thread owns. */
+export function renewFlight(number: u32, lease: f64): void {
+  atomic.store<u64>(flightAt(number), reinterpret<u64>(lease), at.flightLease);
+}
+
+/** Called by who waits: 1 if the lease is over by `now` and this call ended it. Then the flight publishes nothing. */
+export function expireFlight(number: u32, now: f64): u32 {
+  const flight = flightAt(number);
+  if (now < reinterpret<f64>(atomic.load<u64>(flight, at.flightLease))) return 0;
+  // Twice, as a write may mark it overtaken in between.
+  for (let state: u32 = at.flightActive; state <= <u32>at.flightOvertaken; state++) {
+    if (atomic.cmpxchg<u32>(flight, state, at.flightExpired) != state) continue;
+    count(counterFlightsExpired, 1);
+    wake(flight);
+    return 1;
+  }
+  return 0;
+}
+
+/** 1 if a write, delete or clear of the key came after the flight began, or its lease is over. */
 export function isOvertaken(number: u32): bool {
   const flight = flightAt(number);
   if (atomic.load<u32>(flight) != at.flightActive) return true;
@@ -54,11 +169,12 @@ export function invalidateFlights(hash: u64): void {
   }
 }
 
-/** Ends the flights of a thread that is gone; their fills never came. */
+/** Ends the flights of a thread that is gone, whose fills never came, and its waits. */
 export function endFlightsOf(thread: u32): void {
   for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
     const flight = flightAt(number);
+    forget(flight, thread + 1);
     if (atomic.load<u32>(flight) == at.flightFree || load<u32>(flight, at.flightOwner) != thread + 1) continue;
-    endFlight(number);
+    endFlight(number, at.flightLost, 0);
   }
 }

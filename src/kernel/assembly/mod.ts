@@ -5,7 +5,15 @@ import { clearEpoch, count } from "./geometry";
 
 export { attach } from "./geometry";
 export { evictUnlocked, find, findNear, hashKey, publish, remove, touch, validate } from "./entries";
-export { beginFlight, endFlight, endFlightsOf } from "./flights";
+export {
+  beginFlight,
+  endFlight,
+  endFlightsOf,
+  enterFlight,
+  expireFlight,
+  leaveFlight,
+  renewFlight,
+} from "./flights";
 export {
   claimSegment,
   freeSegment,

@@ -1,0 +1,178 @@
+// The flights that threads join: who leads, who waits, and what is left when one of them ends, leaves or dies.
+
+import { describe, expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { openMemory, type Thread } from "./opened-kernel.js";
+
+const lease = 1000;
+
+function enter(thread: Thread, key: string, { forced = 0, until = lease } = {}): number {
+  thread.verbs.hashKey(...thread.key(key));
+  return thread.verbs.enterFlight(forced, until);
+}
+
+function follow(flight: number): number {
+  return at.answerFollow - flight;
+}
+
+function wordOf(flight: number, word: number): number {
+  return (at.flightTable + flight * at.flightSize + word) / 4;
+}
+
+function read(thread: Thread, flight: number, word: number): number {
+  return Atomics.load(thread.kernel.views.i32, wordOf(flight, word));
+}
+
+/** A leader, and two threads that wait for it. */
+function openThree(): { leader: Thread; one: Thread; two: Thread; flight: number } {
+  const memory = openMemory();
+  const [leader, one, two] = [memory.thread(), memory.thread(), memory.thread()];
+  const flight = enter(leader, "a");
+  expect(enter(one, "a")).toBe(follow(flight));
+  expect(enter(two, "a")).toBe(follow(flight));
+  return { leader, one, two, flight };
+}
+
+describe("a load that threads join", () => {
+  test("has one leader, and a place until the last who waits has left", () => {
+    const { leader, one, two, flight } = openThree();
+    expect(enter(one, "b")).toBeGreaterThanOrEqual(0);
+    expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
+    leader.verbs.endFlight(flight, at.flightNothing, 42);
+    for (const thread of [one, two]) {
+      expect(read(thread, flight, at.flightState)).toBe(at.flightDone);
+      expect(read(thread, flight, at.flightOutcome)).toBe(at.flightNothing);
+      expect(thread.kernel.views.f64[wordOf(flight, at.flightArgument) / 2]).toBe(42);
+    }
+    expect(one.verbs.leaveFlight(flight)).toBe(0);
+    // Done, but not free: a new flight of the key stands elsewhere.
+    const next = enter(leader, "a");
+    expect(next).toBeGreaterThanOrEqual(0);
+    expect(next).not.toBe(flight);
+    expect(two.verbs.leaveFlight(flight)).toBe(1);
+    expect(read(two, flight, at.flightState)).toBe(at.flightFree);
+    leader.verbs.endFlight(next, at.flightAgain, 0);
+    expect(leader.control(at.controlFlightCount)).toBe(1); // that of "b"
+  });
+
+  test("wakes who waits when it ends, and its leader when the last has left", async () => {
+    const { leader, one, two, flight } = openThree();
+    type WaitAsync = (
+      words: Int32Array,
+      index: number,
+      value: number,
+    ) => { value: Promise<string> };
+    const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
+    const wait = (thread: Thread): Promise<string> => {
+      const turn = read(thread, flight, at.flightTurn);
+      return waitAsync(thread.kernel.views.i32, wordOf(flight, at.flightTurn), turn).value;
+    };
+    const unfollowed = wait(leader);
+    one.verbs.leaveFlight(flight);
+    two.verbs.leaveFlight(flight);
+    expect(await unfollowed).toBe("ok");
+    expect(enter(one, "a")).toBe(follow(flight));
+    const ended = wait(one);
+    leader.verbs.endFlight(flight, at.flightStored, 0);
+    expect(await ended).toBe("ok");
+  });
+
+  test.each<[string, (thread: Thread) => unknown]>([
+    ["a set", (thread) => thread.put("a", "newer")],
+    ["a delete", (thread) => thread.remove("a")],
+    ["a clear", (thread) => thread.verbs.clear()],
+  ])("that %s overtook is joined by nobody", (_name, write) => {
+    const { leader, one, two, flight } = openThree();
+    one.verbs.leaveFlight(flight);
+    write(two);
+    const next = enter(one, "a");
+    expect(next).toBeGreaterThanOrEqual(0);
+    expect(leader.put("a", "older", { flight })).toBe(at.answerOvertaken);
+    expect(one.put("a", "loaded after", { flight: next })).toBe(at.answerDone);
+  });
+
+  test("is taken over by one thread when its lease is over, and publishes nothing then", () => {
+    const { leader, one, two, flight } = openThree();
+    expect(one.verbs.expireFlight(flight, lease - 1)).toBe(0);
+    leader.verbs.renewFlight(flight, 2 * lease);
+    expect(one.verbs.expireFlight(flight, lease)).toBe(0);
+    expect(one.verbs.expireFlight(flight, 2 * lease)).toBe(1);
+    expect(two.verbs.expireFlight(flight, 2 * lease)).toBe(0);
+    one.verbs.leaveFlight(flight);
+    two.verbs.leaveFlight(flight);
+    const next = enter(two, "a");
+    expect(next).toBeGreaterThanOrEqual(0);
+    expect(enter(one, "a")).toBe(follow(next));
+    expect(leader.put("a", "late", { flight })).toBe(at.answerOvertaken);
+    expect(two.put("a", "taken over", { flight: next })).toBe(at.answerDone);
+    // Its place is its leader's until that has ended it.
+    expect(read(one, flight, at.flightState)).toBe(at.flightExpired);
+    leader.verbs.endFlight(flight, at.flightAgain, 0);
+    expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+  });
+
+  test("of a dead thread is lost, and one who waits takes it over", () => {
+    const { leader, one, two, flight } = openThree();
+    one.verbs.endFlightsOf(leader.kernel.thread);
+    expect(read(one, flight, at.flightState)).toBe(at.flightDone);
+    expect(read(one, flight, at.flightOutcome)).toBe(at.flightLost);
+    one.verbs.leaveFlight(flight);
+    two.verbs.leaveFlight(flight);
+    const next = enter(one, "a");
+    expect(next).toBeGreaterThanOrEqual(0);
+    expect(enter(two, "a")).toBe(follow(next));
+    expect(one.control(at.controlFlightCount)).toBe(1);
+  });
+
+  test("is not held by a dead thread that waited", () => {
+    const { leader, one, two, flight } = openThree();
+    one.verbs.leaveFlight(flight);
+    leader.verbs.endFlight(flight, at.flightStored, 0);
+    expect(leader.control(at.controlFlightCount)).toBe(1);
+    leader.verbs.endFlightsOf(two.kernel.thread);
+    expect(leader.control(at.controlFlightCount)).toBe(0);
+    expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+  });
+
+  test("is not waited for twice by one thread, nor by its own", () => {
+    const { leader, one } = openThree();
+    expect(enter(one, "a")).toBe(at.answerTwice);
+    expect(enter(leader, "a")).toBe(at.answerTwice);
+  });
+
+  test("that is forced takes the place of an ordinary one, and all join it", () => {
+    const { leader, one, two, flight } = openThree();
+    two.verbs.leaveFlight(flight);
+    const forced = enter(two, "a", { forced: 1 });
+    expect(forced).toBeGreaterThanOrEqual(0);
+    expect(leader.put("a", "ordinary", { flight })).toBe(at.answerOvertaken);
+    leader.verbs.endFlight(flight, at.flightAgain, 0);
+    one.verbs.leaveFlight(flight);
+    expect(enter(one, "a")).toBe(follow(forced));
+    expect(enter(leader, "a", { forced: 1 })).toBe(follow(forced));
+    expect(two.put("a", "forced", { flight: forced })).toBe(at.answerDone);
+  });
+
+  test("has no place when those of its hash are taken, nor without the key's lock", () => {
+    const memory = openMemory();
+    const [thread, other] = [memory.thread(), memory.thread()];
+    thread.verbs.hashKey(...thread.key("a"));
+    const { i32 } = thread.kernel.views;
+    const block = thread.kernel.block / 4;
+    const high = thread.kernel.views.u32[block + at.resultHashHigh / 4] as number;
+    const { bucketCount, bucketBase } = memory.geometry;
+    const home = Math.floor((high * bucketCount) / 2 ** 32);
+    const lock = (bucketBase + home * at.bucketSize + at.bucketLock) / 4;
+    Atomics.store(i32, lock, 99);
+    expect(enter(thread, "a")).toBe(at.answerBusy);
+    Atomics.store(i32, lock, 0);
+    for (let taken = 0; taken < at.flightProbeMax; taken++) {
+      // Fills are not joined.
+      thread.verbs.hashKey(...thread.key("a"));
+      expect(thread.verbs.beginFlight()).toBeGreaterThanOrEqual(0);
+    }
+    expect(enter(other, "a")).toBe(at.answerFull);
+    expect(Atomics.load(i32, lock)).toBe(0);
+  });
+});
