@@ -161,7 +161,7 @@ export class Cache<V = unknown> {
   }
 
   /** The value of a key from the cache, or from `loader`, whose value fills the cache; see ReadThrough.fetch for what
-   *  happens to errors, time limits and stale values. One loader runs per key at a time in a thread. */
+   *  happens to errors, time limits and stale values. One loader runs per key at a time, over all threads. */
   fetch(
     key: Key,
     loader: (context: LoadContext<V>) => V | PromiseLike<V>,

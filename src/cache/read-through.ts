@@ -1,5 +1,5 @@
-// `fetch` within one thread: one load of a key at a time, for all who ask. Called by the facade, which is the store
-// behind it. Invariant: what was checked before an await is checked again after it, so no caller is given a value that
+// `fetch` as one thread has it: one flight of a key at a time for all who ask here, which LoadCourse brings to its end, by
+// a loader or by another thread's. Called by the facade, which is the store behind it. Invariant: what was checked before an await is checked again after it, so no caller is given a value that
 // was written over, deleted or too stale by the time it is given.
 
 import { isUtf8 } from "node:buffer";
@@ -46,21 +46,26 @@ export class ReadThrough<V> {
    * The value of `key`: from the cache if it is fresh there, else from `loader`, which then fills the cache. Resolves
    * to what a later hit returns, or to `undefined` if the loader gives that.
    *
-   * - One loader runs for a key at a time. Fetches that come meanwhile wait for it, and its options are those of the
-   *   fetch that began it. A loader must not wait for a fetch of its own key.
+   * - One loader runs for a key at a time, over all threads. Fetches that come meanwhile wait for it, and its options are
+   *   those of the fetch that began it. A loader must not wait for a fetch of its own key, in this thread or another.
+   * - Those who wait in other threads get the entry that was stored, decoded there; an error as a copy with its name,
+   *   message, stack, code and cause (texts of more than 16 KiB are cut). If the value could not be stored, each thread
+   *   runs its own loader. If the thread that loads dies, or its event loop stands still for longer than its lease, one
+   *   of those that wait runs its loader instead, and what the late one brings goes to its own thread's callers only.
    * - An expired value within its staleFor is returned at once while the loader runs in the background; with
    *   `timeout.soft`, only once the loader has taken that long. A background load that fails is counted, not thrown.
    * - A loader's error is rethrown, as it is, to all who wait, unless the cache has a value or a stale one by then.
    * - `timeout.hard` aborts the loader's signal; all who wait get ERR_LOADER_TIMEOUT, or the value or stale value there
    *   is. For a fetch that joined, its own `timeout.hard` ends only its own wait. What a loader brings later is ignored.
-   * - `signal` ends this caller's wait with the signal's reason. When nobody waits any more the loader is aborted,
-   *   unless a stale value was returned on its account.
+   * - `signal` ends this caller's wait with the signal's reason. When nobody waits any more, in any thread, the loader is
+   *   aborted, unless a stale value was returned on its account.
    * - `forceRefresh` looks for no value and is never given an older or stale one: it joins a forced load of the key or
    *   begins one, which takes the place of an ordinary load under way; that one is no longer stored.
-   * - `negativeTtl`: a loader's `undefined` is remembered for so long in this thread, and returned to any fetch of the
-   *   key that finds no fresh value. Setting or deleting the key in this thread forgets it; a value that another
+   * - `negativeTtl`: a loader's `undefined` is remembered for so long in the threads that waited for it, and returned to
+   *   any fetch of the key there that finds no fresh value. Setting or deleting the key in this thread forgets it; a value that another
    *   thread sets is found first. Without it `undefined` is not remembered; it never removes a value that is there.
-   * - A key that is set, deleted or cleared while it loads is not overwritten: those who waited get what was loaded.
+   * - A key that is set, deleted or cleared while it loads is not overwritten: those who waited in this thread get what
+   *   was loaded, those in other threads the newer value, or what is loaded anew.
    *
    * @throws TypeError if `loader` is not a function or gives a value that cannot be stored (to all who wait).
    */

@@ -236,6 +236,7 @@ export class SharedFlights {
       staleUntilMs: expiresMs,
       tags: noTags,
       flight: -1,
+      forDisk: false,
     });
     return outcome === "stored" ? id : 0;
   }
