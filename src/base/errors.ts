@@ -25,6 +25,8 @@ export type ErrorCode =
   | "ERR_LOADER_TIMEOUT"
   /** A handle is not one, or is of another version. */
   | "ERR_HANDLE"
+  /** A trace to simulate cannot be read. */
+  | "ERR_TRACE"
   /** The WebAssembly kernel is missing or does not fit this build. */
   | "ERR_KERNEL";
 

@@ -29,10 +29,14 @@ const decay = 0.8;
 const marginShare = 0.004;
 const marginNoise = 0.5;
 
+/** What one request counts in the running mean of sizes. */
+const meanSizeShare = 1 / 1024;
+
 class Arm {
   readonly setting: Setting;
   readonly log: SegmentedLog;
-  /** Misses of the running window, and of all, older ones counting less. */
+  /** Misses of the running window, and of all, older ones counting less. A miss of an entry of the mean size counts 1,
+   *  others half for the miss and half for their bytes, so that both hit ratios are served. */
   misses = 0;
   score = 0;
 
@@ -60,6 +64,7 @@ export class Tuner {
   readonly #window: number;
   #current = 0;
   #untilEnd: number;
+  #meanSize = 0;
   #dropped = 0;
   #switches = 0;
 
@@ -107,9 +112,11 @@ export class Tuner {
         return false;
       }
     }
+    this.#meanSize += (size - this.#meanSize) * (this.#meanSize === 0 ? 1 : meanSizeShare);
+    const cost = (1 + size / this.#meanSize) / 2;
     for (const arm of this.#arms) {
       if (arm.log.hit(key)) continue;
-      arm.misses += 1;
+      arm.misses += cost;
       arm.log.insert(key, size);
     }
     this.#untilEnd -= 1;

@@ -1,0 +1,89 @@
+// The command line of `undercroft simulate`, read and checked. Called by the command.
+import { parseArgs } from "node:util";
+
+import { type Simulated, simulatedNames } from "../simulation/mod.js";
+
+export interface SimulateOptions {
+  readonly traces: readonly string[];
+  readonly policies: readonly Simulated[];
+  /** Fractions of the different objects, or of their bytes; ascending. */
+  readonly sizes: readonly number[];
+  readonly unit: boolean;
+  readonly json: boolean;
+  /** The file for the plot. */
+  readonly svg: string | undefined;
+  /** The hit ratio to find a configuration for. */
+  readonly target: number | undefined;
+  readonly help: boolean;
+}
+
+const defaultSizes: readonly number[] = [0.001, 0.01, 0.05, 0.1, 0.2];
+
+/** Throws `RangeError` or `TypeError` that names the option, its value and what is allowed. */
+export function simulateOptions(words: readonly string[]): SimulateOptions {
+  const { values, positionals } = parseArgs({
+    args: [...words],
+    allowPositionals: true,
+    options: {
+      policies: { type: "string" },
+      sizes: { type: "string" },
+      unit: { type: "boolean" },
+      json: { type: "boolean" },
+      svg: { type: "string" },
+      target: { type: "string" },
+      help: { type: "boolean" },
+    },
+  });
+  const help = values.help === true;
+  if (positionals.length === 0 && !help) {
+    throw new RangeError("Cannot simulate: no trace was named; name at least one file");
+  }
+  return {
+    traces: positionals,
+    policies: policiesOf(values.policies),
+    sizes: sizesOf(values.sizes),
+    unit: values.unit === true,
+    json: values.json === true,
+    svg: values.svg,
+    target: targetOf(values.target),
+    help,
+  };
+}
+
+function policiesOf(text: string | undefined): readonly Simulated[] {
+  if (text === undefined) return simulatedNames;
+  const names = text.split(",").map((name) => name.trim());
+  return [...new Set(names)].map((name) => {
+    const found = simulatedNames.find((known) => known === name);
+    if (found === undefined) {
+      const allowed = simulatedNames.join(", ");
+      throw new RangeError(`Cannot simulate: --policies has "${name}"; allowed are ${allowed}`);
+    }
+    return found;
+  });
+}
+
+function sizesOf(text: string | undefined): readonly number[] {
+  if (text === undefined) return defaultSizes;
+  const sizes = text.split(",").map((word) => {
+    const size = Number(word);
+    if (word.trim() === "" || !(size > 0 && size <= 1)) {
+      throw new RangeError(
+        `Cannot simulate: --sizes has "${word}"; allowed are fractions above 0 and up to 1`,
+      );
+    }
+    return size;
+  });
+  return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
+function targetOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const target = Number(text);
+  if (text.trim() === "" || !(target > 0 && target < 1)) {
+    throw new RangeError(
+      `Cannot simulate: --target is "${text}"; allowed is a hit ratio between 0 and 1`,
+    );
+  }
+  return target;
+}

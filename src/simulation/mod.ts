@@ -1,0 +1,6 @@
+export { Belady } from "./belady.js";
+export { plotCurves } from "./curve-plot.js";
+export { capacityOf, type Outcome, replay, type Simulated, simulatedNames } from "./replay.js";
+export { sizeWords, suggest, type Suggestion } from "./suggestion.js";
+export { readTrace, traceName } from "./trace-reader.js";
+export { footprintOf, type Trace, TraceBuilder, withoutSizes } from "./trace.js";

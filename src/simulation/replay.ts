@@ -1,0 +1,135 @@
+// Replays a trace through one policy at one size, from a cold cache: every request is a look-up, and what was missed is
+// written. Called by the command and by whoever measures policies.
+import {
+  type LogPolicy,
+  type PolicyName,
+  policyNames,
+  policyOf,
+  SegmentedLog,
+  Tuner,
+} from "../policy/mod.js";
+import { Belady } from "./belady.js";
+import { ExactLru } from "./exact-lru.js";
+import { footprintOf, type Trace } from "./trace.js";
+
+/** What can be simulated: the cache's own policies, an exact LRU, and Belady's bound. */
+export type Simulated = PolicyName | "lru-exact" | "belady";
+
+export const simulatedNames: readonly Simulated[] = [...policyNames, "lru-exact", "belady"];
+
+export interface Outcome {
+  readonly trace: string;
+  readonly policy: Simulated;
+  /** Fraction of the different objects, or of their bytes. */
+  readonly size: number;
+  /** The cache's bytes, or objects where sizes are not counted. */
+  readonly capacity: number;
+  readonly requests: number;
+  readonly misses: number;
+  readonly missRatio: number;
+  readonly byteMissRatio: number;
+}
+
+interface Store {
+  hit(key: number): boolean;
+  insert(key: number, size: number): boolean;
+  drop(key: number): void;
+}
+
+/** Bytes (or objects) of a cache of this share of the trace; at least 1. */
+export function capacityOf(trace: Trace, size: number): number {
+  return Math.max(1, Math.floor(footprintOf(trace) * size));
+}
+
+/** Replays `trace` with `policy` in a cache of `size` times its different objects (or their bytes). */
+export function replay(trace: Trace, policy: Simulated, size: number): Outcome {
+  const capacity = capacityOf(trace, size);
+  const { misses, missedBytes, bytes } = count(trace, policy, capacity);
+  const { name, requests } = trace;
+  const missRatio = misses / requests;
+  const byteMissRatio = missedBytes / bytes;
+  return { trace: name, policy, size, capacity, requests, misses, missRatio, byteMissRatio };
+}
+
+interface Counts {
+  misses: number;
+  missedBytes: number;
+  bytes: number;
+}
+
+function count(trace: Trace, policy: Simulated, capacity: number): Counts {
+  if (policy === "belady") return run(trace, new Belady(capacity, trace), undefined);
+  if (policy === "lru-exact") return run(trace, new ExactLru(capacity, trace.keys), undefined);
+  // As many entries as objects of the mean size would be: the engine knows its entries, this is as near as it gets.
+  const entries = Math.ceil((capacity * trace.keys) / footprintOf(trace));
+  const hashes = hashesOf(trace.keys, 0x9e3779b1);
+  const live = policyOf(policy, capacity, entries);
+  const log = new SegmentedLog(live, { capacity, keys: trace.keys, hashes });
+  const tuning = policy === "auto" ? new Tuning(live, hashes, capacity, entries) : undefined;
+  return run(trace, log, tuning);
+}
+
+function run(trace: Trace, store: Store, tuning: Tuning | undefined): Counts {
+  const { requests, key, size, time, expires } = trace;
+  const deadline = expires === null ? null : new Float64Array(trace.keys);
+  const counts = { misses: 0, missedBytes: 0, bytes: 0 };
+  for (let index = 0; index < requests; index++) {
+    const number = key[index] as number;
+    const bytes = size === null ? 1 : (size[index] as number);
+    counts.bytes += bytes;
+    tuning?.observe(number, bytes);
+    if (store.hit(number)) {
+      if (
+        deadline === null ||
+        (deadline[number] as number) > ((time as Float64Array)[index] as number)
+      ) {
+        continue;
+      }
+      store.drop(number);
+    }
+    counts.misses += 1;
+    counts.missedBytes += bytes;
+    store.insert(number, bytes);
+    if (deadline !== null) deadline[number] = (expires as Float64Array)[index] as number;
+  }
+  return counts;
+}
+
+/** The tuner beside a live cache, as the janitor runs it. */
+class Tuning {
+  readonly #live: LogPolicy;
+  readonly #tuner: Tuner;
+  readonly #hashes: Uint32Array;
+  /** Is each key of the sample? */
+  readonly #sampled: Uint8Array;
+
+  constructor(live: LogPolicy, hashes: Uint32Array, capacity: number, entries: number) {
+    this.#live = live;
+    this.#hashes = hashes;
+    this.#tuner = new Tuner({ capacity, entries });
+    const mask = this.#tuner.sampleMask;
+    this.#sampled = Uint8Array.from(hashesOf(hashes.length, 0x85ebca6b), (low) =>
+      (low & mask) === 0 ? 1 : 0,
+    );
+  }
+
+  observe(key: number, size: number): void {
+    if (this.#sampled[key] === 0) return;
+    const changed = this.#tuner.observe(this.#hashes[key] as number, size);
+    if (changed) this.#live.adopt(this.#tuner.setting);
+  }
+}
+
+/** 32 bits of hash for each key; the same for the same seed. */
+function hashesOf(keys: number, seed: number): Uint32Array {
+  const hashes = new Uint32Array(keys);
+  for (let key = 0; key < keys; key++) {
+    let hash = Math.imul(key + 1, seed);
+    hash ^= hash >>> 16;
+    hash = Math.imul(hash, 0x85ebca6b);
+    hash ^= hash >>> 13;
+    hash = Math.imul(hash, 0xc2b2ae35);
+    hashes[key] = hash ^ (hash >>> 16);
+  }
+  return hashes;
+}

@@ -1,0 +1,62 @@
+// Reads a trace file of either form, packed or not, without holding more of the file than a chunk. Called by the command.
+import { createReadStream } from "node:fs";
+import { basename } from "node:path";
+import { createGunzip } from "node:zlib";
+
+import { BinaryTrace } from "./binary-trace.js";
+import { CsvTrace } from "./csv-trace.js";
+import { traceError } from "./trace-error.js";
+import type { Trace } from "./trace.js";
+
+/** Bytes of the beginning by which text is told from records. */
+const sniffBytes = 4096;
+
+/** Reads `path`: CSV if its name or its beginning says so, else records of 16 bytes; unpacks it if it is gzip. Throws
+ *  `ERR_TRACE` with the place for a file that cannot be read or is malformed. */
+export async function readTrace(path: string): Promise<Trace> {
+  let reader: CsvTrace | BinaryTrace | undefined;
+  try {
+    for await (const chunk of bytesOf(path)) {
+      reader ??= isText(path, chunk) ? new CsvTrace(path) : new BinaryTrace(path);
+      reader.write(chunk);
+    }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ERR_TRACE") throw error;
+    throw traceError(path, "", error instanceof Error ? error.message : String(error));
+  }
+  reader?.end();
+  if (reader === undefined || reader.builder.count === 0) {
+    throw traceError(path, "", "it has no requests");
+  }
+  return reader.builder.build(traceName(path));
+}
+
+/** A file's name without its endings: "web.csv.gz" is "web". */
+export function traceName(path: string): string {
+  return basename(path)
+    .replace(/\.gz$/i, "")
+    .replace(/\.(?:csv|txt|bin|trace)$/i, "");
+}
+
+async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {
+  const file = createReadStream(path, { highWaterMark: 1 << 18 });
+  if (!path.toLowerCase().endsWith(".gz")) {
+    yield* file as AsyncIterable<Uint8Array>;
+    return;
+  }
+  const unpacked = createGunzip({ chunkSize: 1 << 18 });
+  file.on("error", (error) => unpacked.destroy(error));
+  try {
+    yield* file.pipe(unpacked) as AsyncIterable<Uint8Array>;
+  } finally {
+    file.destroy();
+  }
+}
+
+function isText(path: string, start: Uint8Array): boolean {
+  const name = path.toLowerCase().replace(/\.gz$/, "");
+  if (/\.(?:csv|txt)$/.test(name)) return true;
+  if (name.endsWith(".bin")) return false;
+  return !start.subarray(0, sniffBytes).some((byte) => byte < 9 || (byte > 13 && byte < 32));
+}

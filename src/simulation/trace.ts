@@ -1,0 +1,109 @@
+// A trace in memory: what was asked for, in order, in typed arrays. The readers build it, the runs replay it.
+// Invariant: keys are numbered from 0 in the order in which they first appear.
+
+/** Requests that fit in a trace: what the typed arrays of one can index. */
+export const traceRequestsMax = 2 ** 31 - 1;
+
+export interface Trace {
+  readonly name: string;
+  readonly requests: number;
+  /** How many different keys. */
+  readonly keys: number;
+  /** The key of each request. */
+  readonly key: Int32Array;
+  /** The bytes of each request's object, at least 1; `null` = all are 1. */
+  readonly size: Uint32Array | null;
+  /** When the object of each request would expire if it were written then, and when the request came, in seconds;
+   *  `null` where the trace has no times or no time to live. */
+  readonly expires: Float64Array | null;
+  readonly time: Float64Array | null;
+}
+
+/** Collects requests. Arrays grow by doubling. */
+export class TraceBuilder {
+  #count = 0;
+  #keys = 0;
+  #key = new Int32Array(1 << 16);
+  #size = new Uint32Array(1 << 16);
+  #ttl = new Float64Array(0);
+  #time = new Float64Array(0);
+  #sized = false;
+  #timed = false;
+  #mortal = false;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Adds a request. A new key is the number after the highest so far; `ttl` 0 is no expiry; `time` NaN is unknown. */
+  add(key: number, size: number, ttl: number, time: number): void {
+    if (this.#count === this.#key.length) this.#grow();
+    this.#key[this.#count] = key;
+    this.#size[this.#count] = size;
+    if (key === this.#keys) this.#keys += 1;
+    if (size !== 1) this.#sized = true;
+    if (ttl !== 0 || this.#mortal) this.#noteTtl(ttl);
+    if (!Number.isNaN(time) || this.#timed) this.#noteTime(time);
+    this.#count += 1;
+  }
+
+  build(name: string): Trace {
+    const count = this.#count;
+    const hasExpiry = this.#mortal && this.#timed;
+    const time = hasExpiry ? this.#time.slice(0, count) : null;
+    return {
+      name,
+      requests: count,
+      keys: this.#keys,
+      key: this.#key.slice(0, count),
+      size: this.#sized ? this.#size.slice(0, count) : null,
+      expires:
+        time === null
+          ? null
+          : time.map((at, index) => at + ((this.#ttl[index] as number) || Infinity)),
+      time,
+    };
+  }
+
+  #noteTtl(ttl: number): void {
+    if (!this.#mortal) this.#ttl = new Float64Array(this.#key.length);
+    this.#mortal = true;
+    this.#ttl[this.#count] = ttl;
+  }
+
+  #noteTime(time: number): void {
+    if (!this.#timed) this.#time = new Float64Array(this.#key.length);
+    this.#timed = true;
+    this.#time[this.#count] = time;
+  }
+
+  #grow(): void {
+    const length = this.#key.length * 2;
+    this.#key = wider(this.#key, new Int32Array(length));
+    this.#size = wider(this.#size, new Uint32Array(length));
+    if (this.#mortal) this.#ttl = wider(this.#ttl, new Float64Array(length));
+    if (this.#timed) this.#time = wider(this.#time, new Float64Array(length));
+  }
+}
+
+function wider<T extends Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
+}
+
+/** The trace with every object of size 1. */
+export function withoutSizes(trace: Trace): Trace {
+  return { ...trace, size: null };
+}
+
+/** Bytes of all different objects together, each as large as when it first appears. */
+export function footprintOf(trace: Trace): number {
+  if (trace.size === null) return trace.keys;
+  let [seen, bytes] = [0, 0];
+  for (let index = 0; index < trace.requests && seen < trace.keys; index++) {
+    if (trace.key[index] !== seen) continue;
+    seen += 1;
+    bytes += trace.size[index] as number;
+  }
+  return bytes;
+}

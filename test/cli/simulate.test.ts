@@ -1,0 +1,137 @@
+// The command as a user runs it: what it prints where, and how it ends.
+
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { afterAll, expect, test } from "vitest";
+
+import type { Outcome } from "../../dist/src/simulation/mod.js";
+import { zipf } from "../policy/generated.js";
+
+const program = fileURLToPath(new URL("../../dist/src/cli/main.js", import.meta.url));
+const directory = mkdtempSync(join(tmpdir(), "undercroft-cli-"));
+afterAll(() => {
+  rmSync(directory, { recursive: true });
+});
+
+const web = join(directory, "web.csv");
+writeFileSync(
+  web,
+  `key,size\n${[...zipf(500, 5000, 0.9, 1)].map((key) => `k${key},${100 + (key % 7)}`).join("\n")}\n`,
+);
+
+interface Ending {
+  readonly status: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+function undercroft(...words: string[]): Promise<Ending> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [program, ...words], (error, out, err) => {
+      resolve({ status: typeof error?.code === "number" ? error.code : 0, out, err });
+    });
+  });
+}
+
+test("--json prints an array of outcomes and nothing else", async () => {
+  const { status, out } = await undercroft(
+    "simulate",
+    web,
+    "--json",
+    "--sizes",
+    "0.2,0.05",
+    "--policies",
+    "auto,lru",
+  );
+  expect(status).toBe(0);
+  const outcomes = JSON.parse(out) as Outcome[];
+  expect(outcomes.map(({ trace, policy, size }) => [trace, policy, size])).toEqual([
+    ["web", "auto", 0.05],
+    ["web", "lru", 0.05],
+    ["web", "auto", 0.2],
+    ["web", "lru", 0.2],
+  ]);
+  for (const outcome of outcomes) {
+    expect(Object.keys(outcome)).toEqual([
+      "trace",
+      "policy",
+      "size",
+      "capacity",
+      "requests",
+      "misses",
+      "missRatio",
+      "byteMissRatio",
+    ]);
+    expect(outcome.missRatio).toBe(outcome.misses / outcome.requests);
+  }
+});
+
+test("a table of every policy, with bytes, a suggestion and a plot", async () => {
+  const svg = join(directory, "curves.svg");
+  const { status, out } = await undercroft("simulate", web, "--target", "0.5", "--svg", svg);
+  expect(status).toBe(0);
+  for (const word of ["auto", "s3-fifo", "lfu", "lru", "sieve", "fifo", "lru-exact", "belady"]) {
+    expect(out).toContain(word);
+  }
+  expect(out).toContain("bytes missed per byte asked for");
+  expect(out).toContain('Suggested: eviction: "');
+  expect(readFileSync(svg, "utf8")).toContain("<polyline");
+});
+
+test("--unit counts objects", async () => {
+  const { out } = await undercroft(
+    "simulate",
+    web,
+    "--unit",
+    "--json",
+    "--sizes",
+    "0.1",
+    "--policies",
+    "lru",
+  );
+  const [outcome] = JSON.parse(out) as Outcome[];
+  expect(outcome?.capacity).toBeLessThanOrEqual(50);
+  expect(outcome?.byteMissRatio).toBe(outcome?.missRatio);
+});
+
+test("a target that no size reaches is said to be out of reach", async () => {
+  const { out } = await undercroft("simulate", web, "--target", "0.999", "--sizes", "0.01");
+  expect(out).toContain("No simulated size reaches a hit ratio of 0.999");
+});
+
+test.each([
+  [["simulate"], "no trace was named"],
+  [["simulate", web, "--sizes", "0"], '--sizes has "0"; allowed are fractions'],
+  [["simulate", web, "--sizes", "0.1,"], '--sizes has ""; allowed are fractions'],
+  [["simulate", web, "--policies", "lru,arc"], '--policies has "arc"; allowed are auto'],
+  [["simulate", web, "--target", "90"], '--target is "90"; allowed is a hit ratio'],
+  [["simulate", web, "--frob"], "Unknown option '--frob'"],
+  [
+    ["simulate", web, "--sizes", "0.1", "--svg", join(directory, "no", "x.svg")],
+    "Cannot write --svg",
+  ],
+  [["frobnicate"], 'Cannot run "frobnicate": there is no such command'],
+])("%j is a mistake of the caller: status 2", async (words, why) => {
+  const { status, err } = await undercroft(...words);
+  expect(err).toContain(why);
+  expect(status).toBe(2);
+});
+
+test("a trace that cannot be read ends with status 1 and the place", async () => {
+  const bad = join(directory, "bad.csv");
+  writeFileSync(bad, "key,size\na,1\nb,x\n");
+  const { status, out, err } = await undercroft("simulate", bad, "--json");
+  expect(status).toBe(1);
+  expect(out).toBe("");
+  expect(err).toContain('bad.csv: line 3: size is "x"');
+});
+
+test("help is printed, and asked for by none", async () => {
+  expect((await undercroft("simulate", "--help")).out).toContain("--policies");
+  expect((await undercroft("--help")).status).toBe(0);
+  expect((await undercroft()).status).toBe(2);
+});

@@ -1,0 +1,116 @@
+// The tuner: what it chooses, when it keeps to its choice, and what it forgets.
+
+import { expect, test } from "vitest";
+
+import { KeyTable } from "../../dist/src/policy/key-table.js";
+import {
+  arms,
+  LogPolicy,
+  SegmentedLog,
+  settingOf,
+  Tuner,
+  type TunerOptions,
+} from "../../dist/src/policy/mod.js";
+import { hashesOf, loop, randomFrom, zipf } from "./generated.js";
+
+const keys = 20_000;
+const hashes = hashesOf(keys);
+
+function tunedBy(requests: Iterable<number>, options: TunerOptions): Tuner {
+  const tuner = new Tuner(options);
+  for (const key of requests) tuner.observe(hashes[key] as number, 1);
+  return tuner;
+}
+
+test("auto begins with the first of its arms", () => {
+  expect(settingOf("auto")).toEqual(arms[0]);
+  expect(new Tuner({ capacity: 100, entries: 100 }).setting).toEqual(arms[0]);
+});
+
+test("a cache below 2,000 entries is simulated whole, larger ones by a power of two of the keys", () => {
+  const maskOf = (entries: number): number => new Tuner({ capacity: entries, entries }).sampleMask;
+  expect([1, 1999, 2000, 4000, 1_000_000].map(maskOf)).toEqual([0, 0, 1, 3, 511]);
+});
+
+test("it leaves a setting that loses for one that wins, and says so once", () => {
+  const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
+  const tuner = new Tuner({ capacity: 100, entries: 100, settings: [lru, lfu] });
+  let changes = 0;
+  for (const key of loop(0, 150, 20_000)) {
+    if (tuner.observe(hashes[key] as number, 1)) changes += 1;
+  }
+  expect(tuner.setting).toEqual(lfu);
+  expect(changes).toBe(1);
+  expect(tuner.switches).toBe(1);
+});
+
+test("it comes back when the requests do", () => {
+  const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
+  const random = randomFrom(5);
+  // Each key is asked for three times soon after another, and then never again.
+  const recent = Array.from(
+    { length: 60_000 },
+    (_, index) => Math.floor(index / 3) + Math.floor(random() * 60),
+  ).filter((key) => key < keys);
+  const tuner = tunedBy([...loop(0, 150, 20_000), ...recent], {
+    capacity: 100,
+    entries: 100,
+    settings: [lru, lfu],
+  });
+  expect(tuner.setting).toEqual(lru);
+});
+
+test("settings that are alike do not take turns", () => {
+  const settings = [settingOf("s3-fifo"), { ...settingOf("s3-fifo"), smallShare: 0.101 }];
+  const tuner = tunedBy(zipf(keys, 100_000, 0.9, 3), { capacity: 200, entries: 200, settings });
+  expect(tuner.switches).toBeLessThan(5);
+});
+
+test("the same requests give the same settings", () => {
+  const requests = zipf(keys, 50_000, 0.7, 9);
+  const [one, other] = [0, 1].map(() => tunedBy(requests, { capacity: 300, entries: 300 }));
+  expect(one?.setting).toEqual(other?.setting);
+  expect(one?.switches).toBe(other?.switches);
+});
+
+test("entries smaller than expected are dropped and counted, not held", () => {
+  const tuner = new Tuner({ capacity: 20_000, entries: 10 });
+  for (let key = 0; key < 1000; key++) tuner.observe(hashes[key] as number, 1);
+  expect(tuner.dropped).toBe(1000 - (arms.length + 2) * (10 + 16));
+});
+
+test("auto is not worse than the worst of its arms, nor far from the best, on mixed requests", () => {
+  const capacity = 500;
+  const requests = [
+    ...zipf(5000, 60_000, 0.8, 1),
+    ...loop(6000, 900, 30_000),
+    ...zipf(5000, 60_000, 0.8, 2),
+  ];
+  const missesWith = (tuner: Tuner | undefined, live: LogPolicy): number => {
+    const log = new SegmentedLog(live, { capacity, keys, hashes });
+    let misses = 0;
+    for (const key of requests) {
+      if (tuner?.observe(hashes[key] as number, 1) === true) live.adopt(tuner.setting);
+      if (log.hit(key)) continue;
+      misses += 1;
+      log.insert(key, 1);
+    }
+    return misses;
+  };
+  const fixed = arms.map((arm) => missesWith(undefined, LogPolicy.alone(arm, capacity, capacity)));
+  const tuner = new Tuner({ capacity, entries: capacity });
+  const auto = missesWith(tuner, LogPolicy.alone(settingOf("auto"), capacity, capacity));
+  expect(auto).toBeLessThan(Math.min(...fixed) * 1.02);
+});
+
+test("a number is kept until it is recycled, and then given out again", () => {
+  const table = new KeyTable(3);
+  const numbers = [11, 22, 33].map((hash) => table.numberOf(hash));
+  expect(new Set(numbers).size).toBe(3);
+  expect(table.numberOf(44)).toBe(-1);
+  expect([11, 22, 33].map((hash) => table.numberOf(hash))).toEqual(numbers);
+  table.recycle((number) => number !== numbers[1]);
+  expect(table.numberOf(44)).toBe(numbers[1]);
+  expect(table.numberOf(33)).toBe(numbers[2]);
+  expect(table.numberOf(22)).toBe(-1);
+});

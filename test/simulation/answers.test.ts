@@ -1,0 +1,69 @@
+// What the simulator makes of its outcomes: a suggestion and a plot.
+
+import { expect, test } from "vitest";
+
+import { type Outcome, plotCurves, sizeWords, suggest } from "../../dist/src/simulation/mod.js";
+
+function outcome(policy: Outcome["policy"], capacity: number, missRatio: number): Outcome {
+  return {
+    trace: "a<b",
+    policy,
+    size: capacity / 1000,
+    capacity,
+    requests: 100,
+    misses: missRatio * 100,
+    missRatio,
+    byteMissRatio: missRatio,
+  };
+}
+
+const outcomes = [
+  outcome("auto", 10, 0.6),
+  outcome("lfu", 10, 0.55),
+  outcome("belady", 10, 0.1),
+  outcome("auto", 100, 0.2),
+  outcome("lfu", 100, 0.1995),
+  outcome("auto", 500, 0.1),
+  outcome("lfu", 500, 0.05),
+];
+
+test("the smallest cache that reaches the target is suggested, with memory for half of the hits", () => {
+  expect(suggest(outcomes, 0.8)).toEqual({
+    policy: "auto",
+    capacity: 100,
+    memory: 10,
+    hitRatio: 0.8,
+  });
+  expect(suggest(outcomes, 0.92)).toEqual({
+    policy: "lfu",
+    capacity: 500,
+    memory: 100,
+    hitRatio: 0.95,
+  });
+});
+
+test("a bound is no suggestion, and what cannot be reached is none", () => {
+  expect(suggest(outcomes, 0.44)?.policy).toBe("lfu");
+  expect(suggest(outcomes, 0.96)).toBeUndefined();
+  expect(suggest([outcome("belady", 10, 0)], 0.5)).toBeUndefined();
+});
+
+test("sizes are said as options take them, rounded up", () => {
+  expect([5, 1024, 1025, 1 << 20, (1 << 20) + 1].map(sizeWords)).toEqual([
+    "5",
+    "1kb",
+    "2kb",
+    "1mb",
+    "2mb",
+  ]);
+});
+
+test("a plot has a line for each policy, a point for each size, and no raw markup of the trace's name", () => {
+  const svg = plotCurves(outcomes);
+  const lines = [...svg.matchAll(/<polyline points="([^"]*)"/g)].map((match) => match[1] ?? "");
+  expect(lines.map((line) => line.split(" ").length)).toEqual([3, 3, 1]);
+  expect(svg).toContain("a&lt;b");
+  expect(svg).not.toContain("a<b");
+  expect(svg).not.toContain("NaN");
+  expect(plotCurves([outcome("auto", 10, 0.5)])).not.toContain("NaN");
+});
