@@ -108,21 +108,29 @@ test("belady is the fewest misses there can be", () => {
   }
 });
 
-test("belady holds no more bytes than fit", () => {
-  const sizes = [5, 3, 8, 1, 4, 6];
-  const keys = [0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5];
+test("belady with sizes drives out what is asked for latest until the new object fits", () => {
+  const random = randomFrom(21);
+  const sizes = Array.from({ length: 40 }, () => 1 + Math.floor(random() * 9));
+  const keys = [...zipf(40, 600, 0.5, 13)];
   const trace = traceOf(keys.map((key) => ({ key, size: sizes[key] as number })));
-  const belady = new Belady(10, trace);
-  const held = new Set<number>();
-  for (const key of keys) {
-    if (belady.hit(key)) {
-      expect(held.has(key)).toBe(true);
-      continue;
-    }
-    belady.insert(key, sizes[key] as number);
-    held.add(key);
+  const capacity = Math.floor(footprintOf(trace) * 0.3);
+  const nextUse = (key: number, after: number): number => {
+    const next = keys.indexOf(key, after + 1);
+    return next < 0 ? Infinity : next;
+  };
+  let held: number[] = [];
+  let misses = 0;
+  for (const [index, key] of keys.entries()) {
+    if (held.includes(key)) continue;
+    misses += 1;
+    held.sort((one, other) => nextUse(one, index) - nextUse(other, index));
+    const bytesOf = (some: readonly number[]): number =>
+      some.reduce((sum, other) => sum + (sizes[other] as number), 0);
+    while (bytesOf(held) + (sizes[key] as number) > capacity) held = held.slice(0, -1);
+    held.push(key);
   }
-  expect(belady.insert(0, 11)).toBe(false);
+  expect(replay(trace, "belady", 0.3).misses).toBe(misses);
+  expect(new Belady(capacity, trace).insert(0, capacity + 1)).toBe(false);
 });
 
 test("lru-exact is a list's LRU, sizes counted", () => {
