@@ -226,8 +226,8 @@ export class Cache<V = unknown> {
   }
 
   /** Calls `listener` at each event of this thread's cache; returns a function that ends it. `evict` and `expire` are told in
-   *  the thread that opened the cache, after the fact, for entries that the janitor meets when it empties a segment; those
-   *  that its sweep of the index or a writer's own eviction removes are counted in `stats()` and not told. */
+   *  the thread that opened the cache, after the fact, for entries that the janitor removes; those that a writer's own
+   *  eviction removes, since no segment was free, are counted in `stats()` and not told. */
   on<Name extends CacheEventName>(event: Name, listener: CacheListener<Name>): () => void {
     this.#core.assertOpen();
     return this.#events.on(event, listener);

@@ -109,6 +109,7 @@ export class EntryReader<V> {
     }
     const keys = this.#keys;
     const keyBytes = keys.write(key);
+    let touch = true;
     if (near !== null && typeof key === "string" && keyBytes > 0) {
       if (this.#findNear(keys.at, keyBytes) !== 0) {
         const value = near.find(key);
@@ -116,14 +117,16 @@ export class EntryReader<V> {
           this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
           return value as V;
         }
+        // The hit has been marked; a second mark would make each first read of a value two.
+        touch = false;
       }
     }
-    return this.#lookInMemory(key, keyBytes);
+    return this.#lookInMemory(key, keyBytes, touch);
   }
 
-  #lookInMemory(key: Key, keyBytes: number): V | undefined {
+  #lookInMemory(key: Key, keyBytes: number, touch: boolean): V | undefined {
     const { store, kernel, clock } = this.#core;
-    this.#found = store.find(keyBytes, true);
+    this.#found = store.find(keyBytes, touch);
     if (this.#found !== "memory") return undefined;
     const { record } = store;
     if ((record.flags & flagChunk) !== 0) return undefined;

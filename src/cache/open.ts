@@ -17,7 +17,7 @@ import {
   resolveConfig,
 } from "../config/mod.js";
 import { openDirectory, type OpenDirectory } from "../disk/mod.js";
-import type { WorkerHandle } from "../janitor/mod.js";
+import { adoptPolicy, policyBytesFor, type WorkerHandle } from "../janitor/mod.js";
 import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
@@ -45,6 +45,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const worker = createMemory(config, directory, anchorMs, wallNow);
     const kernel = Kernel.attach(worker.module, worker.memory);
     kernel.verbs.tick(wallNow);
+    adoptPolicy(kernel, config.eviction);
     const events: CacheEvents = new CacheEvents(() => listenForDepartures(kernel, events));
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
@@ -86,12 +87,12 @@ function createMemory(
     diskSegmentCount: directory?.segmentCount ?? 0,
     diskSegmentBytes: directory?.segmentBytes ?? 0,
     remembersSets: config.disk?.admission.seenBefore === true,
+    policyBytes: policyBytesFor(config.eviction, config.memoryBytes),
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
   return {
     module: compileKernel(),
     memory: createRegion(geometry, seed, createdBaseOf(wallNow)),
-    eviction: config.eviction,
     clockAnchorMs,
     disk:
       directory === null || config.disk === null

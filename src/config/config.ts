@@ -79,7 +79,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     disk: diskOf(options.disk),
     ttlMs,
     staleForMs,
-    eviction: evictionOf(options.eviction),
+    eviction: oneOf("eviction", options.eviction, evictionPolicies, "s3-fifo"),
     near: nearOf(options.near),
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
@@ -136,19 +136,7 @@ function diskOf(disk: unknown): Config["disk"] {
   return Object.freeze({ path: resolve(path), capacityBytes, admission });
 }
 
-const evictionPolicies = ["s3-fifo", "fifo"] as const;
-const plannedPolicies: readonly unknown[] = ["lru", "lfu", "sieve"];
-
-function evictionOf(eviction: unknown): EvictionPolicy {
-  if (plannedPolicies.includes(eviction)) {
-    throw optionRangeError(
-      "eviction",
-      eviction,
-      '"s3-fifo" or "fifo", as that policy is not available in this version',
-    );
-  }
-  return oneOf("eviction", eviction, evictionPolicies, "s3-fifo");
-}
+const evictionPolicies = ["s3-fifo", "lfu", "lru", "sieve", "fifo"] as const;
 
 function nearOf(near: unknown): Config["near"] {
   if (near === false) return null;

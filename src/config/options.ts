@@ -10,7 +10,7 @@ export type Size = number | string;
 export type Duration = number | string;
 
 /** The order in which entries leave a full cache. */
-export type EvictionPolicy = "s3-fifo" | "fifo";
+export type EvictionPolicy = "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
 
 /** How values become bytes, where neither built-in codec will do. Both methods are called on the caller's thread. */
 export interface CustomCodec<V> {

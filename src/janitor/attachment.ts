@@ -3,9 +3,9 @@
 import type { UndercroftError } from "../base/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { MemoryStore } from "../memory/mod.js";
-import { policyOf } from "../policy/mod.js";
 import { counterAssists } from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
+import { policyOver } from "./eviction.js";
 import { Evictor } from "./evictor.js";
 import type { WorkerHandle } from "./messages.js";
 import { sharedTime } from "./shared-time.js";
@@ -19,16 +19,13 @@ export interface Attachment {
 /** `onFault` hears of failed writes to disk. */
 export function attachStore(
   kernel: Kernel,
-  handle: Pick<WorkerHandle, "disk" | "eviction" | "clockAnchorMs">,
+  handle: Pick<WorkerHandle, "disk" | "clockAnchorMs">,
   onFault: (error: UndercroftError) => void,
 ): Attachment {
   const store = new MemoryStore(kernel);
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
   const kill = (location: number): void => tier?.kill(location);
-  const { segmentCount, segmentBytes } = kernel.geometry;
-  // A writer assists too rarely for a memory of keys to be worth its room in every thread.
-  const policy = policyOf(handle.eviction, segmentCount * segmentBytes, 0);
-  const evictor = new Evictor(kernel, policy, kill);
+  const evictor = new Evictor(kernel, policyOver(kernel), kill);
   const now = sharedTime(kernel, handle.clockAnchorMs);
   store.connect(kill, () => {
     kernel.count(counterAssists, 1);

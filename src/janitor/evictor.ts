@@ -142,10 +142,12 @@ export class Evictor {
     const situation = this.#situation;
     situation.small = situation.main = situation.newest = 0;
     for (let segment = 0; segment < this.table.count; segment++) {
-      if (this.table.state(segment) !== at.segmentSealed || this.table.isPinned(segment)) continue;
-      if (this.table.isDead(segment, now)) return segment;
+      const state = this.table.state(segment);
+      if (state !== at.segmentSealed && state !== at.segmentOpen) continue;
       const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
-      situation[pool] += 1;
+      situation[pool] += this.table.writeOffset(segment);
+      if (state === at.segmentOpen || this.table.isPinned(segment)) continue;
+      if (this.table.isDead(segment, now)) return segment;
       situation.newest = Math.max(situation.newest, this.table.sealOrder(segment));
       if (flushedOnly && this.table.flushedOffset(segment) < this.table.writeOffset(segment))
         continue;

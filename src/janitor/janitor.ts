@@ -4,23 +4,17 @@
 import { UndercroftError } from "../base/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { Kernel, layout as at } from "../kernel/mod.js";
-import { policyOf } from "../policy/mod.js";
-import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
 import { MemoryStore } from "../memory/mod.js";
 import { Admission } from "./admission.js";
 import { Closing, type DiskSide } from "./closing.js";
+import { Departures } from "./departures.js";
 import { DiskLog } from "./disk-log.js";
+import { policyOver, watermarkOf } from "./eviction.js";
 import { Evictor } from "./evictor.js";
 import { Flusher } from "./flusher.js";
-import type {
-  DepartureReport,
-  JanitorEnd,
-  JanitorMessage,
-  JanitorTask,
-  RecoveryReport,
-} from "./messages.js";
+import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./messages.js";
 import { recover } from "./recovery.js";
 import { sharedTime } from "./shared-time.js";
 import { takeOver } from "./take-over.js";
@@ -32,8 +26,6 @@ const roundMs = 20;
 const openFlushMs = 1000;
 /** Buckets looked through for expired entries in one round; a round is at most every millisecond. */
 const sweepBuckets = 4096;
-/** Departures reported in one message. */
-const departuresMax = 256;
 /** After a disk error, how long until writing is tried again. */
 const diskRetryMs = 5000;
 
@@ -53,8 +45,7 @@ class Janitor {
   readonly #threads: ThreadWatch;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
-  readonly #reader: RecordReader;
-  #departures: DepartureReport[] = [];
+  readonly #departures: Departures;
   #sweepFrom = 0;
   #sweepDueMs = 0;
   #openFlushDueMs = 0;
@@ -69,17 +60,14 @@ class Janitor {
     this.#kernel = kernel;
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
     this.#disk = disk;
-    this.#reader = new RecordReader(4096, kernel.createdBaseMs);
+    this.#departures = new Departures(kernel, task.port);
     const kill = (location: number): void => disk?.tier.kill(location);
     const departed = (record: number, cause: "capacity" | "expired"): void =>
-      this.#departed(record, cause);
-    const { segmentCount: count, segmentBytes, bucketCount } = kernel.geometry;
-    const policy = policyOf(task.handle.eviction, count * segmentBytes, bucketCount * 4);
-    this.#evictor = new Evictor(kernel, policy, kill, departed);
+      this.#departures.add(record, cause);
+    this.#evictor = new Evictor(kernel, policyOver(kernel), kill, departed);
     this.#threads = new ThreadWatch(kernel, kill);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
-    const { segmentCount, reserveSegments } = kernel.geometry;
-    this.#watermark = reserveSegments + Math.max(2, segmentCount >>> 5);
+    this.#watermark = watermarkOf(kernel.geometry);
   }
 
   /** Attaches, and brings back what is on disk. */
@@ -132,7 +120,7 @@ class Janitor {
     const diskUp = this.#isDiskUp();
     const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);
     this.#sweep(now);
-    this.#reportDepartures();
+    this.#departures.report();
     return !hasRoom && diskUp && this.#hasSealed();
   }
 
@@ -255,27 +243,31 @@ class Janitor {
     if (performance.now() < this.#sweepDueMs) return;
     this.#sweepDueMs = performance.now() + 1;
     const { bucketCount } = this.#kernel.geometry;
+    if (this.#departures.isWanted) this.#tellExpired(now);
     this.#kernel.verbs.sweep(this.#sweepFrom, sweepBuckets, now);
     this.#sweepFrom += sweepBuckets;
     if (this.#sweepFrom >= bucketCount) this.#sweepFrom = 0;
   }
 
-  #departed(record: number, cause: "capacity" | "expired"): void {
-    const { i32, u8, u32 } = this.#kernel.views;
-    if (Atomics.load(i32, at.controlEventMask / 4) === 0) return;
-    const size = u32[record / 4] as number;
-    this.#reader.ensure(size);
-    this.#reader.buffer.set(u8.subarray(record, record + size), 0);
-    this.#reader.parse(0);
-    this.#departures.push({ key: this.#reader.key(), cause });
-    if (this.#departures.length >= departuresMax) this.#reportDepartures();
-  }
-
-  #reportDepartures(): void {
-    if (this.#departures.length === 0) return;
-    const message: JanitorMessage = { kind: "departed", entries: this.#departures };
-    this.#departures = [];
-    this.#task.port.postMessage(message);
+  /** Removes expired entries as sweep does, but each with its key, for whoever listens. */
+  #tellExpired(now: number): void {
+    const { verbs, block, views, geometry } = this.#kernel;
+    const end = Math.min(this.#sweepFrom + sweepBuckets, geometry.bucketCount) * 8;
+    const word = block / 4;
+    const next = (from: number): number => verbs.nextExpired(from, end, now);
+    for (let slot = next(this.#sweepFrom * 8); slot >= 0; slot = next(slot + 1)) {
+      const low = views.u32[word + at.resultSlotLow / 4] as number;
+      const high = views.u32[word + at.resultSlotHigh / 4] as number;
+      const record = views.u32[word + at.resultRecord / 4] as number;
+      const size = views.u32[word + at.resultRecordSize / 4] as number;
+      // Torn: the segment is being written anew, and the slot has changed.
+      if (size > geometry.segmentBytes) continue;
+      this.#departures.copy(record, size);
+      if (verbs.validate(slot, low, high) !== 1) continue;
+      if (verbs.dropSlot(slot, low, high) !== at.answerDone) continue;
+      this.#kernel.count(counter.counterExpirations, 1);
+      this.#departures.tell("expired");
+    }
   }
 
   #finish(): void {
@@ -286,7 +278,7 @@ class Janitor {
         end = closing.run(this.#now());
       });
     }
-    this.#reportDepartures();
+    this.#departures.report();
     this.#task.port.postMessage({ kind: "end", end } satisfies JanitorMessage);
     this.#task.port.close();
   }

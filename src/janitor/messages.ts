@@ -8,7 +8,6 @@ import type { DiskHandle } from "../tiers/mod.js";
 export interface WorkerHandle {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
-  readonly eviction: "s3-fifo" | "fifo";
   readonly disk: DiskHandle | null;
   /** Wall-clock ms at monotonic zero; null when the owner's injected clock is read from shared memory. */
   readonly clockAnchorMs: number | null;

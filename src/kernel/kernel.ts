@@ -66,6 +66,7 @@ export interface KernelVerbs {
   readonly dropDisk: (hashLow: number, hashHigh: number, location: number, force: number) => number;
   readonly relocateDisk: (hashLow: number, hashHigh: number, from: number, to: number) => number;
   readonly insertRecovered: (hashLow: number, hashHigh: number, location: number) => number;
+  readonly nextExpired: (fromSlot: number, endSlot: number, now: number) => number;
   readonly sweep: (fromBucket: number, buckets: number, now: number) => number;
   readonly releaseLocks: (lockWord: number) => number;
   readonly settleIndex: () => number;

@@ -38,6 +38,7 @@ export const controlFlightTable = 48; // u32 offset
 export const controlReserve = 52; // u32, free segments that only the janitor may take
 export const controlNotesBase = 56; // u32 offset: what admission and eviction remember of keys (region.ts)
 export const controlSeenBytes = 60; // u32, admission's part of it, which comes first
+export const controlPolicyBytes = 72; // u32, the eviction policy's part, which comes next
 export const controlSeed = 64; // u64, seed of the key hash
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;

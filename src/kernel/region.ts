@@ -17,6 +17,8 @@ export interface Geometry {
   /** What admission and eviction remember of keys: admission's part first, then that of the policy. */
   readonly notesBase: number;
   readonly seenBytes: number;
+  readonly policyBase: number;
+  readonly policyBytes: number;
   /** Free segments only the janitor may take, so that moving hit records never waits for the room it makes. */
   readonly reserveSegments: number;
 }
@@ -28,6 +30,8 @@ export interface GeometryRequest {
   readonly diskSegmentBytes: number;
   /** Does admission remember which keys were set? */
   readonly remembersSets: boolean;
+  /** What the eviction policy needs for its state (policy's policyStateBytes). */
+  readonly policyBytes: number;
 }
 
 /** The share of its slots an index is meant to fill: 64 bytes / 7 slots / 0.85 = 10.8 bytes of index per entry. */
@@ -78,7 +82,8 @@ export function divide(request: GeometryRequest): Geometry {
   );
   const notesBase = bucketBase + bucketCount * at.bucketSize;
   const seenBytes = request.remembersSets ? seenBytesFor(request.memoryBytes) : 0;
-  const segmentBase = alignUp(notesBase + seenBytes, 4 * KiB);
+  const policyBase = notesBase + seenBytes;
+  const segmentBase = alignUp(policyBase + request.policyBytes, 4 * KiB);
   const most = 4096 * MiB - at.slackPages * at.pageSize;
   const room = Math.min(request.memoryBytes, most) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
@@ -95,6 +100,8 @@ export function divide(request: GeometryRequest): Geometry {
     diskSegmentUnits: request.diskSegmentBytes / 16,
     notesBase,
     seenBytes,
+    policyBase,
+    policyBytes: request.policyBytes,
     reserveSegments: 2,
   };
 }
@@ -122,6 +129,7 @@ export function createRegion(
   words[at.controlReserve / 4] = geometry.reserveSegments;
   words[at.controlNotesBase / 4] = geometry.notesBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
+  words[at.controlPolicyBytes / 4] = geometry.policyBytes;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
   new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;
@@ -150,6 +158,8 @@ export function geometryOf(memory: WebAssembly.Memory): Geometry {
     diskSegmentUnits: word(at.controlDiskSegmentUnits),
     notesBase: word(at.controlNotesBase),
     seenBytes: word(at.controlSeenBytes),
+    policyBase: word(at.controlNotesBase) + word(at.controlSeenBytes),
+    policyBytes: word(at.controlPolicyBytes),
     reserveSegments: word(at.controlReserve),
   };
 }

@@ -51,7 +51,8 @@ test("a loop that is faster than the disk loses the oldest entries, counted, and
   expect(sets.stored).toBe(count + promised.length);
   expect(evictions.memory).toBe(admissions.refusedQueue);
   await flushed;
-  expect(await present(cache, promised)).toHaveLength(promised.length);
+  // About once in a hundred runs one gives way to a new key of its class (docs/shared-memory.md); a lost segment has 30.
+  expect((await present(cache, promised)).length).toBeGreaterThanOrEqual(promised.length - 1);
   await cache.flush();
   const stats = cache.stats();
   // Whatever was not lost, and counted, is on disk.
@@ -107,6 +108,8 @@ test("expired entries leave without being read", async () => {
   for (const key of names("short", 200)) cache.set(key, "value", { ttl: 20 });
   for (const key of names("long", 100)) cache.set(key, "value", { ttl: "1h" });
   await until(() => cache.stats().expirations === 200);
+  await until(() => expired.length === 200);
+  expect(new Set(expired)).toEqual(new Set(names("short", 200)));
   expect(cache.stats().memory.entries).toBe(100);
   expect(names("long", 100).every((key) => cache.getSync(key) === "value")).toBe(true);
 });
@@ -129,6 +132,20 @@ test("evictions are told of, with their keys", async () => {
   expect(left.size).toBeGreaterThan(1500);
   const gone = all.filter((key) => cache.getSync(key) === undefined);
   expect(gone.every((key) => left.has(key))).toBe(true);
+});
+
+test("a large value counts as one entry, and its chunks are not told of", async () => {
+  const cache = await open<string>({ memory: budget });
+  const told: (string | Uint8Array)[] = [];
+  cache.on("expire", ({ key }) => told.push(key));
+  cache.on("evict", ({ key }) => told.push(key));
+  for (const key of names("large", 5)) cache.set(key, textOf(key, 1, 50_000), { ttl: 300 });
+  cache.set("kept", "value");
+  expect(cache.stats().memory.entries).toBe(6);
+  expect(cache.stats().memory.bytes).toBeGreaterThan(250_000);
+  await until(() => cache.stats().memory.entries === 1 && cache.stats().memory.bytes < 1000);
+  await until(() => told.length >= 5);
+  expect(new Set(told)).toEqual(new Set(names("large", 5)));
 });
 
 test("a cache opened and closed in one turn has no janitor left behind", async () => {

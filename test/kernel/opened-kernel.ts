@@ -47,6 +47,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
     diskSegmentCount,
     diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
     remembersSets: false,
+    policyBytes: 0,
   });
   const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
   const memory = createRegion(geometry, options.seed ?? 7n, 0);

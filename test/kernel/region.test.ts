@@ -26,6 +26,7 @@ function requestOf(memoryBytes: number, diskSegmentCount: number): GeometryReque
     diskSegmentCount,
     diskSegmentBytes,
     remembersSets: false,
+    policyBytes: 0,
   };
 }
 

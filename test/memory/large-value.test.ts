@@ -2,7 +2,6 @@ import { randomBytes } from "node:crypto";
 
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
 import {
   chunkCount,
   chunkKey,

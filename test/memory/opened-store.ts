@@ -31,6 +31,7 @@ export function openStores(count: number, options: StoreOptions = {}): MemorySto
     diskSegmentCount,
     diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
     remembersSets: false,
+    policyBytes: 0,
   });
   const memory = createRegion(geometry, 11n, options.createdBaseMs ?? 0);
   const module = compileKernel();

@@ -30,6 +30,7 @@ function openStore(): MemoryStore {
     diskSegmentCount: 0,
     diskSegmentBytes: 0,
     remembersSets: false,
+    policyBytes: 0,
   });
   const region = createRegion(geometry, 7n, createdBaseOf(fields.createdMs));
   return new MemoryStore(Kernel.attach(compileKernel(), region));

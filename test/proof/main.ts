@@ -1,30 +1,36 @@
-// `npm run proof -- <name> [--option number …]`: runs one proof and says what it showed; without a name, the list. Exits
+// `npm run proof -- <name> [--option number …] [file …]`: runs one proof and says what it showed; without a name, the list. Exits
 // with 1 when the proof found a fault, and with 2 when the line names no proof or no option of it.
 
 import { parseArgs } from "node:util";
 
 import { leak } from "./leak.js";
 import type { Proof } from "./proof.js";
+import { replayProof } from "./replay.js";
 
-const proofs: readonly Proof[] = [leak];
+const proofs: readonly Proof[] = [leak, replayProof];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
 }
 
 function list(): void {
-  say("npm run proof -- <name> [--option number …]\n");
-  for (const { name, about, options } of proofs) {
+  say("npm run proof -- <name> [--option number …] [file …]\n");
+  for (const { name, about, options, takesFiles } of proofs) {
     const defaults = Object.entries(options).map(([option, value]) => `--${option} ${value}`);
+    if (takesFiles === true) defaults.push("[file …]");
     say(`${name.padEnd(12)} ${about}\n${" ".repeat(13)}${defaults.join(" ")}`);
   }
 }
 
-/** The options of a proof as the line gives them, over its defaults. */
-function optionsOf(proof: Proof, words: string[]): Record<string, number> {
+/** The options of a proof as the line gives them, over its defaults, and the files it names. */
+function optionsOf(
+  proof: Proof,
+  words: string[],
+): { readonly options: Record<string, number>; readonly files: readonly string[] } {
   const names = Object.keys(proof.options);
-  const { values } = parseArgs({
+  const { values, positionals } = parseArgs({
     args: words,
+    allowPositionals: proof.takesFiles === true,
     options: Object.fromEntries(names.map((name) => [name, { type: "string" as const }])),
   });
   const options = { ...proof.options };
@@ -33,7 +39,7 @@ function optionsOf(proof: Proof, words: string[]): Record<string, number> {
     if (!Number.isFinite(value)) throw new RangeError(`--${name} is ${text}; it must be a number`);
     options[name] = value;
   }
-  return options;
+  return { options, files: positionals };
 }
 
 async function main([name, ...words]: string[]): Promise<number> {
@@ -42,16 +48,16 @@ async function main([name, ...words]: string[]): Promise<number> {
     list();
     return name === undefined ? 0 : 2;
   }
-  let options: Record<string, number>;
+  let given: ReturnType<typeof optionsOf>;
   try {
-    options = optionsOf(proof, words);
+    given = optionsOf(proof, words);
   } catch (error) {
     say(String(error));
     return 2;
   }
   const started = performance.now();
   try {
-    const shown = await proof.run(options, say);
+    const shown = await proof.run(given.options, say, given.files);
     say(`${proof.name}: ${shown} (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     return 0;
   } catch (error) {

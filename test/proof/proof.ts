@@ -9,8 +9,14 @@ export interface Proof<Name extends string = string> {
   readonly about: string;
   /** Every option with its default, which is the long run. */
   readonly options: Readonly<Record<Name, number>>;
+  /** May the line name files too? */
+  readonly takesFiles?: boolean;
   /** Resolves to what was shown, in one line. Rejects with the first fault, whose message holds what repeats it. */
-  run(options: Readonly<Record<Name, number>>, say: (line: string) => void): Promise<string>;
+  run(
+    options: Readonly<Record<Name, number>>,
+    say: (line: string) => void,
+    files?: readonly string[],
+  ): Promise<string>;
 }
 
 /** A fault that a proof found: the library broke a promise. */

@@ -25,7 +25,7 @@ import {
 import { fence } from "./fence";
 import { invalidateFlights, isOvertaken } from "./flights";
 import { block, clearEpoch, count, seed } from "./geometry";
-import { durableOf, expiresOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
+import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
 import { noteRecord } from "./segments";
 import {
   classBits,
@@ -192,7 +192,7 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
 export function discount(word: u64): void {
   if (isCleared(word)) return;
   if (isDisk(word)) discountDisk();
-  else discountMemory(recordSizeOf(recordOf(word)));
+  else discountMemory(recordSizeOf(recordOf(word)), flagsOf(recordOf(word)));
 }
 
 function isCleared(word: u64): bool {
@@ -203,9 +203,14 @@ function discountDisk(): void {
   count(counter.counterDiskEntries, -1);
 }
 
-function discountMemory(size: u32): void {
-  count(counter.counterMemoryEntries, -1);
+function discountMemory(size: u32, flags: u32): void {
+  count(counter.counterMemoryEntries, -entriesOf(flags));
   count(counter.counterMemoryBytes, -(<f64>((size + 7) & ~7)));
+}
+
+/** How many entries a record counts for: a chunk of a large value is part of one. */
+export function entriesOf(flags: u32): f64 {
+  return flags & rec.flagChunk ? 0 : 1;
 }
 
 /** Where on disk what a slot names stands, 0 = nowhere. */
@@ -317,7 +322,7 @@ export function publish(
   if (slot == 0) slot = insert(home, fingerprint, word);
   let answer = at.answerBusy;
   if (slot != 0) {
-    count(counter.counterMemoryEntries, 1);
+    count(counter.counterMemoryEntries, entriesOf(flags));
     count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
     answer = at.answerDone;
     // A delete that could not have this lock overtook the flight, and may have looked before the slot was there.
@@ -393,6 +398,7 @@ export function evictUnlocked(key: u32, length: u32): i32 {
     const copy = diskCopyOf(word);
     const cleared = isCleared(word);
     const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
+    const flags = isDisk(word) ? 0 : flagsOf(recordOf(word));
     const sequence = isDisk(word) ? 0 : sequenceOf(recordOf(word));
     if (copy != 0) announceKill(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
@@ -401,7 +407,7 @@ export function evictUnlocked(key: u32, length: u32): i32 {
       if (later != 0 && later != copy) announceKill(1, later);
       if (!cleared) {
         if (isDisk(word)) discountDisk();
-        else discountMemory(size);
+        else discountMemory(size, flags);
       }
       return at.answerDone;
     }

@@ -41,6 +41,7 @@ export {
   frequencyOfRecord,
   insertRecovered,
   moveToMain,
+  nextExpired,
   promote,
   relocateDisk,
   sweep,

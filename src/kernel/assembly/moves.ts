@@ -18,14 +18,15 @@ import {
   slotAt,
   unlock,
 } from "./bucket";
-import { discount, insert, isClearedOnDisk } from "./entries";
+import { discount, entriesOf, insert, isClearedOnDisk } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
-import { deadlineOf, durableOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
+import { deadlineOf, durableOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
 import { noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
 import {
   diskBit,
   displacedBit,
   fingerprintOf,
+  frequencyBits,
   frequencyOf,
   homeOf,
   homeOfSlot,
@@ -188,7 +189,7 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
     if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
       discount(old);
-      count(counter.counterMemoryEntries, 1);
+      count(counter.counterMemoryEntries, entriesOf(flagsOf(record)));
       count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
       count(counter.counterPromotions, 1);
       answer = at.answerDone;
@@ -344,6 +345,26 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
   }
   if (expired != 0) count(counter.counterExpirations, <f64>expired);
   return expired;
+}
+
+/** For who tells of expired entries: the next slot from `from` on, before `end`, that names an expired memory entry, or
+ *  answerMiss. Results: its word, record and size. Takes no lock and changes nothing: copy the key, then `validate`, then
+ *  `dropSlot`, as a reader does. */
+export function nextExpired(from: u32, end: u32, now: f64): i32 {
+  for (let number = from; number < end; number++) {
+    // The first word of a bucket is its lock.
+    if ((number & 7) == 0) continue;
+    const word = atomic.load<u64>(slotAt(number));
+    if (word == 0 || isDisk(word)) continue;
+    const record = recordOf(word);
+    const deadline = deadlineOf(record);
+    if (deadline == 0 || deadline > now || sequenceOf(record) <= clearEpoch()) continue;
+    store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
+    store<u32>(block, record, at.resultRecord);
+    store<u32>(block, recordSizeOf(record), at.resultRecordSize);
+    return number;
+  }
+  return at.answerMiss;
 }
 
 /** Does what the slot names have its copy on disk in [first, end)? Only certain under the lock. */

@@ -1,0 +1,28 @@
+// The engine evicts as the model of its policy does: the same misses on a trace of popular keys, scans and a loop.
+// `npm run proof -- replay` does it on real traces.
+
+import { expect, test } from "vitest";
+
+import { replay, replayedPolicies } from "../../dist/test/proof/replayed.js";
+import { generatedTrace } from "../../dist/test/proof/trace.js";
+
+const trace = generatedTrace(10_000, 4000, 11);
+const timeout = 120_000;
+
+test("each policy misses as often as its model, and no two alike", { timeout }, async () => {
+  const engines: number[] = [];
+  for (const policy of replayedPolicies) {
+    const { engine, model } = await replay(trace, { policy, entries: 640, sized: false });
+    expect([policy, Math.abs(engine - model) < 0.01]).toEqual([policy, true]);
+    engines.push(engine);
+  }
+  engines.sort((left, right) => left - right);
+  for (let place = 1; place < engines.length; place++) {
+    expect((engines[place] as number) - (engines[place - 1] as number)).toBeGreaterThan(0.0003);
+  }
+});
+
+test("with values of many sizes too", { timeout }, async () => {
+  const { engine, model } = await replay(trace, { policy: "s3-fifo", entries: 640, sized: true });
+  expect(Math.abs(engine - model)).toBeLessThan(0.01);
+});
