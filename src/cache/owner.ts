@@ -9,8 +9,8 @@ import { raiseTicket } from "./barrier.js";
 import type { CacheEvents } from "./events.js";
 import type { ThreadCore } from "./thread-core.js";
 
-/** Milliseconds that close waits for a thread that is writing a dead mark. */
-const killWaitMs = 1000;
+/** Milliseconds that close waits for a thread that is writing a dead mark or a shape. */
+const writeWaitMs = 1000;
 /** How often the directory is told that the cache lives: a clock that was set back while it was killed shows by that. */
 const aliveEveryMs = 10_000;
 
@@ -130,17 +130,19 @@ export class Owner {
     Atomics.store(i32, at.controlState / 4, at.stateClosing);
     const end: JanitorEnd = await this.pool.stop();
     Atomics.store(i32, at.controlState / 4, at.stateClosed);
-    await waitForKills(kernel);
+    await waitForWrites(kernel);
     this.#events.removeAll();
     const lastAliveMs = clock.now();
     const nextSequence = Math.max(end.nextSequence, kernel.sequence() + 1);
-    await this.#directory?.close({ clean: end.flushed, nextSequence, lastAliveMs });
+    const shapes = Atomics.load(i32, at.controlShapeCount / 4);
+    await this.#directory?.close({ clean: end.flushed, nextSequence, lastAliveMs, shapes });
   }
 }
 
-/** Waits until no thread is about to write a dead mark: its descriptor is about to be closed. */
-async function waitForKills(kernel: Kernel): Promise<void> {
-  const isKilling = (): boolean => {
+/** Waits until no thread is about to write a dead mark or a shape: its descriptor is about to be closed. */
+async function waitForWrites(kernel: Kernel): Promise<void> {
+  const isWriting = (): boolean => {
+    if (Atomics.load(kernel.views.i32, at.controlShapeLock / 4) !== 0) return true;
     for (let thread = 0; thread < at.threadsMax; thread++) {
       const word = (at.threadTable + thread * at.threadBlockSize + at.threadKilling0) / 4;
       for (const place of [0, 1]) {
@@ -149,7 +151,7 @@ async function waitForKills(kernel: Kernel): Promise<void> {
     }
     return false;
   };
-  for (let waited = 0; waited < killWaitMs && isKilling(); waited++) {
+  for (let waited = 0; waited < writeWaitMs && isWriting(); waited++) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }
 }

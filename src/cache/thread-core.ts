@@ -5,7 +5,7 @@ import { type Codec, createCodec } from "../codec/mod.js";
 import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
 import { attachStore, sharedTime, type WorkerHandle } from "../janitor/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
-import type { MemoryStore } from "../memory/mod.js";
+import { type MemoryStore, ShapeArea } from "../memory/mod.js";
 import { bucketOf } from "../stats/mod.js";
 import type { DiskTier } from "../tiers/mod.js";
 import { DiskAdmission } from "./disk-admission.js";
@@ -42,7 +42,8 @@ export class ThreadCore {
     const { store, tier } = attachStore(kernel, handle, options.onFault);
     this.store = store;
     this.tier = tier;
-    this.codec = createCodec(config, options.codec);
+    const write = tier === null ? null : tier.writeShape.bind(tier);
+    this.codec = createCodec(config, options.codec, new ShapeArea(kernel, write));
     const rules = config.disk?.admission;
     this.admission = rules === undefined ? null : new DiskAdmission(kernel, rules, options.filter);
     this.clock = clockOf(kernel, handle, options.clock);

@@ -11,7 +11,7 @@ export const codecUtf16 = 3;
 export const codecBytes = 4;
 /** The bytes of a Buffer. */
 export const codecBuffer = 5;
-/** msgpackr: records, more types, no shared structures (each value stands alone). */
+/** msgpackr: records, more types, no shapes (each value stands alone). */
 export const codecMsgpack = 6;
 /** V8's structured serialization, with views as in structured.ts. */
 export const codecStructured = 7;
@@ -21,3 +21,5 @@ export const codecJson = 8;
 export const codecCustom = 9;
 /** As codecStructured, of `[value, repairs]`: what V8 leaves out is put back after reading (structured.ts). */
 export const codecRepaired = 10;
+/** As codecMsgpack, with the keys of objects in the cache's table of shapes (shape-packer.ts). */
+export const codecShaped = 11;

@@ -32,13 +32,15 @@ export function writeShortLatin1(text: string): Uint8Array | undefined {
   return textBuffer.subarray(0, length);
 }
 
-const packr = new Packr({
+/** How values are packed, with a table of shapes and without. */
+export const packOptions = Object.freeze({
   useRecords: true,
   moreTypes: true,
   copyBuffers: true,
   structuredClone: false,
   useToJSON: false,
 });
+const packr = new Packr(packOptions);
 let packBuffer: Buffer = Buffer.allocUnsafeSlow(64 * KiB);
 let packing = false;
 /**
@@ -48,25 +50,31 @@ let packing = false;
  */
 const fullBuffer = Buffer.allocUnsafeSlow(8 * KiB);
 
+/** A value is being packed on this thread: a getter of it has called. */
+export function isPacking(): boolean {
+  return packing;
+}
+
 /** What msgpackr returns in REUSE_BUFFER_MODE; its types do not say so. */
 interface PackedRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** The bytes of `value` by msgpackr, in a buffer that the next call uses again; `undefined` inside another call. */
-export function pack(value: unknown): Uint8Array | undefined {
+/** The bytes of `value` by msgpackr (by an instance with shapes, or one for values that stand alone), in a buffer that the
+ * next call uses again; `undefined` inside another call. */
+export function pack(value: unknown, by: Packr = packr): Uint8Array | undefined {
   if (packing) return undefined;
   packing = true;
   try {
-    packr.useBuffer(packBuffer);
-    const target = packr.pack(value, REUSE_BUFFER_MODE);
+    by.useBuffer(packBuffer);
+    const target = by.pack(value, REUSE_BUFFER_MODE);
     const { start, end } = target as unknown as PackedRange;
     if (target.length > packBuffer.length && target.length <= packBytesMax) packBuffer = target;
     return target.subarray(start, end);
   } finally {
-    packr.useBuffer(fullBuffer);
-    packr.position = fullBuffer.length;
+    by.useBuffer(fullBuffer);
+    by.position = fullBuffer.length;
     packing = false;
   }
 }

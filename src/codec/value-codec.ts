@@ -14,12 +14,15 @@ import {
   codecLatin1,
   codecMsgpack,
   codecRepaired,
+  codecShaped,
   codecStructured,
   codecUtf16,
   codecUtf8,
 } from "./codec-id.js";
 import { isPlainData, isPlainPrimitive } from "./plain-data.js";
 import { pack, unpack, writeShortLatin1, writeText } from "./scratch.js";
+import { ShapePacker } from "./shape-packer.js";
+import type { ShapeTable } from "./shape-table.js";
 import { readStructured, writeStructured } from "./structured.js";
 import { Survey } from "./survey.js";
 
@@ -35,10 +38,15 @@ export interface CustomValueCodec {
   decode(bytes: Uint8Array): unknown;
 }
 
-/** The codec of a configuration, for one thread. `custom` must be there if, and only if, the configuration says so. */
-export function createCodec(config: CodecConfig, custom?: CustomValueCodec): Codec {
+/** The codec of a configuration, for one thread. `custom` must be there if, and only if, the configuration says so. With
+ * `shapes`, plain data leaves the keys of its objects to that table, and can be read only with it. */
+export function createCodec(
+  config: CodecConfig,
+  custom?: CustomValueCodec,
+  shapes?: ShapeTable,
+): Codec {
   assert((config.codec === "custom") === (custom !== undefined), "a custom codec is handed in");
-  return new ValueCodec(config, custom);
+  return new ValueCodec(config, custom, shapes);
 }
 
 type Key = string | Uint8Array;
@@ -49,10 +57,16 @@ class ValueCodec implements Codec {
   lastCodecId = 0;
   readonly #config: CodecConfig;
   readonly #custom: CustomValueCodec | undefined;
+  readonly #shapes: ShapePacker | undefined;
 
-  constructor(config: CodecConfig, custom: CustomValueCodec | undefined) {
+  constructor(
+    config: CodecConfig,
+    custom: CustomValueCodec | undefined,
+    shapes: ShapeTable | undefined,
+  ) {
     this.#config = config;
     this.#custom = custom;
+    if (shapes !== undefined) this.#shapes = new ShapePacker(shapes);
   }
 
   encode(value: unknown, key: Key): Uint8Array {
@@ -82,6 +96,9 @@ class ValueCodec implements Codec {
 
   decode(codecId: number, buffer: Buffer, start: number, end: number): unknown {
     switch (codecId) {
+      case codecShaped:
+        if (this.#shapes === undefined) throw unknownCodec(codecId);
+        return this.#shapes.unpack(buffer, start, end);
       case codecMsgpack:
         return unpack(buffer, start, end);
       case codecLatin1:
@@ -130,10 +147,11 @@ class ValueCodec implements Codec {
   }
 
   #encodePlain(value: unknown, key: Key): Uint8Array {
-    const bytes = pack(value);
+    const shapes = this.#shapes;
+    const bytes = shapes === undefined ? pack(value) : shapes.pack(value);
     // A getter of a value being packed has come back here through `set`.
     if (bytes === undefined) return this.#encodeStructured(value, key);
-    this.lastCodecId = codecMsgpack;
+    this.lastCodecId = shapes === undefined ? codecMsgpack : codecShaped;
     return bytes;
   }
 

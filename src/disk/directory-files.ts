@@ -9,6 +9,7 @@ import { lockFileName } from "./lock.js";
 
 export const manifestName = "undercroft.manifest";
 export const epochsName = "undercroft.epochs";
+export const shapesName = "undercroft.shapes";
 export const snapshotName = "undercroft.index";
 /** Made by the file system itself at the root of a volume, and no reason to refuse the volume. */
 const harmlessNames: ReadonlySet<string> = new Set(["lost+found"]);
@@ -102,7 +103,7 @@ export function listDirectory(path: string): DirectoryListing {
   let foreign: string | null = null;
   for (const name of attempt("list", path, () => fs.readdirSync(path, "utf8"))) {
     const segment = segmentOfName(name);
-    const isOurs = segment >= 0 || isFixedName(name);
+    const isOurs = segment >= 0 || fixedNames.has(name);
     if (!isOurs) {
       if (!harmlessNames.has(name) && !isStaleLock(name)) foreign = name;
       continue;
@@ -117,11 +118,13 @@ export function listDirectory(path: string): DirectoryListing {
   return { hasManifest, hasSnapshot: ours.has(snapshotName), segments, foreign };
 }
 
-function isFixedName(name: string): boolean {
-  return (
-    name === manifestName || name === epochsName || name === snapshotName || name === lockFileName
-  );
-}
+const fixedNames: ReadonlySet<string> = new Set([
+  manifestName,
+  epochsName,
+  shapesName,
+  snapshotName,
+  lockFileName,
+]);
 
 /** A lock file that a thief had moved aside when it died. */
 function isStaleLock(name: string): boolean {

@@ -19,6 +19,7 @@ import {
   openFile,
   removeFile,
   segmentName,
+  shapesName,
   snapshotName,
   syncDirectory,
 } from "./directory-files.js";
@@ -35,6 +36,7 @@ import {
   manifestVersion,
 } from "./manifest.js";
 import { type OpenCircumstances, type Recovery, planRecovery } from "./recovery.js";
+import { emptyShapes, readShapes, shapesFileBytes, type ShapesReading } from "./shapes.js";
 import type { SnapshotPlace } from "./snapshot.js";
 
 export interface OpenDirectoryOptions {
@@ -58,6 +60,8 @@ export interface DirectoryEnd {
   readonly clean: boolean;
   readonly nextSequence: number;
   readonly lastAliveMs: number;
+  /** Ids of shapes given out. */
+  readonly shapes: number;
 }
 
 /** Opens a directory, which is made if it is not there. Throws RangeError if the capacity is too small or too large.
@@ -104,6 +108,7 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
   const reading = readManifest(opening, manifestFd);
   if (reading.kind === "otherVersion") throw otherVersion(path, reading.version);
   const epochsFd = keepOpen(opening, epochsName);
+  const shapesFd = keepOpen(opening, shapesName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
   const plan = planRecovery(reading, listing, readEpochs(opening, epochsFd, seed), now);
   const before = plan.keep?.fields ?? newFields(now);
@@ -133,10 +138,12 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
   }
+  const shapes = keepShapes(opening, shapesFd, plan.keep === null ? null : before);
   const segmentFds = openSegments(opening, listing, manifest.fields, plan.keep !== null);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
   syncDirectory(path);
-  return new OpenDirectory(opening, manifest, { manifestFd, epochsFd, segmentFds }, recovery);
+  const files = { manifestFd, epochsFd, shapesFd, segmentFds };
+  return new OpenDirectory(opening, manifest, { ...files, shapes }, recovery);
 }
 
 function keepOpen(opening: Opening, name: string): number {
@@ -157,6 +164,24 @@ function readEpochs(opening: Opening, fd: number, seed: bigint): number | null {
   return readClearEpoch(file.subarray(0, read), seed);
 }
 
+/** The shapes of a directory that is kept (`fields` of its manifest), or of one that starts anew. A file of another length
+ * is made anew too, and its shapes are lost; the ids they had are not. */
+function keepShapes(opening: Opening, fd: number, fields: ManifestFields | null): ShapesReading {
+  const { device, hasher } = opening;
+  const file = Buffer.alloc(shapesFileBytes + 1);
+  const length = device.readAtSync(fd, file, 0, file.length, 0);
+  const reading = readShapes(
+    file.subarray(0, fields === null ? 0 : length),
+    fields?.seed ?? 0n,
+    hasher,
+  );
+  if (fields === null || length !== shapesFileBytes) {
+    resetFile(opening, fd, shapesFileBytes);
+    device.writeAtSync(fd, emptyShapes(), 0, shapesFileBytes, 0);
+  }
+  return { ...reading, count: Math.max(reading.count, fields?.shapes ?? 0) };
+}
+
 function newFields(now: OpenCircumstances): ManifestFields {
   return {
     clean: false,
@@ -172,6 +197,7 @@ function newFields(now: OpenCircumstances): ManifestFields {
     lastAliveMs: now.wallNow,
     bootId: now.bootId,
     codecName: now.codecName,
+    shapes: 0,
   };
 }
 
@@ -224,6 +250,9 @@ export class OpenDirectory {
   /** The descriptor of each segment file. Other threads may use the numbers until `close`. */
   readonly fds: readonly number[];
   readonly epochsFd: number;
+  readonly shapesFd: number;
+  /** The shapes that its records may name. */
+  readonly shapes: ShapesReading;
   /** Above every sequence the manifest knows of; a scan may find higher ones. */
   readonly nextSequence: number;
   readonly clearEpoch: number;
@@ -244,6 +273,8 @@ export class OpenDirectory {
     files: {
       readonly manifestFd: number;
       readonly epochsFd: number;
+      readonly shapesFd: number;
+      readonly shapes: ShapesReading;
       readonly segmentFds: readonly number[];
     },
     recovery: Recovery,
@@ -256,6 +287,8 @@ export class OpenDirectory {
     this.segmentCount = fields.segmentCount;
     this.fds = files.segmentFds;
     this.epochsFd = files.epochsFd;
+    this.shapesFd = files.shapesFd;
+    this.shapes = files.shapes;
     this.nextSequence = fields.nextSequence;
     this.clearEpoch = recovery.clearEpoch;
     this.recovery = recovery;
@@ -323,9 +356,11 @@ export class OpenDirectory {
         syncDirectory(this.path);
       }
       const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
-      await this.#manifest.write({ clean, nextSequence, lastAliveMs: end.lastAliveMs });
+      const { lastAliveMs } = end;
+      const shapes = Math.max(this.shapes.count, end.shapes);
+      await this.#manifest.write({ clean, nextSequence, lastAliveMs, shapes });
     } finally {
-      for (const fd of [...this.fds, this.epochsFd, this.#manifestFd]) {
+      for (const fd of [...this.fds, this.epochsFd, this.shapesFd, this.#manifestFd]) {
         attempt("close", this.path, () => fs.closeSync(fd));
       }
       await this.#lock.release();
@@ -333,7 +368,8 @@ export class OpenDirectory {
   }
 
   async #syncFiles(): Promise<void> {
-    await Promise.all([...this.fds, this.epochsFd].map((fd) => this.#device.fsync(fd)));
+    const fds = [...this.fds, this.epochsFd, this.shapesFd];
+    await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
   }
 
   #isRecovered(): boolean {

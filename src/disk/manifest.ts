@@ -19,7 +19,9 @@
 //   96   ├ bootId             48 bytes of ASCII, zero padded
 //   144  ├ codecNameBytes     u16  1 to 192
 //   146  ├ codecName          192 bytes of UTF-8, zero padded: who wrote the values, and so who may read them
-//   338  ├ zero
+//   338  ├ zero               u16
+//   340  ├ shapes             u32  ids of shapes given out when it was written
+//   344  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
 import { assert } from "../base/mod.js";
@@ -28,7 +30,7 @@ import type { Hasher } from "../hash/mod.js";
 
 export const manifestCopyBytes = 4096;
 export const manifestFileBytes = 2 * manifestCopyBytes;
-export const manifestVersion = 1;
+export const manifestVersion = 2;
 export const identityBytes = 16;
 
 const manifestMagic = 0x5446435245444e55n;
@@ -38,6 +40,7 @@ const bootIdBytes = 48;
 const codecNameOffset = 144;
 /** A name has at most 64 UTF-16 units, and a unit takes at most 3 bytes of UTF-8. */
 const codecNameBytesMax = 192;
+const shapesOffset = 340;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const keepAll = 0xffff_ffff_ffff_ffffn;
@@ -60,6 +63,8 @@ export interface ManifestFields {
   readonly bootId: string;
   /** 1 to 64 characters. */
   readonly codecName: string;
+  /** Ids of shapes given out when it was written; exact while the directory is clean. */
+  readonly shapes: number;
 }
 
 /** What the two copies say together. */
@@ -93,6 +98,7 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   assert(codecName.length <= codecNameBytesMax, "the name of a codec fits its field");
   copy.writeUInt16LE(codecName.length, codecNameOffset);
   codecName.copy(copy, codecNameOffset + 2);
+  copy.writeUInt32LE(fields.shapes, shapesOffset);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
 }
@@ -151,6 +157,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
     lastAliveMs: copy.readDoubleLE(88),
     bootId: bootId.replace(/\0+$/, ""),
     codecName: copy.toString("utf8", nameStart, nameStart + nameBytes),
+    shapes: copy.readUInt32LE(shapesOffset),
   };
 }
 

@@ -34,4 +34,5 @@ export {
 } from "./segment-file.js";
 export { scanSegment, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
 export { type RecoveryFilter, type SettledSegment, settleSegment } from "./settle.js";
+export { type ShapesReading, writeShapeBytes } from "./shapes.js";
 export { readSnapshot, type SegmentState, type SnapshotPlace, writeSnapshot } from "./snapshot.js";

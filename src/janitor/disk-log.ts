@@ -147,7 +147,9 @@ export class DiskLog {
       const fd = this.#disk.fds[this.#open] as number;
       const end = this.#builder.endOffset;
       const offset = this.table.endOffset(this.#open) || segmentHeaderSize;
-      const bytes = this.#builder.finish();
+      const bytes = this.#builder.finish(
+        Atomics.load(this.#kernel.views.i32, at.controlShapeCount / 4),
+      );
       try {
         this.#assertWritable();
         writeBatch(fd, bytes, offset, this.#device);

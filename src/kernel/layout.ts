@@ -6,6 +6,7 @@
 //     ├ thread blocks      64 × 4 KiB
 //     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to overtake, and
 //     │                                         that other threads may wait for
+//     ├ shape table        32 KiB   lists of keys that values name by an id (codec/shape-image.ts)
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a disk segment
 //     ├ index              64-byte buckets
@@ -76,6 +77,12 @@ export const controlSyncFailed = 412;
 export const controlSlackOwner = 420;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
 export const controlFlushFailed = 416;
+/** u32: ids of shapes given out; raised under the lock when the shape's bytes stand in memory and on disk. */
+export const controlShapeCount = 424;
+/** u32: where in the shape table the next shape's bytes go; under the lock. */
+export const controlShapeEnd = 428;
+/** u32: thread + 1 that is adding a shape, 0 = nobody. Whoever finds it taken goes on without. */
+export const controlShapeLock = 432;
 /** f64: live entries when the last clear happened; the entry counters count from there. */
 export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;
@@ -185,7 +192,10 @@ export const flightRefused = 5;
 /** Its thread died. */
 export const flightLost = 6;
 
-export const segmentTable = 331776; // flightTable + flightsMax * flightSize
+export const shapeTable = 331776; // flightTable + flightsMax * flightSize
+export const shapeTableSize = 32768;
+
+export const segmentTable = 364544; // shapeTable + shapeTableSize
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;

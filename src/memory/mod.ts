@@ -8,6 +8,7 @@ export {
   readChunks,
   writeValue,
 } from "./large-value.js";
+export { restoreShapes, ShapeArea, type ShapeWriter } from "./shape-area.js";
 export {
   type Found,
   type Killer,

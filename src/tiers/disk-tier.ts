@@ -13,6 +13,7 @@ import {
   voidSegment,
   writeClearEpoch,
   writeDeadMark,
+  writeShapeBytes,
 } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 import { layout as at, type Kernel } from "../kernel/mod.js";
@@ -26,6 +27,7 @@ export interface DiskHandle {
   readonly segmentBytes: number;
   readonly fds: readonly number[];
   readonly epochsFd: number;
+  readonly shapesFd: number;
   readonly seed: bigint;
   /** A power loss must find the dead lists of reused segments gone: there is an fsync barrier. */
   readonly syncResets: boolean;
@@ -128,6 +130,22 @@ export class DiskTier {
     } catch (error) {
       // Without its whole length the file counts as damaged, and the next open starts cold.
       this.#cut(epochsFd);
+      this.#fault(error);
+      return false;
+    }
+  }
+
+  /** Makes bytes of the table of shapes durable against a kill; false if they could not be written, or the tier is down
+   *  and may be without the room: the shape has no id then, which costs bytes. */
+  writeShape(bytes: Uint8Array, offset: number): boolean {
+    const words = this.#kernel.views.i32;
+    if (Atomics.load(words, at.controlDiskUp / 4) === 0) return false;
+    // The owner closes the descriptor when no thread is under way to use it; one that comes later is seen here.
+    if (Atomics.load(words, at.controlState / 4) !== at.stateOpen) return false;
+    try {
+      writeShapeBytes(this.#disk.shapesFd, bytes, offset, this.#device);
+      return true;
+    } catch (error) {
       this.#fault(error);
       return false;
     }

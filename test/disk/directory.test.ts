@@ -41,7 +41,12 @@ describe("a new directory", () => {
     expect(directory.identity.length).toBe(16);
     const names = readdirSync(path).toSorted();
     const segments = directory.fds.map((_, segment) => segmentName(segment));
-    expect(names).toEqual([...segments, "undercroft.epochs", "undercroft.manifest"]);
+    expect(names).toEqual([
+      ...segments,
+      "undercroft.epochs",
+      "undercroft.manifest",
+      "undercroft.shapes",
+    ]);
     expect(statSync(path).mode & 0o777).toBe(0o700);
     expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
     for (const name of names) expect(statSync(join(path, name)).mode & 0o777).toBe(0o600);
@@ -105,7 +110,7 @@ describe("the capacity", () => {
     expect(second.recovery.kind).toBe("scan");
     expect(second.recovery.lostSegments).toBe(first.segmentCount - second.segmentCount);
     expect(recovered(second)).toEqual([1, 2]);
-    expect(readdirSync(path).length).toBe(second.segmentCount + 2);
+    expect(readdirSync(path).length).toBe(second.segmentCount + 3);
     await second.close(clean);
     const third = await open(path);
     expect(recovered(third)).toEqual([1, 2]);
@@ -161,7 +166,12 @@ describe("a path that cannot be opened", () => {
   });
 
   test("holds a link, a directory or a pipe under one of our names", async () => {
-    for (const name of ["undercroft.manifest", "undercroft.epochs", segmentName(3)]) {
+    for (const name of [
+      "undercroft.manifest",
+      "undercroft.epochs",
+      "undercroft.shapes",
+      segmentName(3),
+    ]) {
       const path = scratchDirectory();
       const victim = join(scratchDirectory(), "victim");
       writeFileSync(victim, "precious");
@@ -180,7 +190,7 @@ describe("a path that cannot be opened", () => {
     await directory.close(clean);
     const file = join(path, "undercroft.manifest");
     const bytes = readFileSync(file);
-    for (const at of [0, 4096]) bytes.writeUInt32LE(2, at + 8);
+    for (const at of [0, 4096]) bytes.writeUInt32LE(1, at + 8);
     writeFileSync(file, bytes);
     await expectRefused(path, "ERR_FORMAT_VERSION");
     await expectRefused(path, "ERR_FORMAT_VERSION");

@@ -9,6 +9,7 @@ import {
   encodeManifest,
   ManifestFile,
   manifestCopyBytes,
+  manifestVersion,
   type ManifestFields,
 } from "../../dist/src/disk/manifest.js";
 import { hasher, scratchDirectory } from "./scratch.js";
@@ -27,6 +28,7 @@ const fields: ManifestFields = {
   lastAliveMs: 1_750_000_000_000.5,
   bootId: "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
   codecName: "\u20ac".repeat(64),
+  shapes: 7,
 };
 const older = { ...fields, clean: false, nextSequence: 5, keepThrough: Infinity };
 
@@ -70,7 +72,7 @@ test("two damaged copies, no copies and half a file are damage", () => {
 describe("another version", () => {
   const other = (revision: number): Buffer => {
     const copy = encodeManifest(fields, revision, hasher);
-    copy.writeUInt32LE(2, 8);
+    copy.writeUInt32LE(manifestVersion + 1, 8);
     return copy;
   };
   const signed = (copy: Buffer): Buffer => {
@@ -80,7 +82,7 @@ describe("another version", () => {
 
   test("is named if it is the newest whole copy, or if both copies name it", () => {
     const ours = encodeManifest(older, 3, hasher);
-    const theirs = { kind: "otherVersion", version: 2 };
+    const theirs = { kind: "otherVersion", version: manifestVersion + 1 };
     expect(decodeManifest(file(signed(other(4)), ours), hasher)).toEqual(theirs);
     expect(decodeManifest(file(other(4), other(5)), hasher)).toEqual(theirs);
   });

@@ -19,7 +19,7 @@ import { hasher, makeRecord } from "./scratch.js";
 
 export const capacityBytes = 2 * MiB;
 export const wallNow = 1_750_000_000_000;
-export const clean = { clean: true, nextSequence: 1, lastAliveMs: wallNow };
+export const clean = { clean: true, nextSequence: 1, lastAliveMs: wallNow, shapes: 0 };
 export const unclean = { ...clean, clean: false };
 
 export function open(
@@ -45,7 +45,7 @@ export function fill(directory: OpenDirectory, segment: number, sequences: numbe
     const expires = sequence % 2 === 0 ? wallNow + 1000 : Infinity;
     builder.append(record, 0, record.length, sequence, 0, sequence, expires);
   }
-  writeBatch(fd, builder.finish(), 64);
+  writeBatch(fd, builder.finish(0), 64);
 }
 
 export function scanOf(directory: OpenDirectory, segment: number): SegmentScan | null {

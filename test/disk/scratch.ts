@@ -98,7 +98,7 @@ export function writeSegment(batches: number, perBatch: number): WrittenSegment 
       );
       records.push({ offset: at, size: record.length });
     }
-    writeBatch(fd, builder.finish(), offset);
+    writeBatch(fd, builder.finish(0), offset);
     offsets.push(builder.endOffset);
   }
   return { fd, file, offsets, records };

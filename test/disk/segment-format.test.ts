@@ -46,7 +46,7 @@ test("the writer writes the example, byte for byte", () => {
   const second = makeRecord("user:8", "Grace", 6, flagExpires);
   second.writeDoubleLE(expires, 24);
   add(second, "user:8", 6, expires);
-  writeBatch(fd, builder.finish(), 64);
+  writeBatch(fd, builder.finish(0), 64);
   writeDeadMark(fd, segmentBytes, life.nonce, 0, first / 16);
   expect(readFileSync(file).equals(example())).toBe(true);
 });

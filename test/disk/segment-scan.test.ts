@@ -93,7 +93,7 @@ describe("scanSegment()", () => {
     builder.begin({ nonce: edge.nonce, offset: 64, segmentBytes, recordCount: 0 });
     const record = makeRecord("k", "", sequenceMax);
     builder.append(record, 0, record.length, 0xffff_ffff, 0, sequenceMax, 0);
-    writeBatch(fd, builder.finish(), 64);
+    writeBatch(fd, builder.finish(0), 64);
     const found = scan(fd);
     expect(found).toMatchObject({ ...edge, maxSequence: sequenceMax, maxExpires: 0 });
     expect(found.entries.hashLow[0]).toBe(0xffff_ffff);
@@ -130,7 +130,7 @@ describe("a torn batch", () => {
       const record = makeRecord(`key-${sequence}`, "x".repeat(1000), sequence);
       expect(builder.append(record, 0, record.length, 0, 0, sequence, Infinity)).toBeGreaterThan(0);
     }
-    const batch = builder.finish();
+    const batch = builder.finish(0);
     const headerPages = new Set<number>([0]);
     const indexStart = 64 + batch.length - 30 * 32;
     for (let page = 0; page * 4096 < 64 + batch.length; page++) {
@@ -209,7 +209,7 @@ describe("BatchBuilder", () => {
     expect(count).toBe(6);
     expect(builder.count).toBe(6);
     expect(builder.endOffset).toBe(64 + 64 + 6 * 160);
-    expect(builder.finish().length).toBe(64 + 6 * 160);
+    expect(builder.finish(0).length).toBe(64 + 6 * 160);
   });
 
   test("leaves room at the tail for one dead mark per record", () => {
@@ -236,7 +236,7 @@ describe("BatchBuilder", () => {
       if (builder.append(record, 0, record.length, 0, 0, sequence + 1, Infinity) < 0) break;
       sequence += 1;
     }
-    writeBatch(fd, builder.finish(), 64);
+    writeBatch(fd, builder.finish(0), 64);
     expect(sequence).toBeGreaterThan(1800);
     expect(scan(fd)).toMatchObject({ recordCount: sequence, damagedBatches: 0 });
   });
@@ -252,7 +252,7 @@ describe("BatchBuilder", () => {
       shared.set(record, 40);
       builder.begin({ nonce: life.nonce, offset, segmentBytes, recordCount: sequence - 1 });
       const at = builder.append(shared, 40, record.length, 0, 0, sequence, Infinity);
-      writeBatch(fd, builder.finish(), offset);
+      writeBatch(fd, builder.finish(0), offset);
       offset = builder.endOffset;
       const read = Buffer.alloc(64);
       readSync(fd, read, 0, 64, at);
@@ -325,7 +325,7 @@ describe("verifyRecord()", () => {
     builder.begin({ nonce: 9n, offset: 64, segmentBytes, recordCount: 0 });
     const record = makeRecord("key", "value", 1, flagDurable);
     const at = builder.append(record, 0, record.length, 0, 0, 1, Infinity);
-    const batch = builder.finish();
+    const batch = builder.finish(0);
     expect(batch.readBigUInt64LE(64 + 24)).toBe(0n);
     expect(verifyRecord(batch, 64, batch.length - 64, 9n, at, hasher)).toBe(record.length);
   });
@@ -342,7 +342,7 @@ describe("a failing disk", () => {
     builder.begin({ nonce: life.nonce, offset: end, segmentBytes, recordCount: 8 });
     const record = makeRecord("key", "v".repeat(100), 9);
     builder.append(record, 0, record.length, 0, 0, 9, Infinity);
-    expect(() => writeBatch(fd, builder.finish(), end, device)).toThrow(
+    expect(() => writeBatch(fd, builder.finish(0), end, device)).toThrow(
       expect.objectContaining({ code: "ERR_DISK_IO" }),
     );
     expect(scan(fd)).toMatchObject({ recordCount: 8, endOffset: end, damagedBatches: 1 });

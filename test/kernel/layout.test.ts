@@ -159,7 +159,8 @@ describe("tables", () => {
   test("stand one behind the other", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
     expect(at.flightTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
-    expect(at.segmentTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
+    expect(at.shapeTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
+    expect(at.segmentTable).toBe(at.shapeTable + at.shapeTableSize);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
     expect(Math.log2(at.flightsMax) % 1).toBe(0);
   });
