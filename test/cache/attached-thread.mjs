@@ -26,6 +26,14 @@ const steps = {
   writeMany: (name, count) => {
     for (let write = 0; write < count; write++) cache.set(`${name}-${write}`, write);
   },
+  // Values of ever new shapes, each seen often enough to get an id.
+  writeShapes: (name, count) => {
+    for (let shape = 0; shape < count; shape++) {
+      for (let turn = 0; turn < 20; turn++) {
+        cache.set(`${name}-${shape}`, { [`${name} ${shape}`]: { turn, [`in ${shape}`]: name } });
+      }
+    }
+  },
   readUntil: (key, value) => {
     while (cache.getSync(key) !== value);
   },

@@ -1,6 +1,7 @@
 // Values whose keys stand in a table of shapes: they come back exactly whatever the table holds, on whichever side of it, and
 // a value whose shape is lost is refused and never taken for another.
 
+import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -40,18 +41,23 @@ class Table implements ShapeTable {
   }
 
   add(keys: readonly string[], known: number): boolean {
-    expect(known).toBe(this.count);
+    if (known !== this.count) throw new Error("the codec does not know the table");
     this.shapes.push(keys);
     return true;
   }
 }
 
-function copyOf(codec: Codec, value: unknown): { id: number; bytes: Buffer } {
+interface Stored {
+  readonly id: number;
+  readonly bytes: Buffer;
+}
+
+function copyOf(codec: Codec, value: unknown): Stored {
   const bytes = Buffer.from(codec.encode(value, "k"));
   return { id: codec.lastCodecId, bytes };
 }
 
-function decode(codec: Codec, { id, bytes }: { id: number; bytes: Buffer }): unknown {
+function decode(codec: Codec, { id, bytes }: Stored): unknown {
   return codec.decode(id, bytes, 0, bytes.length);
 }
 
@@ -95,7 +101,8 @@ function fullTable(): Table {
   full.shapes.push(["id"], ["name"], ["tags"], ["id", "name"], ["name", "id"]);
   for (let id = full.count; id < shapesMax; id++) full.shapes.push([`a${id}`, `b${id}`]);
   full.shapes[90] = ["id", "name", "tags"];
-  full.shapes[91] = [];
+  // Its id alone is a whole value, which must not be taken for a number.
+  full.shapes[20] = [];
   return full;
 }
 
@@ -127,27 +134,36 @@ test("any plain data and any mix of known and unknown shapes come back exactly",
   );
 });
 
+function outcomeOf(codec: Codec, stored: Stored | undefined, value: unknown): string {
+  let decoded: unknown;
+  try {
+    decoded = decode(codec, stored as Stored);
+  } catch {
+    return "refused";
+  }
+  return isDeepStrictEqual(decoded, value) ? "exact" : "wrong";
+}
+
 test("a value with a lost shape is refused, and every other value comes back", () => {
   const full = fullTable();
   const from = createCodec(config, undefined, full);
   const written = full.shapes.map((_, id) => valueOf(full, [id, (id + 1) % shapesMax]));
   const bytes = written.map((value) => copyOf(from, value));
   fc.assert(
-    fc.property(fc.uniqueArray(fc.nat(shapesMax - 1), { minLength: 1, maxLength: 60 }), (lost) => {
+    fc.property(fc.uniqueArray(fc.nat(shapesMax - 1), { maxLength: 60 }), (others) => {
+      const lost = [...others, 20];
       const holed = new Table();
       holed.shapes.push(...full.shapes);
       for (const id of lost) holed.shapes[id] = null;
       const to = createCodec(config, undefined, holed);
       // Twice and more often: msgpackr makes other readers after some calls.
       for (const turn of many(5)) {
-        for (const [id, value] of written.entries()) {
-          // The shape of id 91 has no keys and so no room for a value within.
-          const isLost = lost.includes((id + 1) % shapesMax) || (id !== 90 && lost.includes(id));
-          const stored = bytes[id] as { id: number; bytes: Buffer };
-          if (isLost) expect(() => decode(to, stored)).toThrow();
-          else if (turn === 4) assertExact(decode(to, stored), value);
-          else decode(to, stored);
-        }
+        const wrong = written.filter((value, id) => {
+          // The shape of id 20 has no keys and so no room for a value within.
+          const isLost = lost.includes((id + 1) % shapesMax) || (id !== 19 && lost.includes(id));
+          return outcomeOf(to, bytes[id], value) !== (isLost ? "refused" : "exact");
+        });
+        expect([turn, wrong]).toEqual([turn, []]);
       }
       // What this thread writes now it can read.
       const again = copyOf(to, [written, { unknown: [1, { id: 1 }] }]);
@@ -198,7 +214,7 @@ test("a full table changes nothing but the size", () => {
 test("a getter that stores a value while one is packed spoils neither, nor the table", () => {
   const own = new Table();
   const codec = createCodec(config, undefined, own);
-  const inner: { id: number; bytes: Buffer }[] = [];
+  const inner: Stored[] = [];
   const value = {
     first: { a: 1 },
     get now() {

@@ -188,14 +188,14 @@ describe.concurrent("a broken cache is found out", () => {
   const rounds: readonly End[] = Array.from({ length: 12 }, () => "work");
 
   test.each([
-    ["without dead marks", kill, tight, "an older value"],
-    ["with clears that are not written down", clear, spare, "an older value"],
-    ["with flushes that write no open segment", flush, spare, "lost"],
-  ] as const)("%s", { timeout: 120_000 }, async (name, patch, room, words) => {
+    ["without dead marks", [kill], tight, "an older value"],
+    ["with clears that are not written down", [clear], spare, "an older value"],
+    ["with flushes that write no open segment", [flush], spare, "lost"],
+  ] as const)("%s", { timeout: 120_000 }, async (name, patches, room, words) => {
     const place = join(scratch, name.replaceAll(" ", "-"));
     const { mkdirSync } = await import("node:fs");
     mkdirSync(place);
-    const door = brokenCopy(place, [patch]);
+    const door = brokenCopy(place, patches);
     const { faults } = await lives(`${name.replaceAll(" ", "-")}/cache`, room, rounds, door);
     expect(faults.join("\n")).toContain(words);
   });

@@ -1,12 +1,18 @@
 // The values of the crash tests: made from key and version, so that whoever reads one knows whether it is whole and which
-// write it came from. Used by the program that is killed; the judge only sees versions.
+// write it came from. Every 64 versions have a key that no others have, so that new shapes are written down all the time.
+// Used by the program that is killed; the judge only sees versions.
 
 /** A value of one key and version. */
 export interface EntryValue {
   readonly key: string;
   readonly version: number;
   readonly fill: string;
+  /** The version once more, under a key that says which versions share it. */
+  readonly [from: string]: string | number;
 }
+
+/** Versions with values of the same keys. */
+const versionsOfShape = 64;
 
 /** A small generator of random numbers (mulberry32): one seed, one sequence. */
 export function randomOf(seed: number): () => number {
@@ -25,12 +31,13 @@ export function makeValue(key: string, version: number, bytesMax: number): Entry
   const isLarge = random() < 1 / 32;
   const bytes = Math.floor(isLarge ? 9000 + random() * 9000 : random() * bytesMax);
   const word = `${key}:${version};`;
-  return { key, version, fill: word.repeat(Math.ceil(bytes / word.length)) };
+  const from = `from ${version - (version % versionsOfShape)}`;
+  return { key, version, fill: word.repeat(Math.ceil(bytes / word.length)), [from]: version };
 }
 
 /** The version of a value that was read, 0 for none, -1 if it is not what was written under this key. */
 export function versionOf(key: string, value: EntryValue | undefined, bytesMax: number): number {
   if (value === undefined) return 0;
   const whole = makeValue(key, value.version, bytesMax);
-  return value.key === key && value.fill === whole.fill ? value.version : -1;
+  return value.key === key && JSON.stringify(value) === JSON.stringify(whole) ? value.version : -1;
 }

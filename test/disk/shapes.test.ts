@@ -1,5 +1,6 @@
 // The file of shapes: what is whole comes back under its id, what is not is lost, and no byte of it can make a shape another.
 
+import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import {
   decodeShape,
@@ -60,20 +61,23 @@ describe("readShapes()", () => {
   test("any wrong byte loses shapes at most, and no id that was begun", () => {
     const whole = fileOf(shapes);
     const { end } = readShapes(whole, seed, hasher);
+    const wrong: number[] = [];
     for (let at = 0; at < end; at++) {
-      for (const flip of [1, 0x80, 0xff]) {
+      // Most slots are free.
+      if (at > 200 && at < shapeEntriesStart - 20) continue;
+      for (const flip of [1, 0xff]) {
         const damaged = Buffer.from(whole);
         damaged[at] = (damaged[at] ?? 0) ^ flip;
         const { image, count } = readShapes(damaged, seed, hasher);
         const found = shapesOf(image, shapesMax);
-        for (const [id, keys] of found.entries()) {
-          if (keys !== null) expect(keys).toEqual(shapes[id]);
-        }
+        const mixed = found.some((keys, id) => !isDeepStrictEqual(keys ?? shapes[id], shapes[id]));
+        const lost = shapes.filter((_, id) => found[id] === null).length;
         // Only magic and version are about all of them.
-        if (at >= 12) expect(count).toBeGreaterThanOrEqual(shapes.length);
-        if (at >= 12) expect(found.filter((keys) => keys !== null).length).toBeGreaterThan(2);
+        const isAllowed = at < 12 || (count >= shapes.length && lost <= 1);
+        if (mixed || !isAllowed) wrong.push(at);
       }
     }
+    expect(wrong).toEqual([]);
   });
 
   test("takes nothing from another directory, from a file of another length or from noise", () => {

@@ -1,0 +1,167 @@
+// The table of shapes in whole caches: threads that add shapes at the same time, lives of a directory that share them, and
+// directories that lost some.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { expect, test } from "vitest";
+import type { Cache } from "../../dist/src/mod.js";
+import { diskAt, freshPath, open, setUpCaches } from "./opened.js";
+
+setUpCaches();
+
+/** A value with a shape that only values of this number have. */
+function valueOf(shape: number, turn: number): unknown {
+  return { [`field ${shape}`]: turn, list: [{ [`inner ${shape}`]: "x" }, { other: turn }] };
+}
+
+/** Sets values of shapes `from` to `to` - 1, often enough that each gets an id. */
+function setShapes(cache: Cache, from: number, to: number): void {
+  for (let shape = from; shape < to; shape++) {
+    for (let turn = 0; turn < 40; turn++) cache.set(`shape-${shape}`, valueOf(shape, turn));
+  }
+}
+
+async function expectAll(cache: Cache, from: number, to: number): Promise<void> {
+  for (let shape = from; shape < to; shape++) {
+    expect(await cache.get(`shape-${shape}`)).toEqual(valueOf(shape, 39));
+  }
+}
+
+test("threads that add shapes at the same time read each other's values exactly", async () => {
+  const cache = await open({ near: false, memory: "8mb", ...diskAt(freshPath()) });
+  const names = ["a", "b", "c"];
+  const url = new URL("attached-thread.mjs", import.meta.url);
+  const workers = names.map(() => new Worker(url, { workerData: { handle: cache.handle() } }));
+  let running = workers.length;
+  const ended = workers.map(async (worker, index) => {
+    const answered = new Promise((resolve) => worker.once("message", resolve));
+    worker.postMessage({ id: 1, method: "writeShapes", args: [names[index], 60] });
+    expect(await answered).toEqual({ id: 1, value: undefined });
+    running -= 1;
+  });
+  let reads = 0;
+  while (running > 0) {
+    for (const name of names) {
+      for (let shape = 0; shape < 60; shape++) {
+        const value = cache.getSync(`${name}-${shape}`) as
+          Record<string, { turn: number }> | undefined;
+        if (value === undefined) continue;
+        const turn = value[`${name} ${shape}`]?.turn;
+        expect(value).toEqual({ [`${name} ${shape}`]: { turn, [`in ${shape}`]: name } });
+        reads += 1;
+      }
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all(ended);
+  expect(reads).toBeGreaterThan(0);
+  expect(cache.stats().corruptRecords).toBe(0);
+  await Promise.all(workers.map((worker) => worker.terminate()));
+});
+
+test("a directory's lives share its shapes", async () => {
+  const disk = diskAt(freshPath());
+  for (let life = 0; life < 4; life++) {
+    const cache = await open({ near: false, ...disk });
+    await expectAll(cache, 0, life * 20);
+    setShapes(cache, life * 20, (life + 1) * 20);
+    await expectAll(cache, 0, (life + 1) * 20);
+    expect(cache.stats().corruptRecords).toBe(0);
+    await cache.close();
+  }
+});
+
+test("values of lost shapes are misses and counted, and no other value takes their place", async () => {
+  const path = freshPath();
+  const file = join(path, "undercroft.shapes");
+  const first = await open({ near: false, ...diskAt(path) });
+  setShapes(first, 0, 30);
+  await first.close();
+  const whole = readFileSync(file);
+  let misses = 0;
+  // Slots, entries, and everything at once.
+  for (const [from, to] of [
+    [64, 80],
+    [200, 201],
+    [4160, 4170],
+    [4400, 4700],
+    [0, 32_768],
+  ] as const) {
+    writeFileSync(file, Buffer.from(whole).fill(0, from, to));
+    const cache = await open({ near: false, ...diskAt(path) });
+    // New shapes take no lost one's id.
+    setShapes(cache, 100, 105);
+    const values = await Promise.all(
+      Array.from({ length: 30 }, (_, shape) => cache.get(`shape-${shape}`)),
+    );
+    const expected = values.map((value, shape) => value && valueOf(shape, 39));
+    expect(values).toEqual(expected);
+    const missed = values.filter((value) => value === undefined).length;
+    await expectAll(cache, 100, 105);
+    expect(cache.stats().corruptRecords).toBe(missed);
+    misses += missed;
+    await cache.close();
+  }
+  expect(misses).toBeGreaterThan(30);
+});
+
+/** A life in a process of its own, which sets the values of shapes 0 to 29, flushes them and is killed. */
+async function liveKilled(path: string): Promise<void> {
+  const program = `
+    import { openCache } from ${JSON.stringify(new URL("../../dist/src/mod.js", import.meta.url).href)};
+    ${valueOf.toString()}
+    ${setShapes.toString()}
+    const cache = await openCache({ memory: "2mb", near: false, disk: ${JSON.stringify(diskAt(path).disk)} });
+    setShapes(cache, 0, 30);
+    await cache.flush();
+    process.kill(process.pid, "SIGKILL");
+  `;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+    stdio: "inherit",
+  });
+  const [, signal] = (await once(child, "exit")) as [number | null, string | null];
+  expect(signal).toBe("SIGKILL");
+}
+
+test("values that were flushed come back with their shapes after kill -9", async () => {
+  const path = freshPath();
+  await liveKilled(path);
+  const cache = await open({ near: false, ...diskAt(path) });
+  await expectAll(cache, 0, 30);
+  setShapes(cache, 30, 40);
+  await expectAll(cache, 0, 40);
+  expect(cache.stats().corruptRecords).toBe(0);
+});
+
+test("after kill -9 the ids of a file that is lost are known from the records, and not given out again", async () => {
+  const path = freshPath();
+  await liveKilled(path);
+  rmSync(join(path, "undercroft.shapes"));
+  for (const shapes of [40, 80]) {
+    const cache = await open({ near: false, ...diskAt(path) });
+    setShapes(cache, shapes, shapes + 20);
+    for (let shape = 0; shape < 30; shape++) {
+      expect(await cache.get(`shape-${shape}`)).toBe(undefined);
+    }
+    await expectAll(cache, shapes, shapes + 20);
+    expect(cache.stats().corruptRecords).toBe(30);
+    await cache.close();
+  }
+});
+
+test("a value set in the pool and one from a loader leave their keys to the table too", async () => {
+  const cache = await open({ near: false, memory: "8mb" });
+  const rows = Array.from({ length: 2000 }, (_, id) => ({ identifier: id, title: `row ${id}` }));
+  for (let turn = 0; turn < 20; turn++) {
+    cache.set(`warm-${turn}`, { identifier: turn, title: "warm" });
+    await cache.setAsync("rows", rows);
+    await cache.fetch(`loaded-${turn}`, () => ({ identifier: turn, title: "loaded" }));
+  }
+  expect(await cache.get("rows")).toEqual(rows);
+  expect(await cache.get("loaded-19")).toEqual({ identifier: 19, title: "loaded" });
+  const first = (await cache.getEntry("loaded-0"))?.size ?? 0;
+  expect((await cache.getEntry("loaded-19"))?.size).toBeLessThan(first - 10);
+});

@@ -1,0 +1,120 @@
+// The table of shapes in shared memory: who may add, what the others see, and what a failed write leaves.
+
+import { expect, test } from "vitest";
+import { shapeEntriesStart, shapesMax } from "../../dist/src/codec/mod.js";
+import { emptyShapes, readShapes } from "../../dist/src/disk/shapes.js";
+import { createHasher } from "../../dist/src/hash/mod.js";
+import {
+  compileKernel,
+  createRegion,
+  divide,
+  Kernel,
+  layout as at,
+} from "../../dist/src/kernel/mod.js";
+import { restoreShapes, ShapeArea, type ShapeWriter } from "../../dist/src/memory/mod.js";
+import { MiB } from "./opened-store.js";
+
+const seed = 11n;
+const hasher = await createHasher();
+
+function openMemory(): WebAssembly.Memory {
+  const request = { memoryBytes: MiB, diskCapacityBytes: 0, diskSegmentCount: 0 };
+  return createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
+}
+
+const module = compileKernel();
+
+function attach(memory: WebAssembly.Memory, write: ShapeWriter | null = null): ShapeArea {
+  return new ShapeArea(Kernel.attach(module, memory), write);
+}
+
+test("every thread sees what one added, once", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const [first, second] = [attach(memory), attach(memory)];
+  expect(second.count).toBe(0);
+  expect(first.add(["id", "näme"], 0)).toBe(true);
+  // It knew of none, and there is one by now, which may be the same.
+  expect(second.add(["id", "näme"], 0)).toBe(false);
+  expect(second.add([], 1)).toBe(true);
+  for (const area of [first, second]) {
+    expect(area.count).toBe(2);
+    expect([area.keysOf(0), area.keysOf(1)]).toEqual([["id", "näme"], []]);
+  }
+});
+
+test("while one thread adds, another adds nothing", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const area = attach(memory);
+  const words = new Int32Array(memory.buffer);
+  words[at.controlShapeLock / 4] = 60;
+  expect(area.add(["id"], 0)).toBe(false);
+  words[at.controlShapeLock / 4] = 0;
+  expect(area.add(["id"], 0)).toBe(true);
+  expect(words[at.controlShapeLock / 4]).toBe(0);
+});
+
+test("a shape that could not be written has no id, and the next takes its place", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const file = emptyShapes();
+  let writesLeft = 1;
+  const area = attach(memory, (bytes, offset) => {
+    // Nobody counts it before it is written.
+    expect(area.count).toBe(0);
+    if (writesLeft-- <= 0) return false;
+    file.set(bytes, offset);
+    return true;
+  });
+  expect(area.add(["half", "written"], 0)).toBe(false);
+  writesLeft = 2;
+  expect(area.add(["other"], 0)).toBe(true);
+  expect(area.keysOf(0)).toEqual(["other"]);
+  const reading = readShapes(file, seed, hasher);
+  expect(reading.count).toBe(1);
+  const next = openMemory();
+  restoreShapes(next, reading);
+  const later = attach(next);
+  expect(later.keysOf(0)).toEqual(["other"]);
+  expect(later.add(["more"], 1)).toBe(true);
+  expect(later.keysOf(0)).toEqual(["other"]);
+});
+
+test("ids without a shape stay without one", () => {
+  const memory = openMemory();
+  const { image } = readShapes(emptyShapes(), seed, hasher);
+  restoreShapes(memory, { image, count: 5, end: shapeEntriesStart });
+  const area = attach(memory);
+  expect(area.add(["id"], 5)).toBe(true);
+  expect([0, 4, 5].map((id) => area.keysOf(id))).toEqual([null, null, ["id"]]);
+});
+
+test("the table ends with its ids or with its room", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const area = attach(memory);
+  for (let id = 0; id < shapesMax; id++) expect(area.add([`${id}`], id)).toBe(true);
+  expect(area.isFull).toBe(true);
+  expect(area.add(["one", "more"], shapesMax)).toBe(false);
+
+  const tight = openMemory();
+  restoreShapes(tight, null);
+  const long = attach(tight);
+  let count = 0;
+  while (long.add(["x".repeat(990), `${count}`], count)) count += 1;
+  expect(long.isFull).toBe(true);
+  expect(count).toBe(28);
+  for (let id = 0; id < count; id++) expect(long.keysOf(id)).toEqual(["x".repeat(990), `${id}`]);
+  // The segments begin behind it.
+  const words = new Uint32Array(memory.buffer);
+  expect(words[at.controlSegmentTable / 4]).toBe(at.shapeTable + at.shapeTableSize);
+});
+
+test("a shape too long for an entry is none", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const area = attach(memory);
+  expect(area.add(["x".repeat(2000)], 0)).toBe(false);
+  expect(area.count).toBe(0);
+});
