@@ -18,7 +18,12 @@ const seed = 11n;
 const hasher = await createHasher();
 
 function openMemory(): WebAssembly.Memory {
-  const request = { memoryBytes: MiB, diskCapacityBytes: 0, diskSegmentCount: 0 };
+  const request = {
+    memoryBytes: MiB,
+    diskCapacityBytes: 0,
+    diskSegmentCount: 0,
+    remembersSets: false,
+  };
   return createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
 }
 
