@@ -5,3 +5,4 @@ export { set } from "./set.js";
 export { disk } from "./disk.js";
 export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
+export { entries } from "./entries.js";

@@ -1,0 +1,99 @@
+// The caches whose memory is measured, each as a bounded store that is filled and then held. Called by measure.ts in a
+// process of its own.
+
+import { open } from "lmdb";
+import { LRUCache } from "lru-cache";
+
+import { type NearOptions, openCache } from "../../src/mod.js";
+import { TemporaryDirectory } from "../temporary-directory.js";
+import type { Contents } from "./contents.js";
+
+/** A subject that was filled; held until the end, so that nothing of it is collected before it was measured. */
+export interface Held {
+  readonly entries: number;
+  /** What the process had grown by when the subject was open and empty. */
+  readonly openBytes: number;
+  close(): Promise<void>;
+}
+
+/** Fills a subject: to a budget of so many bytes (undercroft), or with so many entries. */
+export type Fill = (contents: Contents, bound: number) => Promise<Held>;
+
+/** Resident bytes of this process after its garbage was collected. */
+export function residentBytes(): number {
+  for (let turn = 0; turn < 4; turn++) globalThis.gc?.();
+  return process.memoryUsage().rss;
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve);
+  });
+}
+
+function undercroft(near: false | NearOptions): Fill {
+  return async (contents, bound) => {
+    const before = residentBytes();
+    const cache = await openCache({ memory: bound, near });
+    const openBytes = residentBytes() - before;
+    // Twice what it holds, read once with a near cache, so that what is measured is a full cache in its steady state.
+    for (let id = 0; id < 2 * cache.stats().memory.entries + 4096;) {
+      for (const end = id + 4096; id < end; id++) {
+        const key = contents.key(id);
+        cache.set(key, contents.value(id));
+        if (near !== false) cache.getSync(key);
+      }
+      await turn();
+    }
+    const { entries } = cache.stats().memory;
+    return { entries, openBytes, close: () => cache.close() };
+  };
+}
+
+async function fill(
+  contents: Contents,
+  entries: number,
+  set: (key: string, value: unknown) => void,
+): Promise<void> {
+  for (let id = 0; id < entries;) {
+    for (const end = Math.min(entries, id + 4096); id < end; id++) {
+      set(contents.key(id), contents.value(id));
+    }
+    await turn();
+  }
+}
+
+const map: Fill = async (contents, entries) => {
+  const store = new Map<string, unknown>();
+  await fill(contents, entries, (key, value) => store.set(key, value));
+  return { entries, openBytes: 0, close: () => Promise.resolve(store.clear()) };
+};
+
+const lru: Fill = async (contents, entries) => {
+  const store = new LRUCache<string, object | string>({ max: entries });
+  await fill(contents, entries, (key, value) => store.set(key, value as object | string));
+  return { entries, openBytes: 0, close: () => Promise.resolve(store.clear()) };
+};
+
+const lmdb: Fill = async (contents, entries) => {
+  const directory = new TemporaryDirectory("entries");
+  const store = open<unknown, string>({ path: directory.path, maxDbs: 1 });
+  await store.transaction(() => undefined);
+  await fill(contents, entries, (key, value) => store.putSync(key, value));
+  return {
+    entries,
+    openBytes: 0,
+    close: async () => {
+      await store.close();
+      directory.remove();
+    },
+  };
+};
+
+export const subjects: Readonly<Record<string, Fill>> = {
+  "undercroft, near: false": undercroft(false),
+  undercroft: undercroft({}),
+  Map: map,
+  "lru-cache": lru,
+  lmdb,
+};

@@ -1,0 +1,142 @@
+// The hit ratios of Undercroft and lru-cache at the same resident memory, on the same reads: the figure that users feel.
+// `node --expose-gc hit-ratio.js [trace] [MiB]`: a trace of records of 16 bytes (u64 key, u32 size, u32 time to live, little-endian;
+// gzipped if its name ends so), else Zipf-like reads over 2,000,000 entries. A read that misses sets the entry; every
+// value is an agent-like record (about 148 bytes of msgpack), whatever size the trace says.
+
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+
+import { LRUCache } from "lru-cache";
+
+import { openCache } from "../src/mod.js";
+import { agentKey, agentValue } from "./entries/contents.js";
+import { residentBytes } from "./entries/subjects.js";
+import { type Profile, zipfDraws } from "./workload.js";
+
+const MiB = 1024 ** 2;
+const traceRecordBytes = 16;
+/** Runs of lru-cache at most until it takes what Undercroft took, give or take 3 %. */
+const searchesMax = 5;
+
+interface Replayed {
+  readonly hits: number;
+  readonly reads: number;
+  readonly residentBytes: number;
+}
+
+/** The reads of a trace as numbers of entries, in the order of their first read. */
+function readsOf(file: string): Uint32Array {
+  if (file === "") return zipfDraws(2_000_000, 8_000_000, 7);
+  const raw = readFileSync(file);
+  const bytes = file.endsWith(".gz") ? gunzipSync(raw) : raw;
+  const reads = new Uint32Array(Math.floor(bytes.length / traceRecordBytes));
+  const ids = new Map<bigint, number>();
+  for (let read = 0; read < reads.length; read++) {
+    const key = bytes.readBigUInt64LE(read * traceRecordBytes);
+    let id = ids.get(key);
+    if (id === undefined) ids.set(key, (id = ids.size));
+    reads[read] = id;
+  }
+  return reads;
+}
+
+async function replay(
+  reads: Uint32Array,
+  get: (key: string) => unknown,
+  set: (key: string, value: Profile) => void,
+): Promise<number> {
+  let hits = 0;
+  for (let read = 0; read < reads.length; read++) {
+    const id = reads[read] as number;
+    const key = agentKey(id);
+    if (get(key) === undefined) set(key, agentValue(id));
+    else hits += 1;
+    // As a service would; the event loop turns between reads.
+    if ((read & 1023) === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return hits;
+}
+
+async function measured(name: string, file: string, bound: number): Promise<Replayed> {
+  const reads = readsOf(file);
+  const before = residentBytes();
+  let hits: number;
+  let close = (): Promise<void> => Promise.resolve();
+  if (name === "lru-cache") {
+    const cache = new LRUCache<string, Profile>({ max: bound });
+    hits = await replay(
+      reads,
+      (key) => cache.get(key),
+      (key, value) => cache.set(key, value),
+    );
+    close = () => Promise.resolve(cache.clear());
+  } else {
+    const cache = await openCache<Profile>({
+      memory: bound,
+      near: name === "undercroft" ? {} : false,
+    });
+    hits = await replay(
+      reads,
+      (key) => cache.getSync(key),
+      (key, value) => cache.set(key, value),
+    );
+    close = () => cache.close();
+  }
+  const replayed = { hits, reads: reads.length, residentBytes: residentBytes() - before };
+  await close();
+  return replayed;
+}
+
+async function inChild(name: string, file: string, bound: number): Promise<Replayed> {
+  const child = fork(fileURLToPath(import.meta.url), ["--replay", name, file, String(bound)], {
+    execArgv: ["--expose-gc", "--max-old-space-size=8192"],
+  });
+  const ended = once(child, "exit");
+  const [replayed] = (await Promise.race([
+    once(child, "message"),
+    ended.then(([code]) => Promise.reject(new Error(`A replay ended with ${String(code)}`))),
+  ])) as [Replayed];
+  await ended;
+  return replayed;
+}
+
+function report(
+  name: string,
+  { hits, reads, residentBytes: bytes }: Replayed,
+  bound: string,
+): void {
+  const ratio = `${((100 * hits) / reads).toFixed(2)} %`;
+  console.log(
+    `${name.padEnd(24)} ${ratio.padStart(8)}  ${(bytes / MiB).toFixed(0).padStart(5)} MiB  ${bound}`,
+  );
+}
+
+/** lru-cache with as many entries as take the resident memory that Undercroft took. */
+async function lruAt(file: string, bytes: number): Promise<void> {
+  let max = Math.floor(bytes / 600);
+  for (let search = 1; ; search++) {
+    const replayed = await inChild("lru-cache", file, max);
+    const ratio = bytes / replayed.residentBytes;
+    if (search === searchesMax || Math.abs(ratio - 1) < 0.03) {
+      report("lru-cache", replayed, `max ${max} entries`);
+      return;
+    }
+    max = Math.floor(max * ratio);
+  }
+}
+
+if (process.argv[2] === "--replay") {
+  const [name = "", file = "", bound = ""] = process.argv.slice(3);
+  process.send?.(await measured(name, file, Number(bound)));
+} else {
+  const [file = "", budget = "64"] = process.argv.slice(2);
+  const bound = Number(budget) * MiB;
+  for (const name of ["undercroft", "undercroft, near: false"]) {
+    const replayed = await inChild(name, file, bound);
+    report(name, replayed, `memory ${budget} MiB`);
+    await lruAt(file, replayed.residentBytes);
+  }
+}
