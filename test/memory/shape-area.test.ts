@@ -23,6 +23,7 @@ function openMemory(): WebAssembly.Memory {
     diskCapacityBytes: 0,
     diskSegmentCount: 0,
     remembersSets: false,
+    policyBytes: 0,
   };
   return createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
 }
