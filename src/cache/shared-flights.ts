@@ -128,7 +128,7 @@ export class SharedFlights {
 
   /** Whether the key was written, deleted or cleared since the flight began, or another thread has taken it over. */
   isOvertaken(flight: number): boolean {
-    if (this.#load(flight, at.flightState) !== at.flightActive) return true;
+    if (this.#state(flight) !== at.flightActive) return true;
     const word = this.#word(flight, at.flightSequence);
     const { u32 } = this.#core.kernel.views;
     const sequence = (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32;
@@ -137,7 +137,7 @@ export class SharedFlights {
 
   /** Whether what came of a flight that this thread waits for is known. */
   isOver(flight: number): boolean {
-    return this.#load(flight, at.flightState) === at.flightDone;
+    return this.#state(flight) === at.flightDone;
   }
 
   /** Whether another thread waits for a flight of this one. */
@@ -160,7 +160,7 @@ export class SharedFlights {
     const { kernel } = this.#core;
     while (stays()) {
       const turn = this.#load(flight, at.flightTurn);
-      const state = this.#load(flight, at.flightState);
+      const state = this.#state(flight);
       if (state === at.flightDone) return this.#endOf(flight);
       if (state === at.flightExpired) break;
       this.#core.assertOpen();
@@ -212,6 +212,10 @@ export class SharedFlights {
 
   #word(flight: number, offset: number): number {
     return (at.flightTable + flight * at.flightSize + offset) / 4;
+  }
+
+  #state(flight: number): number {
+    return this.#load(flight, at.flightState) & at.flightStateMask;
   }
 
   #load(flight: number, offset: number): number {

@@ -150,9 +150,10 @@ export const flightsMax = 1024;
 export const flightSize = 64;
 /** A flight stands at most this many entries from its hash's place. */
 export const flightProbeMax = 16;
-/** u32: free → claimed → active → done → free; active → overtaken → done; active or overtaken → expired → done. */
+/** u32: free → claimed → active → done → free; active → overtaken → done; active or overtaken → expired → done. Above
+ *  the state stands, while claimed, the claimer's thread + 1, and once done, the flight's life. */
 export const flightState = 0;
-export const flightOwner = 4; // u32 thread + 1; 0 once it is done
+export const flightOwner = 4; // u32 thread + 1, from active on
 export const flightHash = 8; // u64
 export const flightSequence = 16; // u64: newest sequence when it began; a clear after that overtakes it
 /** f64 monotonic ms: who waits may take the load over from then on. The owner renews it while its event loop turns. */
@@ -175,6 +176,8 @@ export const flightOvertaken = 3;
 /** Its lease is over: who waited has left it, and it publishes nothing. */
 export const flightExpired = 4;
 export const flightDone = 5;
+export const flightStateShift = 8;
+export const flightStateMask = 255;
 /** Nobody joins it: an asynchronous set, or a load of one thread alone. */
 export const flightFill = 0;
 export const flightLoad = 1;

@@ -98,16 +98,21 @@ describe("a flight", () => {
   });
 });
 
-test("a place that its flight has left is nobody's until the next has put its name there", () => {
+test("a place is of the thread that claimed it, from its first word on", () => {
   const memory = openMemory();
-  const [first, owner] = [memory.thread(), memory.thread()];
+  const [first, second, owner] = [memory.thread(), memory.thread(), memory.thread()];
   const flight = begin(first, "a");
   first.verbs.endFlight(flight, at.flightAgain, 0);
-  // Another thread has claimed the place and not got further, while the first is found dead.
+  // The second thread has claimed the place and not got further: the owner's word is still the first one's.
+  const { i32 } = owner.kernel.views;
   const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
-  Atomics.store(owner.kernel.views.i32, state, at.flightClaimed);
+  const claimed = at.flightClaimed | ((second.kernel.thread + 1) << at.flightStateShift);
+  Atomics.store(i32, state, claimed);
+  Atomics.add(i32, at.controlFlightCount / 4, 1);
   owner.verbs.endFlightsOf(first.kernel.thread);
-  expect(Atomics.load(owner.kernel.views.i32, state)).toBe(at.flightClaimed);
+  expect(Atomics.load(i32, state)).toBe(claimed);
+  owner.verbs.endFlightsOf(second.kernel.thread);
+  expect(Atomics.load(i32, state)).toBe(at.flightFree);
   expect(owner.control(at.controlFlightCount)).toBe(0);
 });
 

@@ -24,6 +24,10 @@ function read(thread: Thread, flight: number, word: number): number {
   return Atomics.load(thread.kernel.views.i32, wordOf(flight, word));
 }
 
+function stateOf(thread: Thread, flight: number): number {
+  return read(thread, flight, at.flightState) & at.flightStateMask;
+}
+
 /** A leader, and two threads that wait for it. */
 function openThree(): { leader: Thread; one: Thread; two: Thread; flight: number } {
   const memory = openMemory();
@@ -41,7 +45,7 @@ describe("a load that threads join", () => {
     expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
     leader.verbs.endFlight(flight, at.flightNothing, 42);
     for (const thread of [one, two]) {
-      expect(read(thread, flight, at.flightState)).toBe(at.flightDone);
+      expect(stateOf(thread, flight)).toBe(at.flightDone);
       expect(read(thread, flight, at.flightOutcome)).toBe(at.flightNothing);
       expect(thread.kernel.views.f64[wordOf(flight, at.flightArgument) / 2]).toBe(42);
     }
@@ -115,7 +119,7 @@ describe("a load that threads join", () => {
   test("of a dead thread is lost, and one who waits takes it over", () => {
     const { leader, one, two, flight } = openThree();
     one.verbs.endFlightsOf(leader.kernel.thread);
-    expect(read(one, flight, at.flightState)).toBe(at.flightDone);
+    expect(stateOf(one, flight)).toBe(at.flightDone);
     expect(read(one, flight, at.flightOutcome)).toBe(at.flightLost);
     one.verbs.leaveFlight(flight);
     two.verbs.leaveFlight(flight);
@@ -133,6 +137,36 @@ describe("a load that threads join", () => {
     leader.verbs.endFlightsOf(two.kernel.thread);
     expect(leader.control(at.controlFlightCount)).toBe(0);
     expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+  });
+
+  test("whose leader died as it ended it wakes who waits, and is freed", async () => {
+    const { leader, one, two, flight } = openThree();
+    const { i32 } = one.kernel.views;
+    type WaitAsync = (
+      words: Int32Array,
+      index: number,
+      value: number,
+    ) => { value: Promise<string> };
+    const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
+    const woken = waitAsync(i32, wordOf(flight, at.flightTurn), read(one, flight, at.flightTurn));
+    // Its last store: the outcome stands, and nobody was told.
+    Atomics.store(i32, wordOf(flight, at.flightOutcome), at.flightStored);
+    const life = read(one, flight, at.flightLife);
+    Atomics.store(
+      i32,
+      wordOf(flight, at.flightState),
+      at.flightDone | (life << at.flightStateShift),
+    );
+    one.verbs.endFlightsOf(leader.kernel.thread);
+    expect(await woken.value).toBe("ok");
+    expect(read(one, flight, at.flightOutcome)).toBe(at.flightStored);
+    one.verbs.leaveFlight(flight);
+    // The last who waits dies between taking its bit out and freeing the place.
+    Atomics.store(i32, wordOf(flight, at.flightWaiting), 0);
+    Atomics.store(i32, wordOf(flight, at.flightWaiting) + 1, 0);
+    one.verbs.endFlightsOf(two.kernel.thread);
+    expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+    expect(one.control(at.controlFlightCount)).toBe(0);
   });
 
   test("is not waited for twice by one thread, nor by its own", () => {

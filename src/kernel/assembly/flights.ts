@@ -22,7 +22,9 @@ function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
   for (let probe = 0; probe < at.flightProbeMax; probe++) {
     const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
     const flight = flightAt(number);
-    if (atomic.cmpxchg<u32>(flight, at.flightFree, at.flightClaimed) != at.flightFree) continue;
+    // The claim names its thread, so that a place is never taken by nobody.
+    const claimed = at.flightClaimed | (ownerId << at.flightStateShift);
+    if (atomic.cmpxchg<u32>(flight, at.flightFree, claimed) != at.flightFree) continue;
     atomic.store<u64>(flight, hash, at.flightHash);
     store<u32>(flight, ownerId, at.flightOwner);
     atomic.add<u32>(flight, 1, at.flightLife);
@@ -97,12 +99,12 @@ function wake(flight: usize): void {
   atomic.notify(flight + at.flightTurn, -1);
 }
 
-/** Frees the place of a flight that is done and for which nobody waits. */
+/** Frees the place of a flight that is done and for which nobody waits. The state names the life, so that of two threads
+ *  that are at this one frees it, and not the next flight there. */
 function freeIfLeft(flight: usize): void {
-  if (atomic.load<u64>(flight, at.flightWaiting) != 0) return;
-  if (atomic.cmpxchg<u32>(flight, at.flightDone, at.flightFree) == at.flightDone) {
-    atomic.sub<u32>(at.controlFlightCount, 1);
-  }
+  const state = atomic.load<u32>(flight);
+  if ((state & at.flightStateMask) != at.flightDone || atomic.load<u64>(flight, at.flightWaiting) != 0) return;
+  if (atomic.cmpxchg<u32>(flight, state, at.flightFree) == state) atomic.sub<u32>(at.controlFlightCount, 1);
 }
 
 /** Ends a flight that this thread owns, and tells who waits what came of it. */
@@ -110,9 +112,7 @@ export function endFlight(number: u32, outcome: u32, argument: f64): void {
   const flight = flightAt(number);
   store<u32>(flight, outcome, at.flightOutcome);
   store<f64>(flight, argument, at.flightArgument);
-  // Nobody's before it is free: whoever claims it next must not be taken for this thread until its own name stands there.
-  store<u32>(flight, 0, at.flightOwner);
-  atomic.store<u32>(flight, at.flightDone);
+  atomic.store<u32>(flight, at.flightDone | (atomic.load<u32>(flight, at.flightLife) << at.flightStateShift));
   if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
   freeIfLeft(flight);
 }
@@ -169,12 +169,25 @@ export function invalidateFlights(hash: u64): void {
   }
 }
 
-/** Ends the flights of a thread that is gone, whose fills never came, and its waits. */
+/** Whose a flight is, thread + 1. While a place is claimed the owner's word may still be that of an older life. */
+function ownerOf(flight: usize, state: u32): u32 {
+  if ((state & at.flightStateMask) == at.flightClaimed) return state >> at.flightStateShift;
+  return load<u32>(flight, at.flightOwner);
+}
+
+/** Ends the flights of a thread that is gone, whose fills never came, and its waits; finishes what it was ending. */
 export function endFlightsOf(thread: u32): void {
   for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
     const flight = flightAt(number);
     forget(flight, thread + 1);
-    if (atomic.load<u32>(flight) == at.flightFree || load<u32>(flight, at.flightOwner) != thread + 1) continue;
-    endFlight(number, at.flightLost, 0);
+    const state = atomic.load<u32>(flight);
+    if (state == at.flightFree) continue;
+    if ((state & at.flightStateMask) == at.flightDone) {
+      // It may have died before it told anybody, or as the last who waited.
+      if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
+      freeIfLeft(flight);
+    } else if (ownerOf(flight, state) == thread + 1) {
+      endFlight(number, at.flightLost, 0);
+    }
   }
 }
