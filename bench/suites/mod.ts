@@ -1,5 +1,6 @@
 export { getHit } from "./get-hit.js";
 export { decoded } from "./decoded.js";
+export { fetch } from "./fetch.js";
 export { miss } from "./miss.js";
 export { set } from "./set.js";
 export { disk } from "./disk.js";
