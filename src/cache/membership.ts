@@ -70,6 +70,7 @@ export class Membership implements Attachment {
   leave(): void {
     this.end();
     const { kernel, tier } = this.#core;
+    this.#core.isDetached = true;
     kernel.detach((location) => tier?.kill(location));
   }
 

@@ -90,6 +90,7 @@ export class SharedFlights {
   /** Shows that the event loop of this thread turns. */
   #renew(): void {
     this.#renewalDueMs = Infinity;
+    if (this.#core.isDetached) return;
     const now = monotonicMs();
     let shortest = Infinity;
     for (const [flight, leaseMs] of this.#led) {
@@ -102,6 +103,8 @@ export class SharedFlights {
   /** Ends a flight of this thread, and tells those that wait for it in other threads. */
   end(flight: number, end: FlightEnd): void {
     this.#led.delete(flight);
+    // Detaching has ended it, and the place may be another thread's.
+    if (this.#core.isDetached) return;
     const [outcome, argument] = this.#outcomeOf(flight, end);
     this.#core.kernel.verbs.endFlight(flight, outcome, argument);
   }
@@ -175,6 +178,7 @@ export class SharedFlights {
 
   /** This thread waits no longer. */
   leave(flight: number): void {
+    if (this.#core.isDetached) return;
     const isOver = this.isOver(flight);
     const [outcome, id] = isOver ? this.#outcome(flight) : [at.flightAgain, 0];
     const wasLast = this.#core.kernel.verbs.leaveFlight(flight) === 1;

@@ -32,6 +32,8 @@ export class ThreadCore {
   readonly clock: Clock;
   /** Set when this thread closed or detached. */
   isClosed = false;
+  /** Set when this thread's place was given back: what ends later, a loader for instance, must not touch the memory. */
+  isDetached = false;
   readonly #i32: Int32Array;
   readonly #histograms: number;
 

@@ -25,10 +25,12 @@ export function attachStore(
   const store = new MemoryStore(kernel);
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
   const kill = (location: number): void => tier?.kill(location);
-  const evictor = new Evictor(kernel, policyOver(kernel), kill);
+  // Made when it is first needed: most threads never evict, and attaching is to be quick.
+  let assistant: Evictor | undefined;
   const now = sharedTime(kernel, handle.clockAnchorMs);
   store.connect(kill, () => {
     kernel.count(counterAssists, 1);
+    const evictor = (assistant ??= new Evictor(kernel, policyOver(kernel), kill));
     const { i32 } = kernel.views;
     const wanted = kernel.geometry.reserveSegments + 1;
     const diskUp = Atomics.load(i32, at.controlDiskUp / 4) === 1;

@@ -53,8 +53,8 @@ export const controlCreatedBase = 224;
 export const controlClock = 200;
 /** f64: wall-clock ms at monotonic zero, written once at open. */
 export const controlClockAnchor = 208;
-/** u32, own line: flights in the flight table; 0 lets every write skip it. */
-export const controlFlightCount = 256;
+/** u64, own line: bit n for a thread place n that has flights; 0 lets every write skip the flight table. */
+export const controlFlightThreads = 256;
 /** u32, own line: rung (added to and notified) when the janitor has work. */
 export const controlDoorbell = 320;
 /** u32, own line: flush tickets asked for. */
@@ -118,6 +118,7 @@ export const threadLock0 = 32;
 export const threadLock1 = 36;
 /** f64: when the system started the thread, in its ticks; 0 = not known. With the id it names one thread for ever. */
 export const threadStarted = 40;
+export const threadFlights = 48; // u32: flights of this thread that are not done
 
 // Results of the last kernel call of the thread, for the caller to read. Numbers above 32 bits are f64.
 export const resultSequence = 64; // f64

@@ -17,16 +17,8 @@ let self: SystemThread | null | undefined;
 
 /** The calling thread, or null where the system does not tell. Asked once in a thread. */
 export function systemThread(): SystemThread | null {
-  self ??= process.platform === "linux" ? readSelf() : null;
+  self ??= process.platform === "linux" ? readStatus("/proc/thread-self/stat") : null;
   return self;
-}
-
-function readSelf(): SystemThread | null {
-  const status = readStatus("/proc/thread-self/stat");
-  if (status === null) return null;
-  // A process that sees the /proc of another namespace would look for its threads under wrong numbers.
-  const seen = readStatus(pathOf(status.id));
-  return seen !== null && seen.id === status.id && seen.started === status.started ? status : null;
 }
 
 function pathOf(id: number): string {

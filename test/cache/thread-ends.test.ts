@@ -64,7 +64,7 @@ describe("a thread that is ended is recovered", () => {
     expect(cache.stats().threads).toEqual({ attached: 2, recovered: 1 });
     expect(cache.getSync("k")).toBe(1);
     expect(cache.set("k", 2)).toBe("stored");
-    expect(Atomics.load(wordsOf(cache), at.controlFlightCount / 4)).toBe(0);
+    expect(Atomics.load(wordsOf(cache), at.controlFlightThreads / 4)).toBe(0);
     await cache.flush();
   });
 

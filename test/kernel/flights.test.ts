@@ -14,12 +14,12 @@ describe("a flight", () => {
     const thread = openThread();
     const flight = begin(thread, "a");
     expect(flight).toBeGreaterThanOrEqual(0);
-    expect(thread.control(at.controlFlightCount)).toBe(1);
+    expect([thread.flightsTaken(), thread.announcesFlights()]).toEqual([1, true]);
     thread.put("b", "another key");
     expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
     thread.verbs.endFlight(flight, at.flightAgain, 0);
     expect(thread.get("a")).toBe("filled");
-    expect(thread.control(at.controlFlightCount)).toBe(0);
+    expect([thread.flightsTaken(), thread.announcesFlights()]).toEqual([0, false]);
   });
 
   test.each([
@@ -74,14 +74,14 @@ describe("a flight", () => {
     const flights = Array.from({ length: at.flightProbeMax }, () => begin(thread, "a"));
     expect(new Set(flights).size).toBe(at.flightProbeMax);
     expect(begin(thread, "a")).toBe(-1);
-    expect(thread.control(at.controlFlightCount)).toBe(at.flightProbeMax);
+    expect(thread.flightsTaken()).toBe(at.flightProbeMax);
     // All of them are overtaken by one write.
     thread.remove("a");
     for (const flight of flights) {
       expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
       thread.verbs.endFlight(flight, at.flightAgain, 0);
     }
-    expect(thread.control(at.controlFlightCount)).toBe(0);
+    expect(thread.flightsTaken()).toBe(0);
     expect(begin(thread, "a")).toBeGreaterThanOrEqual(0);
   });
 
@@ -91,10 +91,10 @@ describe("a flight", () => {
     const kept = begin(owner, "mine");
     for (const key of ["a", "b", "c"]) expect(begin(dead, key)).toBeGreaterThanOrEqual(0);
     owner.verbs.endFlightsOf(dead.kernel.thread);
-    expect(owner.control(at.controlFlightCount)).toBe(1);
+    expect(owner.flightsTaken()).toBe(1);
     expect(owner.put("mine", "filled", { flight: kept })).toBe(at.answerDone);
     owner.verbs.endFlight(kept, at.flightAgain, 0);
-    expect(owner.control(at.controlFlightCount)).toBe(0);
+    expect(owner.flightsTaken()).toBe(0);
   });
 });
 
@@ -108,12 +108,11 @@ test("a place is of the thread that claimed it, from its first word on", () => {
   const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
   const claimed = at.flightClaimed | ((second.kernel.thread + 1) << at.flightStateShift);
   Atomics.store(i32, state, claimed);
-  Atomics.add(i32, at.controlFlightCount / 4, 1);
   owner.verbs.endFlightsOf(first.kernel.thread);
   expect(Atomics.load(i32, state)).toBe(claimed);
   owner.verbs.endFlightsOf(second.kernel.thread);
   expect(Atomics.load(i32, state)).toBe(at.flightFree);
-  expect(owner.control(at.controlFlightCount)).toBe(0);
+  expect(owner.flightsTaken()).toBe(0);
 });
 
 test("clear() raises its epoch twice, above a fill that slipped in between", () => {

@@ -15,6 +15,7 @@ const wide = new Set([
   "controlClearedMemoryBytes",
   "controlClearedDiskEntries",
   "controlClearedDiskBytes",
+  "controlFlightThreads",
   "threadStarted",
   "resultSequence",
   "resultExpires",
@@ -93,7 +94,7 @@ describe("control block", () => {
     const readByAll = [at.controlSeed, at.controlClearEpoch, at.controlBucketCount].map(lineOf);
     const written = [
       at.controlSequence,
-      at.controlFlightCount,
+      at.controlFlightThreads,
       at.controlDoorbell,
       at.controlFlushRequested,
       at.controlClearedMemoryEntries,
@@ -116,6 +117,7 @@ describe("thread block", () => {
     "threadLock0",
     "threadLock1",
     "threadStarted",
+    "threadFlights",
   ];
 
   test("has no two words in one place, and its tables behind them", () => {

@@ -218,6 +218,20 @@ export class Thread {
     return this.segmentWord(segment, at.segmentState) >>> at.segmentThreadShift;
   }
 
+  /** Places of the flight table that are taken; a thread that has one says so, unless all of them are done. */
+  flightsTaken(): number {
+    const states = Array.from({ length: at.flightsMax }, (_, flight) =>
+      this.control(at.flightTable + flight * at.flightSize + at.flightState),
+    );
+    return states.filter((state) => state !== at.flightFree).length;
+  }
+
+  /** Do writes look at the flight table? */
+  announcesFlights(): boolean {
+    const words = new BigUint64Array(this.kernel.views.u8.buffer);
+    return Atomics.load(words, at.controlFlightThreads / 8) !== 0n;
+  }
+
   freeSegments(): number {
     return this.verbs.freeSegments(this.kernel.geometry.segmentCount);
   }

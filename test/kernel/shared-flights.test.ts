@@ -57,7 +57,7 @@ describe("a load that threads join", () => {
     expect(two.verbs.leaveFlight(flight)).toBe(1);
     expect(read(two, flight, at.flightState)).toBe(at.flightFree);
     leader.verbs.endFlight(next, at.flightAgain, 0);
-    expect(leader.control(at.controlFlightCount)).toBe(1); // that of "b"
+    expect(leader.flightsTaken()).toBe(1); // that of "b"
   });
 
   test("wakes who waits when it ends, and its leader when the last has left", async () => {
@@ -126,16 +126,16 @@ describe("a load that threads join", () => {
     const next = enter(one, "a");
     expect(next).toBeGreaterThanOrEqual(0);
     expect(enter(two, "a")).toBe(follow(next));
-    expect(one.control(at.controlFlightCount)).toBe(1);
+    expect(one.flightsTaken()).toBe(1);
   });
 
   test("is not held by a dead thread that waited", () => {
     const { leader, one, two, flight } = openThree();
     one.verbs.leaveFlight(flight);
     leader.verbs.endFlight(flight, at.flightStored, 0);
-    expect(leader.control(at.controlFlightCount)).toBe(1);
+    expect(leader.flightsTaken()).toBe(1);
     leader.verbs.endFlightsOf(two.kernel.thread);
-    expect(leader.control(at.controlFlightCount)).toBe(0);
+    expect(leader.flightsTaken()).toBe(0);
     expect(read(one, flight, at.flightState)).toBe(at.flightFree);
   });
 
@@ -166,7 +166,7 @@ describe("a load that threads join", () => {
     Atomics.store(i32, wordOf(flight, at.flightWaiting) + 1, 0);
     one.verbs.endFlightsOf(two.kernel.thread);
     expect(read(one, flight, at.flightState)).toBe(at.flightFree);
-    expect(one.control(at.controlFlightCount)).toBe(0);
+    expect(one.flightsTaken()).toBe(0);
   });
 
   test("is not waited for twice by one thread, nor by its own", () => {

@@ -1,21 +1,49 @@
-// Attaching and detaching leaves nothing behind: no thread place, no descriptor, no memory beyond a stated slack.
-// Called by main.ts and, in its CI share, by a test.
+// Threads that attach, detach and die leave nothing behind: no thread place, no system thread, no descriptor, and no memory
+// beyond a stated slack. Called by main.ts and, in its CI share, by a test.
 
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 
-import { attachCache, type Cache, openCache } from "../../src/mod.js";
+import { attachCache, type Cache, type CacheHandle, openCache } from "../../src/mod.js";
 import { hold, type Proof } from "./proof.js";
 
-/** RSS may grow by this much over a whole run: V8 keeps pages of what it has collected. */
-const rssSlackBytes = 48 * 1024 * 1024;
+/** RSS may grow by this much over a whole run: V8 and malloc keep pages of what was freed. */
+const rssSlackBytes = 64 * 1024 * 1024;
 /** The first rounds warm up: code is compiled, pools and heaps find their size. */
-const warmUpShare = 0.1;
+const warmUpShare = 0.25;
+/** Of a worker's rounds all but the last detach; then it ends, attached, in one of the ways. */
+const roundsOfWorker = 20;
+/** Every second round is a worker's. */
+const ways = ["terminate", "exit", "throw"] as const;
+const settleMs = 20_000;
 
-/** What a process holds. `descriptors` is 0 where the system has no list of them. */
-function held(): { readonly rss: number; readonly descriptors: number } {
+/** What a worker of leaking-thread.ts is told. */
+export interface LeakData {
+  readonly handle: CacheHandle;
+  readonly rounds: number;
+  readonly way: (typeof ways)[number];
+}
+
+interface Held {
+  readonly rss: number;
+  readonly descriptors: number;
+  readonly systemThreads: number;
+  readonly places: number;
+}
+
+/** What the process holds; 0 of what the system has no list of. */
+function held(cache: Cache): Held {
   globalThis.gc?.();
-  const descriptors = process.platform === "linux" ? readdirSync("/proc/self/fd").length : 0;
-  return { rss: process.memoryUsage.rss(), descriptors };
+  const isLinux = process.platform === "linux";
+  return {
+    rss: process.memoryUsage.rss(),
+    descriptors: isLinux ? readdirSync("/proc/self/fd").length : 0,
+    systemThreads: isLinux ? readdirSync("/proc/self/task").length : 0,
+    places: cache.stats().threads.attached,
+  };
 }
 
 async function attachAndDetach(cache: Cache, round: number): Promise<void> {
@@ -25,29 +53,69 @@ async function attachAndDetach(cache: Cache, round: number): Promise<void> {
   await attached.close();
 }
 
+/** Lets a worker attach and detach, and end while it is attached. */
+async function endAttached(cache: Cache, rounds: number, way: LeakData["way"]): Promise<void> {
+  const workerData: LeakData = { handle: cache.handle(), rounds, way };
+  const worker = new Worker(new URL("leaking-thread.js", import.meta.url), { workerData });
+  worker.on("error", () => undefined);
+  const exited = new Promise((resolve) => worker.once("exit", resolve));
+  await Promise.race([new Promise((resolve) => worker.once("message", resolve)), exited]);
+  await worker.terminate();
+  await exited;
+}
+
+async function run(cache: Cache, rounds: number): Promise<number> {
+  let kills = 0;
+  for (let round = 0; round < rounds;) {
+    const own = Math.min(roundsOfWorker, rounds - round);
+    for (let turn = 0; turn < own; turn++) await attachAndDetach(cache, round + turn);
+    round += own;
+    const others = Math.min(roundsOfWorker, rounds - round);
+    if (others === 0) break;
+    await endAttached(cache, others, ways[kills % ways.length] ?? "exit");
+    round += others;
+    kills += 1;
+  }
+  return kills;
+}
+
 export const leak: Proof<"rounds"> = {
   name: "leak",
-  about: "attaching and detaching leaves memory, thread places and descriptors where they began",
+  about: "attaching, detaching and dying leaves memory, places and descriptors where they began",
   options: { rounds: 10_000 },
   async run({ rounds }) {
-    const cache = await openCache({ memory: "8mb" });
+    const scratch = mkdtempSync(join(tmpdir(), "undercroft-leak-"));
+    const disk = { path: join(scratch, "cache"), capacity: "8mb" };
+    const cache = await openCache({ memory: "8mb", disk });
     try {
-      let round = 0;
-      for (; round < rounds * warmUpShare; round++) await attachAndDetach(cache, round);
-      const before = held();
-      for (; round < rounds; round++) await attachAndDetach(cache, round);
-      const after = held();
-      hold(
-        after.descriptors <= before.descriptors,
-        `${after.descriptors - before.descriptors} descriptors were left open`,
+      const warmUp = Math.ceil(rounds * warmUpShare);
+      let kills = await run(cache, warmUp);
+      const before = await settled(cache, (now) => now.places === 2);
+      kills += await run(cache, rounds - warmUp);
+      const after = await settled(
+        cache,
+        (now) =>
+          now.places === before.places &&
+          now.descriptors <= before.descriptors &&
+          now.systemThreads <= before.systemThreads &&
+          now.rss - before.rss < rssSlackBytes,
       );
-      hold(
-        after.rss - before.rss < rssSlackBytes,
-        `RSS grew by ${after.rss - before.rss} bytes over ${rounds} rounds`,
-      );
-      return `${rounds} rounds, RSS ${((after.rss - before.rss) / 2 ** 20).toFixed(1)} MiB more, descriptors as before`;
+      const grown = ((after.rss - before.rss) / 2 ** 20).toFixed(1);
+      return `${rounds} rounds, ${kills} of them ended by a thread's end; RSS ${grown} MiB more, ${after.descriptors} descriptors, ${after.systemThreads} system threads, ${after.places} places as before`;
     } finally {
       await cache.close();
+      rmSync(scratch, { recursive: true, force: true });
     }
   },
 };
+
+/** What is held once it is as it should be; a fault if it never is. */
+async function settled(cache: Cache, isRight: (now: Held) => boolean): Promise<Held> {
+  const deadline = performance.now() + settleMs;
+  while (true) {
+    const now = held(cache);
+    if (isRight(now)) return now;
+    hold(performance.now() < deadline, `this is left: ${JSON.stringify(now)}`);
+    await sleep(20);
+  }
+}

@@ -3,11 +3,12 @@
 
 import { parseArgs } from "node:util";
 
+import { kill } from "./kill/kill.js";
 import { leak } from "./leak.js";
 import type { Proof } from "./proof.js";
 import { replayProof } from "./replay.js";
 
-const proofs: readonly Proof[] = [leak, replayProof];
+const proofs: readonly Proof[] = [kill, leak, replayProof];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);

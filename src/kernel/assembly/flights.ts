@@ -1,6 +1,6 @@
 // The flight table: fills under way. A fill (a load, an asynchronous set) begins before it looks at its source; every
 // write or delete of the key marks it overtaken, and publish refuses what was overtaken. Writers skip the table while
-// controlFlightCount is 0. The order that makes this right: a flight is active before its source is read, and publish
+// controlFlightThreads is 0. The order that makes this right: a flight is active before its source is read, and publish
 // and the writers meet under the key's home lock. Loads are joined across threads: who enters a key's flight leads it or
 // waits for the thread that does, and the key's home lock makes that one leader. A place is used again when its flight
 // is done and nobody waits for it; its owner sets it done, and the last of the two frees it.
@@ -18,7 +18,7 @@ function flightAt(flight: u32): usize {
 
 /** Takes a place for a flight of the hash; answers its number, or answerFull. */
 function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
-  atomic.add<u32>(at.controlFlightCount, 1);
+  announceFlight();
   for (let probe = 0; probe < at.flightProbeMax; probe++) {
     const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
     const flight = flightAt(number);
@@ -34,8 +34,28 @@ function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
     atomic.store<u32>(flight, at.flightActive);
     return number;
   }
-  atomic.sub<u32>(at.controlFlightCount, 1);
+  retractFlight();
   return at.answerFull;
+}
+
+// @ts-ignore: decorator
+@inline
+function threadBit(owner: u32): u64 {
+  return (<u64>1) << (owner - 1);
+}
+
+/** One more flight of this thread, before it takes its place: from here on no write skips the table. */
+function announceFlight(): void {
+  const own = load<u32>(block, at.threadFlights);
+  store<u32>(block, own + 1, at.threadFlights);
+  if (own == 0) atomic.or<u64>(at.controlFlightThreads, threadBit(ownerId));
+}
+
+/** One flight less, after it is done: no write need overtake it. */
+function retractFlight(): void {
+  const own = load<u32>(block, at.threadFlights);
+  store<u32>(block, own - 1, at.threadFlights);
+  if (own == 1) atomic.and<u64>(at.controlFlightThreads, ~threadBit(ownerId));
 }
 
 /** Begins a flight that nobody joins, for the hash of the thread's last key; answers its number, or answerFull. */
@@ -84,7 +104,7 @@ function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
 function follow(number: u32, hash: u64): i32 {
   const flight = flightAt(number);
   const life = atomic.load<u32>(flight, at.flightLife);
-  const bit = (<u64>1) << (ownerId - 1);
+  const bit = threadBit(ownerId);
   if (atomic.or<u64>(flight, bit, at.flightWaiting) & bit) return at.answerTwice;
   // Its owner sets it done and then looks for who waits: either that sees the bit, or this sees that it is not active.
   const isSame = atomic.load<u64>(flight, at.flightHash) == hash && atomic.load<u32>(flight, at.flightLife) == life;
@@ -104,12 +124,16 @@ function wake(flight: usize): void {
 function freeIfLeft(flight: usize): void {
   const state = atomic.load<u32>(flight);
   if ((state & at.flightStateMask) != at.flightDone || atomic.load<u64>(flight, at.flightWaiting) != 0) return;
-  if (atomic.cmpxchg<u32>(flight, state, at.flightFree) == state) atomic.sub<u32>(at.controlFlightCount, 1);
+  atomic.cmpxchg<u32>(flight, state, at.flightFree);
 }
 
 /** Ends a flight that this thread owns, and tells who waits what came of it. */
 export function endFlight(number: u32, outcome: u32, argument: f64): void {
-  const flight = flightAt(number);
+  finish(flightAt(number), outcome, argument);
+  retractFlight();
+}
+
+function finish(flight: usize, outcome: u32, argument: f64): void {
   store<u32>(flight, outcome, at.flightOutcome);
   store<f64>(flight, argument, at.flightArgument);
   atomic.store<u32>(flight, at.flightDone | (atomic.load<u32>(flight, at.flightLife) << at.flightStateShift));
@@ -124,7 +148,7 @@ export function leaveFlight(number: u32): u32 {
 
 /** Takes a thread out of those that wait; true if it was the last. */
 function forget(flight: usize, owner: u32): bool {
-  const bit = (<u64>1) << (owner - 1);
+  const bit = threadBit(owner);
   if (atomic.and<u64>(flight, ~bit, at.flightWaiting) != bit) return false;
   // Its owner may be loading for those who waited only.
   wake(flight);
@@ -160,7 +184,7 @@ export function isOvertaken(number: u32): bool {
 
 /** Marks the flights of a key overtaken. Call with the key's home lock held, after the slot has changed. */
 export function invalidateFlights(hash: u64): void {
-  if (atomic.load<u32>(at.controlFlightCount) == 0) return;
+  if (atomic.load<u64>(at.controlFlightThreads) == 0) return;
   for (let probe = 0; probe < at.flightProbeMax; probe++) {
     const flight = flightAt(<u32>hash + <u32>probe);
     if (atomic.load<u64>(flight, at.flightHash) == hash) {
@@ -187,7 +211,9 @@ export function endFlightsOf(thread: u32): void {
       if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
       freeIfLeft(flight);
     } else if (ownerOf(flight, state) == thread + 1) {
-      endFlight(number, at.flightLost, 0);
+      finish(flight, at.flightLost, 0);
     }
   }
+  store<u32>(at.threadTable + thread * at.threadBlockSize, 0, at.threadFlights);
+  atomic.and<u64>(at.controlFlightThreads, ~threadBit(thread + 1));
 }

@@ -1,0 +1,66 @@
+// Threads killed at every write of the kernel and at random, in CI's share (npm run proof -- kill is the long run), and the
+// judge of what they leave behind shown red on each kind of thing that could be left.
+
+import { describe, expect, test } from "vitest";
+
+import { structureFaults } from "../../dist/test/proof/kill/structure.js";
+import { kill } from "../../dist/test/proof/kill/kill.js";
+import { faultOf, valueOf } from "../../dist/test/proof/kill/values.js";
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { open, setUpCaches, until } from "../cache/opened.js";
+
+setUpCaches();
+
+/** The opener's and its janitor's. */
+const places = 2;
+
+describe("the judge", () => {
+  const block = at.threadTable + 7 * at.threadBlockSize;
+  const segment = at.segmentTable + 5 * at.segmentEntrySize + at.segmentState;
+  test.each([
+    ["a place that is held", block + at.threadState, 1, "3 places are held"],
+    ["a place that is being recovered", block + at.threadRecoverer, 1, "place 7 is being"],
+    ["an announced kill", block + at.threadKilling1, 3, "place 7 has a kill announced"],
+    ["a flight", at.flightTable + 9 * at.flightSize, at.flightActive, "flight 9 is in state"],
+    ["flights announced", at.controlFlightThreads, 128, "flights are announced"],
+    ["flights announced of a late place", at.controlFlightThreads + 4, 1, "flights are announced"],
+    ["the slack", at.controlSlackOwner, 8, "the slack is taken"],
+    ["a claimed segment", segment, at.segmentEvicting | (8 << 8), "segment 5 is stuck"],
+    ["a blocked segment", segment, at.segmentBlocked, "segment 5 is stuck"],
+    ["an open segment of nobody", segment, at.segmentOpen | (8 << 8), "segment 5 is open"],
+  ])("sees %s", async (_name, offset, word, words) => {
+    const cache = await open();
+    const view = new Int32Array(cache.handle().worker.memory.buffer);
+    await until(() => structureFaults(cache.handle(), places).length === 0);
+    const before = Atomics.exchange(view, offset / 4, word);
+    const faults = structureFaults(cache.handle(), places);
+    Atomics.store(view, offset / 4, before);
+    expect(faults.join()).toContain(words);
+  });
+
+  test("sees a lock, a slot that names nothing, and wrong values", async () => {
+    const cache = await open({ memory: "1mb" });
+    const view = new Int32Array(cache.handle().worker.memory.buffer);
+    cache.set("k", 1);
+    const bucket = (view[at.controlBucketBase / 4] as number) / 4;
+    Atomics.store(view, bucket, 8);
+    expect(structureFaults(cache.handle(), places).join()).toContain("bucket 0 is locked by 8");
+    Atomics.store(view, bucket, 0);
+    // A memory slot of generation 9 in segment 0.
+    const slots = new BigUint64Array(view.buffer);
+    const word = (1n << 48n) | (9n << 29n);
+    Atomics.store(slots, bucket / 2 + 1, word);
+    expect(structureFaults(cache.handle(), places).join()).toContain("bucket 0 names a record");
+    Atomics.store(slots, bucket / 2 + 1, 0n);
+    expect(faultOf("a", valueOf("a", 3, 50))).toBe(undefined);
+    expect(faultOf("b", valueOf("a", 3, 50))).toContain("has the value of a");
+    const torn = { ...valueOf("a", 3, 50), pad: valueOf("a", 4, 50).pad };
+    expect(faultOf("a", torn)).toContain("torn");
+  });
+});
+
+// Five hundred on a machine with two quiet cores; on a busy one as many as the time allows.
+test("threads killed at work leave nothing behind", { timeout: 300_000 }, async () => {
+  const shown = await kill.run({ kills: 500, seconds: 40, seed: 20_250 }, () => undefined);
+  expect(shown).toMatch(/^\d\d+ kills .* nothing was left, nothing was wrong/);
+});

@@ -1,0 +1,95 @@
+// The compiled kernel with a step before every write to shared memory, at which a thread can be stopped to be killed there.
+// A step is WebAssembly alone: it looks at the cell of its thread's place in the control block's free tail, and if the cell
+// names this step, sleeps there for good. So a whole cache runs on it, attached by a handle with this module in place.
+
+import { readFileSync } from "node:fs";
+
+import binaryen from "binaryen";
+
+import { layout as at } from "../../../src/kernel/mod.js";
+
+/** Where the cells are: behind every word of the control block that is used. */
+const cellsAt = 3072;
+const cellBytes = 8;
+/** Behind the cells a byte for each step, 1 once a thread has come to it. */
+const seenAt = 3584;
+
+const write =
+  /\(((?:i32|i64|f64)\.(?:atomic\.)?(?:store|rmw)[\w.]*|memory\.atomic\.(?:notify|wait32)|memory\.copy)((?: \w+=\d+)*)\s+(\((?:local\.get|i32\.const) [^)]*\))/g;
+const anyWrite =
+  /\((?:(?:i32|i64|f64)\.(?:atomic\.)?(?:store|rmw)|memory\.(?:atomic|copy|fill|init))/g;
+
+export interface SteppedKernel {
+  readonly module: WebAssembly.Module;
+  /** What each step is before, by its number. */
+  readonly steps: readonly string[];
+}
+
+/** Builds it from the kernel that ships for this machine. Throws if a write has no step. */
+export function stepKernel(): SteppedKernel {
+  const file = process.arch === "x64" ? "kernel-tso.wasm" : "kernel.wasm";
+  const kernel = binaryen.readBinary(
+    readFileSync(new URL(`../../../src/kernel/${file}`, import.meta.url)),
+  );
+  kernel.setFeatures(binaryen.Features.All);
+  // Every operand becomes a variable or a constant: a step in an address comes when all others were read.
+  kernel.runPasses(["flatten"]);
+  const source = kernel.emitText();
+  kernel.dispose();
+  // 0 stands for no step.
+  const steps: string[] = ["none"];
+  let text = source.replace(
+    write,
+    (whole, operation: string, attributes: string, address: string) => {
+      steps.push(`${operation}${attributes} (step ${steps.length})`);
+      if (!whole.includes(address)) throw new Error("a write has no address");
+      return `(${operation}${attributes} (call $step ${address} (i32.const ${steps.length - 1}))`;
+    },
+  );
+  if (steps.length - 1 !== source.match(anyWrite)?.length) {
+    throw new Error(`${steps.length - 1} of the kernel's writes have a step; there are more`);
+  }
+  if (seenAt + steps.length > at.controlBlockSize) throw new Error("no room for what is seen");
+  const attach = /\(export "attach" \(func (\$[^\s)]+)\)\)/.exec(text);
+  if (attach === null) throw new Error("the kernel exports no attach");
+  text = text.replace(attach[0], '(export "attach" (func $attachStepped))');
+  text = text.replace(/\)\s*$/, `${stepFunctions(attach[1] as string)})`);
+  const stepped = binaryen.parseText(text);
+  stepped.setFeatures(binaryen.Features.All);
+  if (!stepped.validate()) throw new Error("the stepped kernel does not validate");
+  const module = new WebAssembly.Module(stepped.emitBinary());
+  stepped.dispose();
+  return { module, steps };
+}
+
+function stepFunctions(attach: string): string {
+  return `
+  (global $cell (mut i32) (i32.const 0))
+  (func $attachStepped (param $place i32)
+    (global.set $cell
+      (i32.add (i32.const ${cellsAt}) (i32.mul (local.get $place) (i32.const ${cellBytes}))))
+    (call ${attach} (local.get $place)))
+  (func $step (param $address i32) (param $number i32) (result i32)
+    (i32.store8 offset=${seenAt} (local.get $number) (i32.const 1))
+    (if (i32.and (i32.ne (global.get $cell) (i32.const 0))
+                 (i32.eq (i32.load (global.get $cell)) (local.get $number)))
+      (then
+        (i32.atomic.store offset=4 (global.get $cell) (local.get $number))
+        (drop (memory.atomic.wait32 (global.get $cell) (local.get $number) (i64.const -1)))))
+    (local.get $address))`;
+}
+
+/** Index among 32-bit words of the step at which the thread of a place stops, 0 = at none. */
+export function targetWord(place: number): number {
+  return (cellsAt + place * cellBytes) / 4;
+}
+
+/** Index of the word that says at which step the thread of a place stands. */
+export function stoppedWord(place: number): number {
+  return targetWord(place) + 1;
+}
+
+/** Has any thread come to this step? */
+export function isSeen(bytes: Uint8Array, step: number): boolean {
+  return bytes[seenAt + step] === 1;
+}

@@ -1,0 +1,37 @@
+// Keys, and values that say whose they are: what is read under another key, or is made of two values, shows.
+
+export interface Value {
+  readonly key: string;
+  readonly number: number;
+  readonly pad: string;
+}
+
+export function keyOf(number: number): string {
+  return `k${number}`;
+}
+
+/** A value of a key; `bytes` is about its size. */
+export function valueOf(key: string, number: number, bytes: number): Value {
+  const word = `${key}#${number};`;
+  return { key, number, pad: word.repeat(Math.ceil(bytes / word.length)) };
+}
+
+/** What is wrong with a value that was read under a key, or undefined. */
+export function faultOf(key: string, value: unknown): string | undefined {
+  const { key: own, number, pad } = value as Value;
+  if (own !== key) return `${key.slice(0, 20)} has the value of ${String(own).slice(0, 20)}`;
+  const word = `${key}#${number};`;
+  const isWhole = pad === word.repeat(pad.length / word.length);
+  return isWhole ? undefined : `${key.slice(0, 20)} has a torn value`;
+}
+
+/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
+export function randomFrom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
