@@ -29,7 +29,7 @@ interface Replayed {
 
 /** The reads of a trace as numbers of entries, in the order of their first read. */
 function readsOf(file: string): Uint32Array {
-  if (file === "") return zipfDraws(2_000_000, 8_000_000, 7);
+  if (file === "") return zipfDraws(2_000_000, 4_000_000, 7);
   const raw = readFileSync(file);
   const bytes = file.endsWith(".gz") ? gunzipSync(raw) : raw;
   const reads = new Uint32Array(Math.floor(bytes.length / traceRecordBytes));

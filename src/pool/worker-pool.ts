@@ -32,6 +32,8 @@ const endTimeoutMs = 120_000;
 /** More deaths of the janitor than this within a minute, and it is not started again: memory goes on without it. */
 const deathsMax = 5;
 const deathsWindowMs = 60_000;
+/** A worker's short-lived garbage: they make little, and V8 would keep up to 48 MiB for it, 10 of them resident. */
+const youngGenerationMb = 4;
 const storeThreadsMax = 2;
 /** Asynchronous sets waiting for a worker; the next is refused as "overloaded". */
 const storeQueueMax = 256;
@@ -72,6 +74,7 @@ function piscina(threads: { readonly min: number; readonly max: number }, queue:
     // The janitor takes its thread over after its task: nothing may wait there in Piscina's place.
     atomics: "disabled",
     recordTiming: false,
+    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
   });
 }
 
