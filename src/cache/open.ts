@@ -1,5 +1,6 @@
 // Making caches: `openCache` in the thread that owns one, `attachCache` in any other thread of the process.
 import { randomBytes, randomUUID } from "node:crypto";
+import { isMainThread } from "node:worker_threads";
 import {
   type Clock,
   describe,
@@ -109,6 +110,7 @@ function createMemory(
             seed: directory.seed,
             syncResets: directory.fsyncBarrier > 0,
             admission: config.disk.admission,
+            isOpenerMortal: !isMainThread,
           },
   };
 }

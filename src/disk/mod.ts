@@ -6,6 +6,7 @@ export {
   openDirectory,
   type OpenDirectoryOptions,
 } from "./directory.js";
+export { epochsName, segmentName, shapesName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch } from "./epochs.js";
 export {
   deadMarkSize,

@@ -4,11 +4,14 @@
 // was still what the slot named after it was read; a dead mark is written before the set or delete returns.
 import { UndercroftError } from "../base/mod.js";
 import type { AdmissionConfig } from "../config/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, isFileAt } from "../device/mod.js";
 import {
+  epochsName,
   offsetOfLocation,
   readBytesOfLocation,
+  segmentName,
   segmentOfLocation,
+  shapesName,
   verifyRecord,
   voidSegment,
   writeClearEpoch,
@@ -33,6 +36,8 @@ export interface DiskHandle {
   readonly syncResets: boolean;
   /** Which records the janitor writes there. */
   readonly admission: AdmissionConfig;
+  /** A worker opened the cache: its descriptors are closed when it dies, while other threads still have their numbers. */
+  readonly isOpenerMortal: boolean;
 }
 
 /** A slot as a lookup found it, kept across the read. */
@@ -79,20 +84,28 @@ export class DiskTier {
     const { segmentBytes, fds } = this.#disk;
     const segment = segmentOfLocation(location, segmentBytes);
     const entry = this.#entryOf(segment);
+    const fd = fds[segment] as number;
     // The kernel has announced the kill; an owner that closes waits for it, and one that has closed is seen here.
     if (Atomics.load(this.#kernel.views.i32, at.controlState / 4) === at.stateClosed) return;
     if (Atomics.load(this.#kernel.views.i32, (entry + at.diskState) / 4) === at.diskQuarantined)
       return;
+    if (!this.#isOurs(fd, segmentName(segment))) return;
     const index = this.#kernel.verbs.takeDead(segment);
     const unit = offsetOfLocation(location, segmentBytes) / 16;
     const nonce = this.#nonces[(entry + at.diskNonce) / 8] as bigint;
     try {
-      writeDeadMark(fds[segment] as number, segmentBytes, nonce, index, unit, this.#device);
+      writeDeadMark(fd, segmentBytes, nonce, index, unit, this.#device);
       this.#kernel.count(counter.counterDeadMarks, 1);
     } catch (error) {
       this.#giveUp(segment);
       this.#fault(error);
     }
+  }
+
+  /** False once a descriptor may be of somebody else's file. Asked before each write, for as long as the opener may die
+   *  without a word; its cache is closed by then, and nobody is told that the write was made. */
+  #isOurs(fd: number, name: string): boolean {
+    return !this.#disk.isOpenerMortal || isFileAt(fd, `${this.#disk.path}/${name}`);
   }
 
   /** Makes a segment void for the next open: by a write over bytes that are there, else by cutting the file, neither of
@@ -124,6 +137,7 @@ export class DiskTier {
    *  writes it too, and the tier stays down until that has worked. */
   writeClear(sequence: number): boolean {
     const { epochsFd, seed } = this.#disk;
+    if (!this.#isOurs(epochsFd, epochsName)) return false;
     try {
       writeClearEpoch(epochsFd, seed, this.#kernel.thread, sequence, this.#device);
       return true;
@@ -142,6 +156,7 @@ export class DiskTier {
     if (Atomics.load(words, at.controlDiskUp / 4) === 0) return false;
     // The owner closes the descriptor when no thread is under way to use it; one that comes later is seen here.
     if (Atomics.load(words, at.controlState / 4) !== at.stateOpen) return false;
+    if (!this.#isOurs(this.#disk.shapesFd, shapesName)) return false;
     try {
       writeShapeBytes(this.#disk.shapesFd, bytes, offset, this.#device);
       return true;

@@ -1,10 +1,11 @@
 // The disk tier through a cache: hits and what they lead to, damage, and dead marks.
 
-import { readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
+import { attachCache, type CacheHandle } from "../../dist/src/mod.js";
 import {
   flipByte,
   names,
@@ -88,4 +89,27 @@ test("a read that a write overtakes does not answer the older value", async () =
     const value = await read;
     expect([undefined, "newer"]).toContain(value);
   }
+});
+
+test.each([
+  ["is not written to", true],
+  ["would be written to, if nobody asked", false],
+])("somebody's file that got a dead opener's descriptor %s", async (_name, isOpenerMortal) => {
+  const path = scratchDirectory();
+  const { cache } = await openDisk(join(path, "cache"));
+  const keys = names("key", 1200);
+  await setAll(cache, keys);
+  const file = join(path, "theirs");
+  writeFileSync(file, "theirs");
+  const fd = openSync(file, "r+");
+  const { worker, ...rest } = cache.handle();
+  const fds = worker.disk!.fds.map(() => fd);
+  const disk = { ...worker.disk!, fds, epochsFd: fd, isOpenerMortal };
+  const handle: CacheHandle = { ...rest, worker: { ...worker, disk } };
+  const attached = attachCache(handle);
+  for (const key of keys) attached.delete(key);
+  attached.clear();
+  closeSync(fd);
+  expect(readFileSync(file, "latin1") === "theirs").toBe(isOpenerMortal);
+  await attached.close();
 });
