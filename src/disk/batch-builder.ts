@@ -47,6 +47,7 @@ export class BatchBuilder {
   #place: BatchPlace = { nonce: 0n, offset: 0, segmentBytes: 0, recordCount: 0 };
   #recordsEnd = batchHeaderSize;
   #count = 0;
+  #skipped = 0;
   #minSequence = Infinity;
   #maxSequence = 0;
   #maxExpires = 0;
@@ -65,6 +66,7 @@ export class BatchBuilder {
     this.#place = place;
     this.#recordsEnd = batchHeaderSize;
     this.#count = 0;
+    this.#skipped = 0;
     this.#minSequence = Infinity;
     this.#maxSequence = 0;
     this.#maxExpires = 0;
@@ -84,7 +86,7 @@ export class BatchBuilder {
   nextOffset(size: number): number {
     const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + (this.#count + 1) * entrySize;
     if (batchEnd > this.#buffer.length) return -1;
-    const marks = (this.#place.recordCount + this.#count + 1) * deadMarkSize;
+    const marks = (this.#place.recordCount + this.#count + this.#skipped + 1) * deadMarkSize;
     if (this.#place.offset + batchEnd + marks > this.#place.segmentBytes) return -1;
     return this.#place.offset + this.#recordsEnd;
   }
@@ -123,6 +125,15 @@ export class BatchBuilder {
     this.#maxSequence = Math.max(this.#maxSequence, sequence);
     this.#maxExpires = Math.max(this.#maxExpires, expires);
     return offset;
+  }
+
+  /** Leaves the place that the next record of `size` bytes would get empty: a dead mark may name it already. */
+  skip(size: number): void {
+    assert(this.nextOffset(size) >= 0, "only a place that a record could have had is left empty");
+    const end = this.#recordsEnd + alignUp(size, unitBytes);
+    this.#buffer.fill(0, this.#recordsEnd, end);
+    this.#recordsEnd = end;
+    this.#skipped += 1;
   }
 
   /** The bytes to write at the batch's offset: a view on the builder's own buffer, good until the next `begin`. `shapes`

@@ -134,6 +134,13 @@ export class DiskLog {
     this.#kernel.count(counter.counterFlushedBytes, size);
   }
 
+  /** Leaves the place that `place` answered empty: its entry was taken away when the place had been announced, and whoever
+   *  did that may mark it dead. It counts as a record, since it may take a place in the dead list. */
+  skip(size: number): void {
+    this.#builder.skip(size);
+    this.#batch.records += 1;
+  }
+
   /** Is told when the batch under construction is on disk, or failed. */
   afterBatch(outcome: BatchOutcome): void {
     this.#outcomes.push(outcome);
@@ -377,6 +384,7 @@ export class DiskLog {
     // The slot first: from here on whoever deletes the entry marks the new place.
     const { verbs } = this.#kernel;
     const answer = patiently(() => verbs.relocateDisk(low, high, from, to));
+    if (answer === at.answerOvertaken) this.skip(size);
     if (answer !== at.answerDone) return answer !== at.answerBusy;
     this.append(buffer, 0, size, sequence, expires);
     const open = this.#open;

@@ -76,11 +76,12 @@ export class Evictor {
       if (frequency >= 0) {
         if (this.#header.deadline(record) <= now) this.#expire(record);
         else this.#settle(record, ruthless ? evict : this.#ask(pool, size, frequency));
-      } else {
+      } else if (frequency !== at.answerBusy) {
         // Dead, or cleared: a cleared entry's slot still names the record and must let go of it.
         this.#kernel.verbs.dropRecord(record);
         this.#forgetKill();
       }
+      // Where the lock could not be had nothing is known of the record: freeSegment leaves it to a later round.
       record += (size + 7) & ~7;
     }
     this.#kernel.verbs.freeSegment(segment);

@@ -131,6 +131,7 @@ export class Flusher {
     const answer = this.#kernel.verbs.assignDurable(record, location);
     if (answer === at.answerBusy) return false;
     if (answer !== at.answerDone) {
+      if (answer === at.answerOvertaken) this.#log.skip(size);
       this.#kernel.count(counter.counterRefusedDead, 1);
       return true;
     }

@@ -298,7 +298,7 @@ export const answerFollow = -4;
 
 export const answerGone = 0;
 export const answerDone = 1;
-/** publish: a newer write, delete or clear overtook the flight. */
+/** publish: a newer write, delete or clear overtook the flight. assignDurable, relocateDisk: the entry was taken away. */
 export const answerOvertaken = 2;
 /** The janitor's verbs: there was no room to move the record to. */
 export const answerNoRoom = 3;

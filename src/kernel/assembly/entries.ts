@@ -121,6 +121,8 @@ export function findNear(key: u32, length: u32): i32 {
   }
   const slot = bucket + (<usize>ctz<i32>(found) << 3);
   const word = atomic.load<u64>(slot);
+  // It may have been emptied since it matched, and a mark would make an entry of nothing.
+  if (word == 0) return 0;
   store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
   store<u32>(block, <u32>slot, at.resultSlotAt);
   mark(slot, word);

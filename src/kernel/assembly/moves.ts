@@ -8,6 +8,7 @@ import {
   addDisplaced,
   announceKill,
   bucketAt,
+  diskEntryOf,
   locatedWord,
   locateDiskClass,
   locateLocation,
@@ -80,7 +81,8 @@ export function frequencyOfRecord(record: u32): i32 {
 
 /** Announces the record's copy on disk before it is written (0 takes it back). answerGone if the record is dead or has a
  *  copy already (a promoted one): then it must not be written. A writer that kills the record afterwards sees the copy
- *  and marks it dead on disk. */
+ *  and marks it dead on disk. answerOvertaken: it was taken away without its lock while it was announced; it must not be
+ *  written, nor anything else to that place, which may be marked dead. */
 export function assignDurable(record: u32, location: f64): i32 {
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
@@ -89,7 +91,7 @@ export function assignDurable(record: u32, location: f64): i32 {
   let answer = at.answerGone;
   if (sequenceOf(record) > clearEpoch() && (location == 0 || durableOf(record) == 0)) {
     setDurable(record, <u64>location);
-    if (isStill(slot, old)) answer = at.answerDone;
+    answer = isStill(slot, old) ? at.answerDone : at.answerOvertaken;
   }
   unlock(bucketAt(home));
   return answer;
@@ -253,10 +255,15 @@ function locateCopy(location: u64): usize {
   return 0;
 }
 
-/** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record. */
+/** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record.
+ *  answerOvertaken as assignDurable: then nothing may be written to the new place. */
 export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
+  // Before the entry names the new segment: one whose newest sequence is not above the clear epoch counts as cleared.
+  const target = diskEntryOf(<u64>to);
+  const newest = load<f64>(diskEntryOf(<u64>from), at.diskMaxSequence);
+  store<f64>(target, max<f64>(load<f64>(target, at.diskMaxSequence), newest), at.diskMaxSequence);
   const slot = locateLocation(home, fingerprint, diskBit, <u64>from);
   if (slot != 0) {
     const old = locatedWord;
@@ -268,10 +275,13 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
     return moved ? at.answerDone : at.answerGone;
   }
   const copied = locateCopy(<u64>from);
-  if (copied != 0) setDurable(recordOf(locatedCopy), <u64>to);
-  const still = copied != 0 && isStill(copied, locatedCopy);
+  let answer = at.answerGone;
+  if (copied != 0) {
+    setDurable(recordOf(locatedCopy), <u64>to);
+    answer = isStill(copied, locatedCopy) ? at.answerDone : at.answerOvertaken;
+  }
   unlock(bucketAt(home));
-  return still ? at.answerDone : at.answerGone;
+  return answer;
 }
 
 /** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.

@@ -1,0 +1,420 @@
+// What one thread of a scenario can do, written down in the history as it does it. The work is done by the real memory
+// store, evictor, flusher and recovery, as coroutines; reading from disk is written here after tiers/disk-tier.ts.
+
+import type { KernelVerbs } from "../../../src/kernel/mod.js";
+import type { MemoryStore, WriteOutcome } from "../../../src/memory/mod.js";
+import type { EvictionPolicy } from "../../../src/policy/mod.js";
+import { valueOf, versionOf } from "./entry-value.js";
+import type { Operation } from "./history.js";
+import { $element, $run, alone, pause, type Coroutine } from "./suspension.js";
+import type { SteppedThread, Stepped } from "./thread.js";
+import { ModelLog } from "./model-log.js";
+import { diskUnits, type World } from "./world.js";
+
+interface SteppedStore extends Omit<Stepped<MemoryStore>, "keys" | "record" | "connect"> {
+  readonly keys: Stepped<MemoryStore["keys"]> & { readonly at: number };
+  readonly record: MemoryStore["record"];
+  readonly connect: (...args: Parameters<MemoryStore["connect"]>) => Coroutine;
+}
+
+interface SteppedEvictor {
+  evictOne(now: number, diskUp: boolean, ruthless: boolean): Coroutine<boolean>;
+}
+
+interface SteppedFlusher {
+  flush(reach: string, now: number, between: () => void): Coroutine<boolean>;
+}
+
+interface SteppedNear {
+  find(key: string): Coroutine<unknown>;
+  keep(...args: unknown[]): Coroutine;
+}
+
+/** S3-FIFO without a memory of its own, so that every schedule begins alike. */
+const keepsWhatWasHit: EvictionPolicy = {
+  victim: ({ oldestSmall }) => (oldestSmall === Infinity ? "main" : "small"),
+  decide: (pool, _hash, _size, frequency) =>
+    frequency === 0 ? -1 : pool === "small" ? 0 : frequency - 1,
+};
+
+/** Nothing is put off: every flush of a scenario is one that was asked for. */
+const admissionRules = {
+  minTtlMs: 0,
+  maxBytes: Infinity,
+  seenBefore: false,
+  bytesPerSecond: Infinity,
+  bytesPerDay: Infinity,
+  hasFilter: false,
+};
+
+const noTags = new Uint8Array(0);
+
+export class Actor {
+  readonly name: string;
+  readonly thread: SteppedThread;
+  readonly store: SteppedStore;
+  readonly verbs: Stepped<KernelVerbs>;
+  readonly #world: World;
+  readonly #evictor: SteppedEvictor;
+  readonly #near: SteppedNear;
+
+  constructor(world: World, thread: SteppedThread, name: string) {
+    this.name = name;
+    this.thread = thread;
+    this.verbs = thread.verbs;
+    this.#world = world;
+    const { MemoryStore: Store } = world.rooms.memory;
+    this.store = new Store(thread.kernel) as unknown as SteppedStore;
+    const kill = ((location: number) => this.kill(location)) as unknown as () => void;
+    const { Evictor } = world.rooms.evictor as {
+      Evictor: new (...args: unknown[]) => SteppedEvictor;
+    };
+    this.#evictor = new Evictor(thread.kernel, keepsWhatWasHit, kill);
+    const { NearCache } = world.rooms.nearCache as {
+      NearCache: new (...args: unknown[]) => SteppedNear;
+    };
+    const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
+    this.#near = new NearCache(thread.kernel, room, { now: () => 0 });
+    const assist = (() => this.evict()) as unknown as () => boolean;
+    alone(this.store.connect(kill, assist));
+  }
+
+  /** Another key with the same home bucket. */
+  *neighbourOf(key: string): Coroutine<string> {
+    const home = yield* this.#home(key);
+    for (const other of "bcdefghijklmnopqrstuvwxyz") {
+      if (other !== key && (yield* this.#home(other)) === home) return other;
+    }
+    throw new Error(`"${key}" is alone in its bucket`);
+  }
+
+  *#home(key: string): Coroutine<number> {
+    yield* this.#hashOf(key);
+    const { bucketCount } = this.thread.kernel.geometry;
+    return Math.floor((this.#hash()[1] * bucketCount) / 2 ** 32);
+  }
+
+  get at(): World["at"] {
+    return this.#world.at;
+  }
+
+  /** Sets a word of the control block, in a setup. */
+  word(offset: number, value: number): void {
+    this.thread.kernel.views.i32[offset / 4] = value;
+  }
+
+  /** Lets a segment have had all lives but one until its generation comes round, as if they had passed unseen. */
+  skipLives(segment: number): void {
+    const { at } = this.#world;
+    const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
+    const words = this.thread.kernel.views.i32;
+    const lives = 2 ** at.locationGenerationBits;
+    const generation = (entry * 4 + at.segmentGeneration) / 4;
+    words[generation] = (words[generation] as number) + lives - 1;
+  }
+
+  /** The janitor's sleep, without the timeout it has: wakes when the bell has changed since it looked. */
+  *awaitSealed(wanted: number): Coroutine {
+    const { at } = this.#world;
+    const { i32 } = this.thread.kernel.views;
+    const { segmentCount } = this.thread.kernel.geometry;
+    for (;;) {
+      const bell = Atomics.load(i32, yield* $element(i32, at.controlDoorbell / 4, false));
+      let sealed = 0;
+      for (let segment = 0; segment < segmentCount; segment++) {
+        const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
+        if (Atomics.load(i32, yield* $element(i32, entry, false)) === at.segmentSealed) sealed += 1;
+      }
+      if (sealed >= wanted) return;
+      while (Atomics.load(i32, yield* $element(i32, at.controlDoorbell / 4, false)) === bell) {
+        yield* $element(i32, at.controlDoorbell / 4, null);
+      }
+    }
+  }
+
+  #begin(kind: Operation["kind"], key: string, version: number): Operation {
+    return this.#world.history.begin(kind, key, version, this.name);
+  }
+
+  *#write(
+    key: string,
+    version: number,
+    flight: number,
+    expiresMs: number,
+  ): Coroutine<WriteOutcome> {
+    const fields = {
+      codecId: 0,
+      flags: 0,
+      createdMs: 1000,
+      expiresMs,
+      staleUntilMs: expiresMs,
+      tags: noTags,
+      flight,
+      forDisk: true,
+    };
+    const keyBytes = yield* this.store.keys.write(key);
+    return yield* this.store.write(key, keyBytes, valueOf(key, version), fields);
+  }
+
+  *set(key: string, expiresMs: number = Infinity): Coroutine {
+    const version = this.#world.history.nextVersion();
+    const operation = this.#begin("set", key, version);
+    const outcome = yield* this.#write(key, version, -1, expiresMs);
+    // Whatever the outcome, an older value of the key is gone.
+    if (outcome !== "stored") operation.kind = "gone";
+    this.#world.history.end(operation);
+  }
+
+  *delete(key: string): Coroutine {
+    const operation = this.#begin("gone", key, 0);
+    yield* this.store.remove(yield* this.store.keys.write(key));
+    this.#world.history.end(operation);
+  }
+
+  *clear(keys: readonly string[]): Coroutine {
+    const operations = keys.map((key) => this.#begin("gone", key, 0));
+    yield* this.verbs.clear();
+    for (const operation of operations) this.#world.history.end(operation);
+  }
+
+  /** A load that nobody joins: the flight begins, the source is read, the value is published. */
+  *fill(key: string): Coroutine {
+    const version = this.#world.history.nextVersion();
+    const begin = this.#begin("begin", key, version);
+    yield* this.#hashOf(key);
+    const flight = yield* this.verbs.beginFlight();
+    this.#world.history.end(begin);
+    yield* this.#publish(key, flight, begin);
+  }
+
+  /** A load that other threads join: leads it, or sleeps, without a timeout, until who leads it is done. */
+  *load(key: string): Coroutine {
+    const { at } = this.#world;
+    const version = this.#world.history.nextVersion();
+    const begin = this.#begin("begin", key, version);
+    yield* this.#hashOf(key);
+    const answer = yield* this.verbs.enterFlight(0, Infinity);
+    this.#world.history.end(begin);
+    if (answer >= 0) return yield* this.#publish(key, answer, begin);
+    begin.counts = false;
+    if (answer > at.answerFollow) return yield* this.get(key);
+    const flight = at.answerFollow - answer;
+    const { i32 } = this.thread.kernel.views;
+    const word = (at.flightTable + flight * at.flightSize) / 4;
+    const turnWord = word + at.flightTurn / 4;
+    for (;;) {
+      const turn = i32[yield* $element(i32, turnWord, false)];
+      const state = i32[yield* $element(i32, word + at.flightState / 4, false)] as number;
+      if ((state & at.flightStateMask) === at.flightDone) break;
+      while (i32[yield* $element(i32, turnWord, false)] === turn) {
+        yield* $element(i32, turnWord, null);
+      }
+    }
+    yield* this.verbs.leaveFlight(flight);
+    yield* this.get(key);
+  }
+
+  *#hashOf(key: string): Coroutine {
+    const length = yield* this.store.keys.write(key);
+    yield* this.verbs.hashKey(this.store.keys.at, length);
+  }
+
+  /** What the load of a flight that has begun brings. */
+  *#publish(key: string, flight: number, begin: Operation): Coroutine {
+    const operation = this.#begin("fill", key, begin.version);
+    const outcome =
+      flight < 0 ? "overtaken" : yield* this.#write(key, begin.version, flight, Infinity);
+    if (outcome !== "stored") begin.counts = false;
+    if (outcome === "overtaken") operation.counts = false;
+    else if (outcome !== "stored") operation.kind = "gone";
+    this.#world.history.end(operation);
+    const end = outcome === "stored" ? this.at.flightStored : this.at.flightUnstored;
+    if (flight >= 0) yield* this.verbs.endFlight(flight, end, 0);
+  }
+
+  /** Looks in memory, and on disk if the index says so. */
+  *get(key: string, touch: boolean = true): Coroutine {
+    const operation = this.#begin("read", key, 0);
+    operation.version = yield* this.#look(key, touch);
+    this.#world.history.end(operation);
+  }
+
+  *#look(key: string, touch: boolean): Coroutine<number> {
+    for (let lookup = 0; lookup < 4; lookup++) {
+      const found = yield* this.store.find(yield* this.store.keys.write(key), touch);
+      if (found === "none") return 0;
+      const { record } = this.store;
+      if (found === "memory") {
+        if (record.key() !== key) throw new Error(`"${key}" was read as another key's record`);
+        return versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
+      }
+      const version = yield* this.#readDisk(key);
+      if (version !== "changed") return version;
+    }
+    return 0;
+  }
+
+  /** As a caller of getSync: what is kept near, else memory. After EntryReader.#look. */
+  *getNear(key: string): Coroutine {
+    const operation = this.#begin("read", key, 0);
+    operation.version = yield* this.#lookNear(key);
+    this.#world.history.end(operation);
+  }
+
+  *#lookNear(key: string): Coroutine<number> {
+    const keyBytes = yield* this.store.keys.write(key);
+    if ((yield* this.verbs.findNear(this.store.keys.at, keyBytes)) !== 0) {
+      const value = yield* this.#near.find(key);
+      if (value !== undefined) return value as number;
+    }
+    if ((yield* this.store.find(keyBytes, true)) !== "memory") return 0;
+    const { record, slotLow, slotHigh, hashLow, hashHigh } = this.store;
+    const version = versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
+    const word = { low: slotLow, high: slotHigh };
+    yield* this.#near.keep(word, { low: hashLow, high: hashHigh }, key, version, Infinity, 8);
+    return version;
+  }
+
+  /** After DiskTier.#readPlace and #accept. */
+  *#readDisk(key: string): Coroutine<number | "changed"> {
+    const { at, rooms, disk } = this.#world;
+    const { kernel } = this.thread;
+    const { slot, slotLow, slotHigh, location } = this.store;
+    const segment = disk.segmentOf(location, diskUnits);
+    const entry = kernel.geometry.diskTable + segment * at.diskEntrySize;
+    const { i32 } = kernel.views;
+    const generation = i32[yield* $element(i32, (entry + at.diskGeneration) / 4, false)] as number;
+    const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
+    const end = i32[yield* $element(i32, (entry + at.diskEndOffset) / 4, false)] as number;
+    if ((location % diskUnits) * 16 >= end) return 0;
+    yield* pause();
+    const bytes = disk.read(location, nonce);
+    const later = i32[yield* $element(i32, (entry + at.diskGeneration) / 4, false)];
+    if (later !== generation) return "changed";
+    if (bytes === undefined) {
+      if ((yield* this.verbs.validate(slot, slotLow, slotHigh)) !== 1) return "changed";
+      throw new Error(`the index names ${location}, where nothing was written`);
+    }
+    const reader = new rooms.record.RecordReader(0, kernel.createdBaseMs);
+    reader.adopt(bytes);
+    reader.parse(0);
+    if ((yield* this.verbs.validate(slot, slotLow, slotHigh)) !== 1) return "changed";
+    if (reader.key() !== key) return 0;
+    if (reader.sequence <= kernel.clearEpoch()) return 0;
+    const frequency = yield* this.verbs.touch(slot, slotLow, slotHigh);
+    if (frequency > 0) {
+      Object.assign(this.store, { slot, slotLow, slotHigh });
+      yield* this.store.promote(reader);
+    }
+    return versionOf(key, bytes.subarray(reader.valueStart, reader.valueEnd));
+  }
+
+  /** Empties and frees the oldest segment, as the janitor does, or a writer that finds no room. */
+  *evict(ruthless: boolean = false, now: number = 0): Coroutine<boolean> {
+    const diskUp = (this.#world.options.diskSegments ?? 0) > 0;
+    return yield* this.#evictor.evictOne(now, diskUp, ruthless);
+  }
+
+  *seal(): Coroutine {
+    yield* this.verbs.sealOpen(this.#world.at.poolSmall);
+    yield* this.verbs.sealOpen(this.#world.at.poolMain);
+  }
+
+  *sweep(now: number = 0): Coroutine {
+    yield* this.verbs.sweep(0, this.thread.kernel.geometry.bucketCount, now);
+  }
+
+  /** Writes what is published to disk; every second batch fails if `fails`. */
+  *flush(fails: boolean = false): Coroutine {
+    const { Flusher } = this.#world.rooms.flusher as {
+      Flusher: new (...args: unknown[]) => SteppedFlusher;
+    };
+    const { Admission } = this.#world.rooms.admission as {
+      Admission: new (...args: unknown[]) => object;
+    };
+    const log = new ModelLog(this.#world, this.thread, fails);
+    yield* log.open();
+    try {
+      const admission = new Admission(this.thread.kernel, admissionRules);
+      const flusher = new Flusher(this.thread.kernel, log, admission);
+      yield* flusher.flush("all", 0, () => undefined);
+    } catch (error) {
+      if (!fails) throw error;
+    }
+  }
+
+  /** Empties a segment file and opens it anew. After DiskLog.#reclaim, #letGo, #reinsert and #free. */
+  *reclaim(segment: number): Coroutine {
+    const { disk, at } = this.#world;
+    const { verbs } = this;
+    const scan = disk.scan(segment, diskUnits);
+    disk.void(segment, diskUnits);
+    yield* verbs.setDiskState(segment, at.diskReclaiming);
+    const log = new ModelLog(this.#world, this.thread, false);
+    yield* log.open();
+    for (const { location, bytes } of scan) {
+      const reader = new this.#world.rooms.record.RecordReader(0, 0);
+      reader.adopt(bytes);
+      reader.parse(0);
+      yield* this.#hashOf(reader.key() as string);
+      const [low, high] = this.#hash();
+      if ((yield* verbs.dropDisk(low, high, location, 0)) !== at.answerHit) continue;
+      const to = yield* log.place();
+      const answer = yield* verbs.relocateDisk(low, high, location, to);
+      if (answer === at.answerOvertaken) log.skip();
+      if (answer !== at.answerDone) continue;
+      log.append(bytes, 0, bytes.length, reader.sequence);
+    }
+    yield* log.commit();
+    yield* this.#waitForKills(segment);
+    yield* verbs.setDiskState(segment, at.diskFree);
+    const again = new ModelLog(this.#world, this.thread, false);
+    yield* again.open(segment);
+  }
+
+  #hash(): [number, number] {
+    const { at } = this.#world;
+    const { u32 } = this.thread.kernel.views;
+    const { block } = this.thread.kernel;
+    return [
+      u32[(block + at.resultHashLow) / 4] as number,
+      u32[(block + at.resultHashHigh) / 4] as number,
+    ];
+  }
+
+  *#waitForKills(segment: number): Coroutine {
+    const { at, threads } = this.#world;
+    const { i32 } = this.thread.kernel.views;
+    for (const { kernel } of threads) {
+      for (const word of [at.threadKilling0, at.threadKilling1]) {
+        const index = (kernel.block + word) / 4;
+        while (i32[yield* $element(i32, index, false)] === segment + 1) {
+          yield* $element(i32, index, null);
+        }
+      }
+    }
+  }
+
+  /** After DiskTier.kill: takes a place in the dead list and writes the mark. */
+  *kill(location: number): Coroutine {
+    const { disk, at } = this.#world;
+    const { i32 } = this.thread.kernel.views;
+    const segment = disk.segmentOf(location, diskUnits);
+    yield* this.verbs.takeDead(segment);
+    const entry = this.thread.kernel.geometry.diskTable + segment * at.diskEntrySize;
+    const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
+    yield* pause();
+    disk.dead.add(`${location}:${nonce}`);
+  }
+
+  /** Puts in order what a dead thread left. */
+  *recover(dead: number): Coroutine {
+    const { lifeOf, recoverThread } = this.#world.rooms.threadTable as {
+      lifeOf: (views: unknown, thread: number) => object;
+      recoverThread: (...args: unknown[]) => Coroutine;
+    };
+    const kill = (location: number): Coroutine => this.kill(location);
+    const life = lifeOf(this.thread.kernel.views, dead);
+    yield* $run(recoverThread(this.thread.kernel, life, kill));
+  }
+}

@@ -1,0 +1,173 @@
+// Scenarios in which a thread dies at any step and the owner puts in order what it left, while others go on. Called by
+// scenarios.ts.
+
+import type { Actor } from "./actor.js";
+import { each, type Scenario } from "./scenario.js";
+import type { Coroutine } from "./suspension.js";
+
+const disk = { diskSegments: 4 };
+
+function* flushed(owner: Actor): Coroutine {
+  yield* owner.set("a");
+  yield* owner.seal();
+  yield* owner.flush();
+}
+
+export const deathScenarios: readonly Scenario[] = [
+  {
+    name: "writer-dies",
+    races: "R14",
+    about: "a writer dies while another writes the key",
+    world: { threads: 3 },
+    keys: ["a"],
+    mortal: [0],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+    },
+    scripts: each(
+      (dying) => dying.set("a"),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "inserter-dies",
+    races: "R14 R13",
+    about: "a thread dies while it inserts into full buckets",
+    world: { threads: 3, buckets: 2, segments: 8 },
+    keys: ["a", "b", "c"],
+    mortal: [0],
+    bound: 1,
+    *setUp(owner) {
+      for (const key of "abcdefghijklm") yield* owner.set(key);
+    },
+    scripts: each(
+      function* (dying) {
+        yield* dying.set("n");
+        yield* dying.set("o");
+        yield* dying.delete("b");
+      },
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "deleter-dies",
+    races: "R14",
+    about: "a thread dies while it deletes a key",
+    world: { threads: 3 },
+    keys: ["a"],
+    mortal: [0],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+    },
+    scripts: each(
+      (dying) => dying.delete("a"),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "evictor-dies",
+    races: "R14 R1",
+    about: "a thread dies while it empties a segment; its claim comes back",
+    world: { threads: 3 },
+    keys: ["a", "b"],
+    mortal: [0],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.set("b");
+      yield* owner.get("b");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (dying) => dying.evict(),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("b");
+      },
+    ),
+  },
+  {
+    name: "filler-dies",
+    races: "R14 R4",
+    about: "a thread dies during a load; its flight ends",
+    world: { threads: 3 },
+    keys: ["a"],
+    mortal: [0],
+    bound: 2,
+    scripts: each(
+      (dying) => dying.fill("a"),
+      function* (other) {
+        yield* other.fill("a");
+        yield* other.delete("a");
+        yield* other.get("a");
+      },
+    ),
+  },
+  {
+    name: "leader-dies",
+    races: "R14 R7",
+    about: "the thread whose load others wait for dies; they are woken",
+    world: { threads: 4 },
+    keys: ["a"],
+    mortal: [0],
+    bound: 1,
+    scripts: each(
+      (dying) => dying.load("a"),
+      (two) => two.load("a"),
+      (three) => three.load("a"),
+    ),
+  },
+  {
+    name: "killer-dies",
+    races: "R14; tier: delete failure",
+    about: "a thread dies while it deletes a key that is on disk; the mark is written for it",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    mortal: [0],
+    bound: 2,
+    setUp: flushed,
+    scripts: each(
+      (dying) => dying.delete("a"),
+      function* (writer) {
+        yield* writer.get("a");
+        yield* writer.set("a");
+      },
+    ),
+  },
+  {
+    name: "demoter-dies",
+    races: "R14 R5",
+    about: "a thread dies while it leaves an entry to disk whose class has another there",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    mortal: [0],
+    bound: 2,
+    *setUp(owner) {
+      yield* flushed(owner);
+      yield* owner.set("a");
+      yield* owner.seal();
+      yield* owner.flush();
+    },
+    scripts: each(
+      function* (dying) {
+        yield* dying.evict();
+        yield* dying.evict();
+      },
+      function* (writer) {
+        yield* writer.delete("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+];

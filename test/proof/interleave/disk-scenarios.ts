@@ -1,0 +1,271 @@
+// Scenarios with a disk tier: flushing, demotion, promotion and reclaim against writers and readers, and what the next
+// life would find. Called by scenarios.ts.
+
+import type { Actor } from "./actor.js";
+import { each, type Scenario } from "./scenario.js";
+import type { Coroutine } from "./suspension.js";
+
+const disk = { diskSegments: 4 };
+
+/** "a" is in a sealed segment and on disk. */
+function* flushed(owner: Actor): Coroutine {
+  yield* owner.set("a");
+  yield* owner.seal();
+  yield* owner.flush();
+}
+
+/** "a" is on disk only. */
+function* demoted(owner: Actor): Coroutine {
+  yield* flushed(owner);
+  yield* owner.evict();
+}
+
+/** "a" is on disk only and was hit there. */
+function* hitOnDisk(owner: Actor): Coroutine {
+  yield* demoted(owner);
+  yield* owner.get("a");
+}
+
+export const diskScenarios: readonly Scenario[] = [
+  {
+    name: "flush-set",
+    races: "R3; tier: eviction put vs insert",
+    about: "a record is flushed while its key is written",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (janitor) => janitor.flush(),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "flush-delete",
+    races: "R3; tier: eviction put vs delete",
+    about: "a record is flushed while its key is deleted, and would not come back",
+    world: { threads: 3, ...disk },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.set("b");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (janitor) => janitor.flush(),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "flush-evict",
+    races: "R1 R5; tier: eviction put vs get",
+    about: "a segment is flushed and emptied at once, and its key read: it is never nowhere",
+    world: { threads: 4, ...disk },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (janitor) => janitor.flush(),
+      function* (evictor) {
+        yield* evictor.evict();
+        yield* evictor.evict();
+      },
+      (reader) => reader.get("a"),
+    ),
+  },
+  {
+    name: "flush-fails",
+    races: "tier: put rejected",
+    about: "a batch cannot be written while its key is deleted",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (janitor) => janitor.flush(true),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.set("a");
+      },
+    ),
+  },
+  {
+    name: "demote-delete",
+    races: "R5; tier: delete vs eviction",
+    about: "an entry is left to its copy on disk while it is deleted and read",
+    world: { threads: 4, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: flushed,
+    scripts: each(
+      (evictor) => evictor.evict(),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+      (reader) => reader.get("a"),
+    ),
+  },
+  {
+    name: "demote-set",
+    races: "R5",
+    about: "an entry is left to its copy on disk while it is written",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 3,
+    setUp: flushed,
+    scripts: each(
+      (evictor) => evictor.evict(),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "demote-waits",
+    races: "R5 R16",
+    about: "eviction meets the lock of another key of the bucket, and then the key is deleted",
+    world: { threads: 4, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: flushed,
+    scripts: each(
+      function* (other) {
+        yield* other.delete(yield* other.neighbourOf("a"));
+      },
+      (evictor) => evictor.evict(),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "promote-delete",
+    races: "R4; tier: fill vs delete",
+    about: "an entry comes back to memory while it is deleted",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: hitOnDisk,
+    scripts: each(
+      (reader) => reader.get("a"),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "promote-set",
+    races: "R4; tier: fill vs insert",
+    about: "an entry comes back to memory while it is written",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: hitOnDisk,
+    scripts: each(
+      (reader) => reader.get("a"),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "promote-promote",
+    races: "tier: get vs get",
+    about: "two threads bring an entry back to memory, and a third deletes it",
+    world: { threads: 4, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: hitOnDisk,
+    scripts: each(
+      (one) => one.get("a"),
+      (two) => two.get("a"),
+      (deleter) => deleter.delete("a"),
+    ),
+  },
+  {
+    name: "reclaim-read",
+    races: "R15 R2",
+    about: "a record is read on disk while its segment file is reclaimed and begins a new life",
+    world: { threads: 3, ...disk },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("b");
+      yield* demoted(owner);
+    },
+    scripts: each(
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.get("b");
+      },
+      (janitor) => janitor.reclaim(0),
+    ),
+  },
+  {
+    name: "reclaim-delete",
+    races: "R15; tier: delete vs eviction",
+    about: "a record that was hit is written again at reclaim while its key is deleted",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: hitOnDisk,
+    scripts: each(
+      (janitor) => janitor.reclaim(0),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "reclaim-set",
+    races: "R15",
+    about: "a segment file is reclaimed while a key in it, in memory too, is written",
+    world: { threads: 3, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: flushed,
+    scripts: each(
+      (janitor) => janitor.reclaim(0),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "reclaim-promote",
+    races: "tier: fill vs flash evict",
+    about: "an entry comes back to memory while its segment file is reclaimed",
+    world: { threads: 4, ...disk },
+    keys: ["a"],
+    bound: 2,
+    setUp: hitOnDisk,
+    scripts: each(
+      (reader) => reader.get("a"),
+      (janitor) => janitor.reclaim(0),
+      (deleter) => deleter.delete("a"),
+    ),
+  },
+];

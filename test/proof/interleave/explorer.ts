@@ -1,0 +1,162 @@
+// Runs one scenario under many schedules and looks after each whether what must always hold still does. Called by
+// interleave.ts, by mutants.ts and by the tests. A schedule is named by its scenario and a seed, or by its number in the
+// exhaustive walk, and runs the same each time.
+
+import { Actor } from "./actor.js";
+import { versionOf } from "./entry-value.js";
+import { Conflicts, type Fiber, Scheduler, type Step } from "./scheduler.js";
+import type { InstrumentedKernel } from "./instrumented-kernel.js";
+import type { Rooms } from "./rooms.js";
+import type { Scenario } from "./scenario.js";
+import { ExhaustiveStrategy, SeededStrategy, type Strategy } from "./strategy.js";
+import { structureFault } from "./structure.js";
+import { alone, type Coroutine } from "./suspension.js";
+import { linesOf } from "./trace.js";
+import { World } from "./world.js";
+
+/** Schedules that only find out which words the threads contend for. */
+const learningSchedules = 64;
+
+/** What one schedule showed. */
+export interface Outcome {
+  readonly fault: string | undefined;
+  readonly asked: number;
+}
+
+/** What many schedules showed; the first fault ends them. */
+export interface Report {
+  readonly schedules: number;
+  /** Did the exhaustive walk come to its end? */
+  readonly isComplete: boolean;
+  readonly fault: string | undefined;
+  /** The seed, or the number in the walk, of the schedule at fault. */
+  readonly at: number;
+}
+
+export class Explorer {
+  readonly scenario: Scenario;
+  readonly #world: World;
+  #conflicts: Conflicts;
+  #length = 50;
+  /** Places of the longest schedule so far at which another thread could have gone on. */
+  asked = 0;
+
+  constructor(rooms: Rooms, instrumented: InstrumentedKernel, scenario: Scenario) {
+    this.scenario = scenario;
+    this.#world = new World(rooms, instrumented, scenario.world);
+    const owner = this.#actor(0);
+    if (scenario.setUp !== undefined) alone(scenario.setUp(owner));
+    this.#world.keep();
+    this.#conflicts = new Conflicts(this.#world.memory.buffer.byteLength);
+    let asked = 0;
+    for (let seed = 0; seed < learningSchedules; seed++) {
+      // Their faults are found again below, where they have a name.
+      asked = Math.max(asked, this.#run(new SeededStrategy(seed, 40)).asked);
+    }
+    this.#length = asked;
+    this.#conflicts.freeze();
+  }
+
+  #actor(thread: number): Actor {
+    const name = thread === 0 ? "owner" : `thread ${thread}`;
+    return new Actor(this.#world, this.#world.threads[thread] as World["threads"][number], name);
+  }
+
+  /** Runs the schedule of a seed; `trace` is filled with its steps. */
+  seeded(seed: number, trace?: Step[]): Outcome {
+    return this.#run(new SeededStrategy(seed, this.#length), trace);
+  }
+
+  /** Runs the schedules of `count` seeds. */
+  draw(from: number, count: number): Report {
+    for (let seed = from; seed < from + count; seed++) {
+      const { fault } = this.seeded(seed);
+      if (fault !== undefined) {
+        return { schedules: seed - from + 1, isComplete: true, fault, at: seed };
+      }
+    }
+    return { schedules: count, isComplete: true, fault: undefined, at: -1 };
+  }
+
+  /** Walks at most `limit` schedules of at most `bound` preemptions; `only` runs one of them again, with its trace. */
+  walk(
+    bound: number,
+    limit: number,
+    only?: { readonly number: number; readonly trace: Step[] },
+  ): Report {
+    const strategy = new ExhaustiveStrategy(bound);
+    for (let schedule = 0; schedule < limit; schedule++) {
+      const trace = only?.number === schedule ? only.trace : undefined;
+      const { fault } = this.#run(strategy, trace);
+      if (fault !== undefined) {
+        return { schedules: schedule + 1, isComplete: false, fault, at: schedule };
+      }
+      if (!strategy.next()) {
+        return { schedules: schedule + 1, isComplete: true, fault: undefined, at: -1 };
+      }
+    }
+    return { schedules: limit, isComplete: false, fault: undefined, at: -1 };
+  }
+
+  /** Steps in words. */
+  trace(steps: readonly Step[]): string[] {
+    return linesOf(this.#world, steps);
+  }
+
+  #run(strategy: Strategy, trace?: Step[]): Outcome {
+    const world = this.#world;
+    world.reset();
+    const { scenario } = this;
+    const owner = this.#actor(0);
+    const { dead } = world;
+    const count = scenario.world.threads - 1;
+    const actors = Array.from({ length: count }, (_, index) => this.#actor(index + 1));
+    const scripts = scenario.scripts(actors);
+    const fibers = scripts.map((script, index): Fiber => {
+      const isMortal = scenario.mortal?.includes(index) ?? false;
+      return { name: `thread ${index + 1}`, script, isMortal, state: "ready" };
+    });
+    const onDeath = (fiber: Fiber): Fiber => {
+      const thread = fibers.indexOf(fiber) + 1;
+      dead.add(thread);
+      return { name: "owner", script: owner.recover(thread), isMortal: false, state: "ready" };
+    };
+    const { buffer } = world.memory;
+    const scheduler = new Scheduler(buffer, strategy, this.#conflicts, onDeath, trace);
+    let fault: string | undefined;
+    try {
+      scheduler.run(fibers);
+      fault = this.#judge(owner, dead);
+    } catch (error) {
+      fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    }
+    this.asked = Math.max(this.asked, scheduler.asked);
+    return { fault, asked: scheduler.asked };
+  }
+
+  #judge(owner: Actor, dead: ReadonlySet<number>): string | undefined {
+    const world = this.#world;
+    const unlocked = world.threads.reduce((sum, thread) => sum + thread.unlocked, 0);
+    const fault = structureFault(world, {
+      dead,
+      hasDisturbed: dead.size > 0 || unlocked > 0,
+      hasCleared: this.scenario.clears === true,
+    });
+    if (fault !== undefined) return fault;
+    for (const key of this.scenario.keys) alone(owner.get(key, false) as Coroutine);
+    return world.history.fault() ?? this.#reopenedFault();
+  }
+
+  /** What the next life would find on disk may be no older than what had returned. */
+  #reopenedFault(): string | undefined {
+    for (const [key, bytes] of this.#world.disk.survivors()) {
+      const reader = new this.#world.rooms.record.RecordReader(0, 0);
+      reader.adopt(bytes);
+      reader.parse(0);
+      const version = versionOf(key, bytes.subarray(reader.valueStart, reader.valueEnd));
+      const fault = this.#world.history.faultOf(key, version);
+      if (fault !== undefined) return `after a reopen: ${fault}`;
+    }
+    return undefined;
+  }
+}

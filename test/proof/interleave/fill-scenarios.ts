@@ -1,0 +1,146 @@
+// Scenarios of fills: loads that must not bury what was written, deleted or cleared since they began. Called by
+// scenarios.ts.
+
+import { each, type Scenario } from "./scenario.js";
+
+export const fillScenarios: readonly Scenario[] = [
+  {
+    name: "fill-set",
+    races: "R4; tier: fill vs insert",
+    about: "a load and a set of one key",
+    world: { threads: 3 },
+    keys: ["a"],
+    bound: 3,
+    scripts: each(
+      (filler) => filler.fill("a"),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "fill-delete",
+    races: "R4; tier: fill vs delete",
+    about: "a load and a delete of one key, and a reader",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    scripts: each(
+      (filler) => filler.fill("a"),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.get("a");
+      },
+    ),
+  },
+  {
+    name: "refresh-delete",
+    races: "R6",
+    about: "a refresh of a key that is there, and a delete of it",
+    world: { threads: 3 },
+    keys: ["a"],
+    bound: 3,
+    *setUp(owner) {
+      yield* owner.set("a");
+    },
+    scripts: each(
+      (filler) => filler.fill("a"),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "fill-fill",
+    races: "R4",
+    about: "two loads of one key and a delete",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    scripts: each(
+      (one) => one.fill("a"),
+      (two) => two.fill("a"),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "fill-clear",
+    races: "R4",
+    about: "a load and a clear",
+    world: { threads: 3 },
+    keys: ["a"],
+    clears: true,
+    bound: 3,
+    scripts: each(
+      (filler) => filler.fill("a"),
+      function* (clearer) {
+        yield* clearer.clear(["a"]);
+        yield* clearer.get("a");
+      },
+    ),
+  },
+  {
+    name: "fill-place-reused",
+    races: "R4 R2",
+    about: "a flight's place is used again by a later load of the key while a delete marks it",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    scripts: each(
+      function* (one) {
+        yield* one.fill("a");
+        yield* one.fill("a");
+      },
+      (two) => two.fill("a"),
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
+    name: "join",
+    races: "R7 R4",
+    about: "three threads want the same load, and a delete; who waits is woken",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    scripts: each(
+      (one) => one.load("a"),
+      function* (two) {
+        yield* two.load("a");
+        yield* two.get("a");
+      },
+      function* (deleter) {
+        yield* deleter.delete("a");
+        yield* deleter.load("a");
+      },
+    ),
+  },
+  {
+    name: "fill-evict",
+    races: "R3 R4",
+    about: "a load and a set of a key whose segment is emptied",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (filler) => filler.fill("a"),
+      (writer) => writer.set("a"),
+      (evictor) => evictor.evict(),
+    ),
+  },
+];

@@ -1,0 +1,138 @@
+// What the threads of one schedule did and saw, and whether one order explains it: the register of each key must be
+// linearizable (Herlihy and Wing 1990; the search is Wing and Gong's), with two allowances that a cache has: a read may
+// miss, and a thread that died may or may not have done what it was doing. A fill is allowed only if nothing changed the key
+// between its beginning and its publication. Called by the scenarios through actor.ts.
+
+export type OperationKind = "set" | "fill" | "gone" | "begin" | "read";
+
+/** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has returned. */
+export interface Operation {
+  readonly key: string;
+  kind: OperationKind;
+  /** What it wrote or read; 0 = nothing. For `begin` and `fill` it pairs the two. */
+  version: number;
+  readonly thread: string;
+  readonly from: number;
+  to: number;
+  /** False: it came to nothing, and changed nothing. */
+  counts: boolean;
+}
+
+export class History {
+  operations: Operation[] = [];
+  #kept = 0;
+  #versions = 0;
+  #keptVersions = 0;
+  #moment = 0;
+
+  /** The operations so far belong to every schedule. */
+  keep(): void {
+    this.#kept = this.operations.length;
+    this.#keptVersions = this.#versions;
+  }
+
+  reset(): void {
+    this.operations.length = this.#kept;
+    this.#versions = this.#keptVersions;
+    this.#moment = this.#kept * 2;
+  }
+
+  nextVersion(): number {
+    return ++this.#versions;
+  }
+
+  begin(kind: OperationKind, key: string, version: number, thread: string): Operation {
+    const from = this.#moment++;
+    const operation = { key, kind, version, thread, from, to: Infinity, counts: true };
+    this.operations.push(operation);
+    return operation;
+  }
+
+  end(operation: Operation): void {
+    operation.to = this.#moment++;
+  }
+
+  /** The first key whose operations no order explains, in words; undefined if there is none. */
+  fault(): string | undefined {
+    const keys = new Set(this.operations.map(({ key }) => key));
+    for (const key of keys) {
+      const fault = this.faultOf(key);
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  /** As `fault`, for one key, with one more read of `seen` after all that has returned. */
+  faultOf(key: string, seen?: number): string | undefined {
+    const operations = this.operations.filter(
+      (operation) =>
+        operation.key === key &&
+        operation.counts &&
+        !(operation.kind === "read" && (operation.version === 0 || operation.to === Infinity)),
+    );
+    if (seen !== undefined && seen !== 0) {
+      const from = this.#moment;
+      const last = { key, kind: "read" as const, version: seen, thread: "reopened", from };
+      operations.push({ ...last, to: from + 1, counts: true });
+    }
+    if (operations.every(({ kind }) => kind !== "read")) return undefined;
+    if (new Search(operations).succeeds()) return undefined;
+    return `no order of the operations on "${key}" explains what was read:\n${describe(operations)}`;
+  }
+}
+
+/** Looks for an order of the operations that keeps to their times and in which each read sees the last write. */
+class Search {
+  readonly #operations: readonly Operation[];
+  readonly #tried = new Set<string>();
+  readonly #needed: number;
+
+  constructor(operations: readonly Operation[]) {
+    this.#operations = operations;
+    let needed = 0;
+    for (const [index, { to }] of operations.entries()) if (to !== Infinity) needed |= 1 << index;
+    this.#needed = needed;
+  }
+
+  succeeds(): boolean {
+    return this.#from(0, 0, 0);
+  }
+
+  /** `fresh`: begun fills with no change of the key since, as bits. */
+  #from(done: number, value: number, fresh: number): boolean {
+    if ((done & this.#needed) === this.#needed) return true;
+    const state = `${done}.${value}.${fresh}`;
+    if (this.#tried.has(state)) return false;
+    this.#tried.add(state);
+    const operations = this.#operations;
+    let horizon = Infinity;
+    for (let index = 0; index < operations.length; index++) {
+      if ((done & (1 << index)) === 0)
+        horizon = Math.min(horizon, (operations[index] as Operation).to);
+    }
+    for (let index = 0; index < operations.length; index++) {
+      const bit = 1 << index;
+      const { kind, version, from } = operations[index] as Operation;
+      // Something that has not been placed yet returned before this began.
+      if ((done & bit) !== 0 || from > horizon) continue;
+      if (kind === "read") {
+        if (version === value && this.#from(done | bit, value, fresh)) return true;
+      } else if (kind === "begin") {
+        if (this.#from(done | bit, value, fresh | (1 << version))) return true;
+      } else if (kind === "fill") {
+        const isFresh = (fresh & (1 << version)) !== 0;
+        if (isFresh && this.#from(done | bit, version, 0)) return true;
+      } else if (this.#from(done | bit, kind === "set" ? version : 0, 0)) return true;
+    }
+    return false;
+  }
+}
+
+function describe(operations: readonly Operation[]): string {
+  return operations
+    .map(({ thread, kind, version, from, to }) => {
+      const span = `[${from}, ${to === Infinity ? "never" : to}]`;
+      return `  ${span.padEnd(12)} ${thread.padEnd(10)} ${kind} ${version === 0 ? "nothing" : `v${version}`}`;
+    })
+    .join("\n");
+}

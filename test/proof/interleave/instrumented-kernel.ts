@@ -1,0 +1,82 @@
+// The compiled kernel with a call before every access to shared memory, so that a schedule can stop a thread there. The
+// bytes are those that ship: Binaryen flattens them, each load, store and atomic has its address handed through the
+// import `env.step`, and Asyncify makes the module able to stand still inside that call. Called by thread.ts.
+
+import binaryen from "binaryen";
+
+/** What one place in the kernel does to memory. */
+export interface Site {
+  readonly operation: string;
+  /** Added to the address that `step` is given. */
+  readonly offset: number;
+  readonly bytes: number;
+  readonly isWrite: boolean;
+}
+
+export interface InstrumentedKernel {
+  /** The instrumented module. */
+  readonly bytes: Uint8Array;
+  readonly sites: readonly Site[];
+  /** The module's own variables, exported as "global:0" and so on, so that a schedule can begin as the one before. */
+  readonly globals: number;
+}
+
+const access =
+  /\((?<operation>(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)[\w.]*|memory\.atomic\.\w+|memory\.copy)(?<attributes>(?: \w+=\d+)*)\s+(?<address>\((?:local\.get|i32\.const) [^)]*\))/g;
+const anyAccess =
+  /\((?:(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)|memory\.(?:atomic|copy|fill|init))/g;
+const wait = /\(memory\.atomic\.wait32(\s+\(call \$step [^\n]*\)\)\s+\([^)]*\))\s+\([^)]*\)/g;
+
+function bytesOf(operation: string): number {
+  const narrow = /(?:load|store|rmw)(8|16|32)/.exec(operation);
+  if (narrow !== null) return Number(narrow[1]) / 8;
+  if (operation.startsWith("v128")) return 16;
+  return operation.startsWith("i64") || operation.startsWith("f64") ? 8 : 4;
+}
+
+/** Instruments a kernel; a few seconds. Throws if an access was left out. */
+export function instrument(kernel: Uint8Array): InstrumentedKernel {
+  const flat = binaryen.readBinary(kernel);
+  flat.setFeatures(binaryen.Features.All);
+  // Every operand becomes a variable or a constant, so a step in an address comes after all other operands were read.
+  flat.runPasses(["flatten"]);
+  const sites: Site[] = [];
+  const source = flat.emitText();
+  flat.dispose();
+  const accesses = source.match(anyAccess)?.length ?? 0;
+  let text = source.replace(access, (_, operation: string, attributes: string, address: string) => {
+    const offset = Number(/offset=(\d+)/.exec(attributes)?.[1] ?? 0);
+    const isWrite = /store|rmw|copy/.test(operation);
+    sites.push({ operation, offset, bytes: bytesOf(operation), isWrite });
+    const step = `(call $step ${address} (i32.const ${sites.length - 1}))`;
+    return `(${operation}${attributes} ${step}`;
+  });
+  if (accesses === 0 || sites.length !== accesses) {
+    throw new Error(`${sites.length} of ${accesses} accesses of the kernel can be stopped at`);
+  }
+  // A thread that sleeps gives way; how long is the schedule's to decide.
+  text = text.replace(wait, "(call $wait$1");
+  if (text.includes("memory.atomic.wait")) throw new Error("a wait of the kernel would be real");
+  const globals = Array.from(
+    text.matchAll(/\(global (\S+) \(mut /g),
+    (match) => match[1] as string,
+  );
+  const exported = globals.map((name, index) => `(export "global:${index}" (global ${name}))`);
+  text = text
+    .replace(
+      '(import "env" "memory"',
+      `(import "env" "step" (func $step (param i32 i32) (result i32)))
+       (import "env" "wait" (func $wait (param i32 i32) (result i32)))
+       (import "env" "memory"`,
+    )
+    .replace(/\(export /, `${exported.join("\n")} (export `);
+  const stepping = binaryen.parseText(text);
+  stepping.setFeatures(binaryen.Features.All);
+  binaryen.setPassArgument("asyncify-imports", "env.step,env.wait");
+  binaryen.setPassArgument("asyncify-ignore-indirect", "");
+  stepping.runPasses(["asyncify", "coalesce-locals", "vacuum"]);
+  if (!stepping.validate()) throw new Error("the instrumented kernel does not validate");
+  const bytes = stepping.emitBinary();
+  stepping.dispose();
+  return { bytes, sites, globals: globals.length };
+}

@@ -1,0 +1,375 @@
+// Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one kept back, of which the
+// setup fills two, makes a writer empty the oldest itself; every kernel looks for a free segment at number 1 first.
+
+import { each, type Scenario } from "./scenario.js";
+import { until } from "./suspension.js";
+
+const full = { segments: 3, segmentBytes: 512 };
+
+export const memoryScenarios: readonly Scenario[] = [
+  {
+    name: "overwrite",
+    races: "R13",
+    about: "two writers of one key and a reader",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+    },
+    scripts: each(
+      (one) => one.set("a"),
+      (two) => two.set("a"),
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.get("a");
+      },
+    ),
+  },
+  {
+    name: "first-sets",
+    races: "R13",
+    about: "two threads insert a key that was not there, and delete it",
+    world: { threads: 3 },
+    keys: ["a"],
+    bound: 3,
+    scripts: each(
+      function* (one) {
+        yield* one.set("a");
+        yield* one.get("a");
+      },
+      function* (two) {
+        yield* two.set("a");
+        yield* two.delete("a");
+        yield* two.get("a");
+      },
+    ),
+  },
+  {
+    name: "reclaim",
+    races: "R1 R9",
+    about: "a reader copies a record while a writer empties its segment and writes over it",
+    world: { threads: 3, ...full },
+    keys: ["a", "b", "c"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+      yield* owner.set("c");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (reader) => reader.get("a"),
+      function* (writer) {
+        yield* writer.set("b");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "reuse",
+    races: "R2",
+    about: "a key's slot comes to name the same place again, in another life of the segment",
+    world: { threads: 3, ...full },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+      yield* owner.set("c");
+      yield* owner.seal();
+    },
+    scripts: each(
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.getNear("a");
+      },
+      function* (writer) {
+        yield* writer.delete("a");
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "lives-come-round",
+    races: "R2 R12",
+    about: "a segment's generation comes round, so that a word kept near names a new record",
+    world: { threads: 3, ...full },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+      yield* owner.set("c");
+      yield* owner.seal();
+    },
+    scripts: (actors) => {
+      // Lives pass between two reads, not within one: that takes 32,768 of them.
+      let lives: "first" | "kept" | "later" = "first";
+      return each(
+        function* (reader) {
+          yield* reader.getNear("a");
+          lives = "kept";
+          yield* until(() => lives === "later");
+          yield* reader.getNear("a");
+          yield* reader.getNear("a");
+        },
+        function* (writer) {
+          yield* until(() => lives === "kept");
+          yield* writer.delete("a");
+          writer.skipLives(1);
+          lives = "later";
+          yield* writer.set("a");
+        },
+      )(actors);
+    },
+  },
+  {
+    name: "move-overwrite",
+    races: "R3 R9",
+    about: "eviction moves a record that was hit while it is written and read",
+    world: { threads: 4 },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.set("b");
+      yield* owner.get("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (evictor) => evictor.evict(),
+      (writer) => writer.set("a"),
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.get("a");
+      },
+    ),
+  },
+  {
+    name: "move-delete",
+    races: "R3",
+    about: "eviction moves a record that was hit while it is deleted",
+    world: { threads: 3 },
+    keys: ["a"],
+    bound: 3,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.get("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (evictor) => evictor.evict(),
+      function* (writer) {
+        yield* writer.delete("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "two-evictors",
+    races: "tier: two evictions",
+    about: "two threads empty segments at once while a key there is written",
+    world: { threads: 4 },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+      yield* owner.set("b");
+      yield* owner.get("b");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (one) => one.evict(),
+      (two) => two.evict(),
+      (writer) => writer.set("a"),
+    ),
+  },
+  {
+    name: "full-index",
+    races: "R13",
+    about: "inserts into full buckets: displaced entries, victims of another home",
+    world: { threads: 4, buckets: 2, segments: 8 },
+    keys: ["a", "b", "c", "m", "n"],
+    bound: 1,
+    *setUp(owner) {
+      for (const key of "abcdefghijklm") yield* owner.set(key);
+    },
+    scripts: each(
+      function* (one) {
+        yield* one.set("n");
+        yield* one.set("o");
+      },
+      function* (two) {
+        yield* two.set("p");
+        yield* two.delete("b");
+      },
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.get("m");
+      },
+    ),
+  },
+  {
+    name: "displaced",
+    races: "R13",
+    about: "an entry in its other bucket is written and deleted while it is read",
+    world: { threads: 3, buckets: 2, segments: 8 },
+    keys: ["a", "h", "k"],
+    bound: 2,
+    *setUp(owner) {
+      for (const key of "abcdefghijk") yield* owner.set(key);
+    },
+    scripts: each(
+      function* (one) {
+        yield* one.set("k");
+        yield* one.delete("k");
+        yield* one.set("k");
+      },
+      function* (two) {
+        yield* two.get("k");
+        yield* two.delete("h");
+        yield* two.set("h");
+      },
+    ),
+  },
+  {
+    name: "extended",
+    races: "R8; tier: expired",
+    about: "an expired entry is swept and evicted while it is written with a new time",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a", 50);
+      yield* owner.seal();
+    },
+    scripts: each(
+      (sweeper) => sweeper.sweep(100),
+      (evictor) => evictor.evict(false, 100),
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+    ),
+  },
+  {
+    name: "clear",
+    races: "R4",
+    about: "a clear while keys are written, and read near",
+    world: { threads: 4 },
+    keys: ["a", "b"],
+    clears: true,
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.set("b");
+    },
+    scripts: each(
+      function* (clearer) {
+        yield* clearer.clear(["a", "b"]);
+        yield* clearer.get("a");
+      },
+      function* (writer) {
+        yield* writer.set("a");
+        yield* writer.get("a");
+      },
+      function* (reader) {
+        yield* reader.getNear("a");
+        yield* reader.getNear("a");
+      },
+    ),
+  },
+  {
+    name: "clear-sweep",
+    races: "R3 R4",
+    about: "cleared entries are swept and evicted while they are written again",
+    world: { threads: 4 },
+    keys: ["a"],
+    clears: true,
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      function* (clearer) {
+        yield* clearer.clear(["a"]);
+        yield* clearer.sweep();
+      },
+      (writer) => writer.set("a"),
+      (evictor) => evictor.evict(),
+    ),
+  },
+  {
+    name: "doorbell",
+    races: "R7 R12",
+    about: "a janitor sleeps on the doorbell while a writer seals; the bell comes round at 2^32",
+    world: { threads: 3 },
+    keys: ["a"],
+    bound: 3,
+    *setUp(owner) {
+      owner.word(owner.at.controlDoorbell, -1);
+      yield* owner.set("a");
+    },
+    scripts: each(
+      (janitor) => janitor.awaitSealed(2),
+      function* (writer) {
+        yield* writer.set("b");
+        yield* writer.seal();
+        yield* writer.set("c");
+        yield* writer.seal();
+      },
+    ),
+  },
+  {
+    name: "sealed-by-leaving",
+    races: "R10",
+    about: "a thread leaves while its segment is emptied and its key read",
+    world: { threads: 4 },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("b");
+      yield* owner.seal();
+    },
+    scripts: each(
+      function* (leaver) {
+        yield* leaver.set("a");
+        yield* leaver.seal();
+      },
+      function* (evictor) {
+        yield* evictor.evict();
+        yield* evictor.evict();
+      },
+      (reader) => reader.get("a"),
+    ),
+  },
+  {
+    name: "blocked",
+    races: "R16 R14",
+    about: "a record whose lock is held keeps its segment from being freed, and nothing else",
+    world: { threads: 4 },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a");
+      yield* owner.seal();
+      yield* owner.set("b");
+      yield* owner.seal();
+    },
+    scripts: each(
+      (writer) => writer.set("a"),
+      function* (evictor) {
+        yield* evictor.evict();
+        yield* evictor.evict();
+      },
+      function* (sweeper) {
+        yield* sweeper.sweep();
+        yield* sweeper.get("b");
+      },
+    ),
+  },
+];

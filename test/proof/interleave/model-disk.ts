@@ -1,0 +1,82 @@
+// Segment files as maps: what the flusher wrote where, and the dead marks. Called by actor.ts in place of the disk log and
+// the disk tier's files. A batch is on disk at one step; a mark is one step too, as an 8-byte write is.
+
+import type { Layout } from "./rooms.js";
+
+export interface DiskRecord {
+  readonly location: number;
+  readonly bytes: Buffer;
+  readonly nonce: number;
+}
+
+export class ModelDisk {
+  /** What a reopen would find, oldest first. */
+  records: DiskRecord[] = [];
+  /** `location:nonce` of each record that has a dead mark. */
+  readonly dead: Set<string> = new Set();
+  readonly #at: Layout;
+  #keptRecords: DiskRecord[] = [];
+  #keptDead: string[] = [];
+
+  constructor(at: Layout) {
+    this.#at = at;
+  }
+
+  /** From here on every schedule begins as it is now. */
+  keep(): void {
+    this.#keptRecords = Array.from(this.records);
+    this.#keptDead = Array.from(this.dead);
+  }
+
+  reset(): void {
+    this.records = Array.from(this.#keptRecords);
+    this.dead.clear();
+    for (const mark of this.#keptDead) this.dead.add(mark);
+  }
+
+  read(location: number, nonce: number): Buffer | undefined {
+    return this.records.find((record) => record.location === location && record.nonce === nonce)
+      ?.bytes;
+  }
+
+  /** The records of a segment file that no mark forbids. */
+  scan(segment: number, units: number): DiskRecord[] {
+    return this.records.filter(
+      ({ location, nonce }) =>
+        this.segmentOf(location, units) === segment && !this.dead.has(`${location}:${nonce}`),
+    );
+  }
+
+  /** Makes a segment file void: the next life finds nothing there, readers of this one still do. */
+  void(segment: number, units: number): void {
+    for (const { location, nonce } of this.scan(segment, units)) {
+      this.dead.add(`${location}:${nonce}`);
+    }
+  }
+
+  /** Writes over a segment file. */
+  erase(segment: number, units: number): void {
+    this.records = this.records.filter(
+      ({ location }) => this.segmentOf(location, units) !== segment,
+    );
+  }
+
+  /** The record that the next life would serve for each key, by the key's text: the newest that no mark forbids. */
+  survivors(): Map<string, Buffer> {
+    const newest = new Map<string, Buffer>();
+    const sequenceOf = (bytes: Buffer): number => bytes.readUIntLE(8, 6);
+    for (const { location, bytes, nonce } of this.records) {
+      if (this.dead.has(`${location}:${nonce}`)) continue;
+      const keyStart = 24 + bytes.readUInt8(14) * 8;
+      const key = bytes.toString("utf8", keyStart, keyStart + bytes.readUInt16LE(4) + 1);
+      const rival = newest.get(key);
+      if (rival === undefined || sequenceOf(rival) < sequenceOf(bytes)) newest.set(key, bytes);
+    }
+    return newest;
+  }
+
+  /** The segment of a location in 16-byte units. */
+  segmentOf(location: number, units: number): number {
+    return Math.floor((location % 2 ** this.#at.locationUnitBits) / units);
+  }
+}

@@ -1,0 +1,33 @@
+// What a scenario is: a few threads with a few operations each, chosen so that one race class can happen. Called by
+// explorer.ts; the scenarios stand in scenarios.ts.
+
+import type { Actor } from "./actor.js";
+import type { Coroutine } from "./suspension.js";
+import type { WorldOptions } from "./world.js";
+
+export interface Scenario {
+  readonly name: string;
+  /** The race classes it is for, as docs/proof.md names them. */
+  readonly races: string;
+  readonly about: string;
+  /** `threads` counts the owner, who sets up, recovers and looks at the end. */
+  readonly world: WorldOptions;
+  readonly keys: readonly string[];
+  /** Scripts that may die at any step, by number. */
+  readonly mortal?: readonly number[];
+  readonly clears?: boolean;
+  /** Preemptions in the exhaustive walk. */
+  readonly bound: number;
+  setUp?(owner: Actor): Coroutine;
+  scripts(actors: readonly Actor[]): Coroutine[];
+}
+
+/** A script per thread; what a script answers is nobody's concern. */
+export function each(
+  ...scripts: readonly ((actor: Actor) => Coroutine<unknown>)[]
+): Scenario["scripts"] {
+  return (actors) =>
+    scripts.map(function* (script, index): Coroutine {
+      yield* script(actors[index] as Actor);
+    });
+}

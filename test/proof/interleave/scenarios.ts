@@ -1,0 +1,14 @@
+// Every scenario; its place in this list is its number on the command line. Called by interleave.ts and the tests.
+
+import { deathScenarios } from "./death-scenarios.js";
+import { diskScenarios } from "./disk-scenarios.js";
+import { fillScenarios } from "./fill-scenarios.js";
+import { memoryScenarios } from "./memory-scenarios.js";
+import type { Scenario } from "./scenario.js";
+
+export const scenarios: readonly Scenario[] = [
+  ...memoryScenarios,
+  ...fillScenarios,
+  ...diskScenarios,
+  ...deathScenarios,
+];

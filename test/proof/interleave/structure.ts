@@ -1,0 +1,195 @@
+// What must be true of the memory when every thread stands still between two operations: nothing locked, claimed or
+// announced, each slot names a published record of its own key in a segment of that life, and the counts agree. Called by
+// explorer.ts after each schedule.
+
+import { alone } from "./suspension.js";
+import type { World } from "./world.js";
+
+/** What happened in the schedule that makes a count inexact, never wrong to a reader. */
+export interface Excuses {
+  /** A thread died, or an entry was taken away without its lock: a home's count of displaced entries may be too high. */
+  readonly hasDisturbed: boolean;
+  /** Threads that died. */
+  readonly dead: ReadonlySet<number>;
+  /** Cleared entries leave the counts later. */
+  readonly hasCleared: boolean;
+}
+
+/** The first fault, in words, or undefined. */
+export function structureFault(world: World, excuses: Excuses): string | undefined {
+  return new Index(world, excuses).fault() ?? segmentFault(world, excuses) ?? announcedFault(world);
+}
+
+class Index {
+  readonly #world: World;
+  readonly #excuses: Excuses;
+  readonly #u32: Uint32Array;
+  readonly #u64: BigUint64Array;
+  readonly #displaced: number[];
+  readonly #keys = new Set<string>();
+  readonly #classes = new Set<string>();
+  #entries = 0;
+
+  constructor(world: World, excuses: Excuses) {
+    this.#world = world;
+    this.#excuses = excuses;
+    this.#u32 = new Uint32Array(world.memory.buffer);
+    this.#u64 = new BigUint64Array(world.memory.buffer);
+    const { bucketCount } = this.#geometry;
+    this.#displaced = Array.from({ length: bucketCount }, () => 0);
+  }
+
+  get #geometry(): World["threads"][number]["kernel"]["geometry"] {
+    return (this.#world.threads[0] as World["threads"][number]).kernel.geometry;
+  }
+
+  fault(): string | undefined {
+    const { at } = this.#world;
+    const { bucketCount, bucketBase } = this.#geometry;
+    for (let bucket = 0; bucket < bucketCount; bucket++) {
+      const place = bucketBase + bucket * at.bucketSize;
+      if (this.#u32[place / 4] !== 0) return `bucket ${bucket} is locked and nobody works`;
+      for (let slot = 1; slot <= at.bucketSlots; slot++) {
+        const word = this.#u64[place / 8 + slot] as bigint;
+        const fault = word === 0n ? undefined : this.#slotFault(bucket, word);
+        if (fault !== undefined) return `slot ${slot} of bucket ${bucket}: ${fault}`;
+      }
+    }
+    for (let bucket = 0; bucket < bucketCount; bucket++) {
+      const place = bucketBase + bucket * at.bucketSize + at.bucketDisplaced;
+      const counted = this.#u32[place / 4] as number;
+      const there = this.#displaced[bucket] as number;
+      const isExact = counted === there || (this.#excuses.hasDisturbed && counted > there);
+      if (!isExact) return `bucket ${bucket} counts ${counted} displaced entries and has ${there}`;
+    }
+    return this.#countFault();
+  }
+
+  #countFault(): string | undefined {
+    if (this.#excuses.hasCleared || this.#excuses.hasDisturbed) return undefined;
+    const { rooms, threads } = this.#world;
+    const counted = threads[0]?.kernel.total(rooms.stats.counterMemoryEntries);
+    if (counted === this.#entries) return undefined;
+    return `the counters say ${counted} entries in memory, the index has ${this.#entries}`;
+  }
+
+  #slotFault(bucket: number, word: bigint): string | undefined {
+    const { at } = this.#world;
+    const { bucketCount } = this.#geometry;
+    const fingerprint = Number(word >> BigInt(at.slotFingerprintShift));
+    const isDisplaced = ((word >> BigInt(at.slotDisplacedShift)) & 1n) === 1n;
+    const distance = 1 + ((Math.imul(fingerprint, 0x9e3779b1) >>> 0) % (bucketCount - 1));
+    const home = isDisplaced ? (bucket - distance + bucketCount) % bucketCount : bucket;
+    if (isDisplaced) this.#displaced[home] = (this.#displaced[home] as number) + 1;
+    const location = Number(word & ((1n << BigInt(at.slotLocationBits)) - 1n));
+    const isDisk = ((word >> BigInt(at.slotTierShift)) & 1n) === 1n;
+    return isDisk
+      ? this.#diskFault(home, fingerprint, location)
+      : this.#memoryFault(home, fingerprint, location);
+  }
+
+  #memoryFault(home: number, fingerprint: number, location: number): string | undefined {
+    const { at, rooms, threads } = this.#world;
+    const { segmentBase, segmentBytes, bucketCount } = this.#geometry;
+    const segment = Math.floor(location / 2 ** at.locationOffsetBits) % 2 ** at.locationSegmentBits;
+    const generation = Math.floor(location / 2 ** (at.locationOffsetBits + at.locationSegmentBits));
+    const offset = (location % 2 ** at.locationOffsetBits) * 8;
+    const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
+    const state = (this.#u32[entry] as number) & at.segmentStateMask;
+    if (state === at.segmentFree) return `names segment ${segment}, which is free`;
+    if (((this.#u32[entry + at.segmentGeneration / 4] as number) & 0x7fff) !== generation) {
+      return `names an earlier life of segment ${segment}`;
+    }
+    if (offset >= (this.#u32[entry + at.segmentWriteOffset / 4] as number)) {
+      return `names bytes of segment ${segment} that nobody has reserved`;
+    }
+    const bytes = Buffer.from(this.#u32.buffer, segmentBase + segment * segmentBytes + offset);
+    const sequence = bytes.readUIntLE(8, 6);
+    if (sequence === 0) return "names a record that was not published";
+    const keyStart = 24 + bytes.readUInt8(14) * 8;
+    const key = bytes.toString("utf8", keyStart, keyStart + bytes.readUInt16LE(4) + 1);
+    const { kernel, verbs } = threads[0] as World["threads"][number];
+    const scratch = kernel.block + at.threadKeyScratch;
+    kernel.views.u8.set(Buffer.from(key), scratch);
+    alone(verbs.hashKey(scratch, Buffer.byteLength(key)));
+    const low = this.#u32[(kernel.block + at.resultHashLow) / 4] as number;
+    const high = this.#u32[(kernel.block + at.resultHashHigh) / 4] as number;
+    if ((low & 0xffff || 1) !== fingerprint) return `names "${key}", another fingerprint's`;
+    if (Number((BigInt(high) * BigInt(bucketCount)) >> 32n) !== home) {
+      return `names "${key}", another bucket's`;
+    }
+    if (sequence <= kernel.clearEpoch()) return undefined;
+    this.#entries += 1;
+    if (this.#keys.has(key)) return `is the second of "${key}"`;
+    this.#keys.add(key);
+    return this.#copyFault(bytes, rooms.record.RecordReader.name);
+  }
+
+  /** A record that says it has a copy on disk has one, and that copy is not dead. */
+  #copyFault(bytes: Buffer, reader: string): string | undefined {
+    if ((bytes.readUInt8(7) & 1) === 0) return undefined;
+    const location = Number(bytes.readBigUInt64LE(24));
+    if (location === 0 || this.#excuses.dead.size > 0) return undefined;
+    return this.#placeFault(location, `${reader}: its copy on disk`);
+  }
+
+  #diskFault(home: number, fingerprint: number, location: number): string | undefined {
+    const name = `${home}:${fingerprint}`;
+    if (this.#classes.has(name)) return "is the second disk slot of its class";
+    this.#classes.add(name);
+    return this.#excuses.dead.size > 0 ? undefined : this.#placeFault(location, "names a place");
+  }
+
+  #placeFault(location: number, subject: string): string | undefined {
+    const { disk, at } = this.#world;
+    const segment = disk.segmentOf(location, this.#geometry.diskSegmentUnits);
+    const entry = this.#geometry.diskTable + segment * at.diskEntrySize;
+    if (this.#u32[entry / 4] === at.diskFree) return `${subject} in a free segment file`;
+    const nonce = this.#u32[(entry + at.diskNonce) / 4] as number;
+    if (disk.read(location, nonce) === undefined) return `${subject} that was never written`;
+    if (disk.dead.has(`${location}:${nonce}`)) return `${subject} that is marked dead`;
+    return undefined;
+  }
+}
+
+function segmentFault(world: World, excuses: Excuses): string | undefined {
+  const { at, memory, threads } = world;
+  const words = new Uint32Array(memory.buffer);
+  const { segmentCount } = (threads[0] as World["threads"][number]).kernel.geometry;
+  for (let segment = 0; segment < segmentCount; segment++) {
+    const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
+    const state = (words[entry] as number) & at.segmentStateMask;
+    if (state === at.segmentEvicting) return `segment ${segment} is claimed and nobody works`;
+    if (words[entry + at.segmentPin / 4] !== 0 && excuses.dead.size === 0) {
+      return `segment ${segment} is pinned and nobody reads it`;
+    }
+    if (state !== at.segmentOpen) continue;
+    const hasOwner = threads.some(({ kernel }, thread) => {
+      if (excuses.dead.has(thread)) return false;
+      const open = [at.threadOpenSegment, at.threadOpenMainSegment];
+      return open.some((word) => words[(kernel.block + word) / 4] === segment + 1);
+    });
+    if (!hasOwner) return `segment ${segment} is open and nobody's`;
+  }
+  return undefined;
+}
+
+function announcedFault(world: World): string | undefined {
+  const { at, memory, threads } = world;
+  const words = new Uint32Array(memory.buffer);
+  for (const { kernel } of threads) {
+    for (const place of [0, 1]) {
+      if (words[(kernel.block + at.threadKilling0) / 4 + place] === 0) continue;
+      return `thread ${kernel.thread} announces a kill and nobody works`;
+    }
+  }
+  for (let flight = 0; flight < at.flightsMax; flight++) {
+    if (words[(at.flightTable + flight * at.flightSize) / 4] !== at.flightFree) {
+      return `flight ${flight} is under way and nobody works`;
+    }
+  }
+  const flying = at.controlFlightThreads / 4;
+  if (words[flying] !== 0 || words[flying + 1] !== 0)
+    return "a thread counts as flying, and none is";
+  return words[at.controlSlackOwner / 4] === 0 ? undefined : "the slack has an owner";
+}
