@@ -119,8 +119,10 @@ export class NearCache {
   }
 
   /** Indexes the entry at a place by the string it was asked with. Only once its slot can count no more hits: those of the
-   *  index do not count, and a word that does not change is what the index compares. */
+   *  index do not count, and a word that does not change is what the index compares. Nor one of which requests are noted. */
   #addKept(key: string, place: number, expiresMs: number): void {
+    const hashLow = this.#i32[this.#hash] as number;
+    if ((hashLow & (this.#i32[at.controlSampleMask / 4] as number)) === 0) return;
     const slot = (this.#i32[this.#slotAt] as number) >>> 2;
     const low = this.#i32[slot] as number;
     const high = this.#i32[slot + 1] as number;

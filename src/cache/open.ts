@@ -90,6 +90,7 @@ function createMemory(
     diskSegmentBytes: directory?.segmentBytes ?? 0,
     remembersSets: config.disk?.admission.seenBefore === true,
     policyBytes: policyBytesFor(config.eviction, config.memoryBytes),
+    samples: config.eviction === "auto",
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
   const memory = createRegion(geometry, seed, createdBaseOf(wallNow));

@@ -79,7 +79,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     disk: diskOf(options.disk),
     ttlMs,
     staleForMs,
-    eviction: oneOf("eviction", options.eviction, evictionPolicies, "s3-fifo"),
+    eviction: oneOf("eviction", options.eviction, evictionPolicies, "auto"),
     near: nearOf(options.near),
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
@@ -136,7 +136,7 @@ function diskOf(disk: unknown): Config["disk"] {
   return Object.freeze({ path: resolve(path), capacityBytes, admission });
 }
 
-const evictionPolicies = ["s3-fifo", "lfu", "lru", "sieve", "fifo"] as const;
+const evictionPolicies = ["auto", "s3-fifo", "lfu", "lru", "sieve", "fifo"] as const;
 
 function nearOf(near: unknown): Config["near"] {
   if (near === false) return null;

@@ -20,12 +20,17 @@ export function watermarkOf(geometry: Geometry): number {
   return geometry.reserveSegments + Math.max(2, geometry.segmentCount >>> 5);
 }
 
+/** What the policy counts as full: the log less the segments that are kept free. */
+export function policyCapacityOf(geometry: Geometry): number {
+  return (geometry.segmentCount - watermarkOf(geometry)) * geometry.segmentBytes;
+}
+
 /** The policy as any thread of the cache uses it. */
 export function policyOver(kernel: Kernel): LogPolicy {
   const { geometry, views } = kernel;
-  const { segmentCount, segmentBytes, policyBase, policyBytes } = geometry;
+  const { policyBase, policyBytes } = geometry;
   return new LogPolicy({
-    capacity: (segmentCount - watermarkOf(geometry)) * segmentBytes,
+    capacity: policyCapacityOf(geometry),
     buffer: views.u8.buffer,
     offset: policyBase,
     bytes: policyBytes,

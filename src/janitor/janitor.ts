@@ -18,6 +18,7 @@ import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./
 import { recover } from "./recovery.js";
 import { sharedTime } from "./shared-time.js";
 import { takeOver } from "./take-over.js";
+import { startTuning, type Tuning } from "./tuning.js";
 import { ThreadWatch } from "./thread-watch.js";
 
 /** The longest sleep: bounds the coarse clock's lag and the wait for expired entries. */
@@ -43,6 +44,7 @@ class Janitor {
   readonly #now: () => number;
   readonly #evictor: Evictor;
   readonly #threads: ThreadWatch;
+  readonly #tuning: Tuning | null;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #departures: Departures;
@@ -64,7 +66,9 @@ class Janitor {
     const kill = (location: number): void => disk?.tier.kill(location);
     const departed = (record: number, cause: "capacity" | "expired"): void =>
       this.#departures.add(record, cause);
-    this.#evictor = new Evictor(kernel, policyOver(kernel), kill, departed);
+    const policy = policyOver(kernel);
+    this.#evictor = new Evictor(kernel, policy, kill, departed);
+    this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
     this.#threads = new ThreadWatch(kernel, kill);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     this.#watermark = watermarkOf(kernel.geometry);
@@ -121,6 +125,7 @@ class Janitor {
     const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);
     this.#sweep(now);
     this.#departures.report();
+    this.#tuning?.run();
     return !hasRoom && diskUp && this.#hasSealed();
   }
 

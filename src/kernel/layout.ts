@@ -40,6 +40,8 @@ export const controlReserve = 52; // u32, free segments that only the janitor ma
 export const controlNotesBase = 56; // u32 offset: what admission and eviction remember of keys (region.ts)
 export const controlSeenBytes = 60; // u32, admission's part of it, which comes first
 export const controlPolicyBytes = 72; // u32, the eviction policy's part, which comes next
+export const controlSampleBase = 76; // u32 offset: the rings of sampled requests, one for each thread
+export const controlSampleSlots = 80; // u32, requests that a ring holds, a power of two; 0 = there are none
 export const controlSeed = 64; // u64, seed of the key hash
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
@@ -49,6 +51,10 @@ export const controlClearEpoch = 192;
 export const controlNearEpoch = 216;
 /** f64: wall-clock ms from which creation times in records count; an injected clock may start before 2020. */
 export const controlCreatedBase = 224;
+/** u32, read by every request, written by the janitor: requests are noted of keys in the low half of whose hash none of
+ *  these bits is set; sampleNothing = of none. */
+export const controlSampleMask = 232;
+export const sampleNothing = 0xffffffff;
 /** f64: coarse wall clock in ms, written by the janitor (or by the holders of an injected clock). */
 export const controlClock = 200;
 /** f64: wall-clock ms at monotonic zero, written once at open. */
@@ -119,6 +125,12 @@ export const threadLock1 = 36;
 /** f64: when the system started the thread, in its ticks; 0 = not known. With the id it names one thread for ever. */
 export const threadStarted = 40;
 export const threadFlights = 48; // u32: flights of this thread that are not done
+
+/** u32: sampled requests noted by the thread, and (tail) taken by the janitor, over all lives of the place. */
+export const threadSampleHead = 48;
+export const threadSampleTail = 52;
+/** A sampled request: u32 high half of the key's hash, u32 bytes of its record. */
+export const sampleSize = 8;
 
 // Results of the last kernel call of the thread, for the caller to read. Numbers above 32 bits are f64.
 export const resultSequence = 64; // f64

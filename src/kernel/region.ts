@@ -19,6 +19,9 @@ export interface Geometry {
   readonly seenBytes: number;
   readonly policyBase: number;
   readonly policyBytes: number;
+  /** Sampled requests that the ring of a thread holds; the rings of all threads follow the policy's state. */
+  readonly sampleBase: number;
+  readonly sampleSlots: number;
   /** Free segments only the janitor may take, so that moving hit records never waits for the room it makes. */
   readonly reserveSegments: number;
 }
@@ -32,6 +35,8 @@ export interface GeometryRequest {
   readonly remembersSets: boolean;
   /** What the eviction policy needs for its state (policy's policyStateBytes). */
   readonly policyBytes: number;
+  /** Are requests sampled? */
+  readonly samples: boolean;
 }
 
 /** The share of its slots an index is meant to fill: 64 bytes / 7 slots / 0.85 = 10.8 bytes of index per entry. */
@@ -55,6 +60,12 @@ function bucketsFor(request: GeometryRequest): number {
 function seenBytesFor(memoryBytes: number): number {
   const words = 2 ** Math.floor(Math.log2(memoryBytes / expectedMemoryEntryBytes / 4));
   return alignUp(8 + 2 * words * 4, at.cacheLineSize);
+}
+
+/** All rings together take at most a 64th of the memory; a ring of 512 lasts a busy thread for some milliseconds. */
+function sampleSlotsFor(memoryBytes: number): number {
+  const most = memoryBytes / 64 / at.threadsMax / at.sampleSize;
+  return Math.min(512, Math.max(32, 2 ** Math.floor(Math.log2(most))));
 }
 
 /** Bytes of a segment for a log of this many bytes: a power of two, so that about 128 segments make the log. */
@@ -83,7 +94,9 @@ export function divide(request: GeometryRequest): Geometry {
   const notesBase = bucketBase + bucketCount * at.bucketSize;
   const seenBytes = request.remembersSets ? seenBytesFor(request.memoryBytes) : 0;
   const policyBase = notesBase + seenBytes;
-  const segmentBase = alignUp(policyBase + request.policyBytes, 4 * KiB);
+  const sampleBase = alignUp(policyBase + request.policyBytes, at.cacheLineSize);
+  const sampleSlots = request.samples ? sampleSlotsFor(request.memoryBytes) : 0;
+  const segmentBase = alignUp(sampleBase + at.threadsMax * sampleSlots * at.sampleSize, 4 * KiB);
   const most = 4096 * MiB - at.slackPages * at.pageSize;
   const room = Math.min(request.memoryBytes, most) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
@@ -102,6 +115,8 @@ export function divide(request: GeometryRequest): Geometry {
     seenBytes,
     policyBase,
     policyBytes: request.policyBytes,
+    sampleBase,
+    sampleSlots,
     reserveSegments: 2,
   };
 }
@@ -130,6 +145,9 @@ export function createRegion(
   words[at.controlNotesBase / 4] = geometry.notesBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
   words[at.controlPolicyBytes / 4] = geometry.policyBytes;
+  words[at.controlSampleBase / 4] = geometry.sampleBase;
+  words[at.controlSampleSlots / 4] = geometry.sampleSlots;
+  words[at.controlSampleMask / 4] = at.sampleNothing;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
   new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;
@@ -160,6 +178,8 @@ export function geometryOf(memory: WebAssembly.Memory): Geometry {
     seenBytes: word(at.controlSeenBytes),
     policyBase: word(at.controlNotesBase) + word(at.controlSeenBytes),
     policyBytes: word(at.controlPolicyBytes),
+    sampleBase: word(at.controlSampleBase),
+    sampleSlots: word(at.controlSampleSlots),
     reserveSegments: word(at.controlReserve),
   };
 }

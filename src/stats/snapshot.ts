@@ -107,6 +107,8 @@ export interface CacheStats {
   /** Entries evicted, by what there was no room in. */
   readonly evictions: { readonly memory: number; readonly disk: number; readonly index: number };
   readonly expirations: number;
+  /** With `eviction: "auto"`: sampled requests that were taken note of and dropped, and changes of the live setting. */
+  readonly tuning: { readonly samples: number; readonly dropped: number; readonly changes: number };
   /** Entries moved: within memory to the main log, from memory to disk, from disk to memory, within the disk. */
   readonly moves: {
     readonly toMain: number;
@@ -335,6 +337,11 @@ function composeWrites(total: Total) {
       index: total(counters.counterEvictionsIndex),
     },
     expirations: total(counters.counterExpirations),
+    tuning: {
+      samples: total(counters.counterSamples),
+      dropped: total(counters.counterSamplesDropped),
+      changes: total(counters.counterTunings),
+    },
     moves: {
       toMain: total(counters.counterMovesToMain),
       demotions: total(counters.counterDemotions),

@@ -40,9 +40,9 @@ describe("a wrong option", () => {
     [
       { eviction: "none" },
       "RangeError",
-      /option eviction: .* "none"; it must be "s3-fifo" or "lfu" or/,
+      /option eviction: .* "none"; it must be "auto" or "s3-fifo" or/,
     ],
-    [{ eviction: 1 }, "TypeError", /option eviction: .* 1; it must be "s3-fifo" or "lfu" or/],
+    [{ eviction: 1 }, "TypeError", /option eviction: .* 1; it must be "auto" or "s3-fifo" or/],
     [{ near: true }, "TypeError", /option near: .* true; it must be false or \{ mode/],
     [{ near: { mode: "clone" } }, "RangeError", /near\.mode: .* "clone"; it must be "shared" or/],
     [{ near: { maxEntries: 0 } }, "RangeError", /near\.maxEntries: .* 0; it must be a whole/],

@@ -13,7 +13,7 @@ test("resolveConfig() without options gives every default", () => {
     disk: null,
     ttlMs: Infinity,
     staleForMs: 0,
-    eviction: "s3-fifo",
+    eviction: "auto",
     near: { mode: "shared", maxEntries: 16_384, maxBytes: 16 * MiB },
     classInstances: "throw",
     codec: "msgpack",
@@ -138,7 +138,7 @@ test("admission admits all but entries about to expire, unless told otherwise", 
   );
 });
 
-test.each(["s3-fifo", "lfu", "lru", "sieve", "fifo"] as const)(
+test.each(["auto", "s3-fifo", "lfu", "lru", "sieve", "fifo"] as const)(
   "%s is an eviction policy",
   (eviction) => {
     expect(resolveConfig({ eviction }).eviction).toBe(eviction);

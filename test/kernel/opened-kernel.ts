@@ -48,6 +48,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
     diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
     remembersSets: false,
     policyBytes: 0,
+    samples: false,
   });
   const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
   const memory = createRegion(geometry, options.seed ?? 7n, 0);

@@ -27,6 +27,7 @@ function requestOf(memoryBytes: number, diskSegmentCount: number): GeometryReque
     diskSegmentBytes,
     remembersSets: false,
     policyBytes: 0,
+    samples: false,
   };
 }
 

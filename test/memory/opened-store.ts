@@ -32,6 +32,7 @@ export function openStores(count: number, options: StoreOptions = {}): MemorySto
     diskSegmentBytes: diskSegmentCount > 0 ? MiB : 0,
     remembersSets: false,
     policyBytes: 0,
+    samples: false,
   });
   const memory = createRegion(geometry, 11n, options.createdBaseMs ?? 0);
   const module = compileKernel();

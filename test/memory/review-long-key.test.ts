@@ -31,6 +31,7 @@ function openStore(): MemoryStore {
     diskSegmentBytes: 0,
     remembersSets: false,
     policyBytes: 0,
+    samples: false,
   });
   const region = createRegion(geometry, 7n, createdBaseOf(fields.createdMs));
   return new MemoryStore(Kernel.attach(compileKernel(), region));

@@ -5,7 +5,7 @@
 import { policyBytesFor, watermarkOf } from "../../src/janitor/mod.js";
 import { divide, layout as at } from "../../src/kernel/mod.js";
 import { type Cache, type EvictionPolicy, openCache } from "../../src/mod.js";
-import { LogPolicy, modelSegments, SegmentedLog, settingOf } from "../../src/policy/mod.js";
+import { LogPolicy, modelSegments, SegmentedLog, settingOf, Tuner } from "../../src/policy/mod.js";
 import type { Trace } from "./trace.js";
 
 const KiB = 1024;
@@ -15,6 +15,7 @@ const headerBytes = 24;
 const recordsPerSegmentMin = 4;
 
 export const replayedPolicies: readonly EvictionPolicy[] = [
+  "auto",
   "s3-fifo",
   "lfu",
   "lru",
@@ -46,6 +47,7 @@ function memoryFor(policy: EvictionPolicy): number {
       diskSegmentBytes: 0,
       remembersSets: false,
       policyBytes: policyBytesFor(policy, memoryBytes),
+      samples: policy === "auto",
     });
     if (geometry.segmentCount - watermarkOf(geometry) === modelSegments) return memoryBytes;
   }
@@ -98,12 +100,15 @@ function replayEngine(cache: Cache, trace: Trace, sizes: Uint32Array, words: Int
   let misses = 0;
   for (const key of trace.keys) {
     const name = names[key] as string;
-    if (cache.getSync(name) !== undefined) continue;
+    if (cache.getSync(name) !== undefined) {
+      while (isRingFilling(words)) Atomics.wait(sleep, 0, 0, 0.05);
+      continue;
+    }
     misses += 1;
     const bytes = (sizes[key] as number) - headerBytes - keyBytes;
     const outcome = cache.set(name, value.subarray(0, bytes));
     if (outcome !== "stored") throw new Error(`a set of the replay was ${outcome}`);
-    while (freeSegments(words) < watermark) {
+    while (freeSegments(words) < watermark || isRingFilling(words)) {
       Atomics.wait(sleep, 0, 0, 0.05);
     }
   }
@@ -117,6 +122,13 @@ function freeSegments(words: Int32Array): number {
     if ((Atomics.load(words, entry) & at.segmentStateMask) === at.segmentFree) free += 1;
   }
   return free;
+}
+
+/** Does the tuner lag behind the requests of this thread, the cache's opener, which has the first place? */
+function isRingFilling(words: Int32Array): boolean {
+  const head = Atomics.load(words, (at.threadTable + at.threadSampleHead) / 4);
+  const tail = Atomics.load(words, (at.threadTable + at.threadSampleTail) / 4);
+  return (head - tail) * 2 > (words[at.controlSampleSlots / 4] as number);
 }
 
 function unique(sizes: Uint32Array): number[] {
@@ -148,13 +160,22 @@ function replayModel(
   const keys = sizes.length;
   const hashes = Uint32Array.from({ length: keys }, (_, key) => mixed(key));
   const log = new SegmentedLog(policy, { capacity, keys, hashes });
+  const entries = Math.round(capacity / mean(sizes));
+  const tuner = name === "auto" ? new Tuner({ capacity, entries }) : undefined;
   let misses = 0;
   for (const key of trace.keys) {
-    if (log.hit(key)) continue;
-    misses += 1;
-    log.insert(key, sizes[key] as number);
+    if (!log.hit(key)) {
+      misses += 1;
+      log.insert(key, sizes[key] as number);
+    }
+    if (tuner === undefined || (mixed(~key) & tuner.sampleMask) !== 0) continue;
+    if (tuner.observe(hashes[key] as number, sizes[key] as number)) policy.adopt(tuner.setting);
   }
   return misses / trace.keys.length;
+}
+
+function mean(sizes: Uint32Array): number {
+  return sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
 }
 
 function mixed(key: number): number {

@@ -26,6 +26,7 @@ import { fence } from "./fence";
 import { invalidateFlights, isOvertaken } from "./flights";
 import { block, clearEpoch, count, seed } from "./geometry";
 import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
+import { isSampled, noteRequest } from "./samples";
 import { noteRecord } from "./segments";
 import {
   classBits,
@@ -126,6 +127,7 @@ export function findNear(key: u32, length: u32): i32 {
   store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
   store<u32>(block, <u32>slot, at.resultSlotAt);
   mark(slot, word);
+  if (isSampled(hash) && !isDisk(word)) noteRequest(hash, recordSizeOf(recordOf(word)));
   return 1;
 }
 
@@ -153,7 +155,10 @@ export function find(key: u32, length: u32, touch: u32): i32 {
         } else {
           const outcome = inspect(slot, word, key, length);
           if (outcome > 0) {
-            if (touch) mark(slot, word);
+            if (touch) {
+              mark(slot, word);
+              if (isSampled(hash)) noteRequest(hash, recordSizeOf(recordOf(word)));
+            }
             return slotNumber(slot);
           }
           if (outcome < 0) {
@@ -335,6 +340,7 @@ export function publish(
   }
   invalidateFlights(hash);
   unlock(bucketAt(home));
+  if (isSampled(hash)) noteRequest(hash, recordSizeOf(record));
   store<f64>(block, <f64>sequence, at.resultSequence);
   store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
   return answer;

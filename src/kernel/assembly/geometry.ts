@@ -13,6 +13,9 @@ export let segmentCount: u32 = 0;
 export let diskTableBase: usize = 0;
 export let diskSegmentUnits: u32 = 0;
 export let reserveSegments: u32 = 0;
+/** This thread's ring of sampled requests. */
+export let sampleBase: usize = 0;
+export let sampleSlots: u32 = 0;
 /** This thread's block. */
 export let block: usize = 0;
 /** Thread + 1 and the low 24 bits of its incarnation: what stands in a lock it holds. */
@@ -32,6 +35,8 @@ export function attach(thread: u32): void {
   diskTableBase = load<u32>(at.controlDiskTable);
   diskSegmentUnits = load<u32>(at.controlDiskSegmentUnits);
   reserveSegments = load<u32>(at.controlReserve);
+  sampleSlots = load<u32>(at.controlSampleSlots);
+  sampleBase = <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);
   block = at.threadTable + thread * at.threadBlockSize;
   ownerId = thread + 1;
   ownerWord = ownerId | (load<u32>(block + at.threadIncarnation) << 8);

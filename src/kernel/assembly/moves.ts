@@ -22,6 +22,7 @@ import {
 import { discount, entriesOf, insert, isClearedOnDisk } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
 import { deadlineOf, durableOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
+import { isSampled, noteRequest } from "./samples";
 import { noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
 import {
   diskBit,
@@ -197,6 +198,8 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
       answer = at.answerDone;
     }
   }
+  const hash = load<u64>(block, at.resultHashLow);
+  if (answer == at.answerDone && isSampled(hash)) noteRequest(hash, recordSizeOf(record));
   // Walkers must not take the abandoned copy for a published record.
   if (answer != at.answerDone) store<u64>(record, 0, 8);
   unlock(bucketAt(home));

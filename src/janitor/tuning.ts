@@ -1,0 +1,102 @@
+// The policy "auto" in the engine: hands the sampled requests of all threads to the tuner, and the setting that it finds to
+// the live policy. Runs in the janitor, between its other duties. Invariants: it never takes more than its share of the
+// janitor's time; what it needs beyond the rings lies in this thread's heap (miniature caches of up to 2,000 entries for
+// each setting, together 1 to 2 MiB) and is built anew by a janitor that takes over.
+import { type Kernel, layout as at } from "../kernel/mod.js";
+import { arms, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
+import * as counter from "../stats/mod.js";
+import { policyCapacityOf } from "./eviction.js";
+
+/** The share of the janitor's thread that tuning may take; what it did not use it may make up for within a second. */
+const timeShare = 0.02;
+const savedMsMax = 1000 * timeShare;
+/** Requests taken from one ring between two looks at the clock. */
+const stride = 64;
+/** How full the log must be for its entries to say how many it will hold: one part in so many. */
+const knownAt = 8;
+/** The tuner is built anew when the cache holds this many times more or fewer entries than it was built for. */
+const drift = 2;
+const entriesMin = 16;
+
+export class Tuning {
+  readonly #kernel: Kernel;
+  readonly #policy: LogPolicy;
+  #tuner: Tuner | undefined;
+  #entries = 0;
+  #live: Setting;
+  #savedMs = savedMsMax;
+  #seenMs = performance.now();
+
+  /** `live`: the setting that the policy has now. */
+  constructor(kernel: Kernel, policy: LogPolicy, live: Setting) {
+    this.#kernel = kernel;
+    this.#policy = policy;
+    this.#live = live;
+  }
+
+  /** Takes note of what the rings hold, as far as its time allows. */
+  run(): void {
+    const now = performance.now();
+    this.#savedMs = Math.min(savedMsMax, this.#savedMs + (now - this.#seenMs) * timeShare);
+    this.#seenMs = now;
+    if (this.#savedMs <= 0) return;
+    this.#fit();
+    if (this.#tuner === undefined) return;
+    for (let thread = 0; thread < at.threadsMax; thread++) this.#drain(thread, this.#tuner);
+  }
+
+  /** Builds the tuner for the number of entries that the log holds when it is full, as far as is known. */
+  #fit(): void {
+    const capacity = policyCapacityOf(this.#kernel.geometry);
+    const bytes = this.#kernel.total(counter.counterMemoryBytes);
+    const records = this.#kernel.total(counter.counterMemoryEntries);
+    if (records < entriesMin || bytes < capacity / knownAt) return;
+    const entries = Math.round((records / bytes) * capacity);
+    const isFit = entries < this.#entries * drift && entries * drift > this.#entries;
+    if (this.#tuner !== undefined && isFit) return;
+    this.#entries = entries;
+    const settings = [this.#live, ...arms.filter((arm) => !isSame(arm, this.#live))];
+    this.#tuner = new Tuner({ capacity, entries, settings });
+    const mask = this.#tuner.sampleMask;
+    Atomics.store(this.#kernel.views.i32, at.controlSampleMask / 4, mask);
+  }
+
+  #drain(thread: number, tuner: Tuner): void {
+    const { views, geometry } = this.#kernel;
+    const { i32, u32 } = views;
+    const block = (at.threadTable + thread * at.threadBlockSize) / 4;
+    const head = Atomics.load(i32, block + at.threadSampleHead / 4);
+    let tail = Atomics.load(i32, block + at.threadSampleTail / 4);
+    const ring = (geometry.sampleBase + thread * geometry.sampleSlots * at.sampleSize) / 4;
+    while (tail !== head && this.#savedMs > 0) {
+      const end = ((head - tail) | 0) < stride ? head : (tail + stride) | 0;
+      this.#kernel.count(counter.counterSamples, (end - tail) | 0);
+      for (; tail !== end; tail = (tail + 1) | 0) {
+        const place = ring + (tail & (geometry.sampleSlots - 1)) * (at.sampleSize / 4);
+        const size = ((u32[place + 1] as number) + 7) & ~7;
+        if (tuner.observe(u32[place] as number, size)) this.#adopt(tuner.setting);
+      }
+      Atomics.store(i32, block + at.threadSampleTail / 4, tail);
+      const now = performance.now();
+      this.#savedMs -= now - this.#seenMs;
+      this.#seenMs = now;
+    }
+  }
+
+  #adopt(setting: Setting): void {
+    this.#live = setting;
+    this.#policy.adopt(setting);
+    this.#kernel.count(counter.counterTunings, 1);
+  }
+}
+
+/** A janitor that takes over goes back to the setting that a cache begins with: what its predecessor had learnt is gone. */
+export function startTuning(kernel: Kernel, policy: LogPolicy): Tuning {
+  const first = settingOf("auto");
+  policy.adopt(first);
+  return new Tuning(kernel, policy, first);
+}
+
+function isSame(left: Setting, right: Setting): boolean {
+  return JSON.stringify(left) === JSON.stringify(right);
+}
