@@ -1,0 +1,94 @@
+// The policy "auto": requests for sampled keys reach the tuner, and its setting the live cache.
+
+import { expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { type Cache } from "../../dist/src/mod.js";
+import { controlWord, open, textOf, until } from "./scratch-cache.js";
+
+const isOff = (cache: Cache<string>): boolean =>
+  controlWord(cache, at.controlSampleMask) === (at.sampleNothing | 0);
+
+async function fill(cache: Cache<string>, count: number): Promise<void> {
+  for (let number = 0; number < count; number++) {
+    const key = `key-${number}`;
+    cache.set(key, textOf(key, 1, 400));
+    if (number % 100 === 99) await new Promise(setImmediate);
+  }
+}
+
+/** Resolves when the tuner has taken note of every request of this thread, which has the first place. */
+function noted(cache: Cache<string>): Promise<void> {
+  const word = (field: number): number => controlWord(cache, at.threadTable + field);
+  return until(() => word(at.threadSampleHead) === word(at.threadSampleTail));
+}
+
+async function openFilled(near: false | object): Promise<Cache<string>> {
+  const cache = await open<string>({ memory: "1mb", near });
+  expect(isOff(cache)).toBe(true);
+  await fill(cache, 600);
+  await until(() => !isOff(cache));
+  await noted(cache);
+  return cache;
+}
+
+test("requests are sampled once the log says how many entries it will hold", async () => {
+  const cache = await openFilled(false);
+  // So small a cache is simulated whole: every request is noted.
+  expect(controlWord(cache, at.controlSampleMask)).toBe(0);
+  const { samples, dropped } = cache.stats().tuning;
+  for (let round = 0; round < 10; round++) {
+    cache.getSync("key-590");
+    cache.set("key-590", "value");
+    // A get that finds nothing is followed by a set, if the entry is wanted, and that is the request.
+    cache.getSync("never set");
+  }
+  await noted(cache);
+  expect(cache.stats().tuning).toEqual({ samples: samples + 20, dropped, changes: 0 });
+});
+
+test("what a full ring has no room for is dropped and counted", async () => {
+  const cache = await openFilled(false);
+  const { samples, dropped } = cache.stats().tuning;
+  for (let round = 0; round < 100_000; round++) cache.getSync("key-590");
+  await noted(cache);
+  const { tuning } = cache.stats();
+  expect(tuning.dropped).toBeGreaterThan(dropped);
+  expect(tuning.samples + tuning.dropped).toBe(samples + dropped + 100_000);
+});
+
+test("a get that decodes is one request", async () => {
+  const cache = await openFilled({});
+  cache.set("read", "value");
+  await noted(cache);
+  const { samples } = cache.stats().tuning;
+  expect(cache.getSync("read")).toBe("value");
+  await noted(cache);
+  expect(cache.stats().tuning.samples).toBe(samples + 1);
+});
+
+test("requests that recency serves best change the setting, and the live cache follows", async () => {
+  const cache = await open<string>({ memory: "1mb" });
+  await fill(cache, 600);
+  await until(() => !isOff(cache));
+  // Every key is asked for again when about half a memory of others came between, and never after: recency serves that,
+  // frequency does not.
+  let [next, changes] = [1000, 0];
+  for (let turn = 0; turn < 4000 && changes === 0; turn++) {
+    for (let step = 0; step < 20; step++, next++) {
+      for (const key of [`key-${next}`, `key-${next - 700}`]) {
+        if (cache.getSync(key) === undefined) cache.set(key, textOf(key, 1, 400));
+      }
+    }
+    await new Promise(setImmediate);
+    changes = cache.stats().tuning.changes;
+  }
+  expect(changes).toBeGreaterThan(0);
+});
+
+test("with a policy that is given, nothing is sampled", async () => {
+  const cache = await open<string>({ memory: "1mb", eviction: "s3-fifo" });
+  await fill(cache, 3000);
+  expect(isOff(cache)).toBe(true);
+  expect(cache.stats().tuning).toEqual({ samples: 0, dropped: 0, changes: 0 });
+});
