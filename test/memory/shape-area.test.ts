@@ -24,6 +24,7 @@ function openMemory(): WebAssembly.Memory {
     diskSegmentCount: 0,
     remembersSets: false,
     policyBytes: 0,
+    samples: false,
   };
   return createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
 }
