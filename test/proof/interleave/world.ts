@@ -48,6 +48,7 @@ export class World {
         diskSegmentCount: 0,
         remembersSets: false,
         policyBytes: 0,
+        samples: false,
       }),
       // The kernel asks for 17 pages at least.
       totalBytes: Math.max(totalBytes + stacks + at.cacheLineSize, 15 * at.pageSize),
