@@ -194,6 +194,17 @@ test("an expired object is a miss and is written again", () => {
   }
 });
 
+test("what expired leaves its room to what replaces it", () => {
+  const trace = traceOf([
+    { key: 2, time: 0 },
+    { key: 1, ttl: 10, time: 1 },
+    { key: 1, ttl: 10, time: 12 },
+    { key: 2, time: 13 },
+  ]);
+  expect(replay(trace, "lru-exact", 1).misses).toBe(3);
+  expect(replay(trace, "belady", 1).misses).toBe(3);
+});
+
 test("a time to live without times has no effect", () => {
   const trace = traceOf([0, 1, 2].map(() => ({ key: 1, ttl: 1 })));
   expect(replay(trace, "lru", 1).misses).toBe(1);
