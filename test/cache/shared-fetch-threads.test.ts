@@ -3,6 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
 import type { Cache } from "../../dist/src/mod.js";
+import { flightsProof } from "../../dist/test/proof/flights.js";
 import { open, setUpCaches, until } from "./opened.js";
 
 const threads: Worker[] = [];
@@ -137,4 +138,9 @@ test("a load that takes longer than its lease is left to its thread while that i
   expect(await following).toEqual([["a"], ["a"], ["a"]]);
   expect(board[1]).toBe(1);
   expect(cache.stats().flights).toMatchObject({ takeovers: 0, leaseExpiries: 0 });
+});
+
+test("threads that fetch, delete, clear and die: npm run proof -- flights, for a short while", async () => {
+  const shown = await flightsProof.run({ seconds: 5, threads: 4, keys: 6, killMs: 2000 }, () => {});
+  expect(shown).toMatch(/^[1-9]\d* fetches, [1-9]\d* loads, [1-9]\d* waits across threads/);
 });

@@ -3,13 +3,14 @@
 
 import { parseArgs } from "node:util";
 
+import { flightsProof } from "./flights.js";
 import { interleave } from "./interleave.js";
 import { kill } from "./kill/kill.js";
 import { leak } from "./leak.js";
 import type { Proof } from "./proof.js";
 import { replayProof } from "./replay.js";
 
-const proofs: readonly Proof[] = [interleave, kill, leak, replayProof];
+const proofs: readonly Proof[] = [flightsProof, interleave, kill, leak, replayProof];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);

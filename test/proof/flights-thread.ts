@@ -1,0 +1,89 @@
+// A thread of the flights proof. The source of a key is a number on the board; to change it is to add one, then to delete
+// the key, then to note beside it that a fetch from now on gets that number or a newer one.
+
+import { parentPort, workerData } from "node:worker_threads";
+
+import { attachCache, type CacheHandle } from "../../src/mod.js";
+
+export interface FlightsTask {
+  readonly handle: CacheHandle;
+  /** For each key the source's number, and the one that a delete which has returned made the least. */
+  readonly board: SharedArrayBuffer;
+  readonly keys: number;
+}
+
+export interface FlightReport {
+  /** Since the last report. */
+  readonly fetches: number;
+  readonly fault?: string;
+}
+
+const { handle, board, keys } = workerData as FlightsTask;
+const cache = attachCache<number>(handle);
+const words = new Int32Array(board);
+const chainsAtOnce = 8;
+const loadMsMax = 4;
+let fetches = 0;
+
+function report(fault?: string): void {
+  const message: FlightReport = fault === undefined ? { fetches } : { fetches, fault };
+  parentPort?.postMessage(message);
+  fetches = 0;
+}
+
+function change(key: number): void {
+  const number = Atomics.add(words, key * 2, 1) + 1;
+  if (Math.random() < 0.05) cache.clear();
+  else cache.delete(`k${key}`);
+  let least = Atomics.load(words, key * 2 + 1);
+  while (least < number) {
+    const was = Atomics.compareExchange(words, key * 2 + 1, least, number);
+    if (was === least) return;
+    least = was;
+  }
+}
+
+async function load(key: number): Promise<number> {
+  const number = Atomics.load(words, key * 2);
+  const ms = Math.floor(Math.random() * loadMsMax);
+  if (ms > 0) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    });
+  }
+  if (Math.random() < 0.05) throw new Error("the source is down");
+  return number;
+}
+
+async function fetchOne(key: number): Promise<void> {
+  const least = Atomics.load(words, key * 2 + 1);
+  const signal = Math.random() < 0.05 ? AbortSignal.timeout(1) : undefined;
+  const forceRefresh = Math.random() < 0.05;
+  fetches += 1;
+  try {
+    const options = signal === undefined ? { forceRefresh } : { forceRefresh, signal };
+    const number = await cache.fetch(`k${key}`, () => load(key), options);
+    if (number < least) report(`key ${key}: a fetch gave ${number} after a delete of ${least}`);
+  } catch (error) {
+    const isMeant =
+      error instanceof Error &&
+      (error.message === "the source is down" || error.name === "TimeoutError");
+    if (!isMeant) report(`key ${key}: ${String(error)}`);
+  }
+}
+
+/** Never ends; the thread is terminated. */
+async function work(): Promise<void> {
+  for (let step = 0; ; step++) {
+    const key = Math.floor(Math.random() * keys);
+    if (Math.random() < 0.15) change(key);
+    else await fetchOne(key);
+    // A hit is no wait: let the loop turn.
+    if (step % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+setInterval(() => {
+  report();
+}, 100);
+for (let chain = 0; chain < chainsAtOnce; chain++) void work();
