@@ -8,7 +8,7 @@ import { LogPolicy, type PolicyName, policyStateBytes, settingOf } from "../poli
 /** The policy has room to remember for entries of so many bytes on average (policyStateBytes says how much for each). */
 const rememberedEntryBytes = 512;
 
-/** Bytes of a cache's memory that its policy needs: 1/32 to 1/16 of it where the policy remembers keys that left. */
+/** Bytes of a cache's memory that its policy needs: 1/32 of it where the policy remembers keys that left. */
 export function policyBytesFor(name: PolicyName, memoryBytes: number): number {
   const { keep, ghostTurns } = settingOf(name);
   const remembers = keep === "compete" || ghostTurns > 0;
