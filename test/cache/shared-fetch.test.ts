@@ -73,6 +73,19 @@ describe("a load in one thread", () => {
     expect((await cache.getEntry("k"))?.tags).toEqual(["t"]);
   });
 
+  test("that ended between another's miss and its own load is not run again", async () => {
+    const cache = await open();
+    const other = attachCache(cache.handle());
+    // One of these distances, in turns of the promises, puts the end of the first just there.
+    for (let turns = 0; turns < 12; turns++) {
+      const first = cache.fetch(`k${turns}`, () => "loaded");
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      expect(await other.fetch(`k${turns}`, never)).toBe("loaded");
+      expect(await first).toBe("loaded");
+    }
+    expect(cache.stats().loads).toBe(12);
+  });
+
   test("that gives nothing gives nothing to all, for as long as it said", async () => {
     const clock = new ManualClock();
     const { cache, others, loads, all } = await openThree({ negativeTtl: "1m" }, clock);
