@@ -124,7 +124,7 @@ export const threadLock0 = 32;
 export const threadLock1 = 36;
 /** f64: when the system started the thread, in its ticks; 0 = not known. With the id it names one thread for ever. */
 export const threadStarted = 40;
-export const threadFlights = 48; // u32: flights of this thread that are not done
+export const threadFlights = 56; // u32: flights of this thread that are not done
 
 /** u32: sampled requests noted by the thread, and (tail) taken by the janitor, over all lives of the place. */
 export const threadSampleHead = 48;
