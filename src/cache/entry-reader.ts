@@ -50,6 +50,15 @@ interface Head {
   readonly size: number;
 }
 
+/** A read of the disk under way. */
+interface SharedRead {
+  readonly record: Promise<RecordReader | "memory" | undefined>;
+  /** Of those who share it: called when its bytes have landed and are about to be validated. */
+  readonly landed: (() => void)[];
+}
+
+const nobody = (): void => undefined;
+
 export class EntryReader<V> {
   readonly #core: ThreadCore;
   readonly #findNear: (key: number, length: number) => number;
@@ -58,7 +67,7 @@ export class EntryReader<V> {
   readonly #i32: Int32Array;
   readonly #f64: Float64Array;
   readonly #nearHits: number;
-  readonly #reads = new Map<string, Promise<RecordReader | "memory" | undefined>>();
+  readonly #reads = new Map<string, SharedRead>();
   #ticks = 0;
 
   constructor(core: ThreadCore) {
@@ -236,51 +245,68 @@ export class EntryReader<V> {
   }
 
   /** For read-through, after a `peek` that found nothing: the value wherever it is, fresh or stale. Unless `quiet`,
-   *  counts a disk hit or a miss. */
-  async read(key: Key, quiet = false): Promise<FoundValue<V> | undefined> {
+   *  counts a disk hit or a miss. `landed`: see FillStore. */
+  async read(key: Key, quiet = false, landed = nobody): Promise<FoundValue<V> | undefined> {
     const inMemory = this.peek(key, true);
-    const found = inMemory ?? (this.#core.tier === null ? undefined : await this.#fromDisk(key));
+    let found = inMemory;
+    if (inMemory !== undefined) landed();
+    else if (this.#core.tier !== null) found = await this.#fromDisk(key, landed);
     if (quiet) return found;
     const isHit = inMemory === undefined && found !== undefined && !found.stale;
     this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
     return found;
   }
 
-  async #fromDisk(key: Key): Promise<FoundValue<V> | undefined> {
+  async #fromDisk(key: Key, landed = nobody): Promise<FoundValue<V> | undefined> {
     const start = performance.now();
-    const entry = await this.#entryFromDisk(key);
+    const entry = await this.#entryFromDisk(key, landed);
     if (entry === undefined) return undefined;
     const nanoseconds = (performance.now() - start) * 1e6;
     this.#core.sample(counter.histogramDisk, nanoseconds);
-    const stale = entry.expiresAt <= this.#core.clock.now();
-    return { value: entry.value, stale };
+    // Looked at anew: it may have expired while its chunks were read.
+    const now = this.#core.clock.now();
+    const stale = entry.expiresAt <= now;
+    return stale && entry.staleUntil <= now ? undefined : { value: entry.value, stale };
   }
 
   /** Reads the entry wherever it is; expired ones too, while they may be served stale. */
-  async #entryFromDisk(key: Key): Promise<CacheEntry<V> | undefined> {
+  async #entryFromDisk(key: Key, landed = nobody): Promise<CacheEntry<V> | undefined> {
     const core = this.#core;
-    const record = await this.#readRecord(key);
+    const record = await this.#readRecord(key, landed);
     core.assertOpen();
     if (record === undefined) return undefined;
     if (record === "memory") {
+      landed();
       if (core.store.find(core.store.keys.write(key), true) !== "memory") return undefined;
       return this.#entryOf(core.store.record, "memory");
     }
     return this.#entryOf(record, "disk");
   }
 
-  /** Reads of one key under way are shared. */
-  #readRecord(key: Key): Promise<RecordReader | "memory" | undefined> {
+  /** Reads of one key under way are shared, until the bytes have landed: what is validated then may have been overwritten
+   *  or deleted before the next one asks. */
+  #readRecord(key: Key, landed: () => void): Promise<RecordReader | "memory" | undefined> {
     const { tier } = this.#core;
     if (tier === null) return Promise.resolve(undefined);
     const name = typeof key === "string" ? key : Buffer.from(key).toString("latin1");
     const id = typeof key === "string" ? `s${name}` : `b${name}`;
     const shared = this.#reads.get(id);
-    if (shared !== undefined) return shared;
-    const read = tier.read(key);
-    if (this.#reads.size >= sharedReadsMax) return read;
-    this.#reads.set(id, read);
-    return read.finally(() => this.#reads.delete(id));
+    if (shared !== undefined) {
+      shared.landed.push(landed);
+      return shared.record;
+    }
+    if (this.#reads.size >= sharedReadsMax) return tier.read(key, landed);
+    const all = [landed];
+    const leave = (): void => {
+      if (this.#reads.get(id)?.landed === all) this.#reads.delete(id);
+    };
+    const read = tier.read(key, () => {
+      leave();
+      for (const one of all) one();
+    });
+    const record = read.finally(leave);
+    this.#reads.set(id, { record, landed: all });
+    return record;
   }
 
   async #entryOf(

@@ -28,8 +28,8 @@ export class FillAdapter<V> implements FillStore<V> {
     return this.#reader.peek(key, quiet);
   }
 
-  read(key: Key, quiet?: boolean): Promise<FoundValue<V> | undefined> {
-    return this.#reader.read(key, quiet);
+  read(key: Key, quiet?: boolean, landed?: () => void): Promise<FoundValue<V> | undefined> {
+    return this.#reader.read(key, quiet, landed);
   }
 
   enterFlight(key: Key, forced: boolean, hardTimeoutMs: number): Entrance {

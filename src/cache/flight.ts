@@ -94,6 +94,8 @@ export class Flight<V> {
   isAlone = false;
   /** A newer flight of the key has taken its place: its value goes to its waiters only. */
   isSuperseded = false;
+  /** What the tiers hold is being made sure of: who comes now may have seen a later write, and must not join. */
+  hasLanded = false;
   /** The key was written or deleted since it began: an answer of "nothing" is not remembered. */
   isOutdated = false;
   #isDone = false;

@@ -46,8 +46,7 @@ export class LoadCourse<V> {
     try {
       flight.stale = stale;
       if (stale === undefined && !flight.options.forceRefresh) {
-        const found = await this.#store.read(flight.key);
-        if (flight.isDone || this.#settleWithout(flight, found)) return;
+        if (await this.#settleFromTiers(flight, false)) return;
       }
       let follows = 0;
       let isLost = false;
@@ -66,6 +65,16 @@ export class LoadCourse<V> {
       // The tiers failed (the cache was closed), or the codec refused the value: no stale value makes that good.
       this.#ends.fail(flight, error, false);
     }
+  }
+
+  /** Looks in the tiers and answers by what they have, if that does; true if no load is needed. */
+  async #settleFromTiers(flight: Flight<V>, quiet: boolean): Promise<boolean> {
+    const found = await this.#store.read(flight.key, quiet, () => {
+      flight.hasLanded = true;
+    });
+    if (flight.isDone || this.#settleWithout(flight, found)) return true;
+    flight.hasLanded = false;
+    return false;
   }
 
   /** Answers by what the later tiers have, if that does; true if no load is needed. */
@@ -136,8 +145,7 @@ export class LoadCourse<V> {
       this.#ends.succeed(flight, undefined, end);
     } else if (!options.forceRefresh || end.kind === "stored") {
       // What a forced load waits for must be newer than itself; only the load that it joined is.
-      const found = await this.#store.read(flight.key, true);
-      if (!flight.isDone) this.#settleWithout(flight, found);
+      await this.#settleFromTiers(flight, true);
     }
     return end;
   }

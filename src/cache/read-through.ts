@@ -177,6 +177,7 @@ export class ReadThrough<V> {
   #running(id: string, forced: boolean): Flight<V> | undefined {
     const flight = this.#joinable.get(id);
     if (flight === undefined || (forced && !flight.options.forceRefresh)) return undefined;
+    if (flight.hasLanded) return undefined;
     // Loaded before a write, delete or clear that has returned: too old for who comes after it.
     return this.#isTooOld(flight) ? undefined : flight;
   }

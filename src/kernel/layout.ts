@@ -55,8 +55,6 @@ export const controlCreatedBase = 224;
  *  these bits is set; sampleNothing = of none. */
 export const controlSampleMask = 232;
 export const sampleNothing = 0xffffffff;
-/** f64: coarse wall clock in ms, written by the janitor (or by the holders of an injected clock). */
-export const controlClock = 200;
 /** f64: wall-clock ms at monotonic zero, written once at open. */
 export const controlClockAnchor = 208;
 /** u64, own line: bit n for a thread place n that has flights; 0 lets every write skip the flight table. */
@@ -94,6 +92,9 @@ export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;
 export const controlClearedDiskEntries = 464;
 export const controlClearedDiskBytes = 472;
+/** f64, own line: coarse wall clock in ms. The janitor writes it in each of its rounds (or the holders of an injected clock
+ *  do), so it does not stand among what every hit reads. */
+export const controlClock = 512;
 
 export const stateOpen = 1;
 export const stateClosing = 2;

@@ -183,11 +183,15 @@ export class DiskTier {
   }
 
   /** The key's record, read from disk, or "memory" if the key is in memory by now, or undefined if there is none.
-   *  The record's buffer is the caller's own. Counts reads and what went wrong. */
-  async read(key: string | Uint8Array): Promise<RecordReader | "memory" | undefined> {
+   *  The record's buffer is the caller's own. Counts reads and what went wrong. `landed` is called before a record is
+   *  validated: who asks for the key after that must not be given this answer. */
+  async read(
+    key: string | Uint8Array,
+    landed: () => void = () => undefined,
+  ): Promise<RecordReader | "memory" | undefined> {
     this.#reads += 1;
     try {
-      return await this.#lookUp(key);
+      return await this.#lookUp(key, landed);
     } finally {
       this.#reads -= 1;
       if (this.#reads === 0) for (const wake of this.#waiting.splice(0)) wake();
@@ -200,7 +204,10 @@ export class DiskTier {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  async #lookUp(key: string | Uint8Array): Promise<RecordReader | "memory" | undefined> {
+  async #lookUp(
+    key: string | Uint8Array,
+    landed: () => void,
+  ): Promise<RecordReader | "memory" | undefined> {
     this.#hasher ??= await createHasher();
     for (let lookup = 0; lookup < lookupsMax; lookup++) {
       // The store's results are valid until the next await only, so they are taken along.
@@ -208,7 +215,8 @@ export class DiskTier {
       const found = this.#store.find(keyBytes, false);
       if (found !== "disk") return found === "memory" ? "memory" : undefined;
       const { slot, slotLow, slotHigh, location } = this.#store;
-      const outcome = await this.#readPlace(key, { slot, low: slotLow, high: slotHigh, location });
+      const place = { slot, low: slotLow, high: slotHigh, location };
+      const outcome = await this.#readPlace(key, place, landed);
       if (outcome !== "changed") return outcome;
       this.#kernel.count(counter.counterStaleReads, 1);
     }
@@ -218,6 +226,7 @@ export class DiskTier {
   async #readPlace(
     key: string | Uint8Array,
     place: Place,
+    landed: () => void,
   ): Promise<RecordReader | "changed" | undefined> {
     const { segmentBytes, fds } = this.#disk;
     const segment = segmentOfLocation(place.location, segmentBytes);
@@ -239,6 +248,7 @@ export class DiskTier {
         this.#kernel.count(counter.counterDiskErrors, 1);
         return undefined;
       }
+      landed();
       this.#kernel.count(counter.counterDiskReads, 1);
       this.#kernel.count(counter.counterDiskReadBytes, read);
       // The owner may have closed the file meanwhile and its number been given out again: the caller checks the state.

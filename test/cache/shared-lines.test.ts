@@ -1,0 +1,67 @@
+// Reads of a hot key write nothing that other threads read: a line that one core writes must be fetched anew by all others,
+// so a counter or a mark there would keep threads from scaling.
+
+import { expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { attachCache, type Cache } from "../../dist/src/mod.js";
+import { open, setUpCaches } from "./opened.js";
+
+setUpCaches();
+
+const hits = 10_000;
+
+/** The lines of the control block that a hit reads. */
+const readByHits = [
+  at.controlState,
+  at.controlSeed,
+  at.controlClearEpoch,
+  at.controlNearEpoch,
+  at.controlClockAnchor,
+].map((offset) => Math.floor(offset / at.cacheLineSize));
+
+function linesOf(cache: Cache<string>): { readonly control: string[]; readonly index: string } {
+  const bytes = Buffer.from(new Uint8Array(cache.handle().worker.memory.buffer));
+  const [buckets, base] = [at.controlBucketCount, at.controlBucketBase].map((word) =>
+    bytes.readUInt32LE(word),
+  ) as [number, number];
+  const control = readByHits.map((line) =>
+    bytes.subarray(line * at.cacheLineSize, (line + 1) * at.cacheLineSize).toString("hex"),
+  );
+  return { control, index: bytes.subarray(base, base + buckets * at.bucketSize).toString("hex") };
+}
+
+test.each([{ near: false as const }, { near: { maxEntries: 100 } }])(
+  "a key that has been hit often is marked no more, with %o",
+  async (options) => {
+    const cache = await open<string>({ memory: "1mb", ...options });
+    const other = attachCache<string>(cache.handle());
+    cache.set("hot", "value", { ttl: "1h" });
+    for (let hit = 0; hit < 10; hit++) cache.getSync("hot");
+    const before = linesOf(cache);
+    for (let hit = 0; hit < hits; hit++) {
+      expect(cache.getSync("hot")).toBe("value");
+      expect(other.getSync("hot")).toBe("value");
+    }
+    // One more, so that a bit that every hit turns round does not stand as before.
+    cache.getSync("hot");
+    expect(linesOf(cache)).toEqual(before);
+    await other.close();
+  },
+);
+
+test("what threads write often stands on lines that no hit reads", () => {
+  const written = [
+    at.controlSequence,
+    at.controlClock,
+    at.controlFlightThreads,
+    at.controlDoorbell,
+    at.controlFlushRequested,
+    at.controlFlushDone,
+  ];
+  const lines = written.map((offset) => Math.floor(offset / at.cacheLineSize));
+  expect(lines.filter((line) => readByHits.includes(line))).toEqual([]);
+  // Each thread's results and counters are its own.
+  expect(at.threadTable % at.cacheLineSize).toBe(0);
+  expect(at.threadBlockSize % at.cacheLineSize).toBe(0);
+});
