@@ -1,5 +1,5 @@
 // `npm run bench [-- filter …]`: runs every suite whose name contains a filter, each case in a process of its own, prints
-// a table per suite and writes bench/results/<suite>.json.
+// a table per suite and writes bench/results/<suite>.json. `--threads=1,2,32` says how many threads the suite of threads has.
 
 import { fork } from "node:child_process";
 import { join } from "node:path";
@@ -10,7 +10,14 @@ import type { Row } from "./suite.js";
 import * as suites from "./suites/mod.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const filters = process.argv.slice(2);
+const words = process.argv.slice(2);
+const filters = words.filter((word) => !word.startsWith("--"));
+for (const word of words) {
+  if (!word.startsWith("--")) continue;
+  if (!word.startsWith("--threads=")) throw new Error(`There is no option ${word}; --threads=1,2`);
+  // Cases are processes of their own and inherit it.
+  process.env["BENCH_THREADS"] = word.slice("--threads=".length);
+}
 const chosen = Object.values(suites).filter(
   ({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)),
 );

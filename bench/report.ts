@@ -8,7 +8,13 @@ import { join } from "node:path";
 
 import type { Row, Suite } from "./suite.js";
 
-const rivals = ["lru-cache", "lmdb", "tinybench"] as const;
+const rivals = [
+  "lru-cache",
+  "lmdb",
+  "sharedmap",
+  "shared-memory-datastructures",
+  "tinybench",
+] as const;
 
 /** Prints the rows under the suite's sentence. */
 export function printTable(suite: Suite, rows: readonly Row[]): void {

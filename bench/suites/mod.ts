@@ -7,3 +7,4 @@ export { disk } from "./disk.js";
 export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
 export { entries } from "./entries.js";
+export { threads } from "./threads.js";
