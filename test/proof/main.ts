@@ -3,6 +3,7 @@
 
 import { parseArgs } from "node:util";
 
+import { history } from "./history.js";
 import { flightsProof } from "./flights.js";
 import { interleave } from "./interleave.js";
 import { kill } from "./kill/kill.js";
@@ -10,7 +11,7 @@ import { leak } from "./leak.js";
 import type { Proof } from "./proof.js";
 import { replayProof } from "./replay.js";
 
-const proofs: readonly Proof[] = [flightsProof, interleave, kill, leak, replayProof];
+const proofs: readonly Proof[] = [history, flightsProof, interleave, kill, leak, replayProof];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);

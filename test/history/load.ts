@@ -1,0 +1,227 @@
+// One thread of a history: attaches to the cache of the campaign and does a seeded mix of operations on keys that all
+// threads share, and writes each down. Run as a worker by campaign.ts; the seed gives the mix, never the schedule.
+
+import { parentPort, workerData } from "node:worker_threads";
+
+import { monotonicMs } from "../../src/base/mod.js";
+import type * as Door from "../../src/mod.js";
+import type { Cache, CacheHandle } from "../../src/mod.js";
+import { type EntryValue, identify, type LargeValues, makeValue } from "./entry-value.js";
+import {
+  atBegin,
+  atDeadline,
+  atEnd,
+  atKey,
+  atKind,
+  atLoad,
+  atReady,
+  atTicket,
+  atTime,
+  atValue,
+  kindClear,
+  kindDelete,
+  kindFetch,
+  kindRead,
+  kindRefused,
+  kindSet,
+  recordWords,
+  type Round,
+} from "./operations.js";
+
+/** What a thread is started with. */
+export interface LoadOptions {
+  /** The address of the package's door: a built one, or a copy with a fault in it. */
+  readonly door: string;
+  readonly handle: CacheHandle;
+  readonly thread: number;
+  readonly seed: number;
+  readonly round: Round;
+  /** Words at atTicket and atReady, on lines of their own. */
+  readonly control: Int32Array;
+  readonly large: LargeValues | undefined;
+  /** How many operations of a thousand are `get`. */
+  readonly awaited: number;
+}
+
+/** What a thread answers after a round. */
+export interface LoadReport {
+  /** Values that were not what anybody wrote. */
+  readonly wrong: readonly string[];
+}
+
+/** Things that a thread does at once, each a chain of its own over the thread's microtasks. */
+const lanes = 4;
+/** The first keys are hot: half of all operations are on them. */
+const hotKeys = 8;
+const wrongToldMax = 5;
+
+const { door, handle, thread, seed, round, control, large, awaited } = workerData as LoadOptions;
+const { attachCache } = (await import(door)) as typeof Door;
+
+class Load {
+  readonly #cache: Cache<EntryValue> = attachCache<EntryValue>(handle);
+  readonly #keys: readonly string[];
+  readonly #words = round.words;
+  #number = 0;
+  #next = 0;
+  #random = 0;
+  #startMs = 0;
+  #wrong: string[] = [];
+
+  constructor() {
+    // Short keys, keys past the loop that copies them, and one past the scratch in shared memory.
+    this.#keys = Array.from({ length: round.keys }, (_, key) => {
+      if (key === 3) return `key ${key} `.padEnd(900, "-");
+      return key % 4 === 1 ? `key ${key} `.padEnd(40, "-") : `key ${key}`;
+    });
+  }
+
+  /** Does the operations of a round, and resolves when the last has returned. */
+  async run(number: number, startMs: number): Promise<LoadReport> {
+    this.#number = number;
+    this.#next = 0;
+    this.#wrong = [];
+    this.#startMs = startMs;
+    this.#random = (Math.imul(seed + 1, 0x9e3779b1) ^ Math.imul(number + 1, 0x85ebca6b)) + thread;
+    if (Atomics.add(control, atReady, 1) + 1 === round.threads) Atomics.notify(control, atReady);
+    let ready = Atomics.load(control, atReady);
+    for (; ready < round.threads; ready = Atomics.load(control, atReady)) {
+      Atomics.wait(control, atReady, ready, 10);
+    }
+    await Promise.all(Array.from({ length: lanes }, () => this.#lane()));
+    return { wrong: this.#wrong };
+  }
+
+  async #lane(): Promise<void> {
+    while (this.#next < round.operations) {
+      const pending = this.#step(this.#next++);
+      if (pending !== undefined) await pending;
+    }
+  }
+
+  /** A number from 0 to below `limit` (mulberry32). */
+  #below(limit: number): number {
+    this.#random = (this.#random + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#random ^ (this.#random >>> 15), this.#random | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit;
+  }
+
+  #step(index: number): Promise<void> | undefined {
+    const choice = this.#below(1000);
+    const key = this.#below(2) === 0 ? this.#below(hotKeys) : this.#coldKey();
+    if (choice < awaited) return this.#get(index, key);
+    if (choice < 650) return this.#getSync(index, key);
+    if (choice < 655) return this.#getEntry(index, key);
+    if (choice < 700) return this.#fetch(index, key);
+    if (choice < 920) return this.#set(index, key, 0);
+    if (choice < 950) return this.#set(index, key, 1 + this.#below(10));
+    // A clear empties the cache for everybody, so there are few.
+    return this.#below(1000) === 0 ? this.#clear(index) : this.#delete(index, key);
+  }
+
+  /** The smaller of two draws, so that some are read often enough to be moved and promoted. */
+  #coldKey(): number {
+    return Math.min(this.#below(round.keys), this.#below(round.keys));
+  }
+
+  #begin(index: number, kind: number, key: number): number {
+    const record = (thread * round.operations + index) * recordWords;
+    const words = this.#words;
+    words[record + atKind] = kind;
+    words[record + atKey] = key;
+    words[record + atTime] = this.#nowUs();
+    words[record + atBegin] = Atomics.add(control, atTicket, 1) + 1;
+    return record;
+  }
+
+  #end(record: number): void {
+    this.#words[record + atEnd] = Atomics.add(control, atTicket, 1) + 1;
+  }
+
+  #nowUs(): number {
+    return (monotonicMs() - this.#startMs) * 1000;
+  }
+
+  #read(record: number, key: number, value: unknown): void {
+    this.#end(record);
+    if (value === undefined) return;
+    const identity = identify(value);
+    if (typeof identity === "string") this.#tell(`the value of key ${key} ${identity}`);
+    else if (identity.key !== key) this.#tell(`key ${key} gave a value of key ${identity.key}`);
+    else if (identity.round !== this.#number) {
+      this.#tell(`key ${key} gave a value of round ${identity.round}, before the last clear`);
+    } else this.#words[record + atValue] = identity.value + 1;
+  }
+
+  #tell(wrong: string): void {
+    if (this.#wrong.length < wrongToldMax) {
+      this.#wrong.push(`round ${this.#number}, thread ${thread}: ${wrong}`);
+    }
+  }
+
+  #valueOf(index: number, key: number): EntryValue {
+    const value = thread * round.operations + index;
+    return makeValue({ key, value, round: this.#number }, large);
+  }
+
+  #getSync(index: number, key: number): undefined {
+    const record = this.#begin(index, kindRead, key);
+    this.#read(record, key, this.#cache.getSync(this.#keys[key] as string));
+  }
+
+  async #get(index: number, key: number): Promise<void> {
+    const record = this.#begin(index, kindRead, key);
+    this.#read(record, key, await this.#cache.get(this.#keys[key] as string));
+  }
+
+  async #getEntry(index: number, key: number): Promise<void> {
+    const record = this.#begin(index, kindRead, key);
+    this.#read(record, key, (await this.#cache.getEntry(this.#keys[key] as string))?.value);
+  }
+
+  async #fetch(index: number, key: number): Promise<void> {
+    const turns = this.#below(4);
+    const ttl = this.#below(8) === 0 ? 1 + this.#below(10) : 0;
+    const record = this.#begin(index, kindFetch, key);
+    const load = async (): Promise<EntryValue> => {
+      this.#words[record + atLoad] = Atomics.add(control, atTicket, 1) + 1;
+      // A source takes its time: a few microtasks, or a turn of the event loop.
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      if (turns === 3) await new Promise((resolve) => setImmediate(resolve));
+      return this.#valueOf(index, key);
+    };
+    const name = this.#keys[key] as string;
+    const value = await this.#cache.fetch(name, load, ttl === 0 ? {} : { ttl });
+    if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
+    this.#read(record, key, value);
+  }
+
+  #set(index: number, key: number, ttl: number): undefined {
+    const value = this.#valueOf(index, key);
+    const record = this.#begin(index, kindSet, key);
+    const name = this.#keys[key] as string;
+    const outcome =
+      ttl === 0 ? this.#cache.set(name, value) : this.#cache.set(name, value, { ttl });
+    if (outcome !== "stored") this.#words[record + atKind] = kindRefused;
+    if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
+    this.#end(record);
+  }
+
+  #delete(index: number, key: number): undefined {
+    const record = this.#begin(index, kindDelete, key);
+    this.#cache.delete(this.#keys[key] as string);
+    this.#end(record);
+  }
+
+  #clear(index: number): undefined {
+    const record = this.#begin(index, kindClear, 0);
+    this.#cache.clear();
+    this.#end(record);
+  }
+}
+
+const load = new Load();
+parentPort?.on("message", ({ number, startMs }: { number: number; startMs: number }) => {
+  void load.run(number, startMs).then((report) => parentPort?.postMessage(report));
+});
