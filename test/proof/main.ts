@@ -8,10 +8,19 @@ import { flightsProof } from "./flights.js";
 import { interleave } from "./interleave.js";
 import { kill } from "./kill/kill.js";
 import { leak } from "./leak.js";
+import { mutantsProof } from "./mutants.js";
 import type { Proof } from "./proof.js";
 import { replayProof } from "./replay.js";
 
-const proofs: readonly Proof[] = [history, flightsProof, interleave, kill, leak, replayProof];
+const proofs: readonly Proof[] = [
+  flightsProof,
+  history,
+  interleave,
+  kill,
+  leak,
+  mutantsProof,
+  replayProof,
+];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);

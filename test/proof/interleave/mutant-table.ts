@@ -1,0 +1,299 @@
+// Faults put into the protocol on purpose, each of which the schedules must show. A mutant is one exact change of one source
+// file; if its text is not there exactly once it has rotted, which is a fault of its own. Called by ../mutants.ts and a test.
+
+/** One change of one source, and the scenarios that must show it. */
+export interface Mutant {
+  readonly name: string;
+  readonly breaks: string;
+  readonly file: string;
+  readonly find: string;
+  readonly put: string;
+  readonly scenarios: readonly string[];
+}
+
+const entries = "src/kernel/assembly/entries.ts";
+const moves = "src/kernel/assembly/moves.ts";
+const segments = "src/kernel/assembly/segments.ts";
+const bucket = "src/kernel/assembly/bucket.ts";
+const door = "src/kernel/assembly/mod.ts";
+const store = "src/memory/memory-store.ts";
+const evictor = "src/janitor/evictor.ts";
+const threads = "src/kernel/thread-table.ts";
+
+/** A line of the table: what it breaks, where, the text, what is put there, and who must notice. */
+function mutant(
+  name: string,
+  breaks: string,
+  file: string,
+  [find, put]: readonly [string, string],
+  ...scenarios: readonly string[]
+): Mutant {
+  return { name, breaks, file, find, put, scenarios };
+}
+
+export const mutants: readonly Mutant[] = [
+  mutant(
+    "copy-without-validate",
+    "the slot is not looked at again after the copy",
+    store,
+    ["if (!this.isCurrent()) return false;", ""],
+    "reclaim",
+    "reuse",
+  ),
+  mutant(
+    "publish-before-bytes",
+    "the value is written after the slot",
+    store,
+    [
+      "this.#killAnnounced();\n    if (answer === at.answerDone)",
+      "this.#killAnnounced();\n    this.#u8.fill(0, keyAt + keyBytes, keyAt + keyBytes + value.length);\n    this.#u8.set(value, keyAt + keyBytes);\n    if (answer === at.answerDone)",
+    ],
+    "overwrite",
+  ),
+  mutant(
+    "free-before-index",
+    "a segment is freed before the slots that name it have changed",
+    evictor,
+    [
+      "this.#flushedEnd = base + this.table.flushedOffset(segment);",
+      "this.#flushedEnd = base + this.table.flushedOffset(segment);\n    this.#kernel.verbs.freeSegment(segment);",
+    ],
+    "reclaim",
+    "move-overwrite",
+  ),
+  mutant(
+    "busy-is-dead",
+    "a record whose lock cannot be had is dropped without a dead mark",
+    evictor,
+    ["} else if (frequency !== at.answerBusy) {", "} else {"],
+    "demote-waits",
+  ),
+  mutant(
+    "place-given-on",
+    "the place of an entry taken away while announced goes to the next record",
+    "src/janitor/flusher.ts",
+    ["if (answer === at.answerOvertaken) this.#log.skip(size);", ""],
+    "flush-delete",
+  ),
+  mutant(
+    "locks-of-the-dead",
+    "recovery leaves a dead thread's locks",
+    threads,
+    ["verbs.releaseLocks(lockWordOf(life));", ""],
+    "writer-dies",
+    "deleter-dies",
+  ),
+  mutant(
+    "kills-of-the-dead",
+    "recovery does not write the dead marks that a dead thread had announced",
+    threads,
+    ["if (Atomics.load(i32, word) !== 0 && location !== 0) kill(location);", ""],
+    "killer-dies",
+  ),
+  mutant(
+    "claims-of-the-dead",
+    "recovery leaves the segments that a dead thread was emptying",
+    threads,
+    ["verbs.releaseClaims(thread);", ""],
+    "evictor-dies",
+  ),
+  mutant(
+    "validate-says-yes",
+    "validate does not compare",
+    entries,
+    [
+      "return sameButFrequency(atomic.load<u64>(slotAt(slot)), (<u64>high << 32) | <u64>low) ? 1 : 0;",
+      "return 1;",
+    ],
+    "reclaim",
+    "reuse",
+  ),
+  mutant(
+    "mark-of-nothing",
+    "a near lookup marks a slot that was emptied",
+    entries,
+    ["if (word == 0) return 0;", ""],
+    "reuse",
+    "clear",
+  ),
+  mutant(
+    "set-leaves-flights",
+    "a set does not overtake the fills of its key",
+    entries,
+    [
+      "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  store<f64>",
+      "unlock(bucketAt(home));\n  store<f64>",
+    ],
+    "fill-set",
+  ),
+  mutant(
+    "fill-after-delete",
+    "a delete does not overtake the fills of its key",
+    entries,
+    [
+      "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  return answer;",
+      "unlock(bucketAt(home));\n  return answer;",
+    ],
+    "fill-delete",
+    "refresh-delete",
+  ),
+  mutant(
+    "fill-does-not-look",
+    "a fill does not look whether it was overtaken before it changes the slot",
+    entries,
+    ["if (flight != 0 && isOvertaken(flight - 1)) {\n    unlock", "if (false) {\n    unlock"],
+    "fill-delete",
+    "fill-set",
+  ),
+  mutant(
+    "lock-kept",
+    "a fill that was overtaken keeps the lock",
+    entries,
+    ["unlock(bucketAt(home));\n    return at.answerOvertaken;", "return at.answerOvertaken;"],
+    "fill-delete",
+  ),
+  mutant(
+    "displaced-too-late",
+    "an entry stands in its other bucket before it is counted",
+    entries,
+    [
+      "addDisplaced(home, 1);\n  slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) return slot;\n  addDisplaced(home, -1);",
+      "slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) {\n    addDisplaced(home, 1);\n    return slot;\n  }",
+    ],
+    "inserter-dies",
+  ),
+  mutant(
+    "displaced-not-taken-back",
+    "a deleted entry stays counted as displaced",
+    entries,
+    ["if (old & displacedBit) addDisplaced(home, -1);\n      if (!cleared) {", "if (!cleared) {"],
+    "displaced",
+    "full-index",
+  ),
+  mutant(
+    "kill-not-announced",
+    "a delete does not say which copy on disk it killed",
+    entries,
+    [
+      "if (copy != 0) announceKill(0, copy);\n    if (replace(located, old, 0)) {",
+      "if (replace(located, old, 0)) {",
+    ],
+    "demote-delete",
+    "flush-delete",
+  ),
+  mutant(
+    "lock-stolen",
+    "a lock is taken whether it is held or not",
+    bucket,
+    [
+      "return atomic.cmpxchg<u32>(bucket, 0, ownerWord) == 0;",
+      "atomic.store<u32>(bucket, ownerWord);\n  return true;",
+    ],
+    "first-sets",
+    "overwrite",
+  ),
+  mutant(
+    "slot-stored",
+    "a slot is changed by a store in place of a compare and exchange",
+    bucket,
+    [
+      "if (atomic.cmpxchg<u64>(slot, seen, word) == seen) return true;",
+      "atomic.store<u64>(slot, word);\n    return true;",
+    ],
+    "move-delete",
+    "demote-delete",
+  ),
+  mutant(
+    "empty-slot-stored",
+    "an empty slot is taken by a store",
+    bucket,
+    [
+      "if (atomic.load<u64>(slot) == 0 && atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;",
+      "if (atomic.load<u64>(slot) == 0) {\n      atomic.store<u64>(slot, word);\n      return slot;\n    }",
+    ],
+    "full-index",
+    "displaced",
+  ),
+  mutant(
+    "generation-reused",
+    "a freed segment keeps its generation",
+    segments,
+    [
+      "const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;",
+      "const generation = atomic.load<u32>(entry, at.segmentGeneration);",
+    ],
+    "reuse",
+  ),
+  mutant(
+    "generation-after-free",
+    "a segment is free before its generation has changed",
+    segments,
+    [
+      "const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;",
+      "atomic.store<u32>(entry, at.segmentFree);\n  const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;",
+    ],
+    "reuse",
+    "move-overwrite",
+    "two-evictors",
+    "sealed-by-leaving",
+  ),
+  mutant(
+    "lives-unnoticed",
+    "near caches are not told that a generation has come round",
+    segments,
+    ["if ((generation & 0x7fff) == 0) atomic.add<u32>(at.controlNearEpoch, 1);", ""],
+    "lives-come-round",
+  ),
+  mutant(
+    "pin-unseen",
+    "a segment is emptied while the flusher has it",
+    segments,
+    ["if (atomic.load<u32>(entry, at.segmentPin) == 0) return 1;", "return 1;"],
+    "flush-evict",
+  ),
+  mutant(
+    "no-bell",
+    "a sealed segment does not ring",
+    segments,
+    ["count(counterSegmentsSealed, 1);\n  ring();", "count(counterSegmentsSealed, 1);"],
+    "doorbell",
+  ),
+  mutant(
+    "clear-once",
+    "a clear raises its epoch once",
+    door,
+    ["raiseClearEpoch();\n  const epoch = raiseClearEpoch();", "const epoch = raiseClearEpoch();"],
+    "fill-clear",
+  ),
+  mutant(
+    "clear-stays-near",
+    "a clear does not tell near caches",
+    door,
+    [
+      "atomic.add<u32>(at.controlNearEpoch, 1);\n  count(counterClears, 1);",
+      "count(counterClears, 1);",
+    ],
+    "clear",
+  ),
+  mutant(
+    "promote-unchecked",
+    "an entry comes back to memory whatever its slot names by now",
+    moves,
+    [
+      "if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && sequence > clearEpoch()) {",
+      "if (old != 0 && sequence > clearEpoch() && seen != 0) {",
+    ],
+    "promote-set",
+    "promote-promote",
+  ),
+  mutant(
+    "newest-unknown",
+    "an entry names a new segment file before that knows a newest sequence",
+    moves,
+    [
+      "store<f64>(target, max<f64>(load<f64>(target, at.diskMaxSequence), newest), at.diskMaxSequence);",
+      "",
+    ],
+    "reclaim-delete",
+  ),
+];
