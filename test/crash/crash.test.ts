@@ -182,8 +182,8 @@ describe.concurrent("a broken cache is found out", () => {
   };
   const flush: Patch = {
     file: "src/janitor/janitor.js",
-    from: "const open = isAsked || now >= this.#openFlushDueMs;",
-    to: "const open = false;",
+    from: 'const reach = isAsked ? "all" : isDue ? "open" : "sealed";',
+    to: 'const reach = "sealed";',
   };
   const rounds: readonly End[] = Array.from({ length: 12 }, () => "work");
 
