@@ -100,7 +100,8 @@ function checkedName(option: string, name: unknown): string {
   return name;
 }
 
-function memoryBytesOf(memory: unknown): number {
+/** The bytes of a memory budget. */
+export function memoryBytesOf(memory: unknown): number {
   const bytes = parseSize("memory", memory === undefined ? "64mb" : memory);
   if (bytes < memoryBytesMin) {
     throw optionRangeError(
@@ -163,7 +164,8 @@ function nearOf(near: unknown): Config["near"] {
   return Object.freeze({ mode, maxEntries, maxBytes: bytes });
 }
 
-function codecNameOf(codec: unknown): string {
+/** The name of a codec option that is one. */
+export function codecNameOf(codec: unknown): string {
   if (typeof codec !== "object" || codec === null) {
     return oneOf("codec", codec, ["msgpack", "json"], "msgpack");
   }

@@ -11,6 +11,12 @@ export {
 export { optionsOf } from "./option-error.js";
 export { assertKey, keyBytesMax } from "./key.js";
 export {
+  type MapConfig,
+  type MapOptions,
+  resolveMapCodec,
+  resolveMapConfig,
+} from "./map-options.js";
+export {
   resolveFetchOptions,
   type ResolvedFetchOptions,
   resolveSetOptions,

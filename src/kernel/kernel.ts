@@ -177,6 +177,11 @@ export class Kernel {
     Atomics.store(this.views.i32, at.controlEventMask / 4, listens ? 1 : 0);
   }
 
+  /** Is this a map's memory, in which no entry gives way to another? */
+  get keepsAll(): boolean {
+    return this.views.u32[at.controlKeepsAll / 4] === 1;
+  }
+
   /** From when creation times in records count, in wall-clock milliseconds. */
   get createdBaseMs(): number {
     return this.views.f64[at.controlCreatedBase / 8] as number;

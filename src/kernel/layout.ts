@@ -43,6 +43,7 @@ export const controlPolicyBytes = 72; // u32, the eviction policy's part, which 
 export const controlSampleBase = 76; // u32 offset: the rings of sampled requests, one for each thread
 export const controlSampleSlots = 80; // u32, requests that a ring holds, a power of two; 0 = there are none
 export const controlSeed = 64; // u64, seed of the key hash
+export const controlKeepsAll = 72; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
 /** u64, read by every hit, written by clear: records up to this sequence are gone. */
@@ -79,6 +80,8 @@ export const controlSyncDone = 408;
 export const controlSyncFailed = 412;
 /** u32: thread + 1 that has a long key in the slack, for which no segment had room; 0 = nobody. */
 export const controlSlackOwner = 420;
+/** u32: in a map, thread + 1 that is emptying segments because none was free; 0 = nobody. */
+export const controlCompactor = 424;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
 export const controlFlushFailed = 416;
 /** u32: ids of shapes given out; raised under the lock when the shape's bytes stand in memory and on disk. */
@@ -313,7 +316,7 @@ export const answerGone = 0;
 export const answerDone = 1;
 /** publish: a newer write, delete or clear overtook the flight. assignDurable, relocateDisk: the entry was taken away. */
 export const answerOvertaken = 2;
-/** The janitor's verbs: there was no room to move the record to. */
+/** The janitor's verbs: there was no room to move the record to. publish: a map's index has no place for the key. */
 export const answerNoRoom = 3;
 /** dropDisk: the entry was hit since, or is in memory too; it deserves another round. */
 export const answerHit = 4;

@@ -121,11 +121,15 @@ export function divide(request: GeometryRequest): Geometry {
   };
 }
 
+/** What the memory is for: a cache may let entries go, a map keeps all. */
+export type RegionKind = "cache" | "map";
+
 /** Allocates the memory of a geometry and writes its control block. Pages are committed only as they are touched. */
 export function createRegion(
   geometry: Geometry,
   seed: bigint,
   createdBaseMs: number,
+  kind: RegionKind = "cache",
 ): WebAssembly.Memory {
   const pages = Math.ceil(geometry.totalBytes / at.pageSize) + at.slackPages;
   assert(pages * at.pageSize <= 4096 * MiB, "one memory is at most 4 GiB");
@@ -148,6 +152,7 @@ export function createRegion(
   words[at.controlSampleBase / 4] = geometry.sampleBase;
   words[at.controlSampleSlots / 4] = geometry.sampleSlots;
   words[at.controlSampleMask / 4] = at.sampleNothing;
+  words[at.controlKeepsAll / 4] = kind === "map" ? 1 : 0;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
   new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;

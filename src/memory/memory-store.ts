@@ -24,6 +24,10 @@ import { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 /** How a write came out. "overtaken" only for fills: a newer write, delete or clear won. */
 export type WriteOutcome = "stored" | "too-large" | "overloaded" | "overtaken";
 
+/** How an append came out: as a write, but for why there was no room: "no-room" (no segment is free, or no slot), "busy"
+ *  (the key's lock could not be had). */
+export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "overtaken";
+
 /** What a lookup found: a record in memory (in `record`), a place on disk (in `location`), or nothing. */
 export type Found = "memory" | "disk" | "none";
 
@@ -66,14 +70,17 @@ export class MemoryStore {
   readonly #f64: Float64Array;
   readonly #results: { readonly word: number; readonly double: number };
   readonly #hasDisk: boolean;
+  readonly #pool: number;
   #kill: Killer = () => assert(false, "a memory-only cache has nothing on disk");
   /** Called when no segment is free: true if it made room. */
   #assist: () => boolean = () => false;
 
-  constructor(kernel: Kernel) {
+  /** `pool` is the log that this thread's writes go to. */
+  constructor(kernel: Kernel, pool: number = at.poolSmall) {
     this.kernel = kernel;
     this.record = new RecordReader(4096, kernel.createdBaseMs);
-    this.keys = new KeyWindow(kernel);
+    this.keys = new KeyWindow(kernel, pool);
+    this.#pool = pool;
     this.recordBytesMax = kernel.geometry.segmentBytes;
     this.#verbs = kernel.verbs;
     this.#u8 = kernel.views.u8;
@@ -117,9 +124,35 @@ export class MemoryStore {
     return this.#verbs.validate(this.slot, this.slotLow, this.slotHigh) === 1;
   }
 
+  /** For a walk over the index: copies the memory record that a slot names into `record`; false if it names none, or one
+   *  that was cleared. A record that is moved meanwhile is read where it went. */
+  readSlot(slot: number): boolean {
+    const { segmentBase, segmentBytes, bucketBase } = this.kernel.geometry;
+    const word = bucketBase / 4 + slot * 2;
+    const diskBit = 1 << (at.slotTierShift - 32);
+    this.slot = slot;
+    for (let turn = 0; turn < at.readRetriesMax; turn++) {
+      // Two halves of two moments are no word that `isCurrent` finds in the slot.
+      this.slotLow = this.#u32[word] as number;
+      this.slotHigh = this.#u32[word + 1] as number;
+      if (this.slotHigh === 0 || (this.slotHigh & diskBit) !== 0) return false;
+      const offset = (this.slotLow & (2 ** at.locationOffsetBits - 1)) * 8;
+      const segment = (this.slotLow >>> at.locationOffsetBits) & (at.segmentCountMax - 1);
+      const from = segmentBase + segment * segmentBytes + offset;
+      const size = this.#u32[from / 4] as number;
+      if (size < recordHeaderSize || offset + size > segmentBytes) continue;
+      if (this.#copyFrom(from, size)) return this.record.sequence > this.kernel.clearEpoch();
+    }
+    return false;
+  }
+
   #copy(): boolean {
     const from = this.#u32[this.#results.word + at.resultRecord / 4] as number;
     const size = this.#u32[this.#results.word + at.resultRecordSize / 4] as number;
+    return this.#copyFrom(from, size);
+  }
+
+  #copyFrom(from: number, size: number): boolean {
     const { record } = this;
     record.ensure(size + 7);
     if (size <= 512) {
@@ -136,7 +169,7 @@ export class MemoryStore {
   }
 
   /** Bytes of a record with this key, value and fields. */
-  #sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
+  sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
     return recordHeaderSize + this.#extensionBytes(fields) + keyBytes + valueBytes;
   }
 
@@ -154,10 +187,22 @@ export class MemoryStore {
     value: Uint8Array,
     fields: WriteFields,
   ): WriteOutcome {
-    const size = this.#sizeOf(Math.max(keyBytes, 1), value.length, fields);
-    if (keyBytes === keyTooLong || size > this.recordBytesMax) return this.refuse(key);
-    const outcome = keyBytes < 0 ? "overloaded" : this.#append(key, keyBytes, value, size, fields);
-    if (outcome === "overloaded") return this.overload(key);
+    const outcome = this.append(key, keyBytes, value, fields);
+    if (outcome === "too-large") return this.refuse(key);
+    return outcome === "no-room" || outcome === "busy" ? this.overload(key) : outcome;
+  }
+
+  /** As `write`, but an append that came to nothing has changed nothing. */
+  append(
+    key: string | Uint8Array,
+    keyBytes: number,
+    value: Uint8Array,
+    fields: WriteFields,
+  ): AppendOutcome {
+    const size = this.sizeOf(Math.max(keyBytes, 1), value.length, fields);
+    if (keyBytes === keyTooLong || size > this.recordBytesMax) return "too-large";
+    if (keyBytes < 0) return "no-room";
+    const outcome = this.#append(key, keyBytes, value, size, fields);
     if (outcome === "stored") {
       // A chunk is part of a set, not one of its own.
       if ((fields.flags & flagChunk) === 0) this.kernel.count(counterSetsStored, 1);
@@ -186,10 +231,10 @@ export class MemoryStore {
     value: Uint8Array,
     size: number,
     fields: WriteFields,
-  ): WriteOutcome {
-    let record = this.#verbs.reserve(size, at.poolSmall, 0) >>> 0;
-    if (record === 0 && this.#assist()) record = this.#verbs.reserve(size, at.poolSmall, 0) >>> 0;
-    if (record === 0) return "overloaded";
+  ): AppendOutcome {
+    let record = this.#verbs.reserve(size, this.#pool, 0) >>> 0;
+    if (record === 0 && this.#assist()) record = this.#verbs.reserve(size, this.#pool, 0) >>> 0;
+    if (record === 0) return "no-room";
     const extensionBytes = this.#extensionBytes(fields);
     let flags = fields.flags | this.#writeExtension(record + recordHeaderSize, fields);
     if (typeof key !== "string") flags |= flagKeyBytes;
@@ -212,7 +257,8 @@ export class MemoryStore {
     );
     this.#killAnnounced();
     if (answer === at.answerDone) return "stored";
-    return answer === at.answerOvertaken ? "overtaken" : "overloaded";
+    if (answer === at.answerNoRoom) return "no-room";
+    return answer === at.answerOvertaken ? "overtaken" : "busy";
   }
 
   #writeExtension(place: number, fields: WriteFields): number {
@@ -246,14 +292,17 @@ export class MemoryStore {
       return wasThere;
     }
     if (keyBytes < 0) return false;
+    const outcome = this.removeLocked(keyBytes);
+    if (outcome === "busy") this.#removeUnlocked(keyBytes);
+    return outcome !== "gone";
+  }
+
+  /** As `remove`, but only with the key's lock: "busy" if that could not be had, and nothing has changed. */
+  removeLocked(keyBytes: number): "removed" | "gone" | "busy" {
     const answer = this.#verbs.remove(this.keys.at, keyBytes);
-    if (answer === at.answerBusy) {
-      this.#removeUnlocked(keyBytes);
-      return true;
-    }
+    if (answer === at.answerBusy) return "busy";
     this.#killAnnounced();
-    if (answer !== at.answerDone) return false;
-    return true;
+    return answer === at.answerDone ? "removed" : "gone";
   }
 
   /** For a key whose lock cannot be had. A key has a slot in memory or one on disk, and others may write it meanwhile. */
@@ -285,7 +334,7 @@ export class MemoryStore {
 
   /** Copies a verified disk record (in `source`) back to memory and points the unchanged slot at the copy. */
   promote(source: RecordReader): boolean {
-    const record = this.#verbs.reserve(source.size, at.poolSmall, 0) >>> 0;
+    const record = this.#verbs.reserve(source.size, this.#pool, 0) >>> 0;
     if (record === 0) return false;
     const bytes = source.buffer.subarray(source.start, source.start + source.size);
     this.#u8.set(bytes, record);

@@ -10,6 +10,7 @@ export {
 } from "./large-value.js";
 export { restoreShapes, ShapeArea, type ShapeWriter } from "./shape-area.js";
 export {
+  type AppendOutcome,
   type Found,
   type Killer,
   MemoryStore,

@@ -24,7 +24,7 @@ import {
 } from "./bucket";
 import { fence } from "./fence";
 import { invalidateFlights, isOvertaken } from "./flights";
-import { block, clearEpoch, count, seed } from "./geometry";
+import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
 import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
 import { isSampled, noteRequest } from "./samples";
 import { noteRecord } from "./segments";
@@ -195,9 +195,9 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
   return frequencyOf(word);
 }
 
-/** Takes what a slot named out of the counts of its tier. */
+/** Takes what a slot named out of the counts of its tier. A cache's counts began anew at the clear. */
 export function discount(word: u64): void {
-  if (isCleared(word)) return;
+  if (!keepsAll && isCleared(word)) return;
   if (isDisk(word)) discountDisk();
   else discountMemory(recordSizeOf(recordOf(word)), flagsOf(recordOf(word)));
 }
@@ -260,7 +260,44 @@ function evictFor(bucket: u32, word: u64): usize {
   return 0;
 }
 
-/** Finds a place for a new entry: the home bucket, the other bucket, or the place of a victim; 0 if there is none. */
+/** Moves one of the entries that stand at home in this bucket to its other bucket; false if none has room there. Call with
+ *  the bucket's lock held: it is the lock of every entry that is moved. The entry is in both places for a moment. A reader
+ *  looks at the home first, so it finds one of them; the way back would not be safe. Only a map, which nobody takes a slot
+ *  from without the lock, does this: in a cache an entry could come back from a deletion by evictUnlocked. */
+function displaceOne(home: u32): bool {
+  for (let slot = bucketAt(home) + 8; slot < bucketAt(home) + at.bucketSize; slot += 8) {
+    const word = atomic.load<u64>(slot);
+    if (word == 0) return true;
+    if (word & displacedBit) continue;
+    addDisplaced(home, 1);
+    if (claim(bucketAt(otherOf(home, word >> at.slotFingerprintShift)), word | displacedBit) != 0) {
+      replace(slot, word, 0);
+      return true;
+    }
+    addDisplaced(home, -1);
+  }
+  return false;
+}
+
+/** A map's place for a new entry whose two buckets are full: one that another entry makes in either; 0 if none can. */
+function placeByMoving(home: u32, other: u32, word: u64): usize {
+  let slot: usize = 0;
+  // Somebody else may claim what was made free, so each is tried a few times.
+  for (let turn = 0; turn < at.bucketSlots && slot == 0 && displaceOne(home); turn++) slot = claim(bucketAt(home), word);
+  if (slot != 0) return slot;
+  // A second lock is only tried, never waited for, so two writers cannot wait for each other.
+  if (!tryLock(bucketAt(other))) return 0;
+  addDisplaced(home, 1);
+  for (let turn = 0; turn < at.bucketSlots && slot == 0 && displaceOne(other); turn++) {
+    slot = claim(bucketAt(other), word | displacedBit);
+  }
+  if (slot == 0) addDisplaced(home, -1);
+  unlock(bucketAt(other));
+  return slot;
+}
+
+/** Finds a place for a new entry: the home bucket, the other bucket, a place that an entry makes by moving (a map) or the
+ *  place of a victim (a cache); 0 if there is none. */
 export function insert(home: u32, fingerprint: u64, word: u64): usize {
   let slot = claim(bucketAt(home), word);
   if (slot != 0) return slot;
@@ -270,7 +307,7 @@ export function insert(home: u32, fingerprint: u64, word: u64): usize {
   slot = claim(bucketAt(other), word | displacedBit);
   if (slot != 0) return slot;
   addDisplaced(home, -1);
-  return evictFor(home, word);
+  return keepsAll ? placeByMoving(home, other, word) : evictFor(home, word);
 }
 
 function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, units: u32, created: f64, sequence: u64): void {
@@ -286,7 +323,8 @@ function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, unit
 
 /** Makes a reserved record the newest of its key: assigns its sequence, writes the header and changes the slot, all
  *  under the key's lock. The caller has written extension, key and value behind the header. `flight` is the caller's
- *  flight + 1, or 0. Answers answerDone, answerOvertaken or answerBusy; results: sequence, slot, kill0 and kill1. */
+ *  flight + 1, or 0. Answers answerDone, answerOvertaken, answerBusy or (a map) answerNoRoom; results: sequence, slot,
+ *  kill0 and kill1. */
 export function publish(
   record: u32,
   keyLength: u32,
@@ -327,7 +365,7 @@ export function publish(
     }
   }
   if (slot == 0) slot = insert(home, fingerprint, word);
-  let answer = at.answerBusy;
+  let answer: i32 = keepsAll ? at.answerNoRoom : at.answerBusy;
   if (slot != 0) {
     count(counter.counterMemoryEntries, entriesOf(flags));
     count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
@@ -373,8 +411,8 @@ export function remove(key: u32, length: u32): i32 {
     if (copy != 0) announceKill(0, copy);
     if (replace(located, old, 0)) {
       if (old & displacedBit) addDisplaced(home, -1);
+      discount(old);
       if (!cleared) {
-        discount(old);
         store<f64>(block, expires, at.resultExpires);
         answer = at.answerDone;
       }

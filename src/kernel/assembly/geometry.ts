@@ -16,6 +16,8 @@ export let reserveSegments: u32 = 0;
 /** This thread's ring of sampled requests. */
 export let sampleBase: usize = 0;
 export let sampleSlots: u32 = 0;
+/** No entry gives way to another, and every entry is counted until its slot is empty: a map, not a cache. */
+export let keepsAll: bool = false;
 /** This thread's block. */
 export let block: usize = 0;
 /** Thread + 1 and the low 24 bits of its incarnation: what stands in a lock it holds. */
@@ -37,6 +39,7 @@ export function attach(thread: u32): void {
   reserveSegments = load<u32>(at.controlReserve);
   sampleSlots = load<u32>(at.controlSampleSlots);
   sampleBase = <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);
+  keepsAll = load<u32>(at.controlKeepsAll) != 0;
   block = at.threadTable + thread * at.threadBlockSize;
   ownerId = thread + 1;
   ownerWord = ownerId | (load<u32>(block + at.threadIncarnation) << 8);
