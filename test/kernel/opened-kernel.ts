@@ -28,6 +28,8 @@ export interface OpenOptions {
   /** Another number of buckets than `divide` would give, so that an index overflows early. */
   readonly bucketCount?: number;
   readonly seed?: bigint;
+  /** A map's memory, in which no entry gives way to another. */
+  readonly keepsAll?: boolean;
 }
 
 export interface Opened {
@@ -51,7 +53,12 @@ export function openMemory(options: OpenOptions = {}): Opened {
     samples: false,
   });
   const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
-  const memory = createRegion(geometry, options.seed ?? 7n, 0);
+  const memory = createRegion(
+    geometry,
+    options.seed ?? 7n,
+    0,
+    options.keepsAll === true ? "map" : "cache",
+  );
   const module = new WebAssembly.Module(bytesOf(options.build ?? builds[0]));
   return {
     geometry,

@@ -25,6 +25,7 @@ import {
 import { fence } from "./fence";
 import { invalidateFlights, isOvertaken } from "./flights";
 import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
+import { placeByMoving } from "./map-places";
 import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
 import { isSampled, noteRequest } from "./samples";
 import { noteRecord } from "./segments";
@@ -258,42 +259,6 @@ function evictFor(bucket: u32, word: u64): usize {
     }
   }
   return 0;
-}
-
-/** Moves one of the entries that stand at home in this bucket to its other bucket; false if none has room there. Call with
- *  the bucket's lock held: it is the lock of every entry that is moved. The entry is in both places for a moment. A reader
- *  looks at the home first, so it finds one of them; the way back would not be safe. Only a map, which nobody takes a slot
- *  from without the lock, does this: in a cache an entry could come back from a deletion by evictUnlocked. */
-function displaceOne(home: u32): bool {
-  for (let slot = bucketAt(home) + 8; slot < bucketAt(home) + at.bucketSize; slot += 8) {
-    const word = atomic.load<u64>(slot);
-    if (word == 0) return true;
-    if (word & displacedBit) continue;
-    addDisplaced(home, 1);
-    if (claim(bucketAt(otherOf(home, word >> at.slotFingerprintShift)), word | displacedBit) != 0) {
-      replace(slot, word, 0);
-      return true;
-    }
-    addDisplaced(home, -1);
-  }
-  return false;
-}
-
-/** A map's place for a new entry whose two buckets are full: one that another entry makes in either; 0 if none can. */
-function placeByMoving(home: u32, other: u32, word: u64): usize {
-  let slot: usize = 0;
-  // Somebody else may claim what was made free, so each is tried a few times.
-  for (let turn = 0; turn < at.bucketSlots && slot == 0 && displaceOne(home); turn++) slot = claim(bucketAt(home), word);
-  if (slot != 0) return slot;
-  // A second lock is only tried, never waited for, so two writers cannot wait for each other.
-  if (!tryLock(bucketAt(other))) return 0;
-  addDisplaced(home, 1);
-  for (let turn = 0; turn < at.bucketSlots && slot == 0 && displaceOne(other); turn++) {
-    slot = claim(bucketAt(other), word | displacedBit);
-  }
-  if (slot == 0) addDisplaced(home, -1);
-  unlock(bucketAt(other));
-  return slot;
 }
 
 /** Finds a place for a new entry: the home bucket, the other bucket, a place that an entry makes by moving (a map) or the

@@ -1,7 +1,8 @@
 // Putting the index in order after others: locks of a dead thread, and what a snapshot of another life brings along.
 import * as at from "../layout";
 import { bucketAt, diskEntryOf, unlock } from "./bucket";
-import { bucketCount } from "./geometry";
+import { bucketBase, bucketCount, keepsAll } from "./geometry";
+import { finishMove } from "./map-places";
 import { isDisk, locationBits } from "./slot";
 
 /** Frees the bucket locks that a thread left held when it died: those it noted, if they hold its word, which names its
@@ -11,7 +12,9 @@ export function releaseLocks(lockWord: u32): u32 {
   let released: u32 = 0;
   for (let note = 0; note < 2; note++) {
     const bucket = <usize>load<u32>(holder + (<usize>note << 2), at.threadLock0);
-    if (bucket != 0 && atomic.cmpxchg<u32>(bucket, lockWord, 0) == lockWord) released += 1;
+    if (bucket == 0 || atomic.load<u32>(bucket) != lockWord) continue;
+    if (keepsAll) finishMove(<u32>((bucket - bucketBase) / at.bucketSize));
+    if (atomic.cmpxchg<u32>(bucket, lockWord, 0) == lockWord) released += 1;
   }
   return released;
 }
