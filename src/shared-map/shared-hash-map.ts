@@ -20,6 +20,7 @@ import {
 import * as counter from "../stats/mod.js";
 import { Budget } from "./budget.js";
 import { Compactor } from "./compactor.js";
+import { recoverDead } from "./dead-threads.js";
 import { isMapHandle, type MapHandle } from "./handle.js";
 
 /** A string and the bytes of its UTF-8 are the same key. */
@@ -88,6 +89,7 @@ export class SharedHashMap<V = unknown> {
     this.#budget = new Budget(kernel);
     const nothingToKill = (): void => undefined;
     this.#store.connect(nothingToKill, () => this.#makeRoom());
+    recoverDead(kernel);
   }
 
   /** Makes a map. Its memory is reserved at once, committed as it is used, and given back when no thread has the map any
@@ -152,6 +154,14 @@ export class SharedHashMap<V = unknown> {
     if (!this.#budget.allows(size, 0) && !this.#budget.allows(size, this.#sizeNow(key))) {
       return "full";
     }
+    const outcome = this.#append(key, bytes, fields);
+    if (outcome === "stored") return outcome;
+    // What a thread that died has open, is emptying or has locked is in nobody's use.
+    return recoverDead(this.#kernel) ? this.#append(key, bytes, fields) : outcome;
+  }
+
+  #append(key: MapKey, bytes: Uint8Array, fields: WriteFields): MapSetOutcome {
+    const store = this.#store;
     this.#isBusy = false;
     const outcome = store.append(key, store.keys.write(key), bytes, fields);
     return outcome === "no-room" && this.#isBusy ? "busy" : outcomes[outcome];

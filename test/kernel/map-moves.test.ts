@@ -41,6 +41,8 @@ test("a move that a dead thread had begun is ended before its lock is freed", ()
   const life = thread.control(dead.kernel.block + at.threadIncarnation);
   const lockWord = (dead.kernel.thread + 1) | (life << 8);
   Atomics.store(thread.kernel.views.i32, thread.bucketAt(home) / 4, lockWord);
+  const note = (dead.kernel.block + at.threadLock0) / 4;
+  Atomics.store(thread.kernel.views.i32, note, thread.bucketAt(home));
   expect(thread.verbs.releaseLocks(lockWord)).toBe(1);
   expect(thread.slotWord(slot)).toBe(0n);
   expect(thread.get("a")).toBe("v");

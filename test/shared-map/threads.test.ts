@@ -38,6 +38,36 @@ test("four threads lose nothing, tear nothing, and agree", { timeout: 120_000 },
   map.close();
 });
 
+test(
+  "threads that are terminated at any moment leave a whole map",
+  { timeout: 120_000 },
+  async () => {
+    const map = SharedHashMap.create<string>({ memory: 2 * MiB });
+    map.set("kept", "as it was");
+    for (let turn = 0; turn < 12; turn++) {
+      const file = new URL("./map-thread.mjs", import.meta.url);
+      const workerData = { handle: map.handle(), name: turn % 3, turns: 1e9, isQuiet: true };
+      const workers = [0, 1].map(() => new Worker(file, { workerData }));
+      await Promise.all(workers.map((worker) => once(worker, "message")));
+      await new Promise((resolve) => setTimeout(resolve, 20 + 7 * turn));
+      await Promise.all(workers.map((worker) => worker.terminate()));
+    }
+    expect(map.get("kept")).toBe("as it was");
+    const names = [...map.keys()];
+    expect(new Set(names).size).toBe(names.length);
+    expect(names.filter((name) => map.get(name) === undefined)).toEqual([]);
+    // All that the dead had open is there for the living.
+    let deleted = 0;
+    for (const name of names) if (map.delete(name)) deleted += 1;
+    expect(deleted).toBe(names.length);
+    expect([...map.keys()]).toEqual([]);
+    const stored = Array.from({ length: 1000 }, (_, index) => map.set(`${index}`, "v".repeat(900)));
+    expect(stored.filter((outcome) => outcome !== "stored")).toEqual([]);
+    const held = Array.from({ length: 60 }, () => SharedHashMap.attach(map.handle()));
+    for (const each of [...held, map]) each.close();
+  },
+);
+
 test("a set, delete and clear of one thread is seen by another at once", async () => {
   const map = SharedHashMap.create<number>({ memory: MiB });
   const other = SharedHashMap.attach<number>(map.handle());
