@@ -160,6 +160,14 @@ export class Cache<V = unknown> {
     this.#readThrough.forgetAll();
   }
 
+  /** Removes every entry with this tag, or one of these, visible to every thread at once and for good, in time that does
+   *  not grow with the entries; how many there were is not known. What is being loaded with such a tag is not stored. An
+   *  entry whose tags share a place with tags that were removed after it was stored may go too (docs/shared-memory.md). */
+  deleteByTag(tags: string | readonly string[]): void {
+    this.#writer.deleteByTag(tags);
+    this.#readThrough.forgetAll();
+  }
+
   /** The value of a key from the cache, or from `loader`, whose value fills the cache; see ReadThrough.fetch for what
    *  happens to errors, time limits and stale values. One loader runs per key at a time, over all threads. */
   fetch(

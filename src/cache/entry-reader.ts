@@ -13,7 +13,13 @@ import {
   placeChunk,
   readChunks,
 } from "../memory/mod.js";
-import { flagChunk, flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
+import {
+  flagChunk,
+  flagChunked,
+  flagCompressed,
+  flagTags,
+  type RecordReader,
+} from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { FoundValue, Key } from "./fill-store.js";
 import type { NearCache } from "./near-cache.js";
@@ -158,6 +164,7 @@ export class EntryReader<V> {
     const { store, near } = this.#core;
     const { slotLow, slotHigh, hashLow, hashHigh, record } = store;
     const { expiresMs, size, flags, codecId } = record;
+    const tagEpoch = (flags & flagTags) === 0 ? null : store.tagEpoch;
     // A copy in one piece: a key glued together from parts costs each compare a line more, and keeps its parts alive.
     const isNear = near !== null && typeof key === "string";
     const name = isNear ? record.buffer.toString("utf8", record.keyStart, record.keyEnd) : "";
@@ -176,7 +183,7 @@ export class EntryReader<V> {
     }
     if (value === undefined) return undefined;
     if (isNear) {
-      const word = { low: slotLow, high: slotHigh };
+      const word = { low: slotLow, high: slotHigh, tagEpoch };
       near.keep(word, { low: hashLow, high: hashHigh }, name, value, expiresMs, bytes);
     }
     return value;

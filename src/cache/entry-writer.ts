@@ -2,10 +2,15 @@
 // Invariant: whatever a write answers, an older value of its key is gone when it returns, in memory for every thread and
 // on disk for every later life.
 import { describe } from "../base/mod.js";
-import { type ResolvedSetOptions, resolveSetOptions, type SetOptions } from "../config/mod.js";
+import {
+  type ResolvedSetOptions,
+  resolveSetOptions,
+  resolveTags,
+  type SetOptions,
+} from "../config/mod.js";
 import { layout as at } from "../kernel/mod.js";
 import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
-import { encodeTags } from "../record/mod.js";
+import { encodeTags, tagHash } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { StoreTask } from "../pool/mod.js";
 import type { EntryReader } from "./entry-reader.js";
@@ -185,6 +190,16 @@ export class EntryWriter<V> {
     const epoch = kernel.verbs.clear();
     tier?.writeClear(epoch);
     kernel.verbs.ring();
+  }
+
+  /** Every entry with one of these tags is gone when this returns, for every thread and every later life. */
+  deleteByTag(tags: string | readonly string[]): void {
+    const { kernel, tier } = this.#core;
+    this.#core.assertOpen();
+    for (const tag of resolveTags(tags)) {
+      const sequence = kernel.verbs.invalidateTag(tagHash(Buffer.from(tag, "utf8")));
+      tier?.writeTag(sequence);
+    }
   }
 
   /** The counts of live entries begin anew at a clear: cleared entries leave their slots later and uncounted. */

@@ -44,8 +44,8 @@ export class FillAdapter<V> implements FillStore<V> {
     this.#flights.end(flight, end);
   }
 
-  isOvertaken(flight: number): boolean {
-    return this.#flights.isOvertaken(flight);
+  isOvertaken(flight: number, tags: readonly string[]): boolean {
+    return this.#flights.isOvertaken(flight, tags);
   }
 
   followFlight(flight: number, stays: () => boolean): Promise<FlightEnd> {

@@ -61,9 +61,9 @@ export interface FillStore<V> {
   enterApart(key: Key): Entrance;
   /** Ends a flight that this thread leads or has alone; others that wait are told. */
   endFlight(flight: number, end: FlightEnd): void;
-  /** Whether the key was written, deleted or cleared since the flight began, by any thread, or the flight's lease is over.
-   *  Without it, `forget` tells of this thread's writes only. */
-  isOvertaken?(flight: number): boolean;
+  /** Whether the key was written, deleted or cleared, or one of the tags invalidated, since the flight began, by any
+   *  thread, or the flight's lease is over. Without it, `forget` tells of this thread's writes only. */
+  isOvertaken?(flight: number, tags: readonly string[]): boolean;
   /** Waits for a flight that another thread leads, while `stays` says so. Rejects if the cache is closed. */
   followFlight(flight: number, stays: () => boolean): Promise<FlightEnd>;
   /** Ends what `enterFlight` began with the role "follow". */

@@ -195,7 +195,7 @@ export class LoadCourse<V> {
       const isOlder =
         flight.isSuperseded ||
         flight.isOutdated ||
-        (number !== -1 && this.#store.isOvertaken?.(number) === true);
+        (number !== -1 && this.#store.isOvertaken?.(number, flight.options.tags) === true);
       if (negativeTtlMs > 0 && !isOlder) this.#nothings.remember(id, negativeTtlMs);
       const untilMs = negativeTtlMs > 0 ? this.#store.clock.now() + negativeTtlMs : 0;
       this.#ends.succeed(

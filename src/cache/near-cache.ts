@@ -9,7 +9,8 @@
 //   place + 0  key      as it was given
 //         + 1  value
 //         + 2  low      the slot's word, less its frequency
-//         + 3  high     the same; with expiresBit set when the value expires (#expires[place / 4] says when)
+//         + 3  high     the same; with expiresBit set when the value expires (#expires[place / 4] says when), and with
+//                       taggedBit when it has tags: then it counts while no tag is invalidated (#tagEpochs[place / 4])
 //
 // A caller that keeps its key strings is served better by an index of those very strings (kept-keys.ts): then entries
 // that are hit often stand in both.
@@ -23,6 +24,7 @@ import { KeyHabit } from "./key-habit.js";
 /** The frequency in a slot's high word; an entry's word has no use for its place. */
 const frequencyBits = at.slotFrequencyMax << (at.slotFrequencyShift - 32);
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
+const taggedBit = 2 << (at.slotFrequencyShift - 32);
 /** Places per entry allowed: nine entries in ten then stand in the first pair that is looked at. */
 const placesPerEntry = 2;
 /** Entries moved at most to make a place. */
@@ -47,6 +49,7 @@ export class NearCache {
   #bytesOf = new Int32Array(0);
   #hashes = new Int32Array(0);
   #expires = new Float64Array(0);
+  #tagEpochs = new Int32Array(0);
   #epoch: number;
   #hand = 0;
   readonly #slotAt: number;
@@ -111,11 +114,23 @@ export class NearCache {
       if (this.#kept !== null) this.#addKept(key, place, Infinity);
       return table[place + 1];
     }
-    if (table[place + 3] !== (high | expiresBit)) return undefined;
+    if (table[place + 3] !== (high | expiresBit)) return this.#findTagged(place, high);
     const expiresMs = this.#expires[place / placeSize] as number;
     if (expiresMs <= this.#clock.now()) return undefined;
     if (this.#kept !== null) this.#addKept(key, place, expiresMs);
     return table[place + 1];
+  }
+
+  /** An entry with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says. */
+  #findTagged(place: number, high: number): unknown {
+    const kept = this.#table[place + 3] as number;
+    if ((kept & ~expiresBit) !== (high | taggedBit)) return undefined;
+    if (this.#tagEpochs[place / placeSize] !== this.#i32[at.controlTagEpoch / 4]) return undefined;
+    if (kept !== (high | taggedBit)) {
+      const expiresMs = this.#expires[place / placeSize] as number;
+      if (expiresMs <= this.#clock.now()) return undefined;
+    }
+    return this.#table[place + 1];
   }
 
   /** Indexes the entry at a place by the string it was asked with. Only once its slot can count no more hits: those of the
@@ -138,9 +153,9 @@ export class NearCache {
   }
 
   /** Keeps a value decoded from the record of the kernel's last `find`, whose slot word is (low, high) and whose key's
-   *  hash is (hashLow, hashHigh). */
+   *  hash is (hashLow, hashHigh); `tagEpoch` is null for a record without tags. */
   keep(
-    word: { readonly low: number; readonly high: number },
+    word: { readonly low: number; readonly high: number; readonly tagEpoch: number | null },
     hash: { readonly low: number; readonly high: number },
     key: string,
     value: unknown,
@@ -157,7 +172,11 @@ export class NearCache {
     table[place] = key;
     table[place + 1] = value;
     table[place + 2] = word.low | 0;
-    table[place + 3] = expiresMs === Infinity ? word.high | 0 : word.high | expiresBit;
+    table[place + 3] =
+      word.high |
+      (expiresMs === Infinity ? 0 : expiresBit) |
+      (word.tagEpoch === null ? 0 : taggedBit);
+    this.#tagEpochs[place / placeSize] = word.tagEpoch ?? 0;
     this.#expires[place / placeSize] = expiresMs;
     this.#bytesOf[place / placeSize] = bytes;
     this.count += 1;
@@ -211,6 +230,7 @@ export class NearCache {
     this.#hashes.copyWithin(target, source, source + 2);
     this.#bytesOf[to / placeSize] = this.#bytesOf[from / placeSize] as number;
     this.#expires[to / placeSize] = this.#expires[from / placeSize] as number;
+    this.#tagEpochs[to / placeSize] = this.#tagEpochs[from / placeSize] as number;
   }
 
   #make(): void {
@@ -218,6 +238,7 @@ export class NearCache {
     this.#bytesOf = new Int32Array(this.#pairs * 2);
     this.#hashes = new Int32Array(this.#pairs * 4);
     this.#expires = new Float64Array(this.#pairs * 2);
+    this.#tagEpochs = new Int32Array(this.#pairs * 2);
   }
 
   #remove(place: number): void {

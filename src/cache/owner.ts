@@ -49,6 +49,7 @@ export class Owner {
     const plan: DiskPlan = {
       recovery: {
         filter: directory.recovery,
+        tags: directory.tags,
         snapshot: directory.snapshotToRead,
         nextSequence: directory.nextSequence,
       },

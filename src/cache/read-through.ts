@@ -186,7 +186,8 @@ export class ReadThrough<V> {
    *  it is about to take what that one failed with. */
   #isTooOld(flight: Flight<V>): boolean {
     if (flight.followed !== -1) return this.#store.isFlightOver(flight.followed);
-    return flight.number !== -1 && this.#store.isOvertaken?.(flight.number) === true;
+    if (flight.number === -1) return false;
+    return this.#store.isOvertaken?.(flight.number, flight.options.tags) === true;
   }
 
   #newFlight(key: Key, id: string, options: ResolvedFetchOptions): Flight<V> {

@@ -5,7 +5,7 @@ import { randomFillSync } from "node:crypto";
 import { monotonicMs } from "../base/mod.js";
 import { layout as at } from "../kernel/mod.js";
 import { chunkKey, type LargeValue } from "../memory/mod.js";
-import { flagChunk } from "../record/mod.js";
+import { encodeTags, flagChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { waitForChange } from "./barrier.js";
 import type { Entrance, FlightEnd, Key } from "./fill-store.js";
@@ -129,13 +129,19 @@ export class SharedFlights {
     }
   }
 
-  /** Whether the key was written, deleted or cleared since the flight began, or another thread has taken it over. */
-  isOvertaken(flight: number): boolean {
+  /** Whether the key was written, deleted or cleared, or one of the tags invalidated, since the flight began, or another
+   *  thread has taken it over. */
+  isOvertaken(flight: number, tags: readonly string[]): boolean {
     if (this.#state(flight) !== at.flightActive) return true;
     const word = this.#word(flight, at.flightSequence);
     const { u32 } = this.#core.kernel.views;
     const sequence = (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32;
-    return sequence < this.#core.kernel.clearEpoch();
+    const { kernel } = this.#core;
+    if (sequence < kernel.clearEpoch()) return true;
+    if (tags.length === 0) return false;
+    const place = kernel.block + at.threadKeyScratch;
+    kernel.views.u8.set(encodeTags(tags), place);
+    return kernel.verbs.checkTags(place, sequence + 1) === 1;
   }
 
   /** Whether what came of a flight that this thread waits for is known. */

@@ -21,6 +21,7 @@ export {
   type ResolvedFetchOptions,
   resolveSetOptions,
   type ResolvedSetOptions,
+  resolveTags,
   tagBytesMax,
   tagCountMax,
   timeoutMsMax,

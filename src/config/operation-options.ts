@@ -41,6 +41,7 @@ export interface OperationDefaults {
   readonly fetchDefaults: ResolvedFetchOptions;
 }
 
+/** As many as a record has room for (recordTagsMax). */
 export const tagCountMax = 16;
 export const tagBytesMax = 1024;
 /** What `setTimeout` takes: beyond it, it would fire at once. */
@@ -168,6 +169,24 @@ function parseTimeout(option: string, value: unknown): number {
   );
 }
 
+/** The tags that a caller of `deleteByTag` names: one, or an array of any length.
+ *  @throws TypeError or RangeError if they are none. */
+export function resolveTags(given: unknown): readonly string[] {
+  const tags: readonly unknown[] = Array.isArray(given) ? given : [given];
+  for (let index = 0; index < tags.length; index++) {
+    assertTag(Array.isArray(given) ? `tags[${index}]` : "tag", tags[index]);
+  }
+  return tags as readonly string[];
+}
+
+function assertTag(option: string, tag: unknown): asserts tag is string {
+  if (typeof tag !== "string") throw optionTypeError(option, tag, "a non-empty string");
+  if (tag === "") throw optionRangeError(option, tag, "a non-empty string");
+  if (!isWellFormed(tag)) {
+    throw optionTypeError(option, tag, "well-formed, without a lone surrogate");
+  }
+}
+
 function checkedTags(tags: unknown): readonly string[] {
   const allowed = `an array of at most ${tagCountMax} non-empty strings, together at most ${tagBytesMax} bytes`;
   if (!Array.isArray(tags)) throw optionTypeError("tags", tags, allowed);
@@ -176,11 +195,7 @@ function checkedTags(tags: unknown): readonly string[] {
   // By index, so that a hole is seen (as undefined) and refused.
   for (let index = 0; index < tags.length; index++) {
     const tag: unknown = tags[index];
-    if (typeof tag !== "string") throw optionTypeError(`tags[${index}]`, tag, "a non-empty string");
-    if (tag === "") throw optionRangeError(`tags[${index}]`, tag, "a non-empty string");
-    if (!isWellFormed(tag)) {
-      throw optionTypeError(`tags[${index}]`, tag, "well-formed, without a lone surrogate");
-    }
+    assertTag(`tags[${index}]`, tag);
     if (distinct.has(tag)) continue;
     distinct.add(tag);
     if (distinct.size > tagCountMax) throw optionRangeError("tags", tags, allowed);

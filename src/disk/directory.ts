@@ -24,6 +24,7 @@ import {
   syncDirectory,
 } from "./directory-files.js";
 import { emptyEpochs, epochsFileBytes, readClearEpoch } from "./epochs.js";
+import { newestTagEpoch, noTagEpochs, readTagEpochs, type TagEpochs } from "./tag-epochs.js";
 import { planGeometry, snapshotBytesMax } from "./geometry.js";
 import { type DirectoryLock, acquireLock } from "./lock.js";
 import {
@@ -110,7 +111,9 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
   const epochsFd = keepOpen(opening, epochsName);
   const shapesFd = keepOpen(opening, shapesName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
-  const plan = planRecovery(reading, listing, readEpochs(opening, epochsFd, seed), now);
+  const epochs = readEpochs(opening, epochsFd, seed);
+  const plan = planRecovery(reading, listing, epochs?.clear ?? null, now);
+  const tags = plan.keep === null || epochs === null ? noTagEpochs() : epochs.tags;
   const before = plan.keep?.fields ?? newFields(now);
   const geometry = plan.keep?.geometry ?? planGeometry(now.capacityBytes, now.maxRecordBytes);
   const { recovery } = plan;
@@ -120,7 +123,8 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
     { fields: before, revision: reading.kind === "valid" ? reading.revision : 0 },
     opening.device,
   );
-  const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, recovery.clearEpoch + 1);
+  const voided = Math.max(recovery.clearEpoch, newestTagEpoch(tags));
+  const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, voided + 1);
   await manifest.writeBoth({
     clean: false,
     segmentBytes: geometry.segmentBytes,
@@ -143,7 +147,7 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
   syncDirectory(path);
   const files = { manifestFd, epochsFd, shapesFd, segmentFds };
-  return new OpenDirectory(opening, manifest, { ...files, shapes }, recovery);
+  return new OpenDirectory(opening, manifest, { ...files, shapes }, { recovery, tags });
 }
 
 function keepOpen(opening: Opening, name: string): number {
@@ -158,10 +162,16 @@ function readManifest(opening: Opening, fd: number): ManifestReading {
   return decodeManifest(file, opening.hasher);
 }
 
-function readEpochs(opening: Opening, fd: number, seed: bigint): number | null {
+function readEpochs(
+  opening: Opening,
+  fd: number,
+  seed: bigint,
+): { readonly clear: number; readonly tags: TagEpochs } | null {
   const file = Buffer.alloc(epochsFileBytes);
   const read = opening.device.readAtSync(fd, file, 0, epochsFileBytes, 0);
-  return readClearEpoch(file.subarray(0, read), seed);
+  const clear = readClearEpoch(file.subarray(0, read), seed);
+  const tags = readTagEpochs(file.subarray(0, read), seed);
+  return clear === null || tags === null ? null : { clear, tags };
 }
 
 /** The shapes of a directory that is kept (`fields` of its manifest), or of one that starts anew. A file of another length
@@ -256,6 +266,8 @@ export class OpenDirectory {
   /** Above every sequence the manifest knows of; a scan may find higher ones. */
   readonly nextSequence: number;
   readonly clearEpoch: number;
+  /** Which tags earlier lives invalidated. */
+  readonly tags: TagEpochs;
   readonly recovery: Recovery;
   /** The snapshot to read now; null unless `recovery.kind` is "clean". */
   readonly snapshotToRead: SnapshotPlace | null;
@@ -277,7 +289,7 @@ export class OpenDirectory {
       readonly shapes: ShapesReading;
       readonly segmentFds: readonly number[];
     },
-    recovery: Recovery,
+    found: { readonly recovery: Recovery; readonly tags: TagEpochs },
   ) {
     const { fields } = manifest;
     this.path = opening.path;
@@ -290,8 +302,10 @@ export class OpenDirectory {
     this.shapesFd = files.shapesFd;
     this.shapes = files.shapes;
     this.nextSequence = fields.nextSequence;
+    const { recovery } = found;
     this.clearEpoch = recovery.clearEpoch;
     this.recovery = recovery;
+    this.tags = found.tags;
     const snapshot = {
       file: `${opening.path}/${snapshotName}`,
       bytesMax: snapshotBytesMax(opening.now.capacityBytes),

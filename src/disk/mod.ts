@@ -8,6 +8,7 @@ export {
 } from "./directory.js";
 export { epochsName, segmentName, shapesName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch } from "./epochs.js";
+export { type TagEpochs, writeTagCell, writeTagFloor } from "./tag-epochs.js";
 export {
   deadMarkSize,
   diskRecordBytesMax,

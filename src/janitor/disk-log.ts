@@ -21,6 +21,8 @@ import {
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
+import { isInvalidated } from "../memory/mod.js";
+import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
@@ -56,6 +58,8 @@ export class DiskLog {
   /** Segments in which the index may name places that were never written. */
   readonly #suspect = new Set<number>();
   #outcomes: BatchOutcome[] = [];
+  /** The record that reclaim looks at. */
+  readonly #record: RecordReader;
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
 
   /** `budget` is charged for every record that is appended. */
@@ -69,6 +73,7 @@ export class DiskLog {
     this.#budget = budget;
     this.table = new DiskTable(kernel);
     this.#kernel = kernel;
+    this.#record = new RecordReader(0, kernel.createdBaseMs);
     this.#disk = disk;
     this.#hasher = hasher;
     this.#device = device;
@@ -332,7 +337,6 @@ export class DiskLog {
   }
 
   /** False if the entry's key was locked. */
-
   #letGo(
     segment: number,
     entries: SegmentEntries,
@@ -354,39 +358,52 @@ export class DiskLog {
       this.#kernel.count(cause, 1);
     }
     if (answer !== at.answerHit) return answer !== at.answerBusy;
-    if (this.#reinsert(from, size, low, high, entries.sequence[entry] as number, expires, now)) {
+    const record = this.#readRecord(from, size);
+    const sequence = entries.sequence[entry] as number;
+    if (record === null) {
+      this.#kernel.count(counter.counterCorruptRecords, 1);
+    } else if (
+      !isInvalidated(this.#kernel, this.#record) &&
+      this.#reinsert(record, from, low, high, sequence, expires, now)
+    ) {
       left.budget -= size;
       return true;
     }
-    this.#kernel.count(counter.counterCorruptRecords, 1);
     return patiently(() => verbs.dropDisk(low, high, from, 1)) !== at.answerBusy;
   }
 
-  /** Writes a record again in the open segment; false if its bytes are damaged. */
-  #reinsert(
-    from: number,
-    size: number,
-    low: number,
-    high: number,
-    sequence: number,
-    expires: number,
-    now: number,
-  ): boolean {
+  /** The bytes of a record that is in the index, taken apart in `#record`; null if they are damaged. */
+  #readRecord(from: number, size: number): Buffer | null {
     const { segmentBytes, fds } = this.#disk;
     const segment = this.table.segmentOf(from, segmentBytes);
     const offset = offsetOfLocation(from, segmentBytes);
     const buffer = Buffer.allocUnsafe(size);
     const read = this.#read(fds[segment] as number, buffer, offset);
     if (verifyRecord(buffer, 0, read, this.table.nonce(segment), offset, this.#hasher) !== size) {
-      return false;
+      return null;
     }
-    const to = this.place(size, now);
+    this.#record.adopt(buffer);
+    this.#record.parse(0);
+    return buffer;
+  }
+
+  /** Writes a record again in the open segment; false if its key was locked. */
+  #reinsert(
+    buffer: Buffer,
+    from: number,
+    low: number,
+    high: number,
+    sequence: number,
+    expires: number,
+    now: number,
+  ): boolean {
+    const to = this.place(buffer.length, now);
     // The slot first: from here on whoever deletes the entry marks the new place.
     const { verbs } = this.#kernel;
     const answer = patiently(() => verbs.relocateDisk(low, high, from, to));
     if (answer === at.answerOvertaken) this.skip(size);
     if (answer !== at.answerDone) return answer !== at.answerBusy;
-    this.append(buffer, 0, size, sequence, expires);
+    this.append(buffer, 0, buffer.length, sequence, expires);
     const open = this.#open;
     const failed = (): void => {
       const dropped = patiently(() => verbs.dropDisk(low, high, to, 1));

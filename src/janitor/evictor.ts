@@ -77,9 +77,11 @@ export class Evictor {
         if (this.#header.deadline(record) <= now) this.#expire(record);
         else this.#settle(record, ruthless ? evict : this.#ask(pool, size, frequency));
       } else if (frequency !== at.answerBusy) {
-        // Dead, or cleared: a cleared entry's slot still names the record and must let go of it.
+        // Dead, cleared or invalidated: a slot may still name the record and must let go of it. The epoch of a clear is
+        // durable before anybody relies on it; who invalidated a tag may have died before that was.
         this.#kernel.verbs.dropRecord(record);
-        this.#forgetKill();
+        if (this.#header.sequence(record) <= this.#kernel.clearEpoch()) this.#forgetKill();
+        else this.#killAnnounced();
       }
       // Where the lock could not be had nothing is known of the record: freeSegment leaves it to a later round.
       record += (size + 7) & ~7;

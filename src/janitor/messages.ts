@@ -1,7 +1,7 @@
 // What the owner hands a janitor and what the janitor reports. The janitor never reads messages while it works: it is
 // told to stop, to flush and to wake through words in shared memory; its port only goes out.
 import type { MessagePort } from "node:worker_threads";
-import type { RecoveryFilter, SnapshotPlace } from "../disk/mod.js";
+import type { RecoveryFilter, SnapshotPlace, TagEpochs } from "../disk/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 
 /** Everything a worker needs to serve a cache; structured-cloneable. */
@@ -26,6 +26,8 @@ export interface JanitorTask {
 
 export interface RecoveryTask {
   readonly filter: RecoveryFilter;
+  /** Which tags earlier lives invalidated. */
+  readonly tags: TagEpochs;
   readonly snapshot: SnapshotPlace | null;
   readonly nextSequence: number;
 }

@@ -39,6 +39,10 @@ export function recover(
   const startedMs = performance.now();
   const { clearEpoch } = task.filter;
   kernel.verbs.raiseSequence(Math.max(task.nextSequence, clearEpoch + 1), clearEpoch);
+  kernel.verbs.raiseTagFloor(task.tags.floor);
+  for (const [cell, sequence] of task.tags.cells.entries()) {
+    if (sequence !== 0) kernel.verbs.restoreTagCell(cell, sequence);
+  }
   const fromSnapshot = task.snapshot === null ? -1 : loadSnapshot(kernel, task, hasher);
   if (fromSnapshot >= 0) {
     const ms = performance.now() - startedMs;

@@ -35,6 +35,10 @@ export interface KernelVerbs {
   readonly remove: (key: number, length: number) => number;
   readonly evictUnlocked: (key: number, length: number) => number;
   readonly clear: () => number;
+  readonly checkTags: (field: number, sequence: number) => number;
+  readonly invalidateTag: (hash: number) => number;
+  readonly restoreTagCell: (cell: number, sequence: number) => void;
+  readonly raiseTagFloor: (sequence: number) => void;
   readonly tick: (now: number) => void;
   readonly ring: () => void;
   readonly beginFlight: () => number;

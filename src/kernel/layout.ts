@@ -7,6 +7,7 @@
 //     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to overtake, and
 //     │                                         that other threads may wait for
 //     ├ shape table        32 KiB   lists of keys that values name by an id (codec/shape-image.ts)
+//     ├ tag table          4,096 × 8 bytes      when groups of tags were invalidated last
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a disk segment
 //     ├ index              64-byte buckets
@@ -43,7 +44,7 @@ export const controlPolicyBytes = 72; // u32, the eviction policy's part, which 
 export const controlSampleBase = 76; // u32 offset: the rings of sampled requests, one for each thread
 export const controlSampleSlots = 80; // u32, requests that a ring holds, a power of two; 0 = there are none
 export const controlSeed = 64; // u64, seed of the key hash
-export const controlKeepsAll = 72; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
+export const controlKeepsAll = 88; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
 /** u64, read by every hit, written by clear: records up to this sequence are gone. */
@@ -80,8 +81,14 @@ export const controlSyncDone = 408;
 export const controlSyncFailed = 412;
 /** u32: thread + 1 that has a long key in the slack, for which no segment had room; 0 = nobody. */
 export const controlSlackOwner = 420;
+/** u32: grows with each invalidation of a tag; what near caches hold of tagged entries counts for one value of it. */
+export const controlTagEpoch = 516;
+/** u32: thread + 1 that is writing cells of the tag table to disk; 0 = nobody. */
+export const controlTagLock = 520;
+/** u64: tagged records up to this sequence are gone; what the directory did not remember more exactly. */
+export const controlTagFloor = 528;
 /** u32: in a map, thread + 1 that is emptying segments because none was free; 0 = nobody. */
-export const controlCompactor = 424;
+export const controlCompactor = 512;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
 export const controlFlushFailed = 416;
 /** u32: ids of shapes given out; raised under the lock when the shape's bytes stand in memory and on disk. */
@@ -151,6 +158,8 @@ export const resultHashHigh = 124; // u32
 export const resultKeyOffset = 128; // u32 of the record: where its key starts
 export const resultSlot = 132; // u32 slot number
 export const resultSlotAt = 136; // u32 offset of the slot that findNear matched
+export const resultTagEpoch = 140; // u32: find: controlTagEpoch before the tags of the record were looked at
+export const resultTagCells = 144; // tagProbes × u32: the cells of the tag that invalidateTag was given
 
 export const threadCounters = 192; // counterCount × f64
 export const counterCount = 72;
@@ -215,7 +224,14 @@ export const flightLost = 6;
 export const shapeTable = 331776; // flightTable + flightsMax * flightSize
 export const shapeTableSize = 32768;
 
-export const segmentTable = 364544; // shapeTable + shapeTableSize
+// ── Tag table: a cell is the newest sequence at which a tag of the cell was invalidated (assembly/tags.ts). ──────────
+export const tagTable = 364544; // shapeTable + shapeTableSize
+export const tagCells = 4096;
+export const tagCellsShift = 12;
+/** Cells of one tag. An entry is gone if all of one of its tags' cells are newer than it. */
+export const tagProbes = 4;
+
+export const segmentTable = 397312; // tagTable + tagCells * 8
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;

@@ -172,6 +172,7 @@ export function putInOrder(
   Atomics.compareExchange(i32, at.controlSlackOwner / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlShapeLock / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlCompactor / 4, thread + 1, 0);
+  Atomics.compareExchange(i32, at.controlTagLock / 4, thread + 1, 0);
   // What it was recovering itself is for others to recover.
   for (let other = 0; other < at.threadsMax; other++) {
     Atomics.compareExchange(i32, wordOf(other, at.threadRecoverer), thread + 1, 0);

@@ -119,6 +119,11 @@ export class MemoryStore {
     return "none";
   }
 
+  /** Of the last lookup, if it found a record with tags: the tag epoch when they were looked at. */
+  get tagEpoch(): number {
+    return this.#u32[this.#results.word + at.resultTagEpoch / 4] as number;
+  }
+
   /** Is the slot of the last lookup still what it was? Also fences, so that what was copied before counts. */
   isCurrent(): boolean {
     return this.#verbs.validate(this.slot, this.slotLow, this.slotHigh) === 1;

@@ -35,6 +35,8 @@ export const recordHeaderSize = 24;
 /** Records start on this many bytes in memory. */
 export const recordAlignment = 8;
 export const keyLengthMax = 65536;
+/** Tags of one record. */
+export const recordTagsMax = 16;
 /** 255 units of 8 bytes. */
 export const extensionSizeMax = 2040;
 

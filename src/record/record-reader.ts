@@ -2,7 +2,7 @@
 // Called by the memory tier, the disk tier and the facade. Invariant: the bytes are whole; nothing here trusts a length
 // that was not checked before (a torn copy is thrown away before it is parsed).
 import * as at from "./layout.js";
-import { readTags } from "./tags.js";
+import { readTags, tagHashesEnd } from "./tags.js";
 
 /** One record's header, taken apart. The fields are valid until the next `parse`. */
 export class RecordReader {
@@ -81,9 +81,20 @@ export class RecordReader {
   /** The record's tags; reads them anew at each call. */
   tags(): string[] {
     if ((this.flags & at.flagTags) === 0) return [];
+    return readTags(this.buffer, this.#tagsStart());
+  }
+
+  /** The bytes that the kernel needs to look at the tags: count and hashes; none if there are no tags. */
+  tagsField(): Uint8Array {
+    if ((this.flags & at.flagTags) === 0) return this.buffer.subarray(0, 0);
+    const start = this.#tagsStart();
+    return this.buffer.subarray(start, start + tagHashesEnd(this.buffer, start));
+  }
+
+  #tagsStart(): number {
     const fields = this.flags & (at.flagDurable | at.flagExpires | at.flagStale);
     const before = [at.flagDurable, at.flagExpires, at.flagStale].filter((flag) => fields & flag);
-    return readTags(this.buffer, this.start + at.recordHeaderSize + before.length * 8);
+    return this.start + at.recordHeaderSize + before.length * 8;
   }
 
   /** The key as it was given: a string, or bytes of its own. */

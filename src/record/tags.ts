@@ -1,6 +1,8 @@
 // The tags field of a record's extension: u16 count, u16 bytes of the names, count × u32 hash, then each name as u16
 // length and UTF-8, zero padding to 8 bytes. The hashes let the kernel compare tag epochs without reading names.
 
+import { recordTagsMax } from "./layout.js";
+
 /** The bytes of the field for these tags, a multiple of 8; empty for no tags. At most 1,024 bytes of names. */
 export function encodeTags(tags: readonly string[]): Buffer {
   if (tags.length === 0) return Buffer.alloc(0);
@@ -20,6 +22,11 @@ export function encodeTags(tags: readonly string[]): Buffer {
     field += 2 + name.length;
   }
   return bytes;
+}
+
+/** Bytes of a tags field up to the end of the hashes. */
+export function tagHashesEnd(buffer: Buffer, field: number): number {
+  return 4 + Math.min(buffer.readUInt16LE(field), recordTagsMax) * 4;
 }
 
 /** The names in a tags field that starts at `field`. */

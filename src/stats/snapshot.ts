@@ -104,6 +104,8 @@ export interface CacheStats {
   };
   readonly deletes: number;
   readonly clears: number;
+  /** Tags invalidated by `deleteByTag`. */
+  readonly tagInvalidations: number;
   /** Entries evicted, by what there was no room in. */
   readonly evictions: { readonly memory: number; readonly disk: number; readonly index: number };
   readonly expirations: number;
@@ -331,6 +333,7 @@ function composeWrites(total: Total) {
     },
     deletes: total(counters.counterDeletes),
     clears: total(counters.counterClears),
+    tagInvalidations: total(counters.counterTagInvalidations),
     evictions: {
       memory: total(counters.counterEvictionsMemory),
       disk: total(counters.counterEvictionsDisk),

@@ -17,10 +17,12 @@ import {
   writeClearEpoch,
   writeDeadMark,
   writeShapeBytes,
+  writeTagCell,
+  writeTagFloor,
 } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 import { layout as at, type Kernel } from "../kernel/mod.js";
-import type { MemoryStore } from "../memory/mod.js";
+import { isInvalidated, type MemoryStore } from "../memory/mod.js";
 import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 
@@ -50,6 +52,8 @@ interface Place {
 
 /** A read that finds its entry changed looks it up anew this often before it answers a miss. */
 const lookupsMax = 4;
+/** Waits of a millisecond for another thread that writes an invalidation down. */
+const tagLockWaitsMax = 50;
 
 export class DiskTier {
   readonly #kernel: Kernel;
@@ -166,6 +170,47 @@ export class DiskTier {
     }
   }
 
+  /** Makes the invalidation of a tag durable, that the kernel's last call was; `sequence` is what that answered. False if
+   *  it could not be written: then the directory starts cold at the next open. */
+  writeTag(sequence: number): boolean {
+    const { epochsFd, seed } = this.#disk;
+    const { views, block, thread } = this.#kernel;
+    const first = (block + at.resultTagCells) / 4;
+    const cells = Array.from(views.u32.subarray(first, first + at.tagProbes));
+    const lock = at.controlTagLock / 4;
+    try {
+      if (!this.#lockTags(lock)) {
+        // Whoever holds the lock was stopped. To forget every tagged record at the next open is always right.
+        writeTagFloor(epochsFd, seed, thread, sequence, this.#device);
+        return true;
+      }
+      try {
+        for (const cell of cells) {
+          const newest = Number(Atomics.load(this.#nonces, at.tagTable / 8 + cell));
+          writeTagCell(epochsFd, seed, cell, newest, this.#device);
+        }
+      } finally {
+        Atomics.store(views.i32, lock, 0);
+        Atomics.notify(views.i32, lock, 1);
+      }
+      return true;
+    } catch (error) {
+      this.#cut(epochsFd);
+      this.#fault(error);
+      return false;
+    }
+  }
+
+  #lockTags(lock: number): boolean {
+    const { i32 } = this.#kernel.views;
+    for (let wait = 0; wait < tagLockWaitsMax; wait++) {
+      const owner = Atomics.compareExchange(i32, lock, 0, this.#kernel.thread + 1);
+      if (owner === 0) return true;
+      Atomics.wait(i32, lock, owner, 1);
+    }
+    return false;
+  }
+
   #fault(error: unknown): void {
     this.#kernel.count(counter.counterDiskErrors, 1);
     // Told once: while the tier is down, failing is what it does.
@@ -280,6 +325,10 @@ export class DiskTier {
       return undefined;
     }
     if (record.sequence <= this.#kernel.clearEpoch()) return undefined;
+    if (isInvalidated(this.#kernel, record)) {
+      this.#drop(place);
+      return undefined;
+    }
     const frequency = this.#kernel.verbs.touch(place.slot, place.low, place.high);
     if (frequency > 0) this.#promote(place, record);
     return record;
@@ -296,10 +345,14 @@ export class DiskTier {
   #dropDamaged(place: Place): "changed" | undefined {
     if (!this.#isCurrent(place)) return "changed";
     this.#kernel.count(counter.counterCorruptRecords, 1);
+    this.#drop(place);
+    return undefined;
+  }
+
+  #drop(place: Place): void {
     this.#store.slot = place.slot;
     this.#store.slotLow = place.low;
     this.#store.slotHigh = place.high;
     this.#store.dropFound();
-    return undefined;
   }
 }

@@ -23,7 +23,7 @@ import {
   unlock,
 } from "./bucket";
 import { fence } from "./fence";
-import { invalidateFlights, isOvertaken } from "./flights";
+import { flightSequenceOf, invalidateFlights, isOvertaken } from "./flights";
 import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
 import { placeByMoving } from "./map-places";
 import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
@@ -45,6 +45,7 @@ import {
   otherOf,
   recordOf,
 } from "./slot";
+import { isOutdated, isVoid } from "./tags";
 import { xxh64 } from "./xxh64";
 
 /** Hash of bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
@@ -67,9 +68,15 @@ function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
     const size = recordSizeOf(record);
     const keyOffset = <u32>(keyOf(record) - record);
     const expires = expiresOf(record);
+    let isInvalid = false;
+    if (flagsOf(record) & rec.flagTags) {
+      // Before the tags are looked at: a near entry made from this look is not worth more than it.
+      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);
+      isInvalid = isVoid(record);
+    }
     fence();
     if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
-    if (sequence <= clearEpoch()) return 0;
+    if (sequence <= clearEpoch() || isInvalid) return 0;
     store<f64>(block, <f64>sequence, at.resultSequence);
     store<f64>(block, expires, at.resultExpires);
     store<u32>(block, <u32>record, at.resultRecord);
@@ -309,7 +316,7 @@ export function publish(
   if (!lock(bucketAt(home))) return at.answerBusy;
   // The sequence first: a clear that this look does not see yet takes a newer one, and hides the record (clear, mod.ts).
   const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
-  if (flight != 0 && isOvertaken(flight - 1)) {
+  if (flight != 0 && (isOvertaken(flight - 1) || isOutdated(record, flags, flightSequenceOf(flight - 1)))) {
     unlock(bucketAt(home));
     return at.answerOvertaken;
   }
@@ -371,13 +378,13 @@ export function remove(key: u32, length: u32): i32 {
   if (located != 0) {
     const old = locatedWord;
     const copy = diskCopyOf(old);
-    const cleared = isCleared(old);
+    const gone = isCleared(old) || (!isDisk(old) && isVoid(recordOf(old)));
     const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
     if (copy != 0) announceKill(0, copy);
     if (replace(located, old, 0)) {
       if (old & displacedBit) addDisplaced(home, -1);
       discount(old);
-      if (!cleared) {
+      if (!gone) {
         store<f64>(block, expires, at.resultExpires);
         answer = at.answerDone;
       }

@@ -182,6 +182,11 @@ export function isOvertaken(number: u32): bool {
   return atomic.load<u64>(flight, at.flightSequence) < clearEpoch();
 }
 
+/** The newest sequence when the flight began. */
+export function flightSequenceOf(number: u32): u64 {
+  return atomic.load<u64>(flightAt(number), at.flightSequence);
+}
+
 /** Marks the flights of a key overtaken. Call with the key's home lock held, after the slot has changed. */
 export function invalidateFlights(hash: u64): void {
   if (atomic.load<u64>(at.controlFlightThreads) == 0) return;

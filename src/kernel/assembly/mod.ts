@@ -47,6 +47,7 @@ export {
   sweep,
 } from "./moves";
 export { releaseLocks, settleIndex } from "./repair";
+export { checkTags, invalidateTag, raiseTagFloor, restoreTagCell } from "./tags";
 
 /** Takes a sequence and hides every record up to it; answers it. */
 function raiseClearEpoch(): u64 {

@@ -40,6 +40,7 @@ import {
   recordOf,
   segmentOfRecord,
 } from "./slot";
+import { isGone, isVoid } from "./tags";
 import { xxh64 } from "./xxh64";
 
 let home: u32 = 0;
@@ -77,7 +78,7 @@ export function frequencyOfRecord(record: u32): i32 {
   if (slot == 0) return missed == at.answerBusy ? at.answerBusy : at.answerMiss;
   const frequency = <i32>frequencyOf(locatedWord);
   unlock(bucketAt(home));
-  return sequenceOf(record) <= clearEpoch() ? at.answerMiss : frequency;
+  return isGone(record) ? at.answerMiss : frequency;
 }
 
 /** Announces the record's copy on disk before it is written (0 takes it back). answerGone if the record is dead or has a
@@ -90,7 +91,7 @@ export function assignDurable(record: u32, location: f64): i32 {
   if (slot == 0) return missed;
   const old = locatedWord;
   let answer = at.answerGone;
-  if (sequenceOf(record) > clearEpoch() && (location == 0 || durableOf(record) == 0)) {
+  if (!isGone(record) && (location == 0 || durableOf(record) == 0)) {
     setDurable(record, <u64>location);
     answer = isStill(slot, old) ? at.answerDone : at.answerOvertaken;
   }
@@ -143,7 +144,7 @@ export function demote(record: u32): i32 {
   const old = locatedWord;
   const copy = durableOf(record);
   let answer = at.answerGone;
-  if (copy != 0 && sequenceOf(record) > clearEpoch()) {
+  if (copy != 0 && !isGone(record)) {
     const rival = locateDiskClass(home, fingerprint);
     if (rival != 0) {
       announceKill(0, locatedWord & locationBits);
@@ -186,7 +187,7 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   const old = atomic.load<u64>(slot);
   const seen = (<u64>high << 32) | <u64>low;
   let answer = at.answerGone;
-  if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && sequence > clearEpoch()) {
+  if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isGone(record)) {
     setDurable(record, old & locationBits);
     noteRecord(record, sequence);
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
@@ -325,7 +326,7 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   return same ? at.answerDone : at.answerGone;
 }
 
-/** Removes cleared and expired memory entries, and cleared disk entries, of `buckets` buckets from `from` on; answers
+/** Removes cleared, invalidated and expired memory entries, and cleared disk entries, of `buckets` buckets from `from` on; answers
  *  how many expired entries went. Expired means past the last moment it could serve anybody. Each turn of the index also
  *  gives back segments whose eviction met a lock that is free by now. */
 export function sweep(from: u32, buckets: u32, now: f64): u32 {
@@ -346,7 +347,8 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
         } else {
           const record = <usize>recordOf(held);
           const deadline = deadlineOf(record);
-          if (sequenceOf(record) <= clearEpoch()) {
+          // What a tag took away and is on disk leaves with its segment: there its copy is marked dead.
+          if (sequenceOf(record) <= clearEpoch() || (durableOf(record) == 0 && isVoid(record))) {
             emptySlot(slot, held);
           } else if (deadline != 0 && deadline <= now) {
             if (emptySlot(slot, held)) expired += 1;

@@ -1,0 +1,189 @@
+// Invalidation by tag: what is gone, for whom, and what is not.
+
+import { cpSync } from "node:fs";
+
+import { describe, expect, onTestFinished, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { attachCache, type Cache } from "../../dist/src/mod.js";
+import { diskAt, freshPath, open, setUpCaches } from "./opened.js";
+
+setUpCaches();
+
+function attach(cache: Cache): Cache {
+  const other = attachCache(cache.handle());
+  onTestFinished(() => other.close());
+  return other;
+}
+
+/** The cache as a kill -9 at this moment leaves it: its files as they stand, opened anew. */
+async function openAfterKill(path: string): Promise<Cache> {
+  const copy = freshPath();
+  cpSync(path, copy, { recursive: true });
+  return open(diskAt(copy));
+}
+
+describe("deleteByTag", () => {
+  test("takes what has the tag, by every way of asking, and leaves the rest", async () => {
+    const cache = await open();
+    cache.set("a", 1, { tags: ["red", "round"] });
+    cache.set("b", 2, { tags: ["red"], ttl: "1h" });
+    cache.set("c", 3, { tags: ["blue"] });
+    cache.set("d", 4);
+    const others = ["c", "d"];
+    // Once from memory and once near.
+    for (const key of ["a", "b", ...others, ...others, "a", "b"]) cache.getSync(key);
+    expect(cache.deleteByTag("red")).toBeUndefined();
+    for (const key of ["a", "b"]) {
+      expect([cache.getSync(key), await cache.get(key), cache.has(key)]).toEqual([
+        undefined,
+        undefined,
+        false,
+      ]);
+      expect(await cache.getEntry(key)).toBeUndefined();
+      expect(cache.delete(key)).toBe(false);
+    }
+    expect([cache.getSync("c"), cache.getSync("d")]).toEqual([3, 4]);
+    expect((await cache.getEntry("c"))?.source).toBe("near");
+    expect(cache.set("a", 5, { tags: ["red"] })).toBe("stored");
+    expect([cache.getSync("a"), cache.getSync("a")]).toEqual([5, 5]);
+    cache.deleteByTag(["green", "blue", "round"]);
+    expect([cache.getSync("a"), cache.getSync("c"), cache.getSync("d")]).toEqual([5, undefined, 4]);
+    expect(cache.stats().tagInvalidations).toBe(4);
+  });
+
+  test("refuses what is no tag", async () => {
+    const cache = await open();
+    expect(() => cache.deleteByTag("")).toThrow(RangeError);
+    expect(() => cache.deleteByTag(7 as never)).toThrow(TypeError);
+    expect(() => cache.deleteByTag(["a", "\ud800"])).toThrow(/tags\[1\]/);
+    expect(() => cache.deleteByTag(undefined as never)).toThrow(/option tag:/);
+    cache.deleteByTag([]);
+    expect(cache.stats().tagInvalidations).toBe(0);
+  });
+
+  test("is seen by every thread at once, near values too", async () => {
+    const cache = await open();
+    const other = attach(cache);
+    for (let turn = 0; turn < 200; turn++) {
+      cache.set("a", turn, { tags: ["t"] });
+      expect([other.getSync("a"), other.getSync("a")]).toEqual([turn, turn]);
+      (turn % 2 === 0 ? cache : other).deleteByTag("t");
+      expect([cache.getSync("a"), other.getSync("a")]).toEqual([undefined, undefined]);
+    }
+  });
+
+  test("keeps tagged values near while no tag is invalidated", async () => {
+    const cache = await open();
+    cache.set("a", { n: 1 }, { tags: ["t"] });
+    const near = cache.getSync("a");
+    expect(cache.getSync("a")).toBe(near);
+    cache.deleteByTag("another");
+    expect(cache.getSync("a")).toEqual(near);
+    expect(cache.getSync("a")).toBe(cache.getSync("a"));
+    const { hits } = cache.stats();
+    expect(hits.near).toBeGreaterThan(2);
+    expect(hits.memory).toBe(2);
+  });
+
+  test("seldom takes what shares cells with other tags", async () => {
+    const cache = await open();
+    for (let key = 0; key < 5000; key++) cache.set(`k${key}`, key, { tags: [`tag:${key}`] });
+    for (let tag = 0; tag < 100; tag++) cache.deleteByTag(`tag:${tag}`);
+    const found = Array.from({ length: 5000 }, (_, key) => cache.getSync(`k${key}`));
+    expect(found.slice(0, 100).filter((value) => value !== undefined)).toEqual([]);
+    expect(found.slice(100).filter((value) => value === undefined).length).toBeLessThan(20);
+  });
+});
+
+describe("what is under way when its tag is invalidated", () => {
+  test("a load is answered and not stored; one without the tag is", async () => {
+    const cache = await open();
+    const other = attach(cache);
+    const slowly = async (value: number): Promise<number> => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      return value;
+    };
+    const tagged = cache.fetch("a", async () => slowly(1), { tags: ["t"] });
+    const plain = cache.fetch("b", async () => slowly(2), { tags: ["u"] });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    other.deleteByTag("t");
+    // Who asks afterwards does not get what was loaded before.
+    const later = cache.fetch("a", async () => slowly(3), { tags: ["t"] });
+    expect([await tagged, await plain, await later]).toEqual([1, 2, 3]);
+    expect([cache.getSync("a"), cache.getSync("b")]).toEqual([3, 2]);
+  });
+
+  test("an asynchronous set is not seen", async () => {
+    const cache = await open({ memory: "16mb" });
+    const big = new Uint8Array(1_000_000).fill(7);
+    const setting = cache.setAsync("a", Buffer.from(big), { tags: ["t"] });
+    cache.deleteByTag("t");
+    await setting;
+    expect(cache.getSync("a")).toBeUndefined();
+    await cache.setAsync("a", Buffer.from(big), { tags: ["t"] });
+    expect(cache.getSync("a")).toHaveLength(big.length);
+  });
+});
+
+describe("on disk", () => {
+  const fill = (cache: Cache): void => {
+    for (let key = 0; key < 200; key++) {
+      const tags = key % 2 === 0 ? ["even", `k${key}`] : [];
+      cache.set(`k${key}`, "v".repeat(2000), { tags });
+    }
+  };
+  const countOf = async (cache: Cache): Promise<{ even: number; odd: number }> => {
+    const keys = Array.from({ length: 200 }, (_, key) => `k${key}`);
+    const found = await cache.getMany(keys);
+    const even = keys.filter((key, index) => index % 2 === 0 && found.has(key)).length;
+    return { even, odd: found.size - even };
+  };
+
+  test("what is only there is gone at once, and stays gone when the cache is opened again", async () => {
+    const path = freshPath();
+    let cache = await open(diskAt(path));
+    fill(cache);
+    await cache.close();
+    cache = await open(diskAt(path));
+    expect(await countOf(cache)).toEqual({ even: 100, odd: 100 });
+    await cache.close();
+    cache = await open(diskAt(path));
+    cache.deleteByTag("even");
+    expect(await countOf(cache)).toEqual({ even: 0, odd: 100 });
+    cache.set("k0", "new", { tags: ["even"] });
+    await cache.close();
+    cache = await open(diskAt(path));
+    expect(await countOf(cache)).toEqual({ even: 1, odd: 100 });
+    expect(await cache.get("k0")).toBe("new");
+  });
+
+  test("no kill brings back what was invalidated, and new entries come back", async () => {
+    const path = freshPath();
+    const cache = await open(diskAt(path));
+    fill(cache);
+    await cache.flush();
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 100, odd: 100 });
+    cache.deleteByTag("k4");
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 99, odd: 100 });
+    attach(cache).deleteByTag(["even"]);
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 0, odd: 100 });
+    fill(cache);
+    await cache.flush();
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 100, odd: 100 });
+  });
+
+  test("a tag is invalidated for good too while a stopped thread holds the lock for writing it down", async () => {
+    const path = freshPath();
+    const cache = await open(diskAt(path));
+    fill(cache);
+    await cache.flush();
+    const words = new Int32Array(cache.handle().worker.memory.buffer);
+    words[at.controlTagLock / 4] = at.threadsMax;
+    cache.deleteByTag("k4");
+    expect(await countOf(cache)).toEqual({ even: 99, odd: 100 });
+    // Which tag it was is not known then, so all tagged entries are forgotten.
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 0, odd: 100 });
+    words[at.controlTagLock / 4] = 0;
+  });
+});
