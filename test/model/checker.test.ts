@@ -36,6 +36,7 @@ test.each<[Lie, RegExp]>([
   ["older", /an older value/],
   ["expired", /an expired value|an older value/],
   ["deleted", /which has nothing|an older value|an expired value/],
+  ["invalidated", /an older value/],
   ["another's", /a wrong value/],
   ["torn", /a wrong value/],
 ])("a cache that answers with %s once in 1,000 reads is reported", async (lie, words) => {

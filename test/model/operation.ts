@@ -6,6 +6,7 @@ import fc from "fast-check";
 interface Times {
   readonly ttl: number | undefined;
   readonly staleFor: number | undefined;
+  readonly tags: readonly string[];
 }
 
 export type Operation =
@@ -13,9 +14,12 @@ export type Operation =
   | ({ readonly kind: "fetch"; key: number; size: number } & Times)
   | { readonly kind: "getSync" | "get" | "has" | "delete"; key: number }
   | { readonly kind: "getMany"; keys: number[] }
-  | { readonly kind: "getDuring"; key: number; size: number; change: "set" | "delete" | "clear" }
+  | { readonly kind: "getDuring"; key: number; size: number; change: Change; tag: string }
   | { readonly kind: "advance"; ms: number }
+  | { readonly kind: "deleteByTag"; tags: string[] }
   | { readonly kind: "clear" | "flush" | "reopen" };
+
+export type Change = "set" | "delete" | "deleteByTag" | "clear";
 
 // Hot keys stay in memory, warm ones do not all fit there, the rest are rarely met twice.
 const key = fc.oneof(
@@ -34,8 +38,18 @@ const size = fc.oneof(
 
 const ttl = fc.option(fc.integer({ min: 1, max: 10_000 }), { nil: undefined, freq: 2 });
 const staleFor = fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 1 });
+// A few that many entries have, and many that few have.
+const tag = fc.oneof(
+  { weight: 1, arbitrary: fc.nat({ max: 3 }).map((number) => `big:${number}`) },
+  { weight: 9, arbitrary: fc.nat({ max: 300 }).map((number) => `small:${number}`) },
+);
+const tags = fc.oneof(
+  { weight: 2, arbitrary: fc.constant<string[]>([]) },
+  { weight: 1, arbitrary: fc.array(tag, { minLength: 1, maxLength: 4 }) },
+);
 // Seldom enough that a cache fills up between two clears.
 const change = fc.oneof(
+  { weight: 30, arbitrary: fc.constant("deleteByTag" as const) },
   { weight: 120, arbitrary: fc.constant("set" as const) },
   { weight: 60, arbitrary: fc.constant("delete" as const) },
   { weight: 1, arbitrary: fc.constant("clear" as const) },
@@ -46,9 +60,17 @@ const kind = <K extends Operation["kind"]>(name: K): fc.Arbitrary<K> => fc.const
 export const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
     weight: 1500,
-    arbitrary: fc.record({ kind: kind("set"), key, size, readBack: fc.boolean(), ttl, staleFor }),
+    arbitrary: fc.record({
+      kind: kind("set"),
+      key,
+      size,
+      readBack: fc.boolean(),
+      ttl,
+      staleFor,
+      tags,
+    }),
   },
-  { weight: 400, arbitrary: fc.record({ kind: kind("fetch"), key, size, ttl, staleFor }) },
+  { weight: 400, arbitrary: fc.record({ kind: kind("fetch"), key, size, ttl, staleFor, tags }) },
   { weight: 1250, arbitrary: fc.record({ kind: kind("getSync"), key }) },
   { weight: 700, arbitrary: fc.record({ kind: kind("get"), key }) },
   { weight: 250, arbitrary: fc.record({ kind: kind("has"), key }) },
@@ -64,9 +86,14 @@ export const operation: fc.Arbitrary<Operation> = fc.oneof(
       key,
       size: fc.integer({ min: 0, max: 3000 }),
       change,
+      tag,
     }),
   },
   { weight: 300, arbitrary: fc.record({ kind: kind("advance"), ms: fc.nat({ max: 3000 }) }) },
+  {
+    weight: 60,
+    arbitrary: fc.record({ kind: kind("deleteByTag"), tags: fc.array(tag, { maxLength: 2 }) }),
+  },
   { weight: 1, arbitrary: fc.record({ kind: kind("clear") }) },
 );
 

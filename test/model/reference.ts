@@ -28,6 +28,14 @@ export class Reference {
     this.#acceptable.clear();
   }
 
+  /** No write with one of these tags may be read any more. */
+  deleteByTag(tags: readonly string[]): void {
+    for (const [key, writes] of this.#acceptable) {
+      const left = writes.filter((write) => !write.tags.some((tag) => tags.includes(tag)));
+      if (left.length < writes.length) this.#acceptable.set(key, left);
+    }
+  }
+
   /** True if a read of `key` may be answered at all. */
   mayHit(key: number, now: number): boolean {
     return this.acceptable(key).some(({ expiresAt }) => now < expiresAt);

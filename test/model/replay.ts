@@ -86,6 +86,9 @@ class Replay {
         cache.clear();
         this.#reference.clear();
         return undefined;
+      case "deleteByTag":
+        this.#deleteByTag(operation.tags);
+        return undefined;
       case "advance":
         clock.advance(operation.ms);
         return undefined;
@@ -113,7 +116,8 @@ class Replay {
 
   /** Sets on both. Whatever the outcome, what was under the key before may not be read any more. */
   #store(write: Write, times: { ttl?: number; staleFor?: number }): string | undefined {
-    const outcome = this.#subject.cache.set(keyName(write.key), valueOf(write), times);
+    const { tags } = write;
+    const outcome = this.#subject.cache.set(keyName(write.key), valueOf(write), { ...times, tags });
     this.#reference.accept(write.key, outcome === "stored" ? [write] : []);
     if (outcome === "stored") this.#tally.stored++;
     else this.#tally.refused++;
@@ -163,16 +167,24 @@ class Replay {
     switch (operation.change) {
       case "set":
         return this.#store(
-          this.#newWrite({ ...operation, ttl: undefined, staleFor: undefined }),
+          this.#newWrite({ ...operation, ttl: undefined, staleFor: undefined, tags: [] }),
           {},
         );
       case "delete":
         return this.#delete(operation.key);
+      case "deleteByTag":
+        this.#deleteByTag([operation.tag]);
+        return undefined;
       case "clear":
         this.#subject.cache.clear();
         this.#reference.clear();
         return undefined;
     }
+  }
+
+  #deleteByTag(tags: readonly string[]): void {
+    this.#subject.cache.deleteByTag(tags);
+    this.#reference.deleteByTag(tags);
   }
 
   #delete(key: number): string | undefined {
@@ -197,11 +209,10 @@ class Replay {
     const { key } = operation;
     const loaded = this.#newWrite(operation);
     const now = clock.now();
-    const value = await cache.fetch(
-      keyName(key),
-      async () => Promise.resolve(valueOf(loaded)),
-      timesOf(operation),
-    );
+    const value = await cache.fetch(keyName(key), async () => Promise.resolve(valueOf(loaded)), {
+      ...timesOf(operation),
+      tags: operation.tags,
+    });
     if (isValueOf(value, loaded)) {
       this.#reference.accept(key, [loaded]);
       return undefined;
@@ -222,10 +233,12 @@ class Replay {
     size: number;
     ttl: number | undefined;
     staleFor: number | undefined;
+    tags: readonly string[];
   }): Write {
     const expiresAt = this.#subject.clock.now() + (from.ttl ?? Infinity);
     const staleUntil = expiresAt + (from.staleFor ?? 0);
-    return { key: from.key, version: ++this.#versions, size: from.size, expiresAt, staleUntil };
+    const { key, size, tags } = from;
+    return { key, version: ++this.#versions, size, expiresAt, staleUntil, tags };
   }
 }
 

@@ -3,20 +3,23 @@
 
 import type { Value } from "./values.js";
 
+interface Options {
+  readonly ttl?: number;
+  readonly staleFor?: number;
+  readonly tags?: readonly string[];
+}
+
 /** The methods the model knows; a `Cache<Value>` has them. */
 export interface CacheUnderTest {
-  set(key: string, value: Value, options?: { ttl?: number; staleFor?: number }): string;
+  set(key: string, value: Value, options?: Options): string;
   getSync(key: string): Value | undefined;
   get(key: string): Promise<Value | undefined>;
   getMany(keys: readonly string[]): Promise<ReadonlyMap<string | Uint8Array, Value>>;
   has(key: string): boolean;
   delete(key: string): boolean;
   clear(): void;
-  fetch(
-    key: string,
-    loader: () => Promise<Value>,
-    options?: { ttl?: number; staleFor?: number },
-  ): Promise<Value | undefined>;
+  fetch(key: string, loader: () => Promise<Value>, options?: Options): Promise<Value | undefined>;
+  deleteByTag(tags: readonly string[]): void;
   flush(): Promise<void>;
 }
 
@@ -32,15 +35,19 @@ export interface Subject {
 
 /** An honest cache that forgets nothing, without eviction: what the checker must be content with. */
 export class MapCache implements CacheUnderTest {
-  readonly #entries = new Map<string, { value: Value; expiresAt: number }>();
+  readonly #entries = new Map<
+    string,
+    { value: Value; expiresAt: number; tags: readonly string[] }
+  >();
   readonly #now: () => number;
 
   constructor(now: () => number) {
     this.#now = now;
   }
 
-  set(key: string, value: Value, options?: { ttl?: number }): string {
-    this.#entries.set(key, { value, expiresAt: this.#now() + (options?.ttl ?? Infinity) });
+  set(key: string, value: Value, options?: Options): string {
+    const expiresAt = this.#now() + (options?.ttl ?? Infinity);
+    this.#entries.set(key, { value, expiresAt, tags: options?.tags ?? [] });
     return "stored";
   }
 
@@ -76,10 +83,16 @@ export class MapCache implements CacheUnderTest {
     this.#entries.clear();
   }
 
+  deleteByTag(tags: readonly string[]): void {
+    for (const [key, entry] of this.#entries) {
+      if (entry.tags.some((tag) => tags.includes(tag))) this.#entries.delete(key);
+    }
+  }
+
   async fetch(
     key: string,
     loader: () => Promise<Value>,
-    options?: { ttl?: number },
+    options?: Options,
   ): Promise<Value | undefined> {
     const found = this.getSync(key);
     if (found !== undefined) return found;
@@ -93,7 +106,8 @@ export class MapCache implements CacheUnderTest {
   }
 }
 
-export type Lie = "older" | "expired" | "another's" | "torn" | "deleted" | "nothing";
+export type Lie =
+  "older" | "expired" | "another's" | "torn" | "deleted" | "invalidated" | "nothing";
 
 /** A cache that answers `getSync` and `get` with a lie once in `every` reads, and is `inner` otherwise. */
 export function lyingCache(inner: CacheUnderTest, lie: Lie, every: number): CacheUnderTest {
@@ -117,15 +131,13 @@ export function lyingCache(inner: CacheUnderTest, lie: Lie, every: number): Cach
         return last === undefined || last.key === key ? honest : last.value;
       case "torn":
         return typeof honest === "string" ? honest.slice(1) : honest;
+      case "invalidated":
+        return honest;
       case "nothing":
         return undefined;
     }
   };
-  const set = (
-    key: string,
-    value: Value,
-    options?: { ttl?: number; staleFor?: number },
-  ): string => {
+  const set = (key: string, value: Value, options?: Options): string => {
     const before = newest.get(key);
     if (before !== undefined) previous.set(key, before);
     newest.set(key, value);
@@ -140,6 +152,9 @@ export function lyingCache(inner: CacheUnderTest, lie: Lie, every: number): Cach
     delete: (key) => inner.delete(key),
     clear: () => {
       inner.clear();
+    },
+    deleteByTag: (tags) => {
+      if (lie !== "invalidated") inner.deleteByTag(tags);
     },
     fetch: (key, loader, options) => inner.fetch(key, loader, options),
     flush: () => inner.flush(),

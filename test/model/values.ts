@@ -10,6 +10,7 @@ export interface Write {
   readonly expiresAt: number;
   /** Until when `fetch` may serve it stale; `expiresAt` if never. */
   readonly staleUntil: number;
+  readonly tags: readonly string[];
 }
 
 /** What is stored: an object, a string or bytes, each with key, version and filler. */
