@@ -401,7 +401,7 @@ export class DiskLog {
     // The slot first: from here on whoever deletes the entry marks the new place.
     const { verbs } = this.#kernel;
     const answer = patiently(() => verbs.relocateDisk(low, high, from, to));
-    if (answer === at.answerOvertaken) this.skip(size);
+    if (answer === at.answerOvertaken) this.skip(buffer.length);
     if (answer !== at.answerDone) return answer !== at.answerBusy;
     this.append(buffer, 0, buffer.length, sequence, expires);
     const open = this.#open;
