@@ -102,6 +102,7 @@ export class SharedHashMap<V = unknown> {
       diskSegmentCount: 0,
       diskSegmentBytes: 0,
       remembersSets: false,
+      policyBytes: 0,
     });
     const memory = createRegion(geometry, randomBytes(8).readBigUInt64LE(0), 0, "map");
     const module = compileKernel();

@@ -62,7 +62,7 @@ test("another directory's slots, another magic or version, and another length ar
   expect(readClearEpoch(Buffer.alloc(0), seed)).toBeNull();
   expect(readClearEpoch(Buffer.alloc(epochsFileBytes), seed)).toBeNull();
   const other = emptyEpochs();
-  other.writeUInt32LE(2, 8);
+  other.writeUInt32LE(3, 8);
   expect(readClearEpoch(other, seed)).toBeNull();
   expect(readClearEpoch(emptyEpochs().subarray(1), seed)).toBeNull();
 });

@@ -8,6 +8,7 @@ const wide = new Set([
   "controlSeed",
   "controlSequence",
   "controlClearEpoch",
+  "controlTagFloor",
   "controlCreatedBase",
   "controlClock",
   "controlClockAnchor",
@@ -120,7 +121,7 @@ describe("thread block", () => {
 
   test("has no two words in one place, and its tables behind them", () => {
     const words = wordsOf([...own, ...namesWith("result")]);
-    expect(words).toHaveLength(own.length + 14);
+    expect(words).toHaveLength(own.length + 16);
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
       {
@@ -160,7 +161,9 @@ describe("tables", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
     expect(at.flightTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
     expect(at.shapeTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
-    expect(at.segmentTable).toBe(at.shapeTable + at.shapeTableSize);
+    expect(at.tagTable).toBe(at.shapeTable + at.shapeTableSize);
+    expect(at.tagCells).toBe(2 ** at.tagCellsShift);
+    expect(at.segmentTable).toBe(at.tagTable + at.tagCells * 8);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
     expect(Math.log2(at.flightsMax) % 1).toBe(0);
   });
