@@ -113,9 +113,10 @@ test("the table ends with its ids or with its room", () => {
   expect(long.isFull).toBe(true);
   expect(count).toBe(28);
   for (let id = 0; id < count; id++) expect(long.keysOf(id)).toEqual(["x".repeat(990), `${id}`]);
-  // The segments begin behind it.
+  // The tags' table begins behind it.
   const words = new Uint32Array(memory.buffer);
-  expect(words[at.controlSegmentTable / 4]).toBe(at.shapeTable + at.shapeTableSize);
+  expect(at.tagTable).toBe(at.shapeTable + at.shapeTableSize);
+  expect(words[at.tagTable / 4]).toBe(0);
 });
 
 test("a shape too long for an entry is none", () => {
