@@ -162,8 +162,8 @@ export const resultTagEpoch = 140; // u32: find: controlTagEpoch before the tags
 export const resultTagCells = 144; // tagProbes × u32: the cells of the tag that invalidateTag was given
 
 export const threadCounters = 192; // counterCount × f64
-export const counterCount = 72;
-export const threadHistograms = 768; // histogramCount × histogramBuckets × u32
+export const counterCount = 80;
+export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
 export const histogramCount = 4;
 export const histogramBuckets = 64;
 export const threadKeyScratch = 2048;

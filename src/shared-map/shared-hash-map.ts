@@ -103,6 +103,7 @@ export class SharedHashMap<V = unknown> {
       diskSegmentBytes: 0,
       remembersSets: false,
       policyBytes: 0,
+      samples: false,
     });
     const memory = createRegion(geometry, randomBytes(8).readBigUInt64LE(0), 0, "map");
     const module = compileKernel();

@@ -74,4 +74,4 @@ export const counterFlightsBusy = 68; // loads not shared among threads: the key
 export const counterFlightsTwice = 69; // loads not shared among threads: the thread had another of the key under way
 export const counterFlightsUnstored = 70; // loads not shared among threads: another's was not stored or did not last
 export const counterTunings = 71; // changes of the live eviction setting by the tuner
-export const counterTagInvalidations = 49; // tags invalidated by deleteByTag
+export const counterTagInvalidations = 72; // tags invalidated by deleteByTag
