@@ -82,13 +82,13 @@ export const controlSyncFailed = 412;
 /** u32: thread + 1 that has a long key in the slack, for which no segment had room; 0 = nobody. */
 export const controlSlackOwner = 420;
 /** u32: grows with each invalidation of a tag; what near caches hold of tagged entries counts for one value of it. */
-export const controlTagEpoch = 516;
+export const controlTagEpoch = 580;
 /** u32: thread + 1 that is writing cells of the tag table to disk; 0 = nobody. */
-export const controlTagLock = 520;
+export const controlTagLock = 584;
 /** u64: tagged records up to this sequence are gone; what the directory did not remember more exactly. */
-export const controlTagFloor = 528;
+export const controlTagFloor = 592;
 /** u32: in a map, thread + 1 that is emptying segments because none was free; 0 = nobody. */
-export const controlCompactor = 512;
+export const controlCompactor = 576;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
 export const controlFlushFailed = 416;
 /** u32: ids of shapes given out; raised under the lock when the shape's bytes stand in memory and on disk. */
