@@ -17,7 +17,7 @@ import {
 } from "../janitor/scratch-cache.js";
 
 test("the second hit on disk brings an entry back to memory", async () => {
-  const { cache } = await openDisk(scratchDirectory());
+  const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo" });
   await setAll(cache, ["wanted"]);
   await setAll(cache, names("other", 1200));
   expect(cache.getSync("wanted")).toBeUndefined();
@@ -30,7 +30,7 @@ test("the second hit on disk brings an entry back to memory", async () => {
 
 test("a promoted entry is overwritten and deleted for good", async () => {
   const path = scratchDirectory();
-  const { cache } = await openDisk(path);
+  const { cache } = await openDisk(path, { eviction: "fifo" });
   const keys = names("key", 40);
   await setAll(cache, keys);
   await setAll(cache, names("other", 1000));
@@ -67,7 +67,7 @@ test("damaged bytes on disk are misses, and counted", async () => {
 });
 
 test("concurrent reads of one key share one read of the disk", async () => {
-  const { cache } = await openDisk(scratchDirectory());
+  const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo" });
   await setAll(cache, ["wanted"]);
   await setAll(cache, names("other", 1200));
   const reads = cache.stats().disk?.reads ?? 0;
@@ -77,7 +77,8 @@ test("concurrent reads of one key share one read of the disk", async () => {
 });
 
 test("a read that a write overtakes does not answer the older value", async () => {
-  const { cache } = await openDisk(scratchDirectory());
+  // First in, first out: the keys are on disk only.
+  const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo" });
   const keys = names("key", 200);
   await setAll(cache, keys);
   await setAll(cache, names("other", 1200));

@@ -121,8 +121,8 @@ export const mutants: readonly Mutant[] = [
     "a set does not overtake the fills of its key",
     entries,
     [
-      "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  store<f64>",
-      "unlock(bucketAt(home));\n  store<f64>",
+      "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  if (isSampled(hash))",
+      "unlock(bucketAt(home));\n  if (isSampled(hash))",
     ],
     "fill-set",
   ),
