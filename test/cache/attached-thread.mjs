@@ -1,5 +1,5 @@
 // What the threads of threads.test.ts run: attaches to a cache and does what it is told, a method at a time.
-import { getEnvironmentData, parentPort, Worker, workerData } from "node:worker_threads";
+import { getEnvironmentData, parentPort, threadId, Worker, workerData } from "node:worker_threads";
 import { layout as at } from "../../dist/src/kernel/mod.js";
 import { attachCache, openCache } from "../../dist/src/mod.js";
 
@@ -73,10 +73,13 @@ const steps = {
 const children = [];
 
 /** Takes two bucket locks as the kernel does, and keeps them. */
-function holdLocks(place) {
+function holdLocks() {
   const { memory } = cache.handle().worker;
   const words = new Int32Array(memory.buffer);
-  const block = at.threadTable + place * at.threadBlockSize;
+  const blockOf = (place) => at.threadTable + place * at.threadBlockSize;
+  const places = Array.from({ length: at.threadsMax }, (_, place) => place);
+  const place = places.find((each) => words[(blockOf(each) + at.threadWorkerId) / 4] === threadId);
+  const block = blockOf(place);
   const word = (place + 1) | (words[(block + at.threadIncarnation) / 4] << 8);
   const base = words[at.controlBucketBase / 4];
   const last = base + (words[at.controlBucketCount / 4] - 1) * at.bucketSize;

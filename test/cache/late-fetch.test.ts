@@ -18,7 +18,7 @@ test.each(["fetch", "get"] as const)(
   "a value deleted by another thread is not handed to a later %s while an earlier one reads it",
   async (method) => {
     const cache = await open<Buffer | string>({
-      memory: "1mb",
+      memory: "2mb",
       ...diskAt(freshPath()),
       near: false,
     });

@@ -28,9 +28,6 @@ function locksHeld(cache: Cache): number[] {
   return locks.filter((word) => word !== 0);
 }
 
-/** The place of the one user thread of a cache, behind its opener and its janitor. */
-const firstPlace = 2;
-
 describe("a thread that ends by itself gives back its place in time", () => {
   test.each([
     ["when nothing keeps it", "leave", []],
@@ -56,7 +53,7 @@ describe("a thread that is ended is recovered", () => {
     const thread = attached(cache);
     expect(await thread.call("set", "k", 1)).toBe("stored");
     void thread.call("fetchSlow", "slow");
-    await thread.call("holdLocks", firstPlace);
+    await thread.call("holdLocks");
     expect(locksHeld(cache).length).toBeGreaterThanOrEqual(2);
     await thread.worker.terminate();
     await until(() => cache.stats().threads.recovered === 1);
@@ -95,7 +92,7 @@ describe("a thread that is ended is recovered", () => {
     const cache = await open();
     const thread = attached(cache);
     await thread.call("has", "k");
-    await thread.call("holdLocks", firstPlace);
+    await thread.call("holdLocks");
     const terminated = thread.worker.terminate();
     const start = performance.now();
     while (locksHeld(cache).length > 0 && performance.now() - start < 10_000);
@@ -108,7 +105,7 @@ test("a lock is not taken from a thread that lives, however long it sleeps", asy
   const cache = await open();
   const [sleeper, other] = [attached(cache), attached(cache)];
   await sleeper.call("has", "k");
-  await sleeper.call("holdLocks", firstPlace);
+  await sleeper.call("holdLocks");
   await other.call("has", "k");
   const asleep = sleeper.call("sleepFor", 600);
   const outcomes = new Set<unknown>();

@@ -50,8 +50,8 @@ export const mutants: readonly Mutant[] = [
       },
       {
         file: reader,
-        from: "const word = { low: slotLow, high: slotHigh };",
-        to: "const word = { low: slotLow & 0, high: slotHigh & 0 };",
+        from: "const word = { low: slotLow, high: slotHigh, tagEpoch };",
+        to: "const word = { low: slotLow & 0, high: slotHigh & 0, tagEpoch };",
       },
       {
         file: reader,

@@ -43,7 +43,7 @@ test("segments become free while the event loop is blocked, in memory only", asy
 
 test("a loop that is faster than the disk loses the oldest entries, counted, and none that a flush was promised", async () => {
   const { cache } = await openDisk(scratchDirectory(), { capacity: "32mb" });
-  const promised = names("promised", 300);
+  const promised = names("promised", 200);
   for (const key of promised) expect(cache.set(key, textOf(key, 1, 1000))).toBe("stored");
   const flushed = cache.flush();
   const count = setBlocked(cache, 10 * budget);

@@ -10,6 +10,8 @@ export class Reference {
   readonly #acceptable = new Map<number, readonly Write[]>();
   /** Every write of a key that was ever stored, for the fault's words only; the last few. */
   readonly #history = new Map<number, Write[]>();
+  /** Keys that lost their newest write to a tag while an older one may still be read: an honest cache may have either. */
+  readonly #doubtful = new Set<number>();
 
   /** The writes a read of `key` may see now, expired ones included. */
   acceptable(key: number): readonly Write[] {
@@ -19,6 +21,7 @@ export class Reference {
   /** From now on only `writes` may be read under `key`; none after a delete or a refused set. */
   accept(key: number, writes: readonly Write[]): void {
     this.#acceptable.set(key, writes);
+    this.#doubtful.delete(key);
     const history = this.#history.get(key) ?? [];
     history.push(...writes.filter((write) => !history.includes(write)));
     this.#history.set(key, history.slice(-8));
@@ -32,13 +35,20 @@ export class Reference {
   deleteByTag(tags: readonly string[]): void {
     for (const [key, writes] of this.#acceptable) {
       const left = writes.filter((write) => !write.tags.some((tag) => tags.includes(tag)));
-      if (left.length < writes.length) this.#acceptable.set(key, left);
+      if (left.length === writes.length) continue;
+      this.#acceptable.set(key, left);
+      if (left.length > 0) this.#doubtful.add(key);
     }
   }
 
   /** True if a read of `key` may be answered at all. */
   mayHit(key: number, now: number): boolean {
     return this.acceptable(key).some(({ expiresAt }) => now < expiresAt);
+  }
+
+  /** True if a cache that forgets nothing answers a read of `key`. */
+  mustHit(key: number, now: number): boolean {
+    return this.mayHit(key, now) && !this.#doubtful.has(key);
   }
 
   /** The fault in answering a read of `key` with `value`, or undefined if it may be. Later reads see no less. */

@@ -128,8 +128,10 @@ class Replay {
 
   #read(key: number, value: unknown): string | undefined {
     const now = this.#subject.clock.now();
-    if (this.#reference.mayHit(key, now)) this.#tally.answerable++;
-    if (value !== undefined) this.#tally.hits++;
+    if (this.#reference.mustHit(key, now)) {
+      this.#tally.answerable++;
+      if (value !== undefined) this.#tally.hits++;
+    }
     return this.#reference.faultOf(key, value, now);
   }
 
