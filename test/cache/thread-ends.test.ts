@@ -53,6 +53,8 @@ describe("a thread that is ended is recovered", () => {
     const thread = attached(cache);
     expect(await thread.call("set", "k", 1)).toBe("stored");
     void thread.call("fetchSlow", "slow");
+    // Else the fetch would note a lock of its own over those that are held below.
+    await until(() => Atomics.load(wordsOf(cache), at.controlFlightThreads / 4) !== 0);
     await thread.call("holdLocks");
     expect(locksHeld(cache).length).toBeGreaterThanOrEqual(2);
     await thread.worker.terminate();
