@@ -8,10 +8,13 @@ const windowSize = 33;
 /** The share of a hash's time below which keys are kept, and above which they are built; between them it stays. */
 const keptShare = 0.65;
 const builtShare = 0.95;
+/** Windows in a row that must say "built" before an index that was filled hit by hit is thrown away. */
+const builtWindows = 3;
 
 export class KeyHabit {
   readonly #probe = new Map<string, true>([["probe", true]]);
   #samples = 0;
+  #builtInARow = 0;
   readonly #asked = new Float64Array(windowSize);
   readonly #built = new Float64Array(windowSize);
   #isKept = false;
@@ -25,8 +28,9 @@ export class KeyHabit {
     this.#samples = 0;
     const asked = medianOf(this.#asked);
     const built = medianOf(this.#built);
+    this.#builtInARow = asked > built * builtShare ? this.#builtInARow + 1 : 0;
     if (asked < built * keptShare) this.#isKept = true;
-    else if (asked > built * builtShare) this.#isKept = false;
+    else if (this.#builtInARow >= builtWindows) this.#isKept = false;
     return this.#isKept;
   }
 

@@ -30,6 +30,14 @@ test("between the two shares the verdict stays as it is", () => {
   expect(observe(habit, { asked: 40, built: 50 })).toBe(false);
   expect(observe(habit, { asked: 5, built: 50 })).toBe(true);
   expect(observe(habit, { asked: 40, built: 50 })).toBe(true);
+});
+
+test("three windows in a row must say that keys are built", () => {
+  const habit = new KeyHabit();
+  observe(habit, { asked: 5, built: 50 });
+  expect(observe(habit, { asked: 50, built: 50 }, 2 * window)).toBe(true);
+  expect(observe(habit, { asked: 40, built: 50 })).toBe(true);
+  expect(observe(habit, { asked: 50, built: 50 }, 2 * window)).toBe(true);
   expect(observe(habit, { asked: 50, built: 50 })).toBe(false);
 });
 
