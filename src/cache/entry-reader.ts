@@ -27,8 +27,6 @@ import type { ThreadCore } from "./thread-core.js";
 
 /** One in this many gets is timed. */
 const sampleMask = 255;
-/** One in this many gets shows whether the caller keeps its key strings. */
-const habitMask = 1023;
 /** Disk reads that may be shared at once; beyond it each get reads for itself. */
 const sharedReadsMax = 65_536;
 
@@ -96,7 +94,6 @@ export class EntryReader<V> {
 
   #sampled(key: Key): V | undefined {
     const core = this.#core;
-    if ((this.#ticks & habitMask) === 0 && typeof key === "string") this.#near?.observe(key);
     const nearBefore = this.#f64[this.#nearHits];
     const start = performance.now();
     const value = this.#look(key);
@@ -114,16 +111,9 @@ export class EntryReader<V> {
     if (this.#core.isClosed || this.#i32[at.controlState / 4] !== at.stateOpen) {
       this.#core.assertOpen();
     }
-    const near = this.#near;
-    if (near !== null && typeof key === "string") {
-      const value = near.findKept(key);
-      if (value !== undefined) {
-        this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
-        return value as V;
-      }
-    }
     const keys = this.#keys;
     const keyBytes = keys.write(key);
+    const near = this.#near;
     let touch = true;
     if (near !== null && typeof key === "string" && keyBytes > 0) {
       if (this.#findNear(keys.at, keyBytes) !== 0) {

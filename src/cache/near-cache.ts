@@ -11,18 +11,12 @@
 //         + 2  low      the slot's word, less its frequency
 //         + 3  high     the same; with expiresBit set when the value expires (#expires[place / 4] says when), and with
 //                       taggedBit when it has tags: then it counts while no tag is invalidated (#tagEpochs[place / 4])
-//
-// A caller that keeps its key strings is served better by an index of those very strings (kept-keys.ts): then entries
-// that are hit often stand in both.
 import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { counterNearEvictions } from "../stats/mod.js";
-import { KeptKeys } from "./kept-keys.js";
-import { KeyHabit } from "./key-habit.js";
 
-/** The frequency in a slot's high word; an entry's word has no use for its place. */
-const frequencyBits = at.slotFrequencyMax << (at.slotFrequencyShift - 32);
+/** They stand where a slot's high word has its frequency, which an entry's word has no use for. */
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
 const taggedBit = 2 << (at.slotFrequencyShift - 32);
 /** Places per entry allowed: nine entries in ten then stand in the first pair that is looked at. */
@@ -52,9 +46,6 @@ export class NearCache {
   #tagEpochs = new Int32Array(0);
   #epoch: number;
   #hand = 0;
-  readonly #slotAt: number;
-  readonly #habit = new KeyHabit();
-  #kept: KeptKeys | null = null;
   count = 0;
   bytes = 0;
 
@@ -64,31 +55,11 @@ export class NearCache {
     this.#i32 = kernel.views.i32;
     this.#word = (kernel.block + at.resultSlotLow) / 4;
     this.#hash = (kernel.block + at.resultHashLow) / 4;
-    this.#slotAt = (kernel.block + at.resultSlotAt) / 4;
     this.#maxEntries = near.maxEntries;
     this.#maxBytes = near.maxBytes;
     this.#pairs = Math.max(4, Math.ceil((near.maxEntries * placesPerEntry) / 2));
     this.#scale = this.#pairs / 2 ** 32;
     this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
-  }
-
-  /** Looks at whether callers keep their keys, and starts or ends the index of kept keys. Call it before a look, with the
-   *  key as it was given, for a sample of the looks. */
-  observe(key: string): void {
-    const isKept = this.#habit.observe(key);
-    if (isKept === (this.#kept !== null)) return;
-    this.#kept = isKept ? new KeptKeys(this.#i32) : null;
-  }
-
-  /** The value of a key that is the very string it was found with before, without the kernel's help; undefined if it is
-   *  not among those, or its slot shows another word. */
-  findKept(key: string): unknown {
-    if (this.#kept === null) return undefined;
-    const value = this.#kept.find(key, this.#clock);
-    // After the slot's word: a word that has come round again was followed by a new epoch.
-    if (this.#i32[at.controlNearEpoch / 4] === this.#epoch) return value;
-    this.#drop();
-    return undefined;
   }
 
   /** The value made from what the slot of the kernel's last `findNear` shows, if it is kept, of this key and fresh. Where
@@ -110,15 +81,10 @@ export class NearCache {
       }
     }
     const high = i32[this.#word + 1] as number;
-    if (table[place + 3] === high) {
-      if (this.#kept !== null) this.#addKept(key, place, Infinity);
-      return table[place + 1];
-    }
+    if (table[place + 3] === high) return table[place + 1];
     if (table[place + 3] !== (high | expiresBit)) return this.#findTagged(place, high);
     const expiresMs = this.#expires[place / placeSize] as number;
-    if (expiresMs <= this.#clock.now()) return undefined;
-    if (this.#kept !== null) this.#addKept(key, place, expiresMs);
-    return table[place + 1];
+    return expiresMs > this.#clock.now() ? table[place + 1] : undefined;
   }
 
   /** An entry with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says. */
@@ -131,20 +97,6 @@ export class NearCache {
       if (expiresMs <= this.#clock.now()) return undefined;
     }
     return this.#table[place + 1];
-  }
-
-  /** Indexes the entry at a place by the string it was asked with. Only once its slot can count no more hits: those of the
-   *  index do not count, and a word that does not change is what the index compares. Nor one of which requests are noted. */
-  #addKept(key: string, place: number, expiresMs: number): void {
-    const hashLow = this.#i32[this.#hash] as number;
-    if ((hashLow & (this.#i32[at.controlSampleMask / 4] as number)) === 0) return;
-    const slot = (this.#i32[this.#slotAt] as number) >>> 2;
-    const low = this.#i32[slot] as number;
-    const high = this.#i32[slot + 1] as number;
-    if (low !== this.#i32[this.#word]) return;
-    if (high !== ((this.#i32[this.#word + 1] as number) | frequencyBits)) return;
-    this.#table[place] = key;
-    this.#kept?.add(key, this.#table[place + 1], slot, low, high, expiresMs);
   }
 
   /** The first of the two places of one of the two pairs that a hash has. */
@@ -243,9 +195,7 @@ export class NearCache {
 
   #remove(place: number): void {
     const table = this.#table;
-    const key = table[place];
-    if (key === undefined) return;
-    this.#kept?.remove(key as string);
+    if (table[place] === undefined) return;
     table[place] = undefined;
     table[place + 1] = undefined;
     table[place + 2] = undefined;
@@ -266,7 +216,6 @@ export class NearCache {
 
   #drop(): void {
     this.#table = [];
-    this.#kept?.clear();
     this.count = 0;
     this.bytes = 0;
     this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;

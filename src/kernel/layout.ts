@@ -157,7 +157,6 @@ export const resultHashLow = 120; // u32
 export const resultHashHigh = 124; // u32
 export const resultKeyOffset = 128; // u32 of the record: where its key starts
 export const resultSlot = 132; // u32 slot number
-export const resultSlotAt = 136; // u32 offset of the slot that findNear matched
 export const resultTagEpoch = 140; // u32: find: controlTagEpoch before the tags of the record were looked at
 export const resultTagCells = 144; // tagProbes × u32: the cells of the tag that invalidateTag was given
 

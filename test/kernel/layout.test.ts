@@ -121,7 +121,7 @@ describe("thread block", () => {
 
   test("has no two words in one place, and its tables behind them", () => {
     const words = wordsOf([...own, ...namesWith("result")]);
-    expect(words).toHaveLength(own.length + 16);
+    expect(words).toHaveLength(own.length + 15);
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
       {

@@ -111,7 +111,7 @@ function matches(bucket: usize, pattern: u64): i32 {
 }
 
 /** The fast look for a thread that keeps decoded values: 1 if a memory slot of the key's class is there, without touching
- *  the record. Results: the key's hash, the slot's place, and its word less its frequency: while a near entry holds the same word,
+ *  the record. Results: the key's hash, and the slot's word less its frequency: while a near entry holds the same word,
  *  it was made from the very record the slot names. The slot may have changed since it matched; then its word does not
  *  compare either. */
 export function findNear(key: u32, length: u32): i32 {
@@ -133,7 +133,6 @@ export function findNear(key: u32, length: u32): i32 {
   // It may have been emptied since it matched, and a mark would make an entry of nothing.
   if (word == 0) return 0;
   store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
-  store<u32>(block, <u32>slot, at.resultSlotAt);
   mark(slot, word);
   if (isSampled(hash) && !isDisk(word)) noteRequest(hash, recordSizeOf(recordOf(word)));
   return 1;
