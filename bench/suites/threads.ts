@@ -37,6 +37,9 @@ function threadCounts(): number[] {
   return [...new Set([1, ...counts])].toSorted((left, right) => left - right);
 }
 
+/** The share of the operations of a window that may find nothing or be refused. */
+const unansweredMax = 0.01;
+
 export const threads: Suite = {
   name: "threads",
   about:
@@ -106,7 +109,10 @@ class Crew {
     for (let thread = 0; thread < threads; thread++) {
       const place = atResults + thread * windowWords;
       const [operations, microseconds, wrong] = window.subarray(place, place + 3);
-      if (wrong !== 0) throw new Error(`${wrong} of ${operations} operations were not answered`);
+      // A cache may forget while its log is written over, or refuse a write for want of room.
+      if ((wrong as number) > (operations as number) * unansweredMax) {
+        throw new Error(`${wrong} of ${operations} operations were not answered`);
+      }
       rate += (operations as number) / (microseconds as number);
     }
     return rate;
