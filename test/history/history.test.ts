@@ -59,10 +59,16 @@ describe("a broken cache is found out", () => {
       operations: Math.ceil(mutantOperations / cell.threads),
       rounds: mutantRounds,
       seed: 1,
-    });
+    }).catch(toldByAssertion);
     expect(told.join("\n")).toMatch(mutant.says);
   });
 });
+
+/** What a broken cache read may trip an assertion of its own before the checker sees it. */
+function toldByAssertion(error: unknown): { told: string[] } {
+  if (!String(error).includes("Assertion failed")) throw error;
+  return { told: [String(error)] };
+}
 
 describe("values say what they are", () => {
   const identity = { key: 7, value: 1234, round: 3 };
