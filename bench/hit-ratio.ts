@@ -1,23 +1,20 @@
 // The hit ratios of Undercroft and lru-cache at the same resident memory, on the same reads: the figure that users feel.
-// `node --expose-gc hit-ratio.js [trace] [MiB]`: a trace of records of 16 bytes (u64 key, u32 size, u32 time to live, little-endian;
-// gzipped if its name ends so), else Zipf-like reads over 2,000,000 entries. A read that misses sets the entry; every
+// `node --expose-gc hit-ratio.js [trace] [MiB]`: a trace as `undercroft simulate` reads it, else Zipf-like reads over 2,000,000 entries. A read that misses sets the entry; every
 // value is an agent-like record (about 148 bytes of msgpack), whatever size the trace says.
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { gunzipSync } from "node:zlib";
 
 import { LRUCache } from "lru-cache";
 
 import { openCache } from "../src/mod.js";
+import { readTrace } from "../src/simulation/mod.js";
 import { agentKey, agentValue } from "./entries/contents.js";
 import { residentBytes } from "./entries/subjects.js";
 import { type Profile, zipfDraws } from "./workload.js";
 
 const MiB = 1024 ** 2;
-const traceRecordBytes = 16;
 /** Runs of lru-cache at most until it takes what Undercroft took, give or take 3 %. */
 const searchesMax = 5;
 
@@ -28,23 +25,12 @@ interface Replayed {
 }
 
 /** The reads of a trace as numbers of entries, in the order of their first read. */
-function readsOf(file: string): Uint32Array {
-  if (file === "") return zipfDraws(2_000_000, 4_000_000, 7);
-  const raw = readFileSync(file);
-  const bytes = file.endsWith(".gz") ? gunzipSync(raw) : raw;
-  const reads = new Uint32Array(Math.floor(bytes.length / traceRecordBytes));
-  const ids = new Map<bigint, number>();
-  for (let read = 0; read < reads.length; read++) {
-    const key = bytes.readBigUInt64LE(read * traceRecordBytes);
-    let id = ids.get(key);
-    if (id === undefined) ids.set(key, (id = ids.size));
-    reads[read] = id;
-  }
-  return reads;
+async function readsOf(file: string): Promise<Uint32Array | Int32Array> {
+  return file === "" ? zipfDraws(2_000_000, 4_000_000, 7) : (await readTrace(file)).key;
 }
 
 async function replay(
-  reads: Uint32Array,
+  reads: Uint32Array | Int32Array,
   get: (key: string) => unknown,
   set: (key: string, value: Profile) => void,
 ): Promise<number> {
@@ -61,7 +47,7 @@ async function replay(
 }
 
 async function measured(name: string, file: string, bound: number): Promise<Replayed> {
-  const reads = readsOf(file);
+  const reads = await readsOf(file);
   const before = residentBytes();
   let hits: number;
   let close = (): Promise<void> => Promise.resolve();

@@ -4,6 +4,7 @@
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { RecordHeader, SegmentTable } from "../memory/mod.js";
 import {
+  emptyLogs,
   evict,
   type EvictionPolicy,
   fruitlessMax,
@@ -21,13 +22,7 @@ export class Evictor {
   readonly #kernel: Kernel;
   readonly #header: RecordHeader;
   readonly #policy: EvictionPolicy;
-  readonly #situation: LogSituation = {
-    small: 0,
-    main: 0,
-    oldestSmall: Infinity,
-    oldestMain: Infinity,
-    newest: 0,
-  };
+  readonly #situation: LogSituation = emptyLogs();
   readonly #kill: (location: number) => void;
   readonly #departed: Departure | undefined;
   /** Where the part of the segment being emptied begins that the flusher has not looked at. */

@@ -25,6 +25,11 @@ export interface LogSituation {
   newest: number;
 }
 
+/** A situation to fill in: nothing in either log. */
+export function emptyLogs(): LogSituation {
+  return { small: 0, main: 0, oldestSmall: Infinity, oldestMain: Infinity, newest: 0 };
+}
+
 export interface EvictionPolicy {
   /** Which log gives up its oldest segment next. If that log has none, the caller takes the other's. */
   victim(situation: LogSituation): Pool;

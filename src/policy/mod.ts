@@ -1,4 +1,5 @@
 export {
+  emptyLogs,
   evict,
   type EvictionPolicy,
   fruitlessMax,

@@ -2,6 +2,7 @@
 // policy decides. The simulator runs whole caches in it, the tuner miniature ones. Keys are dense numbers.
 // Invariant: the bytes in both logs never exceed the capacity, and a key has at most one live record.
 import {
+  emptyLogs,
   evict,
   type EvictionPolicy,
   fruitlessMax,
@@ -109,13 +110,7 @@ export class SegmentedLog {
   readonly #positions: Float64Array;
   readonly #small = new Log();
   readonly #main = new Log();
-  readonly #situation: LogSituation = {
-    small: 0,
-    main: 0,
-    oldestSmall: Infinity,
-    oldestMain: Infinity,
-    newest: 0,
-  };
+  readonly #situation: LogSituation = emptyLogs();
   #order = 0;
 
   constructor(policy: EvictionPolicy, geometry: ModelGeometry) {

@@ -1,19 +1,10 @@
 // Generated requests for the tests of eviction: the same ones for the same seed.
 
-/** Numbers in [0, 1), the same sequence for the same seed. */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
+import { seededRandom } from "../../dist/bench/workload.js";
 
 /** A hash for each key below `keys`. */
 export function hashesOf(keys: number): Uint32Array {
-  const random = randomFrom(1);
+  const random = seededRandom(1);
   return Uint32Array.from({ length: keys }, () => Math.floor(random() * 2 ** 32));
 }
 
@@ -22,7 +13,7 @@ export function zipf(keys: number, count: number, skew: number, seed: number): U
   const sums = new Float64Array(keys);
   let sum = 0;
   for (let key = 0; key < keys; key++) sums[key] = sum += (key + 1) ** -skew;
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   return Uint32Array.from({ length: count }, () => {
     const point = random() * sum;
     let [low, high] = [0, keys - 1];

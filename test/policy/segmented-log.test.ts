@@ -1,6 +1,7 @@
 // The model of the segmented log: what it holds, and what the policies make of it.
 
 import { expect, test } from "vitest";
+import { seededRandom } from "../../dist/bench/workload.js";
 
 import {
   type EvictionPolicy,
@@ -11,7 +12,7 @@ import {
   policyOf,
   SegmentedLog,
 } from "../../dist/src/policy/mod.js";
-import { hashesOf, loop, randomFrom, zipf } from "./generated.js";
+import { hashesOf, loop, zipf } from "./generated.js";
 
 const keys = 5000;
 const hashes = hashesOf(keys);
@@ -65,7 +66,7 @@ test.each(policyNames)(
   (name) => {
     const capacity = 100_000;
     const log = logOf(policyOf(name, capacity, 500), capacity);
-    const random = randomFrom(7);
+    const random = seededRandom(7);
     const sizes = Array.from({ length: keys }, () => 1 + Math.floor(random() ** 4 * 5000));
     for (const key of zipf(keys, 30_000, 0.9, 3)) {
       if (!log.hit(key)) log.insert(key, sizes[key] as number);

@@ -1,6 +1,7 @@
 // The tuner: what it chooses, when it keeps to its choice, and what it forgets.
 
 import { expect, test } from "vitest";
+import { seededRandom } from "../../dist/bench/workload.js";
 
 import { KeyTable } from "../../dist/src/policy/key-table.js";
 import {
@@ -11,7 +12,7 @@ import {
   Tuner,
   type TunerOptions,
 } from "../../dist/src/policy/mod.js";
-import { hashesOf, loop, randomFrom, zipf } from "./generated.js";
+import { hashesOf, loop, zipf } from "./generated.js";
 
 const keys = 20_000;
 const hashes = hashesOf(keys);
@@ -46,7 +47,7 @@ test("it leaves a setting that loses for one that wins, and says so once", () =>
 
 test("it comes back when the requests do", () => {
   const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
-  const random = randomFrom(5);
+  const random = seededRandom(5);
   // Each key is asked for three times soon after another, and then never again.
   const recent = Array.from(
     { length: 60_000 },

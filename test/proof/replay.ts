@@ -3,12 +3,12 @@
 
 import { hold, type Proof } from "./proof.js";
 import { replay, replayedPolicies as policyNames } from "./replayed.js";
-import { generatedTrace, readTrace } from "./trace.js";
+import { generatedTrace, type Trace, traceOf } from "./trace.js";
 
 export const replayProof: Proof<"percent" | "sized" | "requests" | "points"> = {
   name: "replay",
   about:
-    "traces (files of 16-byte records, plain or gzipped; without one, a generated trace) through a real cache and through the model: miss ratios at most --points apart",
+    "traces (files as `undercroft simulate` reads them; without one, a generated trace) through a real cache and through the model: miss ratios at most --points apart",
   takesFiles: true,
   options: {
     /** The cache's size, in percent of the trace's unique keys; at least 512 entries. */
@@ -20,11 +20,11 @@ export const replayProof: Proof<"percent" | "sized" | "requests" | "points"> = {
     points: 0.5,
   },
   async run({ percent, sized, requests, points }, say, files = []) {
-    const traces = files.length === 0 ? [() => generatedTrace(60_000, 8000, 3)] : [];
-    for (const file of files) traces.push(() => readTrace(file));
+    const generated = async (): Promise<Trace> => generatedTrace(60_000, 8000, 3);
+    const traces = files.length === 0 ? [generated] : files.map((file) => () => traceOf(file));
     let most = 0;
     for (const open of traces) {
-      const whole = open();
+      const whole = await open();
       const trace = { ...whole, keys: whole.keys.subarray(0, requests) };
       const entries = Math.max(512, Math.round((trace.sizes.length * percent) / 100));
       for (const policy of policyNames) {

@@ -1,12 +1,7 @@
-// Request traces: read from files, or generated. Called by the replay proof and by the tests of eviction. A file is
-// records of 16 bytes, little-endian, one per request, plain or gzipped: u64 key, u32 size in bytes (1 where unknown),
-// u32 time to live in seconds (0 = none; not used here).
+// Request traces: read from files, or generated. Called by the replay proof and by the tests of eviction.
 
-import { readFileSync } from "node:fs";
-import { basename } from "node:path";
-import { gunzipSync } from "node:zlib";
-
-const recordBytes = 16;
+import { seededRandom } from "../../bench/workload.js";
+import { readTrace } from "../../src/simulation/mod.js";
 
 export interface Trace {
   readonly name: string;
@@ -16,50 +11,22 @@ export interface Trace {
   readonly sizes: Uint32Array;
 }
 
-/** Throws RangeError if the file is no trace. */
-export function readTrace(file: string): Trace {
-  const raw = readFileSync(file);
-  const bytes = raw[0] === 0x1f && raw[1] === 0x8b ? gunzipSync(raw) : raw;
-  if (bytes.length === 0 || bytes.length % recordBytes !== 0) {
-    throw new RangeError(
-      `Cannot replay ${file}: it has ${bytes.length} bytes; it must be records of ${recordBytes}`,
-    );
-  }
-  const numbers = new Map<bigint, number>();
-  const sizes: number[] = [];
-  const keys = new Uint32Array(bytes.length / recordBytes);
-  for (let request = 0; request < keys.length; request++) {
-    const key = bytes.readBigUInt64LE(request * recordBytes);
-    let number = numbers.get(key);
-    if (number === undefined) {
-      number = numbers.size;
-      numbers.set(key, number);
-      sizes.push(bytes.readUInt32LE(request * recordBytes + 8));
+/** A trace file as the simulator reads it; each key has the size of its first request. Rejects with ERR_TRACE. */
+export async function traceOf(file: string): Promise<Trace> {
+  const { name, key, keys, size } = await readTrace(file);
+  const sizes = new Uint32Array(keys).fill(1);
+  if (size !== null) {
+    for (let request = key.length - 1; request >= 0; request--) {
+      sizes[key[request] as number] = size[request] as number;
     }
-    keys[request] = number;
   }
-  return {
-    name: basename(file).replace(/\.bin(\.gz)?$/, ""),
-    keys,
-    sizes: Uint32Array.from(sizes),
-  };
-}
-
-/** Numbers in [0, 1), the same ones for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
+  return { name, keys: Uint32Array.from(key), sizes };
 }
 
 /** Requests of a service with everything that tells policies apart: popular keys (Zipf, 0.9), scans of keys that never come
  *  again, and a loop over somewhat more keys than fit. */
 export function generatedTrace(requests: number, popular: number, seed: number): Trace {
-  const random = randomFrom(seed);
+  const random = seededRandom(seed);
   const sums = new Float64Array(popular);
   let sum = 0;
   for (let key = 0; key < popular; key++) sums[key] = sum += (key + 1) ** -0.9;

@@ -2,7 +2,7 @@
 // scenarios.ts.
 
 import type { Actor } from "./actor.js";
-import { each, type Scenario } from "./scenario.js";
+import { deletesAndGets, each, type Scenario, setsAndGets } from "./scenario.js";
 import type { Coroutine } from "./suspension.js";
 
 const disk = { diskSegments: 4 };
@@ -25,13 +25,7 @@ export const deathScenarios: readonly Scenario[] = [
     *setUp(owner) {
       yield* owner.set("a");
     },
-    scripts: each(
-      (dying) => dying.set("a"),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((dying) => dying.set("a"), setsAndGets),
   },
   {
     name: "inserter-dies",
@@ -44,17 +38,11 @@ export const deathScenarios: readonly Scenario[] = [
     *setUp(owner) {
       for (const key of "abcdefghijklm") yield* owner.set(key);
     },
-    scripts: each(
-      function* (dying) {
-        yield* dying.set("n");
-        yield* dying.set("o");
-        yield* dying.delete("b");
-      },
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each(function* (dying) {
+      yield* dying.set("n");
+      yield* dying.set("o");
+      yield* dying.delete("b");
+    }, setsAndGets),
   },
   {
     name: "deleter-dies",
@@ -67,13 +55,7 @@ export const deathScenarios: readonly Scenario[] = [
     *setUp(owner) {
       yield* owner.set("a");
     },
-    scripts: each(
-      (dying) => dying.delete("a"),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((dying) => dying.delete("a"), setsAndGets),
   },
   {
     name: "evictor-dies",
@@ -159,15 +141,9 @@ export const deathScenarios: readonly Scenario[] = [
       yield* owner.seal();
       yield* owner.flush();
     },
-    scripts: each(
-      function* (dying) {
-        yield* dying.evict();
-        yield* dying.evict();
-      },
-      function* (writer) {
-        yield* writer.delete("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each(function* (dying) {
+      yield* dying.evict();
+      yield* dying.evict();
+    }, deletesAndGets),
   },
 ];

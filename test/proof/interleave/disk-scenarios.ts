@@ -2,7 +2,7 @@
 // life would find. Called by scenarios.ts.
 
 import type { Actor } from "./actor.js";
-import { each, type Scenario } from "./scenario.js";
+import { deletesAndGets, each, type Scenario, setsAndGets } from "./scenario.js";
 import type { Coroutine } from "./suspension.js";
 
 const disk = { diskSegments: 4 };
@@ -38,13 +38,7 @@ export const diskScenarios: readonly Scenario[] = [
       yield* owner.set("a");
       yield* owner.seal();
     },
-    scripts: each(
-      (janitor) => janitor.flush(),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((janitor) => janitor.flush(), setsAndGets),
   },
   {
     name: "flush-delete",
@@ -58,13 +52,7 @@ export const diskScenarios: readonly Scenario[] = [
       yield* owner.set("b");
       yield* owner.seal();
     },
-    scripts: each(
-      (janitor) => janitor.flush(),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
-    ),
+    scripts: each((janitor) => janitor.flush(), deletesAndGets),
   },
   {
     name: "flush-evict",
@@ -115,10 +103,7 @@ export const diskScenarios: readonly Scenario[] = [
     setUp: flushed,
     scripts: each(
       (evictor) => evictor.evict(),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
+      deletesAndGets,
       (reader) => reader.get("a"),
     ),
   },
@@ -130,13 +115,7 @@ export const diskScenarios: readonly Scenario[] = [
     keys: ["a"],
     bound: 3,
     setUp: flushed,
-    scripts: each(
-      (evictor) => evictor.evict(),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((evictor) => evictor.evict(), setsAndGets),
   },
   {
     name: "demote-waits",
@@ -151,10 +130,7 @@ export const diskScenarios: readonly Scenario[] = [
         yield* other.delete(yield* other.neighbourOf("a"));
       },
       (evictor) => evictor.evict(),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
+      deletesAndGets,
     ),
   },
   {
@@ -165,13 +141,7 @@ export const diskScenarios: readonly Scenario[] = [
     keys: ["a"],
     bound: 2,
     setUp: hitOnDisk,
-    scripts: each(
-      (reader) => reader.get("a"),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
-    ),
+    scripts: each((reader) => reader.get("a"), deletesAndGets),
   },
   {
     name: "promote-set",
@@ -181,13 +151,7 @@ export const diskScenarios: readonly Scenario[] = [
     keys: ["a"],
     bound: 2,
     setUp: hitOnDisk,
-    scripts: each(
-      (reader) => reader.get("a"),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((reader) => reader.get("a"), setsAndGets),
   },
   {
     name: "promote-promote",
@@ -230,13 +194,7 @@ export const diskScenarios: readonly Scenario[] = [
     keys: ["a"],
     bound: 2,
     setUp: hitOnDisk,
-    scripts: each(
-      (janitor) => janitor.reclaim(0),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
-    ),
+    scripts: each((janitor) => janitor.reclaim(0), deletesAndGets),
   },
   {
     name: "reclaim-set",
@@ -246,13 +204,7 @@ export const diskScenarios: readonly Scenario[] = [
     keys: ["a"],
     bound: 2,
     setUp: flushed,
-    scripts: each(
-      (janitor) => janitor.reclaim(0),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((janitor) => janitor.reclaim(0), setsAndGets),
   },
   {
     name: "reclaim-promote",

@@ -1,7 +1,7 @@
 // Scenarios of fills: loads that must not bury what was written, deleted or cleared since they began. Called by
 // scenarios.ts.
 
-import { each, type Scenario } from "./scenario.js";
+import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
 
 export const fillScenarios: readonly Scenario[] = [
   {
@@ -11,13 +11,7 @@ export const fillScenarios: readonly Scenario[] = [
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
-    scripts: each(
-      (filler) => filler.fill("a"),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((filler) => filler.fill("a"), setsAndGets),
   },
   {
     name: "fill-delete",
@@ -26,17 +20,7 @@ export const fillScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,
-    scripts: each(
-      (filler) => filler.fill("a"),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
-      function* (reader) {
-        yield* reader.get("a");
-        yield* reader.get("a");
-      },
-    ),
+    scripts: each((filler) => filler.fill("a"), deletesAndGets, getsTwice),
   },
   {
     name: "refresh-delete",
@@ -48,13 +32,7 @@ export const fillScenarios: readonly Scenario[] = [
     *setUp(owner) {
       yield* owner.set("a");
     },
-    scripts: each(
-      (filler) => filler.fill("a"),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
-    ),
+    scripts: each((filler) => filler.fill("a"), deletesAndGets),
   },
   {
     name: "fill-fill",
@@ -66,10 +44,7 @@ export const fillScenarios: readonly Scenario[] = [
     scripts: each(
       (one) => one.fill("a"),
       (two) => two.fill("a"),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
+      deletesAndGets,
     ),
   },
   {
@@ -101,10 +76,7 @@ export const fillScenarios: readonly Scenario[] = [
         yield* one.fill("a");
       },
       (two) => two.fill("a"),
-      function* (deleter) {
-        yield* deleter.delete("a");
-        yield* deleter.get("a");
-      },
+      deletesAndGets,
     ),
   },
   {

@@ -4,6 +4,8 @@
 
 import binaryen from "binaryen";
 
+import { withSteps } from "../steps.js";
+
 /** What one place in the kernel does to memory. */
 export interface Site {
   readonly operation: string;
@@ -21,10 +23,6 @@ export interface InstrumentedKernel {
   readonly globals: number;
 }
 
-const access =
-  /\((?<operation>(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)[\w.]*|memory\.atomic\.\w+|memory\.copy)(?<attributes>(?: \w+=\d+)*)\s+(?<address>\((?:local\.get|i32\.const) [^)]*\))/g;
-const anyAccess =
-  /\((?:(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)|memory\.(?:atomic|copy|fill|init))/g;
 const wait = /\(memory\.atomic\.wait32(\s+\(call \$step [^\n]*\)\)\s+\([^)]*\))\s+\([^)]*\)/g;
 
 function bytesOf(operation: string): number {
@@ -36,24 +34,12 @@ function bytesOf(operation: string): number {
 
 /** Instruments a kernel; a few seconds. Throws if an access was left out. */
 export function instrument(kernel: Uint8Array): InstrumentedKernel {
-  const flat = binaryen.readBinary(kernel);
-  flat.setFeatures(binaryen.Features.All);
-  // Every operand becomes a variable or a constant, so a step in an address comes after all other operands were read.
-  flat.runPasses(["flatten"]);
   const sites: Site[] = [];
-  const source = flat.emitText();
-  flat.dispose();
-  const accesses = source.match(anyAccess)?.length ?? 0;
-  let text = source.replace(access, (_, operation: string, attributes: string, address: string) => {
+  let text = withSteps(kernel, (operation, attributes) => {
     const offset = Number(/offset=(\d+)/.exec(attributes)?.[1] ?? 0);
     const isWrite = /store|rmw|copy/.test(operation);
-    sites.push({ operation, offset, bytes: bytesOf(operation), isWrite });
-    const step = `(call $step ${address} (i32.const ${sites.length - 1}))`;
-    return `(${operation}${attributes} ${step}`;
+    return sites.push({ operation, offset, bytes: bytesOf(operation), isWrite }) - 1;
   });
-  if (accesses === 0 || sites.length !== accesses) {
-    throw new Error(`${sites.length} of ${accesses} accesses of the kernel can be stopped at`);
-  }
   // A thread that sleeps gives way; how long is the schedule's to decide.
   text = text.replace(wait, "(call $wait$1");
   if (text.includes("memory.atomic.wait")) throw new Error("a wait of the kernel would be real");

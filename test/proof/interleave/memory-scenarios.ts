@@ -1,7 +1,7 @@
 // Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one kept back, of which the
 // setup fills two, makes a writer empty the oldest itself; every kernel looks for a free segment at number 1 first.
 
-import { each, type Scenario } from "./scenario.js";
+import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
 import { until } from "./suspension.js";
 
 const full = { segments: 3, segmentBytes: 512 };
@@ -20,10 +20,7 @@ export const memoryScenarios: readonly Scenario[] = [
     scripts: each(
       (one) => one.set("a"),
       (two) => two.set("a"),
-      function* (reader) {
-        yield* reader.get("a");
-        yield* reader.get("a");
-      },
+      getsTwice,
     ),
   },
   {
@@ -33,17 +30,11 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
-    scripts: each(
-      function* (one) {
-        yield* one.set("a");
-        yield* one.get("a");
-      },
-      function* (two) {
-        yield* two.set("a");
-        yield* two.delete("a");
-        yield* two.get("a");
-      },
-    ),
+    scripts: each(setsAndGets, function* (two) {
+      yield* two.set("a");
+      yield* two.delete("a");
+      yield* two.get("a");
+    }),
   },
   {
     name: "reclaim",
@@ -141,10 +132,7 @@ export const memoryScenarios: readonly Scenario[] = [
     scripts: each(
       (evictor) => evictor.evict(),
       (writer) => writer.set("a"),
-      function* (reader) {
-        yield* reader.get("a");
-        yield* reader.get("a");
-      },
+      getsTwice,
     ),
   },
   {
@@ -159,13 +147,7 @@ export const memoryScenarios: readonly Scenario[] = [
       yield* owner.get("a");
       yield* owner.seal();
     },
-    scripts: each(
-      (evictor) => evictor.evict(),
-      function* (writer) {
-        yield* writer.delete("a");
-        yield* writer.get("a");
-      },
-    ),
+    scripts: each((evictor) => evictor.evict(), deletesAndGets),
   },
   {
     name: "two-evictors",
@@ -249,10 +231,7 @@ export const memoryScenarios: readonly Scenario[] = [
     scripts: each(
       (sweeper) => sweeper.sweep(100),
       (evictor) => evictor.evict(false, 100),
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
+      setsAndGets,
     ),
   },
   {
@@ -272,10 +251,7 @@ export const memoryScenarios: readonly Scenario[] = [
         yield* clearer.clear(["a", "b"]);
         yield* clearer.get("a");
       },
-      function* (writer) {
-        yield* writer.set("a");
-        yield* writer.get("a");
-      },
+      setsAndGets,
       function* (reader) {
         yield* reader.getNear("a");
         yield* reader.getNear("a");

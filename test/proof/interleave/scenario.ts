@@ -31,3 +31,19 @@ export function each(
       yield* script(actors[index] as Actor);
     });
 }
+
+/** Scripts that many scenarios have: what a thread does with "a", and what it reads of it then. */
+export function* setsAndGets(actor: Actor): Coroutine {
+  yield* actor.set("a");
+  yield* actor.get("a");
+}
+
+export function* deletesAndGets(actor: Actor): Coroutine {
+  yield* actor.delete("a");
+  yield* actor.get("a");
+}
+
+export function* getsTwice(actor: Actor): Coroutine {
+  yield* actor.get("a");
+  yield* actor.get("a");
+}

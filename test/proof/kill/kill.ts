@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
+import { seededRandom } from "../../../bench/workload.js";
 import { layout as at } from "../../../src/kernel/mod.js";
 import { type Cache, type CacheHandle, openCache } from "../../../src/mod.js";
 import { hold, type Proof } from "../proof.js";
@@ -19,7 +20,7 @@ import {
   targetWord,
 } from "./stepped-kernel.js";
 import { structureFaults } from "./structure.js";
-import { faultOf, keyOf, randomFrom, valueOf } from "./values.js";
+import { faultOf, keyOf, valueOf } from "./values.js";
 import type { Suicide, VictimData } from "./victim.js";
 
 /** Victims at work at once. */
@@ -69,7 +70,7 @@ class Ground {
     this.#handle = { ...handle, worker: { ...handle.worker, module: stepped.module } };
     this.#words = new Int32Array(handle.worker.memory.buffer);
     this.#bytes = new Uint8Array(handle.worker.memory.buffer);
-    this.#random = randomFrom(share.seed);
+    this.#random = seededRandom(share.seed);
     this.#tally = tally;
     this.#kills = share.kills;
     this.#untilMs = performance.now() + share.ms;

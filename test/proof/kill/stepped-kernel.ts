@@ -7,17 +7,13 @@ import { readFileSync } from "node:fs";
 import binaryen from "binaryen";
 
 import { layout as at } from "../../../src/kernel/mod.js";
+import { withSteps } from "../steps.js";
 
 /** Where the cells are: behind every word of the control block that is used. */
 const cellsAt = 3072;
 const cellBytes = 8;
 /** Behind the cells a byte for each step, 1 once a thread has come to it. */
 const seenAt = 3584;
-
-const write =
-  /\(((?:i32|i64|f64)\.(?:atomic\.)?(?:store|rmw)[\w.]*|memory\.atomic\.(?:notify|wait32)|memory\.copy)((?: \w+=\d+)*)\s+(\((?:local\.get|i32\.const) [^)]*\))/g;
-const anyWrite =
-  /\((?:(?:i32|i64|f64)\.(?:atomic\.)?(?:store|rmw)|memory\.(?:atomic|copy|fill|init))/g;
 
 export interface SteppedKernel {
   readonly module: WebAssembly.Module;
@@ -28,27 +24,13 @@ export interface SteppedKernel {
 /** Builds it from the kernel that ships for this machine. Throws if a write has no step. */
 export function stepKernel(): SteppedKernel {
   const file = process.arch === "x64" ? "kernel-tso.wasm" : "kernel.wasm";
-  const kernel = binaryen.readBinary(
-    readFileSync(new URL(`../../../src/kernel/${file}`, import.meta.url)),
-  );
-  kernel.setFeatures(binaryen.Features.All);
-  // Every operand becomes a variable or a constant: a step in an address comes when all others were read.
-  kernel.runPasses(["flatten"]);
-  const source = kernel.emitText();
-  kernel.dispose();
+  const kernel = readFileSync(new URL(`../../../src/kernel/${file}`, import.meta.url));
   // 0 stands for no step.
   const steps: string[] = ["none"];
-  let text = source.replace(
-    write,
-    (whole, operation: string, attributes: string, address: string) => {
-      steps.push(`${operation}${attributes} (step ${steps.length})`);
-      if (!whole.includes(address)) throw new Error("a write has no address");
-      return `(${operation}${attributes} (call $step ${address} (i32.const ${steps.length - 1}))`;
-    },
-  );
-  if (steps.length - 1 !== source.match(anyWrite)?.length) {
-    throw new Error(`${steps.length - 1} of the kernel's writes have a step; there are more`);
-  }
+  let text = withSteps(kernel, (operation, attributes) => {
+    if (operation.includes("load")) return undefined;
+    return steps.push(`${operation}${attributes} (step ${steps.length})`) - 1;
+  });
   if (seenAt + steps.length > at.controlBlockSize) throw new Error("no room for what is seen");
   const attach = /\(export "attach" \(func (\$[^\s)]+)\)\)/.exec(text);
   if (attach === null) throw new Error("the kernel exports no attach");

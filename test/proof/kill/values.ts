@@ -24,14 +24,3 @@ export function faultOf(key: string, value: unknown): string | undefined {
   const isWhole = pad === word.repeat(pad.length / word.length);
   return isWhole ? undefined : `${key.slice(0, 20)} has a torn value`;
 }
-
-/** Numbers from 0 to 1, the same for the same seed (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}

@@ -3,9 +3,10 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
+import { seededRandom } from "../../../bench/workload.js";
 import { Kernel, layout as at } from "../../../src/kernel/mod.js";
 import { attachCache, type CacheHandle } from "../../../src/mod.js";
-import { keyOf, randomFrom, valueOf } from "./values.js";
+import { keyOf, valueOf } from "./values.js";
 
 /** How a victim ends, if it is not terminated. */
 export type Suicide = "none" | "exit" | "throw" | "memory";
@@ -21,7 +22,7 @@ export interface VictimData {
 const { handle, seed, suicide, patience } = workerData as VictimData;
 const cache = attachCache(handle);
 const kernel = Kernel.attach(handle.worker.module, handle.worker.memory);
-const random = randomFrom(seed);
+const random = seededRandom(seed);
 
 function pick(count: number): number {
   return Math.floor(random() * count);
