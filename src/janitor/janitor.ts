@@ -115,11 +115,12 @@ class Janitor {
 
   /** One round of everything; true if there is more to do at once. */
   #round(): boolean {
+    // Before the time is read: what had expired when a flush was asked for is expired to that flush.
+    const requested = Atomics.load(this.#kernel.views.i32, at.controlFlushRequested / 4);
     const now = this.#now();
     if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
     this.#threads.look();
     if (this.#disk === null || this.#isDiskUp()) this.#noticeClear();
-    const requested = Atomics.load(this.#kernel.views.i32, at.controlFlushRequested / 4);
     this.#flush(requested, now);
     const diskUp = this.#isDiskUp();
     const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);

@@ -185,13 +185,14 @@ describe.concurrent("a broken cache is found out", () => {
     from: 'const reach = isAsked ? "all" : isDue ? "open" : "sealed";',
     to: 'const reach = "sealed";',
   };
-  const rounds: readonly End[] = Array.from({ length: 12 }, () => "work");
+  /** Most are found out in the first few; a slow machine comes to fewer clears and flushes in each. */
+  const rounds: readonly End[] = Array.from({ length: 60 }, () => "work");
 
   test.each([
     ["without dead marks", [kill], tight, "an older value"],
     ["with clears that are not written down", [clear], spare, "an older value"],
     ["with flushes that write no open segment", [flush], spare, "lost"],
-  ] as const)("%s", { timeout: 120_000 }, async (name, patches, room, words) => {
+  ] as const)("%s", { timeout: 300_000 }, async (name, patches, room, words) => {
     const place = join(scratch, name.replaceAll(" ", "-"));
     const { mkdirSync } = await import("node:fs");
     mkdirSync(place);
