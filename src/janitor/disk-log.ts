@@ -249,7 +249,7 @@ export class DiskLog {
     return Atomics.load(this.#kernel.views.i32, at.controlFlushSync / 4) !== 0;
   }
 
-  /** A sealed segment whose every entry expired or was cleared, else the oldest. */
+  /** A sealed segment of which nothing lives, else the oldest. */
   #chooseVictim(now: number): number {
     const victim = this.table.chooseVictim(now, this.#open);
     if (victim >= 0) return victim;

@@ -95,13 +95,15 @@ export class DiskTable {
     return most;
   }
 
-  /** The sealed segment to reclaim next: one in which everything expired or was cleared, else the oldest; -1 if none. */
+  /** The sealed segment to reclaim next: one in which everything expired, was cleared or was marked dead, else the oldest;
+   *  -1 if none. */
   chooseVictim(now: number, open: number): number {
     const epoch = this.#kernel.clearEpoch();
     let oldest = -1;
     for (let segment = 0; segment < this.count; segment++) {
       if (segment === open || this.state(segment) !== at.diskSealed) continue;
       if (this.maxExpires(segment) <= now || this.maxSequence(segment) <= epoch) return segment;
+      if (this.deadCount(segment) >= this.recordCount(segment)) return segment;
       if (oldest < 0 || this.serial(segment) < this.serial(oldest)) oldest = segment;
     }
     return oldest;

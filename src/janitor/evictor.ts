@@ -1,5 +1,6 @@
-// Eviction: empties the oldest segment of a log and frees it. The janitor runs it to keep a watermark of free segments;
-// a writer that finds none runs it itself (an assist). Invariant (the safe order): every slot that named a record of the
+// Making room in memory, a segment at a time: one with many dead bytes is compacted, what lives in it moves; where there is
+// none, the oldest of a log is evicted, and the policy says what goes. The janitor runs it to keep a watermark of free
+// segments; a writer that finds none runs it itself (an assist). Invariant (the safe order): every slot that named a record of the
 // segment is changed by compare first, then the generation, then the segment is free to be written again.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { RecordHeader, SegmentTable } from "../memory/mod.js";
@@ -13,6 +14,16 @@ import {
 } from "../policy/mod.js";
 import { flagDurable } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+
+/** A segment is compacted once so much of it is dead. Freeing a segment then copies at most three, and entries leave a
+ *  cache only when its live bytes are beyond three quarters of its memory. */
+const compactedShare = 1 / 4;
+
+/** The segment to empty next: compacted, or evicted. */
+interface Choice {
+  readonly segment: number;
+  readonly isCompacted: boolean;
+}
 
 /** What happened to an entry, for the events. */
 export type Departure = (record: number, cause: "capacity" | "expired") => void;
@@ -43,7 +54,7 @@ export class Evictor {
     this.#departed = departed;
   }
 
-  /** Evicts segments until `wanted` are free, or none can be evicted. Returns whether that many are free. With
+  /** Empties segments until `wanted` are free, or none can be emptied. Returns whether that many are free. With
    *  `flushedOnly` a segment is left alone until the flusher has looked at its every record. */
   makeRoom(wanted: number, now: number, flushedOnly: boolean): boolean {
     let fruitless = 0;
@@ -57,7 +68,7 @@ export class Evictor {
 
   /** Empties and frees one segment; false if there is none to take. With `ruthless` hits do not save an entry. */
   evictOne(now: number, flushedOnly: boolean, ruthless: boolean): boolean {
-    const segment = this.#choose(now, flushedOnly);
+    const { segment, isCompacted } = this.#choose(now, flushedOnly);
     if (segment < 0 || this.#kernel.verbs.claimSegment(segment) === 0) return segment >= 0;
     const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
     const base = this.table.base(segment);
@@ -70,7 +81,10 @@ export class Evictor {
       const frequency = this.#kernel.verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
         if (this.#header.deadline(record) <= now) this.#expire(record);
-        else this.#settle(record, ruthless ? evict : this.#ask(pool, size, frequency));
+        else if (isCompacted) this.#settle(record, this.table.pool(segment), frequency);
+        else {
+          this.#settle(record, at.poolMain, ruthless ? evict : this.#ask(pool, size, frequency));
+        }
       } else if (frequency !== at.answerBusy) {
         // Dead, cleared or invalidated: a slot may still name the record and must let go of it. The epoch of a clear is
         // durable before anybody relies on it; who invalidated a tag may have died before that was.
@@ -82,7 +96,10 @@ export class Evictor {
       record += (size + 7) & ~7;
     }
     this.#kernel.verbs.freeSegment(segment);
-    this.#kernel.count(counter.counterSegmentsEvicted, 1);
+    this.#kernel.count(
+      isCompacted ? counter.counterSegmentsCompacted : counter.counterSegmentsEvicted,
+      1,
+    );
     return true;
   }
 
@@ -92,9 +109,10 @@ export class Evictor {
     return this.#policy.decide(pool, hash, size, frequency);
   }
 
-  #settle(record: number, frequency: number): void {
+  /** Moves a record to a log, or lets it go; that too where there is no room to move it to. */
+  #settle(record: number, pool: number, frequency: number): void {
     if (frequency !== evict) {
-      if (this.#kernel.verbs.moveToMain(record, frequency) !== at.answerNoRoom) return;
+      if (this.#kernel.verbs.move(record, pool, frequency) !== at.answerNoRoom) return;
     }
     const answer = this.#kernel.verbs.demote(record);
     if (answer === at.answerDone) {
@@ -133,10 +151,12 @@ export class Evictor {
     Atomics.store(i32, (this.#kernel.block + at.threadKilling0) / 4, 0);
   }
 
-  /** The segment to empty: one whose every record has expired or was cleared, else the oldest of the log the policy
-   *  names. Never one that the flusher has in its hands. */
-  #choose(now: number, flushedOnly: boolean): number {
+  /** The segment to empty: one whose every record has expired or was cleared, else the one with the largest share of dead
+   *  bytes if that is worth it, else the oldest of the log the policy names. Never one that the flusher has in its hands. */
+  #choose(now: number, flushedOnly: boolean): Choice {
     const oldest = { small: -1, main: -1 };
+    let deadest = -1;
+    let deadShare = compactedShare;
     const situation = this.#situation;
     situation.small = situation.main = situation.newest = 0;
     for (let segment = 0; segment < this.table.count; segment++) {
@@ -145,19 +165,25 @@ export class Evictor {
       const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
       situation[pool] += this.table.writeOffset(segment);
       if (state === at.segmentOpen || this.table.isPinned(segment)) continue;
-      if (this.table.isDead(segment, now)) return segment;
+      if (this.table.isDead(segment, now)) return { segment, isCompacted: true };
       situation.newest = Math.max(situation.newest, this.table.sealOrder(segment));
       if (flushedOnly && this.table.flushedOffset(segment) < this.table.writeOffset(segment))
         continue;
+      const share = this.table.deadBytes(segment) / this.table.writeOffset(segment);
+      if (share >= deadShare) {
+        deadShare = share;
+        deadest = segment;
+      }
       const first = oldest[pool];
       if (first < 0 || this.table.sealOrder(segment) < this.table.sealOrder(first)) {
         oldest[pool] = segment;
       }
     }
+    if (deadest >= 0) return { segment: deadest, isCompacted: true };
     situation.oldestSmall = oldest.small < 0 ? Infinity : this.table.sealOrder(oldest.small);
     situation.oldestMain = oldest.main < 0 ? Infinity : this.table.sealOrder(oldest.main);
     const pool = this.#policy.victim(situation);
-    if (oldest[pool] >= 0) return oldest[pool];
-    return oldest[pool === "small" ? "main" : "small"];
+    const other = pool === "small" ? "main" : "small";
+    return { segment: oldest[pool] >= 0 ? oldest[pool] : oldest[other], isCompacted: false };
   }
 }

@@ -61,7 +61,7 @@ export interface KernelVerbs {
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;
   readonly assignDurable: (record: number, location: number) => number;
-  readonly moveToMain: (record: number, frequency: number) => number;
+  readonly move: (record: number, pool: number, frequency: number) => number;
   readonly demote: (record: number) => number;
   readonly dropRecord: (record: number) => number;
   readonly dropSlot: (slot: number, low: number, high: number) => number;

@@ -238,6 +238,9 @@ export const segmentEntrySize = 64;
  *  open or evicting, its thread + 1 stands above the state, so that what a dead thread had is known at any moment. */
 export const segmentState = 0;
 export const segmentGeneration = 4; // u32, added to at each reuse; its low 15 bits stand in the slots
+/** u32: bytes of records in it that no slot names any more. Added to under the key's lock, after the slot has changed; a
+ *  thread that dies in between leaves it too low until the segment is free again. Guides who makes room, no more. */
+export const segmentDeadBytes = 8;
 export const segmentPool = 12; // u32: poolSmall, poolMain
 export const segmentWriteOffset = 16; // u32: end of the records reserved
 export const segmentFlushedOffset = 20; // u32: everything before it is on disk or was refused; janitor only

@@ -75,6 +75,11 @@ export class SegmentTable {
     return this.#word(segment, at.segmentFlushedOffset);
   }
 
+  /** Bytes of records that nothing names any more. */
+  deadBytes(segment: number): number {
+    return this.#word(segment, at.segmentDeadBytes);
+  }
+
   sealOrder(segment: number): number {
     return this.#double(segment, at.segmentSealOrder);
   }

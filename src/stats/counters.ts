@@ -75,3 +75,4 @@ export const counterFlightsTwice = 69; // loads not shared among threads: the th
 export const counterFlightsUnstored = 70; // loads not shared among threads: another's was not stored or did not last
 export const counterTunings = 71; // changes of the live eviction setting by the tuner
 export const counterTagInvalidations = 72; // tags invalidated by deleteByTag
+export const counterSegmentsCompacted = 73; // memory segments emptied for their dead bytes: what lived moved, none left

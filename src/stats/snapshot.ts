@@ -162,10 +162,11 @@ export interface CacheStats {
   readonly locks: { readonly waits: number; readonly timeouts: number };
   /** Evictions a writer did itself. */
   readonly assists: number;
-  /** Memory segments, and disk segments reclaimed. */
+  /** Memory segments: `evicted` ones gave up entries, `compacted` ones only their dead bytes. And disk segments reclaimed. */
   readonly segments: StatsGauges["segments"] & {
     readonly sealed: number;
     readonly evicted: number;
+    readonly compacted: number;
     readonly diskReclaimed: number;
   };
   /** Values encoded in the pool. */
@@ -390,6 +391,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
       ...segments,
       sealed: total(counters.counterSegmentsSealed),
       evicted: total(counters.counterSegmentsEvicted),
+      compacted: total(counters.counterSegmentsCompacted),
       diskReclaimed: total(counters.counterDiskSegmentsReclaimed),
     },
     threads: { ...threads, recovered: total(counters.counterThreadsRecovered) },

@@ -190,13 +190,13 @@ test("setFlushed() says how far a segment is on disk", () => {
   expect(thread.segmentWord(5, at.segmentFlushedOffset)).toBe(4096);
 });
 
-describe("moveToMain()", () => {
+describe("move()", () => {
   test("moves a live record with its bytes, sequence and a new frequency", () => {
     const thread = openThread();
     thread.put("a", "value", { expiresMs: 9000 });
     thread.find("a", true);
     const before = thread.find("a");
-    expect(thread.verbs.moveToMain(before.record, 2)).toBe(at.answerDone);
+    expect(thread.verbs.move(before.record, at.poolMain, 2)).toBe(at.answerDone);
     const after = thread.find("a");
     expect(after.record).not.toBe(before.record);
     expect(after.sequence).toBe(before.sequence);
@@ -206,7 +206,7 @@ describe("moveToMain()", () => {
     expect(thread.verbs.frequencyOfRecord(after.record)).toBe(2);
     // The first copy is dead.
     expect(thread.verbs.frequencyOfRecord(before.record)).toBe(at.answerMiss);
-    expect(thread.verbs.moveToMain(before.record, 0)).toBe(at.answerGone);
+    expect(thread.verbs.move(before.record, at.poolMain, 0)).toBe(at.answerGone);
     expect(thread.verbs.validate(before.slot, before.low, before.high)).toBe(0);
   });
 
@@ -215,7 +215,7 @@ describe("moveToMain()", () => {
     thread.put("a", "value");
     const { record } = thread.find("a");
     while (thread.verbs.reserve(thread.kernel.geometry.segmentBytes, at.poolSmall, 1) !== 0);
-    expect(thread.verbs.moveToMain(record, 0)).toBe(at.answerNoRoom);
+    expect(thread.verbs.move(record, at.poolMain, 0)).toBe(at.answerNoRoom);
     expect(thread.get("a")).toBe("value");
   });
 });

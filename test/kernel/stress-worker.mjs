@@ -160,7 +160,7 @@ function evict(segment) {
   for (let record = base; record < end;) {
     const size = u32[record / 4];
     if (mutant !== "free-first") {
-      if (verbs.frequencyOfRecord(record) > 1) verbs.moveToMain(record, 0);
+      if (verbs.frequencyOfRecord(record) > 1) verbs.move(record, at.poolMain, 0);
       else verbs.dropRecord(record);
     }
     record += (size + 7) & ~7;

@@ -28,7 +28,7 @@ import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
 import { placeByMoving } from "./map-places";
 import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
 import { isSampled, noteRequest } from "./samples";
-import { noteRecord } from "./segments";
+import { noteDead, noteRecord } from "./segments";
 import {
   classBits,
   displacedBit,
@@ -204,9 +204,12 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
 
 /** Takes what a slot named out of the counts of its tier. A cache's counts began anew at the clear. */
 export function discount(word: u64): void {
-  if (!keepsAll && isCleared(word)) return;
-  if (isDisk(word)) discountDisk();
-  else discountMemory(recordSizeOf(recordOf(word)), flagsOf(recordOf(word)));
+  const isCounted = keepsAll || !isCleared(word);
+  if (isDisk(word)) {
+    if (isCounted) discountDisk();
+  } else {
+    discountMemory(recordOf(word), recordSizeOf(recordOf(word)), flagsOf(recordOf(word)), isCounted);
+  }
 }
 
 function isCleared(word: u64): bool {
@@ -217,9 +220,12 @@ function discountDisk(): void {
   count(counter.counterDiskEntries, -1);
 }
 
-function discountMemory(size: u32, flags: u32): void {
+function discountMemory(record: u32, size: u32, flags: u32, isCounted: bool): void {
+  const bytes = (size + 7) & ~7;
+  noteDead(record, bytes);
+  if (!isCounted) return;
   count(counter.counterMemoryEntries, -entriesOf(flags));
-  count(counter.counterMemoryBytes, -(<f64>((size + 7) & ~7)));
+  count(counter.counterMemoryBytes, -(<f64>bytes));
 }
 
 /** How many entries a record counts for: a chunk of a large value is part of one. */
@@ -422,10 +428,8 @@ export function evictUnlocked(key: u32, length: u32): i32 {
       // A copy announced since was announced before the slot was empty (isStill in moves.ts), so it is seen here.
       const later = sequence == 0 || sequenceOf(recordOf(word)) != sequence ? copy : durableOf(recordOf(word));
       if (later != 0 && later != copy) announceKill(1, later);
-      if (!cleared) {
-        if (isDisk(word)) discountDisk();
-        else discountMemory(size, flags);
-      }
+      if (!isDisk(word)) discountMemory(recordOf(word), size, flags, !cleared);
+      else if (!cleared) discountDisk();
       return at.answerDone;
     }
     retractKill(0);

@@ -40,7 +40,7 @@ export {
   dropUnits,
   frequencyOfRecord,
   insertRecovered,
-  moveToMain,
+  move,
   nextExpired,
   promote,
   relocateDisk,

@@ -1,5 +1,5 @@
 // The janitor's verbs (a writer that finds no free segment uses the eviction ones too): give a record a disk copy, move
-// it to the main log, demote it to its disk copy, drop it, and the same for disk entries. Each works under the home
+// it to another segment, demote it to its disk copy, drop it, and the same for disk entries. Each works under the home
 // lock of the record's key and changes the slot only if it still names the record, so a write in between wins. Visiting
 // a record under its key's lock also waits out any writer that was reading that record's header.
 import * as at from "../layout";
@@ -23,7 +23,7 @@ import { discount, entriesOf, insert, isClearedOnDisk } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
 import { deadlineOf, durableOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
 import { isSampled, noteRequest } from "./samples";
-import { noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
+import { noteDead, noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
 import {
   diskBit,
   displacedBit,
@@ -105,10 +105,10 @@ function isStill(slot: usize, word: u64): bool {
   return sameButFrequency(atomic.load<u64>(slot), word);
 }
 
-/** Copies a live record to this thread's main log and points its slot there with a new frequency. */
-export function moveToMain(record: u32, frequency: u32): i32 {
+/** Copies a live record to this thread's open segment of a log and points its slot there with a new frequency. */
+export function move(record: u32, pool: u32, frequency: u32): i32 {
   const size = recordSizeOf(record);
-  const copy = reserve(size, at.poolMain, 1);
+  const copy = reserve(size, pool, 1);
   if (copy == 0) return at.answerNoRoom;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
@@ -121,7 +121,10 @@ export function moveToMain(record: u32, frequency: u32): i32 {
   noteRecord(copy, sequence);
   const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
   const moved = replace(slot, old, word | (old & displacedBit) | locationOf(copy));
-  if (moved) count(counter.counterMovesToMain, 1);
+  if (moved) {
+    noteDead(record, (size + 7) & ~7);
+    if (pool == at.poolMain) count(counter.counterMovesToMain, 1);
+  }
   unlock(bucketAt(home));
   return moved ? at.answerDone : at.answerGone;
 }

@@ -147,6 +147,11 @@ export function claimSegment(segment: u32): u32 {
   return 0;
 }
 
+/** Notes that no slot names a record any more: its bytes are for whoever makes room. */
+export function noteDead(record: u32, size: u32): void {
+  atomic.add<u32>(segmentEntry(segmentOfRecord(record)), size, at.segmentDeadBytes);
+}
+
 /** Keeps a segment from being claimed while the janitor reads it; 0 if it is free or claimed already. */
 export function pinSegment(segment: u32): u32 {
   const entry = segmentEntry(segment);
@@ -180,6 +185,7 @@ export function freeSegment(segment: u32): void {
     return;
   }
   atomic.store<u32>(entry, 0, at.segmentWriteOffset);
+  atomic.store<u32>(entry, 0, at.segmentDeadBytes);
   store<u32>(entry, 0, at.segmentFlushedOffset);
   store<u32>(entry, 0, at.segmentLetGo);
   store<u32>(entry, 0, at.segmentPutOff);
