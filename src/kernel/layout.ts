@@ -36,7 +36,6 @@ export const controlBucketBase = 32; // u32 offset
 export const controlDiskSegmentCount = 36; // u32, 0 = memory only
 export const controlDiskTable = 40; // u32 offset
 export const controlDiskSegmentUnits = 44; // u32, 16-byte units in a disk segment
-export const controlFlightTable = 48; // u32 offset
 export const controlReserve = 52; // u32, free segments that only the janitor may take
 export const controlNotesBase = 56; // u32 offset: what admission and eviction remember of keys (region.ts)
 export const controlSeenBytes = 60; // u32, admission's part of it, which comes first
@@ -57,8 +56,6 @@ export const controlCreatedBase = 224;
  *  these bits is set; sampleNothing = of none. */
 export const controlSampleMask = 232;
 export const sampleNothing = 0xffffffff;
-/** f64: wall-clock ms at monotonic zero, written once at open. */
-export const controlClockAnchor = 208;
 /** u64, own line: bit n for a thread place n that has flights; 0 lets every write skip the flight table. */
 export const controlFlightThreads = 256;
 /** u32, own line: rung (added to and notified) when the janitor has work. */
@@ -101,7 +98,6 @@ export const controlShapeLock = 432;
 export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;
 export const controlClearedDiskEntries = 464;
-export const controlClearedDiskBytes = 472;
 /** f64, own line: coarse wall clock in ms. The janitor writes it in each of its rounds (or the holders of an injected clock
  *  do), so it does not stand among what every hit reads. */
 export const controlClock = 512;

@@ -17,7 +17,6 @@ const readByHits = [
   at.controlSeed,
   at.controlClearEpoch,
   at.controlNearEpoch,
-  at.controlClockAnchor,
 ].map((offset) => Math.floor(offset / at.cacheLineSize));
 
 function linesOf(cache: Cache<string>): { readonly control: string[]; readonly index: string } {
