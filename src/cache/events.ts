@@ -6,10 +6,11 @@ import type { RecoveryKind } from "../disk/mod.js";
 
 /** Each event by its name, with what its listeners get. */
 export interface CacheEventMap {
-  /** An entry left for want of room: in memory, in its index buckets, or on disk. */
+  /** An entry left for want of room in memory ("capacity") or on disk. The few that give way in full buckets of the index are
+   *  counted (`evictions.index`), not told of, as are those for which the listeners fell behind (`eventsDropped`). */
   evict: {
     readonly key: string | Uint8Array;
-    readonly cause: "capacity" | "index" | "disk";
+    readonly cause: "capacity" | "disk";
     readonly tier: "memory" | "disk";
   };
   /** An entry was removed because its time was over. */

@@ -55,6 +55,8 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       filter: options.disk?.admission?.filter,
       clock: options.clock,
       onFault: (error) => owner?.diskFault(error),
+      // A listener may call the cache, whose set is not over yet.
+      onDepartures: (entries) => void setImmediate(() => owner?.departed(entries)),
     });
     owner = new Owner(core, worker, directory, events);
     await owner.start();
@@ -191,6 +193,7 @@ export function attachCache<V = unknown>(
     filter,
     clock: undefined,
     onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
+    onDepartures: null,
   });
   const membership = new Membership(core, false);
   return new Cache<V>({ core, events, handle, owner: null, membership });

@@ -2,7 +2,13 @@
 // Invariant: whatever fails at open, nothing stays half open: no descriptor, no lock, no thread.
 import { UndercroftError } from "../base/mod.js";
 import type { OpenDirectory } from "../disk/mod.js";
-import type { JanitorEnd, JanitorMessage, RecoveryReport, WorkerHandle } from "../janitor/mod.js";
+import type {
+  DepartureReport,
+  JanitorEnd,
+  JanitorMessage,
+  RecoveryReport,
+  WorkerHandle,
+} from "../janitor/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
 import { raiseTicket } from "./barrier.js";
@@ -33,7 +39,7 @@ export class Owner {
     this.#events = events;
     this.pool = new WorkerPool(core.kernel, handle, {
       message: (message) => this.#message(message),
-      restarted: (worker, reason) => events.emit("worker-restarted", { worker, reason }),
+      restarted: (worker, reason) => this.#restarted(worker, reason),
       failed: (error) => events.emit("error", { error }),
       kill: (location) => core.tier?.kill(location),
     });
@@ -77,10 +83,7 @@ export class Owner {
     const events = this.#events;
     switch (message.kind) {
       case "departed":
-        for (const { key, cause } of message.entries) {
-          if (cause === "expired") events.emit("expire", { key });
-          else events.emit("evict", { key, cause, tier: "memory" });
-        }
+        this.departed(message.entries);
         return;
       case "disk-down":
         this.diskFault(new UndercroftError("ERR_DISK_IO", message.message));
@@ -95,6 +98,23 @@ export class Owner {
       case "end":
         return; // the pool has taken them
     }
+  }
+
+  /** Entries left; some thread has counted them as waiting for this. */
+  departed(entries: readonly DepartureReport[]): void {
+    Atomics.sub(this.#core.kernel.views.i32, at.controlEventsWaiting / 4, entries.length);
+    for (const { key, cause } of entries) {
+      if (cause === "expired") this.#events.emit("expire", { key });
+      else this.#events.emit("evict", { key, cause, tier: cause === "disk" ? "disk" : "memory" });
+    }
+  }
+
+  #restarted(worker: "janitor" | "store", reason: string): void {
+    // What a dead janitor had counted and not sent would wait for ever.
+    if (worker === "janitor") {
+      Atomics.store(this.#core.kernel.views.i32, at.controlEventsWaiting / 4, 0);
+    }
+    this.#events.emit("worker-restarted", { worker, reason });
   }
 
   /** A write to disk failed in some thread: the cache goes on in memory. */

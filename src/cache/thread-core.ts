@@ -3,7 +3,7 @@
 import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
 import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
-import { attachStore, sharedTime, type WorkerHandle } from "../janitor/mod.js";
+import { attachStore, type SendDepartures, sharedTime, type WorkerHandle } from "../janitor/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { type MemoryStore, ShapeArea } from "../memory/mod.js";
 import { bucketOf } from "../stats/mod.js";
@@ -17,6 +17,8 @@ export interface ThreadOptions {
   readonly filter: AdmissionFilter | undefined;
   readonly clock: Clock | undefined;
   readonly onFault: (error: UndercroftError) => void;
+  /** Hears of entries that this thread evicted; null in a thread that did not open the cache. */
+  readonly onDepartures: SendDepartures | null;
 }
 
 export class ThreadCore {
@@ -41,7 +43,7 @@ export class ThreadCore {
     this.config = config;
     this.handle = handle;
     this.kernel = kernel;
-    const { store, tier } = attachStore(kernel, handle, options.onFault);
+    const { store, tier } = attachStore(kernel, handle, options.onFault, options.onDepartures);
     this.store = store;
     this.tier = tier;
     const write = tier === null ? null : tier.writeShape.bind(tier);

@@ -6,7 +6,8 @@ import { MemoryStore } from "../memory/mod.js";
 import { counterAssists } from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
 import { policyOver } from "./eviction.js";
-import { Evictor } from "./evictor.js";
+import { Departures, type SendDepartures } from "./departures.js";
+import { type Departure, Evictor } from "./evictor.js";
 import type { WorkerHandle } from "./messages.js";
 import { sharedTime } from "./shared-time.js";
 
@@ -16,29 +17,52 @@ export interface Attachment {
   readonly tier: DiskTier | null;
 }
 
-/** `onFault` hears of failed writes to disk. */
+/** `onFault` hears of failed writes to disk, `send` of entries that this thread evicted; null if it cannot. */
 export function attachStore(
   kernel: Kernel,
   handle: Pick<WorkerHandle, "disk" | "clockAnchorMs">,
   onFault: (error: UndercroftError) => void,
+  send: SendDepartures | null,
 ): Attachment {
   const store = new MemoryStore(kernel);
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
   const kill = (location: number): void => tier?.kill(location);
   // Made when it is first needed: most threads never evict, and attaching is to be quick.
-  let assistant: Evictor | undefined;
+  let assistant: Assistant | undefined;
   const now = sharedTime(kernel, handle.clockAnchorMs);
   store.connect(kill, () => {
     kernel.count(counterAssists, 1);
-    const evictor = (assistant ??= new Evictor(kernel, policyOver(kernel), kill));
-    const { i32 } = kernel.views;
-    const wanted = kernel.geometry.reserveSegments + 1;
-    const diskUp = Atomics.load(i32, at.controlDiskUp / 4) === 1;
-    if (evictor.makeRoom(wanted, now(), diskUp)) return true;
-    // The disk is slower than the writers: the oldest entries go unwritten, unless a flush was promised them.
-    const requested = Atomics.load(i32, at.controlFlushRequested / 4);
-    const isPromised = requested !== Atomics.load(i32, at.controlFlushDone / 4);
-    return diskUp && !isPromised && evictor.makeRoom(wanted, now(), false);
+    assistant ??= makeAssistant(kernel, kill, send);
+    const { evictor, departures } = assistant;
+    const hasRoom = makeRoom(kernel, evictor, now());
+    departures.report();
+    return hasRoom;
   });
   return { store, tier };
+}
+
+interface Assistant {
+  readonly evictor: Evictor;
+  readonly departures: Departures;
+}
+
+function makeAssistant(
+  kernel: Kernel,
+  kill: (location: number) => void,
+  send: SendDepartures | null,
+): Assistant {
+  const departures = new Departures(kernel, send);
+  const departed: Departure = (record, cause) => departures.add(record, cause);
+  return { evictor: new Evictor(kernel, policyOver(kernel), kill, departed), departures };
+}
+
+function makeRoom(kernel: Kernel, evictor: Evictor, now: number): boolean {
+  const { i32 } = kernel.views;
+  const wanted = kernel.geometry.reserveSegments + 1;
+  const diskUp = Atomics.load(i32, at.controlDiskUp / 4) === 1;
+  if (evictor.makeRoom(wanted, now, diskUp)) return true;
+  // The disk is slower than the writers: the oldest entries go unwritten, unless a flush was promised them.
+  const requested = Atomics.load(i32, at.controlFlushRequested / 4);
+  const isPromised = requested !== Atomics.load(i32, at.controlFlushDone / 4);
+  return diskUp && !isPromised && evictor.makeRoom(wanted, now, false);
 }

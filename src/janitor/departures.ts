@@ -1,22 +1,28 @@
-// Entries that left, on their way to the listeners of evict and expire. Called by the janitor, which alone can report: its
-// port leads to the thread that opened the cache. While nobody listens, nothing is copied.
-import type { MessagePort } from "node:worker_threads";
+// Entries that left, on their way to the listeners of evict and expire, who are in the thread that opened the cache. Called by
+// the janitor and by writers that evict. While nobody listens, nothing is copied. Invariant: at most departuresWaitingMax are
+// under way, and each one that is not told of is counted.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { flagChunk, RecordReader } from "../record/mod.js";
-import type { DepartureReport, JanitorMessage } from "./messages.js";
+import { counterEventsDropped } from "../stats/mod.js";
+import type { DepartureReport } from "./messages.js";
 
 /** Departures reported in one message. */
 const departuresMax = 256;
+/** Departures under way: a blocked event loop does not fill the memory. */
+const departuresWaitingMax = 65_536;
+
+/** Brings departures to the thread that opened the cache; null in a thread that has no way to it. */
+export type SendDepartures = (entries: readonly DepartureReport[]) => void;
 
 export class Departures {
   readonly #kernel: Kernel;
-  readonly #port: MessagePort;
+  readonly #send: SendDepartures | null;
   readonly #reader: RecordReader;
   #reports: DepartureReport[] = [];
 
-  constructor(kernel: Kernel, port: MessagePort) {
+  constructor(kernel: Kernel, send: SendDepartures | null) {
     this.#kernel = kernel;
-    this.#port = port;
+    this.#send = send;
     this.#reader = new RecordReader(4096, kernel.createdBaseMs);
   }
 
@@ -40,16 +46,27 @@ export class Departures {
 
   tell(cause: DepartureReport["cause"]): void {
     this.#reader.parse(0);
+    this.tellOf(this.#reader, cause);
+  }
+
+  /** Reports the entry of a record that was taken apart. */
+  tellOf(record: RecordReader, cause: DepartureReport["cause"]): void {
     // A chunk's key is internal; its head is told of.
-    if ((this.#reader.flags & flagChunk) !== 0) return;
-    this.#reports.push({ key: this.#reader.key(), cause });
+    if ((record.flags & flagChunk) !== 0) return;
+    const waiting = Atomics.load(this.#kernel.views.i32, at.controlEventsWaiting / 4);
+    if (this.#send === null || waiting + this.#reports.length >= departuresWaitingMax) {
+      this.#kernel.count(counterEventsDropped, 1);
+      return;
+    }
+    this.#reports.push({ key: record.key(), cause });
     if (this.#reports.length >= departuresMax) this.report();
   }
 
   report(): void {
-    if (this.#reports.length === 0) return;
-    const message: JanitorMessage = { kind: "departed", entries: this.#reports };
+    if (this.#send === null || this.#reports.length === 0) return;
+    const reports = this.#reports;
     this.#reports = [];
-    this.#port.postMessage(message);
+    Atomics.add(this.#kernel.views.i32, at.controlEventsWaiting / 4, reports.length);
+    this.#send(reports);
   }
 }

@@ -25,7 +25,9 @@ import { isInvalidated } from "../memory/mod.js";
 import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
+import type { Departures } from "./departures.js";
 import { DiskTable } from "./disk-table.js";
+import type { DepartureReport } from "./messages.js";
 import { patiently } from "./patience.js";
 import { forget, voidBatch } from "./take-over.js";
 import type { WriteBudget } from "./write-budget.js";
@@ -58,6 +60,7 @@ export class DiskLog {
   /** Segments in which the index may name places that were never written. */
   readonly #suspect = new Set<number>();
   #outcomes: BatchOutcome[] = [];
+  #departures: Departures | null = null;
   /** The record that reclaim looks at. */
   readonly #record: RecordReader;
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
@@ -79,6 +82,11 @@ export class DiskLog {
     this.#device = device;
     const bufferBytes = Math.max(MiB, kernel.geometry.segmentBytes) + 64 * 1024;
     this.#builder = new BatchBuilder(bufferBytes, hasher);
+  }
+
+  /** Tells of entries that leave the disk from now on. */
+  tellOf(departures: Departures): void {
+    this.#departures = departures;
   }
 
   /** Goes on in a segment that recovery found half filled. */
@@ -354,8 +362,10 @@ export class DiskLog {
     const { verbs } = this.#kernel;
     const answer = patiently(() => verbs.dropDisk(low, high, from, mayStay ? 0 : 1));
     if (answer === at.answerDone) {
-      const cause = expires <= now ? counter.counterExpirations : counter.counterEvictionsDisk;
+      const isExpired = expires <= now;
+      const cause = isExpired ? counter.counterExpirations : counter.counterEvictionsDisk;
       this.#kernel.count(cause, 1);
+      this.#tell(from, size, isExpired ? "expired" : "disk");
     }
     if (answer !== at.answerHit) return answer !== at.answerBusy;
     const record = this.#readRecord(from, size);
@@ -370,6 +380,13 @@ export class DiskLog {
       return true;
     }
     return patiently(() => verbs.dropDisk(low, high, from, 1)) !== at.answerBusy;
+  }
+
+  /** The key is in the record alone: it is read for those who listen. */
+  #tell(from: number, size: number, cause: DepartureReport["cause"]): void {
+    if (this.#departures?.isWanted !== true) return;
+    if (this.#readRecord(from, size) !== null) this.#departures.tellOf(this.#record, cause);
+    else this.#kernel.count(counter.counterEventsDropped, 1);
   }
 
   /** The bytes of a record that is in the index, taken apart in `#record`; null if they are damaged. */

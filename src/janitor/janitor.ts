@@ -12,7 +12,7 @@ import { Closing, type DiskSide } from "./closing.js";
 import { Departures } from "./departures.js";
 import { DiskLog } from "./disk-log.js";
 import { policyOver, watermarkOf } from "./eviction.js";
-import { Evictor } from "./evictor.js";
+import { type Departure, Evictor } from "./evictor.js";
 import { Flusher } from "./flusher.js";
 import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./messages.js";
 import { recover } from "./recovery.js";
@@ -57,15 +57,19 @@ class Janitor {
   /** The newest flush ticket whose sync was asked of the owner. */
   #syncPosted = 0;
 
-  private constructor(task: JanitorTask, kernel: Kernel, disk: DiskSide | null) {
+  private constructor(
+    task: JanitorTask,
+    kernel: Kernel,
+    disk: DiskSide | null,
+    departures: Departures,
+  ) {
     this.#task = task;
     this.#kernel = kernel;
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
     this.#disk = disk;
-    this.#departures = new Departures(kernel, task.port);
+    this.#departures = departures;
     const kill = (location: number): void => disk?.tier.kill(location);
-    const departed = (record: number, cause: "capacity" | "expired"): void =>
-      this.#departures.add(record, cause);
+    const departed: Departure = (record, cause) => departures.add(record, cause);
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, kill, departed);
     this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
@@ -79,9 +83,10 @@ class Janitor {
     const { module, memory, disk, clockAnchorMs } = task.handle;
     const kernel = Kernel.adopt(module, memory, task.thread);
     const post = (message: JanitorMessage): void => task.port.postMessage(message);
+    const departures = new Departures(kernel, (entries) => post({ kind: "departed", entries }));
     if (disk === null) {
       post({ kind: "ready", recovery: null });
-      return new Janitor(task, kernel, null);
+      return new Janitor(task, kernel, null, departures);
     }
     const hasher = await createHasher();
     const onFault = (error: UndercroftError): void =>
@@ -89,6 +94,7 @@ class Janitor {
     const tier = new DiskTier(new MemoryStore(kernel), disk, onFault);
     const admission = new Admission(kernel, disk.admission);
     const log = new DiskLog(kernel, disk, hasher, admission.budget);
+    log.tellOf(departures);
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
       takeOver(kernel, disk);
@@ -100,7 +106,7 @@ class Janitor {
     }
     post({ kind: "ready", recovery: report });
     const flusher = new Flusher(kernel, log, admission);
-    return new Janitor(task, kernel, { log, tier, hasher, flusher });
+    return new Janitor(task, kernel, { log, tier, hasher, flusher }, departures);
   }
 
   run(): void {

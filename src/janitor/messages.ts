@@ -43,7 +43,7 @@ export interface RecoveryReport {
 /** An entry that left, for listeners of evict and expire. */
 export interface DepartureReport {
   readonly key: string | Uint8Array;
-  readonly cause: "capacity" | "expired";
+  readonly cause: "capacity" | "disk" | "expired";
 }
 
 export type JanitorMessage =

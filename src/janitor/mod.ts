@@ -1,4 +1,5 @@
 export { type Attachment, attachStore } from "./attachment.js";
+export type { SendDepartures } from "./departures.js";
 export { adoptPolicy, policyBytesFor, watermarkOf } from "./eviction.js";
 export { Evictor } from "./evictor.js";
 export { startJanitor } from "./janitor.js";

@@ -94,6 +94,9 @@ export const controlShapeCount = 424;
 export const controlShapeEnd = 428;
 /** u32: thread + 1 that is adding a shape, 0 = nobody. Whoever finds it taken goes on without. */
 export const controlShapeLock = 432;
+/** i32: departures that were sent to the opener and not told of yet. Senders add, the opener subtracts, and starts anew when
+ *  a janitor died, whose last message may be lost. */
+export const controlEventsWaiting = 436;
 /** f64: live entries when the last clear happened; the entry counters count from there. */
 export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;

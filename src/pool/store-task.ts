@@ -32,6 +32,7 @@ function attach(task: StoreTask): MemoryStore {
     Kernel.attach(handle.module, handle.memory),
     handle,
     () => undefined,
+    null,
   );
   stores.set(cacheId, store);
   return store;

@@ -1,7 +1,7 @@
 // The events of a whole cache. That listeners do no harm is events.test.ts's.
 
 import { describe, expect, test } from "vitest";
-import type { CacheEventMap } from "../../dist/src/mod.js";
+import { attachCache, type Cache, type CacheEventMap } from "../../dist/src/mod.js";
 import { diskAt, freshPath, open, setUpCaches, until } from "./opened.js";
 
 setUpCaches();
@@ -16,7 +16,6 @@ test("evict tells each key that left for want of room, and its cause", async () 
   for (const key of keys) {
     // A full cache takes no more until the janitor has made room.
     await until(() => cache.set(key, Buffer.alloc(5000)) === "stored");
-    // Room is made in this thread too where the janitor is late, and that is told of by nobody.
     await new Promise((resolve) => setImmediate(resolve));
   }
   const { evictions } = cache.stats();
@@ -43,6 +42,68 @@ test("evict of a key of bytes gives bytes", async () => {
   expect(evicted[0]?.key).toBeInstanceOf(Uint8Array);
   expect(evicted[0]?.key[0]).toBe(255);
   expect(evicted[0]?.key.length).toBe(3);
+});
+
+describe("no departure is lost in silence", () => {
+  /** Sets far more than fits, without a turn of the event loop, so that this thread evicts too. */
+  const flood = (cache: Cache, count: number, value: string): void => {
+    for (let key = 0; key < count; key++) cache.set(`k${key}`, value);
+  };
+
+  test("what the opener evicts itself is told of too", async () => {
+    const cache = await open();
+    const keys = new Set<unknown>();
+    cache.on("evict", ({ key }) => keys.add(key));
+    flood(cache, 10_000, "x".repeat(1000));
+    expect(cache.stats().assists).toBeGreaterThan(0);
+    await until(() => keys.size === cache.stats().evictions.memory);
+    expect(keys.size).toBeGreaterThan(5000);
+    expect(cache.stats().eventsDropped).toBe(0);
+  });
+
+  test("what another thread evicts itself is counted as dropped", async () => {
+    const cache = await open();
+    const other = attachCache(cache.handle());
+    let told = 0;
+    cache.on("evict", () => (told += 1));
+    flood(other, 10_000, "x".repeat(1000));
+    await until(() => told + cache.stats().eventsDropped === cache.stats().evictions.memory);
+    expect(told + cache.stats().eventsDropped).toBeGreaterThan(5000);
+    await other.close();
+  });
+
+  test("what does not fit the queue while the event loop is blocked is counted as dropped", async () => {
+    const cache = await open();
+    let told = 0;
+    cache.on("evict", () => (told += 1));
+    flood(cache, 120_000, "x".repeat(150));
+    await until(() => told + cache.stats().eventsDropped === cache.stats().evictions.memory);
+    expect(told).toBeGreaterThanOrEqual(65_536);
+    expect(cache.stats().eventsDropped).toBeGreaterThan(0);
+    // And the queue is free again.
+    const before = told;
+    for (let key = 0; told === before && key < 100_000; key++) {
+      cache.set(`later${key}`, "x".repeat(1000));
+      if (key % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(told).toBeGreaterThan(before);
+  });
+
+  test("what leaves the disk is told of, with its key", async () => {
+    const cache = await open({ memory: "1mb", ...diskAt(freshPath(), "2mb") });
+    const keys = new Set<unknown>();
+    cache.on("evict", ({ key, cause, tier }) => {
+      if (tier === "disk") keys.add(key);
+      expect(cause).toBe(tier === "disk" ? "disk" : "capacity");
+    });
+    for (let key = 0; key < 6000; key++) {
+      cache.set(`k${key}`, "x".repeat(1000));
+      if (key % 50 === 0) await cache.flush();
+    }
+    await until(() => keys.size === cache.stats().evictions.disk);
+    expect(keys.size).toBeGreaterThan(1000);
+    for (const key of keys) expect(await cache.get(key as string)).toBe(undefined);
+  });
 });
 
 describe("recovered", () => {
