@@ -47,8 +47,9 @@ export function encodeError(thrown: unknown): ErrorBytes {
 function tryEncode(candidate: () => unknown, thrown: unknown): ErrorBytes | undefined {
   try {
     const value = candidate();
-    // Errors of another realm, and DOMException, which V8 writes as plain objects.
-    if (value instanceof Error && !types.isNativeError(value)) return undefined;
+    // Errors of another realm, and DOMException (a native error to Node 24), which V8 writes without their texts.
+    const isForeign = value instanceof DOMException || !types.isNativeError(value);
+    if (value instanceof Error && isForeign) return undefined;
     const parcel: Parcel = {
       thrown: value,
       name: thrown instanceof Error ? String(thrown.name) : undefined,

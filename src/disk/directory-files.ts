@@ -60,7 +60,7 @@ function codeOf(systemCode: string | undefined): ErrorCode {
 export function ensureDirectory(path: string): void {
   attempt("create the cache directory", path, () => {
     try {
-      makeDirectory(resolve(path));
+      makeDirectory(resolve(path), path);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       // All parents are there by now, so "no such entry" means that this file system lets nobody make one.
@@ -72,27 +72,31 @@ export function ensureDirectory(path: string): void {
 }
 
 /** Not mkdir's own `recursive`: on Node 20 it never returns where such a file system answers ENOENT, as /proc does. */
-function makeDirectory(path: string): void {
-  if (isDirectory(path)) return;
+function makeDirectory(path: string, wanted: string): void {
+  if (isDirectory(path, wanted)) return;
   const parent = dirname(path);
-  if (parent !== path) makeDirectory(parent);
+  if (parent !== path) makeDirectory(parent, wanted);
   try {
     fs.mkdirSync(path, { recursive: false, mode: 0o700 });
   } catch (error) {
     // Another process may have been faster.
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isDirectory(path)) throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isDirectory(path, wanted))
+      throw error;
   }
 }
 
-function isDirectory(path: string): boolean {
+/** Throws ERR_NOT_A_DIRECTORY if there is something else. Below a file, stat answers "nothing there" (Node 24) or throws
+ *  (Node 20): then it is the file that is in the way. */
+function isDirectory(path: string, wanted: string): boolean {
   const stat = fs.statSync(path, { bigint: false, throwIfNoEntry: false });
   if (stat === undefined) return false;
-  if (!stat.isDirectory()) throw notDirectory(path);
+  if (!stat.isDirectory()) throw notDirectory(path, wanted);
   return true;
 }
 
-function notDirectory(path: string): UndercroftError {
-  const text = `Cannot open ${path} as a cache directory: it is there and is not a directory`;
+function notDirectory(path: string, wanted: string): UndercroftError {
+  const what = path === resolve(wanted) ? "it" : path;
+  const text = `Cannot open ${wanted} as a cache directory: ${what} is there and is not a directory`;
   return new UndercroftError("ERR_NOT_A_DIRECTORY", text);
 }
 

@@ -15,12 +15,12 @@ const steps = {
   // Counts up under its own keys until told to stop by the cache itself.
   writeUntilStopped: (name) => {
     let writes = 0;
-    while (!cache.has("stop") && writes < 1_000_000) {
+    do {
       cache.set(`${name}-${writes % 100}`, { name, writes });
       writes += 1;
       const read = cache.getSync(`${name}-${writes % 100}`);
       if (read !== undefined && read.name !== name) throw new Error("another's value");
-    }
+    } while (!cache.has("stop") && writes < 1_000_000);
     return writes;
   },
   writeMany: (name, count) => {
