@@ -56,17 +56,21 @@ export class Flusher {
 
   /** Segments with something to flush, oldest first, so that the disk log keeps the order of the writes. */
   #pending(reach: FlushReach): number[] {
-    const pending: number[] = [];
+    const pending: { readonly segment: number; readonly order: number }[] = [];
     const table = this.#table;
     for (let segment = 0; segment < table.count; segment++) {
       const state = table.state(segment);
       if (state === at.segmentFree || (state === at.segmentOpen && reach === "sealed")) continue;
       const isWritten = table.flushedOffset(segment) >= table.writeOffset(segment);
-      if (!isWritten || this.#isDueAgain(segment, reach)) pending.push(segment);
+      if (isWritten && !this.#isDueAgain(segment, reach)) continue;
+      // Read once, since others seal meanwhile and the order has to be one.
+      pending.push({
+        segment,
+        order: state === at.segmentOpen ? Infinity : table.sealOrder(segment),
+      });
     }
-    const order = (segment: number): number =>
-      table.state(segment) === at.segmentOpen ? Infinity : table.sealOrder(segment);
-    return pending.sort((left, right) => order(left) - order(right) || left - right);
+    pending.sort((left, right) => left.order - right.order || left.segment - right.segment);
+    return pending.map(({ segment }) => segment);
   }
 
   /** Must records that were looked at before be looked at again? */

@@ -75,7 +75,7 @@ export class Actor {
     };
     const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
     this.#near = new NearCache(thread.kernel, room, { now: () => 0 });
-    const assist = (() => this.evict()) as unknown as () => boolean;
+    const assist = (() => this.#assist()) as unknown as () => boolean;
     alone(this.store.connect(kill, assist));
   }
 
@@ -92,6 +92,16 @@ export class Actor {
     yield* this.#hashOf(key);
     const { bucketCount } = this.thread.kernel.geometry;
     return Math.floor((this.#hash()[1] * bucketCount) / 2 ** 32);
+  }
+
+  /** In a setup: throws unless the home of `key` counts as many displaced entries, which the scenario is about. */
+  *holdDisplaced(key: string, wanted: number): Coroutine {
+    const home = yield* this.#home(key);
+    const { bucketBase } = this.thread.kernel.geometry;
+    const word = bucketBase + home * this.at.bucketSize + this.at.bucketDisplaced;
+    const counted = this.thread.kernel.views.u32[word / 4];
+    if (counted === wanted) return;
+    throw new Error(`the setup displaces ${counted} entries of the home of "${key}"`);
   }
 
   get at(): World["at"] {
@@ -197,7 +207,10 @@ export class Actor {
     this.#world.history.end(begin);
     if (answer >= 0) return yield* this.#publish(key, answer, begin);
     begin.counts = false;
-    if (answer > at.answerFollow) return yield* this.get(key);
+    if (answer > at.answerFollow) {
+      yield* this.get(key);
+      return;
+    }
     const flight = at.answerFollow - answer;
     const { i32 } = this.thread.kernel.views;
     const word = (at.flightTable + flight * at.flightSize) / 4;
@@ -233,10 +246,11 @@ export class Actor {
   }
 
   /** Looks in memory, and on disk if the index says so. */
-  *get(key: string, touch: boolean = true): Coroutine {
+  *get(key: string, touch: boolean = true): Coroutine<boolean> {
     const operation = this.#begin("read", key, 0);
     operation.version = yield* this.#look(key, touch);
     this.#world.history.end(operation);
+    return operation.version !== 0;
   }
 
   *#look(key: string, touch: boolean): Coroutine<number> {
@@ -255,10 +269,18 @@ export class Actor {
   }
 
   /** As a caller of getSync: what is kept near, else memory. After EntryReader.#look. */
-  *getNear(key: string): Coroutine {
+  *getNear(key: string): Coroutine<boolean> {
     const operation = this.#begin("read", key, 0);
     operation.version = yield* this.#lookNear(key);
     this.#world.history.end(operation);
+    return operation.version !== 0;
+  }
+
+  /** Reads a key that nothing in the scenario takes away: there it may not even miss. */
+  *getKept(key: string): Coroutine {
+    for (const isThere of [yield* this.getNear(key), yield* this.get(key)]) {
+      if (!isThere) throw new Error(`"${key}" was missed, and nobody took it away`);
+    }
   }
 
   *#lookNear(key: string): Coroutine<number> {
@@ -315,6 +337,18 @@ export class Actor {
     return yield* this.#evictor.evictOne(now, diskUp, ruthless);
   }
 
+  /** A writer makes room itself. After attachStore: what the disk is too slow for goes unwritten. */
+  *#assist(): Coroutine<boolean> {
+    const before = yield* this.#freeSegments();
+    yield* this.evict();
+    if ((yield* this.#freeSegments()) > before) return true;
+    return yield* this.#evictor.evictOne(0, false, false);
+  }
+
+  *#freeSegments(): Coroutine<number> {
+    return yield* this.verbs.freeSegments(this.thread.kernel.geometry.segmentCount);
+  }
+
   *seal(): Coroutine {
     yield* this.verbs.sealOpen(this.#world.at.poolSmall);
     yield* this.verbs.sealOpen(this.#world.at.poolMain);
@@ -363,7 +397,7 @@ export class Actor {
       const answer = yield* verbs.relocateDisk(low, high, location, to);
       if (answer === at.answerOvertaken) log.skip();
       if (answer !== at.answerDone) continue;
-      log.append(bytes, 0, bytes.length, reader.sequence);
+      yield* log.append(bytes, 0, bytes.length, reader.sequence);
     }
     yield* log.commit();
     yield* this.#waitForKills(segment);

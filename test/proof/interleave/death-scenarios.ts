@@ -2,7 +2,14 @@
 // scenarios.ts.
 
 import type { Actor } from "./actor.js";
-import { deletesAndGets, each, type Scenario, setsAndGets } from "./scenario.js";
+import {
+  deletesAndGets,
+  each,
+  homedIn0,
+  homedIn1,
+  type Scenario,
+  setsAndGets,
+} from "./scenario.js";
 import type { Coroutine } from "./suspension.js";
 
 const disk = { diskSegments: 4 };
@@ -36,13 +43,35 @@ export const deathScenarios: readonly Scenario[] = [
     mortal: [0],
     bound: 1,
     *setUp(owner) {
-      for (const key of "abcdefghijklm") yield* owner.set(key);
+      for (const key of homedIn1.slice(0, 7) + homedIn0.slice(0, 6)) yield* owner.set(key);
     },
     scripts: each(function* (dying) {
       yield* dying.set("n");
       yield* dying.set("o");
       yield* dying.delete("b");
     }, setsAndGets),
+  },
+  {
+    name: "displacer-dies",
+    races: "R14 R13",
+    about: "a thread dies while its entry is put in its other bucket, and taken out of it",
+    world: { threads: 3, buckets: 2, segments: 8 },
+    keys: ["o", "q"],
+    mortal: [0],
+    bound: 2,
+    *setUp(owner) {
+      for (const key of homedIn1.slice(0, 7)) yield* owner.set(key);
+    },
+    scripts: each(
+      function* (dying) {
+        yield* dying.set("o");
+        yield* dying.delete("o");
+      },
+      function* (other) {
+        yield* other.set("q");
+        yield* other.get("o");
+      },
+    ),
   },
   {
     name: "deleter-dies",

@@ -14,6 +14,14 @@ function* flushed(owner: Actor): Coroutine {
   yield* owner.flush();
 }
 
+/** "a" and "c" are in sealed segments of a log that has no third for a writer. */
+function* twoSealed(owner: Actor): Coroutine {
+  yield* owner.set("a");
+  yield* owner.seal();
+  yield* owner.set("c");
+  yield* owner.seal();
+}
+
 /** "a" is on disk only. */
 function* demoted(owner: Actor): Coroutine {
   yield* flushed(owner);
@@ -72,6 +80,23 @@ export const diskScenarios: readonly Scenario[] = [
         yield* evictor.evict();
       },
       (reader) => reader.get("a"),
+    ),
+  },
+  {
+    name: "flush-reuse",
+    races: "R1 R2",
+    about: "a writer without room empties the segment that is being flushed, and writes there anew",
+    world: { threads: 3, segments: 3, ...disk },
+    keys: ["a", "b"],
+    bound: 2,
+    setUp: twoSealed,
+    scripts: each(
+      (janitor) => janitor.flush(),
+      function* (writer) {
+        yield* writer.set("b");
+        yield* writer.delete("b");
+        yield* writer.set("b");
+      },
     ),
   },
   {

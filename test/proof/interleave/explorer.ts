@@ -10,7 +10,7 @@ import type { Rooms } from "./rooms.js";
 import type { Scenario } from "./scenario.js";
 import { ExhaustiveStrategy, SeededStrategy, type Strategy } from "./strategy.js";
 import { structureFault } from "./structure.js";
-import { alone, type Coroutine } from "./suspension.js";
+import { alone } from "./suspension.js";
 import { linesOf } from "./trace.js";
 import { World } from "./world.js";
 
@@ -143,7 +143,7 @@ export class Explorer {
       hasCleared: this.scenario.clears === true,
     });
     if (fault !== undefined) return fault;
-    for (const key of this.scenario.keys) alone(owner.get(key, false) as Coroutine);
+    for (const key of this.scenario.keys) alone(owner.get(key, false));
     return world.history.fault() ?? this.#reopenedFault();
   }
 

@@ -1,7 +1,15 @@
 // Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one kept back, of which the
 // setup fills two, makes a writer empty the oldest itself; every kernel looks for a free segment at number 1 first.
 
-import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
+import {
+  deletesAndGets,
+  each,
+  getsTwice,
+  homedIn0,
+  homedIn1,
+  type Scenario,
+  setsAndGets,
+} from "./scenario.js";
 import { until } from "./suspension.js";
 
 const full = { segments: 3, segmentBytes: 512 };
@@ -172,17 +180,19 @@ export const memoryScenarios: readonly Scenario[] = [
   {
     name: "full-index",
     races: "R13",
-    about: "inserts into full buckets: displaced entries, victims of another home",
+    about:
+      "inserts of two homes want the last empty slot: displaced entries, victims of another home",
     world: { threads: 4, buckets: 2, segments: 8 },
-    keys: ["a", "b", "c", "m", "n"],
+    keys: ["a", "b", "o", "p", "r"],
     bound: 1,
     *setUp(owner) {
-      for (const key of "abcdefghijklm") yield* owner.set(key);
+      for (const key of homedIn1.slice(0, 9) + homedIn0.slice(0, 4)) yield* owner.set(key);
+      yield* owner.holdDisplaced("a", 2);
     },
     scripts: each(
       function* (one) {
-        yield* one.set("n");
-        yield* one.set("o");
+        yield* one.set("r");
+        yield* one.set("u");
       },
       function* (two) {
         yield* two.set("p");
@@ -190,7 +200,7 @@ export const memoryScenarios: readonly Scenario[] = [
       },
       function* (reader) {
         yield* reader.get("a");
-        yield* reader.get("m");
+        yield* reader.get("o");
       },
     ),
   },
@@ -199,21 +209,50 @@ export const memoryScenarios: readonly Scenario[] = [
     races: "R13",
     about: "an entry in its other bucket is written and deleted while it is read",
     world: { threads: 3, buckets: 2, segments: 8 },
-    keys: ["a", "h", "k"],
+    keys: ["a", "h", "o"],
     bound: 2,
     *setUp(owner) {
-      for (const key of "abcdefghijk") yield* owner.set(key);
+      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
+      yield* owner.holdDisplaced("o", 1);
     },
     scripts: each(
       function* (one) {
-        yield* one.set("k");
-        yield* one.delete("k");
-        yield* one.set("k");
+        yield* one.set("o");
+        yield* one.delete("o");
+        yield* one.set("o");
       },
       function* (two) {
-        yield* two.get("k");
+        yield* two.get("o");
         yield* two.delete("h");
         yield* two.set("h");
+      },
+    ),
+  },
+  {
+    name: "displaced-comes-and-goes",
+    races: "R13",
+    about: "a bucket's count goes up and down while an entry in its other bucket is looked for",
+    world: { threads: 4, buckets: 2, segments: 8 },
+    keys: ["o", "q"],
+    bound: 2,
+    *setUp(owner) {
+      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
+      yield* owner.holdDisplaced("o", 1);
+    },
+    scripts: each(
+      function* (one) {
+        yield* one.set("q");
+        yield* one.delete("q");
+      },
+      function* (two) {
+        yield* two.set("r");
+        yield* two.delete("r");
+      },
+      // Nobody takes "o" away: it may not even be missed.
+      function* (reader) {
+        yield* reader.getKept("o");
+        yield* reader.get("q");
+        yield* reader.getKept("o");
       },
     ),
   },

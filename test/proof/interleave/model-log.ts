@@ -1,7 +1,7 @@
 // The disk log that the flusher writes to, over the model of the files: places, batches and their outcome as in
 // janitor/disk-log.ts, each of them steps. Called by actor.ts.
 
-import { $run, pause, type Coroutine } from "./suspension.js";
+import { $run, $set, pause, type Coroutine } from "./suspension.js";
 import type { SteppedThread } from "./thread.js";
 import { diskUnits, type World } from "./world.js";
 
@@ -53,8 +53,9 @@ export class ModelLog {
     return this.#next;
   }
 
-  append(source: Uint8Array, from: number, size: number, sequence: number): void {
-    const bytes = Buffer.from(source.slice(from, from + size));
+  *append(source: Uint8Array, from: number, size: number, sequence: number): Coroutine {
+    const bytes = Buffer.alloc(size);
+    yield* $set(bytes, source.subarray(from, from + size), 0);
     this.#batch.push({ location: this.#next, bytes, sequence });
     this.#next += 1;
   }

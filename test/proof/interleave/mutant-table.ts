@@ -160,7 +160,7 @@ export const mutants: readonly Mutant[] = [
       "addDisplaced(home, 1);\n  slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) return slot;\n  addDisplaced(home, -1);",
       "slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) {\n    addDisplaced(home, 1);\n    return slot;\n  }",
     ],
-    "inserter-dies",
+    "displacer-dies",
   ),
   mutant(
     "displaced-not-taken-back",
@@ -171,7 +171,6 @@ export const mutants: readonly Mutant[] = [
       "discount(old);\n      if (!gone) {",
     ],
     "displaced",
-    "full-index",
   ),
   mutant(
     "kill-not-announced",
@@ -215,7 +214,6 @@ export const mutants: readonly Mutant[] = [
       "if (atomic.load<u64>(slot) == 0) {\n      atomic.store<u64>(slot, word);\n      return slot;\n    }",
     ],
     "full-index",
-    "displaced",
   ),
   mutant(
     "generation-reused",
@@ -252,7 +250,7 @@ export const mutants: readonly Mutant[] = [
     "a segment is emptied while the flusher has it",
     segments,
     ["if (atomic.load<u32>(entry, at.segmentPin) == 0) return 1;", "return 1;"],
-    "flush-evict",
+    "flush-reuse",
   ),
   mutant(
     "no-bell",

@@ -27,9 +27,11 @@ import { toCoroutines } from "./coroutines.js";
 const stepped: Readonly<Record<string, readonly string[]>> = {
   "memory/memory-store.js": [],
   "memory/key-window.js": [],
+  "memory/segments.js": [],
   "cache/near-cache.js": [],
   "janitor/evictor.js": [],
-  "janitor/flusher.js": ["#pending"],
+  "janitor/flusher.js": [],
+  "janitor/admission.js": [],
   "janitor/patience.js": [],
   // What a place and its holder are is read at one step; putting it in order takes many.
   "kernel/thread-table.js": [

@@ -32,6 +32,10 @@ export function each(
     });
 }
 
+/** Keys by their home, in a world of two buckets. A bucket has seven slots: the eighth key of a home stands displaced. */
+export const homedIn0 = "bfgilmnpstz";
+export const homedIn1 = "acdehjkoqruvwxy";
+
 /** Scripts that many scenarios have: what a thread does with "a", and what it reads of it then. */
 export function* setsAndGets(actor: Actor): Coroutine {
   yield* actor.set("a");

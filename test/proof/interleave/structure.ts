@@ -89,7 +89,7 @@ class Index {
   }
 
   #memoryFault(home: number, fingerprint: number, location: number): string | undefined {
-    const { at, rooms, threads } = this.#world;
+    const { at, threads } = this.#world;
     const { segmentBase, segmentBytes, bucketCount } = this.#geometry;
     const segment = Math.floor(location / 2 ** at.locationOffsetBits) % 2 ** at.locationSegmentBits;
     const generation = Math.floor(location / 2 ** (at.locationOffsetBits + at.locationSegmentBits));
@@ -122,15 +122,25 @@ class Index {
     this.#entries += 1;
     if (this.#keys.has(key)) return `is the second of "${key}"`;
     this.#keys.add(key);
-    return this.#copyFault(bytes, rooms.record.RecordReader.name);
+    return this.#flushFault(bytes, entry, offset) ?? this.#copyFault(bytes);
   }
 
-  /** A record that says it has a copy on disk has one, and that copy is not dead. */
-  #copyFault(bytes: Buffer, reader: string): string | undefined {
+  /** A record that its segment says was flushed has a copy on disk: in a scenario nothing refuses it one. */
+  #flushFault(bytes: Buffer, entry: number, offset: number): string | undefined {
+    const { at } = this.#world;
+    if (offset >= (this.#u32[entry + at.segmentFlushedOffset / 4] as number)) return undefined;
+    if (this.#u32[entry + at.segmentLetGo / 4] !== 0) return undefined;
+    if ((bytes.readUInt8(7) & 1) !== 0 && bytes.readBigUInt64LE(24) !== 0n) return undefined;
+    return "names a record that counts as flushed and is not on disk";
+  }
+
+  /** A record that says it has a copy on disk has one, of itself, and that copy is not dead. */
+  #copyFault(bytes: Buffer): string | undefined {
     if ((bytes.readUInt8(7) & 1) === 0) return undefined;
     const location = Number(bytes.readBigUInt64LE(24));
     if (location === 0 || this.#excuses.dead.size > 0) return undefined;
-    return this.#placeFault(location, `${reader}: its copy on disk`);
+    const sequence = bytes.readUIntLE(8, 6);
+    return this.#placeFault(location, "names a record whose copy on disk is at a place", sequence);
   }
 
   #diskFault(home: number, fingerprint: number, location: number): string | undefined {
@@ -140,15 +150,17 @@ class Index {
     return this.#excuses.dead.size > 0 ? undefined : this.#placeFault(location, "names a place");
   }
 
-  #placeFault(location: number, subject: string): string | undefined {
+  #placeFault(location: number, subject: string, sequence?: number): string | undefined {
     const { disk, at } = this.#world;
     const segment = disk.segmentOf(location, this.#geometry.diskSegmentUnits);
     const entry = this.#geometry.diskTable + segment * at.diskEntrySize;
     if (this.#u32[entry / 4] === at.diskFree) return `${subject} in a free segment file`;
     const nonce = this.#u32[(entry + at.diskNonce) / 4] as number;
-    if (disk.read(location, nonce) === undefined) return `${subject} that was never written`;
+    const copy = disk.read(location, nonce);
+    if (copy === undefined) return `${subject} that was never written`;
     if (disk.dead.has(`${location}:${nonce}`)) return `${subject} that is marked dead`;
-    return undefined;
+    if (sequence === undefined || copy.readUIntLE(8, 6) === sequence) return undefined;
+    return `${subject} where another record is`;
   }
 }
 
