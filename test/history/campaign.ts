@@ -25,6 +25,8 @@ export interface CampaignOptions {
   readonly operations: number;
   readonly rounds: number;
   readonly keys: number;
+  /** Tags that a quarter of the values written have one of, or none. */
+  readonly tags: number;
   readonly memory: string;
   /** Capacity of a disk tier, in a folder of the campaign's own; undefined = memory only. */
   readonly disk: string | undefined;
@@ -43,6 +45,8 @@ export interface CampaignReport {
   readonly misses: number;
   readonly writes: number;
   readonly fills: number;
+  /** Deletions by tag that have returned. */
+  readonly byTag: number;
   readonly killed: number;
   readonly faults: number;
   /** The first faults, each in a line. */
@@ -67,10 +71,10 @@ class Crew {
   killed = 0;
 
   constructor(options: CampaignOptions, cache: Cache) {
-    const { threads, operations, keys } = options;
+    const { threads, operations, keys, tags } = options;
     this.#options = options;
     this.#cache = cache;
-    this.#round = createRound({ threads, operations, keys, tags: 0 });
+    this.#round = createRound({ threads, operations, keys, tags });
     this.#workers = Array.from({ length: threads }, (_, thread) => this.#start(thread));
   }
 
@@ -164,7 +168,7 @@ export async function runCampaign(
     near: near && { maxEntries: nearEntries },
   });
   const crew = new Crew(options, cache);
-  const sum = { operations: 0, reads: 0, misses: 0, writes: 0, fills: 0, faults: 0 };
+  const sum = { operations: 0, reads: 0, misses: 0, writes: 0, fills: 0, byTag: 0, faults: 0 };
   const told: string[] = [];
   let [workMs, judgeMs] = [0, 0];
   try {

@@ -19,11 +19,21 @@ test(
   { timeout: 600_000 },
   async () => {
     const seed = Number(process.env["HISTORY_SEED"] ?? (Math.random() * 2 ** 31) >>> 0);
-    const sum = { operations: 0, near: 0, memory: 0, disk: 0, overtaken: 0, evicted: 0, moved: 0 };
+    const sum = {
+      operations: 0,
+      near: 0,
+      memory: 0,
+      disk: 0,
+      overtaken: 0,
+      evicted: 0,
+      moved: 0,
+      byTag: 0,
+    };
     for (const cell of cells) {
       const report = await runCell(cell, operations / cells.length, seed, () => undefined);
       const { hits, fillsOvertaken, segments, moves, expiredHits } = report.stats;
       sum.operations += report.operations;
+      sum.byTag += report.byTag;
       sum.near += hits.near;
       sum.memory += hits.memory;
       sum.disk += hits.disk;

@@ -15,11 +15,13 @@ import {
   atKind,
   atLoad,
   atReady,
+  atTag,
   atTicket,
   atTime,
   atValue,
   kindClear,
   kindDelete,
+  kindDeleteByTag,
   kindFetch,
   kindRead,
   kindRefused,
@@ -116,8 +118,15 @@ class Load {
     if (choice < 700) return this.#fetch(index, key);
     if (choice < 920) return this.#set(index, key, 0);
     if (choice < 950) return this.#set(index, key, 1 + this.#below(10));
-    // A clear empties the cache for everybody, so there are few.
-    return this.#below(1000) === 0 ? this.#clear(index) : this.#delete(index, key);
+    // A clear empties the cache for everybody, and a tag takes what many keys have, so there are few.
+    const rare = this.#below(1000);
+    if (rare === 0) return this.#clear(index);
+    return rare < 10 && round.tags > 0 ? this.#deleteByTag(index) : this.#delete(index, key);
+  }
+
+  /** The tag of a value that is written, + 1: most have none. */
+  #tag(): number {
+    return this.#below(4) === 0 ? this.#below(round.tags + 1) : 0;
   }
 
   /** The smaller of two draws, so that some are read often enough to be moved and promoted. */
@@ -125,11 +134,12 @@ class Load {
     return Math.min(this.#below(round.keys), this.#below(round.keys));
   }
 
-  #begin(index: number, kind: number, key: number): number {
+  #begin(index: number, kind: number, key: number, tag: number = 0): number {
     const record = (thread * round.operations + index) * recordWords;
     const words = this.#words;
     words[record + atKind] = kind;
     words[record + atKey] = key;
+    words[record + atTag] = tag;
     words[record + atTime] = this.#nowUs();
     words[record + atBegin] = Atomics.add(control, atTicket, 1) + 1;
     return record;
@@ -183,7 +193,8 @@ class Load {
   async #fetch(index: number, key: number): Promise<void> {
     const turns = this.#below(4);
     const ttl = this.#below(8) === 0 ? 1 + this.#below(10) : 0;
-    const record = this.#begin(index, kindFetch, key);
+    const tag = this.#tag();
+    const record = this.#begin(index, kindFetch, key, tag);
     const load = async (): Promise<EntryValue> => {
       this.#words[record + atLoad] = Atomics.add(control, atTicket, 1) + 1;
       // A source takes its time: a few microtasks, or a turn of the event loop.
@@ -192,17 +203,16 @@ class Load {
       return this.#valueOf(index, key);
     };
     const name = this.#keys[key] as string;
-    const value = await this.#cache.fetch(name, load, ttl === 0 ? {} : { ttl });
+    const value = await this.#cache.fetch(name, load, optionsOf(ttl, tag));
     if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
     this.#read(record, key, value);
   }
 
   #set(index: number, key: number, ttl: number): undefined {
     const value = this.#valueOf(index, key);
-    const record = this.#begin(index, kindSet, key);
-    const name = this.#keys[key] as string;
-    const outcome =
-      ttl === 0 ? this.#cache.set(name, value) : this.#cache.set(name, value, { ttl });
+    const tag = this.#tag();
+    const record = this.#begin(index, kindSet, key, tag);
+    const outcome = this.#cache.set(this.#keys[key] as string, value, optionsOf(ttl, tag));
     if (outcome !== "stored") this.#words[record + atKind] = kindRefused;
     if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
     this.#end(record);
@@ -214,11 +224,30 @@ class Load {
     this.#end(record);
   }
 
+  #deleteByTag(index: number): undefined {
+    const tag = this.#below(round.tags);
+    const record = this.#begin(index, kindDeleteByTag, tag);
+    this.#cache.deleteByTag(nameOfTag(tag));
+    this.#end(record);
+  }
+
   #clear(index: number): undefined {
     const record = this.#begin(index, kindClear, 0);
     this.#cache.clear();
     this.#end(record);
   }
+}
+
+function nameOfTag(tag: number): string {
+  return `tag ${tag}`;
+}
+
+/** `ttl` 0: none. `tag` counts from 1, 0: none. */
+function optionsOf(ttl: number, tag: number): { readonly ttl?: number; readonly tags?: string[] } {
+  return {
+    ...(ttl === 0 ? {} : { ttl }),
+    ...(tag === 0 ? {} : { tags: [nameOfTag(tag - 1)] }),
+  };
 }
 
 const load = new Load();

@@ -87,6 +87,18 @@ export const mutants: readonly Mutant[] = [
     says: /before the last clear|read after it was removed/,
   },
   {
+    name: "a near cache that does not ask whether a tag was invalidated",
+    patches: [
+      {
+        file: "cache/near-cache.ts",
+        from: "if (this.#tagEpochs[place / placeSize] !== this.#i32[at.controlTagEpoch / 4]) return undefined;",
+        to: "",
+      },
+    ],
+    cell: "memory, near",
+    says: /read after it was removed/,
+  },
+  {
     name: "an expired value that is served",
     patches: [
       {

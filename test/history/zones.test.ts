@@ -218,6 +218,7 @@ test("keys are judged apart, and everything is counted", () => {
     misses: 1,
     writes: 2,
     fills: 1,
+    byTag: 0,
     faults: 0,
     told: [],
   });

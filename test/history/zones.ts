@@ -47,6 +47,8 @@ export interface Verdict {
   readonly misses: number;
   readonly writes: number;
   readonly fills: number;
+  /** Deletions by tag that have returned. */
+  readonly byTag: number;
   readonly faults: number;
   /** The first faults, each in a line. */
   readonly told: readonly string[];
@@ -106,7 +108,15 @@ export class Judge {
   readonly #clears = new Removals();
   readonly #byTag: Removals[];
   readonly #told: string[] = [];
-  readonly #counts = { operations: 0, reads: 0, misses: 0, writes: 0, fills: 0, faults: 0 };
+  readonly #counts = {
+    operations: 0,
+    reads: 0,
+    misses: 0,
+    writes: 0,
+    fills: 0,
+    byTag: 0,
+    faults: 0,
+  };
 
   constructor(round: Round) {
     this.#round = round;
@@ -174,7 +184,9 @@ export class Judge {
       this.#counts[load === 0 ? "writes" : "fills"] += 1;
     } else if (end !== never) {
       if (kind === kindClear) this.#clears.add(begin, end);
-      if (kind === kindDeleteByTag) this.#byTag[this.#word(operation, atKey)]?.add(begin, end);
+      if (kind !== kindDeleteByTag) return;
+      this.#byTag[this.#word(operation, atKey)]?.add(begin, end);
+      this.#counts.byTag += 1;
     }
   }
 

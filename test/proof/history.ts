@@ -14,7 +14,14 @@ export type Cell = Omit<CampaignOptions, "door" | "operations" | "rounds" | "see
   readonly name: string;
 };
 
-const memory = { memory: "1mb", disk: undefined, awaited: 50, large: undefined, kills: false };
+const memory = {
+  memory: "1mb",
+  disk: undefined,
+  awaited: 50,
+  tags: 8,
+  large: undefined,
+  kills: false,
+};
 // Values of about two kilobytes, so that keys used all the time go to disk and come back too.
 const middling = { every: 2, words: 500, chunkedEvery: 1_000_000 };
 const disk = { ...memory, disk: "3mb", awaited: 200, large: middling };
@@ -64,7 +71,7 @@ export async function runCell(
   say(
     `${name}: ${report.operations} operations of ${threads} threads, ` +
       `hits ${hits.near} near, ${hits.memory} in memory, ${hits.disk} on disk, ` +
-      `${report.fills} fills, ${report.killed} killed, ` +
+      `${report.fills} fills, ${report.byTag} deletions by tag, ${report.killed} killed, ` +
       `${Math.round(report.operations / (report.workMs / 1000))} a second`,
   );
   return report;

@@ -8,7 +8,7 @@ import { valueOf, versionOf } from "./entry-value.js";
 import type { Operation } from "./history.js";
 import { $element, $run, alone, pause, type Coroutine } from "./suspension.js";
 import type { SteppedThread, Stepped } from "./thread.js";
-import { ModelLog } from "./model-log.js";
+import { DiskWork } from "./disk-work.js";
 import { diskUnits, type World } from "./world.js";
 
 interface SteppedStore extends Omit<Stepped<MemoryStore>, "keys" | "record" | "connect"> {
@@ -19,10 +19,6 @@ interface SteppedStore extends Omit<Stepped<MemoryStore>, "keys" | "record" | "c
 
 interface SteppedEvictor {
   evictOne(now: number, diskUp: boolean, ruthless: boolean): Coroutine<boolean>;
-}
-
-interface SteppedFlusher {
-  flush(reach: string, now: number, between: () => void): Coroutine<boolean>;
 }
 
 interface SteppedNear {
@@ -37,16 +33,6 @@ const keepsWhatWasHit: EvictionPolicy = {
     frequency === 0 ? -1 : pool === "small" ? 0 : frequency - 1,
 };
 
-/** Nothing is put off: every flush of a scenario is one that was asked for. */
-const admissionRules = {
-  minTtlMs: 0,
-  maxBytes: Infinity,
-  seenBefore: false,
-  bytesPerSecond: Infinity,
-  bytesPerDay: Infinity,
-  hasFilter: false,
-};
-
 const noTags = new Uint8Array(0);
 
 export class Actor {
@@ -55,6 +41,7 @@ export class Actor {
   readonly store: SteppedStore;
   readonly verbs: Stepped<KernelVerbs>;
   readonly #world: World;
+  readonly #disk: DiskWork;
   readonly #evictor: SteppedEvictor;
   readonly #near: SteppedNear;
 
@@ -65,7 +52,8 @@ export class Actor {
     this.#world = world;
     const { MemoryStore: Store } = world.rooms.memory;
     this.store = new Store(thread.kernel) as unknown as SteppedStore;
-    const kill = ((location: number) => this.kill(location)) as unknown as () => void;
+    this.#disk = new DiskWork(world, thread, (key) => this.#hashOf(key));
+    const kill = ((location: number) => this.#disk.kill(location)) as unknown as () => void;
     const { Evictor } = world.rooms.evictor as {
       Evictor: new (...args: unknown[]) => SteppedEvictor;
     };
@@ -89,9 +77,8 @@ export class Actor {
   }
 
   *#home(key: string): Coroutine<number> {
-    yield* this.#hashOf(key);
-    const { bucketCount } = this.thread.kernel.geometry;
-    return Math.floor((this.#hash()[1] * bucketCount) / 2 ** 32);
+    const [, high] = yield* this.#hashOf(key);
+    return Math.floor((high * this.thread.kernel.geometry.bucketCount) / 2 ** 32);
   }
 
   /** In a setup: throws unless the home of `key` counts as many displaced entries, which the scenario is about. */
@@ -151,14 +138,16 @@ export class Actor {
     version: number,
     flight: number,
     expiresMs: number,
+    tag: string,
   ): Coroutine<WriteOutcome> {
+    const { encodeTags } = this.#world.rooms.record;
     const fields = {
       codecId: 0,
       flags: 0,
       createdMs: 1000,
       expiresMs,
       staleUntilMs: expiresMs,
-      tags: noTags,
+      tags: tag === "" ? noTags : encodeTags([tag]),
       flight,
       forDisk: true,
     };
@@ -166,10 +155,10 @@ export class Actor {
     return yield* this.store.write(key, keyBytes, valueOf(key, version), fields);
   }
 
-  *set(key: string, expiresMs: number = Infinity): Coroutine {
+  *set(key: string, expiresMs: number = Infinity, tag: string = ""): Coroutine {
     const version = this.#world.history.nextVersion();
     const operation = this.#begin("set", key, version);
-    const outcome = yield* this.#write(key, version, -1, expiresMs);
+    const outcome = yield* this.#write(key, version, -1, expiresMs, tag);
     // Whatever the outcome, an older value of the key is gone.
     if (outcome !== "stored") operation.kind = "gone";
     this.#world.history.end(operation);
@@ -187,14 +176,21 @@ export class Actor {
     for (const operation of operations) this.#world.history.end(operation);
   }
 
+  /** `keys` are those whose values have the tag. */
+  *deleteByTag(tag: string, keys: readonly string[]): Coroutine {
+    const operations = keys.map((key) => this.#begin("gone", key, 0));
+    yield* this.verbs.invalidateTag(this.#world.rooms.record.tagHash(Buffer.from(tag)));
+    for (const operation of operations) this.#world.history.end(operation);
+  }
+
   /** A load that nobody joins: the flight begins, the source is read, the value is published. */
-  *fill(key: string): Coroutine {
+  *fill(key: string, tag: string = ""): Coroutine {
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
     yield* this.#hashOf(key);
     const flight = yield* this.verbs.beginFlight();
     this.#world.history.end(begin);
-    yield* this.#publish(key, flight, begin);
+    yield* this.#publish(key, flight, begin, tag);
   }
 
   /** A load that other threads join: leads it, or sleeps, without a timeout, until who leads it is done. */
@@ -205,7 +201,7 @@ export class Actor {
     yield* this.#hashOf(key);
     const answer = yield* this.verbs.enterFlight(0, Infinity);
     this.#world.history.end(begin);
-    if (answer >= 0) return yield* this.#publish(key, answer, begin);
+    if (answer >= 0) return yield* this.#publish(key, answer, begin, "");
     begin.counts = false;
     if (answer > at.answerFollow) {
       yield* this.get(key);
@@ -227,16 +223,20 @@ export class Actor {
     yield* this.get(key);
   }
 
-  *#hashOf(key: string): Coroutine {
+  /** The two halves of a key's hash, which is in the thread's results too. */
+  *#hashOf(key: string): Coroutine<readonly [low: number, high: number]> {
     const length = yield* this.store.keys.write(key);
     yield* this.verbs.hashKey(this.store.keys.at, length);
+    const { block, views } = this.thread.kernel;
+    const low = views.u32[(block + this.at.resultHashLow) / 4] as number;
+    return [low, views.u32[(block + this.at.resultHashHigh) / 4] as number];
   }
 
   /** What the load of a flight that has begun brings. */
-  *#publish(key: string, flight: number, begin: Operation): Coroutine {
+  *#publish(key: string, flight: number, begin: Operation, tag: string): Coroutine {
     const operation = this.#begin("fill", key, begin.version);
     const outcome =
-      flight < 0 ? "overtaken" : yield* this.#write(key, begin.version, flight, Infinity);
+      flight < 0 ? "overtaken" : yield* this.#write(key, begin.version, flight, Infinity, tag);
     if (outcome !== "stored") begin.counts = false;
     if (outcome === "overtaken") operation.counts = false;
     else if (outcome !== "stored") operation.kind = "gone";
@@ -292,7 +292,9 @@ export class Actor {
     if ((yield* this.store.find(keyBytes, true)) !== "memory") return 0;
     const { record, slotLow, slotHigh, hashLow, hashHigh } = this.store;
     const version = versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
-    const word = { low: slotLow, high: slotHigh };
+    const { flagTags } = this.#world.rooms.record;
+    const tagEpoch = (record.flags & flagTags) === 0 ? null : this.store.tagEpoch;
+    const word = { low: slotLow, high: slotHigh, tagEpoch };
     yield* this.#near.keep(word, { low: hashLow, high: hashHigh }, key, version, Infinity, 8);
     return version;
   }
@@ -360,85 +362,12 @@ export class Actor {
 
   /** Writes what is published to disk; every second batch fails if `fails`. */
   *flush(fails: boolean = false): Coroutine {
-    const { Flusher } = this.#world.rooms.flusher as {
-      Flusher: new (...args: unknown[]) => SteppedFlusher;
-    };
-    const { Admission } = this.#world.rooms.admission as {
-      Admission: new (...args: unknown[]) => object;
-    };
-    const log = new ModelLog(this.#world, this.thread, fails);
-    yield* log.open();
-    try {
-      const admission = new Admission(this.thread.kernel, admissionRules);
-      const flusher = new Flusher(this.thread.kernel, log, admission);
-      yield* flusher.flush("all", 0, () => undefined);
-    } catch (error) {
-      if (!fails) throw error;
-    }
+    yield* this.#disk.flush(fails);
   }
 
-  /** Empties a segment file and opens it anew. After DiskLog.#reclaim, #letGo, #reinsert and #free. */
+  /** Empties a segment file and opens it anew. */
   *reclaim(segment: number): Coroutine {
-    const { disk, at } = this.#world;
-    const { verbs } = this;
-    const scan = disk.scan(segment, diskUnits);
-    disk.void(segment, diskUnits);
-    yield* verbs.setDiskState(segment, at.diskReclaiming);
-    const log = new ModelLog(this.#world, this.thread, false);
-    yield* log.open();
-    for (const { location, bytes } of scan) {
-      const reader = new this.#world.rooms.record.RecordReader(0, 0);
-      reader.adopt(bytes);
-      reader.parse(0);
-      yield* this.#hashOf(reader.key() as string);
-      const [low, high] = this.#hash();
-      if ((yield* verbs.dropDisk(low, high, location, 0)) !== at.answerHit) continue;
-      const to = yield* log.place();
-      const answer = yield* verbs.relocateDisk(low, high, location, to);
-      if (answer === at.answerOvertaken) log.skip();
-      if (answer !== at.answerDone) continue;
-      yield* log.append(bytes, 0, bytes.length, reader.sequence);
-    }
-    yield* log.commit();
-    yield* this.#waitForKills(segment);
-    yield* verbs.setDiskState(segment, at.diskFree);
-    const again = new ModelLog(this.#world, this.thread, false);
-    yield* again.open(segment);
-  }
-
-  #hash(): [number, number] {
-    const { at } = this.#world;
-    const { u32 } = this.thread.kernel.views;
-    const { block } = this.thread.kernel;
-    return [
-      u32[(block + at.resultHashLow) / 4] as number,
-      u32[(block + at.resultHashHigh) / 4] as number,
-    ];
-  }
-
-  *#waitForKills(segment: number): Coroutine {
-    const { at, threads } = this.#world;
-    const { i32 } = this.thread.kernel.views;
-    for (const { kernel } of threads) {
-      for (const word of [at.threadKilling0, at.threadKilling1]) {
-        const index = (kernel.block + word) / 4;
-        while (i32[yield* $element(i32, index, false)] === segment + 1) {
-          yield* $element(i32, index, null);
-        }
-      }
-    }
-  }
-
-  /** After DiskTier.kill: takes a place in the dead list and writes the mark. */
-  *kill(location: number): Coroutine {
-    const { disk, at } = this.#world;
-    const { i32 } = this.thread.kernel.views;
-    const segment = disk.segmentOf(location, diskUnits);
-    yield* this.verbs.takeDead(segment);
-    const entry = this.thread.kernel.geometry.diskTable + segment * at.diskEntrySize;
-    const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
-    yield* pause();
-    disk.dead.add(`${location}:${nonce}`);
+    yield* this.#disk.reclaim(segment);
   }
 
   /** Puts in order what a dead thread left. */
@@ -447,7 +376,7 @@ export class Actor {
       lifeOf: (views: unknown, thread: number) => object;
       recoverThread: (...args: unknown[]) => Coroutine;
     };
-    const kill = (location: number): Coroutine => this.kill(location);
+    const kill = (location: number): Coroutine => this.#disk.kill(location);
     const life = lifeOf(this.thread.kernel.views, dead);
     yield* $run(recoverThread(this.thread.kernel, life, kill));
   }

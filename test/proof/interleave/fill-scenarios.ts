@@ -64,6 +64,21 @@ export const fillScenarios: readonly Scenario[] = [
     ),
   },
   {
+    name: "fill-tag",
+    races: "R4",
+    about: "a load whose value has a tag, and the tag is invalidated",
+    world: { threads: 3 },
+    keys: ["a"],
+    bound: 3,
+    scripts: each(
+      (filler) => filler.fill("a", "t"),
+      function* (deleter) {
+        yield* deleter.deleteByTag("t", ["a"]);
+        yield* deleter.get("a");
+      },
+    ),
+  },
+  {
     name: "fill-place-reused",
     races: "R4 R2",
     about: "a flight's place is used again by a later load of the key while a delete marks it",

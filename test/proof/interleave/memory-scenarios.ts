@@ -1,15 +1,7 @@
 // Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one kept back, of which the
 // setup fills two, makes a writer empty the oldest itself; every kernel looks for a free segment at number 1 first.
 
-import {
-  deletesAndGets,
-  each,
-  getsTwice,
-  homedIn0,
-  homedIn1,
-  type Scenario,
-  setsAndGets,
-} from "./scenario.js";
+import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
 import { until } from "./suspension.js";
 
 const full = { segments: 3, segmentBytes: 512 };
@@ -178,85 +170,6 @@ export const memoryScenarios: readonly Scenario[] = [
     ),
   },
   {
-    name: "full-index",
-    races: "R13",
-    about:
-      "inserts of two homes want the last empty slot: displaced entries, victims of another home",
-    world: { threads: 4, buckets: 2, segments: 8 },
-    keys: ["a", "b", "o", "p", "r"],
-    bound: 1,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 9) + homedIn0.slice(0, 4)) yield* owner.set(key);
-      yield* owner.holdDisplaced("a", 2);
-    },
-    scripts: each(
-      function* (one) {
-        yield* one.set("r");
-        yield* one.set("u");
-      },
-      function* (two) {
-        yield* two.set("p");
-        yield* two.delete("b");
-      },
-      function* (reader) {
-        yield* reader.get("a");
-        yield* reader.get("o");
-      },
-    ),
-  },
-  {
-    name: "displaced",
-    races: "R13",
-    about: "an entry in its other bucket is written and deleted while it is read",
-    world: { threads: 3, buckets: 2, segments: 8 },
-    keys: ["a", "h", "o"],
-    bound: 2,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
-      yield* owner.holdDisplaced("o", 1);
-    },
-    scripts: each(
-      function* (one) {
-        yield* one.set("o");
-        yield* one.delete("o");
-        yield* one.set("o");
-      },
-      function* (two) {
-        yield* two.get("o");
-        yield* two.delete("h");
-        yield* two.set("h");
-      },
-    ),
-  },
-  {
-    name: "displaced-comes-and-goes",
-    races: "R13",
-    about: "a bucket's count goes up and down while an entry in its other bucket is looked for",
-    world: { threads: 4, buckets: 2, segments: 8 },
-    keys: ["o", "q"],
-    bound: 2,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
-      yield* owner.holdDisplaced("o", 1);
-    },
-    scripts: each(
-      function* (one) {
-        yield* one.set("q");
-        yield* one.delete("q");
-      },
-      function* (two) {
-        yield* two.set("r");
-        yield* two.delete("r");
-      },
-      // Nobody takes "o" away: it may not even be missed.
-      function* (reader) {
-        yield* reader.getKept("o");
-        yield* reader.get("q");
-        yield* reader.getKept("o");
-      },
-    ),
-  },
-  {
     name: "extended",
     races: "R8; tier: expired",
     about: "an expired entry is swept and evicted while it is written with a new time",
@@ -315,6 +228,54 @@ export const memoryScenarios: readonly Scenario[] = [
         yield* clearer.sweep();
       },
       (writer) => writer.set("a"),
+      (evictor) => evictor.evict(),
+    ),
+  },
+  {
+    name: "tag",
+    races: "R4",
+    about: "a tag is invalidated while a key with it is written, and read near",
+    world: { threads: 4 },
+    keys: ["a", "b"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a", Infinity, "t");
+      yield* owner.set("b", Infinity, "u");
+    },
+    scripts: each(
+      function* (deleter) {
+        yield* deleter.deleteByTag("t", ["a"]);
+        yield* deleter.get("a");
+        yield* deleter.getKept("b");
+      },
+      function* (writer) {
+        yield* writer.set("a", Infinity, "t");
+        yield* writer.get("a");
+      },
+      function* (reader) {
+        yield* reader.getNear("a");
+        yield* reader.getNear("a");
+      },
+    ),
+  },
+  {
+    name: "tag-sweep",
+    races: "R3 R4",
+    about: "entries whose tag was invalidated are swept and evicted while they are written again",
+    world: { threads: 4 },
+    keys: ["a"],
+    bound: 2,
+    *setUp(owner) {
+      yield* owner.set("a", Infinity, "t");
+      yield* owner.get("a");
+      yield* owner.seal();
+    },
+    scripts: each(
+      function* (deleter) {
+        yield* deleter.deleteByTag("t", ["a"]);
+        yield* deleter.sweep();
+      },
+      (writer) => writer.set("a", Infinity, "t"),
       (evictor) => evictor.evict(),
     ),
   },

@@ -16,6 +16,7 @@ const moves = "src/kernel/assembly/moves.ts";
 const segments = "src/kernel/assembly/segments.ts";
 const bucket = "src/kernel/assembly/bucket.ts";
 const door = "src/kernel/assembly/mod.ts";
+const tags = "src/kernel/assembly/tags.ts";
 const store = "src/memory/memory-store.ts";
 const evictor = "src/janitor/evictor.ts";
 const threads = "src/kernel/thread-table.ts";
@@ -65,7 +66,10 @@ export const mutants: readonly Mutant[] = [
     "busy-is-dead",
     "a record whose lock cannot be had is dropped without a dead mark",
     evictor,
-    ["} else if (frequency !== at.answerBusy) {", "} else {"],
+    [
+      "} else if (frequency !== at.answerBusy) {",
+      "} else if (frequency === at.answerBusy) {\n        this.#kernel.verbs.dropRecord(record);\n        this.#forgetKill();\n      } else {",
+    ],
     "demote-waits",
   ),
   mutant(
@@ -296,5 +300,36 @@ export const mutants: readonly Mutant[] = [
       "",
     ],
     "reclaim-delete",
+  ),
+  mutant(
+    "tag-once",
+    "an invalidation raises the cells of its tag once",
+    tags,
+    ["raiseAll(hash);\n  const sequence = raiseAll(hash);", "const sequence = raiseAll(hash);"],
+    "fill-tag",
+  ),
+  mutant(
+    "fill-ignores-tags",
+    "a fill does not look whether a tag of it was invalidated",
+    entries,
+    [" || isOutdated(record, flags, flightSequenceOf(flight - 1))", ""],
+    "fill-tag",
+  ),
+  mutant(
+    "tag-stays-near",
+    "an invalidation does not tell near caches",
+    tags,
+    ["atomic.add<u32>(at.controlTagEpoch, 1);", ""],
+    "tag",
+  ),
+  mutant(
+    "tag-epoch-late",
+    "a near value is kept under a tag epoch that was read after the cells of its tags",
+    entries,
+    [
+      "store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);\n      isInvalid = isVoid(record);",
+      "isInvalid = isVoid(record);\n      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);",
+    ],
+    "tag",
   ),
 ];

@@ -76,12 +76,18 @@ function withoutMap(path: string): void {
   writeFileSync(path, readFileSync(path, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, ""));
 }
 
+/** What is to be removed when the process ends: a module can be loaded from there at any time until then. */
+const folders: string[] = [];
+
+function removeFolders(): void {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+}
+
 /** Loads the package under `source` (a `dist/src` folder) as coroutines. */
 export async function loadRooms(source: string): Promise<Rooms> {
   const folder = mkdtempSync(join(tmpdir(), "undercroft-interleave-"));
-  process.once("exit", () => {
-    rmSync(folder, { recursive: true, force: true });
-  });
+  if (folders.length === 0) process.once("exit", removeFolders);
+  folders.push(folder);
   const target = join(folder, "src");
   cpSync(source, target, { recursive: true, filter: (path) => !path.endsWith(".map") });
   for (const file of readdirSync(target, { recursive: true, encoding: "utf8" })) {

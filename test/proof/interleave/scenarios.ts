@@ -3,11 +3,13 @@
 import { deathScenarios } from "./death-scenarios.js";
 import { diskScenarios } from "./disk-scenarios.js";
 import { fillScenarios } from "./fill-scenarios.js";
+import { indexScenarios } from "./index-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
 import type { Scenario } from "./scenario.js";
 
 export const scenarios: readonly Scenario[] = [
   ...memoryScenarios,
+  ...indexScenarios,
   ...fillScenarios,
   ...diskScenarios,
   ...deathScenarios,

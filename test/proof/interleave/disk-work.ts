@@ -1,0 +1,108 @@
+// What a thread of a scenario does to the disk tier: flushing by the real flusher, reclaim of a segment file and dead marks
+// written here after the disk log and the disk tier. Called by actor.ts.
+
+import { ModelLog } from "./model-log.js";
+import { $element, pause, type Coroutine } from "./suspension.js";
+import type { SteppedThread } from "./thread.js";
+import { diskUnits, type World } from "./world.js";
+
+interface SteppedFlusher {
+  flush(reach: string, now: number, between: () => void): Coroutine<boolean>;
+}
+
+/** Nothing is put off: every flush of a scenario is one that was asked for. */
+const admissionRules = {
+  minTtlMs: 0,
+  maxBytes: Infinity,
+  seenBefore: false,
+  bytesPerSecond: Infinity,
+  bytesPerDay: Infinity,
+  hasFilter: false,
+};
+
+/** The two halves of a key's hash. */
+type HashOf = (key: string) => Coroutine<readonly [low: number, high: number]>;
+
+export class DiskWork {
+  readonly #world: World;
+  readonly #thread: SteppedThread;
+  readonly #hashOf: HashOf;
+
+  constructor(world: World, thread: SteppedThread, hashOf: HashOf) {
+    this.#world = world;
+    this.#thread = thread;
+    this.#hashOf = hashOf;
+  }
+
+  /** Writes what is published to disk; every second batch fails if `fails`. */
+  *flush(fails: boolean = false): Coroutine {
+    const { Flusher } = this.#world.rooms.flusher as {
+      Flusher: new (...args: unknown[]) => SteppedFlusher;
+    };
+    const { Admission } = this.#world.rooms.admission as {
+      Admission: new (...args: unknown[]) => object;
+    };
+    const log = new ModelLog(this.#world, this.#thread, fails);
+    yield* log.open();
+    try {
+      const admission = new Admission(this.#thread.kernel, admissionRules);
+      const flusher = new Flusher(this.#thread.kernel, log, admission);
+      yield* flusher.flush("all", 0, () => undefined);
+    } catch (error) {
+      if (!fails) throw error;
+    }
+  }
+
+  /** Empties a segment file and opens it anew. After DiskLog.#reclaim, #letGo, #reinsert and #free. */
+  *reclaim(segment: number): Coroutine {
+    const { disk, at } = this.#world;
+    const { verbs } = this.#thread;
+    const scan = disk.scan(segment, diskUnits);
+    disk.void(segment, diskUnits);
+    yield* verbs.setDiskState(segment, at.diskReclaiming);
+    const log = new ModelLog(this.#world, this.#thread, false);
+    yield* log.open();
+    for (const { location, bytes } of scan) {
+      const reader = new this.#world.rooms.record.RecordReader(0, 0);
+      reader.adopt(bytes);
+      reader.parse(0);
+      const [low, high] = yield* this.#hashOf(reader.key() as string);
+      if ((yield* verbs.dropDisk(low, high, location, 0)) !== at.answerHit) continue;
+      const to = yield* log.place();
+      const answer = yield* verbs.relocateDisk(low, high, location, to);
+      if (answer === at.answerOvertaken) log.skip();
+      if (answer !== at.answerDone) continue;
+      yield* log.append(bytes, 0, bytes.length, reader.sequence);
+    }
+    yield* log.commit();
+    yield* this.#waitForKills(segment);
+    yield* verbs.setDiskState(segment, at.diskFree);
+    const again = new ModelLog(this.#world, this.#thread, false);
+    yield* again.open(segment);
+  }
+
+  *#waitForKills(segment: number): Coroutine {
+    const { at, threads } = this.#world;
+    const { i32 } = this.#thread.kernel.views;
+    for (const { kernel } of threads) {
+      for (const word of [at.threadKilling0, at.threadKilling1]) {
+        const index = (kernel.block + word) / 4;
+        while (i32[yield* $element(i32, index, false)] === segment + 1) {
+          yield* $element(i32, index, null);
+        }
+      }
+    }
+  }
+
+  /** After DiskTier.kill: takes a place in the dead list and writes the mark. */
+  *kill(location: number): Coroutine {
+    const { disk, at } = this.#world;
+    const { i32 } = this.#thread.kernel.views;
+    const segment = disk.segmentOf(location, diskUnits);
+    yield* this.#thread.verbs.takeDead(segment);
+    const entry = this.#thread.kernel.geometry.diskTable + segment * at.diskEntrySize;
+    const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
+    yield* pause();
+    disk.dead.add(`${location}:${nonce}`);
+  }
+}

@@ -1,0 +1,85 @@
+// Scenarios of full buckets: entries that stand in their other bucket, and the count that says so. Called by scenarios.ts.
+
+import { each, homedIn0, homedIn1, type Scenario } from "./scenario.js";
+
+export const indexScenarios: readonly Scenario[] = [
+  {
+    name: "full-index",
+    races: "R13",
+    about:
+      "inserts of two homes want the last empty slot: displaced entries, victims of another home",
+    world: { threads: 4, buckets: 2, segments: 8 },
+    keys: ["a", "b", "o", "p", "r"],
+    bound: 1,
+    *setUp(owner) {
+      for (const key of homedIn1.slice(0, 9) + homedIn0.slice(0, 4)) yield* owner.set(key);
+      yield* owner.holdDisplaced("a", 2);
+    },
+    scripts: each(
+      function* (one) {
+        yield* one.set("r");
+        yield* one.set("u");
+      },
+      function* (two) {
+        yield* two.set("p");
+        yield* two.delete("b");
+      },
+      function* (reader) {
+        yield* reader.get("a");
+        yield* reader.get("o");
+      },
+    ),
+  },
+  {
+    name: "displaced",
+    races: "R13",
+    about: "an entry in its other bucket is written and deleted while it is read",
+    world: { threads: 3, buckets: 2, segments: 8 },
+    keys: ["a", "h", "o"],
+    bound: 2,
+    *setUp(owner) {
+      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
+      yield* owner.holdDisplaced("o", 1);
+    },
+    scripts: each(
+      function* (one) {
+        yield* one.set("o");
+        yield* one.delete("o");
+        yield* one.set("o");
+      },
+      function* (two) {
+        yield* two.get("o");
+        yield* two.delete("h");
+        yield* two.set("h");
+      },
+    ),
+  },
+  {
+    name: "displaced-comes-and-goes",
+    races: "R13",
+    about: "a bucket's count goes up and down while an entry in its other bucket is looked for",
+    world: { threads: 4, buckets: 2, segments: 8 },
+    keys: ["o", "q"],
+    bound: 2,
+    *setUp(owner) {
+      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
+      yield* owner.holdDisplaced("o", 1);
+    },
+    scripts: each(
+      function* (one) {
+        yield* one.set("q");
+        yield* one.delete("q");
+      },
+      function* (two) {
+        yield* two.set("r");
+        yield* two.delete("r");
+      },
+      // Nobody takes "o" away: it may not even be missed.
+      function* (reader) {
+        yield* reader.getKept("o");
+        yield* reader.get("q");
+        yield* reader.getKept("o");
+      },
+    ),
+  },
+];
