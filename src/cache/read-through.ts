@@ -52,6 +52,7 @@ export class ReadThrough<V> {
    *   message, stack, code and cause (texts of more than 16 KiB are cut). If the value could not be stored, each thread
    *   runs its own loader. If the thread that loads dies, or its event loop stands still for longer than its lease, one
    *   of those that wait runs its loader instead, and what the late one brings goes to its own thread's callers only.
+   *   Where there is no place in the table of loads (1,024 at once, over all threads), each fetch runs its own loader.
    * - An expired value within its staleFor is returned at once while the loader runs in the background; with
    *   `timeout.soft`, only once the loader has taken that long. A background load that fails is counted, not thrown.
    * - A loader's error is rethrown, as it is, to all who wait, unless the cache has a value or a stale one by then.
@@ -129,7 +130,10 @@ export class ReadThrough<V> {
     options: ResolvedFetchOptions,
     stale: V | undefined,
   ): Promise<V | undefined> {
-    const running = this.#running(id, options.forceRefresh);
+    const joinable = this.#running(id, options.forceRefresh);
+    // Nobody can tell what has overtaken a load without a place in the flight table: it answers who was there at its start.
+    const isUntold = joinable?.isLoading === true && joinable.number === -1;
+    const running = isUntold ? undefined : joinable;
     const flight = running ?? this.#newFlight(key, id, options);
     const waiter = new Waiter<V>(options, running !== undefined);
     flight.add(waiter);
