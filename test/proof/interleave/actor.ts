@@ -201,7 +201,10 @@ export class Actor {
     yield* this.#hashOf(key);
     const answer = yield* this.verbs.enterFlight(0, Infinity);
     this.#world.history.end(begin);
-    if (answer >= 0) return yield* this.#publish(key, answer, begin, "");
+    if (answer >= 0) {
+      this.#holdLeads(key, answer);
+      return yield* this.#publish(key, answer, begin, "");
+    }
     begin.counts = false;
     if (answer > at.answerFollow) {
       yield* this.get(key);
@@ -221,6 +224,19 @@ export class Actor {
     }
     yield* this.verbs.leaveFlight(flight);
     yield* this.get(key);
+  }
+
+  /** Throws if another thread leads a load of the key that this one could have joined. */
+  #holdLeads(key: string, flight: number): void {
+    const { at } = this;
+    const { u32 } = this.thread.kernel.views;
+    const fields = [at.flightState, at.flightHash, at.flightHash + 4, at.flightKind];
+    const shown = (number: number): string =>
+      String(fields.map((field) => u32[(at.flightTable + number * at.flightSize + field) / 4]));
+    for (let other = 0; other < at.flightsMax; other++) {
+      if (other === flight || shown(other) !== shown(flight)) continue;
+      throw new Error(`flights ${flight} and ${other} both lead the load of "${key}"`);
+    }
   }
 
   /** The two halves of a key's hash, which is in the thread's results too. */

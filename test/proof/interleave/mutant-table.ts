@@ -17,6 +17,7 @@ const segments = "src/kernel/assembly/segments.ts";
 const bucket = "src/kernel/assembly/bucket.ts";
 const door = "src/kernel/assembly/mod.ts";
 const tags = "src/kernel/assembly/tags.ts";
+const flights = "src/kernel/assembly/flights.ts";
 const store = "src/memory/memory-store.ts";
 const evictor = "src/janitor/evictor.ts";
 const threads = "src/kernel/thread-table.ts";
@@ -331,5 +332,53 @@ export const mutants: readonly Mutant[] = [
       "isInvalid = isVoid(record);\n      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);",
     ],
     "tag",
+  ),
+  mutant(
+    "two-leaders",
+    "who enters a flight does not take the key's lock",
+    flights,
+    [
+      "if (!lock(bucket)) return at.answerBusy;\n  const answer = enterLocked(hash, forced, lease);\n  unlock(bucket);",
+      "const answer = enterLocked(hash, forced, lease);",
+    ],
+    "join",
+  ),
+  mutant(
+    "leader-tells-nobody",
+    "a load that ends does not wake who waits for it",
+    flights,
+    [
+      "at.flightStateShift));\n  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);",
+      "at.flightStateShift));",
+    ],
+    "join",
+  ),
+  mutant(
+    "follower-does-not-look",
+    "who waits for a load does not look whether it ended before that was noted",
+    flights,
+    [
+      "if (isSame && atomic.load<u32>(flight) == at.flightActive) return at.answerFollow",
+      "if (isSame) return at.answerFollow",
+    ],
+    "join",
+  ),
+  mutant(
+    "place-of-who-waits",
+    "the place of a flight is free while others wait for what came of it",
+    flights,
+    [
+      "(state & at.flightStateMask) != at.flightDone || atomic.load<u64>(flight, at.flightWaiting) != 0) return;",
+      "(state & at.flightStateMask) != at.flightDone) return;",
+    ],
+    "join",
+  ),
+  mutant(
+    "flights-of-the-dead",
+    "recovery leaves the flights of a dead thread",
+    threads,
+    ["verbs.endFlightsOf(thread);", ""],
+    "filler-dies",
+    "leader-dies",
   ),
 ];
