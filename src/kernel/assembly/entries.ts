@@ -9,7 +9,6 @@ import {
   announceKill,
   bucketAt,
   claim,
-  diskEntryOf,
   located,
   locatedWord,
   locate,
@@ -22,13 +21,24 @@ import {
   tryLock,
   unlock,
 } from "./bucket";
+import { countDisk, countMemory, discount, discountMemory, isCleared, isClearedOnDisk } from "./counts";
 import { fence } from "./fence";
 import { flightSequenceOf, invalidateFlights, isOvertaken } from "./flights";
 import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
 import { placeByMoving } from "./map-places";
-import { durableOf, expiresOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sameKey, sequenceOf } from "./record";
+import {
+  durableOf,
+  expiresOf,
+  flagsOf,
+  keyLengthOf,
+  keyOf,
+  recordSizeOf,
+  sameKey,
+  sequenceOf,
+  sequenceWordOf,
+} from "./record";
 import { isSampled, noteRequest } from "./samples";
-import { noteDead, noteRecord } from "./segments";
+import { noteRecord } from "./segments";
 import {
   classBits,
   displacedBit,
@@ -53,10 +63,8 @@ export function hashKey(key: u32, length: u32): void {
   store<u64>(block, xxh64(key, length, seed), at.resultHashLow);
 }
 
-/** Was the disk location written before the last clear? Exact but for a segment that a clear found half filled. */
-export function isClearedOnDisk(word: u64): bool {
-  return load<f64>(diskEntryOf(word & locationBits), at.diskMaxSequence) <= <f64>clearEpoch();
-}
+/** evictUnlocked looks for records too that a fill has put in a slot and not yet confirmed. */
+let seesUnconfirmed = false;
 
 /** Reads a slot that matched the fingerprint. 1 hit, 0 another key, -1 the slot changed meanwhile. */
 // @ts-ignore: decorator
@@ -76,7 +84,8 @@ function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
     }
     fence();
     if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
-    if (sequence <= clearEpoch() || isInvalid) return 0;
+    // No sequence yet: a fill that may have been overtaken. It counts as cleared.
+    if ((sequence <= clearEpoch() || isInvalid) && (sequence != 0 || !seesUnconfirmed)) return 0;
     store<f64>(block, <f64>sequence, at.resultSequence);
     store<f64>(block, expires, at.resultExpires);
     store<u32>(block, <u32>record, at.resultRecord);
@@ -202,37 +211,6 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
   return frequencyOf(word);
 }
 
-/** Takes what a slot named out of the counts of its tier. A cache's counts began anew at the clear. */
-export function discount(word: u64): void {
-  const isCounted = keepsAll || !isCleared(word);
-  if (isDisk(word)) {
-    if (isCounted) discountDisk();
-  } else {
-    discountMemory(recordOf(word), recordSizeOf(recordOf(word)), flagsOf(recordOf(word)), isCounted);
-  }
-}
-
-function isCleared(word: u64): bool {
-  return isDisk(word) ? isClearedOnDisk(word) : sequenceOf(recordOf(word)) <= clearEpoch();
-}
-
-function discountDisk(): void {
-  count(counter.counterDiskEntries, -1);
-}
-
-function discountMemory(record: u32, size: u32, flags: u32, isCounted: bool): void {
-  const bytes = (size + 7) & ~7;
-  noteDead(record, bytes);
-  if (!isCounted) return;
-  count(counter.counterMemoryEntries, -entriesOf(flags));
-  count(counter.counterMemoryBytes, -(<f64>bytes));
-}
-
-/** How many entries a record counts for: a chunk of a large value is part of one. */
-export function entriesOf(flags: u32): f64 {
-  return flags & rec.flagChunk ? 0 : 1;
-}
-
 /** Where on disk what a slot names stands, 0 = nowhere. */
 function diskCopyOf(word: u64): u64 {
   return isDisk(word) ? word & locationBits : durableOf(recordOf(word));
@@ -325,7 +303,8 @@ export function publish(
     unlock(bucketAt(home));
     return at.answerOvertaken;
   }
-  writeHeader(record, keyLength, codec, flags, units, created, sequence);
+  // A fill is not seen before its flight was looked at once more: without a sequence it is nobody's answer.
+  writeHeader(record, keyLength, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, keyLength);
@@ -344,13 +323,17 @@ export function publish(
   if (slot == 0) slot = insert(home, fingerprint, word);
   let answer: i32 = keepsAll ? at.answerNoRoom : at.answerBusy;
   if (slot != 0) {
-    count(counter.counterMemoryEntries, entriesOf(flags));
-    count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
+    countMemory(recordSizeOf(record), flags, 1);
     answer = at.answerDone;
-    // A delete that could not have this lock overtook the flight, and may have looked before the slot was there.
-    if (flight != 0 && isOvertaken(flight - 1)) {
-      withdraw(home, slot, word);
-      answer = at.answerOvertaken;
+    if (flight != 0) {
+      // A delete that could not have this lock overtook the flight, and may have looked before the slot was there. One
+      // that overtakes it after this look finds the slot, and empties it.
+      if (isOvertaken(flight - 1)) {
+        withdraw(home, slot, word);
+        answer = at.answerOvertaken;
+      } else {
+        confirm(record, sequence);
+      }
     }
   }
   invalidateFlights(hash);
@@ -361,11 +344,16 @@ export function publish(
   return answer;
 }
 
-/** Takes back what publish has just put in a slot. */
+/** Lets readers see a fill. */
+function confirm(record: usize, sequence: u64): void {
+  atomic.store<u64>(record, sequenceWordOf(record) | sequence, rec.recordSequence);
+}
+
+/** Takes back a fill that publish has just put in a slot. */
 function withdraw(home: u32, slot: usize, word: u64): void {
   const own = atomic.load<u64>(slot);
   if (((own ^ word) & locationBits) != 0 || isDisk(own) || !replace(slot, own, 0)) return;
-  discount(own);
+  discountMemory(recordOf(own), recordSizeOf(recordOf(own)), flagsOf(recordOf(own)), true);
   if (own & displacedBit) addDisplaced(home, -1);
 }
 
@@ -412,24 +400,26 @@ export function evictUnlocked(key: u32, length: u32): i32 {
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
     store<f64>(block, 0, at.resultKill0);
     store<f64>(block, 0, at.resultKill1);
+    seesUnconfirmed = true;
     const found = find(key, length, 0);
+    seesUnconfirmed = false;
     if (found == at.answerMiss) return at.answerGone;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
     const word = atomic.load<u64>(slot);
     if (!sameButFrequency(word, load<u64>(block, at.resultSlotLow))) continue;
     // Read before the slot lets go of the record: without the lock nothing holds its segment afterwards.
     const copy = diskCopyOf(word);
-    const cleared = isCleared(word);
     const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
     const flags = isDisk(word) ? 0 : flagsOf(recordOf(word));
-    const sequence = isDisk(word) ? 0 : sequenceOf(recordOf(word));
+    const isCounted = (!isDisk(word) && sequenceOf(recordOf(word)) == 0) || !isCleared(word);
     if (copy != 0) announceKill(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
       // A copy announced since was announced before the slot was empty (isStill in moves.ts), so it is seen here.
-      const later = sequence == 0 || sequenceOf(recordOf(word)) != sequence ? copy : durableOf(recordOf(word));
-      if (later != 0 && later != copy) announceKill(1, later);
-      if (!isDisk(word)) discountMemory(recordOf(word), size, flags, !cleared);
-      else if (!cleared) discountDisk();
+      const later = isDisk(word) ? copy : durableOf(recordOf(word));
+      // The look is worth something if the segment is in the same life after it.
+      if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits)) announceKill(1, later);
+      if (!isDisk(word)) discountMemory(recordOf(word), size, flags, isCounted);
+      else if (isCounted) countDisk(-1);
       return at.answerDone;
     }
     retractKill(0);

@@ -19,7 +19,8 @@ import {
   slotAt,
   unlock,
 } from "./bucket";
-import { discount, entriesOf, insert, isClearedOnDisk } from "./entries";
+import { countDisk, countMemory, discount, isClearedOnDisk } from "./counts";
+import { insert } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
 import { deadlineOf, durableOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
 import { isSampled, noteRequest } from "./samples";
@@ -156,7 +157,7 @@ export function demote(record: u32): i32 {
     }
     if (replace(slot, old, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy)) {
       discount(old);
-      count(counter.counterDiskEntries, 1);
+      countDisk(1);
       count(counter.counterDemotions, 1);
       answer = at.answerDone;
     }
@@ -167,10 +168,10 @@ export function demote(record: u32): i32 {
   return answer;
 }
 
-/** Drops a record if a slot still names it; kill0 is its disk copy, if any. */
+/** Drops a record if a slot still names it; kill0 is its disk copy, if any. Also one without a sequence: the slot of a fill
+ *  whose thread died may name it. One that was never published has any key, but no slot. */
 export function dropRecord(record: u32): i32 {
   store<f64>(block, 0, at.resultKill0);
-  if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
   const copy = durableOf(record);
@@ -196,8 +197,7 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
     if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
       discount(old);
-      count(counter.counterMemoryEntries, entriesOf(flagsOf(record)));
-      count(counter.counterMemoryBytes, <f64>((recordSizeOf(record) + 7) & ~7));
+      countMemory(recordSizeOf(record), flagsOf(record), 1);
       count(counter.counterPromotions, 1);
       answer = at.answerDone;
     }
@@ -302,7 +302,7 @@ export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32
   if (locateDiskClass(home, fingerprint) == 0) {
     const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
     if (insert(home, fingerprint, word) != 0) {
-      count(counter.counterDiskEntries, 1);
+      countDisk(1);
       answer = at.answerDone;
     }
   }

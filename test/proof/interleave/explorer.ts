@@ -114,7 +114,8 @@ export class Explorer {
     const scripts = scenario.scripts(actors);
     const fibers = scripts.map((script, index): Fiber => {
       const isMortal = scenario.mortal?.includes(index) ?? false;
-      return { name: `thread ${index + 1}`, script, isMortal, state: "ready" };
+      const isHasty = scenario.hasty?.includes(index) ?? false;
+      return { name: `thread ${index + 1}`, script, isMortal, isHasty, state: "ready" };
     });
     const onDeath = (fiber: Fiber): Fiber => {
       const thread = fibers.indexOf(fiber) + 1;
@@ -137,11 +138,16 @@ export class Explorer {
   #judge(owner: Actor, dead: ReadonlySet<number>): string | undefined {
     const world = this.#world;
     const unlocked = world.threads.reduce((sum, thread) => sum + thread.unlocked, 0);
-    const fault = structureFault(world, {
+    const excuses = {
       dead,
       hasDisturbed: dead.size > 0 || unlocked > 0,
       hasCleared: this.scenario.clears === true,
-    });
+    };
+    let fault = structureFault(world, { ...excuses, isUnswept: dead.size > 0 });
+    if (fault === undefined && dead.size > 0) {
+      alone(owner.sweep());
+      fault = structureFault(world, excuses);
+    }
     if (fault !== undefined) return fault;
     for (const key of this.scenario.keys) alone(owner.get(key, false));
     return world.history.fault() ?? this.#reopenedFault();

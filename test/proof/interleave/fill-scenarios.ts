@@ -2,6 +2,7 @@
 // scenarios.ts.
 
 import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
+import { until } from "./suspension.js";
 
 export const fillScenarios: readonly Scenario[] = [
   {
@@ -21,6 +22,30 @@ export const fillScenarios: readonly Scenario[] = [
     keys: ["a"],
     bound: 2,
     scripts: each((filler) => filler.fill("a"), deletesAndGets, getsTwice),
+  },
+  {
+    name: "fill-unlocked",
+    races: "R4",
+    about:
+      "a delete that cannot have the lock, since a load is being published under it; it is read then",
+    world: { threads: 4 },
+    keys: ["a"],
+    hasty: [1],
+    bound: 2,
+    scripts: (actors) => {
+      let isDeleted = false;
+      return each(
+        (filler) => filler.fill("a"),
+        function* (deleter) {
+          yield* deleter.delete("a");
+          isDeleted = true;
+        },
+        function* (reader) {
+          yield* until(() => isDeleted);
+          yield* getsTwice(reader);
+        },
+      )(actors);
+    },
   },
   {
     name: "refresh-delete",

@@ -151,6 +151,20 @@ export const mutants: readonly Mutant[] = [
     "fill-set",
   ),
   mutant(
+    "fill-seen-early",
+    "a fill is seen before it has looked once more whether it was overtaken",
+    entries,
+    ["flight == 0 ? sequence : 0);", "sequence);"],
+    "fill-unlocked",
+  ),
+  mutant(
+    "fill-unseen-by-delete",
+    "a delete that cannot have the lock does not see a fill that is not confirmed yet",
+    entries,
+    ["    seesUnconfirmed = true;\n", ""],
+    "fill-unlocked",
+  ),
+  mutant(
     "lock-kept",
     "a fill that was overtaken keeps the lock",
     entries,

@@ -15,6 +15,8 @@ export interface Scenario {
   readonly keys: readonly string[];
   /** Scripts that may die at any step, by number. */
   readonly mortal?: readonly number[];
+  /** Scripts, by number, whose thread has no patience with a lock that is held: it goes on without. */
+  readonly hasty?: readonly number[];
   readonly clears?: boolean;
   /** Preemptions in the exhaustive walk. */
   readonly bound: number;

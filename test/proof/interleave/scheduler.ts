@@ -11,6 +11,8 @@ export interface Fiber {
   readonly name: string;
   readonly script: Coroutine;
   readonly isMortal: boolean;
+  /** Never lets others run while it waits for a lock, and so never gets one that is held. */
+  readonly isHasty?: boolean;
   state: "ready" | "done" | "dead";
 }
 
@@ -150,7 +152,10 @@ export class Scheduler implements Steps {
     const fiber = this.fibers[thread] as Fiber;
     this.trace?.push({ thread: fiber.name, address, place, isShared });
     // The same word looked at again and again, with nothing in between: it waits for another thread.
-    if (address !== this.#lastAddress) this.#isInsisting = false;
+    if (address !== this.#lastAddress) {
+      this.#isInsisting = false;
+      this.#insisted = 0;
+    }
     const isSpinning = address === this.#lastAddress && thread === this.#lastThread && !isWrite;
     this.#lastAddress = address;
     this.#lastThread = thread;
@@ -167,7 +172,8 @@ export class Scheduler implements Steps {
 
   giveWay(isAsleep: boolean): boolean {
     if (++this.steps > stepsMax) throw new Error("the schedule does not end");
-    if (!isAsleep && this.#isInsisting && this.#insisted++ < insistMax) return false;
+    const insists = this.#isInsisting || this.fibers[this.#current]?.isHasty === true;
+    if (!isAsleep && insists && this.#insisted++ < insistMax) return false;
     const others = this.#ready(this.#current);
     const next = this.#strategy.atGiveWay(this.#current, others, !isAsleep);
     // Asked once for a lock: a thread that insists does so until it has the lock or is refused.

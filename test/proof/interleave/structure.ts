@@ -13,6 +13,8 @@ export interface Excuses {
   readonly dead: ReadonlySet<number>;
   /** Cleared entries leave the counts later. */
   readonly hasCleared: boolean;
+  /** A thread died, and nobody has swept the index since: the slot of a fill that it had not confirmed may be there. */
+  readonly isUnswept?: boolean;
 }
 
 /** The first fault, in words, or undefined. */
@@ -105,7 +107,9 @@ class Index {
     }
     const bytes = Buffer.from(this.#u32.buffer, segmentBase + segment * segmentBytes + offset);
     const sequence = bytes.readUIntLE(8, 6);
-    if (sequence === 0) return "names a record that was not published";
+    if (sequence === 0) {
+      return this.#excuses.isUnswept === true ? undefined : "names a record that was not published";
+    }
     const keyStart = 24 + bytes.readUInt8(14) * 8;
     const key = bytes.toString("utf8", keyStart, keyStart + bytes.readUInt16LE(4) + 1);
     const { kernel, verbs } = threads[0] as World["threads"][number];
