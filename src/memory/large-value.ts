@@ -53,7 +53,8 @@ export function writeValue(
   for (let number = 0; number * chunkBytes < value.length; number++) {
     const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
     const name = chunkKey(large, number);
-    if (store.write(name, store.keys.write(name), chunk, chunkFields) === "stored") continue;
+    // No set of its own: what is refused is the whole, and counted once.
+    if (store.append(name, store.keys.write(name), chunk, chunkFields) === "stored") continue;
     removeChunks(store, large, number);
     return store.overload(key);
   }

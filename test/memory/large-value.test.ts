@@ -114,6 +114,7 @@ describe("writeValue()", () => {
     const store = openStore();
     fill(store);
     expect(put(store, "a", randomBytes(100_000))).toBe("overloaded");
+    expect(store.kernel.total(counter.counterSetsOverloaded)).toBe(1);
     expect(store.kernel.total(counter.counterMemoryEntries)).toBe(0);
   });
 });
