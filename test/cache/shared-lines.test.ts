@@ -12,12 +12,9 @@ setUpCaches();
 const hits = 10_000;
 
 /** The lines of the control block that a hit reads. */
-const readByHits = [
-  at.controlState,
-  at.controlSeed,
-  at.controlClearEpoch,
-  at.controlNearEpoch,
-].map((offset) => Math.floor(offset / at.cacheLineSize));
+const readByHits = [at.controlState, at.controlSeed, at.controlClearEpoch, at.controlNearEpoch].map(
+  (offset) => Math.floor(offset / at.cacheLineSize),
+);
 
 function linesOf(cache: Cache<string>): { readonly control: string[]; readonly index: string } {
   const bytes = Buffer.from(new Uint8Array(cache.handle().worker.memory.buffer));
