@@ -10,6 +10,7 @@ import type { Row, Suite } from "./suite.js";
 
 const rivals = [
   "lru-cache",
+  "keyv",
   "lmdb",
   "sharedmap",
   "shared-memory-datastructures",

@@ -2,7 +2,7 @@
 // what it held and by how much the process had grown.
 
 import { contents } from "./contents.js";
-import { residentBytes, subjects } from "./subjects.js";
+import { eventLoopTurn, residentBytes, subjects } from "./subjects.js";
 
 /** What a measured process sends. */
 export interface Measurement {
@@ -11,16 +11,20 @@ export interface Measurement {
   readonly openBytes: number;
 }
 
-const warmUpEntries = 200_000;
+const warmUpEntries = 400_000;
+/** Entries that the service holds at a time, so that its young generation is at its full size before anything is measured. */
+const warmUpHeld = 4096;
 
 const [subject = "", kind = "", bound = ""] = process.argv.slice(2);
 const fill = subjects[subject];
 const kinds = contents[kind];
 if (fill === undefined || kinds === undefined) throw new Error(`There is no ${subject} of ${kind}`);
 // The service makes keys and values whether it caches them or not: what its garbage takes is not the cache's.
-for (let id = 0; id < warmUpEntries; id++) {
-  if (kinds.key(id).length === 0 || kinds.value(id) === undefined)
-    throw new Error("An empty entry");
+for (let id = 0; id < warmUpEntries;) {
+  const service: unknown[] = [];
+  for (const end = id + warmUpHeld; id < end; id++) service.push([kinds.key(id), kinds.value(id)]);
+  if (service.length !== warmUpHeld) throw new Error("The service lost an entry");
+  await eventLoopTurn();
 }
 const before = residentBytes();
 const held = await fill(kinds, Number(bound));

@@ -1,6 +1,7 @@
 // The caches whose memory is measured, each as a bounded store that is filled and then held. Called by measure.ts in a
 // process of its own.
 
+import Keyv from "keyv";
 import { open } from "lmdb";
 import { LRUCache } from "lru-cache";
 
@@ -25,7 +26,8 @@ export function residentBytes(): number {
   return process.memoryUsage().rss;
 }
 
-function turn(): Promise<void> {
+/** Lets the event loop turn, as it does in a service. */
+export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
@@ -43,7 +45,7 @@ function undercroft(near: false | NearOptions): Fill {
         cache.set(key, contents.value(id));
         if (near !== false) cache.getSync(key);
       }
-      await turn();
+      await eventLoopTurn();
     }
     const { entries } = cache.stats().memory;
     return { entries, openBytes, close: () => cache.close() };
@@ -59,7 +61,7 @@ async function fill(
     for (const end = Math.min(entries, id + 4096); id < end; id++) {
       set(contents.key(id), contents.value(id));
     }
-    await turn();
+    await eventLoopTurn();
   }
 }
 
@@ -73,6 +75,16 @@ const lru: Fill = async (contents, entries) => {
   const store = new LRUCache<string, object | string>({ max: entries });
   await fill(contents, entries, (key, value) => store.set(key, value as object | string));
   return { entries, openBytes: 0, close: () => Promise.resolve(store.clear()) };
+};
+
+/** keyv's in-memory store keeps all: it has no bound and evicts nothing. */
+const keyv: Fill = async (contents, entries) => {
+  const store = new Keyv<unknown>();
+  for (let id = 0; id < entries; id++) {
+    await store.set(contents.key(id), contents.value(id));
+    if ((id & 4095) === 0) await eventLoopTurn();
+  }
+  return { entries, openBytes: 0, close: () => store.clear() };
 };
 
 const lmdb: Fill = async (contents, entries) => {
@@ -95,5 +107,6 @@ export const subjects: Readonly<Record<string, Fill>> = {
   undercroft: undercroft({}),
   Map: map,
   "lru-cache": lru,
+  keyv,
   lmdb,
 };

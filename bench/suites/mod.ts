@@ -6,5 +6,5 @@ export { set } from "./set.js";
 export { disk } from "./disk.js";
 export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
-export { entries } from "./entries.js";
+export { agentEntries, documentEntries, stringEntries } from "./entries.js";
 export { threads } from "./threads.js";

@@ -4,7 +4,7 @@
 
 /** Values to bytes and back, on one thread. Not re-entrant across threads: each thread makes its own. */
 export interface Codec {
-  /** How the last `encode` encoded: a number of codec-id.ts, which belongs in the record beside the bytes. */
+  /** How the last `encode` encoded: a number of record/codec-id.ts, which belongs in the record beside the bytes. */
   readonly lastCodecId: number;
 
   /**

@@ -2,7 +2,7 @@
 // back. Called by the packer while it packs. Invariant: at most `windowShapes` shapes are remembered, of at most
 // `shapeBytesMax` characters each; objects whose keys are data (users by their id) pass through and leave nothing.
 
-import { shapeBytesMax, shapeKeysMax } from "./shape-image.js";
+import { shapeBytesMax, shapeKeysMax } from "../shapes/mod.js";
 
 /** Sightings after which counting begins anew. */
 const windowShapes = 1024;

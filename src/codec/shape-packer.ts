@@ -8,10 +8,9 @@
 
 import { Packr, Unpackr } from "msgpackr";
 
+import { shapesMax, type ShapeTable } from "../shapes/mod.js";
 import { isPacking, pack, packOptions } from "./scratch.js";
 import { ShapeCensus } from "./shape-census.js";
-import { shapesMax } from "./shape-image.js";
-import type { ShapeTable } from "./shape-table.js";
 
 /** Ids for definitions within one value. */
 const ownShapesMax = 64;

@@ -5,7 +5,6 @@
 // a custom codec gets every value.
 
 import { assert, describe, isWellFormed, UndercroftError } from "../base/mod.js";
-import type { Codec } from "./codec.js";
 import {
   codecBuffer,
   codecBytes,
@@ -13,16 +12,18 @@ import {
   codecJson,
   codecLatin1,
   codecMsgpack,
+  codecPhrased,
   codecRepaired,
   codecShaped,
   codecStructured,
   codecUtf16,
   codecUtf8,
-} from "./codec-id.js";
+} from "../record/mod.js";
+import { PhraseBooks, type ShapeTable } from "../shapes/mod.js";
+import type { Codec } from "./codec.js";
 import { isPlainData, isPlainPrimitive } from "./plain-data.js";
 import { pack, unpack, writeShortLatin1, writeText } from "./scratch.js";
 import { ShapePacker } from "./shape-packer.js";
-import type { ShapeTable } from "./shape-table.js";
 import { readStructured, writeStructured } from "./structured.js";
 import { Survey } from "./survey.js";
 
@@ -39,7 +40,8 @@ export interface CustomValueCodec {
 }
 
 /** The codec of a configuration, for one thread. `custom` must be there if, and only if, the configuration says so. With
- * `shapes`, plain data leaves the keys of its objects to that table, and can be read only with it. */
+ * `shapes`, plain data leaves the keys of its objects, and what its values have in common, to that table, and can be read only
+ * with it. */
 export function createCodec(
   config: CodecConfig,
   custom?: CustomValueCodec,
@@ -58,6 +60,7 @@ class ValueCodec implements Codec {
   readonly #config: CodecConfig;
   readonly #custom: CustomValueCodec | undefined;
   readonly #shapes: ShapePacker | undefined;
+  readonly #books: PhraseBooks | undefined;
 
   constructor(
     config: CodecConfig,
@@ -66,7 +69,9 @@ class ValueCodec implements Codec {
   ) {
     this.#config = config;
     this.#custom = custom;
-    if (shapes !== undefined) this.#shapes = new ShapePacker(shapes);
+    if (shapes === undefined) return;
+    this.#shapes = new ShapePacker(shapes);
+    this.#books = new PhraseBooks(shapes);
   }
 
   encode(value: unknown, key: Key): Uint8Array {
@@ -96,6 +101,12 @@ class ValueCodec implements Codec {
 
   decode(codecId: number, buffer: Buffer, start: number, end: number): unknown {
     switch (codecId) {
+      case codecPhrased: {
+        const books = this.#books;
+        if (this.#shapes === undefined || books === undefined) throw unknownCodec(codecId);
+        const length = books.expand(buffer, start, end);
+        return this.#shapes.unpack(books.expanded, 0, length);
+      }
       case codecShaped:
         if (this.#shapes === undefined) throw unknownCodec(codecId);
         return this.#shapes.unpack(buffer, start, end);
@@ -151,8 +162,10 @@ class ValueCodec implements Codec {
     const bytes = shapes === undefined ? pack(value) : shapes.pack(value);
     // A getter of a value being packed has come back here through `set`.
     if (bytes === undefined) return this.#encodeStructured(value, key);
-    this.lastCodecId = shapes === undefined ? codecMsgpack : codecShaped;
-    return bytes;
+    const short = this.#books?.shorten(bytes);
+    if (short !== undefined) this.lastCodecId = codecPhrased;
+    else this.lastCodecId = shapes === undefined ? codecMsgpack : codecShaped;
+    return short ?? bytes;
   }
 
   #encodeStructured(value: unknown, key: Key): Uint8Array {

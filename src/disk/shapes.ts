@@ -1,9 +1,10 @@
-// The file of shapes: the keys of objects that records name by an id (codec/shape-image.ts has its bytes). Any thread that
+// The file of shapes: the keys of objects and the books of phrases that records name by an id (shapes/shape-image.ts has its bytes). Any thread that
 // adds a shape writes it by descriptor, under the table's lock; openDirectory reads it.
 // Invariant: a shape that cannot be read for certain is lost and its id is not given out again, so records that name it
 // are misses. Which ids were given out is known without the file: batches and manifest say how many there were.
 
 import {
+  decodePhrases,
   decodeShape,
   shapeEntriesStart,
   shapeImageBytes,
@@ -12,7 +13,7 @@ import {
   shapeSlotOf,
   shapesMax,
   shapeVersion,
-} from "../codec/mod.js";
+} from "../shapes/mod.js";
 import { alignUp } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -56,7 +57,7 @@ export function readShapes(file: Buffer, seed: bigint, hasher: Hasher): ShapesRe
     if (offset < shapeEntriesStart || entryEnd > shapeImageBytes) continue;
     const entry = file.subarray(offset, entryEnd);
     if (hasher.h64(entry, seed) !== file.readBigUInt64LE(slot + 8)) continue;
-    if (decodeShape(entry, id) === null) continue;
+    if (decodeShape(entry, id) === null && decodePhrases(entry, id) === null) continue;
     file.copy(image, slot, slot, slot + shapeSlotBytes);
     entry.copy(image, offset);
     end = Math.max(end, alignUp(entryEnd, 8));

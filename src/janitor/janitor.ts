@@ -6,7 +6,7 @@ import { createHasher } from "../hash/mod.js";
 import { Kernel, layout as at } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
-import { MemoryStore } from "../memory/mod.js";
+import { MemoryStore, ShapeArea } from "../memory/mod.js";
 import { Admission } from "./admission.js";
 import { Closing, type DiskSide } from "./closing.js";
 import { Departures } from "./departures.js";
@@ -15,6 +15,7 @@ import { policyOver, watermarkOf } from "./eviction.js";
 import { type Departure, Evictor } from "./evictor.js";
 import { Flusher } from "./flusher.js";
 import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./messages.js";
+import { PhraseScout } from "./phrase-scout.js";
 import { recover } from "./recovery.js";
 import { sharedTime } from "./shared-time.js";
 import { takeOver } from "./take-over.js";
@@ -45,6 +46,7 @@ class Janitor {
   readonly #evictor: Evictor;
   readonly #threads: ThreadWatch;
   readonly #tuning: Tuning | null;
+  readonly #phrases: PhraseScout;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #departures: Departures;
@@ -73,6 +75,8 @@ class Janitor {
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, kill, departed);
     this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
+    const write = disk === null ? null : disk.tier.writeShape.bind(disk.tier);
+    this.#phrases = new PhraseScout(kernel, new ShapeArea(kernel, write));
     this.#threads = new ThreadWatch(kernel, kill);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     this.#watermark = watermarkOf(kernel.geometry);
@@ -133,6 +137,7 @@ class Janitor {
     this.#sweep(now);
     this.#departures.report();
     this.#tuning?.run();
+    this.#phrases.run();
     return !hasRoom && diskUp && this.#hasSealed();
   }
 

@@ -3,7 +3,7 @@
 // record on disk that is alive and unexpired afterwards is in the index; what could not be indexed was marked dead, or
 // it could come back one day as an older value.
 import { assert, UndercroftError } from "../base/mod.js";
-import { shapesMax } from "../codec/mod.js";
+import { shapesMax } from "../shapes/mod.js";
 import {
   packLocation,
   readSegmentLife,

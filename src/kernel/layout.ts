@@ -6,7 +6,7 @@
 //     ├ thread blocks      64 × 4 KiB
 //     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to overtake, and
 //     │                                         that other threads may wait for
-//     ├ shape table        32 KiB   lists of keys that values name by an id (codec/shape-image.ts)
+//     ├ shape table        32 KiB   lists of keys that values name by an id (shapes/shape-image.ts)
 //     ├ tag table          4,096 × 8 bytes      when groups of tags were invalidated last
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a disk segment

@@ -1,10 +1,14 @@
-// The table of shapes in shared memory, as one thread uses it (the bytes: codec/shape-image.ts; the words: shared-memory.md).
+// The table of shapes in shared memory, as one thread uses it (the bytes: shapes/shape-image.ts; the words: shared-memory.md).
 // Called by the codec of each thread. Invariants: a shape's bytes stand in memory and in the directory's file before the
 // count includes it, so a value that names it is never durable before it; who cannot have the lock at once adds nothing.
 import { alignUp } from "../base/mod.js";
 import {
+  decodePhrases,
   decodeShape,
+  encodePhrases,
   encodeShape,
+  phraseBookBytesMax,
+  phraseBooksMax,
   shapeBytesMax,
   shapeEntriesStart,
   shapeImageBytes,
@@ -12,7 +16,7 @@ import {
   shapeSlotOf,
   shapesMax,
   type ShapeTable,
-} from "../codec/mod.js";
+} from "../shapes/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 
 /** Writes bytes of the table to the directory's file, at the same offset; false if that failed. */
@@ -55,28 +59,61 @@ export class ShapeArea implements ShapeTable {
   }
 
   keysOf(id: number): readonly string[] | null {
+    const entry = this.#entryOf(id);
+    return entry === null ? null : decodeShape(entry, id);
+  }
+
+  phrasesOf(id: number): readonly Uint8Array[] | null {
+    const entry = this.#entryOf(id);
+    return entry === null ? null : decodePhrases(entry, id);
+  }
+
+  #entryOf(id: number): Buffer | null {
     const slot = (at.shapeTable + shapeSlotOf(id)) / 4;
     const offset = this.#u32[slot] as number;
     const bytes = this.#u32[slot + 1] as number;
-    // Strings are read from shared memory slowly, and once.
-    return offset === 0 ? null : decodeShape(this.#image.subarray(offset, offset + bytes), id);
+    return offset === 0 ? null : this.#image.subarray(offset, offset + bytes);
   }
 
   add(keys: readonly string[], known: number): boolean {
+    return this.#locked(() => {
+      if (this.count !== known || this.isFull) return false;
+      const entry = encodeShape(known, keys);
+      return entry !== null && this.#append(known, entry);
+    });
+  }
+
+  /** Room for another book of phrases? */
+  get takesBooks(): boolean {
+    const end = Atomics.load(this.#i32, at.controlShapeEnd / 4);
+    const bytes = phraseBookBytesMax + shapeBytesMax;
+    if (this.count >= shapesMax || end + bytes > shapeImageBytes) return false;
+    let books = 0;
+    for (let id = 0; id < this.count; id++) if (this.phrasesOf(id) !== null) books += 1;
+    return books < phraseBooksMax;
+  }
+
+  /** Gives a book of phrases an id, if there is room for one; false as `add`. */
+  addBook(phrases: readonly Uint8Array[]): boolean {
+    return this.#locked(() => {
+      const id = this.count;
+      return this.takesBooks && this.#append(id, encodePhrases(id, phrases));
+    });
+  }
+
+  #locked(add: () => boolean): boolean {
     const word = at.controlShapeLock / 4;
     const self = this.#kernel.thread + 1;
     if (Atomics.compareExchange(this.#i32, word, 0, self) !== 0) return false;
     try {
-      return this.count === known && !this.isFull && this.#append(known, keys);
+      return add();
     } finally {
       Atomics.store(this.#i32, word, 0);
     }
   }
 
   /** Under the lock. Until the count is raised the bytes are nobody's: the next to add writes over them. */
-  #append(id: number, keys: readonly string[]): boolean {
-    const entry = encodeShape(id, keys);
-    if (entry === null) return false;
+  #append(id: number, entry: Buffer): boolean {
     const image = this.#image;
     const offset = Atomics.load(this.#i32, at.controlShapeEnd / 4);
     image.set(entry, offset);

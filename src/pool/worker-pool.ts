@@ -33,7 +33,7 @@ const endTimeoutMs = 120_000;
 const deathsMax = 5;
 const deathsWindowMs = 60_000;
 /** A worker's short-lived garbage: they make little, and V8 would keep up to 48 MiB for it, 10 of them resident. */
-const youngGenerationMb = 4;
+const youngGenerationMb = 2;
 const storeThreadsMax = 2;
 /** Asynchronous sets waiting for a worker; the next is refused as "overloaded". */
 const storeQueueMax = 256;
@@ -61,11 +61,13 @@ interface JanitorRun {
   isOver: boolean;
 }
 
-const workerFile = new URL("../../workers/cache-worker.js", import.meta.url).href;
-
-function piscina(threads: { readonly min: number; readonly max: number }, queue: number): Piscina {
+function piscina(
+  file: "janitor-worker" | "store-worker",
+  threads: { readonly min: number; readonly max: number },
+  queue: number,
+): Piscina {
   return new Piscina({
-    filename: workerFile,
+    filename: new URL(`../../workers/${file}.js`, import.meta.url).href,
     minThreads: threads.min,
     maxThreads: threads.max,
     idleTimeout: Infinity,
@@ -96,7 +98,7 @@ export class WorkerPool {
     this.#kernel = kernel;
     this.#handle = handle;
     this.#listener = listener;
-    this.#janitors = piscina({ min: 1, max: 1 }, 1);
+    this.#janitors = piscina("janitor-worker", { min: 1, max: 1 }, 1);
     this.#janitors.on("error", (error) => (this.#lastFault = reasonOf(error)));
   }
 
@@ -211,7 +213,7 @@ export class WorkerPool {
   }
 
   #startStores(): Piscina {
-    const pool = piscina({ min: 0, max: storeThreadsMax }, storeQueueMax);
+    const pool = piscina("store-worker", { min: 0, max: storeThreadsMax }, storeQueueMax);
     pool.on("error", () => undefined);
     pool.on("workerCreate", () => {
       for (const worker of pool.threads) {

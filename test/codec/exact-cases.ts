@@ -11,8 +11,8 @@ import {
   codecStructured,
   codecUtf16,
   codecUtf8,
-  depthMax,
-} from "../../dist/src/codec/mod.js";
+} from "../../dist/src/record/mod.js";
+import { depthMax } from "../../dist/src/codec/mod.js";
 
 const fixed = new Date("2024-02-29T12:34:56.789Z");
 const cyclic: Record<string, unknown> = { name: "loop" };

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { UndercroftError } from "../../dist/src/base/mod.js";
-import { codecJson, codecMsgpack, createCodec, depthMax } from "../../dist/src/codec/mod.js";
+import { createCodec, depthMax } from "../../dist/src/codec/mod.js";
+import { codecJson, codecMsgpack } from "../../dist/src/record/mod.js";
 import { assertExact, roundTrip } from "./exact.js";
 
 class Agent {

@@ -4,16 +4,15 @@
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { type Codec, createCodec } from "../../dist/src/codec/mod.js";
+import { codecMsgpack, codecPhrased, codecShaped } from "../../dist/src/record/mod.js";
 import {
-  type Codec,
-  codecMsgpack,
-  codecShaped,
-  createCodec,
   decodeShape,
   encodeShape,
+  PhraseLearning,
   shapesMax,
   type ShapeTable,
-} from "../../dist/src/codec/mod.js";
+} from "../../dist/src/shapes/mod.js";
 import { assertExact } from "./exact.js";
 import { cases, many, plain } from "./exact-cases.js";
 
@@ -22,6 +21,7 @@ const config = { codec: "msgpack", classInstances: "throw" } as const;
 /** A table in one thread. */
 class Table implements ShapeTable {
   readonly shapes: (readonly string[] | null)[] = [];
+  readonly books = new Map<number, readonly Uint8Array[]>();
   readonly max: number;
 
   constructor(max = shapesMax) {
@@ -38,6 +38,14 @@ class Table implements ShapeTable {
 
   keysOf(id: number): readonly string[] | null {
     return this.shapes[id] ?? null;
+  }
+
+  phrasesOf(id: number): readonly Uint8Array[] | null {
+    return this.books.get(id) ?? null;
+  }
+
+  addBook(phrases: readonly Uint8Array[]): void {
+    this.books.set(this.shapes.push(null) - 1, phrases);
   }
 
   add(keys: readonly string[], known: number): boolean {
@@ -228,6 +236,76 @@ test("a getter that stores a value while one is packed spoils neither, nor the t
   }
   for (const stored of inner) assertExact(decode(codec, stored), { first: { b: [2] } });
   expect(own.shapes).toContainEqual(["a"]);
+});
+
+/** Phrases that the values of `valueAt` have in common, packed with this table. */
+function learnt(shared: Table, valueAt: (id: number) => unknown): Uint8Array[] {
+  const codec = createCodec(config, undefined, shared);
+  const sample = many(100).map((id) => copyOf(codec, valueAt(id)).bytes);
+  const learning = new PhraseLearning(sample.slice(20));
+  while (!learning.step());
+  return learning.phrases();
+}
+
+const order = (id: number): unknown => ({
+  id,
+  note: `Order of the regular customer with number ${id}`,
+  state: ["shipped to the customer", "waiting for payment"][id % 2],
+});
+
+test("values by a book of phrases come back exactly, in any thread, and what shares nothing with it stands as it was", () => {
+  const shared = new Table();
+  const first = createCodec(config, undefined, shared);
+  const second = createCodec(config, undefined, shared);
+  const before = copyOf(first, order(7));
+  shared.addBook(learnt(shared, order));
+  // The shapes that come after the book have ids of their own.
+  for (const _ of many(40)) first.encode({ after: 1, the: 2, book: 3 }, "k");
+  for (const id of [7, 12_345, 5_000_000]) {
+    const stored = copyOf(first, order(id));
+    expect(stored.id).toBe(codecPhrased);
+    expect(stored.bytes.length).toBeLessThan(before.bytes.length * 0.6);
+    assertExact(decode(second, stored), order(id));
+  }
+  assertExact(decode(second, before), order(7));
+  const other = copyOf(first, { after: 1, the: 2, book: "something else entirely" });
+  expect(other.id).toBe(codecShaped);
+  assertExact(decode(second, other), { after: 1, the: 2, book: "something else entirely" });
+  // A later book takes over, and values by the one before are read as before.
+  const old = copyOf(first, order(9));
+  const later = (id: number): unknown => ({ text: `Nothing of this is in the first book: ${id}` });
+  shared.addBook(learnt(shared, later));
+  expect(copyOf(first, later(1)).id).toBe(codecPhrased);
+  assertExact(decode(first, copyOf(first, later(1))), later(1));
+  assertExact(decode(second, old), order(9));
+});
+
+test("any plain data comes back exactly with a book of its own phrases", () => {
+  fc.assert(
+    fc.property(fc.array(plain, { minLength: 1, maxLength: 6 }), (values) => {
+      const shared = new Table();
+      // Twenty of each, so that they have much in common.
+      shared.addBook(learnt(shared, (id) => values[id % values.length]));
+      const from = createCodec(config, undefined, shared);
+      const to = createCodec(config, undefined, shared);
+      for (const value of [...values, values]) {
+        for (const _ of many(2)) assertExact(decode(to, copyOf(from, value)), value);
+      }
+    }),
+    { numRuns: 8 },
+  );
+});
+
+test("a value whose book is lost is refused, and a thread that has lost it writes none by it", () => {
+  const shared = new Table();
+  shared.addBook(learnt(shared, order));
+  const stored = copyOf(createCodec(config, undefined, shared), order(7));
+  expect(stored.id).toBe(codecPhrased);
+  shared.books.clear();
+  const codec = createCodec(config, undefined, shared);
+  expect(() => decode(codec, stored)).toThrow(/book of phrases/);
+  expect(copyOf(codec, order(7)).id).toBe(codecShaped);
+  expect(() => decode(createCodec(config), stored)).toThrow(/codec 12/);
 });
 
 test("a codec without a table refuses values that need one", () => {

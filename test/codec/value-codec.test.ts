@@ -3,7 +3,8 @@ import vm from "node:vm";
 import fc from "fast-check";
 import { Packr } from "msgpackr";
 import { expect, test } from "vitest";
-import { codecMsgpack, codecStructured, createCodec } from "../../dist/src/codec/mod.js";
+import { createCodec } from "../../dist/src/codec/mod.js";
+import { codecMsgpack, codecStructured } from "../../dist/src/record/mod.js";
 import { assertExact, roundTrip } from "./exact.js";
 import { cases, many, plain } from "./exact-cases.js";
 

@@ -3,13 +3,15 @@
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import {
+  decodePhrases,
   decodeShape,
+  encodePhrases,
   encodeShape,
   shapeEntriesStart,
   shapeImageBytes,
   shapeSlotOf,
   shapesMax,
-} from "../../dist/src/codec/mod.js";
+} from "../../dist/src/shapes/mod.js";
 import { existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { emptyShapes, readShapes } from "../../dist/src/disk/shapes.js";
@@ -93,6 +95,28 @@ describe("readShapes()", () => {
     for (let at = 64; at < noise.length; at++) noise[at] = (at * 2654435761) >>> 24;
     nothing(noise);
     expect(readShapes(noise, seed, hasher).count).toBe(shapesMax);
+  });
+
+  test("a book of phrases comes back under its id, and a damaged one is lost", () => {
+    const phrases = [Buffer.from("of the user"), Buffer.from("region:")];
+    const file = fileOf(shapes);
+    const { end } = readShapes(file, seed, hasher);
+    const entry = encodePhrases(4, phrases);
+    entry.copy(file, end);
+    file.writeUInt32LE(end, shapeSlotOf(4));
+    file.writeUInt32LE(entry.length, shapeSlotOf(4) + 4);
+    file.writeBigUInt64LE(hasher.h64(entry, seed), shapeSlotOf(4) + 8);
+    const whole = readShapes(file, seed, hasher);
+    expect(whole.count).toBe(5);
+    expect(whole.end).toBeGreaterThanOrEqual(end + entry.length);
+    const found = decodePhrases(whole.image.subarray(end, end + entry.length), 4);
+    expect(found?.map((phrase) => Buffer.from(phrase))).toEqual(phrases);
+    for (let at = end; at < end + entry.length; at++) {
+      const damaged = Buffer.from(file);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      const { image, count } = readShapes(damaged, seed, hasher);
+      expect([count, image.readUInt32LE(shapeSlotOf(4))]).toEqual([5, 0]);
+    }
   });
 
   test("an entry written over before its shape was counted is lost, not mixed", () => {

@@ -1,7 +1,7 @@
 // The table of shapes in shared memory: who may add, what the others see, and what a failed write leaves.
 
 import { expect, test } from "vitest";
-import { shapeEntriesStart, shapesMax } from "../../dist/src/codec/mod.js";
+import { phraseBooksMax, shapeEntriesStart, shapesMax } from "../../dist/src/shapes/mod.js";
 import { emptyShapes, readShapes } from "../../dist/src/disk/shapes.js";
 import { createHasher } from "../../dist/src/hash/mod.js";
 import {
@@ -125,4 +125,44 @@ test("a shape too long for an entry is none", () => {
   const area = attach(memory);
   expect(area.add(["x".repeat(2000)], 0)).toBe(false);
   expect(area.count).toBe(0);
+});
+
+const phrases = [Buffer.from("of the user"), Buffer.from("region:")];
+
+test("every thread sees the book that one added, among the shapes", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const [first, second] = [attach(memory), attach(memory)];
+  expect(first.add(["id"], 0)).toBe(true);
+  expect(second.addBook(phrases)).toBe(true);
+  expect(first.add(["name"], 2)).toBe(true);
+  for (const area of [first, second]) {
+    expect([0, 1, 2].map((id) => area.keysOf(id))).toEqual([["id"], null, ["name"]]);
+    expect([0, 1, 2].map((id) => area.phrasesOf(id))).toEqual([
+      null,
+      phrases.map((phrase) => Uint8Array.from(phrase)),
+      null,
+    ]);
+  }
+  const words = new Int32Array(memory.buffer);
+  words[at.controlShapeLock / 4] = 60;
+  expect(first.addBook(phrases)).toBe(false);
+});
+
+test("books end with their number or leave the last room to shapes", () => {
+  const memory = openMemory();
+  restoreShapes(memory, null);
+  const area = attach(memory);
+  for (let book = 0; book < phraseBooksMax; book++) expect(area.addBook(phrases)).toBe(true);
+  expect(area.takesBooks).toBe(false);
+  expect(area.addBook(phrases)).toBe(false);
+  expect(area.add(["id"], phraseBooksMax)).toBe(true);
+
+  const tight = openMemory();
+  restoreShapes(tight, null);
+  const long = attach(tight);
+  let count = 0;
+  while (long.takesBooks && long.add(["x".repeat(990), `${count}`], count)) count += 1;
+  expect(long.addBook(phrases)).toBe(false);
+  expect(long.isFull).toBe(false);
 });

@@ -8,8 +8,12 @@ export interface ShapeTable {
   /** There is no room for another shape. */
   readonly isFull: boolean;
 
-  /** The keys of a shape in their order; null if the directory lost them, which makes a miss of every value with it. */
+  /** The keys of a shape in their order; null if the directory lost them, which makes a miss of every value with it, or if
+   * the id is that of a book. */
   keysOf(id: number): readonly string[] | null;
+
+  /** The phrases of the book that has this id; null if a shape has it, or it was lost. */
+  phrasesOf(id: number): readonly Uint8Array[] | null;
 
   /**
    * Gives the keys an id, for a caller that knows `known` shapes and has not found them there. False if that could not

@@ -1,7 +1,7 @@
 // The table of shapes as bytes: the same in shared memory and in the directory's file, so that a shape is written once and
 // copied as it is. A shape is the list of an object's keys, in their order; a value names it by its id, the place of its
-// slot. Called by the shape table (memory/) and by the file of shapes (disk/). Invariant: an id never means another shape
-// within the life of a directory.
+// slot. A book of phrases (phrase-book.ts) takes an id and an entry in the same way. Called by the shape table (memory/) and by
+// the file of shapes (disk/). Invariant: an id never means another shape or book within the life of a directory.
 //
 //   0    ┬ magic "UCSHAPES"  8 bytes, version u32, zero u32; zero in memory
 //   64   ├ slots   256 × { offset u32, bytes u32, check u64 = XXH64 of the entry, seed of the directory }, zero = none
@@ -10,6 +10,7 @@
 //   32768┴
 
 import { assert, KiB } from "../base/mod.js";
+import { phraseBytesMax, phraseBytesMin, phrasesMax } from "./phrase-book.js";
 
 export const shapeImageBytes = 32 * KiB;
 /** Shapes of one cache and directory. Values of further shapes carry their keys. */
@@ -17,6 +18,12 @@ export const shapesMax = 256;
 /** A longer shape is a dictionary, or costs more room than it saves. */
 export const shapeKeysMax = 64;
 export const shapeBytesMax = 1024;
+/** Books of one cache and directory: values like none that they were made from stand as they are. */
+export const phraseBooksMax = 8;
+/** Bytes of the phrases of a book, with their lengths. */
+export const phraseBookBytesMax = 2000;
+export const phraseLengthBytes = 2;
+const bookMark = 0x8000;
 export const shapeMagic = 0x5345504148534355n;
 export const shapeVersion = 1;
 const slotsStart = 64;
@@ -60,4 +67,38 @@ export function decodeShape(entry: Buffer, id: number): string[] | null {
     place = end;
   }
   return place === entry.length ? keys : null;
+}
+
+/** The entry of a book of phrases. */
+export function encodePhrases(id: number, phrases: readonly Uint8Array[]): Buffer {
+  const bytes = phrases.reduce((sum, phrase) => sum + phraseLengthBytes + phrase.length, 0);
+  assert(bytes <= phraseBookBytesMax, "a book fits its entry");
+  const entry = Buffer.alloc(4 + bytes);
+  entry.writeUInt16LE(id, 0);
+  entry.writeUInt16LE(bookMark | phrases.length, 2);
+  let place = 4;
+  for (const phrase of phrases) {
+    entry.writeUInt16LE(phrase.length, place);
+    entry.set(phrase, place + phraseLengthBytes);
+    place += phraseLengthBytes + phrase.length;
+  }
+  return entry;
+}
+
+/** The phrases of an entry whose checksum held, or null if it is not a book with this id. */
+export function decodePhrases(entry: Buffer, id: number): Uint8Array[] | null {
+  if (entry.length < 4 || entry.readUInt16LE(0) !== id) return null;
+  const count = entry.readUInt16LE(2) ^ bookMark;
+  if (count > phrasesMax) return null;
+  const phrases: Uint8Array[] = [];
+  let place = 4;
+  while (phrases.length < count) {
+    if (place + phraseLengthBytes > entry.length) return null;
+    const start = place + phraseLengthBytes;
+    place = start + entry.readUInt16LE(place);
+    const size = place - start;
+    if (size < phraseBytesMin || size > phraseBytesMax || place > entry.length) return null;
+    phrases.push(Uint8Array.from(entry.subarray(start, place)));
+  }
+  return place === entry.length ? phrases : null;
 }

@@ -23,3 +23,5 @@ export const codecCustom = 9;
 export const codecRepaired = 10;
 /** As codecMsgpack, with the keys of objects in the cache's table of shapes (shape-packer.ts). */
 export const codecShaped = 11;
+/** As codecShaped, shortened by a book of phrases (shapes/phrase-book.ts). */
+export const codecPhrased = 12;
