@@ -143,14 +143,6 @@ export const mutants: readonly Mutant[] = [
     "refresh-delete",
   ),
   mutant(
-    "fill-does-not-look",
-    "a fill does not look whether it was overtaken before it changes the slot",
-    entries,
-    ["if (flight != 0 && (isOvertaken(flight - 1) ||", "if (flight != 0 && (false ||"],
-    "fill-delete",
-    "fill-set",
-  ),
-  mutant(
     "fill-seen-early",
     "a fill is seen before it has looked once more whether it was overtaken",
     entries,
@@ -364,16 +356,6 @@ export const mutants: readonly Mutant[] = [
     [
       "at.flightStateShift));\n  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);",
       "at.flightStateShift));",
-    ],
-    "join",
-  ),
-  mutant(
-    "follower-does-not-look",
-    "who waits for a load does not look whether it ended before that was noted",
-    flights,
-    [
-      "if (isSame && atomic.load<u32>(flight) == at.flightActive) return at.answerFollow",
-      "if (isSame) return at.answerFollow",
     ],
     "join",
   ),
