@@ -326,7 +326,7 @@ describe("a waiter that leaves", () => {
 
 describe("timeout.hard of the thread that loads", () => {
   test("is told to all threads", async () => {
-    const { loads, all } = await openThree({ timeout: "300ms" });
+    const { loads, all } = await openThree({ timeout: "2s" });
     const errors = await Promise.all(all.map((one) => errorOf(() => one)));
     expect(errors.map(({ code }) => code)).toEqual(Array(3).fill("ERR_LOADER_TIMEOUT"));
     expect(loads.count).toBe(1);
