@@ -101,16 +101,17 @@ class Crew {
     const startMs = monotonicMs();
     const answers = this.#workers.map((worker) => answerOf(worker, this.#control));
     for (const worker of this.#workers) worker.postMessage({ number, startMs });
-    if (this.#options.kills) await this.#kill(number);
+    const killed = this.#options.kills ? await this.#kill(number) : -1;
     const reports = await Promise.all(answers);
     for (const [thread, report] of reports.entries()) {
-      if (report === undefined) this.#workers[thread] = this.#start(thread);
+      // One that had done its part when it was killed has reported, and is gone as well.
+      if (report === undefined || thread === killed) this.#workers[thread] = this.#start(thread);
     }
     return { round: this.#round, wrong: reports.flatMap((report) => [...(report?.wrong ?? [])]) };
   }
 
-  /** Ends one thread somewhere in the middle of the round. */
-  async #kill(number: number): Promise<void> {
+  /** Ends one thread somewhere in the middle of the round; answers which. */
+  async #kill(number: number): Promise<number> {
     const { threads, operations, seed } = this.#options;
     // Two tickets an operation: between a tenth and nine tenths of the round.
     const share = 0.1 + (0.8 * ((Math.imul(seed + number, 0x9e3779b1) >>> 8) & 1023)) / 1024;
@@ -119,6 +120,7 @@ class Crew {
       await new Promise((go) => setTimeout(go, 1));
     await this.#workers[number % threads]?.terminate();
     this.killed += 1;
+    return number % threads;
   }
 
   async end(): Promise<void> {
