@@ -170,10 +170,11 @@ export class DiskTier {
     }
   }
 
-  /** Makes the invalidation of a tag durable, that the kernel's last call was; `sequence` is what that answered. False if
-   *  it could not be written: then the directory starts cold at the next open. */
-  writeTag(sequence: number): boolean {
+  /** Makes the invalidation of a tag durable, that the kernel's last call was; `sequence` is what that answered. If it
+   *  cannot be written the directory starts cold at the next open. */
+  writeTag(sequence: number): void {
     const { epochsFd, seed } = this.#disk;
+    if (!this.#isOurs(epochsFd, epochsName)) return;
     const { views, block, thread } = this.#kernel;
     const first = (block + at.resultTagCells) / 4;
     const cells = Array.from(views.u32.subarray(first, first + at.tagProbes));
@@ -182,7 +183,7 @@ export class DiskTier {
       if (!this.#lockTags(lock)) {
         // Whoever holds the lock was stopped. To forget every tagged record at the next open is always right.
         writeTagFloor(epochsFd, seed, thread, sequence, this.#device);
-        return true;
+        return;
       }
       try {
         for (const cell of cells) {
@@ -193,11 +194,9 @@ export class DiskTier {
         Atomics.store(views.i32, lock, 0);
         Atomics.notify(views.i32, lock, 1);
       }
-      return true;
     } catch (error) {
       this.#cut(epochsFd);
       this.#fault(error);
-      return false;
     }
   }
 

@@ -110,6 +110,7 @@ test.each([
   const attached = attachCache(handle);
   for (const key of keys) attached.delete(key);
   attached.clear();
+  attached.deleteByTag("tag");
   closeSync(fd);
   expect(readFileSync(file, "latin1") === "theirs").toBe(isOpenerMortal);
   await attached.close();
