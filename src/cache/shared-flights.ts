@@ -4,7 +4,7 @@
 import { randomFillSync } from "node:crypto";
 import { monotonicMs } from "../base/mod.js";
 import { layout as at } from "../kernel/mod.js";
-import { chunkKey, type LargeValue } from "../memory/mod.js";
+import { areInvalidated, chunkKey, type LargeValue } from "../memory/mod.js";
 import { encodeTags, flagChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { waitForChange } from "./barrier.js";
@@ -138,10 +138,7 @@ export class SharedFlights {
     const sequence = (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32;
     const { kernel } = this.#core;
     if (sequence < kernel.clearEpoch()) return true;
-    if (tags.length === 0) return false;
-    const place = kernel.block + at.threadKeyScratch;
-    kernel.views.u8.set(encodeTags(tags), place);
-    return kernel.verbs.checkTags(place, sequence + 1) === 1;
+    return tags.length > 0 && areInvalidated(kernel, encodeTags(tags), sequence + 1);
   }
 
   /** Whether what came of a flight that this thread waits for is known. */

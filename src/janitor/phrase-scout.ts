@@ -13,7 +13,7 @@ import {
   recordHeaderSize,
   RecordReader,
 } from "../record/mod.js";
-import { expanded, PhraseBook, PhraseBooks, PhraseLearning } from "../shapes/mod.js";
+import { PhraseBook, PhraseBooks, PhraseLearning } from "../shapes/mod.js";
 
 /** Bytes of values that a book is made from, of several segments; half are kept to try it on. */
 const sampleBytes = 48 * 1024;
@@ -121,7 +121,7 @@ export class PhraseScout {
     if (codecId !== codecPhrased) return undefined;
     try {
       const length = this.#books.expand(record.buffer, valueStart, valueEnd);
-      return Buffer.from(expanded.subarray(0, Math.min(length, valueBytesMax)));
+      return Buffer.from(this.#books.expanded.subarray(0, Math.min(length, valueBytesMax)));
     } catch {
       // Its book is lost, or the record was torn.
       return undefined;

@@ -1,4 +1,4 @@
-export { isInvalidated } from "./invalidation.js";
+export { areInvalidated, isInvalidated } from "./invalidation.js";
 export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 export {
   chunkCount,

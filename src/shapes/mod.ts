@@ -1,4 +1,4 @@
-export { expanded, PhraseBook, phrasesMax } from "./phrase-book.js";
+export { PhraseBook, phrasesMax } from "./phrase-book.js";
 export { PhraseBooks } from "./phrase-books.js";
 export { PhraseLearning } from "./phrase-learning.js";
 export * from "./shape-image.js";

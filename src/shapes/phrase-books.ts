@@ -33,6 +33,7 @@ export class PhraseBooks {
     return book.expand(stored, start, end);
   }
 
+  /** What the last `expand` of this thread wrote. */
   get expanded(): Buffer {
     return expanded;
   }

@@ -3,7 +3,7 @@
 // cut by the phrases found so far, the pieces and the pairs of neighbours are counted, and the best of them are the phrases
 // of the next turn; so a phrase doubles in length each turn, and one that another serves better is counted no more.
 
-import { phraseBookBytesMax, phraseLengthBytes } from "./shape-image.js";
+import { phraseBookBytesMax, pieceLengthBytes } from "./shape-image.js";
 import { phraseBytesMax, phraseBytesMin, phrasesMax } from "./phrase-book.js";
 
 /** Pieces double in length with each turn, up to the longest phrase; one more turn drops what is not used. */
@@ -39,7 +39,7 @@ export class PhraseLearning {
     const phrases: Uint8Array[] = [];
     let room = phraseBookBytesMax;
     for (const piece of this.#pieces.keys()) {
-      room -= piece.length + phraseLengthBytes;
+      room -= piece.length + pieceLengthBytes;
       if (room < 0) break;
       phrases.push(Buffer.from(piece, "latin1"));
     }

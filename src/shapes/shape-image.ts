@@ -22,8 +22,11 @@ export const shapeBytesMax = 1024;
 export const phraseBooksMax = 8;
 /** Bytes of the phrases of a book, with their lengths. */
 export const phraseBookBytesMax = 2000;
-export const phraseLengthBytes = 2;
+/** Stands in the count of an entry that is a book. */
 const bookMark = 0x8000;
+const entryHeaderBytes = 4;
+/** Before each key or phrase stands its length. */
+export const pieceLengthBytes = 2;
 export const shapeMagic = 0x5345504148534355n;
 export const shapeVersion = 1;
 const slotsStart = 64;
@@ -39,66 +42,63 @@ export function shapeSlotOf(id: number): number {
 /** The entry of a shape, or null if it is too long for one. */
 export function encodeShape(id: number, keys: readonly string[]): Buffer | null {
   if (keys.length > shapeKeysMax) return null;
-  const texts = keys.map((key) => Buffer.from(key, "utf8"));
-  const bytes = texts.reduce((sum, text) => sum + 2 + text.length, 4);
-  if (bytes > shapeBytesMax) return null;
-  const entry = Buffer.alloc(bytes);
-  entry.writeUInt16LE(id, 0);
-  entry.writeUInt16LE(keys.length, 2);
-  let place = 4;
-  for (const text of texts) {
-    entry.writeUInt16LE(text.length, place);
-    text.copy(entry, place + 2);
-    place += 2 + text.length;
-  }
-  return entry;
+  const entry = encodeEntry(
+    id,
+    0,
+    keys.map((key) => Buffer.from(key, "utf8")),
+  );
+  return entry.length > shapeBytesMax ? null : entry;
 }
 
 /** The keys of an entry whose checksum held, or null if it is not of this shape. */
 export function decodeShape(entry: Buffer, id: number): string[] | null {
-  if (entry.length < 4 || entry.readUInt16LE(0) !== id) return null;
-  const keys: string[] = [];
-  let place = 4;
-  for (let count = entry.readUInt16LE(2); count > 0; count--) {
-    if (place + 2 > entry.length) return null;
-    const end = place + 2 + entry.readUInt16LE(place);
-    if (end > entry.length) return null;
-    keys.push(entry.toString("utf8", place + 2, end));
-    place = end;
-  }
-  return place === entry.length ? keys : null;
+  return decodeEntry(entry, id, 0)?.map((key) => key.toString("utf8")) ?? null;
 }
 
 /** The entry of a book of phrases. */
 export function encodePhrases(id: number, phrases: readonly Uint8Array[]): Buffer {
-  const bytes = phrases.reduce((sum, phrase) => sum + phraseLengthBytes + phrase.length, 0);
-  assert(bytes <= phraseBookBytesMax, "a book fits its entry");
-  const entry = Buffer.alloc(4 + bytes);
-  entry.writeUInt16LE(id, 0);
-  entry.writeUInt16LE(bookMark | phrases.length, 2);
-  let place = 4;
-  for (const phrase of phrases) {
-    entry.writeUInt16LE(phrase.length, place);
-    entry.set(phrase, place + phraseLengthBytes);
-    place += phraseLengthBytes + phrase.length;
-  }
+  const entry = encodeEntry(id, bookMark, phrases);
+  assert(entry.length <= entryHeaderBytes + phraseBookBytesMax, "a book fits its entry");
   return entry;
 }
 
 /** The phrases of an entry whose checksum held, or null if it is not a book with this id. */
 export function decodePhrases(entry: Buffer, id: number): Uint8Array[] | null {
-  if (entry.length < 4 || entry.readUInt16LE(0) !== id) return null;
-  const count = entry.readUInt16LE(2) ^ bookMark;
-  if (count > phrasesMax) return null;
-  const phrases: Uint8Array[] = [];
-  let place = 4;
-  while (phrases.length < count) {
-    if (place + phraseLengthBytes > entry.length) return null;
-    const start = place + phraseLengthBytes;
-    place = start + entry.readUInt16LE(place);
-    const size = place - start;
-    if (size < phraseBytesMin || size > phraseBytesMax || place > entry.length) return null;
-    phrases.push(Uint8Array.from(entry.subarray(start, place)));
+  const phrases = decodeEntry(entry, id, bookMark);
+  const isBook =
+    phrases !== null &&
+    phrases.length <= phrasesMax &&
+    phrases.every(({ length }) => length >= phraseBytesMin && length <= phraseBytesMax);
+  return isBook ? phrases.map((phrase) => Uint8Array.from(phrase)) : null;
+}
+
+function encodeEntry(id: number, mark: number, pieces: readonly Uint8Array[]): Buffer {
+  const bytes = pieces.reduce((sum, piece) => sum + pieceLengthBytes + piece.length, 0);
+  const entry = Buffer.alloc(entryHeaderBytes + bytes);
+  entry.writeUInt16LE(id, 0);
+  entry.writeUInt16LE(mark | pieces.length, 2);
+  let place = entryHeaderBytes;
+  for (const piece of pieces) {
+    entry.writeUInt16LE(piece.length, place);
+    entry.set(piece, place + pieceLengthBytes);
+    place += pieceLengthBytes + piece.length;
   }
-  return place === entry.length ? phrases : null;
+  return entry;
+}
+
+/** The pieces, which lie in the entry; null if it is not of this id and mark, or not whole. */
+function decodeEntry(entry: Buffer, id: number, mark: number): Buffer[] | null {
+  if (entry.length < entryHeaderBytes || entry.readUInt16LE(0) !== id) return null;
+  const count = entry.readUInt16LE(2) ^ mark;
+  if (count >= bookMark) return null;
+  const pieces: Buffer[] = [];
+  let place = entryHeaderBytes;
+  while (pieces.length < count) {
+    const start = place + pieceLengthBytes;
+    if (start > entry.length) return null;
+    place = start + entry.readUInt16LE(place);
+    if (place > entry.length) return null;
+    pieces.push(entry.subarray(start, place));
+  }
+  return place === entry.length ? pieces : null;
 }

@@ -7,10 +7,10 @@ import {
   encodePhrases,
   encodeShape,
   decodeShape,
-  expanded,
   PhraseBook,
   phrasesMax,
 } from "../../dist/src/shapes/mod.js";
+import { expanded } from "../../dist/src/shapes/phrase-book.js";
 
 function expand(book: PhraseBook, stored: Uint8Array): Buffer {
   return Buffer.from(expanded.subarray(0, book.expand(stored, 0, stored.length)));
