@@ -3,6 +3,7 @@
 // on disk for every later life.
 import { describe } from "../base/mod.js";
 import {
+  assertKey,
   type ResolvedSetOptions,
   resolveSetOptions,
   resolveTags,
@@ -61,8 +62,8 @@ export class EntryWriter<V> {
 
   /** Checks the key before it encodes, so that the message is about the key. */
   #encode(key: Key, value: unknown): Uint8Array {
-    const { store, codec, admission } = this.#core;
-    store.keys.write(key);
+    const { codec, admission } = this.#core;
+    assertKey(key);
     admission?.assertNotAsking(key);
     if (value === undefined) {
       throw new TypeError(

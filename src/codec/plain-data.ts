@@ -112,15 +112,24 @@ function isRepeated(value: object): boolean {
   return false;
 }
 
+/** The key that was last found plain at each of the first places of an object: values mostly have the keys of those before. */
+const plainKeys: string[] = Array.from({ length: 32 }, () => "");
+
 function isPlainRecord(value: Record<string, unknown>, depth: number): boolean {
   let count = 0;
   for (const key in value) {
-    if (!isWellFormed(key) || ++count > plainKeysMax) return false;
-    // Both begin with "__"; few keys do.
-    if (key.charCodeAt(0) === 95 && (key === "__proto__" || key === "__keys__")) return false;
+    if (key !== plainKeys[count]) {
+      if (!isPlainKey(key) || count === plainKeysMax) return false;
+      if (count < plainKeys.length) plainKeys[count] = key;
+    }
+    count += 1;
     if (!isPlain(value[key], depth)) return false;
   }
   return Object.getOwnPropertySymbols(value).length === 0;
+}
+
+function isPlainKey(key: string): boolean {
+  return isWellFormed(key) && key !== "__proto__" && key !== "__keys__";
 }
 
 function isPlainArray(value: readonly unknown[], depth: number): boolean {

@@ -21,6 +21,9 @@ import {
 } from "../stats/mod.js";
 import { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 
+/** Below this a loop over words beats the call that copies bytes. */
+const wordCopyMax = 512;
+
 /** How a write came out. "overtaken" only for fills: a newer write, delete or clear won. */
 export type WriteOutcome = "stored" | "too-large" | "overloaded" | "overtaken";
 
@@ -160,7 +163,7 @@ export class MemoryStore {
   #copyFrom(from: number, size: number): boolean {
     const { record } = this;
     record.ensure(size + 7);
-    if (size <= 512) {
+    if (size <= wordCopyMax) {
       const first = from >>> 2;
       const words = (size + 3) >>> 2;
       for (let word = 0; word < words; word++)
@@ -247,6 +250,8 @@ export class MemoryStore {
     // A long key was staged where this very record lies now: it is encoded anew, since reserve has written over it.
     if (this.keys.isStaged) {
       this.#u8.set(typeof key === "string" ? Buffer.from(key, "utf8") : key, keyAt);
+    } else if (keyBytes <= wordCopyMax) {
+      this.#copyWords(keyAt, this.keys.at, keyBytes);
     } else {
       this.#u8.copyWithin(keyAt, this.keys.at, this.keys.at + keyBytes);
     }
@@ -264,6 +269,16 @@ export class MemoryStore {
     if (answer === at.answerDone) return "stored";
     if (answer === at.answerNoRoom) return "no-room";
     return answer === at.answerOvertaken ? "overtaken" : "busy";
+  }
+
+  /** Up to three bytes more than asked for: the value, or the padding of the record, comes to lie over them. */
+  #copyWords(to: number, from: number, bytes: number): void {
+    const u32 = this.#u32;
+    let word = to >>> 2;
+    const shift = (from >>> 2) - word;
+    for (const end = (to + bytes + 3) >>> 2; word < end; word++) {
+      u32[word] = u32[word + shift] as number;
+    }
   }
 
   #writeExtension(place: number, fields: WriteFields): number {

@@ -104,17 +104,18 @@ export class PhraseBook {
     const out = shortened;
     out[0] = this.#id;
     const first = this.#first;
+    const view = viewOf(value);
+    const start = value.byteOffset;
     const last = length - phraseBytesMin;
     let probed = probeBytes;
     let to = 1;
     let run = 0;
     let from = 0;
-    let word = wordAt(value, 0);
     while (from <= last) {
+      const word = view.getInt32(start + from, true);
       const chain = first[Math.imul(word, hashFactor) >>> hashShift] as number;
-      const match = chain === 0 ? 0 : this.#longest(chain, value, from);
+      const match = chain === 0 ? 0 : this.#longest(chain, word, view, start + from, length - from);
       if (match === 0) {
-        word = (word >>> 8) | ((value[from + phraseBytesMin] as number) << 24);
         from += 1;
         continue;
       }
@@ -135,24 +136,34 @@ export class PhraseBook {
         if (to > from * worthwhile) return undefined;
         probed = length;
       }
-      if (from <= last) word = wordAt(value, from);
     }
     if (run < length) to = writeRuns(out, to, value, run, length);
-    return to > length * worthwhile ? undefined : out.subarray(0, to);
+    return to > length * worthwhile ? undefined : new Uint8Array(out.buffer, 0, to);
   }
 
-  /** What of a chain serves best there, and how many bytes it stands for; 0 if nothing does. */
-  #longest(chain: number, value: Uint8Array, from: number): number {
-    const bytes = this.#bytes;
-    const most = Math.min(partBytesMax, value.length - from);
+  /** What of a chain serves best at a place of a value, of which `length` bytes are left and the first four are `word`, and how
+   *  many bytes it stands for; 0 if nothing does. */
+  #longest(chain: number, word: number, value: DataView, from: number, length: number): number {
+    const phrases = this.#view;
+    const most = Math.min(partBytesMax, length);
     let best = 0;
     let bestSize = partBytesMin - 1;
     let left = chainMax;
     for (let next = chain; next !== 0 && left > 0; next = this.#next[next - 1] as number, left--) {
       const place = next - 1;
+      if (phrases.getInt32(place, true) !== word) continue;
       const limit = Math.min(most, this.#size - place);
-      let same = 0;
-      while (same < limit && bytes[place + same] === value[from + same]) same += 1;
+      let same = stride;
+      let differs = 0;
+      while (same + stride <= limit) {
+        differs = phrases.getInt32(place + same, true) ^ value.getInt32(from + same, true);
+        if (differs !== 0) break;
+        same += stride;
+      }
+      if (differs !== 0) same += (31 - Math.clz32(differs & -differs)) >>> 3;
+      else
+        while (same < limit && phrases.getUint8(place + same) === value.getUint8(from + same))
+          same += 1;
       const phrase = this.#begins[place] as number;
       if (phrase !== 0) {
         const size = (this.#starts[phrase] as number) - place;
@@ -203,6 +214,14 @@ export class PhraseBook {
     if (from !== end) throw notOurs();
     return to;
   }
+}
+
+let viewed: DataView = new DataView(new ArrayBuffer(0));
+
+/** The buffer of a value, which is nearly always the one that this thread packs in. */
+function viewOf(value: Uint8Array): DataView {
+  if (viewed.buffer !== value.buffer) viewed = new DataView(value.buffer);
+  return viewed;
 }
 
 function notOurs(): Error {
