@@ -294,13 +294,19 @@ export const kill: Proof<"kills" | "seconds" | "seed"> = {
     const scratch = mkdtempSync(join(tmpdir(), "undercroft-kill-"));
     // The process takes part: in a cache of its own for each thousand kills, with a disk every other time.
     const turns = Math.max(2, Math.ceil(kills / 1000));
+    const deadline = performance.now() + seconds * 1000;
     try {
       for (let turn = 0; turn < turns; turn++) {
         const disk = { disk: { path: join(scratch, `${turn}`), capacity: "8mb" } };
         const cache = await openCache({ memory, ...(turn % 2 === 1 ? disk : {}) });
         try {
-          const ms = (seconds * 1000) / turns;
-          const share = { kills: Math.ceil(kills / turns), ms, seed: seed + turn };
+          // What the time of one did not suffice for, the others do.
+          const left = turns - turn;
+          const share = {
+            kills: Math.ceil((kills - tally.kills) / left),
+            ms: (deadline - performance.now()) / left,
+            seed: seed + turn,
+          };
           await new Ground(cache, stepped, share, tally).run();
         } finally {
           await cache.close();
