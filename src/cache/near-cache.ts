@@ -9,13 +9,8 @@
 //   place + 0  key      as it was given
 //         + 1  value
 //         + 2  low      the slot's word, less its frequency
-//         + 3  high     the same; with newBit set until the first hit, with expiresBit when the value expires
-//                       (#expires[place / 4] says when), and with taggedBit when it has tags: then it counts while no tag
-//                       is invalidated (#tagEpochs[place / 4])
-//
-// The first hit makes the entry's key the one string that V8 has of these characters (an internalized string), and so the
-// caller's key too: where a caller keeps its keys, both are one object from then on, and comparing them touches neither. The
-// caller's own string would do that too, but may be a slice that keeps all of a request alive.
+//         + 3  high     the same; with expiresBit set when the value expires (#expires[place / 4] says when), and with
+//                       taggedBit when it has tags: then it counts while no tag is invalidated (#tagEpochs[place / 4])
 import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
@@ -24,8 +19,6 @@ import { counterNearEvictions } from "../stats/mod.js";
 /** They stand where a slot's high word has its frequency, which an entry's word has no use for. */
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
 const taggedBit = 2 << (at.slotFrequencyShift - 32);
-/** It stands where a slot's word says that the entry is on disk, which no entry here is. */
-const newBit = 1 << (at.slotTierShift - 32);
 /** Places per entry allowed: nine entries in ten then stand in the first pair that is looked at. */
 const placesPerEntry = 2;
 /** Entries moved at most to make a place. */
@@ -89,28 +82,21 @@ export class NearCache {
     }
     const high = i32[this.#word + 1] as number;
     if (table[place + 3] === high) return table[place + 1];
-    return this.#findSpecial(key, place, high);
+    if (table[place + 3] !== (high | expiresBit)) return this.#findTagged(place, high);
+    const expiresMs = this.#expires[place / placeSize] as number;
+    return expiresMs > this.#clock.now() ? table[place + 1] : undefined;
   }
 
-  /** An entry that is new, expires or has tags. One with tags is kept until any tag is invalidated: whether one of its own
-   *  was, the next look in memory says. */
-  #findSpecial(key: string, place: number, high: number): unknown {
-    const table = this.#table;
-    const kept = table[place + 3] as number;
-    if ((kept & ~(newBit | expiresBit | taggedBit)) !== high) return undefined;
-    if ((kept & newBit) !== 0) {
-      table[place] = internalized(key);
-      table[place + 3] = kept & ~newBit;
-    }
-    if ((kept & taggedBit) !== 0) {
-      const epoch = this.#i32[at.controlTagEpoch / 4];
-      if (this.#tagEpochs[place / placeSize] !== epoch) return undefined;
-    }
-    if ((kept & expiresBit) !== 0) {
+  /** An entry with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says. */
+  #findTagged(place: number, high: number): unknown {
+    const kept = this.#table[place + 3] as number;
+    if ((kept & ~expiresBit) !== (high | taggedBit)) return undefined;
+    if (this.#tagEpochs[place / placeSize] !== this.#i32[at.controlTagEpoch / 4]) return undefined;
+    if (kept !== (high | taggedBit)) {
       const expiresMs = this.#expires[place / placeSize] as number;
       if (expiresMs <= this.#clock.now()) return undefined;
     }
-    return table[place + 1];
+    return this.#table[place + 1];
   }
 
   /** The first of the two places of one of the two pairs that a hash has. */
@@ -140,7 +126,6 @@ export class NearCache {
     table[place + 2] = word.low | 0;
     table[place + 3] =
       word.high |
-      newBit |
       (expiresMs === Infinity ? 0 : expiresBit) |
       (word.tagEpoch === null ? 0 : taggedBit);
     this.#tagEpochs[place / placeSize] = word.tagEpoch ?? 0;
@@ -235,15 +220,4 @@ export class NearCache {
     this.bytes = 0;
     this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
   }
-}
-
-/** Holds no property between two calls. */
-const names = Object.create(null) as Record<string, boolean>;
-
-/** The same characters as V8 keeps them for names of properties: once, for as long as somebody has them. */
-function internalized(key: string): string {
-  names[key] = true;
-  const name = Object.keys(names)[0] as string;
-  delete names[key];
-  return name;
 }

@@ -6,7 +6,7 @@ import { open, setUpCaches } from "./opened.js";
 
 setUpCaches();
 
-/** Reads as often as an entry has states: decoded, hit first, hit again. */
+/** Decoded, then hit twice. */
 function readThrice(cache: Cache, key: string): unknown[] {
   return [cache.getSync(key), cache.getSync(key), cache.getSync(key)];
 }
