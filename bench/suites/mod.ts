@@ -3,6 +3,7 @@ export { decoded } from "./decoded.js";
 export { fetch } from "./fetch.js";
 export { miss } from "./miss.js";
 export { set } from "./set.js";
+export { policies } from "./policies.js";
 export { disk } from "./disk.js";
 export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
