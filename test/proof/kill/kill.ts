@@ -40,6 +40,8 @@ interface Tally {
   /** Keys that were there, and right, at the ends of the caches' shares. */
   found: number;
   readonly ways: Map<string, number>;
+  /** Milliseconds from each death until nothing was held in its name, as often as this thread looks: each millisecond. */
+  readonly recoveries: number[];
   /** Times a victim was to stop at a step, and the steps at which one was killed. */
   readonly tried: Map<number, number>;
   readonly steps: Set<number>;
@@ -202,12 +204,14 @@ class Ground {
     what: string,
     before: number,
   ): Promise<void> {
-    const deadline = performance.now() + recoveryPatienceMs;
+    const died = performance.now();
+    const deadline = died + recoveryPatienceMs;
     while (this.#placesOf(workerId).length > 0) {
       const text = `${what}: places ${places.join()} were not recovered; ${this.#recovered() - before} were`;
       hold(performance.now() < deadline, text);
       await sleep(1);
     }
+    this.#tally.recoveries.push(performance.now() - died);
     for (const place of places) {
       Atomics.store(this.#words, targetWord(place), 0);
       Atomics.store(this.#words, stoppedWord(place), 0);
@@ -288,6 +292,7 @@ export const kill: Proof<"kills" | "seconds" | "seed"> = {
       kills: 0,
       found: 0,
       ways: new Map(),
+      recoveries: [],
       tried: new Map(),
       steps: new Set(),
     };
@@ -318,6 +323,11 @@ export const kill: Proof<"kills" | "seconds" | "seed"> = {
     }
     hold(tally.found > 0, "no key was left by any thread that was killed");
     const ways = Array.from(tally.ways, ([way, count]) => `${count} ${way}`).join(", ");
-    return `${tally.kills} kills (${ways}) at ${tally.steps.size} different steps; nothing was left, nothing was wrong; seed ${seed}`;
+    const recoveries = tally.recoveries.toSorted((a, b) => a - b);
+    const [median, high, most] = [0.5, 0.99, 1].map((share) =>
+      (recoveries[Math.ceil(share * recoveries.length) - 1] ?? NaN).toFixed(1),
+    );
+    const times = `recovered after ${median} ms, p99 ${high}, at most ${most}`;
+    return `${tally.kills} kills (${ways}) at ${tally.steps.size} different steps; ${times}; nothing was left, nothing was wrong; seed ${seed}`;
   },
 };
