@@ -27,6 +27,8 @@ import type { ThreadCore } from "./thread-core.js";
 
 /** One in this many gets is timed. */
 const sampleMask = 255;
+/** Looks at an entry that goes from memory to disk and back each time it is looked for. */
+const turnsMax = 4;
 /** Disk reads that may be shared at once; beyond it each get reads for itself. */
 const sharedReadsMax = 65_536;
 
@@ -269,15 +271,17 @@ export class EntryReader<V> {
   /** Reads the entry wherever it is; expired ones too, while they may be served stale. */
   async #entryFromDisk(key: Key, landed = nobody): Promise<CacheEntry<V> | undefined> {
     const core = this.#core;
-    const record = await this.#readRecord(key, landed);
-    core.assertOpen();
-    if (record === undefined) return undefined;
-    if (record === "memory") {
+    for (let turn = 0; turn < turnsMax; turn++) {
+      const record = await this.#readRecord(key, landed);
+      core.assertOpen();
+      if (record === undefined) return undefined;
+      if (record !== "memory") return this.#entryOf(record, "disk");
       landed();
-      if (core.store.find(core.store.keys.write(key), true) !== "memory") return undefined;
-      return this.#entryOf(core.store.record, "memory");
+      const found = core.store.find(core.store.keys.write(key), true);
+      if (found === "memory") return this.#entryOf(core.store.record, "memory");
+      if (found === "none") return undefined;
     }
-    return this.#entryOf(record, "disk");
+    return undefined;
   }
 
   /** Reads of one key under way are shared, until the bytes have landed: what is validated then may have been overwritten
@@ -337,14 +341,14 @@ export class EntryReader<V> {
     const whole = Buffer.allocUnsafeSlow(large.bytes);
     for (let number = 0; number < chunkCount(large); number++) {
       const name = chunkKey(large, number);
-      let record: RecordReader | "memory" | undefined;
-      if (store.find(store.keys.write(name), true) === "memory") record = store.record;
-      else record = await tier?.read(name);
-      this.#core.assertOpen();
-      if (record === "memory") {
-        record = store.find(store.keys.write(name), true) === "memory" ? store.record : undefined;
+      let record: RecordReader | "memory" | undefined = "memory";
+      for (let turn = 0; turn < turnsMax && record === "memory"; turn++) {
+        if (store.find(store.keys.write(name), true) === "memory") record = store.record;
+        else record = await tier?.read(name);
+        this.#core.assertOpen();
       }
-      if (record === undefined || !placeChunk(whole, large, number, record)) return undefined;
+      if (record === undefined || record === "memory") return undefined;
+      if (!placeChunk(whole, large, number, record)) return undefined;
     }
     return whole;
   }

@@ -147,12 +147,17 @@ describe.concurrent("killed at random moments", () => {
     "nothing older and nothing wrong comes back, whatever moves",
     { timeout: 120_000 },
     async () => {
-      const { faults, account, moves } = await lives("tight", tight, ends);
-      expect(faults).toEqual([]);
-      expect(account.operations).toBeGreaterThan(2_000);
-      expect(account.hits).toBeGreaterThan(2_000);
-      expect(account.flushes).toBeGreaterThan(10);
-      for (const count of Object.values(moves)) expect(count).toBeGreaterThan(0);
+      let seen = 0;
+      // On a slow machine the lives may be too short for an entry to come back from disk, or to be written again.
+      for (let turn = 0; turn < 3 && seen === 0; turn++) {
+        const { faults, account, moves } = await lives(`tight-${turn}`, tight, ends);
+        expect(faults).toEqual([]);
+        expect(account.operations).toBeGreaterThan(2_000);
+        expect(account.hits).toBeGreaterThan(2_000);
+        expect(account.flushes).toBeGreaterThan(10);
+        seen = Math.min(...Object.values(moves));
+      }
+      expect(seen).toBeGreaterThan(0);
     },
   );
 
