@@ -262,7 +262,7 @@ export class Cache<V = unknown> {
 
   async #close(): Promise<void> {
     const core = this.#core;
-    core.isClosed = true;
+    core.close();
     this.#readThrough.abortAll(core.closedError());
     if (this.#owner !== null) {
       await this.#owner.close();

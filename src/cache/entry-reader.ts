@@ -27,6 +27,8 @@ import type { ThreadCore } from "./thread-core.js";
 
 /** One in this many gets is timed. */
 const sampleMask = 255;
+/** One in this many shows whether the caller keeps its key strings. */
+const habitMask = 1023;
 /** Looks at an entry that goes from memory to disk and back each time it is looked for. */
 const turnsMax = 4;
 /** Disk reads that may be shared at once; beyond it each get reads for itself. */
@@ -89,13 +91,16 @@ export class EntryReader<V> {
   /** The value if it is near or in shared memory and fresh. */
   getSync(key: Key): V | undefined {
     if ((++this.#ticks & sampleMask) === 0) return this.#sampled(key);
-    const value = this.#look(key);
+    const kept = this.#findKept(key);
+    if (kept !== undefined) return kept;
+    const value = this.#lookUp(key);
     if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
     return value;
   }
 
   #sampled(key: Key): V | undefined {
     const core = this.#core;
+    this.#observe(key);
     const nearBefore = this.#f64[this.#nearHits];
     const start = performance.now();
     const value = this.#look(key);
@@ -108,8 +113,30 @@ export class EntryReader<V> {
     return value;
   }
 
+  /** One get in 1,024 shows whether the caller keeps its key strings. */
+  #observe(key: Key): void {
+    if ((this.#ticks & habitMask) === 0 && typeof key === "string") this.#near?.observe(key);
+  }
+
   /** As getSync, without counting a miss. */
   #look(key: Key): V | undefined {
+    const kept = this.#findKept(key);
+    return kept === undefined ? this.#lookUp(key) : kept;
+  }
+
+  /** The value of a key that is the very string it was found with before. */
+  #findKept(key: Key): V | undefined {
+    const near = this.#near;
+    if (near === null || near.kept === null) return undefined;
+    const { kept } = near;
+    const value = kept.isCurrent() ? kept.values.get(key as string) : undefined;
+    if (value !== undefined) {
+      this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+    }
+    return value as V | undefined;
+  }
+
+  #lookUp(key: Key): V | undefined {
     if (this.#core.isClosed || this.#i32[at.controlState / 4] !== at.stateOpen) {
       this.#core.assertOpen();
     }
@@ -154,7 +181,7 @@ export class EntryReader<V> {
    *  memory. */
   #decodeFound(key: Key): V | undefined {
     const { store, near } = this.#core;
-    const { slotLow, slotHigh, hashLow, hashHigh, record } = store;
+    const { slotLow, slotHigh, hashLow, record } = store;
     const { expiresMs, size, flags, codecId } = record;
     const tagEpoch = (flags & flagTags) === 0 ? null : store.tagEpoch;
     // A copy in one piece: a key glued together from parts costs each compare a line more, and keeps its parts alive.
@@ -176,7 +203,7 @@ export class EntryReader<V> {
     if (value === undefined) return undefined;
     if (isNear) {
       const word = { low: slotLow, high: slotHigh, tagEpoch };
-      near.keep(word, { low: hashLow, high: hashHigh }, name, value, expiresMs, bytes);
+      near.keep(word, hashLow, name, value, expiresMs, bytes);
     }
     return value;
   }
@@ -212,6 +239,8 @@ export class EntryReader<V> {
 
   /** The value from memory or disk, if it is fresh. */
   async get(key: Key): Promise<V | undefined> {
+    this.#ticks += 1;
+    this.#observe(key);
     const value = this.#look(key);
     if (value !== undefined) return value;
     const found = this.#found === "disk" ? await this.#fromDisk(key) : undefined;

@@ -61,7 +61,7 @@ export class Membership implements Attachment {
   threadExits(): void {
     // With the main thread the process ends, and until then its last listeners may read.
     if (isMainThread) return;
-    this.#core.isClosed = true;
+    this.#core.close();
     if (this.#isOpener) this.#openerDied();
     else this.leave();
   }

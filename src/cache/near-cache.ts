@@ -11,10 +11,15 @@
 //         + 2  low      the slot's word, less its frequency
 //         + 3  high     the same; with expiresBit set when the value expires (#expires[place / 4] says when), and with
 //                       taggedBit when it has tags: then it counts while no tag is invalidated (#tagEpochs[place / 4])
+//
+// A caller that keeps its key strings is served better by an index of those very strings (kept-keys.ts): values that neither
+// expire nor have tags, and are hit again, then stand in both.
 import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { counterNearEvictions } from "../stats/mod.js";
+import { KeptKeys } from "./kept-keys.js";
+import { KeyHabit } from "./key-habit.js";
 
 /** They stand where a slot's high word has its frequency, which an entry's word has no use for. */
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
@@ -27,6 +32,11 @@ const movesMax = 12;
 const placeSize = 4;
 const pairSize = 2 * placeSize;
 
+/** Without an index of kept keys: one in 64 keys, by its hash, and one in 8 hits of these shows whether callers keep their
+ *  strings. A string is known as kept by the hash that it was given at an earlier look here, so it is the same few keys. */
+const sampledKeysMask = 63;
+const sampledHitsMask = 7;
+
 export class NearCache {
   readonly #kernel: Kernel;
   readonly #clock: Clock;
@@ -36,7 +46,7 @@ export class NearCache {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #pairs: number;
-  /** Maps 32 bits of hash to a pair. */
+  /** Maps the low half of a hash to a pair. */
   readonly #scale: number;
   // Made when the first value is kept: attaching a thread costs nothing then.
   #table: unknown[] = [];
@@ -46,11 +56,19 @@ export class NearCache {
   #tagEpochs = new Int32Array(0);
   #epoch: number;
   #hand = 0;
+  readonly #habit = new KeyHabit();
+  readonly #mayKeep: () => number;
+  /** Values by the strings that callers keep; null while they build their strings anew. */
+  kept: KeptKeys | null = null;
+  #hits = 0;
+  /** Bits of the high half of a hash: hits of keys that have none of them are looked at. */
+  #keysMask = sampledKeysMask;
   count = 0;
   bytes = 0;
 
   constructor(kernel: Kernel, near: NonNullable<Config["near"]>, clock: Clock) {
     this.#kernel = kernel;
+    this.#mayKeep = kernel.verbs.mayKeep;
     this.#clock = clock;
     this.#i32 = kernel.views.i32;
     this.#word = (kernel.block + at.resultSlotLow) / 4;
@@ -62,6 +80,42 @@ export class NearCache {
     this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
   }
 
+  /** With an index of kept keys: adds a key, as it was asked for and before it is looked up, to the sample that says whether
+   *  callers keep their strings still. */
+  observe(key: string): void {
+    if (this.kept !== null) this.#judge(key);
+  }
+
+  /** With an index of kept keys: adds the entry. Without one: a hit of the keys that show whether there should be one. */
+  #noteHit(key: string, place: number): void {
+    if (this.kept !== null) {
+      if (this.#mayKeep() === 1) this.kept.values.set(key, this.#table[place + 1]);
+    } else if ((++this.#hits & sampledHitsMask) === 0) {
+      this.#judge(key);
+    }
+  }
+
+  #judge(key: string): void {
+    this.indexKeys(this.#habit.observe(key, this.kept?.values ?? null));
+  }
+
+  /** Begins or ends the index of kept keys. */
+  indexKeys(isWanted: boolean): void {
+    if (isWanted === (this.kept !== null)) return;
+    this.#keysMask = isWanted ? 0 : sampledKeysMask;
+    this.kept = isWanted ? new KeptKeys(this.#kernel, (hash) => this.#forgetKept(hash)) : null;
+  }
+
+  /** Takes what has this low half of a hash out of the index of kept keys. */
+  #forgetKept(hashLow: number): void {
+    const first = this.#pairOf(hashLow);
+    const second = this.#secondPairOf(hashLow);
+    for (const place of [first, first + placeSize, second, second + placeSize]) {
+      if (this.#hashes[place / placeSize] !== hashLow) continue;
+      this.kept?.values.delete(this.#table[place] as string);
+    }
+  }
+
   /** The value made from what the slot of the kernel's last `findNear` shows, if it is kept, of this key and fresh. Where
    *  it would stand follows from the key's hash, not from the slot: so both are fetched at once. */
   find(key: string): unknown {
@@ -69,11 +123,12 @@ export class NearCache {
     if (i32[at.controlNearEpoch / 4] !== this.#epoch) this.#drop();
     const table = this.#table;
     const low = i32[this.#word];
-    let place = this.#pairOf(i32[this.#hash] as number);
+    const hash = i32[this.#hash] as number;
+    let place = this.#pairOf(hash);
     if (table[place + 2] !== low || table[place] !== key) {
       place += placeSize;
       if (table[place + 2] !== low || table[place] !== key) {
-        place = this.#pairOf(i32[this.#hash + 1] as number);
+        place = this.#secondPairOf(hash);
         if (table[place + 2] !== low || table[place] !== key) {
           place += placeSize;
           if (table[place + 2] !== low || table[place] !== key) return undefined;
@@ -81,7 +136,10 @@ export class NearCache {
       }
     }
     const high = i32[this.#word + 1] as number;
-    if (table[place + 3] === high) return table[place + 1];
+    if (table[place + 3] === high) {
+      if (((i32[this.#hash + 1] as number) & this.#keysMask) === 0) this.#noteHit(key, place);
+      return table[place + 1];
+    }
     if (table[place + 3] !== (high | expiresBit)) return this.#findTagged(place, high);
     const expiresMs = this.#expires[place / placeSize] as number;
     return expiresMs > this.#clock.now() ? table[place + 1] : undefined;
@@ -99,16 +157,21 @@ export class NearCache {
     return this.#table[place + 1];
   }
 
-  /** The first of the two places of one of the two pairs that a hash has. */
-  #pairOf(hashHalf: number): number {
-    return (((hashHalf >>> 0) * this.#scale) | 0) * pairSize;
+  /** The first of the two places of the pair of a hash. */
+  #pairOf(hash: number): number {
+    return (((hash >>> 0) * this.#scale) | 0) * pairSize;
   }
 
-  /** Keeps a value decoded from the record of the kernel's last `find`, whose slot word is (low, high) and whose key's
-   *  hash is (hashLow, hashHigh); `tagEpoch` is null for a record without tags. */
+  /** The same of its other pair (multiplicative hashing: Knuth, TAOCP 6.4). */
+  #secondPairOf(hash: number): number {
+    return this.#pairOf(Math.imul(hash, 0x9e3779b1));
+  }
+
+  /** Keeps a value decoded from the record of the kernel's last `find`: its slot's word, with a `tagEpoch` of null for a
+   *  record without tags, and the low half of its key's hash. */
   keep(
     word: { readonly low: number; readonly high: number; readonly tagEpoch: number | null },
-    hash: { readonly low: number; readonly high: number },
+    hash: number,
     key: string,
     value: unknown,
     expiresMs: number,
@@ -119,8 +182,7 @@ export class NearCache {
     const table = this.#table;
     const place = this.#placeFor(hash, key);
     this.#remove(place);
-    this.#hashes[(place / placeSize) * 2] = hash.low;
-    this.#hashes[(place / placeSize) * 2 + 1] = hash.high;
+    this.#hashes[place / placeSize] = hash;
     table[place] = key;
     table[place + 1] = value;
     table[place + 2] = word.low | 0;
@@ -138,10 +200,10 @@ export class NearCache {
 
   /** An older value of the key gives way, else an empty place is taken, else one is made (cuckoo hashing with pairs: Pagh
    *  and Rodler 2001, Dietzfelbinger and Weidling 2007), else who stands at the first goes. */
-  #placeFor(hash: { readonly low: number; readonly high: number }, key: string): number {
+  #placeFor(hash: number, key: string): number {
     const table = this.#table;
-    const first = this.#pairOf(hash.low);
-    const second = this.#pairOf(hash.high);
+    const first = this.#pairOf(hash);
+    const second = this.#secondPairOf(hash);
     let empty = -1;
     for (const place of [second + placeSize, second, first + placeSize, first]) {
       if (table[place] === key) return place;
@@ -155,10 +217,10 @@ export class NearCache {
    *  `moves` moves. */
   #vacate(place: number, moves: number): boolean {
     const table = this.#table;
-    const holder = (place / placeSize) * 2;
-    const first = this.#pairOf(this.#hashes[holder] as number);
+    const hash = this.#hashes[place / placeSize] as number;
+    const first = this.#pairOf(hash);
     const isInFirst = place === first || place === first + placeSize;
-    const pair = isInFirst ? this.#pairOf(this.#hashes[holder + 1] as number) : first;
+    const pair = isInFirst ? this.#secondPairOf(hash) : first;
     for (const other of [pair, pair + placeSize]) {
       if (table[other] !== undefined) continue;
       this.#move(place, other);
@@ -178,8 +240,7 @@ export class NearCache {
       table[to + element] = table[from + element];
       table[from + element] = undefined;
     }
-    const [source, target] = [(from / placeSize) * 2, (to / placeSize) * 2];
-    this.#hashes.copyWithin(target, source, source + 2);
+    this.#hashes[to / placeSize] = this.#hashes[from / placeSize] as number;
     this.#bytesOf[to / placeSize] = this.#bytesOf[from / placeSize] as number;
     this.#expires[to / placeSize] = this.#expires[from / placeSize] as number;
     this.#tagEpochs[to / placeSize] = this.#tagEpochs[from / placeSize] as number;
@@ -188,7 +249,7 @@ export class NearCache {
   #make(): void {
     this.#table = Array.from({ length: this.#pairs * pairSize }, () => undefined);
     this.#bytesOf = new Int32Array(this.#pairs * 2);
-    this.#hashes = new Int32Array(this.#pairs * 4);
+    this.#hashes = new Int32Array(this.#pairs * 2);
     this.#expires = new Float64Array(this.#pairs * 2);
     this.#tagEpochs = new Int32Array(this.#pairs * 2);
   }
@@ -196,6 +257,7 @@ export class NearCache {
   #remove(place: number): void {
     const table = this.#table;
     if (table[place] === undefined) return;
+    this.kept?.values.delete(table[place] as string);
     table[place] = undefined;
     table[place + 1] = undefined;
     table[place + 2] = undefined;
@@ -215,6 +277,7 @@ export class NearCache {
   }
 
   #drop(): void {
+    this.kept?.values.clear();
     this.#table = [];
     this.count = 0;
     this.bytes = 0;

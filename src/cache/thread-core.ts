@@ -32,8 +32,7 @@ export class ThreadCore {
   readonly admission: DiskAdmission | null;
   readonly near: NearCache | null;
   readonly clock: Clock;
-  /** Set when this thread closed or detached. */
-  isClosed = false;
+  #isClosed = false;
   /** Set when this thread's place was given back: what ends later, a loader for instance, must not touch the memory. */
   isDetached = false;
   readonly #i32: Int32Array;
@@ -57,9 +56,21 @@ export class ThreadCore {
     this.#histograms = (kernel.block + at.threadHistograms) / 4;
   }
 
+  /** Whether this thread has closed or detached. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** From now on every call throws ERR_CACHE_CLOSED. */
+  close(): void {
+    this.#isClosed = true;
+    // What is kept by its key is given without another look at this.
+    this.near?.indexKeys(false);
+  }
+
   /** Throws ERR_CACHE_CLOSED once this thread, or the thread that opened the cache, has closed it. */
   assertOpen(): void {
-    if (!this.isClosed && this.#i32[at.controlState / 4] === at.stateOpen) return;
+    if (!this.#isClosed && this.#i32[at.controlState / 4] === at.stateOpen) return;
     throw this.closedError();
   }
 

@@ -8,6 +8,7 @@
 //     │                                         that other threads may wait for
 //     ├ shape table        32 KiB   lists of keys that values name by an id (shapes/shape-image.ts)
 //     ├ tag table          4,096 × 8 bytes      when groups of tags were invalidated last
+//     ├ change log         2,048 × 8 bytes      the keys written last, for threads that keep values by their keys
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a disk segment
 //     ├ index              64-byte buckets
@@ -16,7 +17,7 @@
 //                        and a key of any length can be deleted when no segment has room for it (controlSlackOwner)
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 2;
+export const kernelLayoutVersion = 3;
 export const pageSize = 65536;
 /** More than the largest header, extension and key together: 24 + 2,040 + 65,536 bytes. */
 export const slackPages = 2;
@@ -46,6 +47,8 @@ export const controlSeed = 64; // u64, seed of the key hash
 export const controlKeepsAll = 88; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
+/** u32, beside what every write changes anyway: changes noted in the change log, 2^32 counting as 0. */
+export const controlChanges = 136;
 /** u64, read by every hit, written by clear: records up to this sequence are gone. */
 export const controlClearEpoch = 192;
 /** u32: near caches drop everything when it has changed (a clear, or generations coming round). */
@@ -161,6 +164,9 @@ export const resultTagCells = 144; // tagProbes × u32: the cells of the tag tha
 
 export const threadCounters = 192; // counterCount × f64
 export const counterCount = 80;
+/** Changes that one takeChanges reads. */
+export const changeBatch = 32;
+export const threadChanges = 832; // changeBatch × u32: low halves of the hashes that takeChanges read
 export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
 export const histogramCount = 4;
 export const histogramBuckets = 64;
@@ -229,7 +235,13 @@ export const tagCellsShift = 12;
 /** Cells of one tag. An entry is gone if all of one of its tags' cells are newer than it. */
 export const tagProbes = 4;
 
-export const segmentTable = 397312; // tagTable + tagCells * 8
+// ── Change log: a ring of the changes noted last (assembly/changes.ts). A word is the change's number in the high half,
+//    from 1 on, and the low half of the key's hash. ────────────────────────────────────────────────────────────────
+export const changeLog = 397312; // tagTable + tagCells * 8
+/** A thread that is farther behind lets go of all that it keeps by its keys. */
+export const changesMax = 2048;
+
+export const segmentTable = 413696; // changeLog + changesMax * 8
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;

@@ -108,6 +108,7 @@ describe("thread block", () => {
   const own = namesWith("thread", [
     "threadTable",
     "threadsMax",
+    "threadChanges",
     "threadBlockSize",
     "threadHeld",
     "threadBySystem",
@@ -122,6 +123,7 @@ describe("thread block", () => {
     expect(words).toHaveLength(own.length + 15);
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
+      { name: "changes", from: at.threadChanges, bytes: at.changeBatch * 4 },
       {
         name: "histograms",
         from: at.threadHistograms,
@@ -161,9 +163,11 @@ describe("tables", () => {
     expect(at.shapeTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
     expect(at.tagTable).toBe(at.shapeTable + at.shapeTableSize);
     expect(at.tagCells).toBe(2 ** at.tagCellsShift);
-    expect(at.segmentTable).toBe(at.tagTable + at.tagCells * 8);
+    expect(at.changeLog).toBe(at.tagTable + at.tagCells * 8);
+    expect(at.segmentTable).toBe(at.changeLog + at.changesMax * 8);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
     expect(Math.log2(at.flightsMax) % 1).toBe(0);
+    expect(Math.log2(at.changesMax) % 1).toBe(0);
   });
 
   test.each([

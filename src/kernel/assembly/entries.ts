@@ -21,6 +21,7 @@ import {
   tryLock,
   unlock,
 } from "./bucket";
+import { noteChange } from "./changes";
 import { countDisk, countMemory, discount, discountMemory, isCleared, isClearedOnDisk } from "./counts";
 import { fence } from "./fence";
 import { flightSequenceOf, invalidateFlights, isOvertaken } from "./flights";
@@ -306,6 +307,7 @@ export function publish(
   // A fill is not seen before its flight was looked at once more: without a sequence it is nobody's answer.
   writeHeader(record, keyLength, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
+  noteChange(hash);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, keyLength);
   let slot = located;
@@ -366,6 +368,8 @@ export function remove(key: u32, length: u32): i32 {
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
+  // Also if nothing is found: what left the index may be kept by a thread still.
+  noteChange(hash);
   locate(home, fingerprint, key, length);
   let answer = at.answerGone;
   if (located != 0) {
@@ -395,15 +399,23 @@ export function remove(key: u32, length: u32): i32 {
  *  answerGone when there is none left. The bucket's displaced count then stands too high, which costs searches a line,
  *  never an entry. */
 export function evictUnlocked(key: u32, length: u32): i32 {
+  const hash = xxh64(key, length, seed);
   // First the flights: a fill looks once more after its slot has changed, so it sees this or its slot is found below.
-  invalidateFlights(xxh64(key, length, seed));
+  invalidateFlights(hash);
+  const answer = takeUnlocked(key, length);
+  // Behind the slot, as there is no lock that would stop others from keeping what they found in it.
+  noteChange(hash);
+  return answer;
+}
+
+function takeUnlocked(key: u32, length: u32): i32 {
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
     store<f64>(block, 0, at.resultKill0);
     store<f64>(block, 0, at.resultKill1);
     seesUnconfirmed = true;
     const found = find(key, length, 0);
     seesUnconfirmed = false;
-    if (found == at.answerMiss) return at.answerGone;
+    if (found == at.answerMiss) break;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
     const word = atomic.load<u64>(slot);
     if (!sameButFrequency(word, load<u64>(block, at.resultSlotLow))) continue;

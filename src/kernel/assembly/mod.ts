@@ -3,6 +3,7 @@ import * as at from "../layout";
 import { counterClears } from "../../stats/counters";
 import { clearEpoch, count } from "./geometry";
 
+export { mayKeep, takeChanges } from "./changes";
 export { attach } from "./geometry";
 export { evictUnlocked, find, findNear, hashKey, publish, remove, touch, validate } from "./entries";
 export {

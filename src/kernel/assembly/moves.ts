@@ -19,6 +19,7 @@ import {
   slotAt,
   unlock,
 } from "./bucket";
+import { noteChange } from "./changes";
 import { countDisk, countMemory, discount, isClearedOnDisk } from "./counts";
 import { insert } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
@@ -123,6 +124,8 @@ export function move(record: u32, pool: u32, frequency: u32): i32 {
   const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
   const moved = replace(slot, old, word | (old & displacedBit) | locationOf(copy));
   if (moved) {
+    // Its hits are to be counted again.
+    noteChange(load<u64>(block, at.resultHashLow));
     noteDead(record, (size + 7) & ~7);
     if (pool == at.poolMain) count(counter.counterMovesToMain, 1);
   }
@@ -138,6 +141,12 @@ function emptySlot(slot: usize, old: u64): bool {
   return true;
 }
 
+/** What leaves memory is still what it was, so this is no duty: but what a thread keeps by its keys should not outlast it.
+ *  That has been hit. Call with the hash in the results. */
+function noteDeparture(word: u64): void {
+  if (frequencyOf(word) != 0) noteChange(load<u64>(block, at.resultHashLow));
+}
+
 /** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerGone: dead already,
  *  answerMiss: dropped. An older disk entry of the same class gives way (kill0): a class has one disk slot. */
 export function demote(record: u32): i32 {
@@ -147,6 +156,7 @@ export function demote(record: u32): i32 {
   if (slot == 0) return missed;
   const old = locatedWord;
   const copy = durableOf(record);
+  noteDeparture(old);
   let answer = at.answerGone;
   if (copy != 0 && !isGone(record)) {
     const rival = locateDiskClass(home, fingerprint);
@@ -176,6 +186,7 @@ export function dropRecord(record: u32): i32 {
   if (slot == 0) return missed;
   const copy = durableOf(record);
   if (copy != 0) announceKill(0, copy);
+  noteDeparture(locatedWord);
   emptySlot(slot, locatedWord);
   unlock(bucketAt(home));
   return at.answerDone;

@@ -24,6 +24,8 @@ interface SteppedEvictor {
 interface SteppedNear {
   find(key: string): Coroutine<unknown>;
   keep(...args: unknown[]): Coroutine;
+  indexKeys(isWanted: boolean): Coroutine;
+  readonly kept: { isCurrent(): Coroutine<boolean>; readonly values: Map<string, unknown> } | null;
 }
 
 /** S3-FIFO without a memory of its own, so that every schedule begins alike. */
@@ -299,19 +301,27 @@ export class Actor {
     }
   }
 
+  /** From now on values are kept by their keys. */
+  indexKeys(): void {
+    alone(this.#near.indexKeys(true));
+  }
+
   *#lookNear(key: string): Coroutine<number> {
+    const { kept } = this.#near;
+    const value = kept !== null && (yield* kept.isCurrent()) ? kept.values.get(key) : undefined;
+    if (value !== undefined) return value as number;
     const keyBytes = yield* this.store.keys.write(key);
     if ((yield* this.verbs.findNear(this.store.keys.at, keyBytes)) !== 0) {
       const value = yield* this.#near.find(key);
       if (value !== undefined) return value as number;
     }
     if ((yield* this.store.find(keyBytes, true)) !== "memory") return 0;
-    const { record, slotLow, slotHigh, hashLow, hashHigh } = this.store;
+    const { record, slotLow, slotHigh, hashLow } = this.store;
     const version = versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
     const { flagTags } = this.#world.rooms.record;
     const tagEpoch = (record.flags & flagTags) === 0 ? null : this.store.tagEpoch;
     const word = { low: slotLow, high: slotHigh, tagEpoch };
-    yield* this.#near.keep(word, { low: hashLow, high: hashHigh }, key, version, Infinity, 8);
+    yield* this.#near.keep(word, hashLow, key, version, Infinity, 8);
     return version;
   }
 

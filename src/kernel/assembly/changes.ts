@@ -1,0 +1,64 @@
+// What was written, for threads that keep values by the very key strings they were asked with: such a thread finds a value
+// without looking at its slot, so it has to hear of each write instead. A write notes the hash of its key in a ring before
+// the slot changes and under the key's lock; a reader that keeps a value first sees that lock free and then the slot
+// unchanged. So whoever changed the key before that is seen in the slot, and whoever changes it later is read in the ring
+// before the next value is taken from what is kept.
+import * as at from "../layout";
+import { bucketAt } from "./bucket";
+import { block } from "./geometry";
+import { isSampled } from "./samples";
+import { displacedBit, fingerprintOf, frequencyBits, homeOf, otherOf } from "./slot";
+
+// @ts-ignore: decorator
+@inline
+function changeAt(number: u32): usize {
+  return <usize>at.changeLog + ((<usize>(number & (at.changesMax - 1))) << 3);
+}
+
+/** Notes that the entry of a hash is about to change, or (evictUnlocked) has just gone. */
+export function noteChange(hash: u64): void {
+  const number = atomic.add<u32>(at.controlChanges, 1) + 1;
+  // All numbers have been given out: one that a thread saw last may come again.
+  if (number == 0) atomic.add<u32>(at.controlNearEpoch, 1);
+  atomic.store<u64>(changeAt(number), (<u64>number << 32) | <u64>(<u32>hash));
+}
+
+/** Reads changes from the one behind `seen` on, at most changeBatch; answers how many, which is fewer when the next is
+ *  numbered and not written yet, or answerMiss when more have been made than the ring holds. Results: the low halves
+ *  of their hashes. */
+export function takeChanges(seen: u32): i32 {
+  const newest = atomic.load<u32>(at.controlChanges);
+  let taken: u32 = 0;
+  while (taken < <u32>at.changeBatch && seen + taken != newest) {
+    const number = seen + taken + 1;
+    const word = atomic.load<u64>(changeAt(number));
+    const lead = <i32>(<u32>(word >> 32) - number);
+    if (lead > 0) return at.answerMiss;
+    if (lead < 0) break;
+    store<u32>(block + (<usize>taken << 2), <u32>word, at.threadChanges);
+    taken += 1;
+  }
+  return <i32>taken;
+}
+
+/** Does a slot of this bucket show the word, whatever its frequency is? */
+function shows(bucket: u32, word: u64): bool {
+  const base = bucketAt(bucket);
+  for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
+    if ((atomic.load<u64>(slot) & ~frequencyBits) == word) return true;
+  }
+  return false;
+}
+
+/** After a `findNear` whose word was compared: 1 if the value made from that word may be kept by its key, until a change
+ *  of it is noted. Not while a writer holds the key's lock, who may have noted the change already; and not what is
+ *  sampled, of which each request counts. */
+export function mayKeep(): u32 {
+  const hash = load<u64>(block, at.resultHashLow);
+  if (isSampled(hash)) return 0;
+  const home = homeOf(hash);
+  if (atomic.load<u32>(bucketAt(home)) != 0) return 0;
+  const word = load<u64>(block, at.resultSlotLow);
+  const bucket = word & displacedBit ? otherOf(home, fingerprintOf(hash)) : home;
+  return shows(bucket, word) ? 1 : 0;
+}

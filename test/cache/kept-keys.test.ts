@@ -1,0 +1,271 @@
+// A cache whose caller keeps its key strings: hits come from the index of those strings, and everything that makes a value
+// old must be seen there too.
+
+import fc from "fast-check";
+import { afterEach, describe, expect, type MockInstance, test, vi } from "vitest";
+import { KeyHabit } from "../../dist/src/cache/key-habit.js";
+import { NearCache } from "../../dist/src/cache/near-cache.js";
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
+import { errorOf, open, setUpCaches } from "./opened.js";
+
+setUpCaches();
+afterEach(() => vi.restoreAllMocks());
+
+const probes = Array.from({ length: 400 }, (_, index) => `probe:${index}`);
+
+/** Looks for values where the index of kept keys has none. */
+let looks: MockInstance<NearCache["find"]>;
+
+/** Lets a cache learn that its caller keeps its keys, or builds them: some hits of some keys are a sample. */
+function learn(cache: Cache<number>, isKept: boolean): void {
+  vi.spyOn(KeyHabit.prototype, "observe").mockReturnValue(isKept);
+  for (const probe of probes) cache.set(probe, 0);
+  for (const probe of probes) for (let hit = 0; hit < 10; hit++) cache.getSync(probe);
+  for (const probe of probes) cache.delete(probe);
+  looks = vi.spyOn(NearCache.prototype, "find");
+}
+
+/** Of a policy that tunes itself a small cache samples all requests, and what is sampled is not kept. */
+const eviction = "s3-fifo";
+
+async function openKept(options: Parameters<typeof open<number>>[0] = {}): Promise<Cache<number>> {
+  const cache = await open<number>({ eviction, ...options });
+  learn(cache, true);
+  return cache;
+}
+
+/** The value, and whether the index of kept keys gave it: then nobody looked elsewhere. */
+function ask(cache: Cache<number>, key: string): { value: number | undefined; isKept: boolean } {
+  const before = looks.mock.calls.length;
+  const value = cache.getSync(key);
+  return { value, isKept: value !== undefined && looks.mock.calls.length === before };
+}
+
+/** Decoded, then hit and kept; and again, should the janitor have moved the record in between. */
+function heat(cache: Cache<number>, key: string): void {
+  for (let turn = 0; turn < 100; turn++) if (ask(cache, key).isKept) return;
+  throw new Error(`${key} is not kept`);
+}
+
+describe("a value", () => {
+  test("is given by the index from its third get on", async () => {
+    const cache = await openKept();
+    cache.set("k", 7);
+    expect(ask(cache, "k")).toEqual({ value: 7, isKept: false });
+    expect(ask(cache, "k")).toEqual({ value: 7, isKept: false });
+    heat(cache, "k");
+    expect(ask(cache, "k")).toEqual({ value: 7, isKept: true });
+    expect(await cache.get("k")).toBe(7);
+    expect((await cache.getEntry("k"))?.source).toBe("near");
+    expect(ask(cache, ["", "k"].join(""))).toEqual({ value: 7, isKept: true });
+  });
+
+  test("stays when other keys are written", async () => {
+    const cache = await openKept();
+    cache.set("k", 7);
+    heat(cache, "k");
+    for (let key = 0; key < 100; key++) cache.set(`other:${key}`, key);
+    expect(ask(cache, "k")).toEqual({ value: 7, isKept: true });
+  });
+
+  test("is gone from it after a set, a delete and a clear of any thread", async () => {
+    const cache = await openKept();
+    const other = attachCache<number>(cache.handle());
+    for (const writer of [cache, other]) {
+      cache.set("k", 1);
+      heat(cache, "k");
+      expect(ask(cache, "k")).toEqual({ value: 1, isKept: true });
+      writer.set("k", 2);
+      expect(ask(cache, "k")).toEqual({ value: 2, isKept: false });
+      heat(cache, "k");
+      writer.delete("k");
+      expect(ask(cache, "k")).toEqual({ value: undefined, isKept: false });
+      cache.set("k", 3);
+      heat(cache, "k");
+      writer.clear();
+      expect(ask(cache, "k")).toEqual({ value: undefined, isKept: false });
+    }
+    await other.close();
+  });
+
+  test("is gone from it after a load and an asynchronous set", async () => {
+    const cache = await openKept();
+    cache.set("k", 1);
+    heat(cache, "k");
+    await cache.fetch("k", () => 2, { forceRefresh: true });
+    expect(cache.getSync("k")).toBe(2);
+    heat(cache, "k");
+    await cache.setAsync("k", 3);
+    expect(cache.getSync("k")).toBe(3);
+  });
+
+  test("that expires or has tags is not kept there", async () => {
+    const clock = new ManualClock();
+    const cache = await openKept({ clock });
+    cache.set("expires", 1, { ttl: 100 });
+    cache.set("tagged", 1, { tags: ["t"] });
+    for (const key of ["expires", "tagged"]) {
+      for (let get = 0; get < 5; get++)
+        expect(ask(cache, key)).toEqual({ value: 1, isKept: false });
+    }
+    clock.advance(100);
+    cache.deleteByTag("t");
+    expect(cache.getSync("expires")).toBeUndefined();
+    expect(cache.getSync("tagged")).toBeUndefined();
+  });
+
+  test("leaves it with the near cache's entry, whose bounds hold for both", async () => {
+    const cache = await openKept({ near: { maxEntries: 8 } });
+    const keys = Array.from({ length: 64 }, (_, index) => `user:${index}`);
+    for (const [index, key] of keys.entries()) cache.set(key, index);
+    for (const key of keys) heat(cache, key);
+    // The last first: what is decoded on the way takes the places of others.
+    const kept = keys.toReversed().filter((key) => ask(cache, key).isKept);
+    expect(kept.length).toBeLessThanOrEqual(8);
+    expect(kept.length).toBeGreaterThan(0);
+  });
+});
+
+test("an object is the same one before and after", async () => {
+  const cache = await open<object>({ eviction });
+  learn(cache as Cache<never>, true);
+  cache.set("k", { a: 1 });
+  const decoded = cache.getSync("k");
+  for (let hit = 0; hit < 5; hit++) expect(cache.getSync("k")).toBe(decoded);
+});
+
+test("keys that are no strings go their way", async () => {
+  const cache = await openKept();
+  const key = Buffer.from("k");
+  cache.set(key, 1);
+  for (let hit = 0; hit < 5; hit++) expect(cache.getSync(key)).toBe(1);
+  await expect(errorOf(() => cache.getSync("")).then(String)).resolves.toContain("key");
+});
+
+test("the index ends when callers build their keys again", async () => {
+  const cache = await openKept();
+  cache.set("k", 1);
+  heat(cache, "k");
+  expect(ask(cache, "k").isKept).toBe(true);
+  vi.spyOn(KeyHabit.prototype, "observe").mockReturnValue(false);
+  for (let get = 0; get < 1024; get++) cache.getSync("nobody");
+  expect(ask(cache, "k")).toEqual({ value: 1, isKept: false });
+});
+
+test("a closed cache gives nothing from it", async () => {
+  const cache = await openKept();
+  const other = attachCache<number>(cache.handle());
+  learn(other, true);
+  cache.set("k", 1);
+  heat(cache, "k");
+  heat(other, "k");
+  expect(ask(other, "k")).toEqual({ value: 1, isKept: true });
+  await cache.close();
+  for (const closed of [cache, other]) {
+    const error = await errorOf(() => closed.getSync("k"));
+    expect(error.code).toBe("ERR_CACHE_CLOSED");
+  }
+});
+
+test("a thread that has detached gets nothing from it", async () => {
+  const cache = await open<number>({ eviction });
+  const other = attachCache<number>(cache.handle());
+  learn(other, true);
+  cache.set("k", 1);
+  heat(other, "k");
+  await other.close();
+  expect((await errorOf(() => other.getSync("k"))).code).toBe("ERR_CACHE_CLOSED");
+});
+
+describe("a thread that is behind", () => {
+  test("by more than the log holds lets go of everything, and goes on", async () => {
+    const cache = await openKept();
+    cache.set("k", 1);
+    cache.set("untouched", 1);
+    heat(cache, "k");
+    heat(cache, "untouched");
+    const other = attachCache<number>(cache.handle());
+    other.set("k", 2);
+    for (let change = 0; change < at.changesMax; change++) other.delete("nobody");
+    expect(ask(cache, "k")).toEqual({ value: 2, isKept: false });
+    expect(ask(cache, "untouched")).toEqual({ value: 1, isKept: false });
+    heat(cache, "untouched");
+    await other.close();
+  });
+
+  test("a writer that numbered its change and went away keeps nobody waiting", async () => {
+    const cache = await openKept();
+    cache.set("k", 1);
+    heat(cache, "k");
+    const words = new Int32Array(cache.handle().worker.memory.buffer);
+    Atomics.add(words, at.controlChanges / 4, 1);
+    expect(ask(cache, "k")).toEqual({ value: 1, isKept: false });
+    for (let get = 0; get < 1000; get++) cache.getSync("k");
+    heat(cache, "k");
+  });
+});
+
+interface Step {
+  readonly act: "get" | "set" | "expire" | "delete" | "clear" | "pressure";
+  readonly key: number;
+  readonly byOther: boolean;
+}
+
+const step: fc.Arbitrary<Step> = fc.record({
+  act: fc.oneof(
+    { weight: 60, arbitrary: fc.constant("get" as const) },
+    { weight: 20, arbitrary: fc.constant("set" as const) },
+    { weight: 5, arbitrary: fc.constant("expire" as const) },
+    { weight: 10, arbitrary: fc.constant("delete" as const) },
+    { weight: 1, arbitrary: fc.constant("clear" as const) },
+    { weight: 1, arbitrary: fc.constant("pressure" as const) },
+  ),
+  key: fc.nat(15),
+  byOther: fc.boolean(),
+});
+
+test("it never gives anything but the newest value or a miss", async () => {
+  const clock = new ManualClock();
+  const cache = await openKept({ clock });
+  const other = attachCache<number>(cache.handle());
+  learn(other, true);
+  const filler = "x".repeat(10_000) as unknown as number;
+  let written = 0;
+  let kept = 0;
+  fc.assert(
+    fc.property(fc.array(step, { minLength: 200, maxLength: 400 }), (steps) => {
+      cache.clear();
+      const newest = new Map<string, number>();
+      for (const { act, key: index, byOther } of steps) {
+        const key = `user:${index}:profile`;
+        const [writer, reader] = byOther ? [other, cache] : [cache, other];
+        if (act === "set" || act === "expire") {
+          const stored = writer.set(key, ++written, act === "set" ? {} : { ttl: 50 }) === "stored";
+          if (stored) newest.set(key, written);
+          else newest.delete(key);
+        }
+        if (act === "expire" && byOther) {
+          clock.advance(50);
+          newest.delete(key);
+        }
+        if (act === "delete" || act === "clear") newest[act](key);
+        if (act === "delete") writer.delete(key);
+        if (act === "clear") writer.clear();
+        for (let number = 0; act === "pressure" && number < 300; number++) {
+          writer.set(`filler:${number}`, filler);
+        }
+        for (const thread of [reader, writer]) {
+          const answer = ask(thread, key);
+          if (answer.isKept) kept += 1;
+          if (answer.value === undefined || answer.value === newest.get(key)) continue;
+          // A value whose time another step's clock ended is a miss; any other value is a lie.
+          throw new Error(`${key} is ${answer.value}; its newest value is ${newest.get(key)}`);
+        }
+      }
+    }),
+    { numRuns: 25 },
+  );
+  expect(kept).toBeGreaterThan(1000);
+  await other.close();
+});

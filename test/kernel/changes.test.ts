@@ -1,0 +1,134 @@
+// The change log: what is noted, how it is read, and when a value may be kept by its key.
+
+import { describe, expect, test } from "vitest";
+
+import { layout as at } from "../../dist/src/kernel/mod.js";
+import { builds, openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+function noted(thread: Thread): number {
+  return thread.control(at.controlChanges);
+}
+
+/** Reads the changes behind `seen`: how many, and their hashes. */
+function take(thread: Thread, seen: number): { taken: number; hashes: number[] } {
+  const taken = thread.verbs.takeChanges(seen);
+  const first = (thread.kernel.block + at.threadChanges) / 4;
+  const { u32 } = thread.kernel.views;
+  return { taken, hashes: Array.from(u32.subarray(first, first + Math.max(0, taken))) };
+}
+
+const lowOf = (thread: Thread, key: string): number => Number(thread.hash(key) & 0xffffffffn);
+
+function setWord(thread: Thread, offset: number, value: number): void {
+  Atomics.store(thread.kernel.views.i32, offset / 4, value);
+}
+
+describe.each(builds)("%s", (build) => {
+  test("sets and deletes are noted, those that find nothing too; lookups and clears are not", () => {
+    const thread = openThread({ build });
+    thread.put("a", "1");
+    thread.put("a", "2");
+    thread.remove("b");
+    thread.verbs.evictUnlocked(...thread.key("a"));
+    expect(noted(thread)).toBe(4);
+    const [a, b] = [lowOf(thread, "a"), lowOf(thread, "b")];
+    expect(take(thread, 0)).toEqual({ taken: 4, hashes: [a, a, b, a] });
+    expect(take(thread, 3)).toEqual({ taken: 1, hashes: [a] });
+    thread.find("a", true);
+    thread.verbs.findNear(...thread.key("a"));
+    thread.verbs.clear();
+    expect(noted(thread)).toBe(4);
+    expect(take(thread, 4)).toEqual({ taken: 0, hashes: [] });
+  });
+
+  test("a record that moves is noted, and one that leaves if it was hit", () => {
+    const thread = openThread({ build });
+    for (const key of ["moved", "cold", "hot"]) thread.put(key, "v");
+    thread.find("hot", true);
+    const [moved, cold, hot] = ["moved", "cold", "hot"].map((key) => thread.find(key).record);
+    expect(thread.verbs.move(moved as number, at.poolMain, 0)).toBe(at.answerDone);
+    thread.verbs.dropRecord(cold as number);
+    thread.verbs.dropRecord(hot as number);
+    expect(take(thread, 3).hashes).toEqual([lowOf(thread, "moved"), lowOf(thread, "hot")]);
+  });
+
+  test("a batch at a time is read, and who is more than the log behind is told so", () => {
+    const thread = openThread({ build });
+    for (let change = 0; change < at.changesMax; change++) thread.remove("k");
+    expect(take(thread, 0).taken).toBe(at.changeBatch);
+    expect(take(thread, at.changesMax - 5).taken).toBe(5);
+    thread.remove("k");
+    expect(take(thread, 0).taken).toBe(at.answerMiss);
+    expect(take(thread, 1).taken).toBe(at.changeBatch);
+  });
+
+  test("a change that is numbered and not written yet ends a batch", () => {
+    const thread = openThread({ build });
+    thread.put("a", "1");
+    setWord(thread, at.controlChanges, 2);
+    expect(take(thread, 0)).toEqual({ taken: 1, hashes: [lowOf(thread, "a")] });
+    expect(take(thread, 1).taken).toBe(0);
+    setWord(thread, at.changeLog + 2 * 8, 77);
+    setWord(thread, at.changeLog + 2 * 8 + 4, 2);
+    expect(take(thread, 1)).toEqual({ taken: 1, hashes: [77] });
+  });
+
+  test("near caches are told when the numbers come round, and 0 is a number as any other", () => {
+    const thread = openThread({ build });
+    setWord(thread, at.controlChanges, -2);
+    const epoch = thread.control(at.controlNearEpoch);
+    thread.remove("a");
+    expect(thread.control(at.controlNearEpoch)).toBe(epoch);
+    thread.remove("b");
+    expect(thread.control(at.controlNearEpoch)).toBe(epoch + 1);
+    thread.remove("c");
+    expect(take(thread, -2).hashes).toEqual(["a", "b", "c"].map((key) => lowOf(thread, key)));
+    expect(thread.control(at.controlNearEpoch)).toBe(epoch + 1);
+  });
+
+  test("a value may be kept while its key's lock is free and its slot as it was", () => {
+    const memory = openMemory({ build });
+    const [reader, writer] = [memory.thread(), memory.thread()];
+    writer.put("a", "1");
+    const look = (): number => reader.verbs.findNear(...reader.key("a"));
+    expect(look()).toBe(1);
+    expect(reader.verbs.mayKeep()).toBe(1);
+    // A hit in between changes nothing.
+    writer.find("a", true);
+    expect(reader.verbs.mayKeep()).toBe(1);
+    const lock = reader.bucketAt(reader.home("a"));
+    look();
+    setWord(reader, lock, 9);
+    expect(reader.verbs.mayKeep()).toBe(0);
+    setWord(reader, lock, 0);
+    expect(reader.verbs.mayKeep()).toBe(1);
+    writer.put("a", "2");
+    expect(reader.verbs.mayKeep()).toBe(0);
+    look();
+    expect(reader.verbs.mayKeep()).toBe(1);
+    writer.remove("a");
+    expect(reader.verbs.mayKeep()).toBe(0);
+  });
+
+  test("a value in its other bucket may be kept too", () => {
+    const thread = openThread({ build, bucketCount: 64 });
+    const keys: string[] = [];
+    for (let number = 0; keys.length < 9; number++) {
+      if (thread.home(`k${number}`) === 0) keys.push(`k${number}`);
+    }
+    for (const key of keys) thread.put(key, "v");
+    for (const key of keys) {
+      expect(thread.verbs.findNear(...thread.key(key))).toBe(1);
+      expect(thread.verbs.mayKeep()).toBe(1);
+    }
+  });
+
+  test("what is sampled may not be kept: each of its requests counts", () => {
+    const thread = openThread({ build });
+    thread.put("a", "1");
+    thread.verbs.findNear(...thread.key("a"));
+    expect(thread.verbs.mayKeep()).toBe(1);
+    setWord(thread, at.controlSampleMask, 0);
+    expect(thread.verbs.mayKeep()).toBe(0);
+  });
+});
