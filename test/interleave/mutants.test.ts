@@ -4,7 +4,8 @@ import { expect, test } from "vitest";
 
 import { Explorer } from "../../dist/test/proof/interleave/explorer.js";
 import { instrument } from "../../dist/test/proof/interleave/instrumented-kernel.js";
-import { type Mutant, mutants } from "../../dist/test/proof/interleave/mutant-table.js";
+import { mutants } from "../../dist/test/proof/interleave/mutant-table.js";
+import type { Mutant } from "../../dist/test/proof/interleave/mutant.js";
 import { buildMutant, mutate } from "../../dist/test/proof/interleave/mutation.js";
 import { loadRooms } from "../../dist/test/proof/interleave/rooms.js";
 import { scenarios } from "../../dist/test/proof/interleave/scenarios.js";

@@ -3,7 +3,8 @@
 
 import { Explorer } from "./interleave/explorer.js";
 import { instrument } from "./interleave/instrumented-kernel.js";
-import { type Mutant, mutants } from "./interleave/mutant-table.js";
+import type { Mutant } from "./interleave/mutant.js";
+import { mutants } from "./interleave/mutant-table.js";
 import { buildMutant } from "./interleave/mutation.js";
 import { loadRooms } from "./interleave/rooms.js";
 import { scenarios } from "./interleave/scenarios.js";

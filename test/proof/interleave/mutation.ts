@@ -9,7 +9,7 @@ import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 import ts from "typescript";
 
-import type { Mutant } from "./mutant-table.js";
+import type { Mutant } from "./mutant.js";
 import { builtPackage } from "./rooms.js";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));

@@ -1,0 +1,89 @@
+// Mutants of the change log, through which threads that keep values by their keys hear of writes. Called by mutant-table.ts.
+
+import { entries, type Mutant, mutant } from "./mutant.js";
+
+const changes = "src/kernel/assembly/changes.ts";
+
+export const keptMutants: readonly Mutant[] = [
+  mutant(
+    "set-noted-late",
+    "a set is noted after the slot has changed",
+    entries,
+    [
+      `noteChange(hash);
+  let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
+  locate(home, fingerprint, key, keyLength);
+  let slot = located;
+  if (slot != 0) {
+    const old = locatedWord;
+    const copy = diskCopyOf(old);
+    if (copy != 0) announceKill(0, copy);
+    if (replace(slot, old, word | (old & displacedBit))) {`,
+      `let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
+  locate(home, fingerprint, key, keyLength);
+  let slot = located;
+  if (slot != 0) {
+    const old = locatedWord;
+    const copy = diskCopyOf(old);
+    if (copy != 0) announceKill(0, copy);
+    if (replace(slot, old, word | (old & displacedBit))) {
+      noteChange(hash);`,
+    ],
+    "kept-by-two",
+  ),
+  mutant(
+    "delete-not-noted",
+    "a delete is not noted for those who keep values by their keys",
+    entries,
+    [
+      "noteChange(hash);\n  locate(home, fingerprint, key, length);",
+      "locate(home, fingerprint, key, length);",
+    ],
+    "kept-delete",
+    "kept-evict",
+  ),
+  mutant(
+    "unlocked-not-noted",
+    "what is taken away without its lock is not noted",
+    entries,
+    ["noteChange(hash);\n  return answer;", "return answer;"],
+    "kept-unlocked",
+  ),
+  mutant(
+    "kept-under-lock",
+    "a value is kept by its key while a writer has the key's lock",
+    changes,
+    ["if (atomic.load<u32>(bucketAt(home)) != 0) return 0;", ""],
+    "kept-set",
+    "kept-delete",
+  ),
+  mutant(
+    "kept-unseen",
+    "a value is kept by its key without another look at the slot",
+    changes,
+    ["return shows(bucket, word) ? 1 : 0;", "return shows(bucket, word) ? 1 : 1;"],
+    "kept-set",
+    "kept-delete",
+  ),
+  mutant(
+    "changes-passed-over",
+    "a change that is numbered and not written yet is passed over",
+    changes,
+    ["if (lead < 0) break;", ""],
+    "kept-noted",
+  ),
+  mutant(
+    "changes-unnoticed",
+    "nobody is told that the numbers of changes have come round",
+    changes,
+    ["if (number == 0) atomic.add<u32>(at.controlNearEpoch, 1);", ""],
+    "changes-come-round",
+  ),
+  mutant(
+    "clear-stays-kept",
+    "values kept by their keys are not told of a clear",
+    "src/cache/kept-keys.ts",
+    ["i32[at.controlNearEpoch / 4] === this.#epoch &&", ""],
+    "kept-clear",
+  ),
+];
