@@ -126,9 +126,8 @@ export class EntryReader<V> {
 
   /** The value of a key that is the very string it was found with before. */
   #findKept(key: Key): V | undefined {
-    const near = this.#near;
-    if (near === null || near.kept === null) return undefined;
-    const { kept } = near;
+    const kept = this.#near === null ? null : this.#near.kept;
+    if (kept === null) return undefined;
     const value = kept.isCurrent() ? kept.values.get(key as string) : undefined;
     if (value !== undefined) {
       this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;

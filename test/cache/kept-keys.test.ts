@@ -1,6 +1,8 @@
 // A cache whose caller keeps its key strings: hits come from the index of those strings, and everything that makes a value
 // old must be seen there too.
 
+import { Worker } from "node:worker_threads";
+
 import fc from "fast-check";
 import { afterEach, describe, expect, type MockInstance, test, vi } from "vitest";
 import { KeyHabit } from "../../dist/src/cache/key-habit.js";
@@ -204,6 +206,33 @@ describe("a thread that is behind", () => {
     for (let get = 0; get < 1000; get++) cache.getSync("k");
     heat(cache, "k");
   });
+});
+
+test("who asks again and again, and does nothing else, sees what another thread writes", async () => {
+  const cache = await openKept();
+  const key = "k";
+  cache.set(key, 1);
+  heat(cache, key);
+  looks.mockRestore();
+  const code = `
+    const { parentPort, workerData } = require("node:worker_threads");
+    import(workerData.door).then(({ attachCache }) => {
+      const cache = attachCache(workerData.handle);
+      parentPort.postMessage("attached");
+      setTimeout(() => cache.set("k", 2), 300);
+    });`;
+  const door = new URL("../../dist/src/mod.js", import.meta.url).href;
+  const worker = new Worker(code, { eval: true, workerData: { door, handle: cache.handle() } });
+  await new Promise((resolve) => worker.once("message", resolve));
+  const start = performance.now();
+  let asked = 0;
+  while (cache.getSync(key) === 1 && performance.now() - start < 20_000) {
+    for (let get = 0; get < 100_000 && cache.getSync(key) === 1; get++) asked += 1;
+  }
+  expect(cache.getSync(key)).toBe(2);
+  // It was compiled and asked for long, not interpreted a few times.
+  expect(asked).toBeGreaterThan(100_000);
+  await worker.terminate();
 });
 
 interface Step {

@@ -36,6 +36,8 @@ export interface CampaignOptions {
   readonly awaited: number;
   /** Whether a thread is killed in the middle of each round, and another takes its place in the next. */
   readonly kills: boolean;
+  /** Whether the threads keep values by their keys from the start. */
+  readonly keepsKeys: boolean;
   readonly seed: number;
 }
 
@@ -79,7 +81,7 @@ class Crew {
   }
 
   #start(thread: number): Worker {
-    const { door, seed, large, awaited } = this.#options;
+    const { door, seed, large, awaited, keepsKeys } = this.#options;
     const workerData: LoadOptions = {
       door,
       handle: this.#cache.handle(),
@@ -89,6 +91,7 @@ class Crew {
       control: this.#control,
       large,
       awaited,
+      keepsKeys,
     };
     return new Worker(new URL("./load.js", import.meta.url), { workerData });
   }
@@ -168,6 +171,8 @@ export async function runCampaign(
     memory,
     ...(disk === undefined ? {} : { disk: { path: join(folder, "cache"), capacity: disk } }),
     near: near && { maxEntries: nearEntries },
+    // In so small a cache the tuner samples every key, and what is sampled is not kept.
+    ...(options.keepsKeys ? { eviction: "s3-fifo" as const } : {}),
   });
   const crew = new Crew(options, cache);
   const sum = { operations: 0, reads: 0, misses: 0, writes: 0, fills: 0, byTag: 0, faults: 0 };

@@ -4,6 +4,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { monotonicMs } from "../../src/base/mod.js";
+import type { NearCache } from "../../src/cache/near-cache.js";
+import type { KeyHabit } from "../../src/cache/key-habit.js";
 import type * as Door from "../../src/mod.js";
 import type { Cache, CacheHandle } from "../../src/mod.js";
 import { type EntryValue, identify, type LargeValues, makeValue } from "./entry-value.js";
@@ -43,6 +45,8 @@ export interface LoadOptions {
   readonly large: LargeValues | undefined;
   /** How many operations of a thousand are `get`. */
   readonly awaited: number;
+  /** Whether values are kept by their keys from the first hit on, which otherwise takes thousands. */
+  readonly keepsKeys: boolean;
 }
 
 /** What a thread answers after a round. */
@@ -59,6 +63,24 @@ const wrongToldMax = 5;
 
 const { door, handle, thread, seed, round, control, large, awaited } = workerData as LoadOptions;
 const { attachCache } = (await import(door)) as typeof Door;
+if (workerData.keepsKeys === true) await keepKeys();
+
+async function keepKeys(): Promise<void> {
+  const near = (await import(new URL("cache/near-cache.js", door).href)) as {
+    NearCache: { prototype: NearCache };
+  };
+  const habit = (await import(new URL("cache/key-habit.js", door).href)) as {
+    KeyHabit: { prototype: KeyHabit };
+  };
+  habit.KeyHabit.prototype.observe = () => true;
+  const { prototype } = near.NearCache;
+  const find = Reflect.get(prototype, "find") as NearCache["find"];
+  prototype.find = function begin(this: NearCache, key: string): unknown {
+    prototype.find = find;
+    this.indexKeys(true);
+    return this.find(key);
+  };
+}
 
 class Load {
   readonly #cache: Cache<EntryValue> = attachCache<EntryValue>(handle);

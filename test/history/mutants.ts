@@ -99,6 +99,18 @@ export const mutants: readonly Mutant[] = [
     says: /read after it was removed/,
   },
   {
+    name: "a thread that keeps values by their keys and passes over what was written",
+    patches: [
+      {
+        file: "cache/kept-keys.ts",
+        from: "this.#forget(i32[this.#changes + change] as number);",
+        to: "",
+      },
+    ],
+    cell: "kept keys",
+    says: /read after it was overwritten/,
+  },
+  {
     name: "an expired value that is served",
     patches: [
       {

@@ -21,6 +21,7 @@ const memory = {
   tags: 8,
   large: undefined,
   kills: false,
+  keepsKeys: false,
 };
 // Values of about two kilobytes, so that keys used all the time go to disk and come back too.
 const middling = { every: 2, words: 500, chunkedEvery: 1_000_000 };
@@ -38,7 +39,10 @@ export const cells: readonly Cell[] = [
   { ...memory, name: "few keys", threads: 4, near: true, keys: 12 },
   { ...memory, name: "large values", threads: 4, near: false, keys: 12, large },
   { ...disk, name: "chunked values", threads: 3, near: true, keys: 100, large: chunked },
-  { ...disk, name: "kills", threads: 4, near: true, keys: 400, kills: true },
+  { ...memory, name: "kept keys", threads: 3, near: true, keys: 400, keepsKeys: true },
+  { ...memory, name: "few kept keys", threads: 4, near: true, keys: 12, keepsKeys: true },
+  { ...disk, name: "kept keys, disk", threads: 3, near: true, keys: 200, keepsKeys: true },
+  { ...disk, name: "kills", threads: 4, near: true, keys: 400, kills: true, keepsKeys: true },
 ];
 
 /** Operations of a round, over all threads: what is kept in memory at once. */
