@@ -25,6 +25,9 @@ import type { FoundValue, Key } from "./fill-store.js";
 import type { NearCache } from "./near-cache.js";
 import type { ThreadCore } from "./thread-core.js";
 
+// Here and not where they are used: the compiler does not know the numbers of another module.
+const stateWord = at.controlState / 4;
+const { stateOpen } = at;
 /** One in this many gets is timed. */
 const sampleMask = 255;
 /** One in this many shows whether the caller keeps its key strings. */
@@ -91,9 +94,7 @@ export class EntryReader<V> {
   /** The value if it is near or in shared memory and fresh. */
   getSync(key: Key): V | undefined {
     if ((++this.#ticks & sampleMask) === 0) return this.#sampled(key);
-    const kept = this.#findKept(key);
-    if (kept !== undefined) return kept;
-    const value = this.#lookUp(key);
+    const value = this.#look(key);
     if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
     return value;
   }
@@ -120,23 +121,19 @@ export class EntryReader<V> {
 
   /** As getSync, without counting a miss. */
   #look(key: Key): V | undefined {
-    const kept = this.#findKept(key);
-    return kept === undefined ? this.#lookUp(key) : kept;
-  }
-
-  /** The value of a key that is the very string it was found with before. */
-  #findKept(key: Key): V | undefined {
     const kept = this.#near === null ? null : this.#near.kept;
-    if (kept === null) return undefined;
-    const value = kept.isCurrent() ? kept.values.get(key as string) : undefined;
-    if (value !== undefined) {
-      this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+    if (kept !== null && kept.isCurrent()) {
+      const value = kept.values.get(key as string);
+      if (value !== undefined) {
+        this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+        return value as V;
+      }
     }
-    return value as V | undefined;
+    return this.#lookUp(key);
   }
 
   #lookUp(key: Key): V | undefined {
-    if (this.#core.isClosed || this.#i32[at.controlState / 4] !== at.stateOpen) {
+    if (this.#core.isClosed || this.#i32[stateWord] !== stateOpen) {
       this.#core.assertOpen();
     }
     const keys = this.#keys;

@@ -5,6 +5,11 @@
 // value answers only while no change of its key is noted that this thread has not read.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 
+// Here and not where they are used: the compiler does not know the numbers of another module.
+const stateWord = at.controlState / 4;
+const epochWord = at.controlNearEpoch / 4;
+const changesWord = at.controlChanges / 4;
+const { stateOpen } = at;
 /** Looks in a row that meet a change which is numbered and not written yet. Its writer needs some nanoseconds more, or it
  *  is off the processor or dead: then everything goes. */
 const patience = 1000;
@@ -29,8 +34,8 @@ export class KeptKeys {
     this.#takeChanges = kernel.verbs.takeChanges;
     this.#i32 = kernel.views.i32;
     this.#changes = (kernel.block + at.threadChanges) / 4;
-    this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
-    this.#seen = this.#i32[at.controlChanges / 4] as number;
+    this.#epoch = this.#i32[epochWord] as number;
+    this.#seen = this.#i32[changesWord] as number;
   }
 
   /** Whether the values are what the cache holds at this moment: it is open, and what was written since the last look has
@@ -38,9 +43,9 @@ export class KeptKeys {
   isCurrent(): boolean {
     const i32 = this.#i32;
     return (
-      (i32[at.controlChanges / 4] === this.#seen &&
-        i32[at.controlNearEpoch / 4] === this.#epoch &&
-        i32[at.controlState / 4] === at.stateOpen) ||
+      (i32[changesWord] === this.#seen &&
+        i32[epochWord] === this.#epoch &&
+        i32[stateWord] === stateOpen) ||
       this.#catchUp()
     );
   }
@@ -48,8 +53,8 @@ export class KeptKeys {
   /** Forgets what was written since the last look. False if that is not all known yet: then nothing here may answer. */
   #catchUp(): boolean {
     const i32 = this.#i32;
-    if (i32[at.controlState / 4] !== at.stateOpen) return false;
-    if (i32[at.controlNearEpoch / 4] !== this.#epoch) return this.#beginAnew();
+    if (i32[stateWord] !== stateOpen) return false;
+    if (i32[epochWord] !== this.#epoch) return this.#beginAnew();
     for (let turn = 0; turn < turnsMax; turn++) {
       const taken = this.#takeChanges(this.#seen);
       if (taken < 0) break;
@@ -58,7 +63,7 @@ export class KeptKeys {
       }
       this.#seen = (this.#seen + taken) | 0;
       if (taken > 0) this.#waits = 0;
-      if (this.#seen === i32[at.controlChanges / 4]) return true;
+      if (this.#seen === i32[changesWord]) return true;
       if (taken > 0) continue;
       this.#waits += 1;
       if (this.#waits <= patience) return false;
@@ -72,8 +77,8 @@ export class KeptKeys {
   #beginAnew(): false {
     this.values.clear();
     this.#waits = 0;
-    this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
-    this.#seen = this.#i32[at.controlChanges / 4] as number;
+    this.#epoch = this.#i32[epochWord] as number;
+    this.#seen = this.#i32[changesWord] as number;
     return false;
   }
 }

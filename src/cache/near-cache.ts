@@ -21,6 +21,9 @@ import { counterNearEvictions } from "../stats/mod.js";
 import { KeptKeys } from "./kept-keys.js";
 import { KeyHabit } from "./key-habit.js";
 
+// Here and not where they are used: the compiler does not know the numbers of another module.
+const epochWord = at.controlNearEpoch / 4;
+const tagEpochWord = at.controlTagEpoch / 4;
 /** They stand where a slot's high word has its frequency, which an entry's word has no use for. */
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
 const taggedBit = 2 << (at.slotFrequencyShift - 32);
@@ -77,7 +80,7 @@ export class NearCache {
     this.#maxBytes = near.maxBytes;
     this.#pairs = Math.max(4, Math.ceil((near.maxEntries * placesPerEntry) / 2));
     this.#scale = this.#pairs / 2 ** 32;
-    this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
+    this.#epoch = this.#i32[epochWord] as number;
   }
 
   /** With an index of kept keys: adds a key, as it was asked for and before it is looked up, to the sample that says whether
@@ -120,7 +123,7 @@ export class NearCache {
    *  it would stand follows from the key's hash, not from the slot: so both are fetched at once. */
   find(key: string): unknown {
     const i32 = this.#i32;
-    if (i32[at.controlNearEpoch / 4] !== this.#epoch) this.#drop();
+    if (i32[epochWord] !== this.#epoch) this.#drop();
     const table = this.#table;
     const low = i32[this.#word];
     const hash = i32[this.#hash] as number;
@@ -149,7 +152,7 @@ export class NearCache {
   #findTagged(place: number, high: number): unknown {
     const kept = this.#table[place + 3] as number;
     if ((kept & ~expiresBit) !== (high | taggedBit)) return undefined;
-    if (this.#tagEpochs[place / placeSize] !== this.#i32[at.controlTagEpoch / 4]) return undefined;
+    if (this.#tagEpochs[place / placeSize] !== this.#i32[tagEpochWord]) return undefined;
     if (kept !== (high | taggedBit)) {
       const expiresMs = this.#expires[place / placeSize] as number;
       if (expiresMs <= this.#clock.now()) return undefined;
@@ -281,6 +284,6 @@ export class NearCache {
     this.#table = [];
     this.count = 0;
     this.bytes = 0;
-    this.#epoch = this.#i32[at.controlNearEpoch / 4] as number;
+    this.#epoch = this.#i32[epochWord] as number;
   }
 }
