@@ -65,7 +65,6 @@ export class MemoryStore {
   slotLow = 0;
   slotHigh = 0;
   hashLow = 0;
-  hashHigh = 0;
   location = 0;
   readonly #verbs: KernelVerbs;
   readonly #u8: Uint8Array;
@@ -110,7 +109,6 @@ export class MemoryStore {
       this.slotLow = this.#u32[this.#results.word + at.resultSlotLow / 4] as number;
       this.slotHigh = this.#u32[this.#results.word + at.resultSlotHigh / 4] as number;
       this.hashLow = this.#u32[this.#results.word + at.resultHashLow / 4] as number;
-      this.hashHigh = this.#u32[this.#results.word + at.resultHashHigh / 4] as number;
       if (found < 0) {
         this.slot = at.answerDisk - found;
         this.location = this.#f64[this.#results.double + at.resultLocation / 8] as number;
