@@ -91,7 +91,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: "cache/near-cache.ts",
-        from: "if (this.#tagEpochs[place / placeSize] !== this.#i32[at.controlTagEpoch / 4]) return undefined;",
+        from: "if (this.#tagEpochs[place / placeSize] !== this.#i32[tagEpochWord]) return undefined;",
         to: "",
       },
     ],

@@ -83,7 +83,7 @@ export const keptMutants: readonly Mutant[] = [
     "clear-stays-kept",
     "values kept by their keys are not told of a clear",
     "src/cache/kept-keys.ts",
-    ["i32[at.controlNearEpoch / 4] === this.#epoch &&", ""],
+    ["i32[epochWord] === this.#epoch &&", ""],
     "kept-clear",
   ),
 ];
