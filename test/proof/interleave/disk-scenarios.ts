@@ -148,6 +148,7 @@ export const diskScenarios: readonly Scenario[] = [
     about: "eviction meets the lock of another key of the bucket, and then the key is deleted",
     world: { threads: 4, ...disk },
     keys: ["a"],
+    hasty: [1],
     bound: 2,
     setUp: flushed,
     scripts: each(
