@@ -78,22 +78,29 @@ describe("by times", () => {
   });
 });
 
-test("the real times tell strings that were looked up before from strings that were not", () => {
-  const keys = Array.from({ length: 64 }, (_, number) => `user:${number}:profile`);
-  const known = new Set(keys);
-  expect(known.size).toBe(64);
-  const habit = new KeyHabit();
-  let verdicts = 0;
-  // The first windows warm up. Then all but few verdicts are right, on a machine that is busy otherwise too.
-  for (let sample = 0; sample < window * 40; sample++) {
-    const isKept = habit.observe(keys[sample % keys.length] as string, null);
-    if (sample >= window * 20 && sample % window === window - 1 && isKept) verdicts += 1;
-  }
-  expect(verdicts).toBeGreaterThanOrEqual(17);
-  verdicts = 0;
-  for (let sample = 0; sample < window * 40; sample++) {
-    const isKept = habit.observe(`user:${sample}:profile`, null);
-    if (sample >= window * 20 && sample % window === window - 1 && !isKept) verdicts += 1;
-  }
-  expect(verdicts).toBeGreaterThanOrEqual(17);
-});
+// The clock is the machine's: where others take the processor all the time, one try in some hundred is wrong.
+const tries = { retry: 3 };
+
+test(
+  "the real times tell strings that were looked up before from strings that were not",
+  tries,
+  () => {
+    const keys = Array.from({ length: 64 }, (_, number) => `user:${number}:profile`);
+    const known = new Set(keys);
+    expect(known.size).toBe(64);
+    const habit = new KeyHabit();
+    let verdicts = 0;
+    // The first windows warm up. Then all but few verdicts are right, on a machine that is busy otherwise too.
+    for (let sample = 0; sample < window * 40; sample++) {
+      const isKept = habit.observe(keys[sample % keys.length] as string, null);
+      if (sample >= window * 20 && sample % window === window - 1 && isKept) verdicts += 1;
+    }
+    expect(verdicts).toBeGreaterThanOrEqual(17);
+    verdicts = 0;
+    for (let sample = 0; sample < window * 40; sample++) {
+      const isKept = habit.observe(`user:${sample}:profile`, null);
+      if (sample >= window * 20 && sample % window === window - 1 && !isKept) verdicts += 1;
+    }
+    expect(verdicts).toBeGreaterThanOrEqual(17);
+  },
+);
