@@ -58,16 +58,17 @@ export class KeptKeys {
     for (let turn = 0; turn < turnsMax; turn++) {
       const taken = this.#takeChanges(this.#seen);
       if (taken < 0) break;
+      if (taken === 0) {
+        this.#waits += 1;
+        if (this.#waits > patience) break;
+        return false;
+      }
       for (let change = 0; change < taken; change++) {
         this.#forget(i32[this.#changes + change] as number);
       }
+      this.#waits = 0;
       this.#seen = (this.#seen + taken) | 0;
-      if (taken > 0) this.#waits = 0;
       if (this.#seen === i32[changesWord]) return true;
-      if (taken > 0) continue;
-      this.#waits += 1;
-      if (this.#waits <= patience) return false;
-      break;
     }
     return this.#beginAnew();
   }

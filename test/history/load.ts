@@ -61,9 +61,10 @@ const lanes = 4;
 const hotKeys = 8;
 const wrongToldMax = 5;
 
-const { door, handle, thread, seed, round, control, large, awaited } = workerData as LoadOptions;
+const { door, handle, thread, seed, round, control, large, awaited, keepsKeys } =
+  workerData as LoadOptions;
 const { attachCache } = (await import(door)) as typeof Door;
-if (workerData.keepsKeys === true) await keepKeys();
+if (keepsKeys) await keepKeys();
 
 async function keepKeys(): Promise<void> {
   const near = (await import(new URL("cache/near-cache.js", door).href)) as {

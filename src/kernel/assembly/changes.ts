@@ -4,10 +4,10 @@
 // unchanged. So whoever changed the key before that is seen in the slot, and whoever changes it later is read in the ring
 // before the next value is taken from what is kept.
 import * as at from "../layout";
-import { bucketAt } from "./bucket";
+import { bucketAt, locateLocation } from "./bucket";
 import { block } from "./geometry";
 import { isSampled } from "./samples";
-import { displacedBit, fingerprintOf, frequencyBits, homeOf, otherOf } from "./slot";
+import { fingerprintOf, homeOf, locationBits } from "./slot";
 
 // @ts-ignore: decorator
 @inline
@@ -41,15 +41,6 @@ export function takeChanges(seen: u32): i32 {
   return <i32>taken;
 }
 
-/** Does a slot of this bucket show the word, whatever its frequency is? */
-function shows(bucket: u32, word: u64): bool {
-  const base = bucketAt(bucket);
-  for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
-    if ((atomic.load<u64>(slot) & ~frequencyBits) == word) return true;
-  }
-  return false;
-}
-
 /** After a `findNear` whose word was compared: 1 if the value made from that word may be kept by its key, until a change
  *  of it is noted. Not while a writer holds the key's lock, who may have noted the change already; and not what is
  *  sampled, of which each request counts. */
@@ -58,7 +49,6 @@ export function mayKeep(): u32 {
   if (isSampled(hash)) return 0;
   const home = homeOf(hash);
   if (atomic.load<u32>(bucketAt(home)) != 0) return 0;
-  const word = load<u64>(block, at.resultSlotLow);
-  const bucket = word & displacedBit ? otherOf(home, fingerprintOf(hash)) : home;
-  return shows(bucket, word) ? 1 : 0;
+  const location = load<u64>(block, at.resultSlotLow) & locationBits;
+  return locateLocation(home, fingerprintOf(hash), 0, location) != 0 ? 1 : 0;
 }

@@ -15,15 +15,16 @@ function* set(owner: Actor): Coroutine {
   yield* owner.set("a");
 }
 
+/** What most of these scenarios have: a key that is there. */
+const onA = { keys: ["a"], bound: 2, setUp: set };
+
 export const keptScenarios: readonly Scenario[] = [
   {
     name: "kept-set",
     races: "R12 R13",
     about: "a key is overwritten while its value is kept by it, and found there",
     world: { threads: 3 },
-    keys: ["a"],
-    bound: 2,
-    setUp: set,
+    ...onA,
     scripts: each((reader) => getsKept(reader, 4), set),
   },
   {
@@ -31,9 +32,7 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12 R13",
     about: "a key is deleted and set by two threads while its value is kept by it",
     world: { threads: 4 },
-    keys: ["a"],
-    bound: 2,
-    setUp: set,
+    ...onA,
     scripts: each(
       (reader) => getsKept(reader, 4),
       (one) => one.delete("a"),
@@ -45,9 +44,7 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12 R13",
     about: "what one thread has read is not older for another that keeps the value",
     world: { threads: 4 },
-    keys: ["a"],
-    bound: 2,
-    setUp: set,
+    ...onA,
     scripts: (actors) => {
       let isKept = false;
       let isRead = false;
@@ -76,9 +73,7 @@ export const keptScenarios: readonly Scenario[] = [
     about:
       "who keeps a value looks while its change is numbered and not written, and again when it is done",
     world: { threads: 3 },
-    keys: ["a"],
-    bound: 2,
-    setUp: set,
+    ...onA,
     scripts: (actors) => {
       let writes: "none" | "begun" | "done" = "none";
       return each(
@@ -102,10 +97,8 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12 R14",
     about: "who has no patience with the lock of a kept key takes it away without it",
     world: { threads: 4 },
-    keys: ["a"],
+    ...onA,
     hasty: [1],
-    bound: 2,
-    setUp: set,
     scripts: each(
       (reader) => getsKept(reader, 4),
       function* (hasty) {
@@ -137,9 +130,7 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12 R4",
     about: "a load brings a newer value of a kept key",
     world: { threads: 3 },
-    keys: ["a"],
-    bound: 2,
-    setUp: set,
+    ...onA,
     scripts: each(
       (reader) => getsKept(reader, 4),
       (loader) => loader.fill("a"),
@@ -150,10 +141,8 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12 R4",
     about: "a clear while a value is kept by its key",
     world: { threads: 3 },
-    keys: ["a"],
+    ...onA,
     clears: true,
-    bound: 2,
-    setUp: set,
     scripts: each(
       (reader) => getsKept(reader, 4),
       function* (clearer) {
@@ -167,11 +156,7 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12",
     about: "the numbers of changes come round to the one that a thread saw last",
     world: { threads: 3 },
-    keys: ["a"],
-    bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-    },
+    ...onA,
     scripts: (actors) => {
       let changes: "first" | "kept" | "all" = "first";
       return each(
@@ -198,10 +183,9 @@ export const keptScenarios: readonly Scenario[] = [
     races: "R12 R14",
     about: "a thread dies while it writes a key that another keeps, and others write it",
     world: { threads: 4 },
-    keys: ["a"],
+    ...onA,
     mortal: [1],
     bound: 1,
-    setUp: set,
     scripts: each((reader) => getsKept(reader, 4), set, set),
   },
 ];
