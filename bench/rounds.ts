@@ -1,8 +1,11 @@
-// Timing: every contestant runs one batch per round, in an order that turns from round to round, so that a noisy moment
-// of the machine hits them all. One batch is one tinybench iteration of thousands of operations: the two clock reads and
+// Timing: every contestant runs one batch per round, so that a noisy moment of the machine hits them all, and in another
+// order each round: who runs behind one that fills the processor's caches finds them cold, and who runs behind one that
+// reads the same strings finds them warm. One batch is one tinybench iteration of thousands of operations: the two clock reads and
 // the call around a task (some 100 ns together) would drown a single get. Called by the suites.
 
 import { Bench } from "tinybench";
+
+import { seededRandom, shuffled } from "./workload.js";
 
 export interface Contestant {
   readonly name: string;
@@ -32,9 +35,9 @@ export async function timeRounds(
 ): Promise<Timing[]> {
   const samples = new Map(contestants.map(({ name }) => [name, [] as number[]]));
   for (let round = 0; round < warmupRounds + rounds; round++) {
-    const turn = round % contestants.length;
-    const order = [...contestants.slice(turn), ...contestants.slice(0, turn)];
-    const times = await timeRound(order, round);
+    const order = shuffled(contestants.length, seededRandom(round));
+    const inTurn = Array.from(order, (index) => contestants[index] as Contestant);
+    const times = await timeRound(inTurn, round);
     if (round < warmupRounds) continue;
     for (const [name, time] of times) samples.get(name)?.push(time);
   }

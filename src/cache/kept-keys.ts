@@ -15,21 +15,39 @@ const { stateOpen } = at;
 const patience = 1000;
 /** Turns of reading in one look: a log full of changes. */
 const turnsMax = at.changesMax / at.changeBatch;
+/** Values from which their Map is given room: a smaller one is in the processor's caches, chains and all. */
+const roomyFrom = 1024;
+/** A Map that grows stands still: for some milliseconds with as many fillers, and longer with more. */
+const fillersMax = 2 ** 17;
+/** Fillers that come in where one value would: each takes some tens of nanoseconds. */
+const fillersAtOnce = 64;
+/** Entries, fillers too: a Map of V8 has room for 2^24, and must have half of that free to do without more. */
+const entriesMax = 2 ** 23;
+
+/** Fillers that give as many values room: a power of two, one and a half to three times as many. */
+function fillersFor(count: number): number {
+  if (count < roomyFrom) return 0;
+  return Math.min(fillersMax, 2 ** Math.ceil(Math.log2(1.5 * count)));
+}
 
 export class KeptKeys {
   readonly #takeChanges: (seen: number) => number;
   readonly #i32: Int32Array;
   /** Where takeChanges puts the hashes. */
   readonly #changes: number;
-  /** The values; they count while `isCurrent` says so. One is added when the kernel's `mayKeep` has just allowed it. */
-  readonly values: Map<string, unknown> = new Map();
+  /** The values, which count while `isCurrent` says so, and fillers, which are numbers. */
+  readonly values: Map<string | number, unknown> = new Map();
   readonly #forget: (hashLow: number) => void;
   #seen: number;
   #epoch: number;
   #waits = 0;
+  #fillers = 0;
+  #fillersWanted: number;
 
-  /** `forget` takes the values of a hash, known by its low half, out of `values`: who made this knows their keys. */
-  constructor(kernel: Kernel, forget: (hashLow: number) => void) {
+  /** `count` values are expected at first. `forget` takes the values of a hash, known by its low half, out of `values`: who
+   *  made this knows their keys. */
+  constructor(kernel: Kernel, count: number, forget: (hashLow: number) => void) {
+    this.#fillersWanted = fillersFor(count);
     this.#forget = forget;
     this.#takeChanges = kernel.verbs.takeChanges;
     this.#i32 = kernel.views.i32;
@@ -48,6 +66,34 @@ export class KeptKeys {
         i32[stateWord] === stateOpen) ||
       this.#catchUp()
     );
+  }
+
+  /** Adds a value when the kernel's `mayKeep` has just allowed it: or part of the room for it, while some is wanting, or
+   *  nothing when there are entriesMax.
+   *
+   *  V8 chains a Map's entries by their hashes, in half as many chains as the Map has room for entries, and doubles that room
+   *  when it is full. So there are one to two entries a chain, and each that stands before the one asked for costs a look at
+   *  its key, a string somewhere else in memory. With the fillers there are a third to two thirds of a value a chain. They
+   *  are there first, because who comes later stands before them. */
+  add(key: string, value: unknown): void {
+    const { values } = this;
+    if (this.#fillers < this.#fillersWanted) {
+      for (let step = 0; step < fillersAtOnce; step++) values.set(this.#fillers++, undefined);
+      return;
+    }
+    if (values.size >= entriesMax) return;
+    values.set(key, value);
+    const count = values.size - this.#fillers;
+    if (count < roomyFrom || count < 0.75 * this.#fillers || this.#fillers === fillersMax) return;
+    this.clear();
+  }
+
+  /** Lets go of everything. As many values as there were are expected again: so it is by values that were here that the
+   *  fillers are paid for, however often this happens. */
+  clear(): void {
+    this.#fillersWanted = fillersFor(this.values.size - this.#fillers);
+    this.values.clear();
+    this.#fillers = 0;
   }
 
   /** Forgets what was written since the last look. False if that is not all known yet: then nothing here may answer. */
@@ -76,7 +122,7 @@ export class KeptKeys {
   /** After a clear, too far behind, or behind a writer that does not go on: lets go of everything. What is added from here on
    *  is of no change before here: its writer would hold the key's lock still, or the slot would show it. */
   #beginAnew(): false {
-    this.values.clear();
+    this.clear();
     this.#waits = 0;
     this.#epoch = this.#i32[epochWord] as number;
     this.#seen = this.#i32[changesWord] as number;

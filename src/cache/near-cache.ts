@@ -92,7 +92,7 @@ export class NearCache {
   /** With an index of kept keys: adds the entry. Without one: a hit of the keys that show whether there should be one. */
   #noteHit(key: string, place: number): void {
     if (this.kept !== null) {
-      if (this.#mayKeep() === 1) this.kept.values.set(key, this.#table[place + 1]);
+      if (this.#mayKeep() === 1) this.kept.add(key, this.#table[place + 1]);
     } else if ((++this.#hits & sampledHitsMask) === 0) {
       this.#judge(key);
     }
@@ -106,7 +106,9 @@ export class NearCache {
   indexKeys(isWanted: boolean): void {
     if (isWanted === (this.kept !== null)) return;
     this.#keysMask = isWanted ? 0 : sampledKeysMask;
-    this.kept = isWanted ? new KeptKeys(this.#kernel, (hash) => this.#forgetKept(hash)) : null;
+    this.kept = isWanted
+      ? new KeptKeys(this.#kernel, this.count, (hash) => this.#forgetKept(hash))
+      : null;
   }
 
   /** Takes what has this low half of a hash out of the index of kept keys. */
@@ -280,7 +282,7 @@ export class NearCache {
   }
 
   #drop(): void {
-    this.kept?.values.clear();
+    this.kept?.clear();
     this.#table = [];
     this.count = 0;
     this.bytes = 0;
