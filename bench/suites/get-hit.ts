@@ -11,7 +11,7 @@ import { keptKeys, shuffled, seededRandom, zipfDraws } from "../workload.js";
 
 const drawsLength = 1 << 20;
 const batchSize = 1 << 16;
-const rounds = 15;
+const rounds = 40;
 
 export const getHit: Suite = {
   name: "get-hit",

@@ -21,21 +21,22 @@ import {
   type RecordReader,
 } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+import type { BuiltKeys } from "./built-keys.js";
+import type { ChangeReader } from "./change-reader.js";
 import type { FoundValue, Key } from "./fill-store.js";
-import type { NearCache } from "./near-cache.js";
+import type { KeptKeys } from "./kept-keys.js";
+import { NearCache } from "./near-cache.js";
+import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
 
-// Here and not where they are used: the compiler does not know the numbers of another module.
-const stateWord = at.controlState / 4;
-const { stateOpen } = at;
-/** One in this many gets is timed. */
-const sampleMask = 255;
-/** One in this many shows whether the caller keeps its key strings. */
-const habitMask = 1023;
+/** One in this many gets is timed, and shows whether the caller keeps its key strings: seldom, since to read the clock is to
+ *  wait for all that is under way, which takes a microsecond. */
+const sampleEvery = 1024;
+/** The first samples come sooner, so that a cache that is asked little has some too. */
+const earlySamples = 64;
+const earlySampleEvery = 64;
 /** Looks at an entry that goes from memory to disk and back each time it is looked for. */
 const turnsMax = 4;
-/** Disk reads that may be shared at once; beyond it each get reads for itself. */
-const sharedReadsMax = 65_536;
 
 /** An entry with what is known of it. Times are wall-clock milliseconds, `Infinity` = never. */
 export interface CacheEntry<V> {
@@ -61,12 +62,8 @@ interface Head {
   readonly size: number;
 }
 
-/** A read of the disk under way. */
-interface SharedRead {
-  readonly record: Promise<RecordReader | "memory" | undefined>;
-  /** Of those who share it: called when its bytes have landed and are about to be validated. */
-  readonly landed: (() => void)[];
-}
+/** Of a near cache that is none: it is never asked. */
+const noRoom = { maxEntries: 1, maxBytes: 1, mode: "copy" } as const;
 
 const nobody = (): void => undefined;
 
@@ -75,25 +72,37 @@ export class EntryReader<V> {
   readonly #findNear: (key: number, length: number) => number;
   readonly #keys: KeyWindow;
   readonly #near: NearCache | null;
-  readonly #i32: Int32Array;
+  // Of the near cache, here as well: each step on the way to them, and each look whether there is one, would cost a hit a
+  // nanosecond or two.
+  readonly #changes: ChangeReader;
+  readonly #kept: KeptKeys;
+  readonly #keptValues: KeptKeys["values"];
+  readonly #built: BuiltKeys;
   readonly #f64: Float64Array;
   readonly #nearHits: number;
-  readonly #reads = new Map<string, SharedRead>();
-  #ticks = 0;
+  readonly #reads: SharedReads;
+  /** Gets up to the next sample. */
+  #getsLeft = earlySampleEvery;
+  #samples = 0;
 
   constructor(core: ThreadCore) {
     this.#core = core;
     this.#findNear = core.kernel.verbs.findNear;
     this.#keys = core.store.keys;
     this.#near = core.near;
-    this.#i32 = core.kernel.views.i32;
+    this.#reads = new SharedReads(core.tier);
+    const { changes, kept, built } = core.near ?? new NearCache(core.kernel, noRoom, core.clock);
+    this.#changes = changes;
+    this.#kept = kept;
+    this.#keptValues = kept.values;
+    this.#built = built;
     this.#f64 = core.kernel.views.f64;
     this.#nearHits = (core.kernel.block + at.threadCounters) / 8 + counter.counterNearHits;
   }
 
   /** The value if it is near or in shared memory and fresh. */
   getSync(key: Key): V | undefined {
-    if ((++this.#ticks & sampleMask) === 0) return this.#sampled(key);
+    if (--this.#getsLeft === 0) return this.#sampled(key);
     const value = this.#look(key);
     if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
     return value;
@@ -114,44 +123,47 @@ export class EntryReader<V> {
     return value;
   }
 
-  /** One get in 1,024 shows whether the caller keeps its key strings. */
+  /** Of a get that is a sample, and before anything is looked up: shows whether the caller keeps its key strings. */
   #observe(key: Key): void {
-    if ((this.#ticks & habitMask) === 0 && typeof key === "string") this.#near?.observe(key);
+    this.#getsLeft = ++this.#samples < earlySamples ? earlySampleEvery : sampleEvery;
+    if (typeof key === "string") this.#near?.observe(key);
   }
 
   /** As getSync, without counting a miss. */
   #look(key: Key): V | undefined {
-    const kept = this.#near === null ? null : this.#near.kept;
-    if (kept !== null && kept.isCurrent()) {
-      const value = kept.values.get(key as string);
-      if (value !== undefined) {
-        this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
-        return value as V;
-      }
+    if (this.#near === null || typeof key !== "string") return this.#lookBeyond(key);
+    if (!this.#changes.isCurrent()) {
+      this.#core.assertOpen();
+      return this.#lookNear(key, this.#keys.write(key));
     }
-    return this.#lookUp(key);
+    let value: unknown;
+    if (this.#kept.isOn) value = this.#keptValues.get(key);
+    if (value === undefined) {
+      const keys = this.#keys;
+      const keyBytes = keys.write(key);
+      value = this.#built.find(keys.hash, keyBytes, key);
+      if (value === undefined) return this.#lookNear(key, keyBytes);
+    }
+    this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+    return value as V;
   }
 
-  #lookUp(key: Key): V | undefined {
-    if (this.#core.isClosed || this.#i32[stateWord] !== stateOpen) {
-      this.#core.assertOpen();
-    }
+  /** The value of the key last written, if a near entry or memory has it. */
+  #lookNear(key: string, keyBytes: number): V | undefined {
     const keys = this.#keys;
-    const keyBytes = keys.write(key);
-    const near = this.#near;
-    let touch = true;
-    if (near !== null && typeof key === "string" && keyBytes > 0) {
-      if (this.#findNear(keys.at, keyBytes) !== 0) {
-        const value = near.find(key);
-        if (value !== undefined) {
-          this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
-          return value as V;
-        }
-        // The hit has been marked; a second mark would make each first read of a value two.
-        touch = false;
-      }
+    if (keyBytes <= 0 || this.#findNear(keys.at, keyBytes) === 0) {
+      return this.#lookInMemory(key, keyBytes, true);
     }
-    return this.#lookInMemory(key, keyBytes, touch);
+    const value = this.#near?.find(key, keys.hash, keyBytes);
+    // The hit has been marked; a second mark would make each first read of a value two.
+    if (value === undefined) return this.#lookInMemory(key, keyBytes, false);
+    this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;
+    return value as V;
+  }
+
+  #lookBeyond(key: Key): V | undefined {
+    this.#core.assertOpen();
+    return this.#lookInMemory(key, this.#keys.write(key), true);
   }
 
   #lookInMemory(key: Key, keyBytes: number, touch: boolean): V | undefined {
@@ -235,8 +247,7 @@ export class EntryReader<V> {
 
   /** The value from memory or disk, if it is fresh. */
   async get(key: Key): Promise<V | undefined> {
-    this.#ticks += 1;
-    this.#observe(key);
+    if (--this.#getsLeft === 0) this.#observe(key);
     const value = this.#look(key);
     if (value !== undefined) return value;
     const found = this.#found === "disk" ? await this.#fromDisk(key) : undefined;
@@ -297,7 +308,7 @@ export class EntryReader<V> {
   async #entryFromDisk(key: Key, landed = nobody): Promise<CacheEntry<V> | undefined> {
     const core = this.#core;
     for (let turn = 0; turn < turnsMax; turn++) {
-      const record = await this.#readRecord(key, landed);
+      const record = await this.#reads.read(key, landed);
       core.assertOpen();
       if (record === undefined) return undefined;
       if (record !== "memory") return this.#entryOf(record, "disk");
@@ -307,32 +318,6 @@ export class EntryReader<V> {
       if (found === "none") return undefined;
     }
     return undefined;
-  }
-
-  /** Reads of one key under way are shared, until the bytes have landed: what is validated then may have been overwritten
-   *  or deleted before the next one asks. */
-  #readRecord(key: Key, landed: () => void): Promise<RecordReader | "memory" | undefined> {
-    const { tier } = this.#core;
-    if (tier === null) return Promise.resolve(undefined);
-    const name = typeof key === "string" ? key : Buffer.from(key).toString("latin1");
-    const id = typeof key === "string" ? `s${name}` : `b${name}`;
-    const shared = this.#reads.get(id);
-    if (shared !== undefined) {
-      shared.landed.push(landed);
-      return shared.record;
-    }
-    if (this.#reads.size >= sharedReadsMax) return tier.read(key, landed);
-    const all = [landed];
-    const leave = (): void => {
-      if (this.#reads.get(id)?.landed === all) this.#reads.delete(id);
-    };
-    const read = tier.read(key, () => {
-      leave();
-      for (const one of all) one();
-    });
-    const record = read.finally(leave);
-    this.#reads.set(id, { record, landed: all });
-    return record;
   }
 
   async #entryOf(

@@ -6,9 +6,15 @@
 
 /** Keys whose times are taken for one verdict. The middle half of them counts, the others may be the scheduler's doing. */
 const windowSize = 33;
-/** The share of a hash's time below which keys are kept, and above which they are built; between them it stays. */
-const keptShare = 0.65;
+/** The share of a hash's time below which keys are kept, and above which they are built; between them it stays. Kept keys
+ *  take none to a third of it, built ones 0.7 to 1.4. */
+const keptShare = 0.5;
 const builtShare = 0.95;
+/** Windows in a row that must find keys kept before they are taken for it: one may be wrong, and an index for nothing is
+ *  dear. */
+const windowsToTell = 2;
+/** Calls from one sample to the next, once windows find what is known. A sample takes a microsecond. */
+const intervalMax = 4;
 /** An index of kept keys that has fewer of a window's keys costs more than it saves: a look there that finds nothing takes
  *  about half of what one that finds a value saves. */
 const usefulHits = windowSize / 3;
@@ -25,10 +31,15 @@ export class KeyHabit {
   #windows = 0;
   #rest = 0;
   #isKept = false;
+  #keptWindows = 0;
+  #interval = 1;
+  #skipped = 0;
 
   /** Adds a key to the sample, as it was given and before anything was looked up with it. `index` is that of kept keys, if
    *  there is one; returns whether there should be one. */
   observe(key: string, index: { has(key: string): boolean } | null): boolean {
+    if (++this.#skipped < this.#interval) return index !== null;
+    this.#skipped = 0;
     // What the measuring itself needs is in the processor's caches after the first of three.
     this.#hashTime(`${key}-`);
     this.#asked[this.#samples] = this.#hashTime(key);
@@ -45,8 +56,12 @@ export class KeyHabit {
   #judge(hasIndex: boolean): void {
     const asked = middleOf(this.#asked);
     const built = middleOf(this.#built);
-    if (asked < built * keptShare) this.#isKept = true;
+    const wasKept = this.#isKept;
+    this.#keptWindows = asked < built * keptShare ? this.#keptWindows + 1 : 0;
+    if (this.#keptWindows >= windowsToTell) this.#isKept = true;
     else if (asked > built * builtShare) this.#isKept = false;
+    const isSettled = this.#isKept === wasKept && (this.#isKept || this.#keptWindows === 0);
+    this.#interval = isSettled ? Math.min(2 * this.#interval, intervalMax) : 1;
     this.#windows = hasIndex ? this.#windows + 1 : 0;
     if (this.#windows > 1 && this.#hits < usefulHits) this.#rest = restWindows;
     else if (this.#rest > 0) this.#rest -= 1;

@@ -45,8 +45,10 @@ export class Membership implements Attachment {
 
   /** The janitor is gone with it, and so are its descriptors. */
   #openerDied(): void {
-    const { i32 } = this.#core.kernel.views;
+    const { views, verbs } = this.#core.kernel;
+    const { i32 } = views;
     Atomics.store(i32, at.controlState / 4, at.stateClosed);
+    verbs.noteEpoch();
     for (const word of [at.controlFlushDone, at.controlSyncDone]) Atomics.notify(i32, word / 4);
   }
 

@@ -12,18 +12,22 @@
 //         + 3  high     the same; with expiresBit set when the value expires (#expires[place / 4] says when), and with
 //                       taggedBit when it has tags: then it counts while no tag is invalidated (#tagEpochs[place / 4])
 //
-// A caller that keeps its key strings is served better by an index of those very strings (kept-keys.ts): values that neither
-// expire nor have tags, and are hit again, then stand in both.
+// Values without tags that are hit again stand in a second place too, where they are found without the kernel: by the very
+// string, where callers keep their key strings and the value does not expire (kept-keys.ts), else by a hash of the key that
+// costs next to nothing (built-keys.ts). The table has the bounds, and knows the key of a hash that the change log names.
 import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { counterNearEvictions } from "../stats/mod.js";
+import { BuiltKeys } from "./built-keys.js";
+import { ChangeReader } from "./change-reader.js";
 import { KeptKeys } from "./kept-keys.js";
 import { KeyHabit } from "./key-habit.js";
 
 // Here and not where they are used: the compiler does not know the numbers of another module.
 const epochWord = at.controlNearEpoch / 4;
 const tagEpochWord = at.controlTagEpoch / 4;
+const sampleMaskWord = at.controlSampleMask / 4;
 /** They stand where a slot's high word has its frequency, which an entry's word has no use for. */
 const expiresBit = 1 << (at.slotFrequencyShift - 32);
 const taggedBit = 2 << (at.slotFrequencyShift - 32);
@@ -35,10 +39,13 @@ const movesMax = 12;
 const placeSize = 4;
 const pairSize = 2 * placeSize;
 
-/** Without an index of kept keys: one in 64 keys, by its hash, and one in 8 hits of these shows whether callers keep their
- *  strings. A string is known as kept by the hash that it was given at an earlier look here, so it is the same few keys. */
-const sampledKeysMask = 63;
-const sampledHitsMask = 7;
+/** About as many keys show, while there is no index of kept keys, whether callers keep their strings: one in 64 to one in
+ *  256, by the hash. A string is known as kept by the hash that it was given at an earlier look here, so it is the same
+ *  few keys. They stand in no second place, so that all their hits come by here. */
+const sampledKeys = 256;
+const [sampledKeysShiftMin, sampledKeysShiftMax] = [6, 8];
+/** One in this many hits of all keys is such a look. */
+const sampledHits = 512;
 
 export class NearCache {
   readonly #kernel: Kernel;
@@ -57,15 +64,21 @@ export class NearCache {
   #hashes = new Int32Array(0);
   #expires = new Float64Array(0);
   #tagEpochs = new Int32Array(0);
+  /** The numbers of the entries in `built`; those that are not there any more may stay. */
+  #numbers = new Int32Array(0);
   #epoch: number;
   #hand = 0;
   readonly #habit = new KeyHabit();
   readonly #mayKeep: () => number;
-  /** Values by the strings that callers keep; null while they build their strings anew. */
-  kept: KeptKeys | null = null;
+  /** Says whether what stands in `kept` and `built` may answer. */
+  readonly changes: ChangeReader;
+  /** Values by the strings that callers keep. */
+  readonly kept = new KeptKeys();
+  /** Values by hashes of their keys. */
+  readonly built: BuiltKeys;
+  readonly #sampledKeysMask: number;
+  readonly #sampledHitsMask: number;
   #hits = 0;
-  /** Bits of the high half of a hash: hits of keys that have none of them are looked at. */
-  #keysMask = sampledKeysMask;
   count = 0;
   bytes = 0;
 
@@ -81,49 +94,92 @@ export class NearCache {
     this.#pairs = Math.max(4, Math.ceil((near.maxEntries * placesPerEntry) / 2));
     this.#scale = this.#pairs / 2 ** 32;
     this.#epoch = this.#i32[epochWord] as number;
+    const shift = Math.ceil(Math.log2(near.maxEntries / sampledKeys));
+    const keys = 2 ** Math.min(Math.max(shift, sampledKeysShiftMin), sampledKeysShiftMax);
+    this.#sampledKeysMask = keys - 1;
+    this.#sampledHitsMask = sampledHits / keys - 1;
+    this.built = new BuiltKeys(kernel, near.maxEntries, clock);
+    this.changes = new ChangeReader(kernel, this);
   }
 
   /** With an index of kept keys: adds a key, as it was asked for and before it is looked up, to the sample that says whether
    *  callers keep their strings still. */
   observe(key: string): void {
-    if (this.kept !== null) this.#judge(key);
+    if (this.kept.isOn) this.#judge(key);
   }
 
-  /** With an index of kept keys: adds the entry. Without one: a hit of the keys that show whether there should be one. */
-  #noteHit(key: string, place: number): void {
-    if (this.kept !== null) {
-      if (this.#mayKeep() === 1) this.kept.add(key, this.#table[place + 1]);
-    } else if ((++this.#hits & sampledHitsMask) === 0) {
-      this.#judge(key);
+  /** A value that was hit here comes into its second place, and some show whether callers keep their strings. `keyHash` and
+   *  `keyBytes` are the key window's. */
+  #noteHit(key: string, keyHash: number, keyBytes: number, place: number, expiresMs: number): void {
+    const { kept } = this;
+    if (!kept.isOn && ((this.#i32[this.#hash + 1] as number) & this.#sampledKeysMask) === 0) {
+      if ((++this.#hits & this.#sampledHitsMask) === 0) this.#judge(key);
+      return;
     }
+    // As mayKeep would say, but without a call: in a small cache it is so of all keys.
+    const i32 = this.#i32;
+    if (((i32[this.#hash] as number) & (i32[sampleMaskWord] as number)) === 0) return;
+    if (this.#mayKeep() !== 1) return;
+    const value = this.#table[place + 1];
+    if (kept.isOn && expiresMs === Infinity) {
+      kept.add(key, value);
+      return;
+    }
+    const number = this.#numbers[place / placeSize] as number;
+    const name = this.#table[place] as string;
+    this.#numbers[place / placeSize] = this.built.add(
+      keyHash,
+      keyBytes,
+      name,
+      value,
+      expiresMs,
+      number,
+    );
   }
 
   #judge(key: string): void {
-    this.indexKeys(this.#habit.observe(key, this.kept?.values ?? null));
+    const { isOn, values } = this.kept;
+    this.indexKeys(this.#habit.observe(key, isOn ? values : null));
   }
 
   /** Begins or ends the index of kept keys. */
   indexKeys(isWanted: boolean): void {
-    if (isWanted === (this.kept !== null)) return;
-    this.#keysMask = isWanted ? 0 : sampledKeysMask;
-    this.kept = isWanted
-      ? new KeptKeys(this.#kernel, this.count, (hash) => this.#forgetKept(hash))
-      : null;
+    if (isWanted === this.kept.isOn) return;
+    this.forgetAll();
+    if (isWanted) this.kept.begin(this.count);
+    else this.kept.end();
   }
 
-  /** Takes what has this low half of a hash out of the index of kept keys. */
-  #forgetKept(hashLow: number): void {
+  keepsNone(): boolean {
+    return this.built.isEmpty && this.kept.values.size === 0;
+  }
+
+  /** Takes what has this low half of a hash out of its second place. */
+  forget(hashLow: number): void {
     const first = this.#pairOf(hashLow);
     const second = this.#secondPairOf(hashLow);
     for (const place of [first, first + placeSize, second, second + placeSize]) {
-      if (this.#hashes[place / placeSize] !== hashLow) continue;
-      this.kept?.values.delete(this.#table[place] as string);
+      if (this.#hashes[place / placeSize] === hashLow) this.#forgetPlace(place);
     }
   }
 
+  #forgetPlace(place: number): void {
+    const key = this.#table[place] as string | undefined;
+    if (key === undefined) return;
+    this.kept.values.delete(key);
+    this.built.remove(this.#numbers[place / placeSize] as number, key);
+  }
+
+  /** Empties both second places. */
+  forgetAll(): void {
+    this.kept.clear();
+    this.built.clear();
+  }
+
   /** The value made from what the slot of the kernel's last `findNear` shows, if it is kept, of this key and fresh. Where
-   *  it would stand follows from the key's hash, not from the slot: so both are fetched at once. */
-  find(key: string): unknown {
+   *  it would stand follows from the key's hash, not from the slot: so both are fetched at once. `keyHash` and
+   *  `keyBytes` are the key window's. */
+  find(key: string, keyHash: number, keyBytes: number): unknown {
     const i32 = this.#i32;
     if (i32[epochWord] !== this.#epoch) this.#drop();
     const table = this.#table;
@@ -142,12 +198,14 @@ export class NearCache {
     }
     const high = i32[this.#word + 1] as number;
     if (table[place + 3] === high) {
-      if (((i32[this.#hash + 1] as number) & this.#keysMask) === 0) this.#noteHit(key, place);
+      this.#noteHit(key, keyHash, keyBytes, place, Infinity);
       return table[place + 1];
     }
     if (table[place + 3] !== (high | expiresBit)) return this.#findTagged(place, high);
     const expiresMs = this.#expires[place / placeSize] as number;
-    return expiresMs > this.#clock.now() ? table[place + 1] : undefined;
+    if (expiresMs <= this.#clock.now()) return undefined;
+    this.#noteHit(key, keyHash, keyBytes, place, expiresMs);
+    return table[place + 1];
   }
 
   /** An entry with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says. */
@@ -249,6 +307,7 @@ export class NearCache {
     this.#bytesOf[to / placeSize] = this.#bytesOf[from / placeSize] as number;
     this.#expires[to / placeSize] = this.#expires[from / placeSize] as number;
     this.#tagEpochs[to / placeSize] = this.#tagEpochs[from / placeSize] as number;
+    this.#numbers[to / placeSize] = this.#numbers[from / placeSize] as number;
   }
 
   #make(): void {
@@ -257,12 +316,13 @@ export class NearCache {
     this.#hashes = new Int32Array(this.#pairs * 2);
     this.#expires = new Float64Array(this.#pairs * 2);
     this.#tagEpochs = new Int32Array(this.#pairs * 2);
+    this.#numbers = new Int32Array(this.#pairs * 2);
   }
 
   #remove(place: number): void {
     const table = this.#table;
     if (table[place] === undefined) return;
-    this.kept?.values.delete(table[place] as string);
+    this.#forgetPlace(place);
     table[place] = undefined;
     table[place + 1] = undefined;
     table[place + 2] = undefined;
@@ -282,7 +342,7 @@ export class NearCache {
   }
 
   #drop(): void {
-    this.kept?.clear();
+    this.forgetAll();
     this.#table = [];
     this.count = 0;
     this.bytes = 0;

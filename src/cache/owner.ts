@@ -149,6 +149,7 @@ export class Owner {
     const { i32 } = kernel.views;
     clearInterval(this.#alive);
     Atomics.store(i32, at.controlState / 4, at.stateClosing);
+    kernel.verbs.noteEpoch();
     const end: JanitorEnd = await this.pool.stop();
     Atomics.store(i32, at.controlState / 4, at.stateClosed);
     await waitForWrites(kernel);

@@ -64,8 +64,8 @@ export class ThreadCore {
   /** From now on every call throws ERR_CACHE_CLOSED. */
   close(): void {
     this.#isClosed = true;
-    // What is kept by its key is given without another look at this.
-    this.near?.indexKeys(false);
+    // What is kept near may be given without another look at this.
+    this.near?.changes.end();
   }
 
   /** Throws ERR_CACHE_CLOSED once this thread, or the thread that opened the cache, has closed it. */

@@ -19,6 +19,8 @@ export interface KernelVerbs {
   readonly hashKey: (key: number, length: number) => void;
   readonly findNear: (key: number, length: number) => number;
   readonly mayKeep: () => number;
+  readonly lastChange: () => number;
+  readonly noteEpoch: () => void;
   readonly takeChanges: (seen: number) => number;
   readonly find: (key: number, length: number, touch: number) => number;
   readonly validate: (slot: number, low: number, high: number) => number;

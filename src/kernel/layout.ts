@@ -47,8 +47,10 @@ export const controlSeed = 64; // u64, seed of the key hash
 export const controlKeepsAll = 88; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
-/** u32, beside what every write changes anyway: changes noted in the change log, 2^32 counting as 0. */
+/** u64, beside what every write changes anyway: the number of the last change, which hits compare. Numbers count from
+ *  firstChange, whose bits are those of the double 2^52: so a JavaScript view of doubles shows 2^52 + n for the n-th. */
 export const controlChanges = 136;
+export const firstChange = 4503599627370496;
 /** u64, read by every hit, written by clear: records up to this sequence are gone. */
 export const controlClearEpoch = 192;
 /** u32: near caches drop everything when it has changed (a clear, or generations coming round). */

@@ -10,6 +10,10 @@ const loopLengthMax = 24;
 /** Waits of a millisecond for the place behind the segments. */
 const slackWaitsMax = 1000;
 const scratchCharsMax = at.keyScratchSize / 3;
+/** Keys of more bytes get no `hash`: the kernel's takes less time than a loop here. */
+const hashedBytesMax = 256;
+/** An odd number whose bits look random (2^32 over the golden ratio: Knuth, TAOCP 6.4). */
+const multiplier = 0x9e3779b1;
 
 /** `write` answers this for a key that no segment of this cache could hold with its record's header. */
 export const keyTooLong: number = -1;
@@ -24,9 +28,14 @@ export class KeyWindow {
   readonly #u32: Uint32Array;
   readonly #scratch: number;
   readonly #scratchView: Uint8Array;
+  readonly #seed: number;
   readonly #encoder = new TextEncoder();
   /** Byte offset in shared memory of the key last written. */
   at: number;
+  /** A number made from the key last written, a string of up to hashedBytesMax bytes: the same for the same key, and another
+   *  one for most others; else 0. It costs little beside the writing, and says where this thread may have the value without
+   *  asking the kernel. Who likes can make keys that share it: what is found by it has to be compared. */
+  hash = 0;
   /** Called when a long key finds no segment: true if it made room. A key that cannot be written cannot be deleted. */
   makeRoom: () => boolean = () => false;
   /** The key for which there was no room. */
@@ -42,6 +51,7 @@ export class KeyWindow {
     this.#u32 = kernel.views.u32;
     this.#scratch = kernel.block + at.threadKeyScratch;
     this.#scratchView = this.#u8.subarray(this.#scratch, this.#scratch + at.keyScratchSize);
+    this.#seed = kernel.views.i32[at.controlSeed / 4] as number;
     this.at = this.#scratch;
   }
 
@@ -62,6 +72,7 @@ export class KeyWindow {
     let every = 0;
     let index = 0;
     let word = this.#scratch >>> 2;
+    let hash = this.#seed ^ length;
     const whole = length & ~3;
     for (; index < whole; index += 4) {
       const a = key.charCodeAt(index);
@@ -69,7 +80,9 @@ export class KeyWindow {
       const c = key.charCodeAt(index + 2);
       const d = key.charCodeAt(index + 3);
       every |= a | b | c | d;
-      u32[word++] = a | (b << 8) | (c << 16) | (d << 24);
+      const four = a | (b << 8) | (c << 16) | (d << 24);
+      u32[word++] = four;
+      hash = mix(hash, four);
     }
     let tail = 0;
     for (let shift = 0; index < length; index++, shift += 8) {
@@ -78,6 +91,7 @@ export class KeyWindow {
       tail |= code << shift;
     }
     u32[word] = tail;
+    this.hash = mix(hash, tail);
     return every < 128 ? length : this.#encode(key);
   }
 
@@ -86,13 +100,30 @@ export class KeyWindow {
       const { written } = this.#encoder.encodeInto(key, this.#scratchView);
       // As many bytes as characters: all ASCII. Else a lone surrogate may have become a replacement character.
       if (written !== key.length && !isWellFormed(key)) assertKey(key);
+      this.hash = written <= hashedBytesMax ? this.#hashWritten(written) : 0;
       return written;
     }
+    this.hash = 0;
     assertKey(key);
     return this.#stage(this.#encoder.encode(key));
   }
 
+  /** The hash of the key that the encoder wrote. The last word is made as if nothing stood behind the key. */
+  #hashWritten(length: number): number {
+    const u32 = this.#u32;
+    let word = this.#scratch >>> 2;
+    let hash = this.#seed ^ length;
+    for (const end = word + (length >>> 2); word < end; word++) {
+      hash = mix(hash, u32[word] as number);
+    }
+    // Behind the key stands what an earlier one left there.
+    const tail = (u32[word] as number) & ((1 << ((length & 3) << 3)) - 1);
+    u32[word] = tail;
+    return mix(hash, tail);
+  }
+
   #writeBytes(key: Uint8Array): number {
+    this.hash = 0;
     assertKey(key);
     if (key.length > at.keyScratchSize) return this.#stage(key);
     this.at = this.#scratch;
@@ -138,4 +169,10 @@ export class KeyWindow {
     }
     return false;
   }
+}
+
+/** One step of a hash: each bit of both goes into the high bits, and from there into the low ones. */
+function mix(hash: number, word: number): number {
+  const product = Math.imul(hash ^ word, multiplier);
+  return product ^ (product >>> 15);
 }

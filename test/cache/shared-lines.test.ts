@@ -33,7 +33,10 @@ test.each([{ near: false as const }, { near: { maxEntries: 100 } }])(
     const cache = await open<string>({ memory: "1mb", ...options });
     const other = attachCache<string>(cache.handle());
     cache.set("hot", "value", { ttl: "1h" });
-    for (let hit = 0; hit < 10; hit++) cache.getSync("hot");
+    for (let hit = 0; hit < 10; hit++) {
+      cache.getSync("hot");
+      other.getSync("hot");
+    }
     const before = linesOf(cache);
     for (let hit = 0; hit < hits; hit++) {
       expect(cache.getSync("hot")).toBe("value");

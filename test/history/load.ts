@@ -76,10 +76,10 @@ async function keepKeys(): Promise<void> {
   habit.KeyHabit.prototype.observe = () => true;
   const { prototype } = near.NearCache;
   const find = Reflect.get(prototype, "find") as NearCache["find"];
-  prototype.find = function begin(this: NearCache, key: string): unknown {
+  prototype.find = function begin(this: NearCache, key: string, ...written): unknown {
     prototype.find = find;
     this.indexKeys(true);
-    return this.find(key);
+    return this.find(key, ...written);
   };
 }
 

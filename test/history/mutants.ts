@@ -45,18 +45,13 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: reader,
-        from: "const value = near.find(key);",
-        to: "this.#i32.fill(0, slot, slot + 2);\n        const value = near.find(key);",
+        from: "const value = this.#near?.find(key, keys.hash, keyBytes);",
+        to: "const slot = (this.#core.kernel.block + at.resultSlotLow) / 4;\n    this.#core.kernel.views.i32.fill(0, slot, slot + 2);\n    const value = this.#near?.find(key, keys.hash, keyBytes);",
       },
       {
         file: reader,
         from: "const word = { low: slotLow, high: slotHigh, tagEpoch };",
         to: "const word = { low: slotLow & 0, high: slotHigh & 0, tagEpoch };",
-      },
-      {
-        file: reader,
-        from: "const near = this.#near;",
-        to: "const near = this.#near;\n    const slot = (this.#core.kernel.block + at.resultSlotLow) / 4;",
       },
     ],
     cell: "memory, near",
@@ -102,12 +97,24 @@ export const mutants: readonly Mutant[] = [
     name: "a thread that keeps values by their keys and passes over what was written",
     patches: [
       {
-        file: "cache/kept-keys.ts",
-        from: "this.#forget(i32[this.#changes + change] as number);",
+        file: "cache/near-cache.ts",
+        from: "this.kept.values.delete(key);",
         to: "",
       },
     ],
     cell: "kept keys",
+    says: /read after it was overwritten/,
+  },
+  {
+    name: "a thread that keeps values by hashes of their keys and passes over what was written",
+    patches: [
+      {
+        file: "cache/change-reader.ts",
+        from: "this.#keeper.forget(this.#i32[this.#changes + change] as number);",
+        to: "",
+      },
+    ],
+    cell: "memory, near",
     says: /read after it was overwritten/,
   },
   {

@@ -6,12 +6,12 @@ import { layout as at } from "../../dist/src/kernel/mod.js";
 import { builds, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
 function noted(thread: Thread): number {
-  return thread.control(at.controlChanges);
+  return thread.verbs.lastChange() - at.firstChange;
 }
 
-/** Reads the changes behind `seen`: how many, and their hashes. */
+/** Reads the changes behind the one with the number `seen`: how many, and their hashes. */
 function take(thread: Thread, seen: number): { taken: number; hashes: number[] } {
-  const taken = thread.verbs.takeChanges(seen);
+  const taken = thread.verbs.takeChanges(at.firstChange + seen);
   const first = (thread.kernel.block + at.threadChanges) / 4;
   const { u32 } = thread.kernel.views;
   return { taken, hashes: Array.from(u32.subarray(first, first + Math.max(0, taken))) };
@@ -23,8 +23,12 @@ function setWord(thread: Thread, offset: number, value: number): void {
   Atomics.store(thread.kernel.views.i32, offset / 4, value);
 }
 
+function setNoted(thread: Thread, number: number): void {
+  thread.kernel.views.f64[at.controlChanges / 8] = at.firstChange + number;
+}
+
 describe.each(builds)("%s", (build) => {
-  test("sets and deletes are noted, those that find nothing too; lookups and clears are not", () => {
+  test("sets and deletes are noted, those that find nothing too, and lookups are not", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
     thread.put("a", "2");
@@ -36,9 +40,19 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 3)).toEqual({ taken: 1, hashes: [a] });
     thread.find("a", true);
     thread.verbs.findNear(...thread.key("a"));
-    thread.verbs.clear();
     expect(noted(thread)).toBe(4);
     expect(take(thread, 4)).toEqual({ taken: 0, hashes: [] });
+  });
+
+  test("a clear is numbered, behind the near epoch that it raises", () => {
+    const thread = openThread({ build });
+    const epoch = thread.control(at.controlNearEpoch);
+    thread.verbs.clear();
+    expect(thread.control(at.controlNearEpoch)).toBe(epoch + 1);
+    expect(noted(thread)).toBe(1);
+    expect(take(thread, 0).taken).toBe(1);
+    thread.verbs.noteEpoch();
+    expect(noted(thread)).toBe(2);
   });
 
   test("a record that moves is noted, and one that leaves if it was hit", () => {
@@ -65,7 +79,7 @@ describe.each(builds)("%s", (build) => {
   test("a change that is numbered and not written yet ends a batch", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
-    setWord(thread, at.controlChanges, 2);
+    setNoted(thread, 2);
     expect(take(thread, 0)).toEqual({ taken: 1, hashes: [lowOf(thread, "a")] });
     expect(take(thread, 1).taken).toBe(0);
     setWord(thread, at.changeLog + 2 * 8, 77);
@@ -73,17 +87,15 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 1)).toEqual({ taken: 1, hashes: [77] });
   });
 
-  test("near caches are told when the numbers come round, and 0 is a number as any other", () => {
+  test("numbers go on where the words of the log, which have their low halves, come round", () => {
     const thread = openThread({ build });
-    setWord(thread, at.controlChanges, -2);
-    const epoch = thread.control(at.controlNearEpoch);
-    thread.remove("a");
-    expect(thread.control(at.controlNearEpoch)).toBe(epoch);
-    thread.remove("b");
-    expect(thread.control(at.controlNearEpoch)).toBe(epoch + 1);
-    thread.remove("c");
-    expect(take(thread, -2).hashes).toEqual(["a", "b", "c"].map((key) => lowOf(thread, key)));
-    expect(thread.control(at.controlNearEpoch)).toBe(epoch + 1);
+    const first = 2 ** 32 - 2;
+    setNoted(thread, first);
+    for (const key of ["a", "b", "c"]) thread.remove(key);
+    expect(noted(thread)).toBe(first + 3);
+    expect(take(thread, first).hashes).toEqual(["a", "b", "c"].map((key) => lowOf(thread, key)));
+    // As if it had stood still for a whole round of them.
+    expect(take(thread, first + 3 - 2 ** 32).taken).toBe(at.answerMiss);
   });
 
   test("a value may be kept while its key's lock is free and its slot as it was", () => {

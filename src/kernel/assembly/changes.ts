@@ -11,28 +11,38 @@ import { fingerprintOf, homeOf, locationBits } from "./slot";
 
 // @ts-ignore: decorator
 @inline
-function changeAt(number: u32): usize {
-  return <usize>at.changeLog + ((<usize>(number & (at.changesMax - 1))) << 3);
+function changeAt(number: u64): usize {
+  return <usize>at.changeLog + ((<usize>number & (at.changesMax - 1)) << 3);
 }
 
 /** Notes that the entry of a hash is about to change, or (evictUnlocked) has just gone. */
 export function noteChange(hash: u64): void {
-  const number = atomic.add<u32>(at.controlChanges, 1) + 1;
-  // All numbers have been given out: one that a thread saw last may come again.
-  if (number == 0) atomic.add<u32>(at.controlNearEpoch, 1);
-  atomic.store<u64>(changeAt(number), (<u64>number << 32) | <u64>(<u32>hash));
+  const number = atomic.add<u64>(at.controlChanges, 1) + 1;
+  atomic.store<u64>(changeAt(number), (number << 32) | <u64>(<u32>hash));
+}
+
+/** Numbers a change that is of no key: of the near epoch or the state, whose words have changed before. */
+export function noteEpoch(): void {
+  noteChange(0);
+}
+
+/** The number of the last change, as the double that takeChanges takes. */
+export function lastChange(): f64 {
+  return reinterpret<f64>(atomic.load<u64>(at.controlChanges));
 }
 
 /** Reads changes from the one behind `seen` on, at most changeBatch; answers how many, which is fewer when the next is
  *  numbered and not written yet, or answerMiss when more have been made than the ring holds. Results: the low halves
  *  of their hashes. */
-export function takeChanges(seen: u32): i32 {
-  const newest = atomic.load<u32>(at.controlChanges);
+export function takeChanges(seen: f64): i32 {
+  const first = reinterpret<u64>(seen);
+  const newest = atomic.load<u64>(at.controlChanges);
+  if (newest - first > <u64>at.changesMax) return at.answerMiss;
   let taken: u32 = 0;
-  while (taken < <u32>at.changeBatch && seen + taken != newest) {
-    const number = seen + taken + 1;
+  while (taken < <u32>at.changeBatch && first + taken != newest) {
+    const number = first + taken + 1;
     const word = atomic.load<u64>(changeAt(number));
-    const lead = <i32>(<u32>(word >> 32) - number);
+    const lead = <i32>(<u32>(word >> 32) - <u32>number);
     if (lead > 0) return at.answerMiss;
     if (lead < 0) break;
     store<u32>(block + (<usize>taken << 2), <u32>word, at.threadChanges);

@@ -1,9 +1,10 @@
 // The kernel's door: what each thread's instance exports. Compiled by asc; see ../layout.ts for the memory it works on.
 import * as at from "../layout";
 import { counterClears } from "../../stats/counters";
+import { noteEpoch } from "./changes";
 import { clearEpoch, count } from "./geometry";
 
-export { mayKeep, takeChanges } from "./changes";
+export { lastChange, mayKeep, noteEpoch, takeChanges } from "./changes";
 export { attach } from "./geometry";
 export { evictUnlocked, find, findNear, hashKey, publish, remove, touch, validate } from "./entries";
 export {
@@ -69,6 +70,7 @@ export function clear(): f64 {
   raiseClearEpoch();
   const epoch = raiseClearEpoch();
   atomic.add<u32>(at.controlNearEpoch, 1);
+  noteEpoch();
   count(counterClears, 1);
   return <f64>epoch;
 }

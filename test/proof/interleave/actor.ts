@@ -1,6 +1,7 @@
 // What one thread of a scenario can do, written down in the history as it does it. The work is done by the real memory
 // store, evictor, flusher and recovery, as coroutines; reading from disk is written here after tiers/disk-tier.ts.
 
+import type { NearCache } from "../../../src/cache/near-cache.js";
 import type { KernelVerbs } from "../../../src/kernel/mod.js";
 import type { MemoryStore, WriteOutcome } from "../../../src/memory/mod.js";
 import type { EvictionPolicy } from "../../../src/policy/mod.js";
@@ -12,7 +13,7 @@ import { DiskWork } from "./disk-work.js";
 import { diskUnits, type World } from "./world.js";
 
 interface SteppedStore extends Omit<Stepped<MemoryStore>, "keys" | "record" | "connect"> {
-  readonly keys: Stepped<MemoryStore["keys"]> & { readonly at: number };
+  readonly keys: Stepped<MemoryStore["keys"]> & { readonly at: number; readonly hash: number };
   readonly record: MemoryStore["record"];
   readonly connect: (...args: Parameters<MemoryStore["connect"]>) => Coroutine;
 }
@@ -22,10 +23,12 @@ interface SteppedEvictor {
 }
 
 interface SteppedNear {
-  find(key: string): Coroutine<unknown>;
+  find(key: string, keyHash: number, keyBytes: number): Coroutine<unknown>;
   keep(...args: unknown[]): Coroutine;
   indexKeys(isWanted: boolean): Coroutine;
-  readonly kept: { isCurrent(): Coroutine<boolean>; readonly values: Map<string, unknown> } | null;
+  readonly changes: { isCurrent(): Coroutine<boolean> };
+  readonly kept: NearCache["kept"];
+  readonly built: NearCache["built"];
 }
 
 /** S3-FIFO without a memory of its own, so that every schedule begins alike. */
@@ -307,12 +310,16 @@ export class Actor {
   }
 
   *#lookNear(key: string): Coroutine<number> {
-    const { kept } = this.#near;
-    const value = kept !== null && (yield* kept.isCurrent()) ? kept.values.get(key) : undefined;
+    const { changes, kept, built } = this.#near;
+    const isCurrent = yield* changes.isCurrent();
+    let value = isCurrent && kept.isOn ? kept.values.get(key) : undefined;
     if (value !== undefined) return value as number;
-    const keyBytes = yield* this.store.keys.write(key);
-    if ((yield* this.verbs.findNear(this.store.keys.at, keyBytes)) !== 0) {
-      const value = yield* this.#near.find(key);
+    const { keys } = this.store;
+    const keyBytes = yield* keys.write(key);
+    if (isCurrent) value = built.find(keys.hash, keyBytes, key);
+    if (value !== undefined) return value as number;
+    if ((yield* this.verbs.findNear(keys.at, keyBytes)) !== 0) {
+      value = yield* this.#near.find(key, keys.hash, keyBytes);
       if (value !== undefined) return value as number;
     }
     if ((yield* this.store.find(keyBytes, true)) !== "memory") return 0;
