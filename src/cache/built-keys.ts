@@ -49,7 +49,10 @@ export class BuiltKeys {
     this.#i32 = kernel.views.i32;
     this.#asked = (kernel.block + at.threadKeyScratch) / 4;
     this.#entriesMax = Math.min(entriesMax, numberMask);
-    this.#placesMax = Math.max(probes, 2 ** Math.ceil(Math.log2(this.#entriesMax * placesPerEntry)));
+    this.#placesMax = Math.max(
+      probes,
+      2 ** Math.ceil(Math.log2(this.#entriesMax * placesPerEntry)),
+    );
   }
 
   get isEmpty(): boolean {

@@ -195,11 +195,10 @@ describe("a cache whose caller builds its keys", () => {
     return numbers.filter((number) => ask(cache, number).isFast).length;
   }
 
-  test("finds nearly all without the kernel from the third get on, and what is written anew", async () => {
+  test("finds nearly all without the kernel from the fourth get on, and what is written anew", async () => {
     const cache = await open<number>({ eviction: "s3-fifo" });
     for (const number of numbers) cache.set(`user:${number}:profile`, number);
-    expect(countFast(cache)).toBe(0);
-    expect(countFast(cache)).toBe(0);
+    for (let get = 0; get < 3; get++) expect(countFast(cache)).toBe(0);
     // Those that show the caller's habit, and those that the janitor has moved, go the ordinary way.
     expect(countFast(cache)).toBeGreaterThan(85);
     const other = attachCache<number>(cache.handle());

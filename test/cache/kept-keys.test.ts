@@ -51,11 +51,12 @@ function heat(cache: Cache<number>, key: string): void {
 }
 
 describe("a value", () => {
-  test("is given by the index from its third get on", async () => {
+  test("is given by the index from its fourth get on", async () => {
     const cache = await openKept();
     cache.set("k", 7);
-    expect(ask(cache, "k")).toEqual({ value: 7, isKept: false });
-    expect(ask(cache, "k")).toEqual({ value: 7, isKept: false });
+    for (let get = 0; get < 3; get++) {
+      expect(ask(cache, "k")).toEqual({ value: 7, isKept: false });
+    }
     heat(cache, "k");
     expect(ask(cache, "k")).toEqual({ value: 7, isKept: true });
     expect(await cache.get("k")).toBe(7);

@@ -94,7 +94,7 @@ export const mutants: readonly Mutant[] = [
     says: /read after it was removed/,
   },
   {
-    name: "a thread that keeps values by their keys and passes over what was written",
+    name: "a thread that keeps values by their keys although these are written",
     patches: [
       {
         file: "cache/near-cache.ts",

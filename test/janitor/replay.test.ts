@@ -8,11 +8,12 @@ import { generatedTrace } from "../../dist/test/proof/trace.js";
 
 const trace = generatedTrace(10_000, 4000, 11);
 const timeout = 120_000;
+const settings = { entries: 640, sized: false, near: false };
 
 test("each policy misses as often as its model, and no two alike", { timeout }, async () => {
   const engines: number[] = [];
   for (const policy of replayedPolicies) {
-    const { engine, model } = await replay(trace, { policy, entries: 640, sized: false });
+    const { engine, model } = await replay(trace, { ...settings, policy });
     expect([policy, Math.abs(engine - model) < 0.01]).toEqual([policy, true]);
     engines.push(engine);
   }
@@ -23,6 +24,15 @@ test("each policy misses as often as its model, and no two alike", { timeout }, 
 });
 
 test("with values of many sizes too", { timeout }, async () => {
-  const { engine, model } = await replay(trace, { policy: "s3-fifo", entries: 640, sized: true });
+  const { engine, model } = await replay(trace, { ...settings, policy: "s3-fifo", sized: true });
   expect(Math.abs(engine - model)).toBeLessThan(0.01);
 });
+
+test.each(["s3-fifo", "lfu", "sieve"] as const)(
+  "with %s also where most hits are near",
+  { timeout },
+  async (policy) => {
+    const { engine, model } = await replay(trace, { ...settings, policy, near: true });
+    expect(Math.abs(engine - model)).toBeLessThan(0.01);
+  },
+);

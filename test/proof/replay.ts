@@ -5,7 +5,7 @@ import { hold, type Proof } from "./proof.js";
 import { replay, replayedPolicies as policyNames } from "./replayed.js";
 import { generatedTrace, type Trace, traceOf } from "./trace.js";
 
-export const replayProof: Proof<"percent" | "sized" | "requests" | "points"> = {
+export const replayProof: Proof<"percent" | "sized" | "near" | "requests" | "points"> = {
   name: "replay",
   about:
     "traces (files as `undercroft simulate` reads them; without one, a generated trace) through a real cache and through the model: miss ratios at most --points apart",
@@ -15,11 +15,13 @@ export const replayProof: Proof<"percent" | "sized" | "requests" | "points"> = {
     percent: 10,
     /** 1: values of the sizes in the trace, scaled; 0: all of one size. */
     sized: 0,
+    /** 1: values are kept near, 0: each is read from shared memory. */
+    near: 0,
     /** At most so many requests of each trace. */
     requests: 1_000_000,
     points: 0.5,
   },
-  async run({ percent, sized, requests, points }, say, files = []) {
+  async run({ percent, sized, near, requests, points }, say, files = []) {
     const generated = async (): Promise<Trace> => generatedTrace(60_000, 8000, 3);
     const traces = files.length === 0 ? [generated] : files.map((file) => () => traceOf(file));
     let most = 0;
@@ -28,7 +30,8 @@ export const replayProof: Proof<"percent" | "sized" | "requests" | "points"> = {
       const trace = { ...whole, keys: whole.keys.subarray(0, requests) };
       const entries = Math.max(512, Math.round((trace.sizes.length * percent) / 100));
       for (const policy of policyNames) {
-        const { engine, model } = await replay(trace, { policy, entries, sized: sized === 1 });
+        const settings = { policy, entries, sized: sized === 1, near: near === 1 };
+        const { engine, model } = await replay(trace, settings);
         const apart = Math.abs(engine - model) * 100;
         most = Math.max(most, apart);
         say(

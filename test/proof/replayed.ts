@@ -31,6 +31,8 @@ export interface Replay {
   readonly entries: number;
   /** Values of the sizes in the trace (scaled to the cache), or all of one size. */
   readonly sized: boolean;
+  /** Whether values are kept near, which is where most hits are then: the policy must hear enough of them. */
+  readonly near: boolean;
 }
 
 export interface Outcome {
@@ -73,7 +75,10 @@ function recordBytesOf(trace: Trace, replay: Replay, segmentBytes: number): Uint
 
 export async function replay(trace: Trace, settings: Replay): Promise<Outcome> {
   const memory = memoryFor(settings.policy);
-  const cache = await openCache({ memory, eviction: settings.policy, near: false });
+  const near = settings.near
+    ? ({ maxEntries: trace.sizes.length, maxBytes: "1gb" } as const)
+    : false;
+  const cache = await openCache({ memory, eviction: settings.policy, near });
   try {
     const { memory: shared } = cache.handle().worker;
     const words = new Int32Array(shared.buffer);

@@ -4,10 +4,10 @@
 // unchanged. So whoever changed the key before that is seen in the slot, and whoever changes it later is read in the ring
 // before the next value is taken from what is kept.
 import * as at from "../layout";
-import { bucketAt, locateLocation } from "./bucket";
+import { bucketAt, locatedWord, locateLocation } from "./bucket";
 import { block } from "./geometry";
 import { isSampled } from "./samples";
-import { fingerprintOf, homeOf, locationBits } from "./slot";
+import { fingerprintOf, frequencyOf, homeOf, locationBits } from "./slot";
 
 // @ts-ignore: decorator
 @inline
@@ -52,13 +52,15 @@ export function takeChanges(seen: f64): i32 {
 }
 
 /** After a `findNear` whose word was compared: 1 if the value made from that word may be kept by its key, until a change
- *  of it is noted. Not while a writer holds the key's lock, who may have noted the change already; and not what is
- *  sampled, of which each request counts. */
+ *  of it is noted. Not while a writer holds the key's lock, who may have noted the change already; not before the slot has
+ *  counted all hits that it can, since those of what is kept are not counted; and not what is sampled, of which each
+ *  request counts. */
 export function mayKeep(): u32 {
   const hash = load<u64>(block, at.resultHashLow);
   if (isSampled(hash)) return 0;
   const home = homeOf(hash);
   if (atomic.load<u32>(bucketAt(home)) != 0) return 0;
   const location = load<u64>(block, at.resultSlotLow) & locationBits;
-  return locateLocation(home, fingerprintOf(hash), 0, location) != 0 ? 1 : 0;
+  if (locateLocation(home, fingerprintOf(hash), 0, location) == 0) return 0;
+  return frequencyOf(locatedWord) == at.slotFrequencyMax ? 1 : 0;
 }

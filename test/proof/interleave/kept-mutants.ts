@@ -52,7 +52,10 @@ export const keptMutants: readonly Mutant[] = [
     "kept-unseen",
     "a value is kept by its key without another look at the slot",
     changes,
-    ["return locateLocation(home, fingerprintOf(hash), 0, location) != 0 ? 1 : 0;", "return 1;"],
+    [
+      "if (locateLocation(home, fingerprintOf(hash), 0, location) == 0) return 0;\n  return frequencyOf(locatedWord) == at.slotFrequencyMax ? 1 : 0;",
+      "return location != 0 ? 1 : 0;",
+    ],
     "kept-set",
     "kept-delete",
   ),

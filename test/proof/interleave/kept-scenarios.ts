@@ -1,6 +1,6 @@
 // Scenarios of values kept by their keys, which are found without a look at the slot: what is written has to reach who keeps
-// them through the change log. Called by scenarios.ts. Of the gets of a key the first decodes, the second keeps, the third
-// finds what is kept. Each comes twice: "kept" by the very string, "built" by the hash of the key's bytes.
+// them through the change log. Called by scenarios.ts. Of the gets of a key the first decodes, the second is counted, the third
+// keeps, the fourth finds what is kept. Each comes twice: "kept" by the very string, "built" by the hash of the key's bytes.
 
 import type { Actor } from "./actor.js";
 import { each, type Scenario } from "./scenario.js";
@@ -38,7 +38,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
       about: "a key is overwritten while its value is kept by it, and found there",
       world: { threads: 3 },
       ...onA,
-      scripts: each((reader) => gets(reader, 4), set),
+      scripts: each((reader) => gets(reader, 5), set),
     },
     {
       name: `${way}-delete`,
@@ -47,7 +47,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
       world: { threads: 4 },
       ...onA,
       scripts: each(
-        (reader) => gets(reader, 4),
+        (reader) => gets(reader, 5),
         (one) => one.delete("a"),
         set,
       ),
@@ -63,7 +63,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
         let isRead = false;
         return each(
           function* (one) {
-            yield* gets(one, 2);
+            yield* gets(one, 3);
             isKept = true;
             yield* until(() => isRead);
             yield* one.getNear("a");
@@ -91,7 +91,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
         let writes: "none" | "begun" | "done" = "none";
         return each(
           function* (reader) {
-            yield* gets(reader, 2);
+            yield* gets(reader, 3);
             writes = "begun";
             yield* reader.getNear("a");
             yield* until(() => writes === "done");
@@ -119,7 +119,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
       ...onA,
       hasty: [1],
       scripts: each(
-        (reader) => gets(reader, 4),
+        (reader) => gets(reader, 5),
         function* (hasty) {
           yield* hasty.delete("a");
           yield* hasty.get("a");
@@ -139,7 +139,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
         yield* owner.seal();
       },
       scripts: each(
-        (reader) => gets(reader, 4),
+        (reader) => gets(reader, 5),
         (evictor) => evictor.evict(),
         (writer) => writer.delete("a"),
       ),
@@ -151,7 +151,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
       world: { threads: 3 },
       ...onA,
       scripts: each(
-        (reader) => gets(reader, 4),
+        (reader) => gets(reader, 5),
         (loader) => loader.fill("a"),
       ),
     },
@@ -163,7 +163,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
       ...onA,
       clears: true,
       scripts: each(
-        (reader) => gets(reader, 4),
+        (reader) => gets(reader, 5),
         function* (clearer) {
           yield* clearer.clear(["a"]);
           yield* clearer.set("a");
@@ -178,7 +178,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
       ...onA,
       mortal: [1],
       bound: 1,
-      scripts: each((reader) => gets(reader, 4), set, set),
+      scripts: each((reader) => gets(reader, 5), set, set),
     },
   ];
 }
