@@ -15,6 +15,7 @@
 // bytes stand in a row of eight words, its length first; a longer key is compared as a string.
 import type { Clock } from "../base/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
+import { emptyPlaces } from "./places.js";
 
 const tagShift = 24;
 const expiresBit = 1 << 23;
@@ -35,7 +36,7 @@ export class BuiltKeys {
   // Made with the first entry: what is not used costs nothing.
   #index = new Int32Array(probes);
   #mask = probes - 1;
-  #values: unknown[] = Array.from({ length: probes }, () => undefined);
+  #values: unknown[] = emptyPlaces(probes);
   #rows = new Int32Array(0);
   /** By number, from 1. */
   readonly #keys: (string | undefined)[] = [undefined];
@@ -122,7 +123,7 @@ export class BuiltKeys {
   #make(): void {
     this.#index = new Int32Array(this.#placesMax);
     this.#mask = this.#placesMax - 1;
-    this.#values = Array.from({ length: this.#placesMax }, () => undefined);
+    this.#values = emptyPlaces(this.#placesMax);
     this.#rows = new Int32Array((this.#entriesMax + 1) * rowWords);
   }
 

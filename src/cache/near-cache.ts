@@ -23,6 +23,7 @@ import { BuiltKeys } from "./built-keys.js";
 import { ChangeReader } from "./change-reader.js";
 import { KeptKeys } from "./kept-keys.js";
 import { KeyHabit } from "./key-habit.js";
+import { emptyPlaces } from "./places.js";
 
 // Here and not where they are used: the compiler does not know the numbers of another module.
 const epochWord = at.controlNearEpoch / 4;
@@ -311,7 +312,7 @@ export class NearCache {
   }
 
   #make(): void {
-    this.#table = Array.from({ length: this.#pairs * pairSize }, () => undefined);
+    this.#table = emptyPlaces(this.#pairs * pairSize);
     this.#bytesOf = new Int32Array(this.#pairs * 2);
     this.#hashes = new Int32Array(this.#pairs * 2);
     this.#expires = new Float64Array(this.#pairs * 2);
