@@ -17,7 +17,7 @@
 //                        and a key of any length can be deleted when no segment has room for it (controlSlackOwner)
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 3;
+export const kernelLayoutVersion = 4;
 export const pageSize = 65536;
 /** More than the largest header, extension and key together: 24 + 2,040 + 65,536 bytes. */
 export const slackPages = 2;
