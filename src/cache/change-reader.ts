@@ -9,7 +9,7 @@ const stateWord = at.controlState / 4;
 const epochWord = at.controlNearEpoch / 4;
 const changesWord = at.controlChanges / 8;
 const { stateOpen } = at;
-/** No number of a change: with it as the last one read, nothing is current. */
+/** No number of a change: with it as the last one read, nothing is current any more. */
 const never = -1;
 /** Looks in a row that meet a change which is numbered and not written yet. Its writer needs some nanoseconds more, or it
  *  is off the processor or dead: then everything goes. */
@@ -38,7 +38,6 @@ export class ChangeReader {
   #seen: number;
   #epoch: number;
   #waits = 0;
-  #isOver = false;
 
   constructor(kernel: Kernel, keeper: Keeper) {
     this.#keeper = keeper;
@@ -59,14 +58,13 @@ export class ChangeReader {
 
   /** Nothing is current any more: this thread has left the cache. */
   end(): void {
-    this.#isOver = true;
     this.#seen = never;
   }
 
   /** Forgets what was written since the last look. False if that is not all known yet: then nothing kept may answer. */
   #catchUp(): boolean {
-    // The kernel must not be called any more: this thread's block may be another's by now.
-    if (this.#isOver) return false;
+    // The kernel must not be called after the end: this thread's block may be another's by then.
+    if (this.#seen === never) return false;
     const isKnown = this.#readChanges();
     // The epoch and the state change before they are numbered, so what has been read now shows in them; the numbers
     // first, and by the kernel, since a processor may load a later word before an earlier one.

@@ -167,7 +167,8 @@ export class NearCache {
   #forgetPlace(place: number): void {
     const key = this.#table[place] as string | undefined;
     if (key === undefined) return;
-    this.kept.values.delete(key);
+    // A Map hashes a string for this, also where there is nothing.
+    if (this.kept.isOn) this.kept.values.delete(key);
     this.built.remove(this.#numbers[place / placeSize] as number, key);
   }
 

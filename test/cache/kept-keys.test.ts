@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import fc from "fast-check";
 import { afterEach, describe, expect, type MockInstance, test, vi } from "vitest";
 import { KeyHabit } from "../../dist/src/cache/key-habit.js";
+import { KeptKeys } from "../../dist/src/cache/kept-keys.js";
 import { NearCache } from "../../dist/src/cache/near-cache.js";
 import { layout as at } from "../../dist/src/kernel/mod.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
@@ -135,6 +136,60 @@ describe("a value", () => {
     const kept = keys.toReversed().filter((key) => ask(cache, key).isKept);
     expect(kept.length).toBeLessThanOrEqual(8);
     expect(kept.length).toBeGreaterThan(0);
+  });
+});
+
+describe("the Map of so many values that it is given room", () => {
+  const keys = Array.from({ length: 3000 }, (_, number) => `user:${number}`);
+
+  /** Adds each key until it is there, as hits do; answers how often that was, all together. */
+  function addAll(kept: KeptKeys): number {
+    let adds = 0;
+    for (let isWhole = false; !isWhole && adds < 20 * keys.length;) {
+      isWhole = true;
+      for (const [number, key] of keys.entries()) {
+        if (kept.values.has(key)) continue;
+        isWhole = false;
+        kept.add(key, number);
+        adds += 1;
+      }
+    }
+    return adds;
+  }
+
+  test.each([
+    // Begun anew twice as they came to be too many.
+    { expected: 0, addsMax: 3 * keys.length },
+    { expected: 3000, addsMax: keys.length + 8192 / 64 },
+  ])(
+    "has all of them, and nothing by a number, with $expected expected",
+    ({ expected, addsMax }) => {
+      const kept = new KeptKeys();
+      kept.begin(expected);
+      const adds = addAll(kept);
+      expect(keys.map((key) => kept.values.get(key))).toEqual(keys.map((_, number) => number));
+      for (let number = 0; number < 10_000; number++) {
+        expect(kept.values.get(number)).toBeUndefined();
+      }
+      // For each value at least one and a third numbers, and three at most.
+      expect(kept.values.size).toBeGreaterThanOrEqual((7 / 3) * keys.length);
+      expect(kept.values.size).toBeLessThanOrEqual(4 * keys.length);
+      expect(adds).toBeLessThanOrEqual(addsMax);
+    },
+  );
+
+  test("has nothing after a clear, room for as many again after the next values, and none at the end", () => {
+    const kept = new KeptKeys();
+    kept.begin(keys.length);
+    addAll(kept);
+    const { size } = kept.values;
+    kept.clear();
+    expect(kept.values.size).toBe(0);
+    addAll(kept);
+    expect(kept.values.size).toBe(size);
+    kept.end();
+    expect(kept.values.size).toBe(0);
+    expect(kept.isOn).toBe(false);
   });
 });
 
