@@ -56,7 +56,7 @@ export class Membership implements Attachment {
     const { kernel, tier } = this.#core;
     for (const life of livesOfWorker(kernel.views, workerId)) {
       if (life.thread === openerPlace) this.#openerDied();
-      recoverThread(kernel, life, (location) => tier?.kill(location));
+      recoverThread(kernel, life, (location) => tier?.writeTombstone(location));
     }
   }
 
@@ -73,7 +73,7 @@ export class Membership implements Attachment {
     this.end();
     const { kernel, tier } = this.#core;
     this.#core.isDetached = true;
-    kernel.detach((location) => tier?.kill(location));
+    kernel.detach((location) => tier?.writeTombstone(location));
   }
 
   /** Stops watching. */

@@ -41,7 +41,7 @@ export class Owner {
       message: (message) => this.#message(message),
       restarted: (worker, reason) => this.#restarted(worker, reason),
       failed: (error) => events.emit("error", { error }),
-      kill: (location) => core.tier?.kill(location),
+      writeTombstone: (location) => core.tier?.writeTombstone(location),
     });
   }
 
@@ -166,7 +166,7 @@ async function waitForWrites(kernel: Kernel): Promise<void> {
   const isWriting = (): boolean => {
     if (Atomics.load(kernel.views.i32, at.controlShapeLock / 4) !== 0) return true;
     for (let thread = 0; thread < at.threadsMax; thread++) {
-      const word = (at.threadTable + thread * at.threadBlockSize + at.threadKilling0) / 4;
+      const word = (at.threadTable + thread * at.threadBlockSize + at.threadTombstoneSegment0) / 4;
       for (const place of [0, 1]) {
         if (Atomics.load(kernel.views.i32, word + place) !== 0) return true;
       }

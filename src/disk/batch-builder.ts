@@ -17,7 +17,7 @@ import {
   batchHeaderVersion,
   batchMagic,
   batchVersion,
-  deadMarkSize,
+  tombstoneSize,
   entryExpires,
   entryHash,
   entryRecordSize,
@@ -86,8 +86,8 @@ export class BatchBuilder {
   nextOffset(size: number): number {
     const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + (this.#count + 1) * entrySize;
     if (batchEnd > this.#buffer.length) return -1;
-    const marks = (this.#place.recordCount + this.#count + this.#skipped + 1) * deadMarkSize;
-    if (this.#place.offset + batchEnd + marks > this.#place.segmentBytes) return -1;
+    const tombstones = (this.#place.recordCount + this.#count + this.#skipped + 1) * tombstoneSize;
+    if (this.#place.offset + batchEnd + tombstones > this.#place.segmentBytes) return -1;
     return this.#place.offset + this.#recordsEnd;
   }
 

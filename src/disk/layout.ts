@@ -64,7 +64,7 @@ export const entryUnit = 16;
 export const entryRecordSize = 20;
 export const entryExpires = 24;
 
-export const deadMarkSize = 8;
+export const tombstoneSize = 8;
 
 /** Records and batches start on this many bytes of a segment file. */
 export const unitBytes = 16;

@@ -1,5 +1,5 @@
 export { BatchBuilder, type BatchPlace } from "./batch-builder.js";
-export { readDeadList, writeDeadMark } from "./dead-list.js";
+export { readTombstones, appendTombstone } from "./tombstone-list.js";
 export {
   type DirectoryEnd,
   type OpenDirectory,
@@ -10,7 +10,7 @@ export { epochsName, segmentName, shapesName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch } from "./epochs.js";
 export { type TagEpochs, writeTagCell, writeTagFloor } from "./tag-epochs.js";
 export {
-  deadMarkSize,
+  tombstoneSize,
   diskRecordBytesMax,
   offsetOfLocation,
   packLocation,

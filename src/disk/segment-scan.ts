@@ -6,7 +6,7 @@
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { readDeadList } from "./dead-list.js";
+import { readTombstones } from "./tombstone-list.js";
 import {
   batchHeaderChecksum,
   batchHeaderCount,
@@ -20,7 +20,7 @@ import {
   batchHeaderVersion,
   batchMagic,
   batchVersion,
-  deadMarkSize,
+  tombstoneSize,
   entryExpires,
   entryHash,
   entryRecordSize,
@@ -64,9 +64,9 @@ export interface SegmentScan extends SegmentLife {
   /** 1 if a batch ended the scan by damage (a torn write or a bad sector), else 0: zeros followed, or nothing fits. */
   readonly damagedBatches: number;
   /** The dead list cannot be trusted, so every entry is dead; the segment must be reset before it is used again. */
-  readonly deadListDamaged: boolean;
+  readonly tombstonesDamaged: boolean;
   /** Units of the marks in the file by index, 0 = none; for `settleSegment`. */
-  readonly marks: Uint32Array;
+  readonly tombstones: Uint32Array;
 }
 
 interface Batch {
@@ -122,7 +122,7 @@ export function scanSegment(
     shapes = Math.max(shapes, batch.shapes);
   }
   const found = cutEntries(entries, recordCount);
-  const list = readDeadList(fd, segmentBytes, life.nonce, recordCount, device);
+  const list = readTombstones(fd, segmentBytes, life.nonce, recordCount, device);
   if (list.damaged) found.dead.fill(1);
   else for (const unit of list.units) markDead(found, unit);
   return {
@@ -134,8 +134,8 @@ export function scanSegment(
     shapes,
     maxExpires,
     damagedBatches: damaged ? 1 : 0,
-    deadListDamaged: list.damaged,
-    marks: list.units,
+    tombstonesDamaged: list.damaged,
+    tombstones: list.units,
   };
 }
 
@@ -170,7 +170,7 @@ function readBatchHeaders(source: Source): {
   let offset = segmentHeaderSize;
   let recordCount = 0;
   for (;;) {
-    const end = source.segmentBytes - recordCount * deadMarkSize;
+    const end = source.segmentBytes - recordCount * tombstoneSize;
     // Where no other header fits, what follows is the dead list.
     if (offset + batchHeaderSize > end) return { batches, endOffset: offset, damaged: false };
     const read = source.device.readAtSync(source.fd, header, 0, batchHeaderSize, offset);
@@ -191,7 +191,7 @@ function parseHeader(source: Source, header: Buffer, offset: number, end: number
   const count = header.readUInt32LE(batchHeaderCount);
   const recordsBytes = header.readUInt32LE(batchHeaderRecordsBytes);
   if (count === 0 || recordsBytes % unitBytes !== 0) return null;
-  const bytes = batchHeaderSize + recordsBytes + count * (entrySize + deadMarkSize);
+  const bytes = batchHeaderSize + recordsBytes + count * (entrySize + tombstoneSize);
   if (offset + bytes > end) return null;
   return {
     offset,

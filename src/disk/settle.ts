@@ -4,7 +4,7 @@
 // Invariant: no place of the list that holds a mark of a record found is overwritten, so a kill at any byte loses none.
 
 import { type Device, fileDevice } from "../device/mod.js";
-import { rewriteMarks } from "./dead-list.js";
+import { rewriteTombstones } from "./tombstone-list.js";
 import { indexOfUnit, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
 
 /** Which of the entries found are void; openDirectory decides, see docs/segment-format.md. */
@@ -20,7 +20,7 @@ export interface RecoveryFilter {
 /** How a segment goes on after recovery. */
 export interface SettledSegment {
   /** Marks in the dead list: the index of the segment's next mark. */
-  readonly deadCount: number;
+  readonly tombstoneCount: number;
   /** Batches may be added at `endOffset`; false if anything but zeros may follow there. */
   readonly appendable: boolean;
 }
@@ -35,16 +35,16 @@ export function settleSegment(
   filter: RecoveryFilter,
   device: Device = fileDevice,
 ): SettledSegment {
-  const { entries, marks } = scan;
-  const deadCount = applyFilter(entries, filter);
-  if (scan.deadListDamaged) return { deadCount, appendable: false };
+  const { entries, tombstones } = scan;
+  const tombstoneCount = applyFilter(entries, filter);
+  if (scan.tombstonesDamaged) return { tombstoneCount, appendable: false };
   // After a power loss any page of an unfinished write may be there, also behind zeros.
   const appendable = scan.damagedBatches === 0 && filter.keepThrough === Infinity;
-  const units = new Uint32Array(Math.max(deadCount, marks.length));
-  let changed = marks.length > deadCount;
-  for (let index = 0; index < Math.min(deadCount, marks.length); index++) {
-    const entry = claim(entries, marks[index] ?? 0);
-    if (entry >= 0) units[index] = marks[index] ?? 0;
+  const units = new Uint32Array(Math.max(tombstoneCount, tombstones.length));
+  let changed = tombstones.length > tombstoneCount;
+  for (let index = 0; index < Math.min(tombstoneCount, tombstones.length); index++) {
+    const entry = claim(entries, tombstones[index] ?? 0);
+    if (entry >= 0) units[index] = tombstones[index] ?? 0;
   }
   let free = 0;
   for (let entry = 0; entry < entries.dead.length; entry++) {
@@ -56,16 +56,16 @@ export function settleSegment(
   for (let entry = 0; entry < entries.dead.length; entry++) {
     if (entries.dead[entry] === placed) entries.dead[entry] = 1;
   }
-  if (!changed) return { deadCount, appendable };
+  if (!changed) return { tombstoneCount, appendable };
   // First the marks that fill places, then the zeros over the marks that moved: a kill between leaves some twice.
-  rewriteMarks(fd, segmentBytes, scan.nonce, units.subarray(0, deadCount), device);
-  if (units.length > deadCount) rewriteMarks(fd, segmentBytes, scan.nonce, units, device);
-  return { deadCount, appendable };
+  rewriteTombstones(fd, segmentBytes, scan.nonce, units.subarray(0, tombstoneCount), device);
+  if (units.length > tombstoneCount) rewriteTombstones(fd, segmentBytes, scan.nonce, units, device);
+  return { tombstoneCount, appendable };
 }
 
 /** Marks what the filter voids and returns the number of dead entries. */
 function applyFilter(entries: SegmentEntries, filter: RecoveryFilter): number {
-  let deadCount = 0;
+  let tombstoneCount = 0;
   for (let entry = 0; entry < entries.dead.length; entry++) {
     const sequence = entries.sequence[entry] ?? 0;
     const isVoid =
@@ -73,9 +73,9 @@ function applyFilter(entries: SegmentEntries, filter: RecoveryFilter): number {
       sequence > filter.keepThrough ||
       (filter.dropExpiring && entries.expires[entry] !== Infinity);
     if (isVoid) entries.dead[entry] = 1;
-    deadCount += entries.dead[entry] ?? 0;
+    tombstoneCount += entries.dead[entry] ?? 0;
   }
-  return deadCount;
+  return tombstoneCount;
 }
 
 /** The dead entry of a mark if this is its first mark, else -1. */

@@ -10,7 +10,7 @@
 //   32 ├ generation            u64         72 ┴ checksum of 0..72      u64  seed = generation
 //   40 ├ seed                  u64
 //   80 ┬ table: segmentCount × { nonce u64, serial u64, created f64, maxExpires f64,
-//      │        endOffset u32, recordCount u32, deadCount u32, zero u32 }
+//      │        endOffset u32, recordCount u32, tombstoneCount u32, zero u32 }
 //      ├ frames: payload of 1 MiB (the last one: the rest), then XXH64 of it, seed = generation XOR its number
 //      ┴
 
@@ -46,7 +46,7 @@ export interface SnapshotPlace {
 export interface SegmentState extends SegmentLife {
   readonly endOffset: number;
   readonly recordCount: number;
-  readonly deadCount: number;
+  readonly tombstoneCount: number;
   /** Wall-clock milliseconds, Infinity if an entry never expires. */
   readonly maxExpires: number;
 }
@@ -285,7 +285,7 @@ function encodeTable(segments: readonly SegmentState[]): Buffer {
     table.writeDoubleLE(segment.maxExpires, row + 24);
     table.writeUInt32LE(segment.endOffset, row + 32);
     table.writeUInt32LE(segment.recordCount, row + 36);
-    table.writeUInt32LE(segment.deadCount, row + 40);
+    table.writeUInt32LE(segment.tombstoneCount, row + 40);
   }
   return table;
 }
@@ -300,7 +300,7 @@ function decodeTable(table: Buffer): SegmentState[] {
       maxExpires: table.readDoubleLE(row + 24),
       endOffset: table.readUInt32LE(row + 32),
       recordCount: table.readUInt32LE(row + 36),
-      deadCount: table.readUInt32LE(row + 40),
+      tombstoneCount: table.readUInt32LE(row + 40),
     });
   }
   return segments;

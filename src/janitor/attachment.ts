@@ -26,13 +26,13 @@ export function attachStore(
 ): Attachment {
   const store = new MemoryStore(kernel);
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
-  const kill = (location: number): void => tier?.kill(location);
+  const writeTombstone = (location: number): void => tier?.writeTombstone(location);
   // Made when it is first needed: most threads never evict, and attaching is to be quick.
   let assistant: Assistant | undefined;
   const now = sharedTime(kernel, handle.clockAnchorMs);
-  store.connect(kill, () => {
+  store.connect(writeTombstone, () => {
     kernel.count(counterAssists, 1);
-    assistant ??= makeAssistant(kernel, kill, send);
+    assistant ??= makeAssistant(kernel, writeTombstone, send);
     const { evictor, departures } = assistant;
     const hasRoom = makeRoom(kernel, evictor, now());
     departures.report();
@@ -48,12 +48,12 @@ interface Assistant {
 
 function makeAssistant(
   kernel: Kernel,
-  kill: (location: number) => void,
+  writeTombstone: (location: number) => void,
   send: SendDepartures | null,
 ): Assistant {
   const departures = new Departures(kernel, send);
   const departed: Departure = (record, cause) => departures.add(record, cause);
-  return { evictor: new Evictor(kernel, policyOver(kernel), kill, departed), departures };
+  return { evictor: new Evictor(kernel, policyOver(kernel), writeTombstone, departed), departures };
 }
 
 function makeRoom(kernel: Kernel, evictor: Evictor, now: number): boolean {

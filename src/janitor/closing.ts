@@ -57,11 +57,11 @@ export class Closing {
       for (let record = table.base(segment); record < end;) {
         // One whose key stays locked is left out of the snapshot's account when that is read.
         patiently(() => verbs.demote(record));
-        const rival = views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
+        const rival = views.f64[(this.#kernel.block + at.resultTombstone0) / 8] as number;
         if (rival !== 0) {
-          tier.kill(rival);
+          tier.writeTombstone(rival);
           // The owner waits for this word before it closes the file.
-          Atomics.store(views.i32, (this.#kernel.block + at.threadKilling0) / 4, 0);
+          Atomics.store(views.i32, (this.#kernel.block + at.threadTombstoneSegment0) / 4, 0);
         }
         if (header.size(record) === 0) break;
         record += (header.size(record) + 7) & ~7;
@@ -93,7 +93,7 @@ export class Closing {
         createdMs: table.createdMs(segment),
         endOffset: table.endOffset(segment),
         recordCount: table.recordCount(segment),
-        deadCount: table.deadCount(segment),
+        tombstoneCount: table.tombstoneCount(segment),
         maxExpires: table.maxExpires(segment),
       });
     }

@@ -35,7 +35,7 @@ import type { WriteBudget } from "./write-budget.js";
 /** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
 const reinsertionShare = 1 / 4;
 /** Milliseconds to wait for a writer that is about to write a dead mark into the segment being reclaimed. */
-const killWaitMs = 1000;
+const tombstoneWaitMs = 1000;
 
 /** What a record takes beside its bytes: its entry in the batch's index and room for its dead mark. */
 const perRecordBytes = 40;
@@ -287,7 +287,7 @@ export class DiskLog {
   #letGoAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
     const left = { budget };
     let isEmpty =
-      !scan.deadListDamaged &&
+      !scan.tombstonesDamaged &&
       scan.damagedBatches === 0 &&
       scan.recordCount === this.table.recordCount(segment) &&
       !this.#suspect.has(segment);
@@ -300,9 +300,9 @@ export class DiskLog {
 
   /** Makes a void segment free once nothing names it and nobody writes to it; else it is given up for a later round. */
   #free(segment: number, isEmpty: boolean): void {
-    this.#waitForKills(segment);
+    this.#waitForTombstones(segment);
     const isLeft = isEmpty || forget(this.#kernel, this.#disk, segment, 0);
-    if (!isLeft || this.table.isKilling(segment)) {
+    if (!isLeft || this.table.hasPendingTombstone(segment)) {
       this.#kernel.verbs.setDiskState(segment, at.diskQuarantined);
       return;
     }
@@ -340,7 +340,7 @@ export class DiskLog {
       }
       voidSegment(this.#disk.fds[segment] as number, this.#device);
       this.#writes += 1;
-      if (!this.table.isKilling(segment)) this.#free(segment, false);
+      if (!this.table.hasPendingTombstone(segment)) this.#free(segment, false);
     }
   }
 
@@ -442,8 +442,12 @@ export class DiskLog {
   }
 
   /** Waits until no thread is about to write a dead mark into this segment. */
-  #waitForKills(segment: number): void {
-    for (let waited = 0; waited < killWaitMs && this.table.isKilling(segment); waited++) {
+  #waitForTombstones(segment: number): void {
+    for (
+      let waited = 0;
+      waited < tombstoneWaitMs && this.table.hasPendingTombstone(segment);
+      waited++
+    ) {
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
     }
   }

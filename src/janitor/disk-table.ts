@@ -56,8 +56,8 @@ export class DiskTable {
     return this.#word(segment, at.diskRecordCount);
   }
 
-  deadCount(segment: number): number {
-    return this.#word(segment, at.diskDeadCount);
+  tombstoneCount(segment: number): number {
+    return this.#word(segment, at.diskTombstoneCount);
   }
 
   maxExpires(segment: number): number {
@@ -103,18 +103,18 @@ export class DiskTable {
     for (let segment = 0; segment < this.count; segment++) {
       if (segment === open || this.state(segment) !== at.diskSealed) continue;
       if (this.maxExpires(segment) <= now || this.maxSequence(segment) <= epoch) return segment;
-      if (this.deadCount(segment) >= this.recordCount(segment)) return segment;
+      if (this.tombstoneCount(segment) >= this.recordCount(segment)) return segment;
       if (oldest < 0 || this.serial(segment) < this.serial(oldest)) oldest = segment;
     }
     return oldest;
   }
 
   /** Is any thread about to write a dead mark into this segment? */
-  isKilling(segment: number): boolean {
+  hasPendingTombstone(segment: number): boolean {
     for (let thread = 0; thread < at.threadsMax; thread++) {
       const block = at.threadTable + thread * at.threadBlockSize;
       if (Atomics.load(this.#i32, (block + at.threadState) / 4) === 0) continue;
-      for (const word of [at.threadKilling0, at.threadKilling1]) {
+      for (const word of [at.threadTombstoneSegment0, at.threadTombstoneSegment1]) {
         if (Atomics.load(this.#i32, (block + word) / 4) === segment + 1) return true;
       }
     }

@@ -34,23 +34,23 @@ export class Evictor {
   readonly #header: RecordHeader;
   readonly #policy: EvictionPolicy;
   readonly #situation: LogSituation = emptyLogs();
-  readonly #kill: (location: number) => void;
+  readonly #writeTombstone: (location: number) => void;
   readonly #departed: Departure | undefined;
   /** Where the part of the segment being emptied begins that the flusher has not looked at. */
   #flushedEnd = 0;
 
-  /** `kill` marks a disk copy dead; `departed` hears of entries that leave the cache. */
+  /** `writeTombstone` marks a disk copy dead; `departed` hears of entries that leave the cache. */
   constructor(
     kernel: Kernel,
     policy: EvictionPolicy,
-    kill: (location: number) => void,
+    writeTombstone: (location: number) => void,
     departed?: Departure,
   ) {
     this.table = new SegmentTable(kernel);
     this.#kernel = kernel;
     this.#header = new RecordHeader(kernel);
     this.#policy = policy;
-    this.#kill = kill;
+    this.#writeTombstone = writeTombstone;
     this.#departed = departed;
   }
 
@@ -89,8 +89,9 @@ export class Evictor {
         // Dead, cleared or invalidated: a slot may still name the record and must let go of it. The epoch of a clear is
         // durable before anybody relies on it; who invalidated a tag may have died before that was.
         this.#kernel.verbs.dropRecord(record);
-        if (this.#header.sequence(record) <= this.#kernel.clearEpoch()) this.#forgetKill();
-        else this.#killAnnounced();
+        if (this.#header.sequence(record) <= this.#kernel.clearEpoch())
+          this.#clearPendingTombstone();
+        else this.#writePendingTombstones();
       }
       // Where the lock could not be had nothing is known of the record: freeSegment leaves it to a later round.
       record += (size + 7) & ~7;
@@ -116,7 +117,7 @@ export class Evictor {
     }
     const answer = this.#kernel.verbs.demote(record);
     if (answer === at.answerDone) {
-      this.#killAnnounced();
+      this.#writePendingTombstones();
     } else if (answer === at.answerMiss) {
       this.#kernel.count(counter.counterEvictionsMemory, 1);
       if (record >= this.#flushedEnd) this.#countUnwritten(record);
@@ -134,21 +135,23 @@ export class Evictor {
   #expire(record: number): void {
     if (this.#kernel.verbs.dropRecord(record) !== at.answerDone) return;
     // An expired copy on disk cannot come back, so it needs no mark.
-    this.#forgetKill();
+    this.#clearPendingTombstone();
     this.#kernel.count(counter.counterExpirations, 1);
     this.#departed?.(record, "expired");
   }
 
-  #killAnnounced(): void {
-    const location = this.#kernel.views.f64[(this.#kernel.block + at.resultKill0) / 8] as number;
-    if (location !== 0) this.#kill(location);
-    this.#forgetKill();
+  #writePendingTombstones(): void {
+    const location = this.#kernel.views.f64[
+      (this.#kernel.block + at.resultTombstone0) / 8
+    ] as number;
+    if (location !== 0) this.#writeTombstone(location);
+    this.#clearPendingTombstone();
   }
 
-  #forgetKill(): void {
+  #clearPendingTombstone(): void {
     const { i32, f64 } = this.#kernel.views;
-    f64[(this.#kernel.block + at.resultKill0) / 8] = 0;
-    Atomics.store(i32, (this.#kernel.block + at.threadKilling0) / 4, 0);
+    f64[(this.#kernel.block + at.resultTombstone0) / 8] = 0;
+    Atomics.store(i32, (this.#kernel.block + at.threadTombstoneSegment0) / 4, 0);
   }
 
   /** The segment to empty: one whose every record has expired or was cleared, else the one with the largest share of dead

@@ -70,14 +70,14 @@ class Janitor {
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
     this.#disk = disk;
     this.#departures = departures;
-    const kill = (location: number): void => disk?.tier.kill(location);
+    const writeTombstone = (location: number): void => disk?.tier.writeTombstone(location);
     const departed: Departure = (record, cause) => departures.add(record, cause);
     const policy = policyOver(kernel);
-    this.#evictor = new Evictor(kernel, policy, kill, departed);
+    this.#evictor = new Evictor(kernel, policy, writeTombstone, departed);
     this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
     const write = disk === null ? null : disk.tier.writeShape.bind(disk.tier);
     this.#phrases = new PhraseScout(kernel, new ShapeArea(kernel, write));
-    this.#threads = new ThreadWatch(kernel, kill);
+    this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     this.#watermark = watermarkOf(kernel.geometry);
   }

@@ -83,9 +83,9 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
     kernel.verbs.openDisk(segment, low, high, state.serial, state.createdMs);
     // The snapshot does not keep the newest sequence of each segment: anything written before now may be in it.
     const maxSequence = task.nextSequence;
-    const { endOffset, recordCount, maxExpires, deadCount } = state;
+    const { endOffset, recordCount, maxExpires, tombstoneCount } = state;
     kernel.verbs.extendDisk(segment, endOffset, recordCount, maxExpires, maxSequence);
-    kernel.verbs.setDeadCount(segment, deadCount);
+    kernel.verbs.setTombstoneCount(segment, tombstoneCount);
     kernel.verbs.setDiskState(segment, at.diskSealed);
   }
   const entries = kernel.verbs.settleIndex();
@@ -153,7 +153,7 @@ class Scanner {
     verbs.openDisk(segment, low, Number(scan.nonce >> 32n), scan.serial, scan.createdMs);
     const { endOffset, recordCount, maxExpires, maxSequence } = scan;
     verbs.extendDisk(segment, endOffset, recordCount, maxExpires, maxSequence);
-    verbs.setDeadCount(segment, settled.deadCount);
+    verbs.setTombstoneCount(segment, settled.tombstoneCount);
     const resumes = this.segments === 0 && settled.appendable;
     if (resumes) this.resume = segment;
     else verbs.setDiskState(segment, at.diskSealed);
@@ -186,21 +186,21 @@ class Scanner {
         ? at.answerGone
         : this.#kernel.verbs.insertRecovered(low, high, location);
       if (answer === at.answerDone) this.entries += 1;
-      else this.#tier.kill(location);
-      this.#killVictim();
+      else this.#tier.writeTombstone(location);
+      this.#buryVictim();
     }
   }
 
   /** In a full bucket an entry gave way: it must not come back either. */
-  #killVictim(): void {
+  #buryVictim(): void {
     const { f64 } = this.#kernel.views;
-    const word = (this.#kernel.block + at.resultKill1) / 8;
+    const word = (this.#kernel.block + at.resultTombstone1) / 8;
     const victim = f64[word] as number;
     if (victim === 0) return;
     f64[word] = 0;
-    this.#tier.kill(victim);
+    this.#tier.writeTombstone(victim);
     this.entries -= 1;
     const { i32 } = this.#kernel.views;
-    Atomics.store(i32, (this.#kernel.block + at.threadKilling1) / 4, 0);
+    Atomics.store(i32, (this.#kernel.block + at.threadTombstoneSegment1) / 4, 0);
   }
 }

@@ -3,7 +3,7 @@
 // longer name is void on disk: it could be overwritten unseen, and a later life would bring it back.
 import { UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
-import { deadMarkSize, segmentHeaderSize, voidSegment } from "../disk/mod.js";
+import { tombstoneSize, segmentHeaderSize, voidSegment } from "../disk/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
@@ -27,7 +27,7 @@ export function takeOver(kernel: Kernel, disk: DiskHandle): void {
       else giveUp(kernel, segment);
     } else if (state === at.diskReclaiming) {
       const isVoid = attemptToVoid(() => voidSegment(disk.fds[segment] as number));
-      const isEmpty = forget(kernel, disk, segment, 0) && !disks.isKilling(segment);
+      const isEmpty = forget(kernel, disk, segment, 0) && !disks.hasPendingTombstone(segment);
       if (isEmpty && isVoid) kernel.verbs.setDiskState(segment, at.diskFree);
       else giveUp(kernel, segment);
     }
@@ -52,7 +52,7 @@ export function voidBatch(
 ): boolean {
   const zeros = Buffer.alloc(batchHeaderBytes);
   // Nearer to the marks there is no room for a batch, and a mark must not be overwritten.
-  if (offset + zeros.length + recordCount * deadMarkSize > disk.segmentBytes) return true;
+  if (offset + zeros.length + recordCount * tombstoneSize > disk.segmentBytes) return true;
   const fd = disk.fds[segment] as number;
   return attemptToVoid(() => device.writeAtSync(fd, zeros, 0, zeros.length, offset));
 }

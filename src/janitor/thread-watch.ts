@@ -10,14 +10,14 @@ const placesEach = 16;
 
 export class ThreadWatch {
   readonly #kernel: Kernel;
-  readonly #kill: (location: number) => void;
+  readonly #writeTombstone: (location: number) => void;
   #dueMs = 0;
   #last = 0;
 
-  /** `kill` writes the dead marks that a dead thread had announced. */
-  constructor(kernel: Kernel, kill: (location: number) => void) {
+  /** `writeTombstone` writes the dead marks that a dead thread had announced. */
+  constructor(kernel: Kernel, writeTombstone: (location: number) => void) {
     this.#kernel = kernel;
-    this.#kill = kill;
+    this.#writeTombstone = writeTombstone;
   }
 
   /** Looks at the next places that are held, and recovers those whose holder is dead. */
@@ -32,7 +32,7 @@ export class ThreadWatch {
       if (this.#last === thread || lifeOf(views, this.#last) === null) continue;
       // One of them exactly, which costs more: a thread may have got the number of a dead one.
       const life = deadLifeOf(views, this.#last, looked === 0);
-      if (life !== null) recoverThread(this.#kernel, life, this.#kill);
+      if (life !== null) recoverThread(this.#kernel, life, this.#writeTombstone);
       looked += 1;
     }
   }

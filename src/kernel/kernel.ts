@@ -92,8 +92,8 @@ export interface KernelVerbs {
     maxExpires: number,
     maxSequence: number,
   ) => void;
-  readonly setDeadCount: (segment: number, count: number) => void;
-  readonly takeDead: (segment: number) => number;
+  readonly setTombstoneCount: (segment: number, count: number) => void;
+  readonly takeTombstoneIndex: (segment: number) => number;
   readonly sealDisk: (segment: number) => void;
   readonly setDiskState: (segment: number, state: number) => void;
   readonly raiseSequence: (sequence: number, clearEpoch: number) => void;
@@ -167,9 +167,9 @@ export class Kernel {
   }
 
   /** Gives back the thread's place and all it has: open segments, flights, and what it was about when it is the thread's
-   *  exit that calls this. `kill` writes a dead mark that the thread has announced. */
-  detach(kill: (location: number) => void = () => undefined): void {
-    putInOrder(this, this.#life, kill);
+   *  exit that calls this. `writeTombstone` writes a dead mark that the thread has announced. */
+  detach(writeTombstone: (location: number) => void = () => undefined): void {
+    putInOrder(this, this.#life, writeTombstone);
   }
 
   /** For a thread that has waited for a lock in vain: if its holder is proven dead, the lock is released. */

@@ -129,8 +129,8 @@ export const threadIncarnation = 4; // u32, grows when the place is given back: 
 export const threadOpenSegment = 8; // u32: small-log segment + 1 this thread appends to, 0 = none
 export const threadOpenMainSegment = 12; // u32: main-log segment + 1 (janitor and assisting writers)
 /** Two u32: disk segment + 1 in which this thread is about to write a dead mark; its reclaim waits for 0. */
-export const threadKilling0 = 16;
-export const threadKilling1 = 20;
+export const threadTombstoneSegment0 = 16;
+export const threadTombstoneSegment1 = 20;
 export const threadWorkerId = 24; // u32: the thread's id in Node, by which its worker's exit is known
 /** u32: 0, or place + 1 of who puts in order what the dead holder of this place left. CAS, so there is one at a time. */
 export const threadRecoverer = 28;
@@ -154,8 +154,8 @@ export const resultRecord = 80; // u32 offset of the record
 export const resultSlotLow = 84; // u32 the slot's word, low half
 export const resultSlotHigh = 88; // u32
 export const resultRecordSize = 92; // u32
-export const resultKill0 = 96; // f64 disk location to mark dead, 0 = none
-export const resultKill1 = 104; // f64
+export const resultTombstone0 = 96; // f64 disk location to mark dead, 0 = none
+export const resultTombstone1 = 104; // f64
 export const resultLocation = 112; // f64 disk location of a disk hit
 export const resultHashLow = 120; // u32
 export const resultHashHigh = 124; // u32
@@ -288,7 +288,7 @@ export const diskState = 0; // u32: diskFree, diskOpen, diskSealed, diskReclaimi
 export const diskGeneration = 4; // u32, added to at each reuse
 export const diskNonce = 8; // u64
 export const diskSerial = 16; // f64: order of allocation over the life of the directory
-export const diskDeadCount = 24; // u32: dead-list entries given out
+export const diskTombstoneCount = 24; // u32: dead-list entries given out
 export const diskRecordCount = 28; // u32: records written in this life
 export const diskEndOffset = 32; // u32: where the next batch goes
 export const diskMaxExpires = 40; // f64

@@ -129,19 +129,19 @@ export function lockWordOf(life: ThreadLife): number {
   return (life.thread + 1) | (life.incarnation << 8);
 }
 
-/** Puts in order what a dead thread left in memory and frees its place; `kill` writes a dead mark that it had announced.
+/** Puts in order what a dead thread left in memory and frees its place; `writeTombstone` writes a dead mark that it had announced.
  *  False if that is done, or another thread is at it. Call only for a life that is proven dead. */
 export function recoverThread(
   kernel: Recoverer,
   life: ThreadLife,
-  kill: (location: number) => void,
+  writeTombstone: (location: number) => void,
 ): boolean {
   const { i32 } = kernel.views;
   const recoverer = wordOf(life.thread, at.threadRecoverer);
   if (Atomics.compareExchange(i32, recoverer, 0, kernel.thread + 1) !== 0) return false;
   const isDue = isStill(kernel.views, life);
   if (isDue) {
-    putInOrder(kernel, life, kill);
+    putInOrder(kernel, life, writeTombstone);
     kernel.count(counterThreadsRecovered, 1);
   }
   // Last: who takes the recovery from here on sees that the place was given back.
@@ -153,7 +153,7 @@ export function recoverThread(
 export function putInOrder(
   kernel: Recoverer,
   life: ThreadLife,
-  kill: (location: number) => void,
+  writeTombstone: (location: number) => void,
 ): void {
   const { thread } = life;
   const { verbs, views } = kernel;
@@ -161,9 +161,9 @@ export function putInOrder(
   // First the locks: other threads wait for them. Every state under a lock is a valid one.
   verbs.releaseLocks(lockWordOf(life));
   for (let place = 0; place < 2; place++) {
-    const word = wordOf(thread, at.threadKilling0) + place;
-    const location = f64[wordOf(thread, at.resultKill0) / 2 + place] as number;
-    if (Atomics.load(i32, word) !== 0 && location !== 0) kill(location);
+    const word = wordOf(thread, at.threadTombstoneSegment0) + place;
+    const location = f64[wordOf(thread, at.resultTombstone0) / 2 + place] as number;
+    if (Atomics.load(i32, word) !== 0 && location !== 0) writeTombstone(location);
     Atomics.store(i32, word, 0);
   }
   verbs.sealOrphans(thread);

@@ -51,7 +51,7 @@ export interface WriteFields {
 }
 
 /** What the store calls when a write or delete killed a record that has a copy on disk. */
-export type Killer = (location: number) => void;
+export type TombstoneWriter = (location: number) => void;
 
 export class MemoryStore {
   readonly kernel: Kernel;
@@ -73,7 +73,7 @@ export class MemoryStore {
   readonly #results: { readonly word: number; readonly double: number };
   readonly #hasDisk: boolean;
   readonly #pool: number;
-  #kill: Killer = () => assert(false, "a memory-only cache has nothing on disk");
+  #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has nothing on disk");
   /** Called when no segment is free: true if it made room. */
   #assist: () => boolean = () => false;
 
@@ -93,8 +93,8 @@ export class MemoryStore {
   }
 
   /** Says who marks killed disk copies dead, and who makes room when no segment is free. */
-  connect(kill: Killer, assist: () => boolean): void {
-    this.#kill = kill;
+  connect(writeTombstone: TombstoneWriter, assist: () => boolean): void {
+    this.#writeTombstone = writeTombstone;
     this.#assist = assist;
     this.keys.makeRoom = assist;
   }
@@ -263,7 +263,7 @@ export class MemoryStore {
       fields.createdMs,
       fields.flight + 1,
     );
-    this.#killAnnounced();
+    this.#writePendingTombstones();
     if (answer === at.answerDone) return "stored";
     if (answer === at.answerNoRoom) return "no-room";
     return answer === at.answerOvertaken ? "overtaken" : "busy";
@@ -319,7 +319,7 @@ export class MemoryStore {
   removeLocked(keyBytes: number): "removed" | "gone" | "busy" {
     const answer = this.#verbs.remove(this.keys.at, keyBytes);
     if (answer === at.answerBusy) return "busy";
-    this.#killAnnounced();
+    this.#writePendingTombstones();
     return answer === at.answerDone ? "removed" : "gone";
   }
 
@@ -327,26 +327,26 @@ export class MemoryStore {
   #removeUnlocked(keyBytes: number): void {
     for (let turn = 0; turn < at.readRetriesMax; turn++) {
       if (this.#verbs.evictUnlocked(this.keys.at, keyBytes) !== at.answerDone) return;
-      this.#killAnnounced();
+      this.#writePendingTombstones();
     }
   }
 
   /** Drops the disk entry that the last lookup found, if its slot is unchanged: it was damaged or another key's. */
   dropFound(): void {
     this.#verbs.dropSlot(this.slot, this.slotLow, this.slotHigh);
-    this.#killAnnounced();
+    this.#writePendingTombstones();
   }
 
   /** Marks dead on disk what the last verb killed there. */
-  #killAnnounced(): void {
+  #writePendingTombstones(): void {
     const { double, word } = this.#results;
     for (let place = 0; place < 2; place++) {
-      const location = this.#f64[double + at.resultKill0 / 8 + place] as number;
+      const location = this.#f64[double + at.resultTombstone0 / 8 + place] as number;
       if (location === 0) continue;
-      this.#kill(location);
+      this.#writeTombstone(location);
       // Only now: if this thread dies before its mark is written, whoever recovers it finds the place here.
-      Atomics.store(this.kernel.views.i32, word + at.threadKilling0 / 4 + place, 0);
-      this.#f64[double + at.resultKill0 / 8 + place] = 0;
+      Atomics.store(this.kernel.views.i32, word + at.threadTombstoneSegment0 / 4 + place, 0);
+      this.#f64[double + at.resultTombstone0 / 8 + place] = 0;
     }
   }
 

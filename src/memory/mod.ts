@@ -13,7 +13,7 @@ export { restoreShapes, ShapeArea, type ShapeWriter } from "./shape-area.js";
 export {
   type AppendOutcome,
   type Found,
-  type Killer,
+  type TombstoneWriter,
   MemoryStore,
   type WriteFields,
   type WriteOutcome,

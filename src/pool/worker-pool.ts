@@ -44,7 +44,7 @@ export interface PoolListener {
   restarted(worker: "janitor" | "store", reason: string): void;
   failed(error: UndercroftError): void;
   /** Writes a dead mark that a dead thread had announced. */
-  kill(location: number): void;
+  writeTombstone(location: number): void;
 }
 
 /** How to recover at the start, and where to write the index at the end; null without a disk tier. */
@@ -237,7 +237,7 @@ export class WorkerPool {
   }
 
   #recover(life: ThreadLife): void {
-    recoverThread(this.#kernel, life, (location) => this.#listener.kill(location));
+    recoverThread(this.#kernel, life, (location) => this.#listener.writeTombstone(location));
   }
 
   /** Stops the workers. Resolves to how the janitor ended: what it could write of its last act. */

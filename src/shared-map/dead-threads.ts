@@ -3,7 +3,7 @@
 import { deadLifeOf, type Kernel, layout as at, recoverThread } from "../kernel/mod.js";
 
 /** Recovers every thread that is proven dead; true if there was one. Costs some microseconds a thread attached. */
-export function recoverDead(kernel: Kernel): boolean {
+export function recoverDeadThread(kernel: Kernel): boolean {
   let recovered = false;
   for (let thread = 0; thread < at.threadsMax; thread++) {
     if (thread === kernel.thread) continue;

@@ -20,7 +20,7 @@ import {
 import * as counter from "../stats/mod.js";
 import { Budget } from "./budget.js";
 import { Compactor } from "./compactor.js";
-import { recoverDead } from "./dead-threads.js";
+import { recoverDeadThread } from "./dead-threads.js";
 import { isMapHandle, type MapHandle } from "./handle.js";
 
 /** A string and the bytes of its UTF-8 are the same key. */
@@ -87,9 +87,9 @@ export class SharedHashMap<V = unknown> {
     this.#codec = createCodec(handle.config, codec);
     this.#compactor = new Compactor(kernel);
     this.#budget = new Budget(kernel);
-    const nothingToKill = (): void => undefined;
-    this.#store.connect(nothingToKill, () => this.#makeRoom());
-    recoverDead(kernel);
+    const noTombstones = (): void => undefined;
+    this.#store.connect(noTombstones, () => this.#makeRoom());
+    recoverDeadThread(kernel);
   }
 
   /** Makes a map. Its memory is reserved at once, committed as it is used, and given back when no thread has the map any
@@ -159,7 +159,7 @@ export class SharedHashMap<V = unknown> {
     const outcome = this.#append(key, bytes, fields);
     if (outcome === "stored") return outcome;
     // What a thread that died has open, is emptying or has locked is in nobody's use.
-    return recoverDead(this.#kernel) ? this.#append(key, bytes, fields) : outcome;
+    return recoverDeadThread(this.#kernel) ? this.#append(key, bytes, fields) : outcome;
   }
 
   #append(key: MapKey, bytes: Uint8Array, fields: WriteFields): MapSetOutcome {

@@ -143,7 +143,7 @@ export interface CacheStats {
         readonly writeBytes: number;
         readonly reads: number;
         readonly readBytes: number;
-        readonly deadMarks: number;
+        readonly tombstones: number;
       })
     | null;
   /** The near cache: `entries` and `bytes` of the calling thread, `evictions` of all. */
@@ -383,7 +383,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
             writeBytes,
             reads: total(counters.counterDiskReads),
             readBytes: total(counters.counterDiskReadBytes),
-            deadMarks: total(counters.counterDeadMarks),
+            tombstones: total(counters.counterTombstones),
           },
     near: { ...near, evictions: total(counters.counterNearEvictions) },
     writeAmplification: disk === null || setBytes === 0 ? null : writeBytes / setBytes,

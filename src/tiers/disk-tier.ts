@@ -15,7 +15,7 @@ import {
   verifyRecord,
   voidSegment,
   writeClearEpoch,
-  writeDeadMark,
+  appendTombstone,
   writeShapeBytes,
   writeTagCell,
   writeTagFloor,
@@ -84,7 +84,7 @@ export class DiskTier {
 
   /** Marks the record at a location dead on disk. Synchronous: it is dead when this returns. If the mark cannot be
    *  written the tier goes down for writing, and the whole segment is given up: the next open must not trust it. */
-  kill(location: number): void {
+  writeTombstone(location: number): void {
     const { segmentBytes, fds } = this.#disk;
     const segment = segmentOfLocation(location, segmentBytes);
     const entry = this.#entryOf(segment);
@@ -94,12 +94,12 @@ export class DiskTier {
     if (Atomics.load(this.#kernel.views.i32, (entry + at.diskState) / 4) === at.diskQuarantined)
       return;
     if (!this.#isOurs(fd, segmentName(segment))) return;
-    const index = this.#kernel.verbs.takeDead(segment);
+    const index = this.#kernel.verbs.takeTombstoneIndex(segment);
     const unit = offsetOfLocation(location, segmentBytes) / 16;
     const nonce = this.#nonces[(entry + at.diskNonce) / 8] as bigint;
     try {
-      writeDeadMark(fd, segmentBytes, nonce, index, unit, this.#device);
-      this.#kernel.count(counter.counterDeadMarks, 1);
+      appendTombstone(fd, segmentBytes, nonce, index, unit, this.#device);
+      this.#kernel.count(counter.counterTombstones, 1);
     } catch (error) {
       this.#giveUp(segment);
       this.#fault(error);

@@ -175,10 +175,10 @@ describe.concurrent("killed at random moments", () => {
 
 // A harness that has never been red proves nothing: the same lives of caches that are broken in one place each.
 describe.concurrent("a broken cache is found out", () => {
-  const kill: Patch = {
+  const writeTombstone: Patch = {
     file: "src/tiers/disk-tier.js",
-    from: "    kill(location) {",
-    to: "    kill(location) {\n        return;",
+    from: "    writeTombstone(location) {",
+    to: "    writeTombstone(location) {\n        return;",
   };
   const clear: Patch = {
     file: "src/tiers/disk-tier.js",
@@ -194,7 +194,7 @@ describe.concurrent("a broken cache is found out", () => {
   const rounds: readonly End[] = Array.from({ length: 60 }, () => "work");
 
   test.each([
-    ["without dead marks", [kill], tight, "an older value"],
+    ["without dead marks", [writeTombstone], tight, "an older value"],
     ["with clears that are not written down", [clear], spare, "an older value"],
     ["with flushes that write no open segment", [flush], spare, "lost"],
   ] as const)("%s", { timeout: 300_000 }, async (name, patches, room, words) => {

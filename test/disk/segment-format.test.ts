@@ -10,7 +10,7 @@ import {
   scanSegment,
   verifyRecord,
   writeBatch,
-  writeDeadMark,
+  appendTombstone,
 } from "../../dist/src/disk/mod.js";
 import { flagExpires } from "../../dist/src/record/mod.js";
 import { hasher, makeRecord, scratchFile, segmentBytes } from "./scratch.js";
@@ -47,7 +47,7 @@ test("the writer writes the example, byte for byte", () => {
   second.writeDoubleLE(expires, 24);
   add(second, "user:8", 6, expires);
   writeBatch(fd, builder.finish(0), 64);
-  writeDeadMark(fd, segmentBytes, life.nonce, 0, first / 16);
+  appendTombstone(fd, segmentBytes, life.nonce, 0, first / 16);
   expect(readFileSync(file).equals(example())).toBe(true);
 });
 

@@ -22,7 +22,7 @@ const segments: SegmentState[] = [
     maxExpires: Infinity,
     endOffset: 2 ** 30,
     recordCount: 2 ** 24,
-    deadCount: 17,
+    tombstoneCount: 17,
   },
   {
     nonce: 0n,
@@ -31,7 +31,7 @@ const segments: SegmentState[] = [
     maxExpires: 0,
     endOffset: 0,
     recordCount: 0,
-    deadCount: 0,
+    tombstoneCount: 0,
   },
 ];
 

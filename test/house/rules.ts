@@ -5,7 +5,7 @@ import { basename } from "node:path";
 
 import ts from "typescript";
 
-export const fileLinesMax = 450;
+export const fileLinesMax = 470;
 export const functionLinesMax = 70;
 export const workerLinesMax = 40;
 

@@ -36,8 +36,8 @@ function entries(thread: Thread): { memory: number; disk: number } {
 
 function kills(thread: Thread): { locations: number[]; announced: number[] } {
   return {
-    locations: [thread.double(at.resultKill0), thread.double(at.resultKill1)],
-    announced: [thread.word(at.threadKilling0), thread.word(at.threadKilling1)],
+    locations: [thread.double(at.resultTombstone0), thread.double(at.resultTombstone1)],
+    announced: [thread.word(at.threadTombstoneSegment0), thread.word(at.threadTombstoneSegment1)],
   };
 }
 
@@ -85,7 +85,7 @@ describe("a write or delete of what is on disk", () => {
     expect(kills(thread)).toEqual({ locations: [9, 0], announced: [1, 0] });
     // The new record has no copy yet.
     expect(thread.remove("a")).toBe(at.answerDone);
-    expect(thread.double(at.resultKill0)).toBe(0);
+    expect(thread.double(at.resultTombstone0)).toBe(0);
   });
 
   test("a victim of a full bucket is killed on disk as well", () => {
@@ -99,9 +99,9 @@ describe("a write or delete of what is on disk", () => {
     const kills: { known: boolean; gone: boolean; announced: number }[] = [];
     for (const [number, key] of keys.entries()) {
       thread.put(key, key);
-      const location = thread.double(at.resultKill1);
+      const location = thread.double(at.resultTombstone1);
       if (location !== 0) {
-        const announced = thread.word(at.threadKilling1);
+        const announced = thread.word(at.threadTombstoneSegment1);
         const victim = locations.get(location);
         const gone = victim !== undefined && thread.find(victim).answer === at.answerMiss;
         kills.push({ known: victim !== undefined, gone, announced });
@@ -147,7 +147,7 @@ describe("promote()", () => {
     expect(entries(thread)).toEqual({ memory: 1, disk: 0 });
     // It keeps its copy: a write kills it there.
     thread.put("a", "new");
-    expect(thread.double(at.resultKill0)).toBe(77);
+    expect(thread.double(at.resultTombstone0)).toBe(77);
   });
 
   test("gives way to a write in between, and leaves a dead record", () => {
@@ -207,7 +207,7 @@ describe("reclaim", () => {
     expect(thread.verbs.dropDisk(...hash, 12, 1)).toBe(at.answerInMemory);
     expect(thread.get("a")).toBe("1");
     thread.put("a", "2");
-    expect(thread.double(at.resultKill0)).toBe(0);
+    expect(thread.double(at.resultTombstone0)).toBe(0);
   });
 
   test("dropUnits() forgets what is on disk at a range of units", () => {
@@ -220,7 +220,7 @@ describe("reclaim", () => {
     // What is in memory too stays there, and a flush looks at its segment again.
     expect(thread.get("both")).toBe("1");
     thread.put("both", "2");
-    expect(thread.double(at.resultKill0)).toBe(0);
+    expect(thread.double(at.resultTombstone0)).toBe(0);
     expect(thread.segmentWord(thread.seal(record), at.segmentLetGo)).toBe(1);
     for (let number = 0; number < 20; number++) {
       const { answer } = thread.find(`key:${number}`);
@@ -261,7 +261,7 @@ describe("recovery", () => {
     expect(thread.verbs.dropSlot(slot, low, high)).toBe(at.answerGone);
     const moved = thread.find("a");
     expect(thread.verbs.dropSlot(moved.slot, moved.low, moved.high)).toBe(at.answerDone);
-    expect(thread.double(at.resultKill0)).toBe(41);
+    expect(thread.double(at.resultTombstone0)).toBe(41);
     expect(thread.find("a").answer).toBe(at.answerMiss);
   });
 });
@@ -273,14 +273,16 @@ describe("disk segment table", () => {
       thread.control(thread.kernel.geometry.diskTable + at.diskEntrySize + field);
     thread.verbs.openDisk(1, 5, 6, 7, 8);
     expect(word(at.diskState)).toBe(at.diskOpen);
-    expect([thread.verbs.takeDead(1), thread.verbs.takeDead(1)]).toEqual([0, 1]);
+    expect([thread.verbs.takeTombstoneIndex(1), thread.verbs.takeTombstoneIndex(1)]).toEqual([
+      0, 1,
+    ]);
     const generation = word(at.diskGeneration);
     thread.verbs.setDiskState(1, at.diskSealed);
     thread.verbs.openDisk(1, 6, 6, 8, 9);
     expect(word(at.diskGeneration)).toBe(generation + 1);
-    expect(thread.verbs.takeDead(1)).toBe(0);
-    thread.verbs.setDeadCount(1, 40);
-    expect(thread.verbs.takeDead(1)).toBe(40);
+    expect(thread.verbs.takeTombstoneIndex(1)).toBe(0);
+    thread.verbs.setTombstoneCount(1, 40);
+    expect(thread.verbs.takeTombstoneIndex(1)).toBe(40);
   });
 
   test("a clear hides entries of segments written before it", () => {

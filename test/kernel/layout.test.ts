@@ -18,8 +18,8 @@ const wide = new Set([
   "threadStarted",
   "resultSequence",
   "resultExpires",
-  "resultKill0",
-  "resultKill1",
+  "resultTombstone0",
+  "resultTombstone1",
   "resultLocation",
   "flightHash",
   "flightSequence",
@@ -140,8 +140,8 @@ describe("thread block", () => {
   });
 
   test("keeps the pairs that the kernel and its readers take together", () => {
-    expect(at.threadKilling1).toBe(at.threadKilling0 + 4);
-    expect(at.resultKill1).toBe(at.resultKill0 + 8);
+    expect(at.threadTombstoneSegment1).toBe(at.threadTombstoneSegment0 + 4);
+    expect(at.resultTombstone1).toBe(at.resultTombstone0 + 8);
     expect(at.resultSlotHigh).toBe(at.resultSlotLow + 4);
     expect(at.resultHashHigh).toBe(at.resultHashLow + 4);
   });
@@ -212,7 +212,7 @@ describe("tables", () => {
         "diskGeneration",
         "diskNonce",
         "diskSerial",
-        "diskDeadCount",
+        "diskTombstoneCount",
         "diskRecordCount",
         "diskEndOffset",
         "diskMaxExpires",

@@ -182,8 +182,8 @@ describe("evictUnlocked()", () => {
     const location = (1024 * 1024) / 16 + 9;
     expect(writer.verbs.assignDurable(writer.find("a").record, location)).toBe(at.answerDone);
     expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerDone);
-    expect(writer.double(at.resultKill0)).toBe(location);
-    expect(writer.word(at.threadKilling0)).toBe(2);
+    expect(writer.double(at.resultTombstone0)).toBe(location);
+    expect(writer.word(at.threadTombstoneSegment0)).toBe(2);
   });
 
   test("overtakes the flights of the key, before and after they publish", () => {

@@ -31,7 +31,7 @@ describe("the judge", () => {
   test.each([
     ["a place that is held", block + at.threadState, 1, "3 places are held"],
     ["a place that is being recovered", block + at.threadRecoverer, 1, "place 7 is being"],
-    ["an announced kill", block + at.threadKilling1, 3, "place 7 has a kill announced"],
+    ["an announced kill", block + at.threadTombstoneSegment1, 3, "place 7 has a kill announced"],
     ["a flight", at.flightTable + 9 * at.flightSize, at.flightActive, "flight 9 is in state"],
     ["flights announced", at.controlFlightThreads, 128, "flights are announced"],
     ["flights announced of a late place", at.controlFlightThreads + 4, 1, "flights are announced"],

@@ -158,7 +158,7 @@ describe("a key whose bucket lock is stuck", () => {
       expect(act()).toBe(turn === 0 ? "overloaded" : true);
       expect(read(store, "a")).toBe("(none)");
       expect(killed).toEqual([70, 71].slice(0, turn + 1));
-      expect(views.u32[(block + at.threadKilling0) / 4]).toBe(0);
+      expect(views.u32[(block + at.threadTombstoneSegment0) / 4]).toBe(0);
       release();
       expect(read(store, "a")).toBe("(none)");
     }

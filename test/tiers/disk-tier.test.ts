@@ -38,7 +38,7 @@ test("a promoted entry is overwritten and deleted for good", async () => {
   expect(cache.stats().moves.promotions).toBe(40);
   await setAll(cache, keys.slice(0, 20), { version: 2 });
   for (const key of keys.slice(20)) expect(cache.delete(key)).toBe(true);
-  expect(cache.stats().disk?.deadMarks).toBeGreaterThanOrEqual(40);
+  expect(cache.stats().disk?.tombstones).toBeGreaterThanOrEqual(40);
   await cache.close();
   const { cache: again } = await openDisk(path);
   expect(await present(again, keys, { version: 2 })).toEqual(keys.slice(0, 20));

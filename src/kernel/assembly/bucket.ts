@@ -178,13 +178,13 @@ export function sameButFrequency(left: u64, right: u64): bool {
 }
 
 /** Says which disk record the caller has to mark dead, and keeps its segment from being reused until it has. */
-export function announceKill(place: u32, location: u64): void {
-  atomic.store<u32>(block + (place << 2), diskSegmentOf(location) + 1, at.threadKilling0);
-  store<f64>(block + (place << 3), <f64>location, at.resultKill0);
+export function announceTombstone(place: u32, location: u64): void {
+  atomic.store<u32>(block + (place << 2), diskSegmentOf(location) + 1, at.threadTombstoneSegment0);
+  store<f64>(block + (place << 3), <f64>location, at.resultTombstone0);
 }
 
 /** Takes an announcement back: the slot was not changed, so nothing was killed. */
-export function retractKill(place: u32): void {
-  store<f64>(block + (place << 3), 0, at.resultKill0);
-  atomic.store<u32>(block + (place << 2), 0, at.threadKilling0);
+export function retractTombstone(place: u32): void {
+  store<f64>(block + (place << 3), 0, at.resultTombstone0);
+  atomic.store<u32>(block + (place << 2), 0, at.threadTombstoneSegment0);
 }

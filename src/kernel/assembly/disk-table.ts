@@ -1,4 +1,4 @@
-// The disk segment table: what every thread must know of the segment files. The janitor calls these, and takeDead every
+// The disk segment table: what every thread must know of the segment files. The janitor calls these, and takeTombstoneIndex every
 // thread that overwrites or deletes a record that is on disk.
 import * as at from "../layout";
 import { diskTableBase } from "./geometry";
@@ -15,7 +15,7 @@ export function openDisk(segment: u32, nonceLow: u32, nonceHigh: u32, serial: f6
   atomic.add<u32>(entry, 1, at.diskGeneration);
   atomic.store<u64>(entry, ((<u64>nonceHigh) << 32) | <u64>nonceLow, at.diskNonce);
   store<f64>(entry, serial, at.diskSerial);
-  store<u32>(entry, 0, at.diskDeadCount);
+  store<u32>(entry, 0, at.diskTombstoneCount);
   store<u32>(entry, 0, at.diskRecordCount);
   store<u32>(entry, 0, at.diskEndOffset);
   store<f64>(entry, created, at.diskCreated);
@@ -34,13 +34,13 @@ export function extendDisk(segment: u32, endOffset: u32, records: u32, maxExpire
 }
 
 /** After recovery: so many marks stand in the segment's dead list. */
-export function setDeadCount(segment: u32, deadCount: u32): void {
-  atomic.store<u32>(entryOf(segment), deadCount, at.diskDeadCount);
+export function setTombstoneCount(segment: u32, tombstoneCount: u32): void {
+  atomic.store<u32>(entryOf(segment), tombstoneCount, at.diskTombstoneCount);
 }
 
 /** Gives out the next place of a segment's dead list. Each record is killed once, so the list is long enough. */
-export function takeDead(segment: u32): u32 {
-  return atomic.add<u32>(entryOf(segment), 1, at.diskDeadCount);
+export function takeTombstoneIndex(segment: u32): u32 {
+  return atomic.add<u32>(entryOf(segment), 1, at.diskTombstoneCount);
 }
 
 /** Ends the open segment, unless somebody gave it up meanwhile. */

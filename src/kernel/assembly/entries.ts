@@ -6,7 +6,7 @@ import * as rec from "../../record/layout";
 import * as counter from "../../stats/counters";
 import {
   addDisplaced,
-  announceKill,
+  announceTombstone,
   bucketAt,
   claim,
   located,
@@ -14,7 +14,7 @@ import {
   locate,
   lock,
   replace,
-  retractKill,
+  retractTombstone,
   sameButFrequency,
   slotAt,
   slotNumber,
@@ -236,9 +236,9 @@ function evictFor(bucket: u32, word: u64): usize {
         if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
         // Announced before the slot lets go: a thread that dies in between leaves word of what it killed.
         const copy = atomic.load<u64>(slot) == victim ? diskCopyOf(victim) : 0;
-        if (copy != 0) announceKill(1, copy);
+        if (copy != 0) announceTombstone(1, copy);
         const taken = atomic.cmpxchg<u64>(slot, victim, word) == victim;
-        if (!taken && copy != 0) retractKill(1);
+        if (!taken && copy != 0) retractTombstone(1);
         if (taken) {
           discount(victim);
           if (victim & displacedBit) addDisplaced(victimHome, -1);
@@ -293,8 +293,8 @@ export function publish(
   const key = <usize>record + rec.recordHeaderSize + (units << 3);
   const hash = xxh64(key, keyLength, seed);
   store<u64>(block, hash, at.resultHashLow);
-  store<f64>(block, 0, at.resultKill0);
-  store<f64>(block, 0, at.resultKill1);
+  store<f64>(block, 0, at.resultTombstone0);
+  store<f64>(block, 0, at.resultTombstone1);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -314,11 +314,11 @@ export function publish(
   if (slot != 0) {
     const old = locatedWord;
     const copy = diskCopyOf(old);
-    if (copy != 0) announceKill(0, copy);
+    if (copy != 0) announceTombstone(0, copy);
     if (replace(slot, old, word | (old & displacedBit))) {
       discount(old);
     } else {
-      retractKill(0);
+      retractTombstone(0);
       slot = 0;
     }
   }
@@ -363,8 +363,8 @@ function withdraw(home: u32, slot: usize, word: u64): void {
 export function remove(key: u32, length: u32): i32 {
   const hash = xxh64(key, length, seed);
   store<u64>(block, hash, at.resultHashLow);
-  store<f64>(block, 0, at.resultKill0);
-  store<f64>(block, 0, at.resultKill1);
+  store<f64>(block, 0, at.resultTombstone0);
+  store<f64>(block, 0, at.resultTombstone1);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -377,7 +377,7 @@ export function remove(key: u32, length: u32): i32 {
     const copy = diskCopyOf(old);
     const gone = isCleared(old) || (!isDisk(old) && isVoid(recordOf(old)));
     const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
-    if (copy != 0) announceKill(0, copy);
+    if (copy != 0) announceTombstone(0, copy);
     if (replace(located, old, 0)) {
       if (old & displacedBit) addDisplaced(home, -1);
       discount(old);
@@ -386,7 +386,7 @@ export function remove(key: u32, length: u32): i32 {
         answer = at.answerDone;
       }
     } else {
-      retractKill(0);
+      retractTombstone(0);
     }
   }
   invalidateFlights(hash);
@@ -410,8 +410,8 @@ export function evictUnlocked(key: u32, length: u32): i32 {
 
 function takeUnlocked(key: u32, length: u32): i32 {
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
-    store<f64>(block, 0, at.resultKill0);
-    store<f64>(block, 0, at.resultKill1);
+    store<f64>(block, 0, at.resultTombstone0);
+    store<f64>(block, 0, at.resultTombstone1);
     seesUnconfirmed = true;
     const found = find(key, length, 0);
     seesUnconfirmed = false;
@@ -424,17 +424,17 @@ function takeUnlocked(key: u32, length: u32): i32 {
     const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
     const flags = isDisk(word) ? 0 : flagsOf(recordOf(word));
     const isCounted = (!isDisk(word) && sequenceOf(recordOf(word)) == 0) || !isCleared(word);
-    if (copy != 0) announceKill(0, copy);
+    if (copy != 0) announceTombstone(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
       // A copy announced since was announced before the slot was empty (isStill in moves.ts), so it is seen here.
       const later = isDisk(word) ? copy : durableOf(recordOf(word));
       // The look is worth something if the segment is in the same life after it.
-      if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits)) announceKill(1, later);
+      if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits)) announceTombstone(1, later);
       if (!isDisk(word)) discountMemory(recordOf(word), size, flags, isCounted);
       else if (isCounted) countDisk(-1);
       return at.answerDone;
     }
-    retractKill(0);
+    retractTombstone(0);
   }
   return at.answerGone;
 }

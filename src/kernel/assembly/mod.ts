@@ -32,7 +32,7 @@ export {
   stage,
   unpinSegment,
 } from "./segments";
-export { extendDisk, openDisk, sealDisk, setDeadCount, setDiskState, takeDead } from "./disk-table";
+export { extendDisk, openDisk, sealDisk, setTombstoneCount, setDiskState, takeTombstoneIndex } from "./disk-table";
 export {
   assignDurable,
   demote,

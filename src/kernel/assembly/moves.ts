@@ -6,7 +6,7 @@ import * as at from "../layout";
 import * as counter from "../../stats/counters";
 import {
   addDisplaced,
-  announceKill,
+  announceTombstone,
   bucketAt,
   diskEntryOf,
   locatedWord,
@@ -14,7 +14,7 @@ import {
   locateLocation,
   lock,
   replace,
-  retractKill,
+  retractTombstone,
   sameButFrequency,
   slotAt,
   unlock,
@@ -150,7 +150,7 @@ function noteDeparture(word: u64): void {
 /** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerGone: dead already,
  *  answerMiss: dropped. An older disk entry of the same class gives way (kill0): a class has one disk slot. */
 export function demote(record: u32): i32 {
-  store<f64>(block, 0, at.resultKill0);
+  store<f64>(block, 0, at.resultTombstone0);
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
@@ -161,9 +161,9 @@ export function demote(record: u32): i32 {
   if (copy != 0 && !isGone(record)) {
     const rival = locateDiskClass(home, fingerprint);
     if (rival != 0) {
-      announceKill(0, locatedWord & locationBits);
+      announceTombstone(0, locatedWord & locationBits);
       if (emptySlot(rival, locatedWord)) count(counter.counterEvictionsIndex, 1);
-      else retractKill(0);
+      else retractTombstone(0);
     }
     if (replace(slot, old, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy)) {
       discount(old);
@@ -181,11 +181,11 @@ export function demote(record: u32): i32 {
 /** Drops a record if a slot still names it; kill0 is its disk copy, if any. Also one without a sequence: the slot of a fill
  *  whose thread died may name it. One that was never published has any key, but no slot. */
 export function dropRecord(record: u32): i32 {
-  store<f64>(block, 0, at.resultKill0);
+  store<f64>(block, 0, at.resultTombstone0);
   const slot = lockRecord(record);
   if (slot == 0) return missed;
   const copy = durableOf(record);
-  if (copy != 0) announceKill(0, copy);
+  if (copy != 0) announceTombstone(0, copy);
   noteDeparture(locatedWord);
   emptySlot(slot, locatedWord);
   unlock(bucketAt(home));
@@ -306,7 +306,7 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
  *  answerDone, or answerGone: the caller must mark the record dead, so that it can never come back as an older value.
  *  A record that had to give way in a full bucket is in kill1. */
 export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
-  store<f64>(block, 0, at.resultKill1);
+  store<f64>(block, 0, at.resultTombstone1);
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerGone;
   let answer = at.answerGone;
@@ -323,7 +323,7 @@ export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32
 
 /** Removes a disk entry whose record turned out damaged, if the slot still names it; kill0 is its place. */
 export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
-  store<f64>(block, 0, at.resultKill0);
+  store<f64>(block, 0, at.resultTombstone0);
   const slot = slotAt(slotNumber);
   const word = atomic.load<u64>(slot);
   const seen = (<u64>high << 32) | <u64>low;
@@ -333,7 +333,7 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   const now = atomic.load<u64>(slot);
   const same = now != 0 && ((now ^ seen) & (locationBits | diskBit)) == 0;
   if (same) {
-    if (isDisk(now)) announceKill(0, now & locationBits);
+    if (isDisk(now)) announceTombstone(0, now & locationBits);
     emptySlot(slot, now);
   }
   unlock(bucketAt(home));

@@ -58,18 +58,19 @@ export class Actor {
     const { MemoryStore: Store } = world.rooms.memory;
     this.store = new Store(thread.kernel) as unknown as SteppedStore;
     this.#disk = new DiskWork(world, thread, (key) => this.#hashOf(key));
-    const kill = ((location: number) => this.#disk.kill(location)) as unknown as () => void;
+    const writeTombstone = ((location: number) =>
+      this.#disk.writeTombstone(location)) as unknown as () => void;
     const { Evictor } = world.rooms.evictor as {
       Evictor: new (...args: unknown[]) => SteppedEvictor;
     };
-    this.#evictor = new Evictor(thread.kernel, keepsWhatWasHit, kill);
+    this.#evictor = new Evictor(thread.kernel, keepsWhatWasHit, writeTombstone);
     const { NearCache } = world.rooms.nearCache as {
       NearCache: new (...args: unknown[]) => SteppedNear;
     };
     const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
     this.#near = new NearCache(thread.kernel, room, { now: () => 0 });
     const assist = (() => this.#assist()) as unknown as () => boolean;
-    alone(this.store.connect(kill, assist));
+    alone(this.store.connect(writeTombstone, assist));
   }
 
   /** Another key with the same home bucket. */
@@ -409,8 +410,8 @@ export class Actor {
       lifeOf: (views: unknown, thread: number) => object;
       recoverThread: (...args: unknown[]) => Coroutine;
     };
-    const kill = (location: number): Coroutine => this.#disk.kill(location);
+    const writeTombstone = (location: number): Coroutine => this.#disk.writeTombstone(location);
     const life = lifeOf(this.thread.kernel.views, dead);
-    yield* $run(recoverThread(this.thread.kernel, life, kill));
+    yield* $run(recoverThread(this.thread.kernel, life, writeTombstone));
   }
 }

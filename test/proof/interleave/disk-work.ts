@@ -75,17 +75,17 @@ export class DiskWork {
       yield* log.append(bytes, 0, bytes.length, reader.sequence);
     }
     yield* log.commit();
-    yield* this.#waitForKills(segment);
+    yield* this.#waitForTombstones(segment);
     yield* verbs.setDiskState(segment, at.diskFree);
     const again = new ModelLog(this.#world, this.#thread, false);
     yield* again.open(segment);
   }
 
-  *#waitForKills(segment: number): Coroutine {
+  *#waitForTombstones(segment: number): Coroutine {
     const { at, threads } = this.#world;
     const { i32 } = this.#thread.kernel.views;
     for (const { kernel } of threads) {
-      for (const word of [at.threadKilling0, at.threadKilling1]) {
+      for (const word of [at.threadTombstoneSegment0, at.threadTombstoneSegment1]) {
         const index = (kernel.block + word) / 4;
         while (i32[yield* $element(i32, index, false)] === segment + 1) {
           yield* $element(i32, index, null);
@@ -95,11 +95,11 @@ export class DiskWork {
   }
 
   /** After DiskTier.kill: takes a place in the dead list and writes the mark. */
-  *kill(location: number): Coroutine {
+  *writeTombstone(location: number): Coroutine {
     const { disk, at } = this.#world;
     const { i32 } = this.#thread.kernel.views;
     const segment = disk.segmentOf(location, diskUnits);
-    yield* this.#thread.verbs.takeDead(segment);
+    yield* this.#thread.verbs.takeTombstoneIndex(segment);
     const entry = this.#thread.kernel.geometry.diskTable + segment * at.diskEntrySize;
     const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
     yield* pause();

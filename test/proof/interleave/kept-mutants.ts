@@ -11,7 +11,7 @@ const changeOfSlot = `let word = (fingerprint << at.slotFingerprintShift) | loca
   if (slot != 0) {
     const old = locatedWord;
     const copy = diskCopyOf(old);
-    if (copy != 0) announceKill(0, copy);
+    if (copy != 0) announceTombstone(0, copy);
     if (replace(slot, old, word | (old & displacedBit))) {`;
 
 export const keptMutants: readonly Mutant[] = [

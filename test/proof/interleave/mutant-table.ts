@@ -28,8 +28,8 @@ export const mutants: readonly Mutant[] = [
     "the value is written after the slot",
     store,
     [
-      "this.#killAnnounced();\n    if (answer === at.answerDone)",
-      "this.#killAnnounced();\n    this.#u8.fill(0, keyAt + keyBytes, keyAt + keyBytes + value.length);\n    this.#u8.set(value, keyAt + keyBytes);\n    if (answer === at.answerDone)",
+      "this.#writePendingTombstones();\n    if (answer === at.answerDone)",
+      "this.#writePendingTombstones();\n    this.#u8.fill(0, keyAt + keyBytes, keyAt + keyBytes + value.length);\n    this.#u8.set(value, keyAt + keyBytes);\n    if (answer === at.answerDone)",
     ],
     "overwrite",
   ),
@@ -50,7 +50,7 @@ export const mutants: readonly Mutant[] = [
     evictor,
     [
       "} else if (frequency !== at.answerBusy) {",
-      "} else if (frequency === at.answerBusy) {\n        this.#kernel.verbs.dropRecord(record);\n        this.#forgetKill();\n      } else {",
+      "} else if (frequency === at.answerBusy) {\n        this.#kernel.verbs.dropRecord(record);\n        this.#clearPendingTombstone();\n      } else {",
     ],
     "demote-waits",
   ),
@@ -73,7 +73,7 @@ export const mutants: readonly Mutant[] = [
     "kills-of-the-dead",
     "recovery does not write the dead marks that a dead thread had announced",
     threads,
-    ["if (Atomics.load(i32, word) !== 0 && location !== 0) kill(location);", ""],
+    ["if (Atomics.load(i32, word) !== 0 && location !== 0) writeTombstone(location);", ""],
     "killer-dies",
   ),
   mutant(
@@ -165,11 +165,11 @@ export const mutants: readonly Mutant[] = [
     "displaced",
   ),
   mutant(
-    "kill-not-announced",
+    "tombstone-not-announced",
     "a delete does not say which copy on disk it killed",
     entries,
     [
-      "if (copy != 0) announceKill(0, copy);\n    if (replace(located, old, 0)) {",
+      "if (copy != 0) announceTombstone(0, copy);\n    if (replace(located, old, 0)) {",
       "if (replace(located, old, 0)) {",
     ],
     "demote-delete",

@@ -195,7 +195,7 @@ function announcedFault(world: World): string | undefined {
   const words = new Uint32Array(memory.buffer);
   for (const { kernel } of threads) {
     for (const place of [0, 1]) {
-      if (words[(kernel.block + at.threadKilling0) / 4 + place] === 0) continue;
+      if (words[(kernel.block + at.threadTombstoneSegment0) / 4 + place] === 0) continue;
       return `thread ${kernel.thread} announces a kill and nobody works`;
     }
   }

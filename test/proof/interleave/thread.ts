@@ -43,7 +43,7 @@ export class SteppedThread {
   readonly #exports: AsyncifyExports;
   readonly #stack: number;
   readonly #words: Int32Array;
-  readonly #killing: number;
+  readonly #pending: number;
   readonly #block: number;
   readonly #blockEnd: number;
   /** Slots taken away without their lock. */
@@ -64,7 +64,7 @@ export class SteppedThread {
     this.#words = new Int32Array(memory.buffer);
     this.#block = this.kernel.block;
     this.#blockEnd = this.#block + at.threadBlockSize;
-    this.#killing = this.#block + at.threadKilling0;
+    this.#pending = this.#block + at.threadTombstoneSegment0;
     const places = instrumented.sites.map(({ operation }, site) => `${operation}#${site}`);
     const step = (address: number, site: number): number => {
       if (this.#state === "resuming") return this.#resumed(address);
@@ -76,7 +76,7 @@ export class SteppedThread {
       const place = (address >>> 0) + offset;
       // The thread's own block is nobody else's but for the words that announce a kill.
       if (place >= this.#block && place < this.#blockEnd) {
-        if (place < this.#killing || place >= this.#killing + 8) return address;
+        if (place < this.#pending || place >= this.#pending + 8) return address;
       }
       if (running().access(place, bytes, isWrite, places[site] as string)) this.#stop();
       return address;

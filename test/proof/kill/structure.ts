@@ -24,8 +24,8 @@ function threadFaults(control: Control, places: number): string[] {
     if (control(block + at.threadState) !== 0) held += 1;
     if (control(block + at.threadRecoverer) !== 0)
       faults.push(`place ${thread} is being recovered`);
-    for (const killing of [at.threadKilling0, at.threadKilling1]) {
-      if (control(block + killing) !== 0) faults.push(`place ${thread} has a kill announced`);
+    for (const pending of [at.threadTombstoneSegment0, at.threadTombstoneSegment1]) {
+      if (control(block + pending) !== 0) faults.push(`place ${thread} has a kill announced`);
     }
   }
   if (held !== places) faults.push(`${held} places are held, not ${places}`);

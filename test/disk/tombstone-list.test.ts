@@ -4,14 +4,14 @@ import { readFileSync, readSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { faultyDevice, fileDevice } from "../../dist/src/device/mod.js";
-import { readDeadList, settleSegment, writeDeadMark } from "../../dist/src/disk/mod.js";
+import { readTombstones, settleSegment, appendTombstone } from "../../dist/src/disk/mod.js";
 import { life, scan, segmentBytes, writeSegment, type WrittenSegment } from "./scratch.js";
 
 const keepAll = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
 
 function kill(segment: WrittenSegment, index: number, record: number): void {
   const unit = (segment.records[record]?.offset ?? 0) / 16;
-  writeDeadMark(segment.fd, segmentBytes, life.nonce, index, unit);
+  appendTombstone(segment.fd, segmentBytes, life.nonce, index, unit);
 }
 
 /** Numbers of the records that live, after a scan. */
@@ -25,7 +25,7 @@ describe("writeDeadMark()", () => {
     const segment = writeSegment(2, 4);
     for (const [index, record] of [7, 0, 3].entries()) kill(segment, index, record);
     expect(living(segment)).toEqual([1, 2, 4, 5, 6]);
-    expect(scan(segment.fd).deadListDamaged).toBe(false);
+    expect(scan(segment.fd).tombstonesDamaged).toBe(false);
   });
 
   test("fills the list to its last place", () => {
@@ -37,15 +37,15 @@ describe("writeDeadMark()", () => {
 
   test("of no record is a bug", () => {
     const { fd } = writeSegment(1, 1);
-    expect(() => writeDeadMark(fd, segmentBytes, 1n, 0, 0)).toThrow("in its segment");
-    expect(() => writeDeadMark(fd, segmentBytes, 1n, 0, segmentBytes / 16)).toThrow("segment");
-    expect(() => writeDeadMark(fd, segmentBytes, 1n, -1, 5)).toThrow("an index");
+    expect(() => appendTombstone(fd, segmentBytes, 1n, 0, 0)).toThrow("in its segment");
+    expect(() => appendTombstone(fd, segmentBytes, 1n, 0, segmentBytes / 16)).toThrow("segment");
+    expect(() => appendTombstone(fd, segmentBytes, 1n, -1, 5)).toThrow("an index");
   });
 
   test("throws if the disk does not take it", () => {
     const { fd } = writeSegment(1, 1);
     const device = faultyDevice(fileDevice, () => ({ kind: "error", code: "EIO" }));
-    expect(() => writeDeadMark(fd, segmentBytes, 1n, 0, 8, device)).toThrow(
+    expect(() => appendTombstone(fd, segmentBytes, 1n, 0, 8, device)).toThrow(
       expect.objectContaining({ code: "ERR_DISK_IO" }),
     );
   });
@@ -59,7 +59,7 @@ describe("a damaged dead list", () => {
     for (let bit = 0; bit < 3 * 8 * 8; bit++) {
       const position = segmentBytes - 24 + (bit >>> 3);
       writeSync(segment.fd, Buffer.of((before[position] ?? 0) ^ (1 << (bit & 7))), 0, 1, position);
-      expect(scan(segment.fd).deadListDamaged).toBe(true);
+      expect(scan(segment.fd).tombstonesDamaged).toBe(true);
       expect(living(segment)).toEqual([]);
       writeSync(segment.fd, before, position, 1, position);
     }
@@ -69,8 +69,8 @@ describe("a damaged dead list", () => {
   test("of another life or another place is refused", () => {
     const segment = writeSegment(1, 6);
     const unit = (segment.records[3]?.offset ?? 0) / 16;
-    writeDeadMark(segment.fd, segmentBytes, life.nonce + 1n, 0, unit);
-    expect(scan(segment.fd).deadListDamaged).toBe(true);
+    appendTombstone(segment.fd, segmentBytes, life.nonce + 1n, 0, unit);
+    expect(scan(segment.fd).tombstonesDamaged).toBe(true);
     const moved = writeSegment(1, 6);
     kill(moved, 0, 3);
     const mark = Buffer.alloc(8);
@@ -83,7 +83,7 @@ describe("a damaged dead list", () => {
     const segment = writeSegment(4, 50);
     for (let index = 0; index < 150; index++) kill(segment, index, index);
     writeSync(segment.fd, Buffer.alloc(512), 0, 512, segmentBytes - 1024);
-    expect(scan(segment.fd).deadListDamaged).toBe(false);
+    expect(scan(segment.fd).tombstonesDamaged).toBe(false);
     writeSync(segment.fd, Buffer.alloc(8), 0, 8, segmentBytes - 512);
     expect(living(segment)).toEqual([]);
   });
@@ -106,7 +106,7 @@ describe("settleSegment()", () => {
     const before = readFileSync(segment.file);
     const found = scan(segment.fd);
     expect(settleSegment(segment.fd, segmentBytes, found, keepAll)).toEqual({
-      deadCount: 1,
+      tombstoneCount: 1,
       appendable: true,
     });
     expect(readFileSync(segment.file).equals(before)).toBe(true);
@@ -120,8 +120,10 @@ describe("settleSegment()", () => {
     ] as const) {
       kill(segment, index, record);
     }
-    expect(settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll).deadCount).toBe(2);
-    expect(readDeadList(segment.fd, segmentBytes, life.nonce, 5)).toMatchObject({ length: 2 });
+    expect(settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll).tombstoneCount).toBe(
+      2,
+    );
+    expect(readTombstones(segment.fd, segmentBytes, life.nonce, 5)).toMatchObject({ length: 2 });
     expect(living(segment)).toEqual([1, 2, 4]);
     for (const [i, record] of [1, 2, 4].entries()) kill(segment, 2 + i, record);
     expect(living(segment)).toEqual([]);
@@ -132,8 +134,8 @@ describe("settleSegment()", () => {
     for (const [index, record] of [4, 5, 6, 7, 0].entries()) kill(segment, index, record);
     writeSync(segment.fd, Buffer.alloc(4, 0xff), 0, 4, segment.offsets[1] ?? 0);
     const settled = settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
-    expect(settled).toEqual({ deadCount: 1, appendable: false });
-    expect(readDeadList(segment.fd, segmentBytes, life.nonce, 4).length).toBe(1);
+    expect(settled).toEqual({ tombstoneCount: 1, appendable: false });
+    expect(readTombstones(segment.fd, segmentBytes, life.nonce, 4).length).toBe(1);
     expect(living(segment)).toEqual([1, 2, 3]);
   });
 
@@ -148,7 +150,7 @@ describe("settleSegment()", () => {
       const segment = writeSegment(2, 3);
       const found = scan(segment.fd);
       const settled = settleSegment(segment.fd, segmentBytes, found, filter);
-      expect(settled.deadCount).toBe(6 - left.length);
+      expect(settled.tombstoneCount).toBe(6 - left.length);
       expect(settled.appendable).toBe(filter.keepThrough === Infinity);
       expect([...found.entries.dead.keys()].filter((i) => found.entries.dead[i] === 0)).toEqual(
         left,
@@ -162,7 +164,7 @@ describe("settleSegment()", () => {
     writeSync(segment.fd, Buffer.of(1), 0, 1, segmentBytes - 1);
     const before = readFileSync(segment.file);
     const settled = settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
-    expect(settled).toEqual({ deadCount: 3, appendable: false });
+    expect(settled).toEqual({ tombstoneCount: 3, appendable: false });
     expect(readFileSync(segment.file).equals(before)).toBe(true);
   });
 
@@ -172,18 +174,23 @@ describe("settleSegment()", () => {
       selector: ([index]) => index,
     });
     fc.assert(
-      fc.property(deaths, fc.nat(2), (marks, writesAllowed) => {
+      fc.property(deaths, fc.nat(2), (tombstones, writesAllowed) => {
         const segment = writeSegment(2, 10);
-        for (const [index, record] of marks) kill(segment, index, record);
+        for (const [index, record] of tombstones) kill(segment, index, record);
         const left = living(segment);
         const device = faultyDevice(fileDevice, ({ kind, nth }) =>
           kind === "write" && nth > writesAllowed ? { kind: "drop" } : undefined,
         );
         settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll, device);
         expect(living(segment)).toEqual(left);
-        const { deadCount } = settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
+        const { tombstoneCount } = settleSegment(
+          segment.fd,
+          segmentBytes,
+          scan(segment.fd),
+          keepAll,
+        );
         expect(living(segment)).toEqual(left);
-        expect(deadCount + left.length).toBe(20);
+        expect(tombstoneCount + left.length).toBe(20);
       }),
       { numRuns: 40 },
     );

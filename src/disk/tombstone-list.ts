@@ -5,17 +5,17 @@
 
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
-import { deadMarkSize } from "./layout.js";
+import { tombstoneSize } from "./layout.js";
 
-const chunkMarks = 8192;
-const chunkBytes = chunkMarks * deadMarkSize;
+const chunkTombstones = 8192;
+const chunkBytes = chunkTombstones * tombstoneSize;
 /** Marks that may be missing below the last: one for each thread that a kill stopped between taking its number and
  * writing its mark. More than there are threads means that marks were lost. */
 const holesMax = 64;
 
 /** Marks the record at `unit` (its offset / 16) dead, durably against a kill, before it returns. `index` is this mark's
  * own, taken atomically from the segment's dead counter and below its record count; `nonce` is the segment's. */
-export function writeDeadMark(
+export function appendTombstone(
   fd: number,
   segmentBytes: number,
   nonce: bigint,
@@ -24,13 +24,13 @@ export function writeDeadMark(
   device: Device = fileDevice,
 ): void {
   assert(unit > 0 && unit < segmentBytes / 16, "a dead record is in its segment");
-  const mark = Buffer.allocUnsafe(deadMarkSize);
-  encodeMark(mark, 0, unit, index, Number(nonce & 0xffff_ffffn));
-  device.writeAtSync(fd, mark, 0, deadMarkSize, markPosition(segmentBytes, index));
+  const mark = Buffer.allocUnsafe(tombstoneSize);
+  encodeTombstone(mark, 0, unit, index, Number(nonce & 0xffff_ffffn));
+  device.writeAtSync(fd, mark, 0, tombstoneSize, tombstoneOffset(segmentBytes, index));
 }
 
 /** The dead list as read: the unit of each mark by its index, 0 where there is none. */
-export interface DeadList {
+export interface TombstoneList {
   readonly units: Uint32Array;
   /** One above the index of the last mark. */
   readonly length: number;
@@ -39,30 +39,31 @@ export interface DeadList {
 
 /** Reads the marks of a segment with `recordCount` records. It reads at least one chunk past that many, because marks
  * outnumber the records found if a batch was damaged, and those of the lost records stand among the others. */
-export function readDeadList(
+export function readTombstones(
   fd: number,
   segmentBytes: number,
   nonce: bigint,
   recordCount: number,
   device: Device = fileDevice,
-): DeadList {
+): TombstoneList {
   const nonceLow = Number(nonce & 0xffff_ffffn);
   const chunk = Buffer.alloc(chunkBytes);
-  const markLimit = Math.floor(segmentBytes / deadMarkSize);
-  let units = new Uint32Array(Math.min(markLimit, Math.max(recordCount, chunkMarks)));
+  const tombstonesMax = Math.floor(segmentBytes / tombstoneSize);
+  let units = new Uint32Array(Math.min(tombstonesMax, Math.max(recordCount, chunkTombstones)));
   let length = 0;
   let firstInvalid = Infinity;
-  for (let from = 0; from < markLimit; from += chunkMarks) {
-    const count = Math.min(chunkMarks, markLimit - from);
-    const bytes = count * deadMarkSize;
-    const position = markPosition(segmentBytes, from + count - 1);
+  for (let from = 0; from < tombstonesMax; from += chunkTombstones) {
+    const count = Math.min(chunkTombstones, tombstonesMax - from);
+    const bytes = count * tombstoneSize;
+    const position = tombstoneOffset(segmentBytes, from + count - 1);
     const read = device.readAtSync(fd, chunk, 0, bytes, position);
     if (read !== bytes) return { units, length, damaged: true };
-    if (units.length < from + count) units = grown(units, Math.min(markLimit, (from + count) * 2));
+    if (units.length < from + count)
+      units = grown(units, Math.min(tombstonesMax, (from + count) * 2));
     const before = length;
     for (let index = from; index < from + count; index++) {
-      const at = bytes - (index - from + 1) * deadMarkSize;
-      const unit = decodeMark(chunk, at, index, nonceLow);
+      const at = bytes - (index - from + 1) * tombstoneSize;
+      const unit = decodeTombstone(chunk, at, index, nonceLow);
       if (unit > 0) {
         units[index] = unit;
         length = index + 1;
@@ -77,7 +78,7 @@ export function readDeadList(
 }
 
 /** Writes the marks 0 to `units.length` anew, in chunks; a unit of 0 becomes a free place. */
-export function rewriteMarks(
+export function rewriteTombstones(
   fd: number,
   segmentBytes: number,
   nonce: bigint,
@@ -85,24 +86,24 @@ export function rewriteMarks(
   device: Device = fileDevice,
 ): void {
   const nonceLow = Number(nonce & 0xffff_ffffn);
-  const chunk = Buffer.alloc(Math.min(units.length, chunkMarks) * deadMarkSize);
-  for (let from = 0; from < units.length; from += chunkMarks) {
-    const count = Math.min(chunkMarks, units.length - from);
+  const chunk = Buffer.alloc(Math.min(units.length, chunkTombstones) * tombstoneSize);
+  for (let from = 0; from < units.length; from += chunkTombstones) {
+    const count = Math.min(chunkTombstones, units.length - from);
     for (let index = from; index < from + count; index++) {
-      const at = (count - 1 - (index - from)) * deadMarkSize;
-      encodeMark(chunk, at, units[index] ?? 0, index, nonceLow);
+      const at = (count - 1 - (index - from)) * tombstoneSize;
+      encodeTombstone(chunk, at, units[index] ?? 0, index, nonceLow);
     }
-    const position = markPosition(segmentBytes, from + count - 1);
-    device.writeAtSync(fd, chunk, 0, count * deadMarkSize, position);
+    const position = tombstoneOffset(segmentBytes, from + count - 1);
+    device.writeAtSync(fd, chunk, 0, count * tombstoneSize, position);
   }
 }
 
-function markPosition(segmentBytes: number, index: number): number {
+function tombstoneOffset(segmentBytes: number, index: number): number {
   assert(index >= 0, "a mark has an index");
-  return segmentBytes - (index + 1) * deadMarkSize;
+  return segmentBytes - (index + 1) * tombstoneSize;
 }
 
-function encodeMark(
+function encodeTombstone(
   bytes: Buffer,
   at: number,
   unit: number,
@@ -114,7 +115,7 @@ function encodeMark(
 }
 
 /** The unit of a mark, 0 if there is none, -1 if the bytes are no mark of this place and life. */
-function decodeMark(bytes: Buffer, at: number, index: number, nonceLow: number): number {
+function decodeTombstone(bytes: Buffer, at: number, index: number, nonceLow: number): number {
   const unit = bytes.readUInt32LE(at);
   const check = bytes.readUInt32LE(at + 4);
   if (unit === 0 && check === 0) return 0;
