@@ -20,7 +20,7 @@ import {
 import { openDirectory, type OpenDirectory } from "../disk/mod.js";
 import { adoptPolicy, policyBytesFor, type WorkerHandle } from "../janitor/mod.js";
 import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
-import { restoreShapes } from "../memory/mod.js";
+import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
@@ -66,7 +66,8 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     return new Cache<V>({ core, events, handle, owner, membership });
   } catch (error) {
     if (owner !== undefined) await owner.close().catch(() => undefined);
-    else await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow, shapes: 0 });
+    else
+      await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow, schemas: 0 });
     throw error;
   }
 }
@@ -96,7 +97,7 @@ function createMemory(
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
   const memory = createRegion(geometry, seed, createdBaseOf(wallNow));
-  restoreShapes(memory, directory?.shapes ?? null);
+  loadSchemas(memory, directory?.schemas ?? null);
   return {
     module: compileKernel(),
     memory,
@@ -109,7 +110,7 @@ function createMemory(
             segmentBytes: directory.segmentBytes,
             fds: [...directory.fds],
             epochsFd: directory.epochsFd,
-            shapesFd: directory.shapesFd,
+            schemasFd: directory.schemasFd,
             seed: directory.seed,
             syncResets: directory.fsyncBarrier > 0,
             admission: config.disk.admission,

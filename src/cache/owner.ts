@@ -15,7 +15,7 @@ import { raiseTicket } from "./barrier.js";
 import type { CacheEvents } from "./events.js";
 import type { ThreadCore } from "./thread-core.js";
 
-/** Milliseconds that close waits for a thread that is writing a dead mark or a shape. */
+/** Milliseconds that close waits for a thread that is writing a dead mark or a schema. */
 const writeWaitMs = 1000;
 /** How often the directory is told that the cache lives: a clock that was set back while it was killed shows by that. */
 const aliveEveryMs = 10_000;
@@ -156,15 +156,15 @@ export class Owner {
     this.#events.removeAll();
     const lastAliveMs = clock.now();
     const nextSequence = Math.max(end.nextSequence, kernel.sequence() + 1);
-    const shapes = Atomics.load(i32, at.controlShapeCount / 4);
-    await this.#directory?.close({ clean: end.flushed, nextSequence, lastAliveMs, shapes });
+    const schemas = Atomics.load(i32, at.controlSchemaCount / 4);
+    await this.#directory?.close({ clean: end.flushed, nextSequence, lastAliveMs, schemas });
   }
 }
 
-/** Waits until no thread is about to write a dead mark or a shape: its descriptor is about to be closed. */
+/** Waits until no thread is about to write a dead mark or a schema: its descriptor is about to be closed. */
 async function waitForWrites(kernel: Kernel): Promise<void> {
   const isWriting = (): boolean => {
-    if (Atomics.load(kernel.views.i32, at.controlShapeLock / 4) !== 0) return true;
+    if (Atomics.load(kernel.views.i32, at.controlSchemaLock / 4) !== 0) return true;
     for (let thread = 0; thread < at.threadsMax; thread++) {
       const word = (at.threadTable + thread * at.threadBlockSize + at.threadTombstoneSegment0) / 4;
       for (const place of [0, 1]) {

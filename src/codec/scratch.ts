@@ -32,7 +32,7 @@ export function writeShortLatin1(text: string): Uint8Array | undefined {
   return textBuffer.subarray(0, length);
 }
 
-/** How values are packed, with a table of shapes and without. */
+/** How values are packed, with a schema dictionary and without. */
 export const packOptions = Object.freeze({
   useRecords: true,
   moreTypes: true,
@@ -61,7 +61,7 @@ interface PackedRange {
   readonly end: number;
 }
 
-/** The bytes of `value` by msgpackr (by an instance with shapes, or one for values that stand alone), in a buffer that the
+/** The bytes of `value` by msgpackr (by an instance with schemas, or one for values that stand alone), in a buffer that the
  * next call uses again; `undefined` inside another call. */
 export function pack(value: unknown, by: Packr = packr): Uint8Array | undefined {
   if (packing) return undefined;

@@ -12,18 +12,18 @@ import {
   codecJson,
   codecLatin1,
   codecMsgpack,
-  codecPhrased,
+  codecDictionary,
   codecRepaired,
-  codecShaped,
+  codecSchema,
   codecStructured,
   codecUtf16,
   codecUtf8,
 } from "../record/mod.js";
-import { PhraseBooks, type ShapeTable } from "../shapes/mod.js";
+import { CompressionDictionaries, type SchemaTable } from "../dictionary/mod.js";
 import type { Codec } from "./codec.js";
 import { isPlainData, isPlainPrimitive } from "./plain-data.js";
 import { pack, unpack, writeShortLatin1, writeText } from "./scratch.js";
-import { ShapePacker } from "./shape-packer.js";
+import { SchemaPacker } from "./schema-packer.js";
 import { readStructured, writeStructured } from "./structured.js";
 import { Survey } from "./survey.js";
 
@@ -40,15 +40,15 @@ export interface CustomValueCodec {
 }
 
 /** The codec of a configuration, for one thread. `custom` must be there if, and only if, the configuration says so. With
- * `shapes`, plain data leaves the keys of its objects, and what its values have in common, to that table, and can be read only
+ * `schemas`, plain data leaves the keys of its objects, and what its values have in common, to that table, and can be read only
  * with it. */
 export function createCodec(
   config: CodecConfig,
   custom?: CustomValueCodec,
-  shapes?: ShapeTable,
+  schemas?: SchemaTable,
 ): Codec {
   assert((config.codec === "custom") === (custom !== undefined), "a custom codec is handed in");
-  return new ValueCodec(config, custom, shapes);
+  return new ValueCodec(config, custom, schemas);
 }
 
 type Key = string | Uint8Array;
@@ -59,19 +59,19 @@ class ValueCodec implements Codec {
   lastCodecId = 0;
   readonly #config: CodecConfig;
   readonly #custom: CustomValueCodec | undefined;
-  readonly #shapes: ShapePacker | undefined;
-  readonly #books: PhraseBooks | undefined;
+  readonly #schemas: SchemaPacker | undefined;
+  readonly #dictionaries: CompressionDictionaries | undefined;
 
   constructor(
     config: CodecConfig,
     custom: CustomValueCodec | undefined,
-    shapes: ShapeTable | undefined,
+    schemas: SchemaTable | undefined,
   ) {
     this.#config = config;
     this.#custom = custom;
-    if (shapes === undefined) return;
-    this.#shapes = new ShapePacker(shapes);
-    this.#books = new PhraseBooks(shapes);
+    if (schemas === undefined) return;
+    this.#schemas = new SchemaPacker(schemas);
+    this.#dictionaries = new CompressionDictionaries(schemas);
   }
 
   encode(value: unknown, key: Key): Uint8Array {
@@ -101,15 +101,15 @@ class ValueCodec implements Codec {
 
   decode(codecId: number, buffer: Buffer, start: number, end: number): unknown {
     switch (codecId) {
-      case codecPhrased: {
-        const books = this.#books;
-        if (this.#shapes === undefined || books === undefined) throw unknownCodec(codecId);
-        const length = books.expand(buffer, start, end);
-        return this.#shapes.unpack(books.expanded, 0, length);
+      case codecDictionary: {
+        const dictionaries = this.#dictionaries;
+        if (this.#schemas === undefined || dictionaries === undefined) throw unknownCodec(codecId);
+        const length = dictionaries.expand(buffer, start, end);
+        return this.#schemas.unpack(dictionaries.expanded, 0, length);
       }
-      case codecShaped:
-        if (this.#shapes === undefined) throw unknownCodec(codecId);
-        return this.#shapes.unpack(buffer, start, end);
+      case codecSchema:
+        if (this.#schemas === undefined) throw unknownCodec(codecId);
+        return this.#schemas.unpack(buffer, start, end);
       case codecMsgpack:
         return unpack(buffer, start, end);
       case codecLatin1:
@@ -158,13 +158,13 @@ class ValueCodec implements Codec {
   }
 
   #encodePlain(value: unknown, key: Key): Uint8Array {
-    const shapes = this.#shapes;
-    const bytes = shapes === undefined ? pack(value) : shapes.pack(value);
+    const schemas = this.#schemas;
+    const bytes = schemas === undefined ? pack(value) : schemas.pack(value);
     // A getter of a value being packed has come back here through `set`.
     if (bytes === undefined) return this.#encodeStructured(value, key);
-    const short = this.#books?.shorten(bytes);
-    if (short !== undefined) this.lastCodecId = codecPhrased;
-    else this.lastCodecId = shapes === undefined ? codecMsgpack : codecShaped;
+    const short = this.#dictionaries?.shorten(bytes);
+    if (short !== undefined) this.lastCodecId = codecDictionary;
+    else this.lastCodecId = schemas === undefined ? codecMsgpack : codecSchema;
     return short ?? bytes;
   }
 

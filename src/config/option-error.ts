@@ -1,4 +1,4 @@
-// The errors of a wrong option, in one shape. Called by the files of this room only.
+// The errors of a wrong option, in one schema. Called by the files of this room only.
 
 import { describe } from "../base/mod.js";
 

@@ -12,7 +12,7 @@ import {
   batchHeaderMaxSequence,
   batchHeaderMinSequence,
   batchHeaderRecordsBytes,
-  batchHeaderShapes,
+  batchHeaderSchemas,
   batchHeaderSize,
   batchHeaderVersion,
   batchMagic,
@@ -136,9 +136,9 @@ export class BatchBuilder {
     this.#skipped += 1;
   }
 
-  /** The bytes to write at the batch's offset: a view on the builder's own buffer, good until the next `begin`. `shapes`
-   * is how many ids of shapes were given out when the last record had been appended. */
-  finish(shapes: number): Buffer {
+  /** The bytes to write at the batch's offset: a view on the builder's own buffer, good until the next `begin`. `schemas`
+   * is how many ids of schemas were given out when the last record had been appended. */
+  finish(schemas: number): Buffer {
     assert(this.#count > 0, "a batch has a record");
     const buffer = this.#buffer;
     const indexBytes = this.#count * entrySize;
@@ -151,7 +151,7 @@ export class BatchBuilder {
     buffer.writeUInt32LE(batchVersion, batchHeaderVersion);
     buffer.writeUInt32LE(this.#count, batchHeaderCount);
     buffer.writeUInt32LE(this.#recordsEnd - batchHeaderSize, batchHeaderRecordsBytes);
-    buffer.writeBigUInt64LE(BigInt(shapes), batchHeaderShapes);
+    buffer.writeBigUInt64LE(BigInt(schemas), batchHeaderSchemas);
     const { nonce, offset } = this.#place;
     buffer.writeBigUInt64LE(this.#hasher.h64(index, nonce), batchHeaderIndexChecksum);
     buffer.writeBigUInt64LE(BigInt(this.#minSequence), batchHeaderMinSequence);

@@ -9,7 +9,7 @@ import { lockFileName } from "./lock.js";
 
 export const manifestName = "undercroft.manifest";
 export const epochsName = "undercroft.epochs";
-export const shapesName = "undercroft.shapes";
+export const schemasName = "undercroft.shapes";
 export const snapshotName = "undercroft.index";
 /** Made by the file system itself at the root of a volume, and no reason to refuse the volume. */
 const harmlessNames: ReadonlySet<string> = new Set(["lost+found"]);
@@ -125,7 +125,7 @@ export function listDirectory(path: string): DirectoryListing {
 const fixedNames: ReadonlySet<string> = new Set([
   manifestName,
   epochsName,
-  shapesName,
+  schemasName,
   snapshotName,
   lockFileName,
 ]);

@@ -19,7 +19,7 @@ import {
   openFile,
   removeFile,
   segmentName,
-  shapesName,
+  schemasName,
   snapshotName,
   syncDirectory,
 } from "./directory-files.js";
@@ -37,7 +37,7 @@ import {
   manifestVersion,
 } from "./manifest.js";
 import { type OpenCircumstances, type Recovery, planRecovery } from "./recovery.js";
-import { emptyShapes, readShapes, shapesFileBytes, type ShapesReading } from "./shapes.js";
+import { emptySchemas, readSchemas, schemasFileBytes, type SchemasReading } from "./schema-file.js";
 import type { SnapshotPlace } from "./snapshot.js";
 
 export interface OpenDirectoryOptions {
@@ -61,8 +61,8 @@ export interface DirectoryEnd {
   readonly clean: boolean;
   readonly nextSequence: number;
   readonly lastAliveMs: number;
-  /** Ids of shapes given out. */
-  readonly shapes: number;
+  /** Ids of schemas given out. */
+  readonly schemas: number;
 }
 
 /** Opens a directory, which is made if it is not there. Throws RangeError if the capacity is too small or too large.
@@ -109,7 +109,7 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
   const reading = readManifest(opening, manifestFd);
   if (reading.kind === "otherVersion") throw otherVersion(path, reading.version);
   const epochsFd = keepOpen(opening, epochsName);
-  const shapesFd = keepOpen(opening, shapesName);
+  const schemasFd = keepOpen(opening, schemasName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
   const epochs = readEpochs(opening, epochsFd, seed);
   const plan = planRecovery(reading, listing, epochs?.clear ?? null, now);
@@ -142,12 +142,12 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
   }
-  const shapes = keepShapes(opening, shapesFd, plan.keep === null ? null : before);
+  const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
   const segmentFds = openSegments(opening, listing, manifest.fields, plan.keep !== null);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
   syncDirectory(path);
-  const files = { manifestFd, epochsFd, shapesFd, segmentFds };
-  return new OpenDirectory(opening, manifest, { ...files, shapes }, { recovery, tags });
+  const files = { manifestFd, epochsFd, schemasFd, segmentFds };
+  return new OpenDirectory(opening, manifest, { ...files, schemas }, { recovery, tags });
 }
 
 function keepOpen(opening: Opening, name: string): number {
@@ -174,22 +174,22 @@ function readEpochs(
   return clear === null || tags === null ? null : { clear, tags };
 }
 
-/** The shapes of a directory that is kept (`fields` of its manifest), or of one that starts anew. A file of another length
- * is made anew too, and its shapes are lost; the ids they had are not. */
-function keepShapes(opening: Opening, fd: number, fields: ManifestFields | null): ShapesReading {
+/** The schemas of a directory that is kept (`fields` of its manifest), or of one that starts anew. A file of another length
+ * is made anew too, and its schemas are lost; the ids they had are not. */
+function keepSchemas(opening: Opening, fd: number, fields: ManifestFields | null): SchemasReading {
   const { device, hasher } = opening;
-  const file = Buffer.alloc(shapesFileBytes + 1);
+  const file = Buffer.alloc(schemasFileBytes + 1);
   const length = device.readAtSync(fd, file, 0, file.length, 0);
-  const reading = readShapes(
+  const reading = readSchemas(
     file.subarray(0, fields === null ? 0 : length),
     fields?.seed ?? 0n,
     hasher,
   );
-  if (fields === null || length !== shapesFileBytes) {
-    resetFile(opening, fd, shapesFileBytes);
-    device.writeAtSync(fd, emptyShapes(), 0, shapesFileBytes, 0);
+  if (fields === null || length !== schemasFileBytes) {
+    resetFile(opening, fd, schemasFileBytes);
+    device.writeAtSync(fd, emptySchemas(), 0, schemasFileBytes, 0);
   }
-  return { ...reading, count: Math.max(reading.count, fields?.shapes ?? 0) };
+  return { ...reading, count: Math.max(reading.count, fields?.schemas ?? 0) };
 }
 
 function newFields(now: OpenCircumstances): ManifestFields {
@@ -207,7 +207,7 @@ function newFields(now: OpenCircumstances): ManifestFields {
     lastAliveMs: now.wallNow,
     bootId: now.bootId,
     codecName: now.codecName,
-    shapes: 0,
+    schemas: 0,
   };
 }
 
@@ -260,9 +260,9 @@ export class OpenDirectory {
   /** The descriptor of each segment file. Other threads may use the numbers until `close`. */
   readonly fds: readonly number[];
   readonly epochsFd: number;
-  readonly shapesFd: number;
-  /** The shapes that its records may name. */
-  readonly shapes: ShapesReading;
+  readonly schemasFd: number;
+  /** The schemas that its records may name. */
+  readonly schemas: SchemasReading;
   /** Above every sequence the manifest knows of; a scan may find higher ones. */
   readonly nextSequence: number;
   readonly clearEpoch: number;
@@ -285,8 +285,8 @@ export class OpenDirectory {
     files: {
       readonly manifestFd: number;
       readonly epochsFd: number;
-      readonly shapesFd: number;
-      readonly shapes: ShapesReading;
+      readonly schemasFd: number;
+      readonly schemas: SchemasReading;
       readonly segmentFds: readonly number[];
     },
     found: { readonly recovery: Recovery; readonly tags: TagEpochs },
@@ -299,8 +299,8 @@ export class OpenDirectory {
     this.segmentCount = fields.segmentCount;
     this.fds = files.segmentFds;
     this.epochsFd = files.epochsFd;
-    this.shapesFd = files.shapesFd;
-    this.shapes = files.shapes;
+    this.schemasFd = files.schemasFd;
+    this.schemas = files.schemas;
     this.nextSequence = fields.nextSequence;
     const { recovery } = found;
     this.clearEpoch = recovery.clearEpoch;
@@ -371,10 +371,10 @@ export class OpenDirectory {
       }
       const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
       const { lastAliveMs } = end;
-      const shapes = Math.max(this.shapes.count, end.shapes);
-      await this.#manifest.write({ clean, nextSequence, lastAliveMs, shapes });
+      const schemas = Math.max(this.schemas.count, end.schemas);
+      await this.#manifest.write({ clean, nextSequence, lastAliveMs, schemas });
     } finally {
-      for (const fd of [...this.fds, this.epochsFd, this.shapesFd, this.#manifestFd]) {
+      for (const fd of [...this.fds, this.epochsFd, this.schemasFd, this.#manifestFd]) {
         attempt("close", this.path, () => fs.closeSync(fd));
       }
       await this.#lock.release();
@@ -382,7 +382,7 @@ export class OpenDirectory {
   }
 
   async #syncFiles(): Promise<void> {
-    const fds = [...this.fds, this.epochsFd, this.shapesFd];
+    const fds = [...this.fds, this.epochsFd, this.schemasFd];
     await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
   }
 

@@ -1,12 +1,12 @@
 // How a disk capacity is cut into files. Called by openDirectory only.
-// Invariant: manifest + epochs + shapes + the largest snapshot allowed + all segment files are never more than the capacity.
+// Invariant: manifest + epochs + schemas + the largest snapshot allowed + all segment files are never more than the capacity.
 
 import { GiB, KiB, assert } from "../base/mod.js";
 import { epochsFileBytes } from "./epochs.js";
 import { diskRecordBytesMax, segmentCountMax } from "./layout.js";
 import { lockFileBytes } from "./lock.js";
 import { manifestFileBytes } from "./manifest.js";
-import { shapesFileBytes } from "./shapes.js";
+import { schemasFileBytes } from "./schema-file.js";
 
 /** The cut: `segmentCount` files of `segmentBytes` (a power of two) each. */
 export interface Geometry {
@@ -19,8 +19,8 @@ const segmentBytesMax = GiB;
 const segmentCountMin = 4;
 /** The share of the capacity kept for the index snapshot: 1 / 16. */
 const snapshotShare = 16;
-/** Manifest, epochs, shapes, and the lock file of systems that need one. */
-const fixedBytes = manifestFileBytes + epochsFileBytes + shapesFileBytes + lockFileBytes;
+/** Manifest, epochs, schemas, and the lock file of systems that need one. */
+const fixedBytes = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
 
 /** The largest index snapshot that a directory of this capacity may hold, in bytes. */
 export function snapshotBytesMax(capacityBytes: number): number {

@@ -17,7 +17,7 @@
 //   8  ├ version                u32              4  ├ version              u32
 //   12 ├ log2 of segmentBytes   u32              8  ├ count                u32  records, at least 1
 //   16 ├ nonce                  u64  random      12 ├ recordsBytes         u32  multiple of 16
-//   24 ├ serial                 u64              16 ├ shapes               u64  ids of shapes given out so far
+//   24 ├ serial                 u64              16 ├ schemas               u64  ids of schemas given out so far
 //   32 ├ created                f64  wall ms     24 ├ indexChecksum        u64  of the index, seed = nonce
 //   40 ├ zero                   16 bytes         32 ├ minSequence          u64
 //   56 ┴ checksum of 0..56      u64  seed = key  40 ├ maxSequence          u64
@@ -50,7 +50,7 @@ export const batchHeaderSize = 64;
 export const batchHeaderVersion = 4;
 export const batchHeaderCount = 8;
 export const batchHeaderRecordsBytes = 12;
-export const batchHeaderShapes = 16;
+export const batchHeaderSchemas = 16;
 export const batchHeaderIndexChecksum = 24;
 export const batchHeaderMinSequence = 32;
 export const batchHeaderMaxSequence = 40;

@@ -20,7 +20,7 @@
 //   144  ├ codecNameBytes     u16  1 to 192
 //   146  ├ codecName          192 bytes of UTF-8, zero padded: who wrote the values, and so who may read them
 //   338  ├ zero               u16
-//   340  ├ shapes             u32  ids of shapes given out when it was written
+//   340  ├ schemas             u32  ids of schemas given out when it was written
 //   344  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
@@ -40,7 +40,7 @@ const bootIdBytes = 48;
 const codecNameOffset = 144;
 /** A name has at most 64 UTF-16 units, and a unit takes at most 3 bytes of UTF-8. */
 const codecNameBytesMax = 192;
-const shapesOffset = 340;
+const schemasOffset = 340;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const keepAll = 0xffff_ffff_ffff_ffffn;
@@ -63,8 +63,8 @@ export interface ManifestFields {
   readonly bootId: string;
   /** 1 to 64 characters. */
   readonly codecName: string;
-  /** Ids of shapes given out when it was written; exact while the directory is clean. */
-  readonly shapes: number;
+  /** Ids of schemas given out when it was written; exact while the directory is clean. */
+  readonly schemas: number;
 }
 
 /** What the two copies say together. */
@@ -98,7 +98,7 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   assert(codecName.length <= codecNameBytesMax, "the name of a codec fits its field");
   copy.writeUInt16LE(codecName.length, codecNameOffset);
   codecName.copy(copy, codecNameOffset + 2);
-  copy.writeUInt32LE(fields.shapes, shapesOffset);
+  copy.writeUInt32LE(fields.schemas, schemasOffset);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
 }
@@ -157,7 +157,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
     lastAliveMs: copy.readDoubleLE(88),
     bootId: bootId.replace(/\0+$/, ""),
     codecName: copy.toString("utf8", nameStart, nameStart + nameBytes),
-    shapes: copy.readUInt32LE(shapesOffset),
+    schemas: copy.readUInt32LE(schemasOffset),
   };
 }
 

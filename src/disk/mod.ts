@@ -6,7 +6,7 @@ export {
   openDirectory,
   type OpenDirectoryOptions,
 } from "./directory.js";
-export { epochsName, segmentName, shapesName } from "./directory-files.js";
+export { epochsName, segmentName, schemasName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch } from "./epochs.js";
 export { type TagEpochs, writeTagCell, writeTagFloor } from "./tag-epochs.js";
 export {
@@ -36,5 +36,5 @@ export {
 } from "./segment-file.js";
 export { scanSegment, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
 export { type RecoveryFilter, type SettledSegment, settleSegment } from "./settle.js";
-export { type ShapesReading, writeShapeBytes } from "./shapes.js";
+export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";
 export { readSnapshot, type SegmentState, type SnapshotPlace, writeSnapshot } from "./snapshot.js";

@@ -15,7 +15,7 @@ import {
   batchHeaderMaxSequence,
   batchHeaderMinSequence,
   batchHeaderRecordsBytes,
-  batchHeaderShapes,
+  batchHeaderSchemas,
   batchHeaderSize,
   batchHeaderVersion,
   batchMagic,
@@ -57,8 +57,8 @@ export interface SegmentScan extends SegmentLife {
   readonly recordCount: number;
   readonly entries: SegmentEntries;
   readonly maxSequence: number;
-  /** Ids of shapes that its records may name: 0 to `shapes` - 1. */
-  readonly shapes: number;
+  /** Ids of schemas that its records may name: 0 to `schemas` - 1. */
+  readonly schemas: number;
   /** The latest expiry, Infinity if an entry never expires, 0 if there is no entry. */
   readonly maxExpires: number;
   /** 1 if a batch ended the scan by damage (a torn write or a bad sector), else 0: zeros followed, or nothing fits. */
@@ -77,7 +77,7 @@ interface Batch {
   readonly minSequence: number;
   readonly maxSequence: number;
   readonly maxExpires: number;
-  readonly shapes: number;
+  readonly schemas: number;
 }
 
 /** Where a segment is and who may say so. */
@@ -109,7 +109,7 @@ export function scanSegment(
   let recordCount = 0;
   let maxSequence = 0;
   let maxExpires = 0;
-  let shapes = 0;
+  let schemas = 0;
   for (const batch of headers.batches) {
     if (!readIndex(source, batch, index, entries, recordCount)) {
       endOffset = batch.offset;
@@ -119,7 +119,7 @@ export function scanSegment(
     recordCount += batch.count;
     maxSequence = Math.max(maxSequence, batch.maxSequence);
     maxExpires = Math.max(maxExpires, batch.maxExpires);
-    shapes = Math.max(shapes, batch.shapes);
+    schemas = Math.max(schemas, batch.schemas);
   }
   const found = cutEntries(entries, recordCount);
   const list = readTombstones(fd, segmentBytes, life.nonce, recordCount, device);
@@ -131,7 +131,7 @@ export function scanSegment(
     recordCount,
     entries: found,
     maxSequence,
-    shapes,
+    schemas,
     maxExpires,
     damagedBatches: damaged ? 1 : 0,
     tombstonesDamaged: list.damaged,
@@ -201,7 +201,7 @@ function parseHeader(source: Source, header: Buffer, offset: number, end: number
     minSequence: Number(header.readBigUInt64LE(batchHeaderMinSequence)),
     maxSequence: Number(header.readBigUInt64LE(batchHeaderMaxSequence)),
     maxExpires: header.readDoubleLE(batchHeaderMaxExpires),
-    shapes: Number(header.readBigUInt64LE(batchHeaderShapes)),
+    schemas: Number(header.readBigUInt64LE(batchHeaderSchemas)),
   };
 }
 

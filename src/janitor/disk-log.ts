@@ -168,7 +168,7 @@ export class DiskLog {
       const end = this.#builder.endOffset;
       const offset = this.table.endOffset(this.#open) || segmentHeaderSize;
       const bytes = this.#builder.finish(
-        Atomics.load(this.#kernel.views.i32, at.controlShapeCount / 4),
+        Atomics.load(this.#kernel.views.i32, at.controlSchemaCount / 4),
       );
       try {
         this.#assertWritable();

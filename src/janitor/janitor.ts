@@ -6,7 +6,7 @@ import { createHasher } from "../hash/mod.js";
 import { Kernel, layout as at } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
-import { MemoryStore, ShapeArea } from "../memory/mod.js";
+import { MemoryStore, SchemaArea } from "../memory/mod.js";
 import { Admission } from "./admission.js";
 import { Closing, type DiskSide } from "./closing.js";
 import { Departures } from "./departures.js";
@@ -15,7 +15,7 @@ import { policyOver, watermarkOf } from "./eviction.js";
 import { type Departure, Evictor } from "./evictor.js";
 import { Flusher } from "./flusher.js";
 import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./messages.js";
-import { PhraseScout } from "./phrase-scout.js";
+import { DictionaryTrainer } from "./dictionary-trainer.js";
 import { recover } from "./recovery.js";
 import { sharedTime } from "./shared-time.js";
 import { takeOver } from "./take-over.js";
@@ -46,7 +46,7 @@ class Janitor {
   readonly #evictor: Evictor;
   readonly #threads: ThreadWatch;
   readonly #tuning: Tuning | null;
-  readonly #phrases: PhraseScout;
+  readonly #symbols: DictionaryTrainer;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #departures: Departures;
@@ -75,8 +75,8 @@ class Janitor {
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, writeTombstone, departed);
     this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
-    const write = disk === null ? null : disk.tier.writeShape.bind(disk.tier);
-    this.#phrases = new PhraseScout(kernel, new ShapeArea(kernel, write));
+    const write = disk === null ? null : disk.tier.writeSchema.bind(disk.tier);
+    this.#symbols = new DictionaryTrainer(kernel, new SchemaArea(kernel, write));
     this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
     this.#watermark = watermarkOf(kernel.geometry);
@@ -137,7 +137,7 @@ class Janitor {
     this.#sweep(now);
     this.#departures.report();
     this.#tuning?.run();
-    this.#phrases.run();
+    this.#symbols.run();
     return !hasRoom && diskUp && this.#hasSealed();
   }
 

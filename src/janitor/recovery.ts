@@ -3,7 +3,7 @@
 // record on disk that is alive and unexpired afterwards is in the index; what could not be indexed was marked dead, or
 // it could come back one day as an older value.
 import { assert, UndercroftError } from "../base/mod.js";
-import { shapesMax } from "../shapes/mod.js";
+import { schemasMax } from "../dictionary/mod.js";
 import {
   packLocation,
   readSegmentLife,
@@ -160,15 +160,15 @@ class Scanner {
     this.segments += 1;
     this.damagedBatches += scan.damagedBatches;
     this.#maxSequence = Math.max(this.#maxSequence, scan.maxSequence);
-    this.#raiseShapes(scan.shapes);
+    this.#raiseSchemas(scan.schemas);
     this.#indexEntries(segment, scan);
   }
 
-  /** An id that a record may name is not given out again, though its shape may be lost. */
-  #raiseShapes(shapes: number): void {
+  /** An id that a record may name is not given out again, though its schema may be lost. */
+  #raiseSchemas(schemas: number): void {
     const { i32 } = this.#kernel.views;
-    const word = at.controlShapeCount / 4;
-    const count = Math.min(shapesMax, Math.max(Atomics.load(i32, word), shapes));
+    const word = at.controlSchemaCount / 4;
+    const count = Math.min(schemasMax, Math.max(Atomics.load(i32, word), schemas));
     Atomics.store(i32, word, count);
   }
 

@@ -6,7 +6,7 @@
 //     ├ thread blocks      64 × 4 KiB
 //     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to overtake, and
 //     │                                         that other threads may wait for
-//     ├ shape table        32 KiB   lists of keys that values name by an id (shapes/shape-image.ts)
+//     ├ schema table        32 KiB   lists of keys that values name by an id (schemas/schema-image.ts)
 //     ├ tag table          4,096 × 8 bytes      when groups of tags were invalidated last
 //     ├ change log         2,048 × 8 bytes      the keys written last, for threads that keep values by their keys
 //     ├ segment table      64 bytes a memory segment
@@ -93,12 +93,12 @@ export const controlTagFloor = 592;
 export const controlCompactor = 576;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
 export const controlFlushFailed = 416;
-/** u32: ids of shapes given out; raised under the lock when the shape's bytes stand in memory and on disk. */
-export const controlShapeCount = 424;
-/** u32: where in the shape table the next shape's bytes go; under the lock. */
-export const controlShapeEnd = 428;
-/** u32: thread + 1 that is adding a shape, 0 = nobody. Whoever finds it taken goes on without. */
-export const controlShapeLock = 432;
+/** u32: ids of schemas given out; raised under the lock when the schema's bytes stand in memory and on disk. */
+export const controlSchemaCount = 424;
+/** u32: where in the schema table the next schema's bytes go; under the lock. */
+export const controlSchemaEnd = 428;
+/** u32: thread + 1 that is adding a schema, 0 = nobody. Whoever finds it taken goes on without. */
+export const controlSchemaLock = 432;
 /** i32: departures that were sent to the opener and not told of yet. Senders add, the opener subtracts, and starts anew when
  *  a janitor died, whose last message may be lost. */
 export const controlEventsWaiting = 436;
@@ -227,11 +227,11 @@ export const flightRefused = 5;
 /** Its thread died. */
 export const flightLost = 6;
 
-export const shapeTable = 331776; // flightTable + flightsMax * flightSize
-export const shapeTableSize = 32768;
+export const schemaTable = 331776; // flightTable + flightsMax * flightSize
+export const schemaTableSize = 32768;
 
 // ── Tag table: a cell is the newest sequence at which a tag of the cell was invalidated (assembly/tags.ts). ──────────
-export const tagTable = 364544; // shapeTable + shapeTableSize
+export const tagTable = 364544; // schemaTable + schemaTableSize
 export const tagCells = 4096;
 export const tagCellsShift = 12;
 /** Cells of one tag. An entry is gone if all of one of its tags' cells are newer than it. */

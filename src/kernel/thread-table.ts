@@ -170,7 +170,7 @@ export function putInOrder(
   verbs.releaseClaims(thread);
   verbs.endFlightsOf(thread);
   Atomics.compareExchange(i32, at.controlSlackOwner / 4, thread + 1, 0);
-  Atomics.compareExchange(i32, at.controlShapeLock / 4, thread + 1, 0);
+  Atomics.compareExchange(i32, at.controlSchemaLock / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlCompactor / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlTagLock / 4, thread + 1, 0);
   // What it was recovering itself is for others to recover.

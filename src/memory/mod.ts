@@ -9,7 +9,7 @@ export {
   readChunks,
   writeValue,
 } from "./large-value.js";
-export { restoreShapes, ShapeArea, type ShapeWriter } from "./shape-area.js";
+export { loadSchemas, SchemaArea, type SchemaWriter } from "./schema-area.js";
 export {
   type AppendOutcome,
   type Found,

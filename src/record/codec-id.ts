@@ -11,7 +11,7 @@ export const codecUtf16 = 3;
 export const codecBytes = 4;
 /** The bytes of a Buffer. */
 export const codecBuffer = 5;
-/** msgpackr: records, more types, no shapes (each value stands alone). */
+/** msgpackr: records, more types, no schemas (each value stands alone). */
 export const codecMsgpack = 6;
 /** V8's structured serialization, with views as in structured.ts. */
 export const codecStructured = 7;
@@ -21,7 +21,7 @@ export const codecJson = 8;
 export const codecCustom = 9;
 /** As codecStructured, of `[value, repairs]`: what V8 leaves out is put back after reading (structured.ts). */
 export const codecRepaired = 10;
-/** As codecMsgpack, with the keys of objects in the cache's table of shapes (shape-packer.ts). */
-export const codecShaped = 11;
-/** As codecShaped, shortened by a book of phrases (shapes/phrase-book.ts). */
-export const codecPhrased = 12;
+/** As codecMsgpack, with the keys of objects in the cache's schema dictionary (schema-packer.ts). */
+export const codecSchema = 11;
+/** As codecSchema, shortened by a compression dictionary (schemas/symbol-dictionary.ts). */
+export const codecDictionary = 12;

@@ -11,12 +11,12 @@ import {
   readBytesOfLocation,
   segmentName,
   segmentOfLocation,
-  shapesName,
+  schemasName,
   verifyRecord,
   voidSegment,
   writeClearEpoch,
   appendTombstone,
-  writeShapeBytes,
+  writeSchemaBytes,
   writeTagCell,
   writeTagFloor,
 } from "../disk/mod.js";
@@ -32,7 +32,7 @@ export interface DiskHandle {
   readonly segmentBytes: number;
   readonly fds: readonly number[];
   readonly epochsFd: number;
-  readonly shapesFd: number;
+  readonly schemasFd: number;
   readonly seed: bigint;
   /** A power loss must find the dead lists of reused segments gone: there is an fsync barrier. */
   readonly syncResets: boolean;
@@ -153,16 +153,16 @@ export class DiskTier {
     }
   }
 
-  /** Makes bytes of the table of shapes durable against a kill; false if they could not be written, or the tier is down
-   *  and may be without the room: the shape has no id then, which costs bytes. */
-  writeShape(bytes: Uint8Array, offset: number): boolean {
+  /** Makes bytes of the schema dictionary durable against a kill; false if they could not be written, or the tier is down
+   *  and may be without the room: the schema has no id then, which costs bytes. */
+  writeSchema(bytes: Uint8Array, offset: number): boolean {
     const words = this.#kernel.views.i32;
     if (Atomics.load(words, at.controlDiskUp / 4) === 0) return false;
     // The owner closes the descriptor when no thread is under way to use it; one that comes later is seen here.
     if (Atomics.load(words, at.controlState / 4) !== at.stateOpen) return false;
-    if (!this.#isOurs(this.#disk.shapesFd, shapesName)) return false;
+    if (!this.#isOurs(this.#disk.schemasFd, schemasName)) return false;
     try {
-      writeShapeBytes(this.#disk.shapesFd, bytes, offset, this.#device);
+      writeSchemaBytes(this.#disk.schemasFd, bytes, offset, this.#device);
       return true;
     } catch (error) {
       this.#fault(error);

@@ -26,11 +26,11 @@ const steps = {
   writeMany: (name, count) => {
     for (let write = 0; write < count; write++) cache.set(`${name}-${write}`, write);
   },
-  // Values of ever new shapes, each seen often enough to get an id.
-  writeShapes: (name, count) => {
-    for (let shape = 0; shape < count; shape++) {
+  // Values of ever new schemas, each seen often enough to get an id.
+  writeSchemas: (name, count) => {
+    for (let schema = 0; schema < count; schema++) {
       for (let turn = 0; turn < 20; turn++) {
-        cache.set(`${name}-${shape}`, { [`${name} ${shape}`]: { turn, [`in ${shape}`]: name } });
+        cache.set(`${name}-${schema}`, { [`${name} ${schema}`]: { turn, [`in ${schema}`]: name } });
       }
     }
   },

@@ -1,5 +1,5 @@
 // The values that a codec has to keep exactly, each with the encoding it should take; and plain data at random. Used by
-// the tests of the codec with a table of shapes and without.
+// the tests of the codec with a schema dictionary and without.
 
 import fc from "fast-check";
 import {
@@ -33,7 +33,7 @@ export const many = (count: number) => Array.from({ length: count }, (_, index) 
 const nested = (levels: number, wrap: (inner: unknown) => unknown): unknown =>
   many(levels).reduce<unknown>((inner) => wrap(inner), 1);
 
-/** Name, value, and how the codec without shapes encodes it. */
+/** Name, value, and how the codec without schemas encodes it. */
 export const cases: [name: string, value: unknown, codecId: number][] = [
   ["null", null, codecMsgpack],
   ["booleans", [true, false], codecMsgpack],
@@ -77,7 +77,7 @@ export const cases: [name: string, value: unknown, codecId: number][] = [
   ["key __proto__", JSON.parse('{"__proto__":{"polluted":1},"a":1}'), codecStructured],
   ["key __keys__", [{ __keys__: 1 }, {}, { a: 1, __keys__: [] }], codecStructured],
   ["dictionary", Object.fromEntries(many(70_000).map((i) => [`k${i}`, i])), codecStructured],
-  ["300 shapes", many(300).map((i) => ({ [`a${i}`]: { [`b${i % 70}`]: i } })), codecMsgpack],
+  ["300 schemas", many(300).map((i) => ({ [`a${i}`]: { [`b${i % 70}`]: i } })), codecMsgpack],
   ["null prototype", Object.assign(Object.create(null), { a: { b: 1 } }), codecRepaired],
   ["array", [1, "a", null, undefined, [2]], codecMsgpack],
   ["empty array", [], codecMsgpack],

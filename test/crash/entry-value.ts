@@ -1,5 +1,5 @@
 // The values of the crash tests: made from key and version, so that whoever reads one knows whether it is whole and which
-// write it came from. Every 64 versions have a key that no others have, so that new shapes are written down all the time.
+// write it came from. Every 64 versions have a key that no others have, so that new schemas are written down all the time.
 // Used by the program that is killed; the judge only sees versions.
 
 /** A value of one key and version. */
@@ -12,7 +12,7 @@ export interface EntryValue {
 }
 
 /** Versions with values of the same keys. */
-const versionsOfShape = 64;
+const versionsOfSchema = 64;
 
 /** A small generator of random numbers (mulberry32): one seed, one sequence. */
 export function randomOf(seed: number): () => number {
@@ -31,7 +31,7 @@ export function makeValue(key: string, version: number, bytesMax: number): Entry
   const isLarge = random() < 1 / 32;
   const bytes = Math.floor(isLarge ? 9000 + random() * 9000 : random() * bytesMax);
   const word = `${key}:${version};`;
-  const from = `from ${version - (version % versionsOfShape)}`;
+  const from = `from ${version - (version % versionsOfSchema)}`;
   return { key, version, fill: word.repeat(Math.ceil(bytes / word.length)), [from]: version };
 }
 

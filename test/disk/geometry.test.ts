@@ -10,11 +10,11 @@ import {
   refitGeometry,
   snapshotBytesMax,
 } from "../../dist/src/disk/geometry.js";
-import { shapesFileBytes } from "../../dist/src/disk/shapes.js";
+import { schemasFileBytes } from "../../dist/src/disk/schema-file.js";
 import { lockFileBytes } from "../../dist/src/disk/lock.js";
 import { manifestFileBytes } from "../../dist/src/disk/manifest.js";
 
-const fixed = manifestFileBytes + epochsFileBytes + shapesFileBytes + lockFileBytes;
+const fixed = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
 
 function leastCapacity(maxRecordBytes: number): number {
   const text = messageOf(() => planGeometry(1, maxRecordBytes));

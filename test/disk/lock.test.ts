@@ -156,9 +156,9 @@ describe("openDirectory()", () => {
     const directory = await open(path);
     await expect(open(path)).rejects.toEqual(locked);
     await expect(open(`${path}/../${path.split("/").at(-1)}`)).rejects.toEqual(locked);
-    await directory.close({ clean: false, nextSequence: 1, lastAliveMs: 1, shapes: 0 });
+    await directory.close({ clean: false, nextSequence: 1, lastAliveMs: 1, schemas: 0 });
     const again = await open(path);
-    await again.close({ clean: false, nextSequence: 1, lastAliveMs: 1, shapes: 0 });
+    await again.close({ clean: false, nextSequence: 1, lastAliveMs: 1, schemas: 0 });
   });
 
   test("opens and scans what a killed process held open", async () => {
@@ -175,6 +175,6 @@ describe("openDirectory()", () => {
     await end;
     const directory = await open(path);
     expect(directory.recovery.kind).toBe("scan");
-    await directory.close({ clean: true, nextSequence: 1, lastAliveMs: 1, shapes: 0 });
+    await directory.close({ clean: true, nextSequence: 1, lastAliveMs: 1, schemas: 0 });
   });
 });

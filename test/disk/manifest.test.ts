@@ -28,7 +28,7 @@ const fields: ManifestFields = {
   lastAliveMs: 1_750_000_000_000.5,
   bootId: "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
   codecName: "\u20ac".repeat(64),
-  shapes: 7,
+  schemas: 7,
 };
 const older = { ...fields, clean: false, nextSequence: 5, keepThrough: Infinity };
 

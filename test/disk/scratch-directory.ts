@@ -19,7 +19,7 @@ import { hasher, makeRecord } from "./scratch.js";
 
 export const capacityBytes = 2 * MiB;
 export const wallNow = 1_750_000_000_000;
-export const clean = { clean: true, nextSequence: 1, lastAliveMs: wallNow, shapes: 0 };
+export const clean = { clean: true, nextSequence: 1, lastAliveMs: wallNow, schemas: 0 };
 export const unclean = { ...clean, clean: false };
 
 export function open(

@@ -52,9 +52,9 @@ export function ticketsMax(round: Pick<Round, "threads" | "operations">): number
 }
 
 /** A round's memory, empty. */
-export function createRound(shape: Omit<Round, "words">): Round {
-  const bytes = shape.threads * shape.operations * recordWords * 4;
-  return { ...shape, words: new Int32Array(new SharedArrayBuffer(bytes)) };
+export function createRound(schema: Omit<Round, "words">): Round {
+  const bytes = schema.threads * schema.operations * recordWords * 4;
+  return { ...schema, words: new Int32Array(new SharedArrayBuffer(bytes)) };
 }
 
 /** Words by which the threads of a campaign are held together: the newest ticket, and the threads that are ready. */

@@ -77,8 +77,8 @@ const fetched = (gave: number, from: number, to: number, load = 0): Operation =>
 });
 
 function judge(...operations: readonly Operation[]): Verdict {
-  const shape = { threads: 1, operations: operations.length + 8, keys: 4, tags: 4 };
-  const round = createRound(shape);
+  const schema = { threads: 1, operations: operations.length + 8, keys: 4, tags: 4 };
+  const round = createRound(schema);
   for (const [index, operation] of operations.entries()) {
     const record = index * recordWords;
     const { kind, span, key, gave, load, tag, beganUs, deadlineUs } = operation;

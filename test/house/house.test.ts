@@ -216,7 +216,7 @@ describe("public names", () => {
         "src/mod.ts",
         'export { a, b as c } from "./room/mod.js";\nexport { gone } from "./room/mod.js";',
       ],
-      ["src/room/mod.ts", 'export * from "./a.js";\nexport type { Shape } from "./a.js";'],
+      ["src/room/mod.ts", 'export * from "./a.js";\nexport type { Schema } from "./a.js";'],
       [
         "src/room/a.ts",
         "/** Says. */\nexport function a(): void {}\n// not a docstring\nexport class b {\n /** Says. */\n d(): void {}\n e(): void {}\n}",

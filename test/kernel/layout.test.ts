@@ -160,8 +160,8 @@ describe("tables", () => {
   test("stand one behind the other", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
     expect(at.flightTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
-    expect(at.shapeTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
-    expect(at.tagTable).toBe(at.shapeTable + at.shapeTableSize);
+    expect(at.schemaTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
+    expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
     expect(at.tagCells).toBe(2 ** at.tagCellsShift);
     expect(at.changeLog).toBe(at.tagTable + at.tagCells * 8);
     expect(at.segmentTable).toBe(at.changeLog + at.changesMax * 8);

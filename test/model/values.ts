@@ -1,7 +1,7 @@
 // Values that say which key and which write they are of, so that a wrong answer can be named: an older write, another
 // key's, torn bytes. Called by the reference and the replay.
 
-/** A write of the model: the number of the write decides every byte of the value, and its shape. */
+/** A write of the model: the number of the write decides every byte of the value, and its schema. */
 export interface Write {
   readonly key: number;
   readonly version: number;

@@ -1,4 +1,4 @@
-// Books of phrases in whole caches: the janitor learns one, every thread uses it, a directory's lives share it, and where it is
+// compression dictionaries in whole caches: the janitor learns one, every thread uses it, a directory's lives share it, and where it is
 // lost its values are misses and never others.
 
 import { readFileSync, writeFileSync } from "node:fs";
@@ -35,7 +35,7 @@ async function sizeOf(cache: Cache<Note>, id: number): Promise<number> {
   return (await cache.getEntry(`note-${id}`))?.size ?? 0;
 }
 
-/** Sets notes until a new one is as small as a book makes it; answers the next id. */
+/** Sets notes until a new one is as small as a dictionary makes it; answers the next id. */
 async function learn(cache: Cache<Note>, from: number): Promise<number> {
   const deadline = Date.now() + patienceMs;
   let id = from;
@@ -62,7 +62,7 @@ test("a cache of values that have much in common holds them in fewer bytes, for 
     (id % 2 === 0 ? cache : other).set(`note-${id}`, noteOf(id));
     expect((id % 2 === 0 ? other : cache).getSync(`note-${id}`)).toEqual(noteOf(id));
   }
-  // What was set before the book was there is read as it was written.
+  // What was set before the dictionary was there is read as it was written.
   for (let id = 0; id < next; id++) {
     const value = cache.getSync(`note-${id}`) ?? noteOf(id);
     expect(value).toEqual(noteOf(id));
@@ -74,7 +74,7 @@ test("a cache of values that have much in common holds them in fewer bytes, for 
   await other.close();
 });
 
-test("a directory's lives share a book, and values of one that is lost are misses and counted", async () => {
+test("a directory's lives share a dictionary, and values of one that is lost are misses and counted", async () => {
   const path = freshPath();
   const file = join(path, "undercroft.shapes");
   const first = (await open({ near: false, memory: "1mb", ...diskAt(path) })) as Cache<Note>;
@@ -91,7 +91,7 @@ test("a directory's lives share a book, and values of one that is lost are misse
   await second.close();
 
   const bytes = readFileSync(file);
-  // A byte of its phrases is wrong.
+  // A byte of its symbols is wrong.
   const text = bytes.indexOf("registered customer");
   expect(text).toBeGreaterThan(0);
   bytes[text] = 0x21;

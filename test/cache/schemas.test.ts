@@ -1,4 +1,4 @@
-// The table of shapes in whole caches: threads that add shapes at the same time, lives of a directory that share them, and
+// The schema dictionary in whole caches: threads that add schemas at the same time, lives of a directory that share them, and
 // directories that lost some.
 
 import { spawn } from "node:child_process";
@@ -12,25 +12,25 @@ import { diskAt, freshPath, open, setUpCaches } from "./opened.js";
 
 setUpCaches();
 
-/** A value with a shape that only values of this number have. */
-function valueOf(shape: number, turn: number): unknown {
-  return { [`field ${shape}`]: turn, list: [{ [`inner ${shape}`]: "x" }, { other: turn }] };
+/** A value with a schema that only values of this number have. */
+function valueOf(schema: number, turn: number): unknown {
+  return { [`field ${schema}`]: turn, list: [{ [`inner ${schema}`]: "x" }, { other: turn }] };
 }
 
-/** Sets values of shapes `from` to `to` - 1, often enough that each gets an id. */
-function setShapes(cache: Cache, from: number, to: number): void {
-  for (let shape = from; shape < to; shape++) {
-    for (let turn = 0; turn < 40; turn++) cache.set(`shape-${shape}`, valueOf(shape, turn));
+/** Sets values of schemas `from` to `to` - 1, often enough that each gets an id. */
+function setSchemas(cache: Cache, from: number, to: number): void {
+  for (let schema = from; schema < to; schema++) {
+    for (let turn = 0; turn < 40; turn++) cache.set(`schema-${schema}`, valueOf(schema, turn));
   }
 }
 
 async function expectAll(cache: Cache, from: number, to: number): Promise<void> {
-  for (let shape = from; shape < to; shape++) {
-    expect(await cache.get(`shape-${shape}`)).toEqual(valueOf(shape, 39));
+  for (let schema = from; schema < to; schema++) {
+    expect(await cache.get(`schema-${schema}`)).toEqual(valueOf(schema, 39));
   }
 }
 
-test("threads that add shapes at the same time read each other's values exactly", async () => {
+test("threads that add schemas at the same time read each other's values exactly", async () => {
   const cache = await open({ near: false, memory: "8mb", ...diskAt(freshPath()) });
   const names = ["a", "b", "c"];
   const url = new URL("attached-thread.mjs", import.meta.url);
@@ -38,19 +38,19 @@ test("threads that add shapes at the same time read each other's values exactly"
   let running = workers.length;
   const ended = workers.map(async (worker, index) => {
     const answered = new Promise((resolve) => worker.once("message", resolve));
-    worker.postMessage({ id: 1, method: "writeShapes", args: [names[index], 60] });
+    worker.postMessage({ id: 1, method: "writeSchemas", args: [names[index], 60] });
     expect(await answered).toEqual({ id: 1, value: undefined });
     running -= 1;
   });
   let reads = 0;
   while (running > 0) {
     for (const name of names) {
-      for (let shape = 0; shape < 60; shape++) {
-        const value = cache.getSync(`${name}-${shape}`) as
+      for (let schema = 0; schema < 60; schema++) {
+        const value = cache.getSync(`${name}-${schema}`) as
           Record<string, { turn: number }> | undefined;
         if (value === undefined) continue;
-        const turn = value[`${name} ${shape}`]?.turn;
-        expect(value).toEqual({ [`${name} ${shape}`]: { turn, [`in ${shape}`]: name } });
+        const turn = value[`${name} ${schema}`]?.turn;
+        expect(value).toEqual({ [`${name} ${schema}`]: { turn, [`in ${schema}`]: name } });
         reads += 1;
       }
     }
@@ -62,23 +62,23 @@ test("threads that add shapes at the same time read each other's values exactly"
   await Promise.all(workers.map((worker) => worker.terminate()));
 });
 
-test("a directory's lives share its shapes", async () => {
+test("a directory's lives share its schemas", async () => {
   const disk = diskAt(freshPath());
   for (let life = 0; life < 4; life++) {
     const cache = await open({ near: false, ...disk });
     await expectAll(cache, 0, life * 20);
-    setShapes(cache, life * 20, (life + 1) * 20);
+    setSchemas(cache, life * 20, (life + 1) * 20);
     await expectAll(cache, 0, (life + 1) * 20);
     expect(cache.stats().corruptRecords).toBe(0);
     await cache.close();
   }
 });
 
-test("values of lost shapes are misses and counted, and no other value takes their place", async () => {
+test("values of lost schemas are misses and counted, and no other value takes their place", async () => {
   const path = freshPath();
   const file = join(path, "undercroft.shapes");
   const first = await open({ near: false, ...diskAt(path) });
-  setShapes(first, 0, 30);
+  setSchemas(first, 0, 30);
   await first.close();
   const whole = readFileSync(file);
   let misses = 0;
@@ -92,12 +92,12 @@ test("values of lost shapes are misses and counted, and no other value takes the
   ] as const) {
     writeFileSync(file, Buffer.from(whole).fill(0, from, to));
     const cache = await open({ near: false, ...diskAt(path) });
-    // New shapes take no lost one's id.
-    setShapes(cache, 100, 105);
+    // New schemas take no lost one's id.
+    setSchemas(cache, 100, 105);
     const values = await Promise.all(
-      Array.from({ length: 30 }, (_, shape) => cache.get(`shape-${shape}`)),
+      Array.from({ length: 30 }, (_, schema) => cache.get(`schema-${schema}`)),
     );
-    const expected = values.map((value, shape) => value && valueOf(shape, 39));
+    const expected = values.map((value, schema) => value && valueOf(schema, 39));
     expect(values).toEqual(expected);
     const missed = values.filter((value) => value === undefined).length;
     await expectAll(cache, 100, 105);
@@ -108,14 +108,14 @@ test("values of lost shapes are misses and counted, and no other value takes the
   expect(misses).toBeGreaterThan(30);
 });
 
-/** A life in a process of its own, which sets the values of shapes 0 to 29, flushes them and is killed. */
+/** A life in a process of its own, which sets the values of schemas 0 to 29, flushes them and is killed. */
 async function liveKilled(path: string): Promise<void> {
   const program = `
     import { openCache } from ${JSON.stringify(new URL("../../dist/src/mod.js", import.meta.url).href)};
     ${valueOf.toString()}
-    ${setShapes.toString()}
+    ${setSchemas.toString()}
     const cache = await openCache({ memory: "2mb", near: false, disk: ${JSON.stringify(diskAt(path).disk)} });
-    setShapes(cache, 0, 30);
+    setSchemas(cache, 0, 30);
     await cache.flush();
     process.kill(process.pid, "SIGKILL");
   `;
@@ -126,12 +126,12 @@ async function liveKilled(path: string): Promise<void> {
   expect(signal).toBe("SIGKILL");
 }
 
-test("values that were flushed come back with their shapes after kill -9", async () => {
+test("values that were flushed come back with their schemas after kill -9", async () => {
   const path = freshPath();
   await liveKilled(path);
   const cache = await open({ near: false, ...diskAt(path) });
   await expectAll(cache, 0, 30);
-  setShapes(cache, 30, 40);
+  setSchemas(cache, 30, 40);
   await expectAll(cache, 0, 40);
   expect(cache.stats().corruptRecords).toBe(0);
 });
@@ -140,13 +140,13 @@ test("after kill -9 the ids of a file that is lost are known from the records, a
   const path = freshPath();
   await liveKilled(path);
   rmSync(join(path, "undercroft.shapes"));
-  for (const shapes of [40, 80]) {
+  for (const schemas of [40, 80]) {
     const cache = await open({ near: false, ...diskAt(path) });
-    setShapes(cache, shapes, shapes + 20);
-    for (let shape = 0; shape < 30; shape++) {
-      expect(await cache.get(`shape-${shape}`)).toBe(undefined);
+    setSchemas(cache, schemas, schemas + 20);
+    for (let schema = 0; schema < 30; schema++) {
+      expect(await cache.get(`schema-${schema}`)).toBe(undefined);
     }
-    await expectAll(cache, shapes, shapes + 20);
+    await expectAll(cache, schemas, schemas + 20);
     expect(cache.stats().corruptRecords).toBe(30);
     await cache.close();
   }

@@ -1,19 +1,24 @@
-// Learning phrases: what values have in common is found, what varies among them is not taken for it.
+// Learning symbols: what values have in common is found, what varies among them is not taken for it.
 
 import { expect, test } from "vitest";
-import { PhraseBook, PhraseLearning, phrasesMax } from "../../dist/src/shapes/mod.js";
+import {
+  CompressionDictionary,
+  DictionaryTraining,
+  symbolsMax,
+} from "../../dist/src/dictionary/mod.js";
 
 function learn(sample: readonly Uint8Array[]): Uint8Array[] {
-  const learning = new PhraseLearning(sample);
-  while (!learning.step());
-  return learning.phrases();
+  const training = new DictionaryTraining(sample);
+  while (!training.step());
+  return training.symbols();
 }
 
-function shareOf(book: PhraseBook, values: readonly Uint8Array[]): number {
+function shareOf(dictionary: CompressionDictionary, values: readonly Uint8Array[]): number {
   const total = (sum: number, bytes: number): number => sum + bytes;
   const before = values.map((value) => value.length).reduce(total, 0);
   return (
-    values.map((value) => book.shorten(value)?.length ?? value.length).reduce(total, 0) / before
+    values.map((value) => dictionary.shorten(value)?.length ?? value.length).reduce(total, 0) /
+    before
   );
 }
 
@@ -31,43 +36,43 @@ const numbers = (from: number, count: number): number[] =>
   Array.from({ length: count }, (_, index) => from + index);
 
 test("values that were not in the sample shrink as those that were", () => {
-  const phrases = learn(numbers(0, 150).map(recordOf));
-  // What varies (digits, states beside other states) makes no phrases of its own.
-  expect(phrases.length).toBeLessThan(16);
-  const book = new PhraseBook(0, phrases);
+  const symbols = learn(numbers(0, 150).map(recordOf));
+  // What varies (digits, states beside other states) makes no symbols of its own.
+  expect(symbols.length).toBeLessThan(16);
+  const dictionary = new CompressionDictionary(0, symbols);
   const [seen, unseen] = [numbers(0, 150), numbers(10_000, 1000)].map((ids) =>
-    shareOf(book, ids.map(recordOf)),
+    shareOf(dictionary, ids.map(recordOf)),
   );
   expect(seen).toBeLessThan(0.22);
   expect(unseen).toBeLessThan(0.22);
 });
 
-test("a counter within the text does not end up in the phrase", () => {
+test("a counter within the text does not end up in the symbol", () => {
   const texts = numbers(1_000_000, 200).map((id) =>
     Buffer.from(`The session of customer ${id}; open`),
   );
-  const book = new PhraseBook(0, learn(texts));
+  const dictionary = new CompressionDictionary(0, learn(texts));
   const later = numbers(7_300_000, 200).map((id) =>
     Buffer.from(`The session of customer ${id}; open`),
   );
-  expect(shareOf(book, later)).toBeLessThan(0.45);
+  expect(shareOf(dictionary, later)).toBeLessThan(0.45);
 });
 
-test("noise has no phrases, and a book holds no more than it may", () => {
+test("noise has no symbols, and a dictionary holds no more than it may", () => {
   let state = 1;
   const noise = numbers(0, 100).map(() =>
     Uint8Array.from({ length: 200 }, () => (state = (state * 48_271) % 2_147_483_647) >>> 8),
   );
   expect(learn(noise)).toEqual([]);
   expect(learn([])).toEqual([]);
-  // More that is common than fits a book.
+  // More that is common than fits a dictionary.
   const words = numbers(0, 400).map((id) => `<${(id * 2_654_435_761).toString(36).repeat(2)}>`);
   const sample = numbers(0, 800).map((id) => Buffer.from(words[id % 400]?.repeat(2) ?? ""));
   for (const turn of [1, 4]) {
-    const phrases = learn(Array.from({ length: turn }, () => sample).flat());
-    expect(phrases.length).toBeLessThanOrEqual(phrasesMax);
-    const bytes = phrases.reduce((sum, phrase) => sum + phrase.length + 2, 0);
+    const symbols = learn(Array.from({ length: turn }, () => sample).flat());
+    expect(symbols.length).toBeLessThanOrEqual(symbolsMax);
+    const bytes = symbols.reduce((sum, symbol) => sum + symbol.length + 2, 0);
     expect(bytes).toBeLessThanOrEqual(2000);
-    for (const phrase of phrases) expect(phrase.length).toBeGreaterThanOrEqual(4);
+    for (const symbol of symbols) expect(symbol.length).toBeGreaterThanOrEqual(4);
   }
 });

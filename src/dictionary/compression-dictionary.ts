@@ -1,28 +1,28 @@
-// A book of phrases: runs of bytes that many values of a cache have in common. A value is stored as numbers of phrases and
+// A compression dictionary: runs of bytes that many values of a cache have in common. A value is stored as numbers of symbols and
 // the bytes between them, so that what thousands of small values repeat stands in memory once. Made by each thread from what
-// the table of shapes holds (shape-image.ts); called by the packer of shapes. Invariants: a book never changes; `expand` gives
-// back exactly what `shorten` was given, and refuses bytes that would lead out of the book or the buffer.
+// the schema dictionary holds (schema-image.ts); called by the packer of schemas. Invariants: a dictionary never changes; `expand` gives
+// back exactly what `shorten` was given, and refuses bytes that would lead out of the dictionary or the buffer.
 //
-//   value := id of the book, token*
+//   value := id of the dictionary, token*
 //   token := n, n + 1 bytes       for n < 64
-//          | 64 + phrase          the phrase's bytes, for phrase < 191
-//          | 255, place u16, n u8 n bytes from that place of all phrases one after the other: a part of one, where a
+//          | 64 + symbol          the symbol's bytes, for symbol < 191
+//          | 255, place u16, n u8 n bytes from that place of all symbols one after the other: a part of one, where a
 //                                 counter, a date or the length of a text differs
 
 import { assert } from "../base/mod.js";
 
-/** Phrases of one book: what is left of a byte beside the lengths of runs and the token of a part. */
-export const phrasesMax = 191;
+/** Symbols of one dictionary: what is left of a byte beside the lengths of runs and the token of a part. */
+export const symbolsMax = 191;
 /** A shorter one saves little, and a place that could begin one is found by its first four bytes. */
-export const phraseBytesMin = 4;
-export const phraseBytesMax = 64;
+export const symbolBytesMin = 4;
+export const symbolBytesMax = 64;
 const runBytesMax = 64;
 const partToken = 255;
 const partTokenBytes = 4;
-/** A shorter part of a phrase would not be worth its token. */
+/** A shorter part of a symbol would not be worth its token. */
 const partBytesMin = 8;
 const partBytesMax = 255;
-/** Places of phrases that are compared with a place of a value. */
+/** Places of symbols that are compared with a place of a value. */
 const chainMax = 16;
 
 /** Longer values are stored as they are: the pool deflates those that are worth it. */
@@ -35,58 +35,58 @@ const probeBytes = 1024;
 /** Four bytes to one of 4,096 chains. */
 const hashFactor = 0x9e3779b1;
 const hashShift = 20;
-/** Above the size of a match stands what it is: a phrase, or behind the numbers of phrases a place. */
+/** Above the size of a match stands what it is: a symbol, or behind the numbers of symbols a place. */
 const matchSizeBits = 8;
 const placeOffset = 256;
 
-/** Phrases are copied four bytes at a time, and so up to three more than they have. */
+/** Symbols are copied four bytes at a time, and so up to three more than they have. */
 const stride = 4;
 
 /** Where this thread shortens values, and where it expands them: each good until the next call of its kind. With room for
- *  the id, for the lengths of runs, and for what the last phrase writes too much. */
+ *  the id, for the lengths of runs, and for what the last symbol writes too much. */
 const bufferBytes = valueBytesMax + valueBytesMax / runBytesMax + partBytesMax + stride;
 const shortened: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
 /** What the last `expand` of this thread wrote. */
 export const expanded: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
 const expandedView = new DataView(expanded.buffer);
 
-export class PhraseBook {
+export class CompressionDictionary {
   readonly #id: number;
-  /** All phrases, one after the other. */
+  /** All symbols, one after the other. */
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
   /** Where each begins; one more says where the last ends. */
   readonly #starts: Uint16Array;
   readonly #count: number;
   readonly #size: number;
-  /** By the hash of the four bytes there, places + 1 in all phrases: where a phrase begins first, the longest before. */
+  /** By the hash of the four bytes there, places + 1 in all symbols: where a symbol begins first, the longest before. */
   readonly #first = new Uint16Array(2 ** (32 - hashShift));
   readonly #next: Uint16Array;
-  /** The phrase that begins at a place, + 1. */
+  /** The symbol that begins at a place, + 1. */
   readonly #begins: Uint8Array;
 
-  constructor(id: number, phrases: readonly Uint8Array[]) {
-    assert(phrases.length <= phrasesMax, "a book has few phrases");
-    const bytes = phrases.reduce((sum, phrase) => sum + phrase.length, 0);
+  constructor(id: number, symbols: readonly Uint8Array[]) {
+    assert(symbols.length <= symbolsMax, "a dictionary has few symbols");
+    const bytes = symbols.reduce((sum, symbol) => sum + symbol.length, 0);
     this.#id = id;
-    this.#count = phrases.length;
+    this.#count = symbols.length;
     this.#size = bytes;
     this.#bytes = new Uint8Array(bytes + stride);
     this.#view = new DataView(this.#bytes.buffer);
-    this.#starts = new Uint16Array(phrases.length + 1);
+    this.#starts = new Uint16Array(symbols.length + 1);
     this.#next = new Uint16Array(bytes);
     this.#begins = new Uint8Array(bytes);
     let start = 0;
-    for (const [number, phrase] of phrases.entries()) {
-      this.#bytes.set(phrase, start);
+    for (const [number, symbol] of symbols.entries()) {
+      this.#bytes.set(symbol, start);
       this.#begins[start] = number + 1;
-      start += phrase.length;
+      start += symbol.length;
       this.#starts[number + 1] = start;
     }
-    for (let place = bytes - phraseBytesMin; place >= 0; place--) {
+    for (let place = bytes - symbolBytesMin; place >= 0; place--) {
       if (this.#begins[place] === 0) this.#link(place);
     }
-    const starts = phrases.map((phrase, number) => ({ size: phrase.length, number }));
+    const starts = symbols.map((symbol, number) => ({ size: symbol.length, number }));
     starts.sort((a, b) => a.size - b.size);
     for (const { number } of starts) this.#link(this.#starts[number] as number);
   }
@@ -97,16 +97,16 @@ export class PhraseBook {
     this.#first[chain] = place + 1;
   }
 
-  /** The bytes of `value` by this book, good until the next call on this thread; undefined if it is not worth it. */
+  /** The bytes of `value` by this dictionary, good until the next call on this thread; undefined if it is not worth it. */
   shorten(value: Uint8Array): Uint8Array | undefined {
     const { length } = value;
-    if (length < 2 * phraseBytesMin || length > valueBytesMax) return undefined;
+    if (length < 2 * symbolBytesMin || length > valueBytesMax) return undefined;
     const out = shortened;
     out[0] = this.#id;
     const first = this.#first;
     const view = viewOf(value);
     const start = value.byteOffset;
-    const last = length - phraseBytesMin;
+    const last = length - symbolBytesMin;
     let probed = probeBytes;
     let to = 1;
     let run = 0;
@@ -144,30 +144,30 @@ export class PhraseBook {
   /** What of a chain serves best at a place of a value, of which `length` bytes are left and the first four are `word`, and how
    *  many bytes it stands for; 0 if nothing does. */
   #longest(chain: number, word: number, value: DataView, from: number, length: number): number {
-    const phrases = this.#view;
+    const symbols = this.#view;
     const most = Math.min(partBytesMax, length);
     let best = 0;
     let bestSize = partBytesMin - 1;
     let left = chainMax;
     for (let next = chain; next !== 0 && left > 0; next = this.#next[next - 1] as number, left--) {
       const place = next - 1;
-      if (phrases.getInt32(place, true) !== word) continue;
+      if (symbols.getInt32(place, true) !== word) continue;
       const limit = Math.min(most, this.#size - place);
       let same = stride;
       let differs = 0;
       while (same + stride <= limit) {
-        differs = phrases.getInt32(place + same, true) ^ value.getInt32(from + same, true);
+        differs = symbols.getInt32(place + same, true) ^ value.getInt32(from + same, true);
         if (differs !== 0) break;
         same += stride;
       }
       if (differs !== 0) same += (31 - Math.clz32(differs & -differs)) >>> 3;
       else
-        while (same < limit && phrases.getUint8(place + same) === value.getUint8(from + same))
+        while (same < limit && symbols.getUint8(place + same) === value.getUint8(from + same))
           same += 1;
-      const phrase = this.#begins[place] as number;
-      if (phrase !== 0) {
-        const size = (this.#starts[phrase] as number) - place;
-        if (same >= size) return ((phrase - 1) << matchSizeBits) | size;
+      const symbol = this.#begins[place] as number;
+      if (symbol !== 0) {
+        const size = (this.#starts[symbol] as number) - place;
+        if (same >= size) return ((symbol - 1) << matchSizeBits) | size;
       }
       if (same <= bestSize) continue;
       bestSize = same;
@@ -201,10 +201,10 @@ export class PhraseBook {
         from += partTokenBytes - 1;
         if (first + size > this.#size) throw notOurs();
       } else {
-        const phrase = token - runBytesMax;
-        if (phrase >= count) throw notOurs();
-        first = starts[phrase] as number;
-        size = (starts[phrase + 1] as number) - first;
+        const symbol = token - runBytesMax;
+        if (symbol >= count) throw notOurs();
+        first = starts[symbol] as number;
+        size = (starts[symbol + 1] as number) - first;
       }
       for (let at = 0; at < size; at += stride) {
         expandedView.setInt32(to + at, bytes.getInt32(first + at, true), true);
@@ -225,7 +225,7 @@ function viewOf(value: Uint8Array): DataView {
 }
 
 function notOurs(): Error {
-  return new Error("Cannot expand a value: its bytes are not of this book");
+  return new Error("Cannot expand a value: its bytes are not of this dictionary");
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {

@@ -1,19 +1,19 @@
-// Packs plain data with its objects' keys left to the table of shapes: a value of a known shape is smaller by its keys, and
-// read by a function made for that shape, in a third of the time. One per thread and cache; called by the value codec.
-// Invariants: msgpackr never gives an id to a shape itself (the table does, for all threads); a value that names a shape
+// Packs plain data with its objects' keys left to the schema dictionary: a value of a known schema is smaller by its keys, and
+// read by a function made for that schema, in a third of the time. One per thread and cache; called by the value codec.
+// Invariants: msgpackr never gives an id to a schema itself (the table does, for all threads); a value that names a schema
 // this thread cannot know throws at reading, and is never read as something else.
 //
-// Ids in msgpackr: the shapes are its shared structures, 1 byte for the first 32 and 2 for the others. Keys of an object
-// without a shape stand in the value, as a definition with an id from behind the shapes' for that value alone.
+// Ids in msgpackr: the schemas are its shared structures, 1 byte for the first 32 and 2 for the others. Keys of an object
+// without a schema stand in the value, as a definition with an id from behind the schemas' for that value alone.
 
 import { Packr, Unpackr } from "msgpackr";
 
-import { shapesMax, type ShapeTable } from "../shapes/mod.js";
+import { schemasMax, type SchemaTable } from "../dictionary/mod.js";
 import { isPacking, pack, packOptions } from "./scratch.js";
-import { ShapeCensus } from "./shape-census.js";
+import { SchemaSampler } from "./schema-sampler.js";
 
 /** Ids for definitions within one value. */
-const ownShapesMax = 64;
+const ownSchemasMax = 64;
 /** Ids below this take one byte; two more bytes begin with the id of one of the next 32. */
 const oneByteIds = 32;
 
@@ -30,9 +30,9 @@ interface Structures extends Array<unknown> {
   transitions?: object | null;
 }
 
-export class ShapePacker {
-  readonly #table: ShapeTable;
-  readonly #census = new ShapeCensus();
+export class SchemaPacker {
+  readonly #table: SchemaTable;
+  readonly #sampler = new SchemaSampler();
   readonly #written: Structures = [];
   readonly #packr: Packr;
   #writtenCount = 0;
@@ -41,15 +41,15 @@ export class ShapePacker {
   #readCount = 0;
   readonly #range = { start: 0, end: 0 };
 
-  constructor(table: ShapeTable) {
+  constructor(table: SchemaTable) {
     this.#table = table;
     this.#packr = new Packr({
       ...packOptions,
       structures: this.#written as object[],
-      maxSharedStructures: shapesMax,
-      maxOwnStructures: ownShapesMax,
+      maxSharedStructures: schemasMax,
+      maxOwnStructures: ownSchemasMax,
       shouldShareStructure: (keys) => {
-        this.#census.note(keys);
+        this.#sampler.note(keys);
         return false;
       },
     });
@@ -61,15 +61,15 @@ export class ShapePacker {
     if (isPacking()) return undefined;
     if (this.#table.count !== this.#writtenCount) this.#learnToWrite();
     const bytes = pack(value, this.#packr);
-    const ripe = this.#census.takeRipe();
+    const ripe = this.#sampler.takeRipe();
     // From the next value on: the bytes of this one are there.
     if (ripe !== undefined && !this.#table.isFull) this.#table.add(ripe, this.#writtenCount);
     return bytes;
   }
 
-  /** The value of bytes that a `pack` made, on whichever thread. Throws if there is none or a shape is lost. */
+  /** The value of bytes that a `pack` made, on whichever thread. Throws if there is none or a schema is lost. */
   unpack(buffer: Buffer, start: number, end: number): unknown {
-    // A shape is counted before any value with it can be found.
+    // A schema is counted before any value with it can be found.
     let unpackr = this.#unpackr;
     if (unpackr === undefined || this.#table.count !== this.#readCount) unpackr = this.#learn();
     this.#range.start = start;
@@ -90,7 +90,7 @@ export class ShapePacker {
 
   #learn(): Unpackr {
     if (this.#unpackr === undefined) {
-      for (let id = 0; id < shapesMax; id++) this.#read[id] = missingStructure(id);
+      for (let id = 0; id < schemasMax; id++) this.#read[id] = missingStructure(id);
       this.#unpackr = new Unpackr({ ...packOptions, structures: this.#read as object[] });
     }
     const { count } = this.#table;
@@ -111,11 +111,11 @@ function structureOf(keys: readonly string[], id: number): Structure {
 }
 
 function refuse(): never {
-  throw new Error("Cannot read a value: the table of shapes has lost one of its shapes");
+  throw new Error("Cannot read a value: the schema dictionary has lost one of its schemas");
 }
 
 /**
- * What stands for a shape that is not known. Without it msgpackr takes the id for a number. The ids from 32 to 63 begin all
+ * What stands for a schema that is not known. Without it msgpackr takes the id for a number. The ids from 32 to 63 begin all
  * ids of two bytes, so theirs must let msgpackr make the reader that looks at the second byte, and refuse only behind it.
  */
 function missingStructure(id: number): object {

@@ -1,20 +1,20 @@
-// Finds the phrases worth a place in a book, from a sample of values. Called by the janitor, in a thread that no caller waits
+// Finds the symbols worth a place in a dictionary, from a sample of values. Called by the janitor, in a thread that no caller waits
 // for. Pure. It takes the way of FSST (Boncz, Neumann, Leis 2020: "FSST: Fast Random Access String Compression"): the sample is
-// cut by the phrases found so far, the pieces and the pairs of neighbours are counted, and the best of them are the phrases
-// of the next turn; so a phrase doubles in length each turn, and one that another serves better is counted no more.
+// cut by the symbols found so far, the pieces and the pairs of neighbours are counted, and the best of them are the symbols
+// of the next turn; so a symbol doubles in length each turn, and one that another serves better is counted no more.
 
-import { phraseBookBytesMax, pieceLengthBytes } from "./shape-image.js";
-import { phraseBytesMax, phraseBytesMin, phrasesMax } from "./phrase-book.js";
+import { dictionaryBytesMax, pieceLengthBytes } from "./dictionary-image.js";
+import { symbolBytesMax, symbolBytesMin, symbolsMax } from "./compression-dictionary.js";
 
-/** Pieces double in length with each turn, up to the longest phrase; one more turn drops what is not used. */
+/** Pieces double in length with each turn, up to the longest symbol; one more turn drops what is not used. */
 const turns = 8;
-/** Pieces kept between turns: short ones have yet to grow into phrases. */
+/** Pieces kept between turns: short ones have yet to grow into symbols. */
 const piecesMax = 512;
-/** A phrase stands this often in the sample at least. */
+/** A symbol stands this often in the sample at least. */
 const usesMin = 8;
 
-/** Looks for the phrases of values like these, a turn at a time: a turn over 32 KiB takes some milliseconds. */
-export class PhraseLearning {
+/** Looks for the symbols of values like these, a turn at a time: a turn over 32 KiB takes some milliseconds. */
+export class DictionaryTraining {
   readonly #texts: readonly string[];
   #pieces: ReadonlyMap<string, number> = new Map();
   #turn = 0;
@@ -29,21 +29,21 @@ export class PhraseLearning {
     const counts = countPieces(this.#texts, this.#pieces);
     const isLast = this.#turn === turns;
     this.#pieces = isLast
-      ? bestOf(singlesOf(counts), phraseBytesMin, phrasesMax)
+      ? bestOf(singlesOf(counts), symbolBytesMin, symbolsMax)
       : bestOf(joined(counts), 2, piecesMax);
     return isLast;
   }
 
-  /** What was found, the best first, as many as a book holds; none if the values have nothing in common. */
-  phrases(): Uint8Array[] {
-    const phrases: Uint8Array[] = [];
-    let room = phraseBookBytesMax;
+  /** What was found, the best first, as many as a dictionary holds; none if the values have nothing in common. */
+  symbols(): Uint8Array[] {
+    const symbols: Uint8Array[] = [];
+    let room = dictionaryBytesMax;
     for (const piece of this.#pieces.keys()) {
       room -= piece.length + pieceLengthBytes;
       if (room < 0) break;
-      phrases.push(Buffer.from(piece, "latin1"));
+      symbols.push(Buffer.from(piece, "latin1"));
     }
-    return phrases;
+    return symbols;
   }
 }
 
@@ -89,8 +89,8 @@ function singlesOf({ names, singles }: Counts): Map<string, number> {
   return new Map(names.map((name, number) => [name, singles[number] as number]));
 }
 
-/** The pieces and the pairs that may be one. A phrase takes in a neighbour only if most of its uses have that neighbour: else
- *  what varies (numbers, times) would make many phrases of one, and each serve few values but those of the sample. */
+/** The pieces and the pairs that may be one. A symbol takes in a neighbour only if most of its uses have that neighbour: else
+ *  what varies (numbers, times) would make many symbols of one, and each serve few values but those of the sample. */
 function joined(counts: Counts): Map<string, number> {
   const found = singlesOf(counts);
   for (const [pair, uses] of counts.pairs) {
@@ -98,10 +98,10 @@ function joined(counts: Counts): Map<string, number> {
     const numbers = [Math.floor(pair / numbersMax), pair % numbersMax];
     const [piece = "", follower = ""] = numbers.map((number) => counts.names[number]);
     const [pieceUses = 0, followerUses = 0] = numbers.map((number) => counts.singles[number]);
-    if (piece.length + follower.length > phraseBytesMax) continue;
+    if (piece.length + follower.length > symbolBytesMax) continue;
     if (uses * 3 < Math.min(pieceUses, followerUses)) continue;
-    if (piece.length >= phraseBytesMin && uses * 2 < pieceUses) continue;
-    if (follower.length >= phraseBytesMin && uses * 2 < followerUses) continue;
+    if (piece.length >= symbolBytesMin && uses * 2 < pieceUses) continue;
+    if (follower.length >= symbolBytesMin && uses * 2 < followerUses) continue;
     found.set(piece + follower, (found.get(piece + follower) ?? 0) + uses);
   }
   return found;

@@ -1,8 +1,8 @@
-// The table of shapes in shared memory: who may add, what the others see, and what a failed write leaves.
+// The schema dictionary in shared memory: who may add, what the others see, and what a failed write leaves.
 
 import { expect, test } from "vitest";
-import { phraseBooksMax, shapeEntriesStart, shapesMax } from "../../dist/src/shapes/mod.js";
-import { emptyShapes, readShapes } from "../../dist/src/disk/shapes.js";
+import { dictionariesMax, schemaEntriesStart, schemasMax } from "../../dist/src/dictionary/mod.js";
+import { emptySchemas, readSchemas } from "../../dist/src/disk/schema-file.js";
 import { createHasher } from "../../dist/src/hash/mod.js";
 import {
   compileKernel,
@@ -11,7 +11,7 @@ import {
   Kernel,
   layout as at,
 } from "../../dist/src/kernel/mod.js";
-import { restoreShapes, ShapeArea, type ShapeWriter } from "../../dist/src/memory/mod.js";
+import { loadSchemas, SchemaArea, type SchemaWriter } from "../../dist/src/memory/mod.js";
 import { MiB } from "./opened-store.js";
 
 const seed = 11n;
@@ -31,13 +31,13 @@ function openMemory(): WebAssembly.Memory {
 
 const module = compileKernel();
 
-function attach(memory: WebAssembly.Memory, write: ShapeWriter | null = null): ShapeArea {
-  return new ShapeArea(Kernel.attach(module, memory), write);
+function attach(memory: WebAssembly.Memory, write: SchemaWriter | null = null): SchemaArea {
+  return new SchemaArea(Kernel.attach(module, memory), write);
 }
 
 test("every thread sees what one added, once", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
+  loadSchemas(memory, null);
   const [first, second] = [attach(memory), attach(memory)];
   expect(second.count).toBe(0);
   expect(first.add(["id", "näme"], 0)).toBe(true);
@@ -52,20 +52,20 @@ test("every thread sees what one added, once", () => {
 
 test("while one thread adds, another adds nothing", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
+  loadSchemas(memory, null);
   const area = attach(memory);
   const words = new Int32Array(memory.buffer);
-  words[at.controlShapeLock / 4] = 60;
+  words[at.controlSchemaLock / 4] = 60;
   expect(area.add(["id"], 0)).toBe(false);
-  words[at.controlShapeLock / 4] = 0;
+  words[at.controlSchemaLock / 4] = 0;
   expect(area.add(["id"], 0)).toBe(true);
-  expect(words[at.controlShapeLock / 4]).toBe(0);
+  expect(words[at.controlSchemaLock / 4]).toBe(0);
 });
 
-test("a shape that could not be written has no id, and the next takes its place", () => {
+test("a schema that could not be written has no id, and the next takes its place", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
-  const file = emptyShapes();
+  loadSchemas(memory, null);
+  const file = emptySchemas();
   let writesLeft = 1;
   const area = attach(memory, (bytes, offset) => {
     // Nobody counts it before it is written.
@@ -78,20 +78,20 @@ test("a shape that could not be written has no id, and the next takes its place"
   writesLeft = 2;
   expect(area.add(["other"], 0)).toBe(true);
   expect(area.keysOf(0)).toEqual(["other"]);
-  const reading = readShapes(file, seed, hasher);
+  const reading = readSchemas(file, seed, hasher);
   expect(reading.count).toBe(1);
   const next = openMemory();
-  restoreShapes(next, reading);
+  loadSchemas(next, reading);
   const later = attach(next);
   expect(later.keysOf(0)).toEqual(["other"]);
   expect(later.add(["more"], 1)).toBe(true);
   expect(later.keysOf(0)).toEqual(["other"]);
 });
 
-test("ids without a shape stay without one", () => {
+test("ids without a schema stay without one", () => {
   const memory = openMemory();
-  const { image } = readShapes(emptyShapes(), seed, hasher);
-  restoreShapes(memory, { image, count: 5, end: shapeEntriesStart });
+  const { image } = readSchemas(emptySchemas(), seed, hasher);
+  loadSchemas(memory, { image, count: 5, end: schemaEntriesStart });
   const area = attach(memory);
   expect(area.add(["id"], 5)).toBe(true);
   expect([0, 4, 5].map((id) => area.keysOf(id))).toEqual([null, null, ["id"]]);
@@ -99,14 +99,14 @@ test("ids without a shape stay without one", () => {
 
 test("the table ends with its ids or with its room", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
+  loadSchemas(memory, null);
   const area = attach(memory);
-  for (let id = 0; id < shapesMax; id++) expect(area.add([`${id}`], id)).toBe(true);
+  for (let id = 0; id < schemasMax; id++) expect(area.add([`${id}`], id)).toBe(true);
   expect(area.isFull).toBe(true);
-  expect(area.add(["one", "more"], shapesMax)).toBe(false);
+  expect(area.add(["one", "more"], schemasMax)).toBe(false);
 
   const tight = openMemory();
-  restoreShapes(tight, null);
+  loadSchemas(tight, null);
   const long = attach(tight);
   let count = 0;
   while (long.add(["x".repeat(990), `${count}`], count)) count += 1;
@@ -115,54 +115,55 @@ test("the table ends with its ids or with its room", () => {
   for (let id = 0; id < count; id++) expect(long.keysOf(id)).toEqual(["x".repeat(990), `${id}`]);
   // The tags' table begins behind it.
   const words = new Uint32Array(memory.buffer);
-  expect(at.tagTable).toBe(at.shapeTable + at.shapeTableSize);
+  expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
   expect(words[at.tagTable / 4]).toBe(0);
 });
 
-test("a shape too long for an entry is none", () => {
+test("a schema too long for an entry is none", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
+  loadSchemas(memory, null);
   const area = attach(memory);
   expect(area.add(["x".repeat(2000)], 0)).toBe(false);
   expect(area.count).toBe(0);
 });
 
-const phrases = [Buffer.from("of the user"), Buffer.from("region:")];
+const symbols = [Buffer.from("of the user"), Buffer.from("region:")];
 
-test("every thread sees the book that one added, among the shapes", () => {
+test("every thread sees the dictionary that one added, among the schemas", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
+  loadSchemas(memory, null);
   const [first, second] = [attach(memory), attach(memory)];
   expect(first.add(["id"], 0)).toBe(true);
-  expect(second.addBook(phrases)).toBe(true);
+  expect(second.addDictionary(symbols)).toBe(true);
   expect(first.add(["name"], 2)).toBe(true);
   for (const area of [first, second]) {
     expect([0, 1, 2].map((id) => area.keysOf(id))).toEqual([["id"], null, ["name"]]);
-    expect([0, 1, 2].map((id) => area.phrasesOf(id))).toEqual([
+    expect([0, 1, 2].map((id) => area.symbolsOf(id))).toEqual([
       null,
-      phrases.map((phrase) => Uint8Array.from(phrase)),
+      symbols.map((symbol) => Uint8Array.from(symbol)),
       null,
     ]);
   }
   const words = new Int32Array(memory.buffer);
-  words[at.controlShapeLock / 4] = 60;
-  expect(first.addBook(phrases)).toBe(false);
+  words[at.controlSchemaLock / 4] = 60;
+  expect(first.addDictionary(symbols)).toBe(false);
 });
 
-test("books end with their number or leave the last room to shapes", () => {
+test("dictionaries end with their number or leave the last room to schemas", () => {
   const memory = openMemory();
-  restoreShapes(memory, null);
+  loadSchemas(memory, null);
   const area = attach(memory);
-  for (let book = 0; book < phraseBooksMax; book++) expect(area.addBook(phrases)).toBe(true);
-  expect(area.takesBooks).toBe(false);
-  expect(area.addBook(phrases)).toBe(false);
-  expect(area.add(["id"], phraseBooksMax)).toBe(true);
+  for (let dictionary = 0; dictionary < dictionariesMax; dictionary++)
+    expect(area.addDictionary(symbols)).toBe(true);
+  expect(area.takesDictionaries).toBe(false);
+  expect(area.addDictionary(symbols)).toBe(false);
+  expect(area.add(["id"], dictionariesMax)).toBe(true);
 
   const tight = openMemory();
-  restoreShapes(tight, null);
+  loadSchemas(tight, null);
   const long = attach(tight);
   let count = 0;
-  while (long.takesBooks && long.add(["x".repeat(990), `${count}`], count)) count += 1;
-  expect(long.addBook(phrases)).toBe(false);
+  while (long.takesDictionaries && long.add(["x".repeat(990), `${count}`], count)) count += 1;
+  expect(long.addDictionary(symbols)).toBe(false);
   expect(long.isFull).toBe(false);
 });
