@@ -5,7 +5,7 @@
 import { assert } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import {
-  flagDurable,
+  flagDiskLocation,
   recordChecksum,
   recordExtensionUnits,
   recordFlags,
@@ -28,7 +28,7 @@ export function sealRecord(
 ): void {
   assert(buffer.readUInt32LE(start + recordSize) === size, "a record knows its size");
   assert(size >= diskRecordBytesMin, "a record has a header and a key");
-  if ((buffer.readUInt8(start + recordFlags) & flagDurable) !== 0) {
+  if ((buffer.readUInt8(start + recordFlags) & flagDiskLocation) !== 0) {
     buffer.fill(0, start + recordHeaderSize, start + recordHeaderSize + 8);
   }
   buffer.writeUInt32LE(0, start + recordChecksum);

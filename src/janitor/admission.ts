@@ -4,7 +4,7 @@
 import type { AdmissionConfig } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { RecordHeader } from "../memory/mod.js";
-import { flagDurable } from "../record/mod.js";
+import { flagDiskLocation } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { SeenKeys } from "./seen-keys.js";
 import { WriteBudget } from "./write-budget.js";
@@ -36,8 +36,9 @@ export class Admission {
     // Reserved and given up: no entry.
     if (header.sequence(record) === 0) return "never";
     // The writer's filter or size has refused it, and counted that.
-    if ((header.flags(record) & flagDurable) === 0) return "never";
-    if (header.durable(record) !== 0) return this.#refuse(counter.counterRefusedClean, "never");
+    if ((header.flags(record) & flagDiskLocation) === 0) return "never";
+    if (header.diskLocation(record) !== 0)
+      return this.#refuse(counter.counterRefusedClean, "never");
     const deadline = header.deadline(record);
     if (deadline <= now) return this.#refuse(counter.counterRefusedExpired, "never");
     if (isAsked) return "write";

@@ -12,7 +12,7 @@ import {
   type LogSituation,
   type Pool,
 } from "../policy/mod.js";
-import { flagDurable } from "../record/mod.js";
+import { flagDiskLocation } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** A segment is compacted once so much of it is dead. Freeing a segment then copies at most three, and entries leave a
@@ -127,7 +127,7 @@ export class Evictor {
 
   /** The record goes before the flusher has looked at it. */
   #countUnwritten(record: number): void {
-    if ((this.#header.flags(record) & flagDurable) === 0) return;
+    if ((this.#header.flags(record) & flagDiskLocation) === 0) return;
     const isUp = Atomics.load(this.#kernel.views.i32, at.controlDiskUp / 4) === 1;
     this.#kernel.count(isUp ? counter.counterRefusedQueue : counter.counterRefusedDiskDown, 1);
   }

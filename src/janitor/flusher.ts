@@ -132,7 +132,7 @@ export class Flusher {
 
   /** False if the record's key is locked, and nothing is known of it. */
   #announce(record: number, size: number, location: number, progress: Progress): boolean {
-    const answer = this.#kernel.verbs.assignDurable(record, location);
+    const answer = this.#kernel.verbs.reserveDiskLocation(record, location);
     if (answer === at.answerBusy) return false;
     if (answer !== at.answerDone) {
       if (answer === at.answerOvertaken) this.#log.skip(size);
@@ -175,6 +175,6 @@ class Progress implements BatchOutcome {
 
   failed(): void {
     const { verbs } = this.#kernel;
-    for (const record of this.announced) patiently(() => verbs.assignDurable(record, 0));
+    for (const record of this.announced) patiently(() => verbs.reserveDiskLocation(record, 0));
   }
 }

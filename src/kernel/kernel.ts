@@ -64,7 +64,7 @@ export interface KernelVerbs {
   readonly sealOpen: (pool: number) => void;
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;
-  readonly assignDurable: (record: number, location: number) => number;
+  readonly reserveDiskLocation: (record: number, location: number) => number;
   readonly move: (record: number, pool: number, frequency: number) => number;
   readonly demote: (record: number) => number;
   readonly dropRecord: (record: number) => number;

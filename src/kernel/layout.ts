@@ -345,7 +345,7 @@ export const answerFollow = -4;
 
 export const answerGone = 0;
 export const answerDone = 1;
-/** publish: a newer write, delete or clear overtook the flight. assignDurable, relocateDisk: the entry was taken away. */
+/** publish: a newer write, delete or clear overtook the flight. reserveDiskLocation, relocateDisk: the entry was taken away. */
 export const answerOvertaken = 2;
 /** The janitor's verbs: there was no room to move the record to. publish: a map's index has no place for the key. */
 export const answerNoRoom = 3;

@@ -5,7 +5,7 @@ import { assert } from "../base/mod.js";
 import { type Kernel, type KernelVerbs, layout as at } from "../kernel/mod.js";
 import {
   flagChunk,
-  flagDurable,
+  flagDiskLocation,
   flagExpires,
   flagKeyBytes,
   flagStale,
@@ -284,7 +284,7 @@ export class MemoryStore {
     let double = place / 8;
     if (this.#hasDisk && fields.forDisk) {
       this.#f64[double++] = 0;
-      flags |= flagDurable;
+      flags |= flagDiskLocation;
     }
     if (fields.expiresMs !== Infinity) {
       this.#f64[double++] = fields.expiresMs;

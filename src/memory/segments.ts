@@ -2,7 +2,7 @@
 // Called by the janitor, and by a shared map's compaction. Reads only: the kernel writes these words.
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import {
-  flagDurable,
+  flagDiskLocation,
   flagExpires,
   flagStale,
   recordFlags,
@@ -130,8 +130,8 @@ export class RecordHeader {
   }
 
   /** Where its copy on disk is, 0 = nowhere. */
-  durable(record: number): number {
-    if ((this.flags(record) & flagDurable) === 0) return 0;
+  diskLocation(record: number): number {
+    if ((this.flags(record) & flagDiskLocation) === 0) return 0;
     const word = (record + recordHeaderSize) >>> 2;
     return (this.#u32[word] as number) + (this.#u32[word + 1] as number) * 2 ** 32;
   }
@@ -140,7 +140,7 @@ export class RecordHeader {
   deadline(record: number): number {
     const flags = this.flags(record);
     if ((flags & flagExpires) === 0) return Infinity;
-    const field = record + recordHeaderSize + ((flags & flagDurable) === 0 ? 0 : 8);
+    const field = record + recordHeaderSize + ((flags & flagDiskLocation) === 0 ? 0 : 8);
     return this.#f64[(field + ((flags & flagStale) === 0 ? 0 : 8)) / 8] as number;
   }
 }

@@ -40,7 +40,7 @@ export const recordTagsMax = 16;
 /** 255 units of 8 bytes. */
 export const extensionSizeMax = 2040;
 
-export const flagDurable = 1;
+export const flagDiskLocation = 1;
 export const flagExpires = 2;
 export const flagStale = 4;
 export const flagTags = 8;

@@ -62,7 +62,7 @@ export class RecordReader {
     const high = buffer.readUInt8(start + at.recordCreatedHigh) * 2 ** 32;
     const low = buffer.readUInt32LE(start + at.recordCreatedLow);
     this.createdMs = this.#createdBaseMs + high + low;
-    let field = start + at.recordHeaderSize + ((flags & at.flagDurable) === 0 ? 0 : 8);
+    let field = start + at.recordHeaderSize + ((flags & at.flagDiskLocation) === 0 ? 0 : 8);
     this.expiresMs = Infinity;
     this.staleUntilMs = Infinity;
     if ((flags & at.flagExpires) !== 0) {
@@ -92,8 +92,10 @@ export class RecordReader {
   }
 
   #tagsStart(): number {
-    const fields = this.flags & (at.flagDurable | at.flagExpires | at.flagStale);
-    const before = [at.flagDurable, at.flagExpires, at.flagStale].filter((flag) => fields & flag);
+    const fields = this.flags & (at.flagDiskLocation | at.flagExpires | at.flagStale);
+    const before = [at.flagDiskLocation, at.flagExpires, at.flagStale].filter(
+      (flag) => fields & flag,
+    );
     return this.start + at.recordHeaderSize + before.length * 8;
   }
 

@@ -14,7 +14,7 @@ import {
   writeBatch,
 } from "../../dist/src/disk/mod.js";
 import { faultyDevice, fileDevice } from "../../dist/src/device/mod.js";
-import { flagDurable } from "../../dist/src/record/mod.js";
+import { flagDiskLocation } from "../../dist/src/record/mod.js";
 import {
   hasher,
   key,
@@ -323,7 +323,7 @@ describe("verifyRecord()", () => {
   test("a durable location of memory is 0 on disk", () => {
     const builder = new BatchBuilder(KiB, hasher);
     builder.begin({ nonce: 9n, offset: 64, segmentBytes, recordCount: 0 });
-    const record = makeRecord("key", "value", 1, flagDurable);
+    const record = makeRecord("key", "value", 1, flagDiskLocation);
     const at = builder.append(record, 0, record.length, 0, 0, 1, Infinity);
     const batch = builder.finish(0);
     expect(batch.readBigUInt64LE(64 + 24)).toBe(0n);

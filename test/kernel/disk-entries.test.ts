@@ -19,7 +19,7 @@ function open(): Thread {
 function putOnDisk(thread: Thread, key: string, location: number): void {
   thread.put(key, `value of ${key}`);
   const { record } = thread.find(key);
-  expect(thread.verbs.assignDurable(record, location)).toBe(at.answerDone);
+  expect(thread.verbs.reserveDiskLocation(record, location)).toBe(at.answerDone);
   expect(thread.verbs.demote(record)).toBe(at.answerDone);
 }
 
@@ -80,7 +80,7 @@ describe("a write or delete of what is on disk", () => {
   test("announces the copy of a record that is in memory too", () => {
     const thread = open();
     thread.put("a", "1");
-    thread.verbs.assignDurable(thread.find("a").record, 9);
+    thread.verbs.reserveDiskLocation(thread.find("a").record, 9);
     thread.put("a", "2");
     expect(kills(thread)).toEqual({ locations: [9, 0], announced: [1, 0] });
     // The new record has no copy yet.
@@ -107,7 +107,7 @@ describe("a write or delete of what is on disk", () => {
         kills.push({ known: victim !== undefined, gone, announced });
       }
       locations.set(number + 100, key);
-      thread.verbs.assignDurable(thread.find(key).record, number + 100);
+      thread.verbs.reserveDiskLocation(thread.find(key).record, number + 100);
     }
     expect(kills.length).toBeGreaterThan(200);
     // Location 100 and so on lie in segment 0, announced as 1.
@@ -121,12 +121,12 @@ describe("assignDurable()", () => {
     thread.put("a", "1");
     const { record } = thread.find("a");
     thread.put("a", "2");
-    expect(thread.verbs.assignDurable(record, 5)).toBe(at.answerGone);
+    expect(thread.verbs.reserveDiskLocation(record, 5)).toBe(at.answerGone);
     const newer = thread.find("a").record;
     thread.verbs.clear();
-    expect(thread.verbs.assignDurable(newer, 5)).toBe(at.answerGone);
+    expect(thread.verbs.reserveDiskLocation(newer, 5)).toBe(at.answerGone);
     const unpublished = thread.append("b", "1");
-    expect(thread.verbs.assignDurable(unpublished?.offset ?? 0, 5)).toBe(at.answerGone);
+    expect(thread.verbs.reserveDiskLocation(unpublished?.offset ?? 0, 5)).toBe(at.answerGone);
   });
 });
 
@@ -199,7 +199,7 @@ describe("reclaim", () => {
   test("a record that is in memory too is relocated in its header, or forgets the disk", () => {
     const thread = open();
     thread.put("a", "1");
-    thread.verbs.assignDurable(thread.find("a").record, 11);
+    thread.verbs.reserveDiskLocation(thread.find("a").record, 11);
     const hash = halves(thread.hash("a"));
     expect(thread.verbs.dropDisk(...hash, 11, 0)).toBe(at.answerHit);
     expect(thread.verbs.relocateDisk(...hash, 11, 12)).toBe(at.answerDone);
@@ -215,7 +215,7 @@ describe("reclaim", () => {
     for (let number = 0; number < 20; number++) putOnDisk(thread, `key:${number}`, 100 + number);
     thread.put("both", "1");
     const { record } = thread.find("both");
-    thread.verbs.assignDurable(record, 110);
+    thread.verbs.reserveDiskLocation(record, 110);
     expect(thread.verbs.dropUnits(105, 115)).toBe(0);
     // What is in memory too stays there, and a flush looks at its segment again.
     expect(thread.get("both")).toBe("1");

@@ -9,7 +9,7 @@ import {
   Kernel,
   layout as at,
 } from "../../dist/src/kernel/mod.js";
-import { flagDurable, flagExpires, recordHeaderSize } from "../../dist/src/record/mod.js";
+import { flagDiskLocation, flagExpires, recordHeaderSize } from "../../dist/src/record/mod.js";
 
 export const MiB = 1024 * 1024;
 
@@ -161,7 +161,7 @@ export class Thread {
     const keyStart = offset + recordHeaderSize + units * 8;
     u8.set(keyBytes, keyStart);
     u8.set(Buffer.from(value), keyStart + keyBytes.length);
-    const flags = (this.#hasDisk ? flagDurable : 0) | (expires ? flagExpires : 0);
+    const flags = (this.#hasDisk ? flagDiskLocation : 0) | (expires ? flagExpires : 0);
     return { offset, size, keyLength: keyBytes.length, flags, units };
   }
 

@@ -17,7 +17,7 @@ function open(): Thread {
   return thread;
 }
 
-function durable(thread: Thread, record: number): number {
+function diskLocation(thread: Thread, record: number): number {
   return thread.kernel.views.u32[(record + recordHeaderSize) / 4] as number;
 }
 
@@ -63,9 +63,9 @@ test("a record that has a copy on disk is given no other", () => {
   const thread = open();
   thread.put("a", "1");
   const { record } = thread.find("a");
-  expect(thread.verbs.assignDurable(record, unitsPerSegment)).toBe(at.answerDone);
-  expect(thread.verbs.assignDurable(record, 2 * unitsPerSegment)).toBe(at.answerGone);
-  expect(durable(thread, record)).toBe(unitsPerSegment);
+  expect(thread.verbs.reserveDiskLocation(record, unitsPerSegment)).toBe(at.answerDone);
+  expect(thread.verbs.reserveDiskLocation(record, 2 * unitsPerSegment)).toBe(at.answerGone);
+  expect(diskLocation(thread, record)).toBe(unitsPerSegment);
 });
 
 test("a record whose key is locked is not taken for dead", () => {
@@ -74,11 +74,11 @@ test("a record whose key is locked is not taken for dead", () => {
   const { record } = thread.find("a");
   const lock = thread.bucketAt(thread.home("a")) / 4;
   thread.kernel.views.i32[lock] = 0x7fff_ff40;
-  expect(thread.verbs.assignDurable(record, 1)).toBe(at.answerBusy);
+  expect(thread.verbs.reserveDiskLocation(record, 1)).toBe(at.answerBusy);
   expect(thread.verbs.demote(record)).toBe(at.answerBusy);
   expect(thread.verbs.frequencyOfRecord(record)).toBe(at.answerBusy);
   thread.kernel.views.i32[lock] = 0;
-  expect(thread.verbs.assignDurable(record, 1)).toBe(at.answerDone);
+  expect(thread.verbs.reserveDiskLocation(record, 1)).toBe(at.answerDone);
 });
 
 test("forgetting a disk segment reaches its entries, its copies in memory, and nothing else", () => {
@@ -90,16 +90,16 @@ test("forgetting a disk segment reaches its entries, its copies in memory, and n
   ] as const) {
     thread.put(key, key);
     const place = segment * unitsPerSegment + 8 + key.length;
-    expect(thread.verbs.assignDurable(thread.find(key).record, place)).toBe(at.answerDone);
+    expect(thread.verbs.reserveDiskLocation(thread.find(key).record, place)).toBe(at.answerDone);
   }
   thread.verbs.demote(thread.find("on disk").record);
   expect(thread.verbs.dropUnits(unitsPerSegment, 2 * unitsPerSegment)).toBe(0);
   expect(thread.find("on disk").answer).toBe(at.answerMiss);
   expect(thread.get("in memory")).toBe("in memory");
   const { record } = thread.find("in memory");
-  expect(durable(thread, record)).toBe(0);
+  expect(diskLocation(thread, record)).toBe(0);
   expect(thread.segmentWord(thread.seal(record), at.segmentLetGo)).toBe(1);
-  expect(durable(thread, thread.find("elsewhere").record)).toBe(2 * unitsPerSegment + 17);
+  expect(diskLocation(thread, thread.find("elsewhere").record)).toBe(2 * unitsPerSegment + 17);
 });
 
 test("an index that was read from a snapshot has no locks, no memory and no free files", () => {
@@ -109,7 +109,7 @@ test("an index that was read from a snapshot has no locks, no memory and no free
     ["freed", 2],
   ] as const) {
     thread.put(key, key);
-    thread.verbs.assignDurable(thread.find(key).record, segment * unitsPerSegment + 8);
+    thread.verbs.reserveDiskLocation(thread.find(key).record, segment * unitsPerSegment + 8);
     thread.verbs.demote(thread.find(key).record);
   }
   thread.put("in memory", "1");

@@ -180,7 +180,7 @@ describe("evictUnlocked()", () => {
     const writer = openThread({ diskSegments: 4 });
     writer.put("a", "old");
     const location = (1024 * 1024) / 16 + 9;
-    expect(writer.verbs.assignDurable(writer.find("a").record, location)).toBe(at.answerDone);
+    expect(writer.verbs.reserveDiskLocation(writer.find("a").record, location)).toBe(at.answerDone);
     expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerDone);
     expect(writer.double(at.resultTombstone0)).toBe(location);
     expect(writer.word(at.threadTombstoneSegment0)).toBe(2);
@@ -209,7 +209,7 @@ describe("a segment whose record cannot be visited", () => {
     expect(verbs.dropRecord(record)).toBe(at.answerBusy);
     expect(verbs.demote(record)).toBe(at.answerBusy);
     expect(verbs.move(record, at.poolMain, 0)).toBe(at.answerBusy);
-    expect(verbs.assignDurable(record, 5)).toBe(at.answerBusy);
+    expect(verbs.reserveDiskLocation(record, 5)).toBe(at.answerBusy);
     expect(writer.get("a")).toBe("1");
     Atomics.store(writer.kernel.views.i32, word, 0);
     expect(verbs.frequencyOfRecord(record)).toBe(0);

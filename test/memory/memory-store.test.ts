@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { type KernelVerbs, layout as at } from "../../dist/src/kernel/mod.js";
 import { MemoryStore } from "../../dist/src/memory/mod.js";
-import { encodeTags, flagCompressed, flagDurable } from "../../dist/src/record/mod.js";
+import { encodeTags, flagCompressed, flagDiskLocation } from "../../dist/src/record/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import { fill, find, MiB, openStore, openStores, read, write } from "./opened-store.js";
 
@@ -35,7 +35,7 @@ describe("a record comes back as it was written", () => {
     expect(record.tags()).toEqual(tags);
     expect(record.sequence).toBe(1);
     expect(record.flags & flagCompressed).toBe(flagCompressed);
-    expect(record.flags & flagDurable).toBe(diskSegments > 0 ? flagDurable : 0);
+    expect(record.flags & flagDiskLocation).toBe(diskSegments > 0 ? flagDiskLocation : 0);
     expect(record.size).toBe(record.valueEnd);
   });
 
@@ -153,7 +153,7 @@ describe("a key whose bucket lock is stuck", () => {
       find(store, "a");
       const { views, block, verbs } = store.kernel;
       const record = views.u32[(block + at.resultRecord) / 4] as number;
-      verbs.assignDurable(record, 70 + turn);
+      verbs.reserveDiskLocation(record, 70 + turn);
       const release = holdLock(store, "a");
       expect(act()).toBe(turn === 0 ? "overloaded" : true);
       expect(read(store, "a")).toBe("(none)");
@@ -170,7 +170,7 @@ describe("what is on disk", () => {
     expect(find(store, key)).toBe("memory");
     const { verbs, views, block } = store.kernel;
     const record = views.u32[(block + at.resultRecord) / 4] as number;
-    verbs.assignDurable(record, location);
+    verbs.reserveDiskLocation(record, location);
     expect(verbs.demote(record)).toBe(at.answerDone);
   }
 

@@ -11,7 +11,7 @@ interface Fields {
   readonly flags: number;
   readonly sequence: number;
   readonly sinceMs: number;
-  readonly durable: bigint | undefined;
+  readonly diskLocation: bigint | undefined;
   readonly expiresMs: number | undefined;
   readonly staleUntilMs: number | undefined;
   readonly tags: readonly string[];
@@ -19,17 +19,17 @@ interface Fields {
 
 /** A record as layout.ts draws it, written field by field without the code under test. */
 function encode(fields: Fields): Buffer {
-  const { key, value, durable, expiresMs, staleUntilMs, tags } = fields;
+  const { key, value, diskLocation, expiresMs, staleUntilMs, tags } = fields;
   const tagField = encodeTags(tags);
   const stale = expiresMs === undefined ? undefined : staleUntilMs;
-  const words = [durable, expiresMs, stale].filter((word) => word !== undefined);
+  const words = [diskLocation, expiresMs, stale].filter((word) => word !== undefined);
   const extensionBytes = words.length * 8 + tagField.length;
   const record = Buffer.alloc(24 + extensionBytes + key.length + value.length);
   record.writeUInt32LE(record.length, 0);
   record.writeUInt16LE(key.length - 1, 4);
   record.writeUInt8(fields.codecId, 6);
   let flags = fields.flags;
-  if (durable !== undefined) flags |= 1;
+  if (diskLocation !== undefined) flags |= 1;
   if (expiresMs !== undefined) flags |= 2;
   if (stale !== undefined) flags |= 4;
   if (tags.length > 0) flags |= 8;
@@ -58,7 +58,7 @@ const anyFields: fc.Arbitrary<Fields> = fc.record({
   flags: fc.constantFrom(0, 16, 32, 64, 128, 48),
   sequence: fc.integer({ min: 0, max: 2 ** 48 - 1 }),
   sinceMs: fc.integer({ min: 0, max: 2 ** 40 - 1 }),
-  durable: fc.option(fc.bigInt({ min: 0n, max: 2n ** 44n }), { nil: undefined }),
+  diskLocation: fc.option(fc.bigInt({ min: 0n, max: 2n ** 44n }), { nil: undefined }),
   expiresMs: fc.option(fc.double({ min: 0, max: 1e15, noNaN: true }), { nil: undefined }),
   staleUntilMs: fc.option(fc.double({ min: 0, max: 1e15, noNaN: true }), { nil: undefined }),
   tags: fc.array(tag, { maxLength: 8 }),
@@ -96,12 +96,12 @@ describe("RecordReader.parse()", () => {
   test("forgets the record before", () => {
     const record = new RecordReader(0, 0);
     const [rich, plain] = fc.sample(anyFields, 2) as [Fields, Fields];
-    const tagged = { ...rich, expiresMs: 5, staleUntilMs: 9, durable: 3n, tags: ["a"] };
+    const tagged = { ...rich, expiresMs: 5, staleUntilMs: 9, diskLocation: 3n, tags: ["a"] };
     const bare = {
       ...plain,
       expiresMs: undefined,
       staleUntilMs: undefined,
-      durable: undefined,
+      diskLocation: undefined,
       tags: [],
     };
     for (const fields of [tagged, bare, tagged]) {
@@ -184,7 +184,7 @@ test("the header's fields do not overlap, and the sequence is in one word that i
   expect(at.recordSequence % 8).toBe(0);
   expect(at.recordHeaderSize % at.recordAlignment).toBe(0);
   const flags = [
-    at.flagDurable,
+    at.flagDiskLocation,
     at.flagExpires,
     at.flagStale,
     at.flagTags,

@@ -28,7 +28,7 @@ import { flightSequenceOf, invalidateFlights, isOvertaken } from "./flights";
 import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
 import { placeByMoving } from "./map-places";
 import {
-  durableOf,
+  diskLocationOf,
   expiresOf,
   flagsOf,
   keyLengthOf,
@@ -214,7 +214,7 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
 
 /** Where on disk what a slot names stands, 0 = nowhere. */
 function diskCopyOf(word: u64): u64 {
-  return isDisk(word) ? word & locationBits : durableOf(recordOf(word));
+  return isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
 }
 
 /** Empties a full bucket's least hit slot (disk entries first) and puts `word` there; 0 if every entry is locked. */
@@ -427,7 +427,7 @@ function takeUnlocked(key: u32, length: u32): i32 {
     if (copy != 0) announceTombstone(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
       // A copy announced since was announced before the slot was empty (isStill in moves.ts), so it is seen here.
-      const later = isDisk(word) ? copy : durableOf(recordOf(word));
+      const later = isDisk(word) ? copy : diskLocationOf(recordOf(word));
       // The look is worth something if the segment is in the same life after it.
       if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits)) announceTombstone(1, later);
       if (!isDisk(word)) discountMemory(recordOf(word), size, flags, isCounted);

@@ -34,7 +34,7 @@ export {
 } from "./segments";
 export { extendDisk, openDisk, sealDisk, setTombstoneCount, setDiskState, takeTombstoneIndex } from "./disk-table";
 export {
-  assignDurable,
+  reserveDiskLocation,
   demote,
   dropDisk,
   dropRecord,

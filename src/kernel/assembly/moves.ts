@@ -23,7 +23,7 @@ import { noteChange } from "./changes";
 import { countDisk, countMemory, discount, isClearedOnDisk } from "./counts";
 import { insert } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
-import { deadlineOf, durableOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDurable } from "./record";
+import { deadlineOf, diskLocationOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDiskLocation } from "./record";
 import { isSampled, noteRequest } from "./samples";
 import { noteDead, noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
 import {
@@ -87,14 +87,14 @@ export function frequencyOfRecord(record: u32): i32 {
  *  copy already (a promoted one): then it must not be written. A writer that kills the record afterwards sees the copy
  *  and marks it dead on disk. answerOvertaken: it was taken away without its lock while it was announced; it must not be
  *  written, nor anything else to that place, which may be marked dead. */
-export function assignDurable(record: u32, location: f64): i32 {
+export function reserveDiskLocation(record: u32, location: f64): i32 {
   if (sequenceOf(record) == 0) return at.answerGone;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
   const old = locatedWord;
   let answer = at.answerGone;
-  if (!isGone(record) && (location == 0 || durableOf(record) == 0)) {
-    setDurable(record, <u64>location);
+  if (!isGone(record) && (location == 0 || diskLocationOf(record) == 0)) {
+    setDiskLocation(record, <u64>location);
     answer = isStill(slot, old) ? at.answerDone : at.answerOvertaken;
   }
   unlock(bucketAt(home));
@@ -155,7 +155,7 @@ export function demote(record: u32): i32 {
   const slot = lockRecord(record);
   if (slot == 0) return missed;
   const old = locatedWord;
-  const copy = durableOf(record);
+  const copy = diskLocationOf(record);
   noteDeparture(old);
   let answer = at.answerGone;
   if (copy != 0 && !isGone(record)) {
@@ -184,7 +184,7 @@ export function dropRecord(record: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   const slot = lockRecord(record);
   if (slot == 0) return missed;
-  const copy = durableOf(record);
+  const copy = diskLocationOf(record);
   if (copy != 0) announceTombstone(0, copy);
   noteDeparture(locatedWord);
   emptySlot(slot, locatedWord);
@@ -203,7 +203,7 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   const seen = (<u64>high << 32) | <u64>low;
   let answer = at.answerGone;
   if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isGone(record)) {
-    setDurable(record, old & locationBits);
+    setDiskLocation(record, old & locationBits);
     noteRecord(record, sequence);
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
     if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
@@ -249,7 +249,7 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
 
 /** Takes a memory record's copy on disk away from it; a flush will look at its segment again. */
 function forgetCopy(record: u32): void {
-  setDurable(record, 0);
+  setDiskLocation(record, 0);
   setLetGo(segmentOfRecord(record), 1);
 }
 
@@ -265,7 +265,7 @@ function locateCopy(location: u64): usize {
     for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
       const word = atomic.load<u64>(slot);
       if ((word & nearBits) != pattern) continue;
-      if (durableOf(recordOf(word)) != location) continue;
+      if (diskLocationOf(recordOf(word)) != location) continue;
       locatedCopy = word;
       return slot;
     }
@@ -274,7 +274,7 @@ function locateCopy(location: u64): usize {
 }
 
 /** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record.
- *  answerOvertaken as assignDurable: then nothing may be written to the new place. */
+ *  answerOvertaken as reserveDiskLocation: then nothing may be written to the new place. */
 export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -295,7 +295,7 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
   const copied = locateCopy(<u64>from);
   let answer = at.answerGone;
   if (copied != 0) {
-    setDurable(recordOf(locatedCopy), <u64>to);
+    setDiskLocation(recordOf(locatedCopy), <u64>to);
     answer = isStill(copied, locatedCopy) ? at.answerDone : at.answerOvertaken;
   }
   unlock(bucketAt(home));
@@ -362,7 +362,7 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
           const record = <usize>recordOf(held);
           const deadline = deadlineOf(record);
           // What a tag took away and is on disk leaves with its segment: there its copy is marked dead.
-          if (sequenceOf(record) <= clearEpoch() || (durableOf(record) == 0 && isVoid(record))) {
+          if (sequenceOf(record) <= clearEpoch() || (diskLocationOf(record) == 0 && isVoid(record))) {
             emptySlot(slot, held);
           } else if (deadline != 0 && deadline <= now) {
             if (emptySlot(slot, held)) expired += 1;
@@ -399,7 +399,7 @@ export function nextExpired(from: u32, end: u32, now: f64): i32 {
 /** Does what the slot names have its copy on disk in [first, end)? Only certain under the lock. */
 function liesIn(word: u64, first: f64, end: f64): bool {
   if (word == 0) return false;
-  const copy = isDisk(word) ? word & locationBits : durableOf(recordOf(word));
+  const copy = isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
   if (copy == 0) return false;
   const unit = <f64>(copy & (((<u64>1) << at.locationUnitBits) - 1));
   return unit >= first && unit < end;

@@ -41,28 +41,28 @@ export function flagsOf(record: usize): u32 {
 /** Where on disk the record's copy is, 0 = nowhere. Call only under the key's lock, or as the janitor. */
 // @ts-ignore: decorator
 @inline
-export function durableOf(record: usize): u64 {
-  return flagsOf(record) & rec.flagDurable ? atomic.load<u64>(record, rec.recordHeaderSize) : 0;
+export function diskLocationOf(record: usize): u64 {
+  return flagsOf(record) & rec.flagDiskLocation ? atomic.load<u64>(record, rec.recordHeaderSize) : 0;
 }
 
 // @ts-ignore: decorator
 @inline
-export function setDurable(record: usize, location: u64): void {
-  if (flagsOf(record) & rec.flagDurable) atomic.store<u64>(record, location, rec.recordHeaderSize);
+export function setDiskLocation(record: usize, location: u64): void {
+  if (flagsOf(record) & rec.flagDiskLocation) atomic.store<u64>(record, location, rec.recordHeaderSize);
 }
 
 /** Wall-clock ms, 0 = never. */
 export function expiresOf(record: usize): f64 {
   const flags = flagsOf(record);
   if ((flags & rec.flagExpires) == 0) return 0;
-  return load<f64>(record + rec.recordHeaderSize + (flags & rec.flagDurable ? 8 : 0));
+  return load<f64>(record + rec.recordHeaderSize + (flags & rec.flagDiskLocation ? 8 : 0));
 }
 
 /** The moment after which the record serves nobody, not even as a stale value; 0 = never. */
 export function deadlineOf(record: usize): f64 {
   const flags = flagsOf(record);
   if ((flags & rec.flagExpires) == 0) return 0;
-  const field = record + rec.recordHeaderSize + (flags & rec.flagDurable ? 8 : 0);
+  const field = record + rec.recordHeaderSize + (flags & rec.flagDiskLocation ? 8 : 0);
   return flags & rec.flagStale ? load<f64>(field + 8) : load<f64>(field);
 }
 

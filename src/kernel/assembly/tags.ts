@@ -25,7 +25,7 @@ function cellAt(cell: u32): usize {
 
 /** Where the tags field of a record with these flags is. */
 function fieldOf(record: usize, flags: u32): usize {
-  const before = (flags & rec.flagDurable ? 8 : 0) + (flags & rec.flagExpires ? 8 : 0) + (flags & rec.flagStale ? 8 : 0);
+  const before = (flags & rec.flagDiskLocation ? 8 : 0) + (flags & rec.flagExpires ? 8 : 0) + (flags & rec.flagStale ? 8 : 0);
   return record + rec.recordHeaderSize + before;
 }
 
