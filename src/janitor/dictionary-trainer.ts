@@ -76,7 +76,7 @@ export class DictionaryTrainer {
     let order = this.#seen;
     for (let segment = 0; segment < this.#table.count; segment++) {
       if (this.#table.state(segment) !== at.segmentSealed) continue;
-      if (this.#table.pool(segment) !== at.poolSmall) continue;
+      if (this.#table.log(segment) !== at.logSmall) continue;
       if (this.#table.sealOrder(segment) <= order) continue;
       order = this.#table.sealOrder(segment);
       newest = segment;

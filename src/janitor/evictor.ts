@@ -10,7 +10,7 @@ import {
   type EvictionPolicy,
   fruitlessMax,
   type LogSituation,
-  type Pool,
+  type LogName,
 } from "../policy/mod.js";
 import { flagDiskLocation } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
@@ -70,7 +70,7 @@ export class Evictor {
   evictOne(now: number, flushedOnly: boolean, ruthless: boolean): boolean {
     const { segment, isCompacted } = this.#choose(now, flushedOnly);
     if (segment < 0 || this.#kernel.verbs.claimSegment(segment) === 0) return segment >= 0;
-    const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
+    const logName = this.table.log(segment) === at.logMain ? "main" : "small";
     const base = this.table.base(segment);
     const end = base + this.table.writeOffset(segment);
     this.#flushedEnd = base + this.table.flushedOffset(segment);
@@ -81,9 +81,9 @@ export class Evictor {
       const frequency = this.#kernel.verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
         if (this.#header.deadline(record) <= now) this.#expire(record);
-        else if (isCompacted) this.#settle(record, this.table.pool(segment), frequency);
+        else if (isCompacted) this.#settle(record, this.table.log(segment), frequency);
         else {
-          this.#settle(record, at.poolMain, ruthless ? evict : this.#ask(pool, size, frequency));
+          this.#settle(record, at.logMain, ruthless ? evict : this.#ask(logName, size, frequency));
         }
       } else if (frequency !== at.answerBusy) {
         // Dead, cleared or invalidated: a slot may still name the record and must let go of it. The epoch of a clear is
@@ -105,15 +105,15 @@ export class Evictor {
   }
 
   /** What the policy says of the record whose frequency the kernel has just read: its hash is still in the results. */
-  #ask(pool: Pool, size: number, frequency: number): number {
+  #ask(logName: LogName, size: number, frequency: number): number {
     const hash = this.#kernel.views.u32[(this.#kernel.block + at.resultHashHigh) / 4] as number;
-    return this.#policy.decide(pool, hash, size, frequency);
+    return this.#policy.decide(logName, hash, size, frequency);
   }
 
   /** Moves a record to a log, or lets it go; that too where there is no room to move it to. */
-  #settle(record: number, pool: number, frequency: number): void {
+  #settle(record: number, logName: number, frequency: number): void {
     if (frequency !== evict) {
-      if (this.#kernel.verbs.move(record, pool, frequency) !== at.answerNoRoom) return;
+      if (this.#kernel.verbs.move(record, logName, frequency) !== at.answerNoRoom) return;
     }
     const answer = this.#kernel.verbs.demote(record);
     if (answer === at.answerDone) {
@@ -165,8 +165,8 @@ export class Evictor {
     for (let segment = 0; segment < this.table.count; segment++) {
       const state = this.table.state(segment);
       if (state !== at.segmentSealed && state !== at.segmentOpen) continue;
-      const pool = this.table.pool(segment) === at.poolMain ? "main" : "small";
-      situation[pool] += this.table.writeOffset(segment);
+      const logName = this.table.log(segment) === at.logMain ? "main" : "small";
+      situation[logName] += this.table.writeOffset(segment);
       if (state === at.segmentOpen || this.table.isPinned(segment)) continue;
       if (this.table.isDead(segment, now)) return { segment, isCompacted: true };
       situation.newest = Math.max(situation.newest, this.table.sealOrder(segment));
@@ -177,16 +177,16 @@ export class Evictor {
         deadShare = share;
         deadest = segment;
       }
-      const first = oldest[pool];
+      const first = oldest[logName];
       if (first < 0 || this.table.sealOrder(segment) < this.table.sealOrder(first)) {
-        oldest[pool] = segment;
+        oldest[logName] = segment;
       }
     }
     if (deadest >= 0) return { segment: deadest, isCompacted: true };
     situation.oldestSmall = oldest.small < 0 ? Infinity : this.table.sealOrder(oldest.small);
     situation.oldestMain = oldest.main < 0 ? Infinity : this.table.sealOrder(oldest.main);
-    const pool = this.#policy.victim(situation);
-    const other = pool === "small" ? "main" : "small";
-    return { segment: oldest[pool] >= 0 ? oldest[pool] : oldest[other], isCompacted: false };
+    const logName = this.#policy.victim(situation);
+    const other = logName === "small" ? "main" : "small";
+    return { segment: oldest[logName] >= 0 ? oldest[logName] : oldest[other], isCompacted: false };
   }
 }

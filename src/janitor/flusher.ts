@@ -91,7 +91,7 @@ export class Flusher {
     const base = table.base(segment);
     const isSealed = table.state(segment) === at.segmentSealed;
     const end = table.writeOffset(segment);
-    const isKept = table.pool(segment) === at.poolMain;
+    const isKept = table.log(segment) === at.logMain;
     let offset = table.flushedOffset(segment);
     if (this.#isDueAgain(segment, reach)) {
       this.#kernel.verbs.setLetGo(segment, 0);

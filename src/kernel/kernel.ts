@@ -25,8 +25,8 @@ export interface KernelVerbs {
   readonly find: (key: number, length: number, touch: number) => number;
   readonly validate: (slot: number, low: number, high: number) => number;
   readonly touch: (slot: number, low: number, high: number) => number;
-  readonly reserve: (bytes: number, pool: number, privileged: number) => number;
-  readonly stage: (bytes: number, pool: number, privileged: number) => number;
+  readonly reserve: (bytes: number, log: number, privileged: number) => number;
+  readonly stage: (bytes: number, log: number, privileged: number) => number;
   readonly publish: (
     record: number,
     keyLength: number,
@@ -61,11 +61,11 @@ export interface KernelVerbs {
   readonly setFlushed: (segment: number, offset: number, generation: number) => void;
   readonly setLetGo: (segment: number, letGo: number) => void;
   readonly setPutOff: (segment: number, putOff: number) => void;
-  readonly sealOpen: (pool: number) => void;
+  readonly sealOpen: (log: number) => void;
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;
   readonly reserveDiskLocation: (record: number, location: number) => number;
-  readonly move: (record: number, pool: number, frequency: number) => number;
+  readonly move: (record: number, log: number, frequency: number) => number;
   readonly demote: (record: number) => number;
   readonly dropRecord: (record: number) => number;
   readonly dropSlot: (slot: number, low: number, high: number) => number;

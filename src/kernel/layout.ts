@@ -254,7 +254,7 @@ export const segmentGeneration = 4; // u32, added to at each reuse; its low 15 b
 /** u32: bytes of records in it that no slot names any more. Added to under the key's lock, after the slot has changed; a
  *  thread that dies in between leaves it too low until the segment is free again. Guides who makes room, no more. */
 export const segmentDeadBytes = 8;
-export const segmentPool = 12; // u32: poolSmall, poolMain
+export const segmentLog = 12; // u32: logSmall, logMain
 export const segmentWriteOffset = 16; // u32: end of the records reserved
 export const segmentFlushedOffset = 20; // u32: everything before it is on disk or was refused; janitor only
 export const segmentSealOrder = 24; // f64: sequence when sealed, so that logs are read oldest first
@@ -275,8 +275,8 @@ export const segmentThreadShift = 8;
 export const segmentStateMask = 255;
 /** Its eviction could not visit a record; sweep makes it sealed again when that bucket's lock is free. */
 export const segmentBlocked = 4;
-export const poolSmall = 0;
-export const poolMain = 1;
+export const logSmall = 0;
+export const logMain = 1;
 /** Segment numbers are 12 bits and offsets 17 bits of 8 bytes in a slot. */
 export const segmentCountMax = 4096;
 export const segmentBytesMax = 1048576;

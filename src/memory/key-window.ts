@@ -22,7 +22,7 @@ export const noKeyRoom: number = -2;
 
 export class KeyWindow {
   readonly #kernel: Kernel;
-  readonly #pool: number;
+  readonly #log: number;
   readonly #privileged: number;
   readonly #u8: Uint8Array;
   readonly #u32: Uint32Array;
@@ -41,10 +41,10 @@ export class KeyWindow {
   /** The key for which there was no room. */
   #homeless: Uint8Array = new Uint8Array(0);
 
-  /** `pool` is the log in whose open segment long keys are staged. */
-  constructor(kernel: Kernel, pool: number = at.poolSmall) {
+  /** `log` is the log in whose open segment long keys are staged. */
+  constructor(kernel: Kernel, log: number = at.logSmall) {
     this.#kernel = kernel;
-    this.#pool = pool;
+    this.#log = log;
     // In a map the last free segments are for who compacts: without them it could never make room again.
     this.#privileged = kernel.keepsAll ? 0 : 1;
     this.#u8 = kernel.views.u8;
@@ -134,9 +134,9 @@ export class KeyWindow {
   #stage(bytes: Uint8Array): number {
     const { segmentBytes } = this.#kernel.geometry;
     if (bytes.length + recordHeaderSize > segmentBytes) return keyTooLong;
-    let place = this.#kernel.verbs.stage(bytes.length, this.#pool, this.#privileged) >>> 0;
+    let place = this.#kernel.verbs.stage(bytes.length, this.#log, this.#privileged) >>> 0;
     if (place === 0 && this.makeRoom()) {
-      place = this.#kernel.verbs.stage(bytes.length, this.#pool, this.#privileged) >>> 0;
+      place = this.#kernel.verbs.stage(bytes.length, this.#log, this.#privileged) >>> 0;
     }
     if (place === 0) {
       this.#homeless = bytes;

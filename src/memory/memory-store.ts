@@ -72,17 +72,17 @@ export class MemoryStore {
   readonly #f64: Float64Array;
   readonly #results: { readonly word: number; readonly double: number };
   readonly #hasDisk: boolean;
-  readonly #pool: number;
+  readonly #log: number;
   #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has nothing on disk");
   /** Called when no segment is free: true if it made room. */
   #assist: () => boolean = () => false;
 
-  /** `pool` is the log that this thread's writes go to. */
-  constructor(kernel: Kernel, pool: number = at.poolSmall) {
+  /** `log` is the log that this thread's writes go to. */
+  constructor(kernel: Kernel, log: number = at.logSmall) {
     this.kernel = kernel;
     this.record = new RecordReader(4096, kernel.createdBaseMs);
-    this.keys = new KeyWindow(kernel, pool);
-    this.#pool = pool;
+    this.keys = new KeyWindow(kernel, log);
+    this.#log = log;
     this.recordBytesMax = kernel.geometry.segmentBytes;
     this.#verbs = kernel.verbs;
     this.#u8 = kernel.views.u8;
@@ -238,8 +238,8 @@ export class MemoryStore {
     size: number,
     fields: WriteFields,
   ): AppendOutcome {
-    let record = this.#verbs.reserve(size, this.#pool, 0) >>> 0;
-    if (record === 0 && this.#assist()) record = this.#verbs.reserve(size, this.#pool, 0) >>> 0;
+    let record = this.#verbs.reserve(size, this.#log, 0) >>> 0;
+    if (record === 0 && this.#assist()) record = this.#verbs.reserve(size, this.#log, 0) >>> 0;
     if (record === 0) return "no-room";
     const extensionBytes = this.#extensionBytes(fields);
     let flags = fields.flags | this.#writeExtension(record + recordHeaderSize, fields);
@@ -352,7 +352,7 @@ export class MemoryStore {
 
   /** Copies a verified disk record (in `source`) back to memory and points the unchanged slot at the copy. */
   promote(source: RecordReader): boolean {
-    const record = this.#verbs.reserve(source.size, this.#pool, 0) >>> 0;
+    const record = this.#verbs.reserve(source.size, this.#log, 0) >>> 0;
     if (record === 0) return false;
     const bytes = source.buffer.subarray(source.start, source.start + source.size);
     this.#u8.set(bytes, record);

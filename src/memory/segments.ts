@@ -63,8 +63,8 @@ export class SegmentTable {
     );
   }
 
-  pool(segment: number): number {
-    return this.#word(segment, at.segmentPool);
+  log(segment: number): number {
+    return this.#word(segment, at.segmentLog);
   }
 
   writeOffset(segment: number): number {

@@ -4,7 +4,7 @@
 // memory: every bit pattern in it is valid, so that threads may write it at the same time and die in between.
 
 /** The two logs of memory segments: new entries go to "small", entries that are kept move to "main". */
-export type Pool = "small" | "main";
+export type LogName = "small" | "main";
 
 /** `evict`: the answer of `decide` for an entry that leaves. */
 export const evict: number = -1;
@@ -32,9 +32,9 @@ export function emptyLogs(): LogSituation {
 
 export interface EvictionPolicy {
   /** Which log gives up its oldest segment next. If that log has none, the caller takes the other's. */
-  victim(situation: LogSituation): Pool;
+  victim(situation: LogSituation): LogName;
   /** The frequency (0 to 3) with which an entry goes on in the main log, or `evict`. `hash` is 32 bits of the key's
    *  seeded hash, `size` the bytes of the record, `frequency` how often it was hit since it was written or last moved,
    *  counted to 3. Asked once for each live record of the segment that is being emptied. */
-  decide(pool: Pool, hash: number, size: number, frequency: number): number;
+  decide(log: LogName, hash: number, size: number, frequency: number): number;
 }

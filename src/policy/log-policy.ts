@@ -7,7 +7,7 @@
 //
 // Threads write it without a lock: two that evict at the same time may lose one step of a number, which costs a decision
 // that is a little off, and nothing else.
-import { evict, type EvictionPolicy, type LogSituation, type Pool } from "./eviction-policy.js";
+import { evict, type EvictionPolicy, type LogSituation, type LogName } from "./eviction-policy.js";
 import { cellAge, cellFrequency, History, historyCells, historyFrequencyMax } from "./history.js";
 import type { KeepRule, Setting, VictimRule } from "./setting.js";
 
@@ -98,7 +98,7 @@ export class LogPolicy implements EvictionPolicy {
     state[stateSizePower] = setting.sizePower;
   }
 
-  victim(situation: LogSituation): Pool {
+  victim(situation: LogSituation): LogName {
     const state = this.#state;
     const total = situation.small + situation.main;
     state[stateSmallBytes] = total === 0 ? 0 : (situation.small / total) * this.#capacity;
@@ -110,25 +110,25 @@ export class LogPolicy implements EvictionPolicy {
   }
 
   /** SIEVE's hand visits what main held when it started over, then the small log up to its head. */
-  #underHand(situation: LogSituation): Pool {
+  #underHand(situation: LogSituation): LogName {
     if (situation.oldestMain <= (this.#state[stateHand] as number)) return "main";
     if (situation.oldestSmall !== Infinity) return "small";
     this.#state[stateHand] = situation.newest;
     return "main";
   }
 
-  decide(pool: Pool, hash: number, size: number, frequency: number): number {
+  decide(log: LogName, hash: number, size: number, frequency: number): number {
     const state = this.#state;
     const now = Math.floor((state[stateClock] as number) / this.#tickBytes);
     const cell = this.#history.find(hash);
     const past = cell === 0 ? 0 : cellFrequency(cell, now, halfLife);
     // An entry in the small log was written once since it was last noted.
-    const total = Math.min(historyFrequencyMax, past + frequency + (pool === "small" ? 1 : 0));
+    const total = Math.min(historyFrequencyMax, past + frequency + (log === "small" ? 1 : 0));
     let answer: number;
     if (state[stateKeep] === keepCompete) {
       this.#history.note(hash, total, now);
-      answer = this.#compete(pool, size, frequency, total, now);
-    } else if (pool === "main") {
+      answer = this.#compete(log, size, frequency, total, now);
+    } else if (log === "main") {
       if (frequency > 0) this.#history.note(hash, total, this.#noGhost(now));
       answer = this.#keepInMain(frequency);
     } else {
@@ -162,7 +162,7 @@ export class LogPolicy implements EvictionPolicy {
 
   /** Entries compete by what they are worth: frequency, times a power of how much smaller than others they are. There is
    *  no queue of victims to compare with, since a log gives up whole segments; the bar stands for them. */
-  #compete(pool: Pool, size: number, frequency: number, total: number, now: number): number {
+  #compete(log: LogName, size: number, frequency: number, total: number, now: number): number {
     const state = this.#state;
     const epoch = Math.floor(now / halfLife);
     let bar = state[stateBar] as number;
@@ -172,15 +172,13 @@ export class LogPolicy implements EvictionPolicy {
     }
     const limit = bar + this.#random();
     const step = size / this.#capacity;
-    const bonus = pool === "main" && frequency > 0 ? hitBonus : 0;
+    const bonus = log === "main" && frequency > 0 ? hitBonus : 0;
     const kept = (total + bonus) * this.#preference(size) > limit;
-    if (pool === "main") bar += step * (kept ? barRise : -barFall);
+    if (log === "main") bar += step * (kept ? barRise : -barFall);
     else if (!kept) bar -= step * barLeak;
     state[stateBar] = Math.max(0, Math.min(historyFrequencyMax, bar));
     if (kept) return 0;
-    return pool === "small" && total >= jitterFrequency && this.#random() < jitterChance
-      ? 0
-      : evict;
+    return log === "small" && total >= jitterFrequency && this.#random() < jitterChance ? 0 : evict;
   }
 
   #preference(size: number): number {

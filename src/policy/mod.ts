@@ -4,7 +4,7 @@ export {
   type EvictionPolicy,
   fruitlessMax,
   type LogSituation,
-  type Pool,
+  type LogName,
 } from "./eviction-policy.js";
 export { LogPolicy, type PolicyRoom, policyStateBytes } from "./log-policy.js";
 export { type PolicyName, policyNames, policyOf, settingOf } from "./policies.js";

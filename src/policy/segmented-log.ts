@@ -7,7 +7,7 @@ import {
   type EvictionPolicy,
   fruitlessMax,
   type LogSituation,
-  type Pool,
+  type LogName,
 } from "./eviction-policy.js";
 
 /** Segments a cache is cut into; a small cache has segments of one entry. */
@@ -154,11 +154,11 @@ export class SegmentedLog {
     this.#state[key] = 0;
   }
 
-  #append(pool: Pool, key: number, size: number, frequency: number): void {
-    const log = pool === "small" ? this.#small : this.#main;
+  #append(name: LogName, key: number, size: number, frequency: number): void {
+    const log = name === "small" ? this.#small : this.#main;
     if (log.openBytes > 0 && log.openBytes + size > this.#segmentBytes) log.seal(++this.#order);
     this.#positions[key] = log.append(key, size);
-    this.#state[key] = resident | (pool === "main" ? inMain : 0) | frequency;
+    this.#state[key] = resident | (name === "main" ? inMain : 0) | frequency;
     if (log.openBytes >= this.#segmentBytes) log.seal(++this.#order);
   }
 
@@ -170,10 +170,10 @@ export class SegmentedLog {
     situation.oldestSmall = small.oldestOrder();
     situation.oldestMain = main.oldestOrder();
     situation.newest = this.#order;
-    let pool = this.#policy.victim(situation);
-    if ((pool === "small" ? small : main).sealed === 0) pool = pool === "small" ? "main" : "small";
-    const log = pool === "small" ? small : main;
-    const home = resident | (pool === "main" ? inMain : 0);
+    let name = this.#policy.victim(situation);
+    if ((name === "small" ? small : main).sealed === 0) name = name === "small" ? "main" : "small";
+    const log = name === "small" ? small : main;
+    const home = resident | (name === "main" ? inMain : 0);
     const end = log.take();
     while (log.tail < end) {
       const position = log.tail++;
@@ -185,7 +185,7 @@ export class SegmentedLog {
       const hits = state & frequencyMask;
       const frequency = ruthless
         ? evict
-        : this.#policy.decide(pool, this.#hashes[key] as number, size, hits);
+        : this.#policy.decide(name, this.#hashes[key] as number, size, hits);
       this.#state[key] = 0;
       if (frequency !== evict) this.#append("main", key, size, frequency);
     }

@@ -39,7 +39,7 @@ const storeThreadsMax = 2;
 const storeQueueMax = 256;
 
 /** What the pool tells its owner. */
-export interface PoolListener {
+export interface WorkerListener {
   message(message: JanitorMessage): void;
   restarted(worker: "janitor" | "store", reason: string): void;
   failed(error: UndercroftError): void;
@@ -83,7 +83,7 @@ function piscina(
 export class WorkerPool {
   readonly #kernel: Kernel;
   readonly #handle: WorkerHandle;
-  readonly #listener: PoolListener;
+  readonly #listener: WorkerListener;
   readonly #janitors: Piscina;
   #stores: Piscina | undefined;
   #run: JanitorRun | undefined;
@@ -94,7 +94,7 @@ export class WorkerPool {
   #end: { resolve(end: JanitorEnd): void } | undefined;
   #snapshot: SnapshotPlace | null = null;
 
-  constructor(kernel: Kernel, handle: WorkerHandle, listener: PoolListener) {
+  constructor(kernel: Kernel, handle: WorkerHandle, listener: WorkerListener) {
     this.#kernel = kernel;
     this.#handle = handle;
     this.#listener = listener;

@@ -85,7 +85,7 @@ export class Compactor {
       if (size === 0) break;
       const frequency = verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
-        if (verbs.move(record, at.poolMain, frequency) === at.answerNoRoom) return false;
+        if (verbs.move(record, at.logMain, frequency) === at.answerNoRoom) return false;
       } else if (frequency === at.answerMiss) {
         // Cleared, perhaps: its slot still names the record and must let go of it. If its lock was held (answerBusy)
         // nothing is known of it, and the segment is not freed.

@@ -83,7 +83,7 @@ export class SharedHashMap<V = unknown> {
     this.#handle = handle;
     this.#kernel = kernel;
     // New records go to the same log as moved ones, so that a thread has one open segment and not two.
-    this.#store = new MemoryStore(kernel, at.poolMain);
+    this.#store = new MemoryStore(kernel, at.logMain);
     this.#codec = createCodec(handle.config, codec);
     this.#compactor = new Compactor(kernel);
     this.#budget = new Budget(kernel);

@@ -67,7 +67,7 @@ describe.each(builds)("%s", (build) => {
     for (const key of ["moved", "cold", "hot"]) thread.put(key, "v");
     thread.find("hot", true);
     const [moved, cold, hot] = ["moved", "cold", "hot"].map((key) => thread.find(key).record);
-    expect(thread.verbs.move(moved as number, at.poolMain, 0)).toBe(at.answerDone);
+    expect(thread.verbs.move(moved as number, at.logMain, 0)).toBe(at.answerDone);
     thread.verbs.dropRecord(cold as number);
     thread.verbs.dropRecord(hot as number);
     expect(take(thread, 3).hashes).toEqual([lowOf(thread, "moved"), lowOf(thread, "hot")]);
@@ -135,7 +135,7 @@ describe.each(builds)("%s", (build) => {
     hit(reader, "a", 1);
     expect(reader.verbs.mayKeep()).toBe(1);
     // A record that moves loses hits: those that come are to be counted again.
-    other.verbs.move(other.find("a").record, at.poolMain, 1);
+    other.verbs.move(other.find("a").record, at.logMain, 1);
     hit(reader, "a", 1);
     expect(reader.verbs.mayKeep()).toBe(0);
     hit(reader, "a", 1);

@@ -193,7 +193,7 @@ describe("tables", () => {
       [
         "segmentState",
         "segmentGeneration",
-        "segmentPool",
+        "segmentLog",
         "segmentWriteOffset",
         "segmentFlushedOffset",
         "segmentSealOrder",

@@ -76,7 +76,7 @@ export function openThread(options: OpenOptions = {}): Thread {
 export interface PutOptions {
   readonly flight?: number;
   readonly expiresMs?: number;
-  readonly pool?: number;
+  readonly log?: number;
 }
 
 /** What find answered, with its results. */
@@ -153,7 +153,7 @@ export class Thread {
     const expires = options.expiresMs !== undefined;
     const units = (this.#hasDisk ? 1 : 0) + (expires ? 1 : 0);
     const size = recordHeaderSize + units * 8 + keyBytes.length + Buffer.byteLength(value);
-    const offset = this.verbs.reserve(size, options.pool ?? at.poolSmall, 0) >>> 0;
+    const offset = this.verbs.reserve(size, options.log ?? at.logSmall, 0) >>> 0;
     if (offset === 0) return undefined;
     let field = (offset + recordHeaderSize) / 8;
     if (this.#hasDisk) f64[field++] = 0;
@@ -206,8 +206,8 @@ export class Thread {
 
   /** Seals what is open and answers the number of the segment that a record stands in. */
   seal(record: number): number {
-    this.verbs.sealOpen(at.poolSmall);
-    this.verbs.sealOpen(at.poolMain);
+    this.verbs.sealOpen(at.logSmall);
+    this.verbs.sealOpen(at.logMain);
     const { segmentBase, segmentBytes } = this.kernel.geometry;
     return Math.floor((record - segmentBase) / segmentBytes);
   }

@@ -10,8 +10,8 @@ function free(thread: Thread): number {
 describe("reserve()", () => {
   test("appends records on 8 bytes, unpublished until publish()", () => {
     const thread = openThread();
-    const first = thread.verbs.reserve(29, at.poolSmall, 0);
-    const second = thread.verbs.reserve(24, at.poolSmall, 0);
+    const first = thread.verbs.reserve(29, at.logSmall, 0);
+    const second = thread.verbs.reserve(24, at.logSmall, 0);
     expect(second - first).toBe(32);
     expect(thread.kernel.views.u32[first / 4]).toBe(29);
     expect(thread.verbs.frequencyOfRecord(first)).toBe(at.answerMiss);
@@ -22,8 +22,8 @@ describe("reserve()", () => {
     const thread = openThread();
     const { segmentBytes, segmentCount } = thread.kernel.geometry;
     const bell = thread.control(at.controlDoorbell);
-    const first = thread.verbs.reserve(segmentBytes, at.poolSmall, 0);
-    const second = thread.verbs.reserve(8, at.poolSmall, 0);
+    const first = thread.verbs.reserve(segmentBytes, at.logSmall, 0);
+    const second = thread.verbs.reserve(8, at.logSmall, 0);
     expect(thread.segmentState(1)).toBe(at.segmentSealed);
     expect(thread.segmentThread(1)).toBe(0);
     expect(thread.segmentState(2)).toBe(at.segmentOpen);
@@ -36,7 +36,7 @@ describe("reserve()", () => {
     const thread = openThread();
     const { segmentBytes, segmentCount, reserveSegments } = thread.kernel.geometry;
     const take = (privileged: number): boolean =>
-      thread.verbs.reserve(segmentBytes, at.poolSmall, privileged) !== 0;
+      thread.verbs.reserve(segmentBytes, at.logSmall, privileged) !== 0;
     for (let taken = 0; taken < segmentCount - reserveSegments; taken++) expect(take(0)).toBe(true);
     expect(take(0)).toBe(false);
     for (let taken = 0; taken < reserveSegments; taken++) expect(take(1)).toBe(true);
@@ -47,7 +47,7 @@ describe("reserve()", () => {
   test("refuses what no segment holds, and keeps the open one", () => {
     const thread = openThread();
     thread.put("a", "1");
-    expect(thread.verbs.reserve(thread.kernel.geometry.segmentBytes + 1, at.poolSmall, 1)).toBe(0);
+    expect(thread.verbs.reserve(thread.kernel.geometry.segmentBytes + 1, at.logSmall, 1)).toBe(0);
     expect(thread.segmentState(1)).toBe(at.segmentOpen);
   });
 
@@ -56,25 +56,25 @@ describe("reserve()", () => {
     const [one, two] = [memory.thread(), memory.thread()];
     one.put("a", "1");
     two.put("b", "1");
-    one.put("c", "1", { pool: at.poolMain });
+    one.put("c", "1", { log: at.logMain });
     const segments = [
       one.word(at.threadOpenSegment),
       two.word(at.threadOpenSegment),
       one.word(at.threadOpenMainSegment),
     ];
     expect(new Set(segments).size).toBe(3);
-    expect(one.segmentWord((segments[2] as number) - 1, at.segmentPool)).toBe(at.poolMain);
+    expect(one.segmentWord((segments[2] as number) - 1, at.segmentLog)).toBe(at.logMain);
     expect(one.segmentThread((segments[1] as number) - 1)).toBe(two.kernel.thread + 1);
   });
 });
 
 test("stage() gives the same free bytes until something is reserved there", () => {
   const thread = openThread();
-  const place = thread.verbs.stage(100, at.poolSmall, 1);
-  expect(thread.verbs.stage(100, at.poolSmall, 1)).toBe(place);
-  expect(thread.verbs.reserve(100, at.poolSmall, 0)).toBe(place);
-  expect(thread.verbs.stage(100, at.poolSmall, 1)).toBe(place + 104);
-  expect(thread.verbs.stage(thread.kernel.geometry.segmentBytes + 1, at.poolSmall, 1)).toBe(0);
+  const place = thread.verbs.stage(100, at.logSmall, 1);
+  expect(thread.verbs.stage(100, at.logSmall, 1)).toBe(place);
+  expect(thread.verbs.reserve(100, at.logSmall, 0)).toBe(place);
+  expect(thread.verbs.stage(100, at.logSmall, 1)).toBe(place + 104);
+  expect(thread.verbs.stage(thread.kernel.geometry.segmentBytes + 1, at.logSmall, 1)).toBe(0);
 });
 
 describe("a sealed segment", () => {
@@ -127,7 +127,7 @@ describe("a sealed segment", () => {
       expect(thread.control(at.controlNearEpoch)).toBe(epoch + raised);
       // The search for a free segment goes on where it stopped: once round brings it back to the first.
       for (let step = 1; step < thread.kernel.geometry.segmentCount; step++) {
-        const other = thread.verbs.reserve(8, at.poolSmall, 1);
+        const other = thread.verbs.reserve(8, at.logSmall, 1);
         thread.evict(thread.seal(other));
       }
     }
@@ -171,7 +171,7 @@ test("sealOrphans() seals what a dead thread had open, and only that", () => {
   const memory = openMemory();
   const [dead, owner] = [memory.thread(), memory.thread()];
   dead.put("a", "1");
-  dead.put("b", "1", { pool: at.poolMain });
+  dead.put("b", "1", { log: at.logMain });
   owner.put("c", "1");
   owner.verbs.sealOrphans(dead.kernel.thread);
   const stateOf = (open: number): number => owner.segmentState(open - 1);
@@ -196,7 +196,7 @@ describe("move()", () => {
     thread.put("a", "value", { expiresMs: 9000 });
     thread.find("a", true);
     const before = thread.find("a");
-    expect(thread.verbs.move(before.record, at.poolMain, 2)).toBe(at.answerDone);
+    expect(thread.verbs.move(before.record, at.logMain, 2)).toBe(at.answerDone);
     const after = thread.find("a");
     expect(after.record).not.toBe(before.record);
     expect(after.sequence).toBe(before.sequence);
@@ -206,7 +206,7 @@ describe("move()", () => {
     expect(thread.verbs.frequencyOfRecord(after.record)).toBe(2);
     // The first copy is dead.
     expect(thread.verbs.frequencyOfRecord(before.record)).toBe(at.answerMiss);
-    expect(thread.verbs.move(before.record, at.poolMain, 0)).toBe(at.answerGone);
+    expect(thread.verbs.move(before.record, at.logMain, 0)).toBe(at.answerGone);
     expect(thread.verbs.validate(before.slot, before.low, before.high)).toBe(0);
   });
 
@@ -214,8 +214,8 @@ describe("move()", () => {
     const thread = openThread();
     thread.put("a", "value");
     const { record } = thread.find("a");
-    while (thread.verbs.reserve(thread.kernel.geometry.segmentBytes, at.poolSmall, 1) !== 0);
-    expect(thread.verbs.move(record, at.poolMain, 0)).toBe(at.answerNoRoom);
+    while (thread.verbs.reserve(thread.kernel.geometry.segmentBytes, at.logSmall, 1) !== 0);
+    expect(thread.verbs.move(record, at.logMain, 0)).toBe(at.answerNoRoom);
     expect(thread.get("a")).toBe("value");
   });
 });

@@ -42,7 +42,7 @@ const lengthOf = (number, version) => (number * 7 + version * 13) % 500;
 function write(number, version) {
   const key = keys[number];
   const length = lengthOf(number, version);
-  const record = verbs.reserve(headerSize + key.length + 8 + length, at.poolSmall, 0) >>> 0;
+  const record = verbs.reserve(headerSize + key.length + 8 + length, at.logSmall, 0) >>> 0;
   if (record === 0) return false;
   u8.set(key, record + headerSize);
   const value = record + headerSize + key.length;
@@ -160,7 +160,7 @@ function evict(segment) {
   for (let record = base; record < end;) {
     const size = u32[record / 4];
     if (mutant !== "free-first") {
-      if (verbs.frequencyOfRecord(record) > 1) verbs.move(record, at.poolMain, 0);
+      if (verbs.frequencyOfRecord(record) > 1) verbs.move(record, at.logMain, 0);
       else verbs.dropRecord(record);
     }
     record += (size + 7) & ~7;

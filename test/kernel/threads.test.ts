@@ -208,7 +208,7 @@ describe("a segment whose record cannot be visited", () => {
     expect(verbs.frequencyOfRecord(record)).toBe(at.answerBusy);
     expect(verbs.dropRecord(record)).toBe(at.answerBusy);
     expect(verbs.demote(record)).toBe(at.answerBusy);
-    expect(verbs.move(record, at.poolMain, 0)).toBe(at.answerBusy);
+    expect(verbs.move(record, at.logMain, 0)).toBe(at.answerBusy);
     expect(verbs.reserveDiskLocation(record, 5)).toBe(at.answerBusy);
     expect(writer.get("a")).toBe("1");
     Atomics.store(writer.kernel.views.i32, word, 0);

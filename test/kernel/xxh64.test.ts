@@ -24,7 +24,7 @@ describe.each(builds)("hashKey() of %s", (build) => {
     const thread = openThread({ build, seed, memoryBytes: 64 * 1024 * 1024 });
     for (const length of [65_535, 65_536]) {
       const key = randomBytes(length);
-      const place = thread.verbs.stage(length, at.poolSmall, 1) >>> 0;
+      const place = thread.verbs.stage(length, at.logSmall, 1) >>> 0;
       expect(place).toBeGreaterThan(0);
       thread.kernel.views.u8.set(key, place);
       thread.verbs.hashKey(place, length);

@@ -40,7 +40,7 @@ function openStore(): MemoryStore {
 /** Takes every segment, so that nothing can be staged. */
 function fill(store: MemoryStore): void {
   const { verbs, geometry } = store.kernel;
-  while (verbs.reserve(geometry.segmentBytes, at.poolSmall, 1) !== 0);
+  while (verbs.reserve(geometry.segmentBytes, at.logSmall, 1) !== 0);
 }
 
 test.each([

@@ -108,9 +108,9 @@ function isStill(slot: usize, word: u64): bool {
 }
 
 /** Copies a live record to this thread's open segment of a log and points its slot there with a new frequency. */
-export function move(record: u32, pool: u32, frequency: u32): i32 {
+export function move(record: u32, log: u32, frequency: u32): i32 {
   const size = recordSizeOf(record);
-  const copy = reserve(size, pool, 1);
+  const copy = reserve(size, log, 1);
   if (copy == 0) return at.answerNoRoom;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
@@ -127,7 +127,7 @@ export function move(record: u32, pool: u32, frequency: u32): i32 {
     // Its hits are to be counted again.
     noteChange(load<u64>(block, at.resultHashLow));
     noteDead(record, (size + 7) & ~7);
-    if (pool == at.poolMain) count(counter.counterMovesToMain, 1);
+    if (log == at.logMain) count(counter.counterMovesToMain, 1);
   }
   unlock(bucketAt(home));
   return moved ? at.answerDone : at.answerGone;

@@ -49,14 +49,14 @@ function heldState(state: u32, thread: u32): u32 {
 }
 
 /** Takes a free segment for this thread; answers its number + 1, or 0. Only the janitor may take the last few. */
-function takeSegment(pool: u32, privileged: bool): u32 {
+function takeSegment(log: u32, privileged: bool): u32 {
   if (!privileged && freeSegments(reserveSegments + 1) <= reserveSegments) return 0;
   const open = heldState(at.segmentOpen, ownerId - 1);
   for (let step: u32 = 0; step < segmentCount; step++) {
     searchFrom = searchFrom + 1 < segmentCount ? searchFrom + 1 : 0;
     const entry = segmentEntry(searchFrom);
     if (atomic.cmpxchg<u32>(entry, at.segmentFree, open) != at.segmentFree) continue;
-    store<u32>(entry, pool, at.segmentPool);
+    store<u32>(entry, log, at.segmentLog);
     return searchFrom + 1;
   }
   return 0;
@@ -71,13 +71,13 @@ function sealSegment(segment: u32): void {
   ring();
 }
 
-function openSegmentWord(pool: u32): usize {
-  return block + (pool == at.poolMain ? at.threadOpenMainSegment : at.threadOpenSegment);
+function openSegmentWord(log: u32): usize {
+  return block + (log == at.logMain ? at.threadOpenMainSegment : at.threadOpenSegment);
 }
 
 /** Seals what this thread has open in a log; for a thread that leaves. */
-export function sealOpen(pool: u32): void {
-  const word = openSegmentWord(pool);
+export function sealOpen(log: u32): void {
+  const word = openSegmentWord(log);
   const open = load<u32>(word);
   if (open == 0) return;
   store<u32>(word, 0);
@@ -86,8 +86,8 @@ export function sealOpen(pool: u32): void {
 
 /** Offset in shared memory of `bytes` free bytes at the end of the thread's open segment, which is not moved past
  *  them; 0 if there is no segment to be had. For keys too long for the scratch. */
-export function stage(bytes: u32, pool: u32, privileged: u32): u32 {
-  const word = openSegmentWord(pool);
+export function stage(bytes: u32, log: u32, privileged: u32): u32 {
+  const word = openSegmentWord(log);
   const aligned = (bytes + 7) & ~7;
   if (aligned > segmentBytes) return 0;
   let open = load<u32>(word);
@@ -97,7 +97,7 @@ export function stage(bytes: u32, pool: u32, privileged: u32): u32 {
     store<u32>(word, 0);
     sealSegment(open - 1);
   }
-  open = takeSegment(pool, privileged != 0);
+  open = takeSegment(log, privileged != 0);
   if (open == 0) {
     ring();
     return 0;
@@ -108,8 +108,8 @@ export function stage(bytes: u32, pool: u32, privileged: u32): u32 {
 
 /** Appends room for a record of `bytes` to the thread's open segment; answers its offset in shared memory, or 0 when
  *  no segment is free. The record counts as unpublished (sequence 0) until publish. */
-export function reserve(bytes: u32, pool: u32, privileged: u32): u32 {
-  const record = stage(bytes, pool, privileged);
+export function reserve(bytes: u32, log: u32, privileged: u32): u32 {
+  const record = stage(bytes, log, privileged);
   if (record == 0) return 0;
   const entry = segmentEntry(segmentOfRecord(record));
   store<u32>(record, bytes, rec.recordSize);

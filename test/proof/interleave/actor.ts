@@ -34,8 +34,8 @@ interface SteppedNear {
 /** S3-FIFO without a memory of its own, so that every schedule begins alike. */
 const keepsWhatWasHit: EvictionPolicy = {
   victim: ({ oldestSmall }) => (oldestSmall === Infinity ? "main" : "small"),
-  decide: (pool, _hash, _size, frequency) =>
-    frequency === 0 ? -1 : pool === "small" ? 0 : frequency - 1,
+  decide: (log, _hash, _size, frequency) =>
+    frequency === 0 ? -1 : log === "small" ? 0 : frequency - 1,
 };
 
 const noTags = new Uint8Array(0);
@@ -386,8 +386,8 @@ export class Actor {
   }
 
   *seal(): Coroutine {
-    yield* this.verbs.sealOpen(this.#world.at.poolSmall);
-    yield* this.verbs.sealOpen(this.#world.at.poolMain);
+    yield* this.verbs.sealOpen(this.#world.at.logSmall);
+    yield* this.verbs.sealOpen(this.#world.at.logMain);
   }
 
   *sweep(now: number = 0): Coroutine {

@@ -44,7 +44,7 @@ function evict(): void {
       if (size === 0) break;
       const frequency = verbs.frequencyOfRecord(record);
       // Without a disk nothing is announced as killed; with one a victim does not evict.
-      if (frequency > 0 && pick(3) > 0) verbs.move(record, at.poolMain, frequency - 1);
+      if (frequency > 0 && pick(3) > 0) verbs.move(record, at.logMain, frequency - 1);
       else verbs.dropRecord(record);
       record += (size + 7) & ~7;
     }
