@@ -112,14 +112,14 @@ export class EntryWriter<V> {
     }
     const moved = movable(bytes, value);
     const keyBytes = core.store.keys.write(key);
-    // Without a place for the key there is no hash by which a later write could overtake this one.
+    // Without a place for the key there is no hash by which a later write could supersede this one.
     if (keyBytes < 0)
       return writeValue(core.store, key, moved, { codecId, ...fields }) as SetOutcome;
     core.store.remove(keyBytes);
     core.kernel.verbs.hashKey(core.store.keys.at, keyBytes);
     const flight = core.kernel.verbs.beginFlight();
     if (flight < 0) {
-      // No place for one more fill that could be overtaken: write it at once, which cannot be.
+      // No place for one more fill that could be superseded: write it at once, which cannot be.
       core.kernel.count(counter.counterFlightsRefused, 1);
       return writeValue(core.store, key, moved, { codecId, ...fields }) as SetOutcome;
     }
@@ -138,9 +138,9 @@ export class EntryWriter<V> {
         flight,
         forDisk,
       });
-      if (outcome !== "overtaken") return outcome;
+      if (outcome !== "superseded") return outcome;
       // A later write won: this value was stored and replaced, as far as anybody can tell.
-      core.kernel.count(counter.counterFillsOvertaken, 1);
+      core.kernel.count(counter.counterFillsSuperseded, 1);
       return "stored";
     } catch (error) {
       // A worker that ended because the cache was closed is no fault of the worker.
@@ -151,7 +151,7 @@ export class EntryWriter<V> {
     }
   }
 
-  /** For read-through: publishes unless overtaken, and gives the value as a later hit will. */
+  /** For read-through: publishes unless superseded, and gives the value as a later hit will. */
   fill(
     key: Key,
     value: unknown,
@@ -164,7 +164,7 @@ export class EntryWriter<V> {
     const { lastCodecId } = core.codec;
     const fields = this.#fields(options, flight, this.#admits(key, bytes));
     // A fill without a place in the flight table could bury a newer write, so it is not published.
-    const outcome = flight < 0 ? "overtaken" : writeValue(core.store, key, bytes, fields);
+    const outcome = flight < 0 ? "superseded" : writeValue(core.store, key, bytes, fields);
     const stored = outcome === "stored" ? this.#reader.peek(key, true) : undefined;
     if (stored !== undefined) return { outcome, value: stored.value };
     const copy = Buffer.from(bytes);

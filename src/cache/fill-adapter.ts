@@ -44,8 +44,8 @@ export class FillAdapter<V> implements FillStore<V> {
     this.#flights.end(flight, end);
   }
 
-  isOvertaken(flight: number, tags: readonly string[]): boolean {
-    return this.#flights.isOvertaken(flight, tags);
+  isSuperseded(flight: number, tags: readonly string[]): boolean {
+    return this.#flights.isSuperseded(flight, tags);
   }
 
   followFlight(flight: number, stays: () => boolean): Promise<FlightEnd> {

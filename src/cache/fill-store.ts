@@ -43,7 +43,7 @@ export type FlightEnd =
   /** The loader gave `undefined`, to be remembered until this wall-clock millisecond; 0 = not at all. */
   | { readonly kind: "nothing"; readonly untilMs: number }
   | { readonly kind: "failed"; readonly error: unknown; readonly mayServeStale: boolean }
-  /** It was overtaken or given up: who waited looks again. */
+  /** It was superseded or given up: who waited looks again. */
   | { readonly kind: "again" }
   /** Its thread died, or was silent for longer than its lease. */
   | { readonly kind: "lost" };
@@ -63,7 +63,7 @@ export interface FillStore<V> {
   endFlight(flight: number, end: FlightEnd): void;
   /** Whether the key was written, deleted or cleared, or one of the tags invalidated, since the flight began, by any
    *  thread, or the flight's lease is over. Without it, `forget` tells of this thread's writes only. */
-  isOvertaken?(flight: number, tags: readonly string[]): boolean;
+  isSuperseded?(flight: number, tags: readonly string[]): boolean;
   /** Waits for a flight that another thread leads, while `stays` says so. Rejects if the cache is closed. */
   followFlight(flight: number, stays: () => boolean): Promise<FlightEnd>;
   /** Ends what `enterFlight` began with the role "follow". */
@@ -74,7 +74,7 @@ export interface FillStore<V> {
   hasFollowers(flight: number): boolean;
   /** Resolves when none does any more, or `stays` says no. */
   untilUnfollowed(flight: number, stays: () => boolean): Promise<void>;
-  /** Encodes and publishes, unless overtaken or `flight` is -1; returns the value as a later hit would return it. */
+  /** Encodes and publishes, unless superseded or `flight` is -1; returns the value as a later hit would return it. */
   fill(
     key: Key,
     value: unknown,

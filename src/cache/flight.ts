@@ -93,11 +93,11 @@ export class Flight<V> {
   /** It began when too many were under way: nobody joins it, and its value is not published. */
   isAlone = false;
   /** A newer flight of the key has taken its place: its value goes to its waiters only. */
-  isSuperseded = false;
+  isReplaced = false;
   /** What the tiers hold is being made sure of: who comes now may have seen a later write, and must not join. */
   hasLanded = false;
   /** The key was written or deleted since it began: an answer of "nothing" is not remembered. */
-  isOutdated = false;
+  isFillInvalidated = false;
   #isDone = false;
 
   constructor(id: string, key: string | Uint8Array, options: ResolvedFetchOptions) {

@@ -4,7 +4,7 @@
 import { monotonicMs } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import {
-  counterFillsOvertaken,
+  counterFillsSuperseded,
   counterFlightsRefused,
   counterFlightTakeovers,
   counterLoads,
@@ -193,9 +193,9 @@ export class LoadCourse<V> {
     const { ttlMs, staleForMs, tags, negativeTtlMs } = options;
     if (loaded === undefined) {
       const isOlder =
-        flight.isSuperseded ||
-        flight.isOutdated ||
-        (number !== -1 && this.#store.isOvertaken?.(number, flight.options.tags) === true);
+        flight.isReplaced ||
+        flight.isFillInvalidated ||
+        (number !== -1 && this.#store.isSuperseded?.(number, flight.options.tags) === true);
       if (negativeTtlMs > 0 && !isOlder) this.#nothings.remember(id, negativeTtlMs);
       const untilMs = negativeTtlMs > 0 ? this.#store.clock.now() + negativeTtlMs : 0;
       this.#ends.succeed(
@@ -206,10 +206,10 @@ export class LoadCourse<V> {
       return;
     }
     const fields = { ttlMs, staleForMs, tags };
-    const filled = this.#store.fill(key, loaded, fields, flight.isSuperseded ? -1 : number);
+    const filled = this.#store.fill(key, loaded, fields, flight.isReplaced ? -1 : number);
     let end: FlightEnd = { kind: filled.outcome === "stored" ? "stored" : "unstored" };
-    if (flight.isSuperseded || (number !== -1 && filled.outcome === "overtaken")) {
-      this.#store.count(counterFillsOvertaken, 1);
+    if (flight.isReplaced || (number !== -1 && filled.outcome === "superseded")) {
+      this.#store.count(counterFillsSuperseded, 1);
       end = { kind: "again" };
     } else if (number === -1) this.#store.count(counterFlightsRefused, 1);
     else this.#nothings.forget(id);

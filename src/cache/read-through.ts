@@ -116,7 +116,7 @@ export class ReadThrough<V> {
   }
 
   #detach(flight: Flight<V>): void {
-    flight.isOutdated = true;
+    flight.isFillInvalidated = true;
     this.#joinable.delete(flight.id);
   }
 
@@ -131,7 +131,7 @@ export class ReadThrough<V> {
     stale: V | undefined,
   ): Promise<V | undefined> {
     const joinable = this.#running(id, options.forceRefresh);
-    // Nobody can tell what has overtaken a load without a place in the flight table: it answers who was there at its start.
+    // Nobody can tell what has superseded a load without a place in the flight table: it answers who was there at its start.
     const isUntold = joinable?.isLoading === true && joinable.number === -1;
     const running = isUntold ? undefined : joinable;
     const flight = running ?? this.#newFlight(key, id, options);
@@ -191,7 +191,7 @@ export class ReadThrough<V> {
   #isTooOld(flight: Flight<V>): boolean {
     if (flight.followed !== -1) return this.#store.isFlightOver(flight.followed);
     if (flight.number === -1) return false;
-    return this.#store.isOvertaken?.(flight.number, flight.options.tags) === true;
+    return this.#store.isSuperseded?.(flight.number, flight.options.tags) === true;
   }
 
   #newFlight(key: Key, id: string, options: ResolvedFetchOptions): Flight<V> {
@@ -199,7 +199,7 @@ export class ReadThrough<V> {
     const flight = new Flight<V>(id, typeof key === "string" ? key : new Uint8Array(key), options);
     this.#live.add(flight);
     const older = this.#joinable.get(id);
-    if (older !== undefined) older.isSuperseded = true;
+    if (older !== undefined) older.isReplaced = true;
     flight.isAlone = older === undefined && this.#joinable.size >= flightsInThreadMax;
     if (!flight.isAlone) this.#joinable.set(id, flight);
     return flight;

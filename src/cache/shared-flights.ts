@@ -4,7 +4,7 @@
 import { randomFillSync } from "node:crypto";
 import { monotonicMs } from "../base/mod.js";
 import { layout as at } from "../kernel/mod.js";
-import { areInvalidated, chunkKey, type LargeValue } from "../memory/mod.js";
+import { areTagsInvalidated, chunkKey, type LargeValue } from "../memory/mod.js";
 import { encodeTags, flagChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { waitForChange } from "./barrier.js";
@@ -55,7 +55,7 @@ export class SharedFlights {
     return this.#alone(counter.counterFlightsFull);
   }
 
-  /** A load of this thread alone, which others overtake but do not join. */
+  /** A load of this thread alone, which others supersede but do not join. */
   enterApart(key: Key): Entrance {
     return this.#apart(key, counter.counterFlightsUnstored);
   }
@@ -131,14 +131,14 @@ export class SharedFlights {
 
   /** Whether the key was written, deleted or cleared, or one of the tags invalidated, since the flight began, or another
    *  thread has taken it over. */
-  isOvertaken(flight: number, tags: readonly string[]): boolean {
+  isSuperseded(flight: number, tags: readonly string[]): boolean {
     if (this.#state(flight) !== at.flightActive) return true;
     const word = this.#word(flight, at.flightSequence);
     const { u32 } = this.#core.kernel.views;
     const sequence = (u32[word] as number) + (u32[word + 1] as number) * 2 ** 32;
     const { kernel } = this.#core;
     if (sequence < kernel.clearEpoch()) return true;
-    return tags.length > 0 && areInvalidated(kernel, encodeTags(tags), sequence + 1);
+    return tags.length > 0 && areTagsInvalidated(kernel, encodeTags(tags), sequence + 1);
   }
 
   /** Whether what came of a flight that this thread waits for is known. */

@@ -21,7 +21,7 @@ import {
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
-import { isInvalidated } from "../memory/mod.js";
+import { isTagInvalidated } from "../memory/mod.js";
 import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
@@ -373,7 +373,7 @@ export class DiskLog {
     if (record === null) {
       this.#kernel.count(counter.counterCorruptRecords, 1);
     } else if (
-      !isInvalidated(this.#kernel, this.#record) &&
+      !isTagInvalidated(this.#kernel, this.#record) &&
       this.#reinsert(record, from, low, high, sequence, expires, now)
     ) {
       left.budget -= size;
@@ -418,7 +418,7 @@ export class DiskLog {
     // The slot first: from here on whoever deletes the entry marks the new place.
     const { verbs } = this.#kernel;
     const answer = patiently(() => verbs.relocateDisk(low, high, from, to));
-    if (answer === at.answerOvertaken) this.skip(buffer.length);
+    if (answer === at.answerSuperseded) this.skip(buffer.length);
     if (answer !== at.answerDone) return answer !== at.answerBusy;
     this.append(buffer, 0, buffer.length, sequence, expires);
     const open = this.#open;

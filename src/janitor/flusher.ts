@@ -108,7 +108,7 @@ export class Flusher {
       if (size === 0) break;
       const next = offset + ((size + 7) & ~7);
       // The owner of an open segment reserves and publishes in one go, so only its last record may be under its hands;
-      // one before that was given up (overtaken, or its key's lock could not be had).
+      // one before that was given up (superseded, or its key's lock could not be had).
       if (this.#header.sequence(record) === 0 && !isSealed && next >= end) break;
       const verdict = this.#admission.judge(record, now, reach === "all", isKept);
       if (verdict === "put-off") this.#kernel.verbs.setPutOff(segment, 1);
@@ -135,7 +135,7 @@ export class Flusher {
     const answer = this.#kernel.verbs.reserveDiskLocation(record, location);
     if (answer === at.answerBusy) return false;
     if (answer !== at.answerDone) {
-      if (answer === at.answerOvertaken) this.#log.skip(size);
+      if (answer === at.answerSuperseded) this.#log.skip(size);
       this.#kernel.count(counter.counterRefusedDead, 1);
       return true;
     }

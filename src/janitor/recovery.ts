@@ -183,7 +183,7 @@ class Scanner {
       const high = entries.hashHigh[entry] as number;
       const isExpired = (entries.expires[entry] as number) <= this.#now;
       const answer = isExpired
-        ? at.answerGone
+        ? at.answerAbsent
         : this.#kernel.verbs.insertRecovered(low, high, location);
       if (answer === at.answerDone) this.entries += 1;
       else this.#tier.writeTombstone(location);

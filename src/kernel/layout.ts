@@ -4,7 +4,7 @@
 //
 //   0 ┬ control block      4 KiB   geometry, then one cache line for each word that several threads write
 //     ├ thread blocks      64 × 4 KiB
-//     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to overtake, and
+//     ├ flight table       1,024 × 64 bytes     loads and writes under way that a write must be able to supersede, and
 //     │                                         that other threads may wait for
 //     ├ schema table        32 KiB   lists of keys that values name by an id (schemas/schema-image.ts)
 //     ├ tag table          4,096 × 8 bytes      when groups of tags were invalidated last
@@ -176,18 +176,18 @@ export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 
 // ── Flight table, one line a flight: fills under way (a load, an asynchronous set). A write of the key marks them
-//    overtaken; threads that want the same load wait for its end on `flightTurn`. ─────────────────────────────────────
+//    superseded; threads that want the same load wait for its end on `flightTurn`. ─────────────────────────────────────
 export const flightTable = 266240; // threadTable + threadsMax * threadBlockSize
 export const flightsMax = 1024;
 export const flightSize = 64;
 /** A flight stands at most this many entries from its hash's place. */
 export const flightProbeMax = 16;
-/** u32: free → claimed → active → done → free; active → overtaken → done; active or overtaken → expired → done. Above
+/** u32: free → claimed → active → done → free; active → superseded → done; active or superseded → expired → done. Above
  *  the state stands, while claimed, the claimer's thread + 1, and once done, the flight's life. */
 export const flightState = 0;
 export const flightOwner = 4; // u32 thread + 1, from active on
 export const flightHash = 8; // u64
-export const flightSequence = 16; // u64: newest sequence when it began; a clear after that overtakes it
+export const flightSequence = 16; // u64: newest sequence when it began; a clear after that supersedes it
 /** f64 monotonic ms: who waits may take the load over from then on. The owner renews it while its event loop turns. */
 export const flightLease = 24;
 /** u64: bit n for thread n that waits for it. While a bit is set the place is not used again. */
@@ -204,7 +204,7 @@ export const flightArgument = 56;
 export const flightFree = 0;
 export const flightClaimed = 1;
 export const flightActive = 2;
-export const flightOvertaken = 3;
+export const flightSuperseded = 3;
 /** Its lease is over: who waited has left it, and it publishes nothing. */
 export const flightExpired = 4;
 export const flightDone = 5;
@@ -215,7 +215,7 @@ export const flightFill = 0;
 export const flightLoad = 1;
 /** A load that looks for no value that is there; it takes the place of an ordinary load. */
 export const flightForced = 2;
-/** Nothing came of it for who waited: it was overtaken or given up. */
+/** Nothing came of it for who waited: it was superseded or given up. */
 export const flightAgain = 0;
 export const flightStored = 1;
 /** The value was too large, or there was no room for it. */
@@ -343,10 +343,10 @@ export const answerTwice = -2;
 /** enterFlight: `answerFollow - flight`: another thread's flight, for which this thread is now noted to wait. */
 export const answerFollow = -4;
 
-export const answerGone = 0;
+export const answerAbsent = 0;
 export const answerDone = 1;
-/** publish: a newer write, delete or clear overtook the flight. reserveDiskLocation, relocateDisk: the entry was taken away. */
-export const answerOvertaken = 2;
+/** publish: a newer write, delete or clear superseded the flight. reserveDiskLocation, relocateDisk: the entry was taken away. */
+export const answerSuperseded = 2;
 /** The janitor's verbs: there was no room to move the record to. publish: a map's index has no place for the key. */
 export const answerNoRoom = 3;
 /** dropDisk: the entry was hit since, or is in memory too; it deserves another round. */

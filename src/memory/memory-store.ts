@@ -24,12 +24,12 @@ import { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 /** Below this a loop over words beats the call that copies bytes. */
 const wordCopyMax = 512;
 
-/** How a write came out. "overtaken" only for fills: a newer write, delete or clear won. */
-export type WriteOutcome = "stored" | "too-large" | "overloaded" | "overtaken";
+/** How a write came out. "superseded" only for fills: a newer write, delete or clear won. */
+export type WriteOutcome = "stored" | "too-large" | "overloaded" | "superseded";
 
 /** How an append came out: as a write, but for why there was no room: "no-room" (no segment is free, or no slot), "busy"
  *  (the key's lock could not be had). */
-export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "overtaken";
+export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "superseded";
 
 /** What a lookup found: a record in memory (in `record`), a place on disk (in `location`), or nothing. */
 export type Found = "memory" | "disk" | "none";
@@ -186,7 +186,7 @@ export class MemoryStore {
   }
 
   /** Writes a record and makes it the newest of its key. The key must have been written to `keys` just before. Whatever
-   *  the outcome but "overtaken", an older value of the key is gone. */
+   *  the outcome but "superseded", an older value of the key is gone. */
   write(
     key: string | Uint8Array,
     keyBytes: number,
@@ -266,7 +266,7 @@ export class MemoryStore {
     this.#writePendingTombstones();
     if (answer === at.answerDone) return "stored";
     if (answer === at.answerNoRoom) return "no-room";
-    return answer === at.answerOvertaken ? "overtaken" : "busy";
+    return answer === at.answerSuperseded ? "superseded" : "busy";
   }
 
   /** Up to three bytes more than asked for: the value, or the padding of the record, comes to lie over them. */

@@ -1,4 +1,4 @@
-export { areInvalidated, isInvalidated } from "./invalidation.js";
+export { areTagsInvalidated, isTagInvalidated } from "./tag-invalidation.js";
 export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 export {
   chunkCount,

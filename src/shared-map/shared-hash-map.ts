@@ -45,8 +45,8 @@ const outcomes: Readonly<Record<AppendOutcome, MapSetOutcome>> = {
   "too-large": "too-large",
   "no-room": "full",
   busy: "busy",
-  // Only fills are overtaken, and a map has none.
-  overtaken: "busy",
+  // Only fills are superseded, and a map has none.
+  superseded: "busy",
 };
 
 /** An entry of a map has no times, no tags and no flight. */

@@ -91,7 +91,7 @@ export interface CacheStats {
     };
   };
   /** Loads and asynchronous sets not stored, as a newer write, delete or clear came first. */
-  readonly fillsOvertaken: number;
+  readonly fillsSuperseded: number;
   /** Loads not stored, as too many were under way at once. */
   readonly fillsRefused: number;
   /** `set` calls by outcome; `bytes` are those of the records stored. */
@@ -318,7 +318,7 @@ function composeReads(total: Total) {
         unstored: total(counters.counterFlightsUnstored),
       },
     },
-    fillsOvertaken: total(counters.counterFillsOvertaken),
+    fillsSuperseded: total(counters.counterFillsSuperseded),
     fillsRefused: total(counters.counterFlightsRefused),
   } as const;
 }

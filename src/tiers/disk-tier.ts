@@ -22,7 +22,7 @@ import {
 } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 import { layout as at, type Kernel } from "../kernel/mod.js";
-import { isInvalidated, type MemoryStore } from "../memory/mod.js";
+import { isTagInvalidated, type MemoryStore } from "../memory/mod.js";
 import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 
@@ -324,7 +324,7 @@ export class DiskTier {
       return undefined;
     }
     if (record.sequence <= this.#kernel.clearEpoch()) return undefined;
-    if (isInvalidated(this.#kernel, record)) {
+    if (isTagInvalidated(this.#kernel, record)) {
       this.#drop(place);
       return undefined;
     }

@@ -28,7 +28,7 @@ class Load {
   }
 }
 
-describe.each([["memory"], ["disk"]])("a load that is overtaken (%s)", (tier) => {
+describe.each([["memory"], ["disk"]])("a load that is superseded (%s)", (tier) => {
   const openOne = (): Promise<Cache> =>
     open({ name: "whole", ...(tier === "disk" ? diskAt(freshPath()) : {}) });
 
@@ -52,7 +52,7 @@ describe.each([["memory"], ["disk"]])("a load that is overtaken (%s)", (tier) =>
     expect(await fetched).toBe("older");
     expect(cache.getSync("k")).toBe(expected);
     expect(await cache.get("k")).toBe(expected);
-    expect(cache.stats().fillsOvertaken).toBe(1);
+    expect(cache.stats().fillsSuperseded).toBe(1);
   });
 
   test("is not by writes of other keys", async () => {
@@ -64,7 +64,7 @@ describe.each([["memory"], ["disk"]])("a load that is overtaken (%s)", (tier) =>
     load.finish("loaded");
     expect(await fetched).toBe("loaded");
     expect(cache.getSync("k")).toBe("loaded");
-    expect(cache.stats().fillsOvertaken).toBe(0);
+    expect(cache.stats().fillsSuperseded).toBe(0);
   });
 
   test("a fetch after the write does not join the load before it", async () => {

@@ -30,8 +30,8 @@ export class MapStore implements FillStore<Value> {
   readonly clock = new ManualClock();
   readonly memory = new Map<string, Entry>();
   readonly disk = new Map<string, Entry>();
-  readonly flights = new Map<number, { key: string; overtaken: boolean }>();
-  readonly #flightsOf = new Map<string, Set<{ key: string; overtaken: boolean }>>();
+  readonly flights = new Map<number, { key: string; superseded: boolean }>();
+  readonly #flightsOf = new Map<string, Set<{ key: string; superseded: boolean }>>();
   readonly counts = new Map<number, number>();
   readonly fills: Filled[] = [];
   readonly samples: number[] = [];
@@ -67,7 +67,7 @@ export class MapStore implements FillStore<Value> {
   }
 
   #begin(key: Key): number {
-    const flight = { key: nameOf(key), overtaken: false };
+    const flight = { key: nameOf(key), superseded: false };
     this.flights.set(this.begun, flight);
     const ofKey = this.#flightsOf.get(flight.key) ?? new Set();
     this.#flightsOf.set(flight.key, ofKey.add(flight));
@@ -102,8 +102,8 @@ export class MapStore implements FillStore<Value> {
     await Promise.resolve();
   }
 
-  isOvertaken(flight: number): boolean {
-    return this.flights.get(flight)!.overtaken;
+  isSuperseded(flight: number): boolean {
+    return this.flights.get(flight)!.superseded;
   }
 
   fill(
@@ -111,23 +111,23 @@ export class MapStore implements FillStore<Value> {
     value: unknown,
     fields: { ttlMs: number; staleForMs: number; tags: readonly string[] },
     flight: number,
-  ): { outcome: "stored" | "overtaken"; value: Value } {
+  ): { outcome: "stored" | "superseded"; value: Value } {
     if (typeof value === "function") throw new TypeError("Cannot encode a function");
     const text = JSON.stringify(value);
     if (flight !== -1 && !this.flights.has(flight)) {
       this.fills.push({ key, fields, flight, outcome: "after its end" });
     }
-    const isStored = flight !== -1 && !this.isOvertaken(flight);
+    const isStored = flight !== -1 && !this.isSuperseded(flight);
     if (isStored) {
-      // The kernel ends the flight's say with its publication: other flights of the key are overtaken by it.
+      // The kernel ends the flight's say with its publication: other flights of the key are superseded by it.
       const own = this.flights.get(flight)!;
-      this.#overtake(nameOf(key));
-      own.overtaken = false;
+      this.#supersede(nameOf(key));
+      own.superseded = false;
       const expiresAt = this.clock.now() + fields.ttlMs;
       const staleUntil = expiresAt + fields.staleForMs;
       this.memory.set(nameOf(key), { text, expiresAt, staleUntil });
     }
-    const outcome = isStored ? "stored" : "overtaken";
+    const outcome = isStored ? "stored" : "superseded";
     this.fills.push({ key, fields, flight, outcome });
     return { outcome, value: JSON.parse(text) as Value };
   }
@@ -157,7 +157,7 @@ export class MapStore implements FillStore<Value> {
 
   /** A delete by any thread. */
   delete(key: Key): void {
-    this.#overtake(nameOf(key));
+    this.#supersede(nameOf(key));
     this.memory.delete(nameOf(key));
     this.disk.delete(nameOf(key));
   }
@@ -175,8 +175,8 @@ export class MapStore implements FillStore<Value> {
     };
   }
 
-  #overtake(key: string): void {
-    for (const flight of this.#flightsOf.get(key) ?? []) flight.overtaken = true;
+  #supersede(key: string): void {
+    for (const flight of this.#flightsOf.get(key) ?? []) flight.superseded = true;
   }
 
   #find(tier: Map<string, Entry>, key: Key): FoundValue<Value> | undefined {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import {
-  counterFillsOvertaken,
+  counterFillsSuperseded,
   counterLoadErrors,
   counterLoads,
   counterLoadsCoalesced,
@@ -174,7 +174,7 @@ describe("timeout.soft", () => {
     await elapsed(5);
     source.resolve("new");
     expect(await value).toBe("new");
-    expect(store.counted(counterFillsOvertaken)).toBe(1);
+    expect(store.counted(counterFillsSuperseded)).toBe(1);
   });
 });
 
@@ -216,7 +216,7 @@ describe("forceRefresh", () => {
       expect(store.valueOf("k")).toBe("new");
       expectIdle();
     }
-    expect(store.counted(counterFillsOvertaken)).toBe(2);
+    expect(store.counted(counterFillsSuperseded)).toBe(2);
   });
 
   test("takes the place of an ordinary load that is still at the disk", async () => {

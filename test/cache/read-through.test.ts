@@ -3,7 +3,7 @@ import { UndercroftError } from "../../dist/src/base/mod.js";
 import type { LoadContext, Loader } from "../../dist/src/cache/fill-store.js";
 import { flightsInThreadMax } from "../../dist/src/cache/read-through.js";
 import {
-  counterFillsOvertaken,
+  counterFillsSuperseded,
   counterFlightsRefused,
   counterLoadErrors,
   counterLoads,
@@ -242,20 +242,20 @@ describe("a loader that fails", () => {
   });
 });
 
-describe("a fill that was overtaken", () => {
+describe("a fill that was superseded", () => {
   test("is returned and not published", async () => {
-    for (const overtake of [() => store.set("k", "newer"), () => store.delete("k")]) {
+    for (const supersede of [() => store.set("k", "newer"), () => store.delete("k")]) {
       store.delete("k");
       const source = new Source();
       const value = fetch("k", source.load);
       await turn();
-      overtake();
+      supersede();
       const kept = store.valueOf("k");
       source.resolve("older");
       expect(await value).toBe("older");
       expect(store.valueOf("k")).toBe(kept);
     }
-    expect(store.counted(counterFillsOvertaken)).toBe(2);
+    expect(store.counted(counterFillsSuperseded)).toBe(2);
     expectIdle();
   });
 
@@ -280,14 +280,14 @@ describe("a fill that was overtaken", () => {
     expect(await fetch("k", () => 1)).toBe(1);
     expect(store.valueOf("k")).toBeUndefined();
     expect(store.counted(counterFlightsRefused)).toBe(1);
-    expect(store.counted(counterFillsOvertaken)).toBe(0);
+    expect(store.counted(counterFillsSuperseded)).toBe(0);
     expectIdle();
   });
 });
 
 describe("forget()", () => {
   test("keeps later fetches from a load that began before it", async () => {
-    Object.assign(store, { isOvertaken: undefined }); // a store that only knows its own thread
+    Object.assign(store, { isSuperseded: undefined }); // a store that only knows its own thread
     for (const forget of [() => reading.forget("k"), () => reading.forgetAll()]) {
       const source = new Source();
       const before = fetch("k", source.load);

@@ -35,7 +35,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(await first).toBe("stored");
     expect(cache.getSync("k")).toBe("newer");
     expect(await cache.get("k")).toBe("newer");
-    expect(cache.stats().fillsOvertaken).toBe(1);
+    expect(cache.stats().fillsSuperseded).toBe(1);
   });
 
   test("a delete that comes meanwhile wins, though there was nothing to delete", async () => {
@@ -68,13 +68,13 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     }
   });
 
-  test("is not overtaken by a write of another key", async () => {
+  test("is not superseded by a write of another key", async () => {
     const cache = await openOne<string>();
     const stored = cache.setAsync("k", large("k"));
     for (let key = 0; key < 1000; key++) cache.set(`other-${key}`, "value");
     await stored;
     expect(cache.getSync("k")).toBe(large("k"));
-    expect(cache.stats().fillsOvertaken).toBe(0);
+    expect(cache.stats().fillsSuperseded).toBe(0);
   });
 
   test("a fetch meanwhile loads, and the asynchronous set does not bury what it loaded", async () => {

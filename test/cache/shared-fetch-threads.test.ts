@@ -125,7 +125,7 @@ describe("a load is taken over by exactly one of the threads that wait", () => {
     openGate(board);
     expect(await leading).toEqual(["a"]);
     expect(cache.getSync("k1")).toBe(value);
-    expect(cache.stats().fillsOvertaken).toBe(1);
+    expect(cache.stats().fillsSuperseded).toBe(1);
   });
 });
 

@@ -62,8 +62,8 @@ describe("a load in one thread", () => {
       expect(value).toEqual({ when: new Date(0), bytes: new Uint16Array([1, 2]) });
     }
     expect(new Set(values).size).toBe(3);
-    const { loads: run, coalescedLoads, fillsOvertaken, flights } = cache.stats();
-    expect({ run, coalescedLoads, fillsOvertaken }).toEqual({ run: 1, coalescedLoads: 2, fillsOvertaken: 0 }); // prettier-ignore
+    const { loads: run, coalescedLoads, fillsSuperseded, flights } = cache.stats();
+    expect({ run, coalescedLoads, fillsSuperseded }).toEqual({ run: 1, coalescedLoads: 2, fillsSuperseded: 0 }); // prettier-ignore
     expect(flights).toEqual({
       coalescedAcross: 2,
       takeovers: 0,
@@ -220,7 +220,7 @@ describe("a loader's error", () => {
   });
 });
 
-describe("a load that another thread's write overtakes", () => {
+describe("a load that another thread's write supersedes", () => {
   test.each<[string, (cache: Cache) => unknown]>([
     ["a set", (cache) => cache.set("k", "newer")],
     ["an asynchronous set", (cache) => cache.setAsync("k", "newer")],
@@ -231,7 +231,7 @@ describe("a load that another thread's write overtakes", () => {
     expect(await Promise.all(all)).toEqual(["older", "newer", "newer"]);
     expect(cache.getSync("k")).toBe("newer");
     expect(loads.count).toBe(1);
-    expect(cache.stats()).toMatchObject({ fillsOvertaken: 1 });
+    expect(cache.stats()).toMatchObject({ fillsSuperseded: 1 });
   });
 
   test.each<[string, (cache: Cache) => unknown]>([
@@ -248,7 +248,7 @@ describe("a load that another thread's write overtakes", () => {
     expect(await Promise.all(all.slice(1))).toEqual(["newest", "newest"]);
     expect(cache.getSync("k")).toBe("newest");
     expect(loads.count).toBe(2);
-    expect(cache.stats()).toMatchObject({ fillsOvertaken: 1, flights: { takeovers: 0 } });
+    expect(cache.stats()).toMatchObject({ fillsSuperseded: 1, flights: { takeovers: 0 } });
   });
 
   test("is not joined by a fetch that comes after the write", async () => {

@@ -129,13 +129,13 @@ describe.each(nearModes)("near %s", (mode, near) => {
     expect(missed).not.toBe(loaded);
     expect(cache.getSync("k") === missed).toBe(mode === "shared" || mode === "frozen");
     expect(Object.isFrozen(missed.list)).toBe(mode === "frozen");
-    // Also where nothing was stored: overtaken by a write, or too large to keep.
-    const overtaken = await cache.fetch("overtaken", ({ key }) => {
+    // Also where nothing was stored: superseded by a write, or too large to keep.
+    const superseded = await cache.fetch("superseded", ({ key }) => {
       cache.set(key, { list: [2] });
       return { list: [3] };
     });
-    expect(overtaken).toEqual({ list: [3] });
-    expect(Object.isFrozen(overtaken) && Object.isFrozen(overtaken.list)).toBe(mode === "frozen");
+    expect(superseded).toEqual({ list: [3] });
+    expect(Object.isFrozen(superseded) && Object.isFrozen(superseded.list)).toBe(mode === "frozen");
     const large = { list: Array.from({ length: 400_000 }, (_, index) => index) };
     const tooLarge = await cache.fetch("large", () => large);
     expect(tooLarge).toEqual(large);

@@ -24,20 +24,20 @@ test(
       near: 0,
       memory: 0,
       disk: 0,
-      overtaken: 0,
+      superseded: 0,
       evicted: 0,
       moved: 0,
       byTag: 0,
     };
     for (const cell of cells) {
       const report = await runCell(cell, operations / cells.length, seed, () => undefined);
-      const { hits, fillsOvertaken, segments, moves, expiredHits } = report.stats;
+      const { hits, fillsSuperseded, segments, moves, expiredHits } = report.stats;
       sum.operations += report.operations;
       sum.byTag += report.byTag;
       sum.near += hits.near;
       sum.memory += hits.memory;
       sum.disk += hits.disk;
-      sum.overtaken += fillsOvertaken;
+      sum.superseded += fillsSuperseded;
       sum.evicted += segments.evicted;
       sum.moved += moves.demotions + moves.promotions;
       expect(report.killed).toBe(cell.kills ? 1 : 0);

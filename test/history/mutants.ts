@@ -130,13 +130,13 @@ export const mutants: readonly Mutant[] = [
     says: /read an expired value/,
   },
   {
-    name: "a fill that is published though it was overtaken",
+    name: "a fill that is published though it was superseded",
     patches: [{ file: store, from: "fields.flight + 1,", to: "0," }],
     cell: "few keys",
-    says: /read a fill that (was overtaken|a removal had overtaken)/,
+    says: /read a fill that (was superseded|a removal had superseded)/,
   },
   {
-    name: "a write that overtakes no fill",
+    name: "a write that supersedes no fill",
     patches: [
       {
         file: "kernel/assembly/flights.ts",
@@ -145,15 +145,15 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     cell: "few keys",
-    says: /read a fill that (was overtaken|a removal had overtaken)/,
+    says: /read a fill that (was superseded|a removal had superseded)/,
   },
   {
     name: "a delete that finds nothing on disk",
     patches: [
       {
         file: "kernel/assembly/entries.ts",
-        from: "let answer = at.answerGone;\n  if (located != 0) {",
-        to: "let answer = at.answerGone;\n  if (located != 0 && !isDisk(locatedWord)) {",
+        from: "let answer = at.answerAbsent;\n  if (located != 0) {",
+        to: "let answer = at.answerAbsent;\n  if (located != 0 && !isDisk(locatedWord)) {",
       },
     ],
     cell: "disk, no near",

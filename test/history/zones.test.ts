@@ -117,9 +117,9 @@ describe("what is allowed", () => {
     ["a delete that did not return", [set(1, 2), remove(3, 0), read(0, 4, 5)]],
     ["a read that did not return", [set(1, 2), remove(3, 4), read(0, 5, 0)]],
     ["a fill that is read", [fetched(0, 1, 3, 2), read(0, 4, 5)]],
-    ["an overtaken fill, for who waited for it", [fetched(0, 1, 5, 2), set(3, 4), read(1, 6, 7)]],
+    ["an superseded fill, for who waited for it", [fetched(0, 1, 5, 2), set(3, 4), read(1, 6, 7)]],
     [
-      "a fill for who joined before it was overtaken",
+      "a fill for who joined before it was superseded",
       [fetched(0, 1, 7, 2), fetched(0, 3, 8), set(4, 5)],
     ],
     [
@@ -181,11 +181,11 @@ describe("what is told", () => {
       /expired/,
       [set(1, 2, { deadlineUs: 5000 }), read(0, 3, 4, { beganUs: 6100 })],
     ],
-    ["an overtaken fill", /fill/, [fetched(0, 1, 5, 2), set(3, 4), read(0, 6, 7)]],
-    ["a fill that a delete overtook", /fill/, [fetched(0, 1, 5, 2), remove(3, 4), read(0, 6, 7)]],
-    ["a fill that a clear overtook", /fill/, [fetched(0, 1, 5, 2), clear(3, 4), read(0, 6, 7)]],
+    ["an superseded fill", /fill/, [fetched(0, 1, 5, 2), set(3, 4), read(0, 6, 7)]],
+    ["a fill that a delete superseded", /fill/, [fetched(0, 1, 5, 2), remove(3, 4), read(0, 6, 7)]],
+    ["a fill that a clear superseded", /fill/, [fetched(0, 1, 5, 2), clear(3, 4), read(0, 6, 7)]],
     [
-      "a fill handed to who came after it was overtaken",
+      "a fill handed to who came after it was superseded",
       /fill/,
       [fetched(0, 1, 7, 2), set(3, 4), fetched(0, 5, 8)],
     ],

@@ -320,10 +320,10 @@ export class Judge {
       const last = Math.max(this.#lastBegin[one] as number, this.#handed[one] as number);
       if ((earliestEnd[key] as number) < last) {
         const reader = this.#lastReader[one] as number;
-        this.#fault("read a fill that was overtaken", one, earliest[key] as number, reader);
+        this.#fault("read a fill that was superseded", one, earliest[key] as number, reader);
       } else if (this.#isRemoved(one, ticket, last)) {
         this.#fault(
-          "read a fill that a removal had overtaken",
+          "read a fill that a removal had superseded",
           one,
           this.#lastReader[one] as number,
         );

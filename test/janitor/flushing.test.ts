@@ -32,14 +32,14 @@ test("a record is written once, and not at all if it was overwritten first", asy
 
 test("a write that was given up does not hide the writes after it from a flush", async () => {
   const { cache } = await openDisk(scratchDirectory());
-  // The fill is overtaken: its record was begun in the open segment and is never published.
+  // The fill is superseded: its record was begun in the open segment and is never published.
   const loaded = cache.fetch("key", async () => {
     await Promise.resolve();
     cache.set("key", "newer");
     return "older";
   });
   await loaded;
-  expect(cache.stats().fillsOvertaken).toBe(1);
+  expect(cache.stats().fillsSuperseded).toBe(1);
   for (const key of names("after", 10)) cache.set(key, textOf(key, 1, 1000));
   await cache.flush();
   expect(cache.stats().admissions.flushed).toBe(11);

@@ -59,7 +59,7 @@ describe("demote()", () => {
     const { record } = thread.find("a");
     expect(thread.verbs.demote(record)).toBe(at.answerMiss);
     expect(thread.find("a").answer).toBe(at.answerMiss);
-    expect(thread.verbs.demote(record)).toBe(at.answerGone);
+    expect(thread.verbs.demote(record)).toBe(at.answerAbsent);
     expect(entries(thread)).toEqual({ memory: 0, disk: 0 });
   });
 });
@@ -121,12 +121,12 @@ describe("assignDurable()", () => {
     thread.put("a", "1");
     const { record } = thread.find("a");
     thread.put("a", "2");
-    expect(thread.verbs.reserveDiskLocation(record, 5)).toBe(at.answerGone);
+    expect(thread.verbs.reserveDiskLocation(record, 5)).toBe(at.answerAbsent);
     const newer = thread.find("a").record;
     thread.verbs.clear();
-    expect(thread.verbs.reserveDiskLocation(newer, 5)).toBe(at.answerGone);
+    expect(thread.verbs.reserveDiskLocation(newer, 5)).toBe(at.answerAbsent);
     const unpublished = thread.append("b", "1");
-    expect(thread.verbs.reserveDiskLocation(unpublished?.offset ?? 0, 5)).toBe(at.answerGone);
+    expect(thread.verbs.reserveDiskLocation(unpublished?.offset ?? 0, 5)).toBe(at.answerAbsent);
   });
 });
 
@@ -158,7 +158,7 @@ describe("promote()", () => {
     thread.kernel.views.u8[record + 8] = 1;
     thread.kernel.views.u8[record + 14] = 1;
     thread.put("a", "new");
-    expect(thread.verbs.promote(record, slot, low, high)).toBe(at.answerGone);
+    expect(thread.verbs.promote(record, slot, low, high)).toBe(at.answerAbsent);
     expect(thread.get("a")).toBe("new");
     expect(thread.kernel.views.u8[record + 8]).toBe(0);
   });
@@ -173,7 +173,7 @@ describe("reclaim", () => {
     thread.verbs.touch(warm.slot, warm.low, warm.high);
     const drop = (key: string, location: number, force: number): number =>
       thread.verbs.dropDisk(...halves(thread.hash(key)), location, force);
-    expect(drop("cold", 99, 0)).toBe(at.answerGone);
+    expect(drop("cold", 99, 0)).toBe(at.answerAbsent);
     expect(drop("cold", 11, 0)).toBe(at.answerDone);
     expect(thread.find("cold").answer).toBe(at.answerMiss);
     expect(drop("warm", 12, 0)).toBe(at.answerHit);
@@ -193,7 +193,7 @@ describe("reclaim", () => {
     expect(moved.location).toBe(500);
     expect(thread.verbs.touch(moved.slot, moved.low, moved.high)).toBe(2);
     expect(thread.verbs.validate(found.slot, found.low, found.high)).toBe(0);
-    expect(thread.verbs.relocateDisk(...hash, 11, 600)).toBe(at.answerGone);
+    expect(thread.verbs.relocateDisk(...hash, 11, 600)).toBe(at.answerAbsent);
   });
 
   test("a record that is in memory too is relocated in its header, or forgets the disk", () => {
@@ -203,7 +203,7 @@ describe("reclaim", () => {
     const hash = halves(thread.hash("a"));
     expect(thread.verbs.dropDisk(...hash, 11, 0)).toBe(at.answerHit);
     expect(thread.verbs.relocateDisk(...hash, 11, 12)).toBe(at.answerDone);
-    expect(thread.verbs.dropDisk(...hash, 11, 1)).toBe(at.answerGone);
+    expect(thread.verbs.dropDisk(...hash, 11, 1)).toBe(at.answerAbsent);
     expect(thread.verbs.dropDisk(...hash, 12, 1)).toBe(at.answerInMemory);
     expect(thread.get("a")).toBe("1");
     thread.put("a", "2");
@@ -234,7 +234,7 @@ describe("recovery", () => {
     const thread = open();
     const hash = halves(thread.hash("a"));
     expect(thread.verbs.insertRecovered(...hash, 40)).toBe(at.answerDone);
-    expect(thread.verbs.insertRecovered(...hash, 41)).toBe(at.answerGone);
+    expect(thread.verbs.insertRecovered(...hash, 41)).toBe(at.answerAbsent);
     expect(thread.find("a").location).toBe(40);
   });
 
@@ -258,7 +258,7 @@ describe("recovery", () => {
     putOnDisk(thread, "a", 40);
     const { slot, low, high } = thread.find("a");
     thread.verbs.relocateDisk(...halves(thread.hash("a")), 40, 41);
-    expect(thread.verbs.dropSlot(slot, low, high)).toBe(at.answerGone);
+    expect(thread.verbs.dropSlot(slot, low, high)).toBe(at.answerAbsent);
     const moved = thread.find("a");
     expect(thread.verbs.dropSlot(moved.slot, moved.low, moved.high)).toBe(at.answerDone);
     expect(thread.double(at.resultTombstone0)).toBe(41);
@@ -293,6 +293,6 @@ describe("disk segment table", () => {
     expect(thread.find("a").location).toBe(40);
     thread.verbs.clear();
     expect(thread.find("a").answer).toBe(at.answerMiss);
-    expect(thread.remove("a")).toBe(at.answerGone);
+    expect(thread.remove("a")).toBe(at.answerAbsent);
   });
 });

@@ -82,7 +82,7 @@ describe.each(builds)("%s", (build) => {
     expect(thread.remove("a")).toBe(at.answerDone);
     expect(thread.get("a")).toBeUndefined();
     expect(thread.get("b")).toBe("2");
-    expect(thread.remove("a")).toBe(at.answerGone);
+    expect(thread.remove("a")).toBe(at.answerAbsent);
     expect(thread.kernel.total(counter.counterMemoryEntries)).toBe(1);
   });
 
@@ -207,7 +207,7 @@ describe.each(builds)("%s", (build) => {
     expect(epoch).toBe(two.kernel.sequence());
     expect(one.control(at.controlNearEpoch)).toBe(nearEpoch + 1);
     for (let entry = 0; entry < 200; entry++) expect(one.get(`key:${entry}`)).toBeUndefined();
-    expect(one.remove("key:1")).toBe(at.answerGone);
+    expect(one.remove("key:1")).toBe(at.answerAbsent);
     one.put("key:1", "after");
     expect(two.get("key:1")).toBe("after");
     two.verbs.clear();

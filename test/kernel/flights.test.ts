@@ -10,7 +10,7 @@ function begin(thread: Thread, key: string): number {
 }
 
 describe("a flight", () => {
-  test("that nothing overtook publishes, and ends", () => {
+  test("that nothing superseded publishes, and ends", () => {
     const thread = openThread();
     const flight = begin(thread, "a");
     expect(flight).toBeGreaterThanOrEqual(0);
@@ -34,12 +34,12 @@ describe("a flight", () => {
       },
       undefined,
     ],
-  ])("overtaken by %s of another thread is refused", (_name, write, value) => {
+  ])("superseded by %s of another thread is refused", (_name, write, value) => {
     const memory = openMemory();
     const [thread, other] = [memory.thread(), memory.thread()];
     const flight = begin(thread, "a");
     write(other);
-    expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
+    expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
     thread.verbs.endFlight(flight, at.flightAgain, 0);
     expect(thread.get("a")).toBe(value);
     // The next flight starts afresh.
@@ -48,7 +48,7 @@ describe("a flight", () => {
     thread.verbs.endFlight(second, at.flightAgain, 0);
   });
 
-  test("is not overtaken by what came before it", () => {
+  test("is not superseded by what came before it", () => {
     const thread = openThread();
     thread.put("a", "1");
     thread.remove("a");
@@ -58,14 +58,14 @@ describe("a flight", () => {
     thread.verbs.endFlight(flight, at.flightAgain, 0);
   });
 
-  test("of the same key overtakes the other: one of two fills is published", () => {
+  test("of the same key supersedes the other: one of two fills is published", () => {
     const memory = openMemory();
     const [one, two] = [memory.thread(), memory.thread()];
     const first = begin(one, "a");
     const second = begin(two, "a");
     expect(second).not.toBe(first);
     expect(two.put("a", "second", { flight: second })).toBe(at.answerDone);
-    expect(one.put("a", "first", { flight: first })).toBe(at.answerOvertaken);
+    expect(one.put("a", "first", { flight: first })).toBe(at.answerSuperseded);
     expect(one.get("a")).toBe("second");
   });
 
@@ -75,10 +75,10 @@ describe("a flight", () => {
     expect(new Set(flights).size).toBe(at.flightProbeMax);
     expect(begin(thread, "a")).toBe(-1);
     expect(thread.flightsTaken()).toBe(at.flightProbeMax);
-    // All of them are overtaken by one write.
+    // All of them are superseded by one write.
     thread.remove("a");
     for (const flight of flights) {
-      expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
+      expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
       thread.verbs.endFlight(flight, at.flightAgain, 0);
     }
     expect(thread.flightsTaken()).toBe(0);

@@ -64,7 +64,7 @@ test("a record that has a copy on disk is given no other", () => {
   thread.put("a", "1");
   const { record } = thread.find("a");
   expect(thread.verbs.reserveDiskLocation(record, unitsPerSegment)).toBe(at.answerDone);
-  expect(thread.verbs.reserveDiskLocation(record, 2 * unitsPerSegment)).toBe(at.answerGone);
+  expect(thread.verbs.reserveDiskLocation(record, 2 * unitsPerSegment)).toBe(at.answerAbsent);
   expect(diskLocation(thread, record)).toBe(unitsPerSegment);
 });
 

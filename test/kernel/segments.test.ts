@@ -15,7 +15,7 @@ describe("reserve()", () => {
     expect(second - first).toBe(32);
     expect(thread.kernel.views.u32[first / 4]).toBe(29);
     expect(thread.verbs.frequencyOfRecord(first)).toBe(at.answerMiss);
-    expect(thread.verbs.dropRecord(first)).toBe(at.answerGone);
+    expect(thread.verbs.dropRecord(first)).toBe(at.answerAbsent);
   });
 
   test("seals a full segment, rings and goes on in another", () => {
@@ -206,7 +206,7 @@ describe("move()", () => {
     expect(thread.verbs.frequencyOfRecord(after.record)).toBe(2);
     // The first copy is dead.
     expect(thread.verbs.frequencyOfRecord(before.record)).toBe(at.answerMiss);
-    expect(thread.verbs.move(before.record, at.logMain, 0)).toBe(at.answerGone);
+    expect(thread.verbs.move(before.record, at.logMain, 0)).toBe(at.answerAbsent);
     expect(thread.verbs.validate(before.slot, before.low, before.high)).toBe(0);
   });
 

@@ -86,13 +86,13 @@ describe("a load that threads join", () => {
     ["a set", (thread) => thread.put("a", "newer")],
     ["a delete", (thread) => thread.remove("a")],
     ["a clear", (thread) => thread.verbs.clear()],
-  ])("that %s overtook is joined by nobody", (_name, write) => {
+  ])("that %s superseded is joined by nobody", (_name, write) => {
     const { leader, one, two, flight } = openThree();
     one.verbs.leaveFlight(flight);
     write(two);
     const next = enter(one, "a");
     expect(next).toBeGreaterThanOrEqual(0);
-    expect(leader.put("a", "older", { flight })).toBe(at.answerOvertaken);
+    expect(leader.put("a", "older", { flight })).toBe(at.answerSuperseded);
     expect(one.put("a", "loaded after", { flight: next })).toBe(at.answerDone);
   });
 
@@ -108,7 +108,7 @@ describe("a load that threads join", () => {
     const next = enter(two, "a");
     expect(next).toBeGreaterThanOrEqual(0);
     expect(enter(one, "a")).toBe(follow(next));
-    expect(leader.put("a", "late", { flight })).toBe(at.answerOvertaken);
+    expect(leader.put("a", "late", { flight })).toBe(at.answerSuperseded);
     expect(two.put("a", "taken over", { flight: next })).toBe(at.answerDone);
     // Its place is its leader's until that has ended it.
     expect(read(one, flight, at.flightState)).toBe(at.flightExpired);
@@ -180,7 +180,7 @@ describe("a load that threads join", () => {
     two.verbs.leaveFlight(flight);
     const forced = enter(two, "a", { forced: 1 });
     expect(forced).toBeGreaterThanOrEqual(0);
-    expect(leader.put("a", "ordinary", { flight })).toBe(at.answerOvertaken);
+    expect(leader.put("a", "ordinary", { flight })).toBe(at.answerSuperseded);
     leader.verbs.endFlight(flight, at.flightAgain, 0);
     one.verbs.leaveFlight(flight);
     expect(enter(one, "a")).toBe(follow(forced));

@@ -172,7 +172,7 @@ describe("evictUnlocked()", () => {
     expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerDone);
     expect(writer.get("a")).toBeUndefined();
     expect(writer.get("b")).toBe("kept");
-    expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerGone);
+    expect(writer.verbs.evictUnlocked(...writer.key("a"))).toBe(at.answerAbsent);
     expect(writer.kernel.total(counter.counterMemoryEntries)).toBe(1);
   });
 
@@ -186,13 +186,13 @@ describe("evictUnlocked()", () => {
     expect(writer.word(at.threadTombstoneSegment0)).toBe(2);
   });
 
-  test("overtakes the flights of the key, before and after they publish", () => {
+  test("supersedes the flights of the key, before and after they publish", () => {
     const memory = openMemory();
     const [thread, other] = [memory.thread(), memory.thread()];
     thread.verbs.hashKey(...thread.key("a"));
     const flight = thread.verbs.beginFlight();
-    expect(other.verbs.evictUnlocked(...other.key("a"))).toBe(at.answerGone);
-    expect(thread.put("a", "filled", { flight })).toBe(at.answerOvertaken);
+    expect(other.verbs.evictUnlocked(...other.key("a"))).toBe(at.answerAbsent);
+    expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
     expect(thread.get("a")).toBeUndefined();
   });
 });

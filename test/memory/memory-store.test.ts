@@ -114,12 +114,12 @@ describe("write()", () => {
     expect(read(store, "a")).toBe("new");
   });
 
-  test("answers overtaken for a fill that a delete overtook", () => {
+  test("answers superseded for a fill that a delete superseded", () => {
     const [one, two] = openStores(2) as [MemoryStore, MemoryStore];
     one.kernel.verbs.hashKey(one.keys.at, one.keys.write("a"));
     const flight = one.kernel.verbs.beginFlight();
     two.remove(two.keys.write("a"));
-    expect(write(one, "a", "filled", { flight })).toBe("overtaken");
+    expect(write(one, "a", "filled", { flight })).toBe("superseded");
     expect(read(one, "a")).toBe("(none)");
     expect(one.kernel.total(counter.counterSetsStored)).toBe(0);
   });

@@ -105,9 +105,9 @@ export const flightsProof: Proof<"seconds" | "threads" | "keys" | "killMs"> = {
       crew.check();
       const left = await leftBehind(cache);
       hold(left === 0, `${left} flights were left behind`);
-      const { loads, fillsOvertaken, flights } = cache.stats();
+      const { loads, fillsSuperseded, flights } = cache.stats();
       hold(flights.coalescedAcross > 0, "no thread ever waited for another");
-      return `${crew.fetches} fetches, ${loads} loads, ${flights.coalescedAcross} waits across threads, ${fillsOvertaken} overtaken, ${crew.deaths} deaths, ${flights.takeovers} takeovers`;
+      return `${crew.fetches} fetches, ${loads} loads, ${flights.coalescedAcross} waits across threads, ${fillsSuperseded} superseded, ${crew.deaths} deaths, ${flights.takeovers} takeovers`;
     } finally {
       await crew.end();
       await cache.close();

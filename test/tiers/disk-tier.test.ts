@@ -76,7 +76,7 @@ test("concurrent reads of one key share one read of the disk", async () => {
   expect(cache.stats().disk?.reads).toBe(reads + 1);
 });
 
-test("a read that a write overtakes does not answer the older value", async () => {
+test("a read that a write supersedes does not answer the older value", async () => {
   // First in, first out: the keys are on disk only.
   const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo" });
   const keys = names("key", 200);

@@ -24,7 +24,7 @@ import {
 import { noteChange } from "./changes";
 import { countDisk, countMemory, discount, discountMemory, isCleared, isClearedOnDisk } from "./counts";
 import { fence } from "./fence";
-import { flightSequenceOf, invalidateFlights, isOvertaken } from "./flights";
+import { flightSequenceOf, invalidateFlights, isSuperseded } from "./flights";
 import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
 import { placeByMoving } from "./map-places";
 import {
@@ -56,7 +56,7 @@ import {
   otherOf,
   recordOf,
 } from "./slot";
-import { isOutdated, isVoid } from "./tags";
+import { isFillInvalidated, isTagInvalidated } from "./tags";
 import { xxh64 } from "./xxh64";
 
 /** Hash of bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
@@ -81,11 +81,11 @@ function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
     if (flagsOf(record) & rec.flagTags) {
       // Before the tags are looked at: a near entry made from this look is not worth more than it.
       store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);
-      isInvalid = isVoid(record);
+      isInvalid = isTagInvalidated(record);
     }
     fence();
     if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
-    // No sequence yet: a fill that may have been overtaken. It counts as cleared.
+    // No sequence yet: a fill that may have been superseded. It counts as cleared.
     if ((sequence <= clearEpoch() || isInvalid) && (sequence != 0 || !seesUnconfirmed)) return 0;
     store<f64>(block, <f64>sequence, at.resultSequence);
     store<f64>(block, expires, at.resultExpires);
@@ -279,7 +279,7 @@ function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, unit
 
 /** Makes a reserved record the newest of its key: assigns its sequence, writes the header and changes the slot, all
  *  under the key's lock. The caller has written extension, key and value behind the header. `flight` is the caller's
- *  flight + 1, or 0. Answers answerDone, answerOvertaken, answerBusy or (a map) answerNoRoom; results: sequence, slot,
+ *  flight + 1, or 0. Answers answerDone, answerSuperseded, answerBusy or (a map) answerNoRoom; results: sequence, slot,
  *  kill0 and kill1. */
 export function publish(
   record: u32,
@@ -300,9 +300,9 @@ export function publish(
   if (!lock(bucketAt(home))) return at.answerBusy;
   // The sequence first: a clear that this look does not see yet takes a newer one, and hides the record (clear, mod.ts).
   const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
-  if (flight != 0 && (isOvertaken(flight - 1) || isOutdated(record, flags, flightSequenceOf(flight - 1)))) {
+  if (flight != 0 && (isSuperseded(flight - 1) || isFillInvalidated(record, flags, flightSequenceOf(flight - 1)))) {
     unlock(bucketAt(home));
-    return at.answerOvertaken;
+    return at.answerSuperseded;
   }
   // A fill is not seen before its flight was looked at once more: without a sequence it is nobody's answer.
   writeHeader(record, keyLength, codec, flags, units, created, flight == 0 ? sequence : 0);
@@ -328,11 +328,11 @@ export function publish(
     countMemory(recordSizeOf(record), flags, 1);
     answer = at.answerDone;
     if (flight != 0) {
-      // A delete that could not have this lock overtook the flight, and may have looked before the slot was there. One
-      // that overtakes it after this look finds the slot, and empties it.
-      if (isOvertaken(flight - 1)) {
+      // A delete that could not have this lock superseded the flight, and may have looked before the slot was there. One
+      // that supersedes it after this look finds the slot, and empties it.
+      if (isSuperseded(flight - 1)) {
         withdraw(home, slot, word);
-        answer = at.answerOvertaken;
+        answer = at.answerSuperseded;
       } else {
         confirm(record, sequence);
       }
@@ -359,7 +359,7 @@ function withdraw(home: u32, slot: usize, word: u64): void {
   if (own & displacedBit) addDisplaced(home, -1);
 }
 
-/** Removes the key. answerDone if it was there (for a disk entry: if the index says so), answerGone if not. */
+/** Removes the key. answerDone if it was there (for a disk entry: if the index says so), answerAbsent if not. */
 export function remove(key: u32, length: u32): i32 {
   const hash = xxh64(key, length, seed);
   store<u64>(block, hash, at.resultHashLow);
@@ -371,11 +371,11 @@ export function remove(key: u32, length: u32): i32 {
   // Also if nothing is found: what left the index may be kept by a thread still.
   noteChange(hash);
   locate(home, fingerprint, key, length);
-  let answer = at.answerGone;
+  let answer = at.answerAbsent;
   if (located != 0) {
     const old = locatedWord;
     const copy = diskCopyOf(old);
-    const gone = isCleared(old) || (!isDisk(old) && isVoid(recordOf(old)));
+    const gone = isCleared(old) || (!isDisk(old) && isTagInvalidated(recordOf(old)));
     const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
     if (copy != 0) announceTombstone(0, copy);
     if (replace(located, old, 0)) {
@@ -396,7 +396,7 @@ export function remove(key: u32, length: u32): i32 {
 
 /** Last resort when a key's lock cannot be had: takes a slot of the key away without it, so that no older value is read.
  *  Answers answerDone when it took one, whose disk copies (kill0, kill1) must be marked dead before the next call, and
- *  answerGone when there is none left. The bucket's displaced count then stands too high, which costs searches a line,
+ *  answerAbsent when there is none left. The bucket's displaced count then stands too high, which costs searches a line,
  *  never an entry. */
 export function evictUnlocked(key: u32, length: u32): i32 {
   const hash = xxh64(key, length, seed);
@@ -436,5 +436,5 @@ function takeUnlocked(key: u32, length: u32): i32 {
     }
     retractTombstone(0);
   }
-  return at.answerGone;
+  return at.answerAbsent;
 }

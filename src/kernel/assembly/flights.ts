@@ -1,5 +1,5 @@
 // The flight table: fills under way. A fill (a load, an asynchronous set) begins before it looks at its source; every
-// write or delete of the key marks it overtaken, and publish refuses what was overtaken. Writers skip the table while
+// write or delete of the key marks it superseded, and publish refuses what was superseded. Writers skip the table while
 // controlFlightThreads is 0. The order that makes this right: a flight is active before its source is read, and publish
 // and the writers meet under the key's home lock. Loads are joined across threads: who enters a key's flight leads it or
 // waits for the thread that does, and the key's home lock makes that one leader. A place is used again when its flight
@@ -51,7 +51,7 @@ function announceFlight(): void {
   if (own == 0) atomic.or<u64>(at.controlFlightThreads, threadBit(ownerId));
 }
 
-/** One flight less, after it is done: no write need overtake it. */
+/** One flight less, after it is done: no write need supersede it. */
 function retractFlight(): void {
   const own = load<u32>(block, at.threadFlights);
   store<u32>(block, own - 1, at.threadFlights);
@@ -64,8 +64,8 @@ export function beginFlight(): i32 {
 }
 
 /** Leads the load of the thread's last key, or waits for who does: a flight's number, `answerFollow - flight`,
- *  answerFull, answerTwice or answerBusy. A flight that was overtaken or cleared is too old to be joined. `forced` 1
- *  joins forced loads only, and an ordinary one is overtaken. `lease` is the monotonic ms until which a leader has it. */
+ *  answerFull, answerTwice or answerBusy. A flight that was superseded or cleared is too old to be joined. `forced` 1
+ *  joins forced loads only, and an ordinary one is superseded. `lease` is the monotonic ms until which a leader has it. */
 export function enterFlight(forced: u32, lease: f64): i32 {
   const hash = load<u64>(block, at.resultHashLow);
   const bucket = bucketAt(homeOf(hash));
@@ -86,7 +86,7 @@ function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
     const kind = load<u32>(flight, at.flightKind);
     if (kind == at.flightFill || atomic.load<u64>(flight, at.flightSequence) < clearEpoch()) continue;
     if (forced && kind != at.flightForced) {
-      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightOvertaken);
+      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
       continue;
     }
     if (load<u32>(flight, at.flightOwner) == ownerId) {
@@ -165,8 +165,8 @@ export function renewFlight(number: u32, lease: f64): void {
 export function expireFlight(number: u32, now: f64): u32 {
   const flight = flightAt(number);
   if (now < reinterpret<f64>(atomic.load<u64>(flight, at.flightLease))) return 0;
-  // Twice, as a write may mark it overtaken in between.
-  for (let state: u32 = at.flightActive; state <= <u32>at.flightOvertaken; state++) {
+  // Twice, as a write may mark it superseded in between.
+  for (let state: u32 = at.flightActive; state <= <u32>at.flightSuperseded; state++) {
     if (atomic.cmpxchg<u32>(flight, state, at.flightExpired) != state) continue;
     count(counterFlightsExpired, 1);
     wake(flight);
@@ -176,7 +176,7 @@ export function expireFlight(number: u32, now: f64): u32 {
 }
 
 /** 1 if a write, delete or clear of the key came after the flight began, or its lease is over. */
-export function isOvertaken(number: u32): bool {
+export function isSuperseded(number: u32): bool {
   const flight = flightAt(number);
   if (atomic.load<u32>(flight) != at.flightActive) return true;
   return atomic.load<u64>(flight, at.flightSequence) < clearEpoch();
@@ -187,13 +187,13 @@ export function flightSequenceOf(number: u32): u64 {
   return atomic.load<u64>(flightAt(number), at.flightSequence);
 }
 
-/** Marks the flights of a key overtaken. Call with the key's home lock held, after the slot has changed. */
+/** Marks the flights of a key superseded. Call with the key's home lock held, after the slot has changed. */
 export function invalidateFlights(hash: u64): void {
   if (atomic.load<u64>(at.controlFlightThreads) == 0) return;
   for (let probe = 0; probe < at.flightProbeMax; probe++) {
     const flight = flightAt(<u32>hash + <u32>probe);
     if (atomic.load<u64>(flight, at.flightHash) == hash) {
-      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightOvertaken);
+      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
     }
   }
 }

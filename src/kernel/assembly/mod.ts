@@ -64,7 +64,7 @@ function raiseClearEpoch(): u64 {
 }
 
 /** Empties the cache in O(1): every record up to this moment's sequence is gone. Answers that sequence. Twice, for the
- *  fills: after the first epoch stands, each fill that looks is overtaken; one that looked before it stood has taken
+ *  fills: after the first epoch stands, each fill that looks is superseded; one that looked before it stood has taken
  *  its sequence before that, so the second epoch is above it. */
 export function clear(): f64 {
   raiseClearEpoch();

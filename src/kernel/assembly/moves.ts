@@ -42,13 +42,13 @@ import {
   recordOf,
   segmentOfRecord,
 } from "./slot";
-import { isGone, isVoid } from "./tags";
+import { isInvalidated, isTagInvalidated } from "./tags";
 import { xxh64 } from "./xxh64";
 
 let home: u32 = 0;
 let fingerprint: u64 = 0;
-/** Why lockRecord answered 0: answerGone or answerBusy. */
-let missed: i32 = at.answerGone;
+/** Why lockRecord answered 0: answerAbsent or answerBusy. */
+let missed: i32 = at.answerAbsent;
 
 function setHash(hash: u64): void {
   store<u64>(block, hash, at.resultHashLow);
@@ -67,7 +67,7 @@ function lockRecord(record: u32): usize {
   }
   const slot = locateLocation(home, fingerprint, 0, locationOf(record));
   if (slot != 0) return slot;
-  missed = at.answerGone;
+  missed = at.answerAbsent;
   unlock(bucketAt(home));
   return 0;
 }
@@ -80,22 +80,22 @@ export function frequencyOfRecord(record: u32): i32 {
   if (slot == 0) return missed == at.answerBusy ? at.answerBusy : at.answerMiss;
   const frequency = <i32>frequencyOf(locatedWord);
   unlock(bucketAt(home));
-  return isGone(record) ? at.answerMiss : frequency;
+  return isInvalidated(record) ? at.answerMiss : frequency;
 }
 
-/** Announces the record's copy on disk before it is written (0 takes it back). answerGone if the record is dead or has a
+/** Announces the record's copy on disk before it is written (0 takes it back). answerAbsent if the record is dead or has a
  *  copy already (a promoted one): then it must not be written. A writer that kills the record afterwards sees the copy
- *  and marks it dead on disk. answerOvertaken: it was taken away without its lock while it was announced; it must not be
+ *  and marks it dead on disk. answerSuperseded: it was taken away without its lock while it was announced; it must not be
  *  written, nor anything else to that place, which may be marked dead. */
 export function reserveDiskLocation(record: u32, location: f64): i32 {
-  if (sequenceOf(record) == 0) return at.answerGone;
+  if (sequenceOf(record) == 0) return at.answerAbsent;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
   const old = locatedWord;
-  let answer = at.answerGone;
-  if (!isGone(record) && (location == 0 || diskLocationOf(record) == 0)) {
+  let answer = at.answerAbsent;
+  if (!isInvalidated(record) && (location == 0 || diskLocationOf(record) == 0)) {
     setDiskLocation(record, <u64>location);
-    answer = isStill(slot, old) ? at.answerDone : at.answerOvertaken;
+    answer = isStill(slot, old) ? at.answerDone : at.answerSuperseded;
   }
   unlock(bucketAt(home));
   return answer;
@@ -130,7 +130,7 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
     if (log == at.logMain) count(counter.counterMovesToMain, 1);
   }
   unlock(bucketAt(home));
-  return moved ? at.answerDone : at.answerGone;
+  return moved ? at.answerDone : at.answerAbsent;
 }
 
 /** Empties a slot that shows `old`; false if that was taken away meanwhile. */
@@ -147,18 +147,18 @@ function noteDeparture(word: u64): void {
   if (frequencyOf(word) != 0) noteChange(load<u64>(block, at.resultHashLow));
 }
 
-/** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerGone: dead already,
+/** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerAbsent: dead already,
  *  answerMiss: dropped. An older disk entry of the same class gives way (kill0): a class has one disk slot. */
 export function demote(record: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
-  if (sequenceOf(record) == 0) return at.answerGone;
+  if (sequenceOf(record) == 0) return at.answerAbsent;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
   const old = locatedWord;
   const copy = diskLocationOf(record);
   noteDeparture(old);
-  let answer = at.answerGone;
-  if (copy != 0 && !isGone(record)) {
+  let answer = at.answerAbsent;
+  if (copy != 0 && !isInvalidated(record)) {
     const rival = locateDiskClass(home, fingerprint);
     if (rival != 0) {
       announceTombstone(0, locatedWord & locationBits);
@@ -193,7 +193,7 @@ export function dropRecord(record: u32): i32 {
 }
 
 /** Points the slot of a disk entry at a copy this thread has just written to its open segment. `record` must be
- *  reserved and filled, with the entry's own sequence in its header. answerGone if the slot changed meanwhile. */
+ *  reserved and filled, with the entry's own sequence in its header. answerAbsent if the slot changed meanwhile. */
 export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
   const sequence = sequenceOf(record);
   setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
@@ -201,8 +201,8 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   const slot = slotAt(slotNumber);
   const old = atomic.load<u64>(slot);
   const seen = (<u64>high << 32) | <u64>low;
-  let answer = at.answerGone;
-  if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isGone(record)) {
+  let answer = at.answerAbsent;
+  if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isInvalidated(record)) {
     setDiskLocation(record, old & locationBits);
     noteRecord(record, sequence);
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
@@ -221,14 +221,14 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   return answer;
 }
 
-/** For reclaim of a disk segment: lets go of an entry. answerGone: no slot names it; answerDone: dropped; answerHit: it
+/** For reclaim of a disk segment: lets go of an entry. answerAbsent: no slot names it; answerDone: dropped; answerHit: it
  *  was hit since, or its record is in memory too, so it deserves to be written again: it stays until relocateDisk or
  *  another call with `force`; answerInMemory: forced, its copy in memory stays and forgets the disk. */
 export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
   const slot = locateLocation(home, fingerprint, diskBit, <u64>location);
-  let answer = at.answerGone;
+  let answer = at.answerAbsent;
   if (slot != 0) {
     const word = locatedWord;
     if (force == 0 && frequencyOf(word) != 0 && !isClearedOnDisk(word)) {
@@ -274,7 +274,7 @@ function locateCopy(location: u64): usize {
 }
 
 /** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record.
- *  answerOvertaken as reserveDiskLocation: then nothing may be written to the new place. */
+ *  answerSuperseded as reserveDiskLocation: then nothing may be written to the new place. */
 export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -290,26 +290,26 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
     const moved = replace(slot, old, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
     if (moved) count(counter.counterReinsertions, 1);
     unlock(bucketAt(home));
-    return moved ? at.answerDone : at.answerGone;
+    return moved ? at.answerDone : at.answerAbsent;
   }
   const copied = locateCopy(<u64>from);
-  let answer = at.answerGone;
+  let answer = at.answerAbsent;
   if (copied != 0) {
     setDiskLocation(recordOf(locatedCopy), <u64>to);
-    answer = isStill(copied, locatedCopy) ? at.answerDone : at.answerOvertaken;
+    answer = isStill(copied, locatedCopy) ? at.answerDone : at.answerSuperseded;
   }
   unlock(bucketAt(home));
   return answer;
 }
 
 /** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.
- *  answerDone, or answerGone: the caller must mark the record dead, so that it can never come back as an older value.
+ *  answerDone, or answerAbsent: the caller must mark the record dead, so that it can never come back as an older value.
  *  A record that had to give way in a full bucket is in kill1. */
 export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
   store<f64>(block, 0, at.resultTombstone1);
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
-  if (!lock(bucketAt(home))) return at.answerGone;
-  let answer = at.answerGone;
+  if (!lock(bucketAt(home))) return at.answerAbsent;
+  let answer = at.answerAbsent;
   if (locateDiskClass(home, fingerprint) == 0) {
     const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
     if (insert(home, fingerprint, word) != 0) {
@@ -327,7 +327,7 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   const slot = slotAt(slotNumber);
   const word = atomic.load<u64>(slot);
   const seen = (<u64>high << 32) | <u64>low;
-  if (word == 0 || ((word ^ seen) & (locationBits | diskBit)) != 0) return at.answerGone;
+  if (word == 0 || ((word ^ seen) & (locationBits | diskBit)) != 0) return at.answerAbsent;
   home = homeOfSlot(slotNumber >> 3, word);
   if (!lock(bucketAt(home))) return at.answerBusy;
   const now = atomic.load<u64>(slot);
@@ -337,7 +337,7 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
     emptySlot(slot, now);
   }
   unlock(bucketAt(home));
-  return same ? at.answerDone : at.answerGone;
+  return same ? at.answerDone : at.answerAbsent;
 }
 
 /** Removes cleared, invalidated and expired memory entries, and cleared disk entries, of `buckets` buckets from `from` on; answers
@@ -362,7 +362,7 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
           const record = <usize>recordOf(held);
           const deadline = deadlineOf(record);
           // What a tag took away and is on disk leaves with its segment: there its copy is marked dead.
-          if (sequenceOf(record) <= clearEpoch() || (diskLocationOf(record) == 0 && isVoid(record))) {
+          if (sequenceOf(record) <= clearEpoch() || (diskLocationOf(record) == 0 && isTagInvalidated(record))) {
             emptySlot(slot, held);
           } else if (deadline != 0 && deadline <= now) {
             if (emptySlot(slot, held)) expired += 1;

@@ -30,7 +30,7 @@ function fieldOf(record: usize, flags: u32): usize {
 }
 
 /** Was a tag of this field invalidated at `sequence` or later? The field may be torn: then the answer is noise. */
-export function isInvalidated(field: usize, sequence: u64): bool {
+export function isAnyTagInvalidated(field: usize, sequence: u64): bool {
   if (sequence <= atomic.load<u64>(at.controlTagFloor)) return true;
   const tags = min<u32>(load<u16>(field), rec.recordTagsMax);
   for (let tag: u32 = 0; tag < tags; tag++) {
@@ -45,24 +45,24 @@ export function isInvalidated(field: usize, sequence: u64): bool {
 /** Has a tag of the record been invalidated since it was written? */
 // @ts-ignore: decorator
 @inline
-export function isVoid(record: usize): bool {
+export function isTagInvalidated(record: usize): bool {
   const flags = flagsOf(record);
-  return (flags & rec.flagTags) != 0 && isInvalidated(fieldOf(record, flags), sequenceOf(record));
+  return (flags & rec.flagTags) != 0 && isAnyTagInvalidated(fieldOf(record, flags), sequenceOf(record));
 }
 
 /** Was the record cleared, or a tag of it invalidated? */
-export function isGone(record: usize): bool {
-  return sequenceOf(record) <= clearEpoch() || isVoid(record);
+export function isInvalidated(record: usize): bool {
+  return sequenceOf(record) <= clearEpoch() || isTagInvalidated(record);
 }
 
 /** For a fill, whose header is not written yet: was a tag of it invalidated after `sequence`, when its flight began? */
-export function isOutdated(record: usize, flags: u32, sequence: u64): bool {
-  return (flags & rec.flagTags) != 0 && isInvalidated(fieldOf(record, flags), sequence + 1);
+export function isFillInvalidated(record: usize, flags: u32, sequence: u64): bool {
+  return (flags & rec.flagTags) != 0 && isAnyTagInvalidated(fieldOf(record, flags), sequence + 1);
 }
 
-/** `isInvalidated` for a tags field anywhere in the memory and a sequence as callers have it. */
+/** `isAnyTagInvalidated` for a tags field anywhere in the memory and a sequence as callers have it. */
 export function checkTags(field: u32, sequence: f64): u32 {
-  return isInvalidated(field, <u64>sequence) ? 1 : 0;
+  return isAnyTagInvalidated(field, <u64>sequence) ? 1 : 0;
 }
 
 /** Raises a cell, never down. */

@@ -258,9 +258,9 @@ export class Actor {
   *#publish(key: string, flight: number, begin: Operation, tag: string): Coroutine {
     const operation = this.#begin("fill", key, begin.version);
     const outcome =
-      flight < 0 ? "overtaken" : yield* this.#write(key, begin.version, flight, Infinity, tag);
+      flight < 0 ? "superseded" : yield* this.#write(key, begin.version, flight, Infinity, tag);
     if (outcome !== "stored") begin.counts = false;
-    if (outcome === "overtaken") operation.counts = false;
+    if (outcome === "superseded") operation.counts = false;
     else if (outcome !== "stored") operation.kind = "gone";
     this.#world.history.end(operation);
     const end = outcome === "stored" ? this.at.flightStored : this.at.flightUnstored;

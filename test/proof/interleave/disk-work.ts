@@ -70,7 +70,7 @@ export class DiskWork {
       if ((yield* verbs.dropDisk(low, high, location, 0)) !== at.answerHit) continue;
       const to = yield* log.place();
       const answer = yield* verbs.relocateDisk(low, high, location, to);
-      if (answer === at.answerOvertaken) log.skip();
+      if (answer === at.answerSuperseded) log.skip();
       if (answer !== at.answerDone) continue;
       yield* log.append(bytes, 0, bytes.length, reader.sequence);
     }

@@ -58,7 +58,7 @@ export const mutants: readonly Mutant[] = [
     "place-given-on",
     "the place of an entry taken away while announced goes to the next record",
     "src/janitor/flusher.ts",
-    ["if (answer === at.answerOvertaken) this.#log.skip(size);", ""],
+    ["if (answer === at.answerSuperseded) this.#log.skip(size);", ""],
     "flush-delete",
   ),
   mutant(
@@ -104,7 +104,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "set-leaves-flights",
-    "a set does not overtake the fills of its key",
+    "a set does not supersede the fills of its key",
     entries,
     [
       "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  if (isSampled(hash))",
@@ -114,7 +114,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "fill-after-delete",
-    "a delete does not overtake the fills of its key",
+    "a delete does not supersede the fills of its key",
     entries,
     [
       "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  return answer;",
@@ -125,7 +125,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "fill-seen-early",
-    "a fill is seen before it has looked once more whether it was overtaken",
+    "a fill is seen before it has looked once more whether it was superseded",
     entries,
     ["flight == 0 ? sequence : 0);", "sequence);"],
     "fill-unlocked",
@@ -139,9 +139,9 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "lock-kept",
-    "a fill that was overtaken keeps the lock",
+    "a fill that was superseded keeps the lock",
     entries,
-    ["unlock(bucketAt(home));\n    return at.answerOvertaken;", "return at.answerOvertaken;"],
+    ["unlock(bucketAt(home));\n    return at.answerSuperseded;", "return at.answerSuperseded;"],
     "fill-delete",
   ),
   mutant(
@@ -270,8 +270,8 @@ export const mutants: readonly Mutant[] = [
     "an entry comes back to memory whatever its slot names by now",
     moves,
     [
-      "if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isGone(record)) {",
-      "if (old != 0 && !isGone(record) && seen != 0) {",
+      "if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isInvalidated(record)) {",
+      "if (old != 0 && !isInvalidated(record) && seen != 0) {",
     ],
     "promote-set",
     "promote-promote",
@@ -297,7 +297,7 @@ export const mutants: readonly Mutant[] = [
     "fill-ignores-tags",
     "a fill does not look whether a tag of it was invalidated",
     entries,
-    [" || isOutdated(record, flags, flightSequenceOf(flight - 1))", ""],
+    [" || isFillInvalidated(record, flags, flightSequenceOf(flight - 1))", ""],
     "fill-tag",
   ),
   mutant(

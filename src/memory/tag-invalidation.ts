@@ -4,13 +4,13 @@ import { type Kernel, layout as at } from "../kernel/mod.js";
 import type { RecordReader } from "../record/mod.js";
 
 /** Was a tag of this record invalidated since it was written? Writes over the key in the thread's window. */
-export function isInvalidated(kernel: Kernel, record: RecordReader): boolean {
+export function isTagInvalidated(kernel: Kernel, record: RecordReader): boolean {
   const field = record.tagsField();
-  return field.length > 0 && areInvalidated(kernel, field, record.sequence);
+  return field.length > 0 && areTagsInvalidated(kernel, field, record.sequence);
 }
 
 /** Was a tag of this field invalidated at this sequence or later? Writes over the key in the thread's window. */
-export function areInvalidated(kernel: Kernel, field: Uint8Array, sequence: number): boolean {
+export function areTagsInvalidated(kernel: Kernel, field: Uint8Array, sequence: number): boolean {
   const place = kernel.block + at.threadKeyScratch;
   kernel.views.u8.set(field, place);
   return kernel.verbs.checkTags(place, sequence) === 1;
