@@ -32,7 +32,7 @@ export class LmdbPeer implements Peer {
     return found;
   }
 
-  getKept(keys: readonly string[], draws: Uint32Array, from: number, to: number): number {
+  getInterned(keys: readonly string[], draws: Uint32Array, from: number, to: number): number {
     const database = this.database;
     let found = 0;
     for (let i = from; i < to; i++) {

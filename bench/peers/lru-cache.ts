@@ -27,7 +27,7 @@ export class LruCachePeer implements Peer {
     return found;
   }
 
-  getKept(keys: readonly string[], draws: Uint32Array, from: number, to: number): number {
+  getInterned(keys: readonly string[], draws: Uint32Array, from: number, to: number): number {
     const cache = this.#cache;
     let found = 0;
     for (let i = from; i < to; i++) {

@@ -21,7 +21,7 @@ export class MapPeer implements Peer {
     return found;
   }
 
-  getKept(keys: readonly string[], draws: Uint32Array, from: number, to: number): number {
+  getInterned(keys: readonly string[], draws: Uint32Array, from: number, to: number): number {
     const map = this.#map;
     let found = 0;
     for (let i = from; i < to; i++) {

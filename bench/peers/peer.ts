@@ -8,6 +8,6 @@ export interface Peer {
   /** Gets the drawn entries, building each key; returns how many were found. */
   getFresh(draws: Uint32Array, from: number, to: number): number;
   /** Gets the drawn entries by strings built once; returns how many were found. */
-  getKept(keys: readonly string[], draws: Uint32Array, from: number, to: number): number;
+  getInterned(keys: readonly string[], draws: Uint32Array, from: number, to: number): number;
   close(): void | Promise<void>;
 }

@@ -5,7 +5,7 @@ import { LmdbPeer } from "../peers/lmdb.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
 import { timeRounds } from "../rounds.js";
 import { timingRows, type Suite } from "../suite.js";
-import { keptKeys, zipfDraws } from "../workload.js";
+import { identityIndex, zipfDraws } from "../workload.js";
 import { freshGets, keptGets } from "./get-hit.js";
 
 const entries = 65_536;
@@ -17,7 +17,7 @@ export const decoded: Suite = {
     "One get that hits shared memory and decodes (near: false), 65,536 entries, against lmdb's get, which decodes too.",
   cases: ["65536"],
   run: async () => {
-    const keys = keptKeys(entries);
+    const keys = identityIndex(entries);
     const peers = [
       await UndercroftPeer.open({ memory: "256mb", near: false }, "undercroft, near: false"),
       new LmdbPeer(),

@@ -7,7 +7,7 @@ import type { Peer } from "../peers/peer.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
 import { timeRounds, type Contestant } from "../rounds.js";
 import { timingRows, type Row, type Suite } from "../suite.js";
-import { keptKeys, shuffled, seededRandom, zipfDraws } from "../workload.js";
+import { identityIndex, shuffled, seededRandom, zipfDraws } from "../workload.js";
 
 const drawsLength = 1 << 20;
 const batchSize = 1 << 16;
@@ -21,12 +21,12 @@ export const getHit: Suite = {
   cases: ["1000", "65536", "1000000"],
   run: async (caseName) => {
     const entries = Number(caseName);
-    const keys = keptKeys(entries);
+    const keys = identityIndex(entries);
     const peers = await openPeers(entries);
     const everyId = shuffled(entries, seededRandom(7));
     for (const peer of peers) {
       await peer.fill(0, entries, keys);
-      const found = peer.getKept(keys, everyId, 0, entries);
+      const found = peer.getInterned(keys, everyId, 0, entries);
       // A few entries in a million find both their buckets full and are evicted, as in any use.
       if (found < entries * 0.9999) {
         throw new Error(`${peer.name} holds ${found} of ${entries} entries`);
@@ -40,7 +40,7 @@ export const getHit: Suite = {
       peers.map((peer) => freshGets(peer, draws)),
       rounds,
     );
-    for (const peer of peers) peer.getKept(keys, draws, 0, draws.length);
+    for (const peer of peers) peer.getInterned(keys, draws, 0, draws.length);
     const kept = await timeRounds(
       peers.map((peer) => keptGets(peer, keys, draws)),
       rounds,
@@ -74,7 +74,7 @@ export function freshGets(peer: Peer, draws: Uint32Array): Contestant {
 export function keptGets(peer: Peer, keys: readonly string[], draws: Uint32Array): Contestant {
   const batch = (round: number): number => {
     const from = (round * batchSize) % draws.length;
-    return peer.getKept(keys, draws, from, from + batchSize);
+    return peer.getInterned(keys, draws, from, from + batchSize);
   };
   return { name: peer.name, size: batchSize, async: false, batch };
 }

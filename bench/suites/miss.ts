@@ -7,7 +7,7 @@ import type { Peer } from "../peers/peer.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
 import { timeRounds, type Contestant } from "../rounds.js";
 import { timingRows, type Suite } from "../suite.js";
-import { keptKeys } from "../workload.js";
+import { identityIndex } from "../workload.js";
 
 const entries = 65_536;
 const batchSize = 1 << 15;
@@ -18,7 +18,7 @@ export const miss: Suite = {
   about: "One get of a key that is not there, in caches of 65,536 entries.",
   cases: ["65536"],
   run: async () => {
-    const keys = keptKeys(2 * entries);
+    const keys = identityIndex(2 * entries);
     const peers: Peer[] = [
       await UndercroftPeer.open({ memory: "256mb" }),
       new MapPeer(),
@@ -34,7 +34,7 @@ export const miss: Suite = {
       batch: (round) => {
         const from = (round * batchSize) % entries;
         const found = kept
-          ? peer.getKept(keys, absent, from, from + batchSize)
+          ? peer.getInterned(keys, absent, from, from + batchSize)
           : peer.getFresh(absent, from, from + batchSize);
         return batchSize - found;
       },

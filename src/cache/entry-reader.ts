@@ -21,10 +21,10 @@ import {
   type RecordReader,
 } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
-import type { BuiltKeys } from "./built-keys.js";
-import type { ChangeReader } from "./change-reader.js";
+import type { NearHashIndex } from "./near-hash-index.js";
+import type { InvalidationReader } from "./invalidation-reader.js";
 import type { FoundValue, Key } from "./fill-store.js";
-import type { KeptKeys } from "./kept-keys.js";
+import type { IdentityIndex } from "./identity-index.js";
 import { NearCache } from "./near-cache.js";
 import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
@@ -74,10 +74,10 @@ export class EntryReader<V> {
   readonly #near: NearCache | null;
   // Of the near cache, here as well: each step on the way to them, and each look whether there is one, would cost a hit a
   // nanosecond or two.
-  readonly #changes: ChangeReader;
-  readonly #kept: KeptKeys;
-  readonly #keptValues: KeptKeys["values"];
-  readonly #built: BuiltKeys;
+  readonly #invalidations: InvalidationReader;
+  readonly #identity: IdentityIndex;
+  readonly #identityValues: IdentityIndex["values"];
+  readonly #hashIndex: NearHashIndex;
   readonly #f64: Float64Array;
   readonly #nearHits: number;
   readonly #reads: SharedReads;
@@ -91,11 +91,12 @@ export class EntryReader<V> {
     this.#keys = core.store.keys;
     this.#near = core.near;
     this.#reads = new SharedReads(core.tier);
-    const { changes, kept, built } = core.near ?? new NearCache(core.kernel, noRoom, core.clock);
-    this.#changes = changes;
-    this.#kept = kept;
-    this.#keptValues = kept.values;
-    this.#built = built;
+    const { invalidations, identity, hashIndex } =
+      core.near ?? new NearCache(core.kernel, noRoom, core.clock);
+    this.#invalidations = invalidations;
+    this.#identity = identity;
+    this.#identityValues = identity.values;
+    this.#hashIndex = hashIndex;
     this.#f64 = core.kernel.views.f64;
     this.#nearHits = (core.kernel.block + at.threadCounters) / 8 + counter.counterNearHits;
   }
@@ -132,16 +133,16 @@ export class EntryReader<V> {
   /** As getSync, without counting a miss. */
   #look(key: Key): V | undefined {
     if (this.#near === null || typeof key !== "string") return this.#lookBeyond(key);
-    if (!this.#changes.isCurrent()) {
+    if (!this.#invalidations.isCurrent()) {
       this.#core.assertOpen();
       return this.#lookNear(key, this.#keys.write(key));
     }
     let value: unknown;
-    if (this.#kept.isOn) value = this.#keptValues.get(key);
+    if (this.#identity.isOn) value = this.#identityValues.get(key);
     if (value === undefined) {
       const keys = this.#keys;
       const keyBytes = keys.write(key);
-      value = this.#built.find(keys.hash, keyBytes, key);
+      value = this.#hashIndex.find(keys.hash, keyBytes, key);
       if (value === undefined) return this.#lookNear(key, keyBytes);
     }
     this.#f64[this.#nearHits] = (this.#f64[this.#nearHits] as number) + 1;

@@ -19,11 +19,11 @@ import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { counterNearEvictions } from "../stats/mod.js";
-import { BuiltKeys } from "./built-keys.js";
-import { ChangeReader } from "./change-reader.js";
-import { KeptKeys } from "./kept-keys.js";
-import { KeyHabit } from "./key-habit.js";
-import { emptyPlaces } from "./places.js";
+import { NearHashIndex } from "./near-hash-index.js";
+import { InvalidationReader } from "./invalidation-reader.js";
+import { IdentityIndex } from "./identity-index.js";
+import { KeyIdentityDetector } from "./key-identity-detector.js";
+import { filledArray } from "./filled-array.js";
 
 // Here and not where they are used: the compiler does not know the numbers of another module.
 const epochWord = at.controlNearEpoch / 4;
@@ -65,18 +65,18 @@ export class NearCache {
   #hashes = new Int32Array(0);
   #expires = new Float64Array(0);
   #tagEpochs = new Int32Array(0);
-  /** The numbers of the entries in `built`; those that are not there any more may stay. */
+  /** The numbers of the entries in `hashIndex`; those that are not there any more may stay. */
   #numbers = new Int32Array(0);
   #epoch: number;
   #hand = 0;
-  readonly #habit = new KeyHabit();
-  readonly #mayKeep: () => number;
-  /** Says whether what stands in `kept` and `built` may answer. */
-  readonly changes: ChangeReader;
+  readonly #detector = new KeyIdentityDetector();
+  readonly #mayKeepNear: () => number;
+  /** Says whether what stands in `identity` and `hashIndex` may answer. */
+  readonly invalidations: InvalidationReader;
   /** Values by the strings that callers keep. */
-  readonly kept = new KeptKeys();
+  readonly identity = new IdentityIndex();
   /** Values by hashes of their keys. */
-  readonly built: BuiltKeys;
+  readonly hashIndex: NearHashIndex;
   readonly #sampledKeysMask: number;
   readonly #sampledHitsMask: number;
   #hits = 0;
@@ -85,7 +85,7 @@ export class NearCache {
 
   constructor(kernel: Kernel, near: NonNullable<Config["near"]>, clock: Clock) {
     this.#kernel = kernel;
-    this.#mayKeep = kernel.verbs.mayKeep;
+    this.#mayKeepNear = kernel.verbs.mayKeepNear;
     this.#clock = clock;
     this.#i32 = kernel.views.i32;
     this.#word = (kernel.block + at.resultSlotLow) / 4;
@@ -99,36 +99,36 @@ export class NearCache {
     const keys = 2 ** Math.min(Math.max(shift, sampledKeysShiftMin), sampledKeysShiftMax);
     this.#sampledKeysMask = keys - 1;
     this.#sampledHitsMask = sampledHits / keys - 1;
-    this.built = new BuiltKeys(kernel, near.maxEntries, clock);
-    this.changes = new ChangeReader(kernel, this);
+    this.hashIndex = new NearHashIndex(kernel, near.maxEntries, clock);
+    this.invalidations = new InvalidationReader(kernel, this);
   }
 
   /** With an index of kept keys: adds a key, as it was asked for and before it is looked up, to the sample that says whether
    *  callers keep their strings still. */
   observe(key: string): void {
-    if (this.kept.isOn) this.#judge(key);
+    if (this.identity.isOn) this.#judge(key);
   }
 
   /** A value that was hit here comes into its second place, and some show whether callers keep their strings. `keyHash` and
    *  `keyBytes` are the key window's. */
   #noteHit(key: string, keyHash: number, keyBytes: number, place: number, expiresMs: number): void {
-    const { kept } = this;
-    if (!kept.isOn && ((this.#i32[this.#hash + 1] as number) & this.#sampledKeysMask) === 0) {
+    const { identity } = this;
+    if (!identity.isOn && ((this.#i32[this.#hash + 1] as number) & this.#sampledKeysMask) === 0) {
       if ((++this.#hits & this.#sampledHitsMask) === 0) this.#judge(key);
       return;
     }
-    // As mayKeep would say, but without a call: in a small cache it is so of all keys.
+    // As mayKeepNear would say, but without a call: in a small cache it is so of all keys.
     const i32 = this.#i32;
     if (((i32[this.#hash] as number) & (i32[sampleMaskWord] as number)) === 0) return;
-    if (this.#mayKeep() !== 1) return;
+    if (this.#mayKeepNear() !== 1) return;
     const value = this.#table[place + 1];
-    if (kept.isOn && expiresMs === Infinity) {
-      kept.add(key, value);
+    if (identity.isOn && expiresMs === Infinity) {
+      identity.add(key, value);
       return;
     }
     const number = this.#numbers[place / placeSize] as number;
     const name = this.#table[place] as string;
-    this.#numbers[place / placeSize] = this.built.add(
+    this.#numbers[place / placeSize] = this.hashIndex.add(
       keyHash,
       keyBytes,
       name,
@@ -139,20 +139,20 @@ export class NearCache {
   }
 
   #judge(key: string): void {
-    const { isOn, values } = this.kept;
-    this.indexKeys(this.#habit.observe(key, isOn ? values : null));
+    const { isOn, values } = this.identity;
+    this.indexKeys(this.#detector.observe(key, isOn ? values : null));
   }
 
   /** Begins or ends the index of kept keys. */
   indexKeys(isWanted: boolean): void {
-    if (isWanted === this.kept.isOn) return;
+    if (isWanted === this.identity.isOn) return;
     this.forgetAll();
-    if (isWanted) this.kept.begin(this.count);
-    else this.kept.end();
+    if (isWanted) this.identity.begin(this.count);
+    else this.identity.end();
   }
 
-  keepsNone(): boolean {
-    return this.built.isEmpty && this.kept.values.size === 0;
+  isEmpty(): boolean {
+    return this.hashIndex.isEmpty && this.identity.values.size === 0;
   }
 
   /** Takes what has this low half of a hash out of its second place. */
@@ -168,14 +168,14 @@ export class NearCache {
     const key = this.#table[place] as string | undefined;
     if (key === undefined) return;
     // A Map hashes a string for this, also where there is nothing.
-    if (this.kept.isOn) this.kept.values.delete(key);
-    this.built.remove(this.#numbers[place / placeSize] as number, key);
+    if (this.identity.isOn) this.identity.values.delete(key);
+    this.hashIndex.remove(this.#numbers[place / placeSize] as number, key);
   }
 
   /** Empties both second places. */
   forgetAll(): void {
-    this.kept.clear();
-    this.built.clear();
+    this.identity.clear();
+    this.hashIndex.clear();
   }
 
   /** The value made from what the slot of the kernel's last `findNear` shows, if it is kept, of this key and fresh. Where
@@ -212,10 +212,10 @@ export class NearCache {
 
   /** An entry with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says. */
   #findTagged(place: number, high: number): unknown {
-    const kept = this.#table[place + 3] as number;
-    if ((kept & ~expiresBit) !== (high | taggedBit)) return undefined;
+    const identity = this.#table[place + 3] as number;
+    if ((identity & ~expiresBit) !== (high | taggedBit)) return undefined;
     if (this.#tagEpochs[place / placeSize] !== this.#i32[tagEpochWord]) return undefined;
-    if (kept !== (high | taggedBit)) {
+    if (identity !== (high | taggedBit)) {
       const expiresMs = this.#expires[place / placeSize] as number;
       if (expiresMs <= this.#clock.now()) return undefined;
     }
@@ -313,7 +313,7 @@ export class NearCache {
   }
 
   #make(): void {
-    this.#table = emptyPlaces(this.#pairs * pairSize);
+    this.#table = filledArray(this.#pairs * pairSize);
     this.#bytesOf = new Int32Array(this.#pairs * 2);
     this.#hashes = new Int32Array(this.#pairs * 2);
     this.#expires = new Float64Array(this.#pairs * 2);

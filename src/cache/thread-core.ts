@@ -65,7 +65,7 @@ export class ThreadCore {
   close(): void {
     this.#isClosed = true;
     // What is kept near may be given without another look at this.
-    this.near?.changes.end();
+    this.near?.invalidations.end();
   }
 
   /** Throws ERR_CACHE_CLOSED once this thread, or the thread that opened the cache, has closed it. */

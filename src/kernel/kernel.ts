@@ -18,10 +18,10 @@ export interface KernelVerbs {
   readonly attach: (thread: number) => void;
   readonly hashKey: (key: number, length: number) => void;
   readonly findNear: (key: number, length: number) => number;
-  readonly mayKeep: () => number;
-  readonly lastChange: () => number;
+  readonly mayKeepNear: () => number;
+  readonly lastInvalidation: () => number;
   readonly noteEpoch: () => void;
-  readonly takeChanges: (seen: number) => number;
+  readonly readInvalidations: (seen: number) => number;
   readonly find: (key: number, length: number, touch: number) => number;
   readonly validate: (slot: number, low: number, high: number) => number;
   readonly touch: (slot: number, low: number, high: number) => number;

@@ -48,9 +48,9 @@ export const controlKeepsAll = 88; // u32, 1 = a map: no entry gives way to anot
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
 /** u64, beside what every write changes anyway: the number of the last change, which hits compare. Numbers count from
- *  firstChange, whose bits are those of the double 2^52: so a JavaScript view of doubles shows 2^52 + n for the n-th. */
-export const controlChanges = 136;
-export const firstChange = 4503599627370496;
+ *  firstInvalidation, whose bits are those of the double 2^52: so a JavaScript view of doubles shows 2^52 + n for the n-th. */
+export const controlInvalidations = 136;
+export const firstInvalidation = 4503599627370496;
 /** u64, read by every hit, written by clear: records up to this sequence are gone. */
 export const controlClearEpoch = 192;
 /** u32: near caches drop everything when it has changed (a clear, or generations coming round). */
@@ -166,9 +166,9 @@ export const resultTagCells = 144; // tagProbes × u32: the cells of the tag tha
 
 export const threadCounters = 192; // counterCount × f64
 export const counterCount = 80;
-/** Changes that one takeChanges reads. */
-export const changeBatch = 32;
-export const threadChanges = 832; // changeBatch × u32: low halves of the hashes that takeChanges read
+/** Changes that one readInvalidations reads. */
+export const invalidationBatch = 32;
+export const threadInvalidations = 832; // invalidationBatch × u32: low halves of the hashes that readInvalidations read
 export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
 export const histogramCount = 4;
 export const histogramBuckets = 64;
@@ -237,13 +237,13 @@ export const tagCellsShift = 12;
 /** Cells of one tag. An entry is gone if all of one of its tags' cells are newer than it. */
 export const tagProbes = 4;
 
-// ── Change log: a ring of the changes noted last (assembly/changes.ts). A word is the change's number in the high half,
+// ── Change log: a ring of the changes noted last (assembly/invalidations.ts). A word is the change's number in the high half,
 //    from 1 on, and the low half of the key's hash. ────────────────────────────────────────────────────────────────
-export const changeLog = 397312; // tagTable + tagCells * 8
+export const invalidationLog = 397312; // tagTable + tagCells * 8
 /** A thread that is farther behind lets go of all that it keeps by its keys. */
-export const changesMax = 2048;
+export const invalidationsMax = 2048;
 
-export const segmentTable = 413696; // changeLog + changesMax * 8
+export const segmentTable = 413696; // invalidationLog + invalidationsMax * 8
 
 // ── Segment table, one line a memory segment. ───────────────────────────────────────────────────────────────────────
 export const segmentEntrySize = 64;

@@ -155,7 +155,7 @@ export function createRegion(
   words[at.controlKeepsAll / 4] = kind === "map" ? 1 : 0;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
-  new Float64Array(memory.buffer)[at.controlChanges / 8] = at.firstChange;
+  new Float64Array(memory.buffer)[at.controlInvalidations / 8] = at.firstInvalidation;
   new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;
   words[at.controlLayoutVersion / 4] = at.kernelLayoutVersion;
   words[at.controlState / 4] = at.stateOpen;

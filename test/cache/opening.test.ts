@@ -271,8 +271,8 @@ describe("a process that does not close its cache", () => {
     expect(await run(lines.join("\n"))).toEqual({ code: 0, signal: null, output: "ended" });
     const cache = await open(diskAt(path));
     const value = await cache.get("k");
-    const isKept = script.includes("flush") || script.includes("close()");
-    expect(value === 1 || !isKept).toBe(true);
+    const isInterned = script.includes("flush") || script.includes("close()");
+    expect(value === 1 || !isInterned).toBe(true);
     expect(cache.set("k", 2)).toBe("stored");
   });
 

@@ -5,7 +5,7 @@ import { parentPort, workerData } from "node:worker_threads";
 
 import { monotonicMs } from "../../src/base/mod.js";
 import type { NearCache } from "../../src/cache/near-cache.js";
-import type { KeyHabit } from "../../src/cache/key-habit.js";
+import type { KeyIdentityDetector } from "../../src/cache/key-identity-detector.js";
 import type * as Door from "../../src/mod.js";
 import type { Cache, CacheHandle } from "../../src/mod.js";
 import { type EntryValue, identify, type LargeValues, makeValue } from "./entry-value.js";
@@ -70,10 +70,10 @@ async function keepKeys(): Promise<void> {
   const near = (await import(new URL("cache/near-cache.js", door).href)) as {
     NearCache: { prototype: NearCache };
   };
-  const habit = (await import(new URL("cache/key-habit.js", door).href)) as {
-    KeyHabit: { prototype: KeyHabit };
+  const detector = (await import(new URL("cache/key-identity-detector.js", door).href)) as {
+    KeyIdentityDetector: { prototype: KeyIdentityDetector };
   };
-  habit.KeyHabit.prototype.observe = () => true;
+  detector.KeyIdentityDetector.prototype.observe = () => true;
   const { prototype } = near.NearCache;
   const find = Reflect.get(prototype, "find") as NearCache["find"];
   prototype.find = function begin(this: NearCache, key: string, ...written): unknown {

@@ -98,19 +98,19 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: "cache/near-cache.ts",
-        from: "this.kept.values.delete(key);",
+        from: "this.identity.values.delete(key);",
         to: "",
       },
     ],
-    cell: "kept keys",
+    cell: "interned keys",
     says: /read after it was overwritten/,
   },
   {
     name: "a thread that keeps values by hashes of their keys and passes over what was written",
     patches: [
       {
-        file: "cache/change-reader.ts",
-        from: "this.#keeper.forget(this.#i32[this.#changes + change] as number);",
+        file: "cache/invalidation-reader.ts",
+        from: "this.#listener.forget(this.#i32[this.#invalidations + change] as number);",
         to: "",
       },
     ],

@@ -108,7 +108,7 @@ describe("thread block", () => {
   const own = namesWith("thread", [
     "threadTable",
     "threadsMax",
-    "threadChanges",
+    "threadInvalidations",
     "threadBlockSize",
     "threadHeld",
     "threadBySystem",
@@ -123,7 +123,7 @@ describe("thread block", () => {
     expect(words).toHaveLength(own.length + 15);
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
-      { name: "changes", from: at.threadChanges, bytes: at.changeBatch * 4 },
+      { name: "invalidations", from: at.threadInvalidations, bytes: at.invalidationBatch * 4 },
       {
         name: "histograms",
         from: at.threadHistograms,
@@ -163,11 +163,11 @@ describe("tables", () => {
     expect(at.schemaTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
     expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
     expect(at.tagCells).toBe(2 ** at.tagCellsShift);
-    expect(at.changeLog).toBe(at.tagTable + at.tagCells * 8);
-    expect(at.segmentTable).toBe(at.changeLog + at.changesMax * 8);
+    expect(at.invalidationLog).toBe(at.tagTable + at.tagCells * 8);
+    expect(at.segmentTable).toBe(at.invalidationLog + at.invalidationsMax * 8);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
     expect(Math.log2(at.flightsMax) % 1).toBe(0);
-    expect(Math.log2(at.changesMax) % 1).toBe(0);
+    expect(Math.log2(at.invalidationsMax) % 1).toBe(0);
   });
 
   test.each([

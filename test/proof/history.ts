@@ -39,9 +39,9 @@ export const cells: readonly Cell[] = [
   { ...memory, name: "few keys", threads: 4, near: true, keys: 12 },
   { ...memory, name: "large values", threads: 4, near: false, keys: 12, large },
   { ...disk, name: "chunked values", threads: 3, near: true, keys: 100, large: chunked },
-  { ...memory, name: "kept keys", threads: 3, near: true, keys: 400, keepsKeys: true },
-  { ...memory, name: "few kept keys", threads: 4, near: true, keys: 12, keepsKeys: true },
-  { ...disk, name: "kept keys, disk", threads: 3, near: true, keys: 200, keepsKeys: true },
+  { ...memory, name: "interned keys", threads: 3, near: true, keys: 400, keepsKeys: true },
+  { ...memory, name: "few interned keys", threads: 4, near: true, keys: 12, keepsKeys: true },
+  { ...disk, name: "interned keys, disk", threads: 3, near: true, keys: 200, keepsKeys: true },
   { ...disk, name: "kills", threads: 4, near: true, keys: 400, kills: true, keepsKeys: true },
 ];
 

@@ -21,7 +21,7 @@ import {
   tryLock,
   unlock,
 } from "./bucket";
-import { noteChange } from "./changes";
+import { noteInvalidation } from "./invalidations";
 import { countDisk, countMemory, discount, discountMemory, isCleared, isClearedOnDisk } from "./counts";
 import { fence } from "./fence";
 import { flightSequenceOf, invalidateFlights, isSuperseded } from "./flights";
@@ -307,7 +307,7 @@ export function publish(
   // A fill is not seen before its flight was looked at once more: without a sequence it is nobody's answer.
   writeHeader(record, keyLength, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
-  noteChange(hash);
+  noteInvalidation(hash);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, keyLength);
   let slot = located;
@@ -369,7 +369,7 @@ export function remove(key: u32, length: u32): i32 {
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
   // Also if nothing is found: what left the index may be kept by a thread still.
-  noteChange(hash);
+  noteInvalidation(hash);
   locate(home, fingerprint, key, length);
   let answer = at.answerAbsent;
   if (located != 0) {
@@ -404,7 +404,7 @@ export function evictUnlocked(key: u32, length: u32): i32 {
   invalidateFlights(hash);
   const answer = takeUnlocked(key, length);
   // Behind the slot, as there is no lock that would stop others from keeping what they found in it.
-  noteChange(hash);
+  noteInvalidation(hash);
   return answer;
 }
 

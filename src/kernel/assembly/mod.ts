@@ -1,10 +1,10 @@
 // The kernel's door: what each thread's instance exports. Compiled by asc; see ../layout.ts for the memory it works on.
 import * as at from "../layout";
 import { counterClears } from "../../stats/counters";
-import { noteEpoch } from "./changes";
+import { noteEpoch } from "./invalidations";
 import { clearEpoch, count } from "./geometry";
 
-export { lastChange, mayKeep, noteEpoch, takeChanges } from "./changes";
+export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
 export { evictUnlocked, find, findNear, hashKey, publish, remove, touch, validate } from "./entries";
 export {

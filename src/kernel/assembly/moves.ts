@@ -19,7 +19,7 @@ import {
   slotAt,
   unlock,
 } from "./bucket";
-import { noteChange } from "./changes";
+import { noteInvalidation } from "./invalidations";
 import { countDisk, countMemory, discount, isClearedOnDisk } from "./counts";
 import { insert } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
@@ -125,7 +125,7 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
   const moved = replace(slot, old, word | (old & displacedBit) | locationOf(copy));
   if (moved) {
     // Its hits are to be counted again.
-    noteChange(load<u64>(block, at.resultHashLow));
+    noteInvalidation(load<u64>(block, at.resultHashLow));
     noteDead(record, (size + 7) & ~7);
     if (log == at.logMain) count(counter.counterMovesToMain, 1);
   }
@@ -144,7 +144,7 @@ function emptySlot(slot: usize, old: u64): bool {
 /** What leaves memory is still what it was, so this is no duty: but what a thread keeps by its keys should not outlast it.
  *  That has been hit. Call with the hash in the results. */
 function noteDeparture(word: u64): void {
-  if (frequencyOf(word) != 0) noteChange(load<u64>(block, at.resultHashLow));
+  if (frequencyOf(word) != 0) noteInvalidation(load<u64>(block, at.resultHashLow));
 }
 
 /** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerAbsent: dead already,

@@ -26,9 +26,9 @@ interface SteppedNear {
   find(key: string, keyHash: number, keyBytes: number): Coroutine<unknown>;
   keep(...args: unknown[]): Coroutine;
   indexKeys(isWanted: boolean): Coroutine;
-  readonly changes: { isCurrent(): Coroutine<boolean> };
-  readonly kept: NearCache["kept"];
-  readonly built: NearCache["built"];
+  readonly invalidations: { isCurrent(): Coroutine<boolean> };
+  readonly identity: NearCache["identity"];
+  readonly hashIndex: NearCache["hashIndex"];
 }
 
 /** S3-FIFO without a memory of its own, so that every schedule begins alike. */
@@ -299,7 +299,7 @@ export class Actor {
   }
 
   /** Reads a key that nothing in the scenario takes away: there it may not even miss. */
-  *getKept(key: string): Coroutine {
+  *getInterned(key: string): Coroutine {
     for (const isThere of [yield* this.getNear(key), yield* this.get(key)]) {
       if (!isThere) throw new Error(`"${key}" was missed, and nobody took it away`);
     }
@@ -311,13 +311,13 @@ export class Actor {
   }
 
   *#lookNear(key: string): Coroutine<number> {
-    const { changes, kept, built } = this.#near;
-    const isCurrent = yield* changes.isCurrent();
-    let value = isCurrent && kept.isOn ? kept.values.get(key) : undefined;
+    const { invalidations, identity, hashIndex } = this.#near;
+    const isCurrent = yield* invalidations.isCurrent();
+    let value = isCurrent && identity.isOn ? identity.values.get(key) : undefined;
     if (value !== undefined) return value as number;
     const { keys } = this.store;
     const keyBytes = yield* keys.write(key);
-    if (isCurrent) value = built.find(keys.hash, keyBytes, key);
+    if (isCurrent) value = hashIndex.find(keys.hash, keyBytes, key);
     if (value !== undefined) return value as number;
     if ((yield* this.verbs.findNear(keys.at, keyBytes)) !== 0) {
       value = yield* this.#near.find(key, keys.hash, keyBytes);

@@ -76,9 +76,9 @@ export const indexScenarios: readonly Scenario[] = [
       },
       // Nobody takes "o" away: it may not even be missed.
       function* (reader) {
-        yield* reader.getKept("o");
+        yield* reader.getInterned("o");
         yield* reader.get("q");
-        yield* reader.getKept("o");
+        yield* reader.getInterned("o");
       },
     ),
   },

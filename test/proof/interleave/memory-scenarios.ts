@@ -246,7 +246,7 @@ export const memoryScenarios: readonly Scenario[] = [
       function* (deleter) {
         yield* deleter.deleteByTag("t", ["a"]);
         yield* deleter.get("a");
-        yield* deleter.getKept("b");
+        yield* deleter.getInterned("b");
       },
       function* (writer) {
         yield* writer.set("a", Infinity, "t");

@@ -1,7 +1,7 @@
 // Faults put into the protocol on purpose, each of which the schedules must show. A mutant is one exact change of one source
 // file; if its text is not there exactly once it has rotted, which is a fault of its own. Called by ../mutants.ts and a test.
 
-import { keptMutants } from "./kept-mutants.js";
+import { internedMutants } from "./interned-mutants.js";
 import { entries, type Mutant, mutant } from "./mutant.js";
 
 const moves = "src/kernel/assembly/moves.ts";
@@ -312,8 +312,8 @@ export const mutants: readonly Mutant[] = [
     "a near value is kept under a tag epoch that was read after the cells of its tags",
     entries,
     [
-      "store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);\n      isInvalid = isVoid(record);",
-      "isInvalid = isVoid(record);\n      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);",
+      "store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);\n      isInvalid = isTagInvalidated(record);",
+      "isInvalid = isTagInvalidated(record);\n      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);",
     ],
     "tag",
   ),
@@ -355,5 +355,5 @@ export const mutants: readonly Mutant[] = [
     "filler-dies",
     "leader-dies",
   ),
-  ...keptMutants,
+  ...internedMutants,
 ];

@@ -41,8 +41,8 @@ export async function buildMutant(
       verbatimModuleSyntax: true,
     };
     const { outputText } = ts.transpileModule(text, { compilerOptions: options });
-    const built = mutant.file.replace(/^src\//, "").replace(/\.ts$/, ".js");
-    writeFileSync(join(source, built), outputText);
+    const hashIndex = mutant.file.replace(/^src\//, "").replace(/\.ts$/, ".js");
+    writeFileSync(join(source, hashIndex), outputText);
   }
   return {
     source,

@@ -29,7 +29,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
   "memory/key-window.js": [],
   "memory/segments.js": [],
   "cache/near-cache.js": [],
-  "cache/change-reader.js": [],
+  "cache/invalidation-reader.js": [],
   "janitor/evictor.js": [],
   "janitor/flusher.js": [],
   "janitor/admission.js": [],

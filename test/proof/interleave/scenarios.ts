@@ -4,7 +4,7 @@ import { deathScenarios } from "./death-scenarios.js";
 import { diskScenarios } from "./disk-scenarios.js";
 import { fillScenarios } from "./fill-scenarios.js";
 import { indexScenarios } from "./index-scenarios.js";
-import { keptScenarios } from "./kept-scenarios.js";
+import { internedScenarios } from "./interned-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
 import type { Scenario } from "./scenario.js";
 
@@ -14,5 +14,5 @@ export const scenarios: readonly Scenario[] = [
   ...fillScenarios,
   ...diskScenarios,
   ...deathScenarios,
-  ...keptScenarios,
+  ...internedScenarios,
 ];

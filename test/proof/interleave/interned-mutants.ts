@@ -2,10 +2,10 @@
 
 import { entries, type Mutant, mutant } from "./mutant.js";
 
-const changes = "src/kernel/assembly/changes.ts";
+const invalidations = "src/kernel/assembly/invalidations.ts";
 
 /** What `publish` does up to the change of a slot that is there. */
-const changeOfSlot = `let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
+const invalidationOfSlot = `let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, keyLength);
   let slot = located;
   if (slot != 0) {
@@ -14,65 +14,68 @@ const changeOfSlot = `let word = (fingerprint << at.slotFingerprintShift) | loca
     if (copy != 0) announceTombstone(0, copy);
     if (replace(slot, old, word | (old & displacedBit))) {`;
 
-export const keptMutants: readonly Mutant[] = [
+export const internedMutants: readonly Mutant[] = [
   mutant(
     "set-noted-late",
     "a set is noted after the slot has changed",
     entries,
-    [`noteChange(hash);\n  ${changeOfSlot}`, `${changeOfSlot}\n      noteChange(hash);`],
-    "kept-by-two",
+    [
+      `noteInvalidation(hash);\n  ${invalidationOfSlot}`,
+      `${invalidationOfSlot}\n      noteInvalidation(hash);`,
+    ],
+    "interned-by-two",
   ),
   mutant(
     "delete-not-noted",
     "a delete is not noted for those who keep values by their keys",
     entries,
     [
-      "noteChange(hash);\n  locate(home, fingerprint, key, length);",
+      "noteInvalidation(hash);\n  locate(home, fingerprint, key, length);",
       "locate(home, fingerprint, key, length);",
     ],
-    "kept-delete",
-    "kept-evict",
+    "interned-delete",
+    "interned-evict",
   ),
   mutant(
     "unlocked-not-noted",
     "what is taken away without its lock is not noted",
     entries,
-    ["noteChange(hash);\n  return answer;", "return answer;"],
-    "kept-unlocked",
+    ["noteInvalidation(hash);\n  return answer;", "return answer;"],
+    "interned-unlocked",
   ),
   mutant(
-    "kept-under-lock",
+    "interned-under-lock",
     "a value is kept by its key while a writer has the key's lock",
-    changes,
+    invalidations,
     ["if (atomic.load<u32>(bucketAt(home)) != 0) return 0;", ""],
-    "kept-set",
-    "kept-delete",
+    "interned-set",
+    "interned-delete",
   ),
   mutant(
-    "kept-unseen",
+    "interned-unseen",
     "a value is kept by its key without another look at the slot",
-    changes,
+    invalidations,
     [
       "if (locateLocation(home, fingerprintOf(hash), 0, location) == 0) return 0;\n  return frequencyOf(locatedWord) == at.slotFrequencyMax ? 1 : 0;",
       "return location != 0 ? 1 : 0;",
     ],
-    "kept-set",
-    "kept-delete",
+    "interned-set",
+    "interned-delete",
   ),
   mutant(
-    "changes-passed-over",
+    "invalidations-passed-over",
     "a change that is numbered and not written yet is passed over",
-    changes,
+    invalidations,
     ["if (lead < 0) break;", ""],
-    "kept-noted",
+    "interned-noted",
   ),
   mutant(
     "clear-not-numbered",
     "a clear is not numbered for those who keep values by their keys",
     "src/kernel/assembly/mod.ts",
     ["noteEpoch();\n  count(counterClears, 1);", "count(counterClears, 1);"],
-    "kept-clear",
-    "built-clear",
+    "interned-clear",
+    "hashIndex-clear",
   ),
   mutant(
     "clear-numbered-early",
@@ -82,23 +85,23 @@ export const keptMutants: readonly Mutant[] = [
       "atomic.add<u32>(at.controlNearEpoch, 1);\n  noteEpoch();",
       "noteEpoch();\n  atomic.add<u32>(at.controlNearEpoch, 1);",
     ],
-    "kept-clear",
-    "built-clear",
+    "interned-clear",
+    "hashIndex-clear",
   ),
   mutant(
-    "clear-stays-kept",
+    "clear-stays-interned",
     "values kept by their keys do not go at a clear",
-    "src/cache/change-reader.ts",
+    "src/cache/invalidation-reader.ts",
     ["if (this.#i32[epochWord] === this.#epoch) return isKnown;", "return isKnown;"],
-    "kept-clear",
-    "built-clear",
+    "interned-clear",
+    "hashIndex-clear",
   ),
   mutant(
-    "built-stays",
+    "hashIndex-stays",
     "values kept by the hash of their keys stay when the key is written",
     "src/cache/near-cache.ts",
-    ["this.built.remove(this.#numbers[place / placeSize] as number, key);", ""],
-    "built-set",
-    "built-delete",
+    ["this.hashIndex.remove(this.#numbers[place / placeSize] as number, key);", ""],
+    "hashIndex-set",
+    "hashIndex-delete",
   ),
 ];

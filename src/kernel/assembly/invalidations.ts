@@ -11,41 +11,41 @@ import { fingerprintOf, frequencyOf, homeOf, locationBits } from "./slot";
 
 // @ts-ignore: decorator
 @inline
-function changeAt(number: u64): usize {
-  return <usize>at.changeLog + ((<usize>number & (at.changesMax - 1)) << 3);
+function invalidationAt(number: u64): usize {
+  return <usize>at.invalidationLog + ((<usize>number & (at.invalidationsMax - 1)) << 3);
 }
 
 /** Notes that the entry of a hash is about to change, or (evictUnlocked) has just gone. */
-export function noteChange(hash: u64): void {
-  const number = atomic.add<u64>(at.controlChanges, 1) + 1;
-  atomic.store<u64>(changeAt(number), (number << 32) | <u64>(<u32>hash));
+export function noteInvalidation(hash: u64): void {
+  const number = atomic.add<u64>(at.controlInvalidations, 1) + 1;
+  atomic.store<u64>(invalidationAt(number), (number << 32) | <u64>(<u32>hash));
 }
 
 /** Numbers a change that is of no key: of the near epoch or the state, whose words have changed before. */
 export function noteEpoch(): void {
-  noteChange(0);
+  noteInvalidation(0);
 }
 
-/** The number of the last change, as the double that takeChanges takes. */
-export function lastChange(): f64 {
-  return reinterpret<f64>(atomic.load<u64>(at.controlChanges));
+/** The number of the last change, as the double that readInvalidations takes. */
+export function lastInvalidation(): f64 {
+  return reinterpret<f64>(atomic.load<u64>(at.controlInvalidations));
 }
 
-/** Reads changes from the one behind `seen` on, at most changeBatch; answers how many, which is fewer when the next is
+/** Reads changes from the one behind `seen` on, at most invalidationBatch; answers how many, which is fewer when the next is
  *  numbered and not written yet, or answerMiss when more have been made than the ring holds. Results: the low halves
  *  of their hashes. */
-export function takeChanges(seen: f64): i32 {
+export function readInvalidations(seen: f64): i32 {
   const first = reinterpret<u64>(seen);
-  const newest = atomic.load<u64>(at.controlChanges);
-  if (newest - first > <u64>at.changesMax) return at.answerMiss;
+  const newest = atomic.load<u64>(at.controlInvalidations);
+  if (newest - first > <u64>at.invalidationsMax) return at.answerMiss;
   let taken: u32 = 0;
-  while (taken < <u32>at.changeBatch && first + taken != newest) {
+  while (taken < <u32>at.invalidationBatch && first + taken != newest) {
     const number = first + taken + 1;
-    const word = atomic.load<u64>(changeAt(number));
+    const word = atomic.load<u64>(invalidationAt(number));
     const lead = <i32>(<u32>(word >> 32) - <u32>number);
     if (lead > 0) return at.answerMiss;
     if (lead < 0) break;
-    store<u32>(block + (<usize>taken << 2), <u32>word, at.threadChanges);
+    store<u32>(block + (<usize>taken << 2), <u32>word, at.threadInvalidations);
     taken += 1;
   }
   return <i32>taken;
@@ -55,7 +55,7 @@ export function takeChanges(seen: f64): i32 {
  *  of it is noted. Not while a writer holds the key's lock, who may have noted the change already; not before the slot has
  *  counted all hits that it can, since those of what is kept are not counted; and not what is sampled, of which each
  *  request counts. */
-export function mayKeep(): u32 {
+export function mayKeepNear(): u32 {
   const hash = load<u64>(block, at.resultHashLow);
   if (isSampled(hash)) return 0;
   const home = homeOf(hash);

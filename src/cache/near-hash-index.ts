@@ -2,7 +2,7 @@
 // that callers build anew for each get: a hit is found without the kernel, whose index would be one more line of memory to
 // wait for. Called by the near cache and the reader. Invariants: a part of the near cache's entries, so its bounds are the
 // near cache's; a value answers only while the change reader says that all is current, and is added only when the
-// kernel's `mayKeep` has just allowed it; the hash is only where to look, and the key decides.
+// kernel's `mayKeepNear` has just allowed it; the hash is only where to look, and the key decides.
 //
 // The index is an open-addressing table of words, four places to a key, which lie side by side:
 //
@@ -15,7 +15,7 @@
 // bytes stand in a row of eight words, its length first; a longer key is compared as a string.
 import type { Clock } from "../base/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
-import { emptyPlaces } from "./places.js";
+import { filledArray } from "./filled-array.js";
 
 const tagShift = 24;
 const expiresBit = 1 << 23;
@@ -26,7 +26,7 @@ const probes = 4;
 const rowWords = 8;
 const rowBytesMax = 4 * (rowWords - 1);
 
-export class BuiltKeys {
+export class NearHashIndex {
   readonly #clock: Clock;
   readonly #entriesMax: number;
   readonly #placesMax: number;
@@ -36,7 +36,7 @@ export class BuiltKeys {
   // Made with the first entry: what is not used costs nothing.
   #index = new Int32Array(probes);
   #mask = probes - 1;
-  #values: unknown[] = emptyPlaces(probes);
+  #values: unknown[] = filledArray(probes);
   #rows = new Int32Array(0);
   /** By number, from 1. */
   readonly #keys: (string | undefined)[] = [undefined];
@@ -123,7 +123,7 @@ export class BuiltKeys {
   #make(): void {
     this.#index = new Int32Array(this.#placesMax);
     this.#mask = this.#placesMax - 1;
-    this.#values = emptyPlaces(this.#placesMax);
+    this.#values = filledArray(this.#placesMax);
     this.#rows = new Int32Array((this.#entriesMax + 1) * rowWords);
   }
 

@@ -4,7 +4,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 
-import { BuiltKeys } from "../../dist/src/cache/built-keys.js";
+import { NearHashIndex } from "../../dist/src/cache/near-hash-index.js";
 import { NearCache } from "../../dist/src/cache/near-cache.js";
 import { KeyWindow } from "../../dist/src/memory/mod.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
@@ -18,14 +18,14 @@ afterEach(() => vi.restoreAllMocks());
 class Desk {
   readonly #keys: KeyWindow;
   readonly clock = new ManualClock();
-  readonly built: BuiltKeys;
+  readonly hashIndex: NearHashIndex;
   /** The numbers that the near cache would keep, by key. */
   readonly #numbers = new Map<string, number>();
 
   constructor(entriesMax: number) {
     const { kernel } = openThread();
     this.#keys = new KeyWindow(kernel);
-    this.built = new BuiltKeys(kernel, entriesMax, this.clock);
+    this.hashIndex = new NearHashIndex(kernel, entriesMax, this.clock);
   }
 
   hash(key: string): number {
@@ -35,19 +35,26 @@ class Desk {
 
   find(key: string): unknown {
     const length = this.#keys.write(key);
-    return this.built.find(this.#keys.hash, length, key);
+    return this.hashIndex.find(this.#keys.hash, length, key);
   }
 
   add(key: string, value: unknown, expiresMs = Infinity, hash?: number): number {
     const length = this.#keys.write(key);
     const before = this.#numbers.get(key) ?? 0;
-    const number = this.built.add(hash ?? this.#keys.hash, length, key, value, expiresMs, before);
+    const number = this.hashIndex.add(
+      hash ?? this.#keys.hash,
+      length,
+      key,
+      value,
+      expiresMs,
+      before,
+    );
     this.#numbers.set(key, number);
     return number;
   }
 
   remove(key: string): void {
-    this.built.remove(this.#numbers.get(key) ?? 0, key);
+    this.hashIndex.remove(this.#numbers.get(key) ?? 0, key);
   }
 }
 
@@ -85,7 +92,7 @@ describe("a key", () => {
     expect(desk.hash(long)).toBe(0);
     expect(desk.add(long, 1)).toBe(0);
     expect(desk.find(long)).toBeUndefined();
-    expect(desk.built.isEmpty).toBe(true);
+    expect(desk.hashIndex.isEmpty).toBe(true);
   });
 
   test("has the same hash however it was written before, and shares it with few others", () => {
@@ -161,9 +168,9 @@ test("whatever is added, removed and cleared, a key has its newest value or none
           newest.delete(key);
         }
         if (act === "clear") {
-          desk.built.clear();
+          desk.hashIndex.clear();
           newest.clear();
-          if (!desk.built.isEmpty) throw new Error("something is left after a clear");
+          if (!desk.hashIndex.isEmpty) throw new Error("something is left after a clear");
         }
         const answer = desk.find(key);
         if (answer === undefined) continue;

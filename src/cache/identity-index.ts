@@ -1,7 +1,7 @@
 // Near values by the very strings they are asked with, for callers that keep their key strings. Such a string carries its
 // hash, so a Map finds the value without reading a character. Called by the near cache and the reader. Invariants: a part
 // of the near cache's entries, so its bounds are the near cache's; a value answers only while the change reader says that
-// all is current, and is added only when the kernel's `mayKeep` has just allowed it.
+// all is current, and is added only when the kernel's `mayKeepNear` has just allowed it.
 
 /** Values from which their Map is given room: a smaller one is in the processor's caches, chains and all. */
 const roomyFrom = 1024;
@@ -18,7 +18,7 @@ function fillersFor(count: number): number {
   return Math.min(fillersMax, 2 ** Math.ceil(Math.log2(1.5 * count)));
 }
 
-export class KeptKeys {
+export class IdentityIndex {
   /** The values, and fillers, which are numbers. */
   readonly values: Map<string | number, unknown> = new Map();
   /** While callers build their strings anew nothing is kept here. */

@@ -5,8 +5,8 @@ import { Worker } from "node:worker_threads";
 
 import fc from "fast-check";
 import { afterEach, describe, expect, type MockInstance, test, vi } from "vitest";
-import { KeyHabit } from "../../dist/src/cache/key-habit.js";
-import { KeptKeys } from "../../dist/src/cache/kept-keys.js";
+import { KeyIdentityDetector } from "../../dist/src/cache/key-identity-detector.js";
+import { IdentityIndex } from "../../dist/src/cache/identity-index.js";
 import { NearCache } from "../../dist/src/cache/near-cache.js";
 import { layout as at } from "../../dist/src/kernel/mod.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
@@ -21,8 +21,8 @@ const probes = Array.from({ length: 400 }, (_, index) => `probe:${index}`);
 let looks: MockInstance<NearCache["find"]>;
 
 /** Lets a cache learn that its caller keeps its keys, or builds them: some hits of some keys are a sample. */
-function learn(cache: Cache<number>, isKept: boolean): void {
-  vi.spyOn(KeyHabit.prototype, "observe").mockReturnValue(isKept);
+function learn(cache: Cache<number>, isInterned: boolean): void {
+  vi.spyOn(KeyIdentityDetector.prototype, "observe").mockReturnValue(isInterned);
   for (const probe of probes) cache.set(probe, 0);
   for (const probe of probes) for (let hit = 0; hit < 10; hit++) cache.getSync(probe);
   for (const probe of probes) cache.delete(probe);
@@ -32,69 +32,74 @@ function learn(cache: Cache<number>, isKept: boolean): void {
 /** Of a policy that tunes itself a small cache samples all requests, and what is sampled is not kept. */
 const eviction = "s3-fifo";
 
-async function openKept(options: Parameters<typeof open<number>>[0] = {}): Promise<Cache<number>> {
+async function openInterned(
+  options: Parameters<typeof open<number>>[0] = {},
+): Promise<Cache<number>> {
   const cache = await open<number>({ eviction, ...options });
   learn(cache, true);
   return cache;
 }
 
 /** The value, and whether the index of kept keys gave it: then nobody looked elsewhere. */
-function ask(cache: Cache<number>, key: string): { value: number | undefined; isKept: boolean } {
+function ask(
+  cache: Cache<number>,
+  key: string,
+): { value: number | undefined; isInterned: boolean } {
   const before = looks.mock.calls.length;
   const value = cache.getSync(key);
-  return { value, isKept: value !== undefined && looks.mock.calls.length === before };
+  return { value, isInterned: value !== undefined && looks.mock.calls.length === before };
 }
 
 /** Decoded, then hit and kept; and again, should the janitor have moved the record in between. */
 function heat(cache: Cache<number>, key: string): void {
-  for (let turn = 0; turn < 100; turn++) if (ask(cache, key).isKept) return;
+  for (let turn = 0; turn < 100; turn++) if (ask(cache, key).isInterned) return;
   throw new Error(`${key} is not kept`);
 }
 
 describe("a value", () => {
   test("is given by the index from its fourth get on", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     cache.set("k", 7);
     for (let get = 0; get < 3; get++) {
-      expect(ask(cache, "k")).toEqual({ value: 7, isKept: false });
+      expect(ask(cache, "k")).toEqual({ value: 7, isInterned: false });
     }
     heat(cache, "k");
-    expect(ask(cache, "k")).toEqual({ value: 7, isKept: true });
+    expect(ask(cache, "k")).toEqual({ value: 7, isInterned: true });
     expect(await cache.get("k")).toBe(7);
     expect((await cache.getEntry("k"))?.source).toBe("near");
-    expect(ask(cache, ["", "k"].join(""))).toEqual({ value: 7, isKept: true });
+    expect(ask(cache, ["", "k"].join(""))).toEqual({ value: 7, isInterned: true });
   });
 
   test("stays when other keys are written", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     cache.set("k", 7);
     heat(cache, "k");
     for (let key = 0; key < 100; key++) cache.set(`other:${key}`, key);
-    expect(ask(cache, "k")).toEqual({ value: 7, isKept: true });
+    expect(ask(cache, "k")).toEqual({ value: 7, isInterned: true });
   });
 
   test("is gone from it after a set, a delete and a clear of any thread", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     const other = attachCache<number>(cache.handle());
     for (const writer of [cache, other]) {
       cache.set("k", 1);
       heat(cache, "k");
-      expect(ask(cache, "k")).toEqual({ value: 1, isKept: true });
+      expect(ask(cache, "k")).toEqual({ value: 1, isInterned: true });
       writer.set("k", 2);
-      expect(ask(cache, "k")).toEqual({ value: 2, isKept: false });
+      expect(ask(cache, "k")).toEqual({ value: 2, isInterned: false });
       heat(cache, "k");
       writer.delete("k");
-      expect(ask(cache, "k")).toEqual({ value: undefined, isKept: false });
+      expect(ask(cache, "k")).toEqual({ value: undefined, isInterned: false });
       cache.set("k", 3);
       heat(cache, "k");
       writer.clear();
-      expect(ask(cache, "k")).toEqual({ value: undefined, isKept: false });
+      expect(ask(cache, "k")).toEqual({ value: undefined, isInterned: false });
     }
     await other.close();
   });
 
   test("is gone from it after a load and an asynchronous set", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     cache.set("k", 1);
     heat(cache, "k");
     await cache.fetch("k", () => 2, { forceRefresh: true });
@@ -105,20 +110,21 @@ describe("a value", () => {
   });
 
   test("with tags is not kept there", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     cache.set("k", 1, { tags: ["t"] });
-    for (let get = 0; get < 5; get++) expect(ask(cache, "k")).toEqual({ value: 1, isKept: false });
+    for (let get = 0; get < 5; get++)
+      expect(ask(cache, "k")).toEqual({ value: 1, isInterned: false });
     cache.deleteByTag("t");
     expect(cache.getSync("k")).toBeUndefined();
   });
 
   test("that expires is given until then", async () => {
     const clock = new ManualClock();
-    const cache = await openKept({ clock });
+    const cache = await openInterned({ clock });
     cache.set("k", 1, { ttl: 100 });
     heat(cache, "k");
     clock.advance(99);
-    expect(ask(cache, "k")).toEqual({ value: 1, isKept: true });
+    expect(ask(cache, "k")).toEqual({ value: 1, isInterned: true });
     const before = cache.stats();
     clock.advance(1);
     expect(cache.getSync("k")).toBeUndefined();
@@ -128,14 +134,14 @@ describe("a value", () => {
   });
 
   test("leaves it with the near cache's entry, whose bounds hold for both", async () => {
-    const cache = await openKept({ near: { maxEntries: 8 } });
+    const cache = await openInterned({ near: { maxEntries: 8 } });
     const keys = Array.from({ length: 64 }, (_, index) => `user:${index}`);
     for (const [index, key] of keys.entries()) cache.set(key, index);
     for (const key of keys) heat(cache, key);
     // The last first: what is decoded on the way takes the places of others.
-    const kept = keys.toReversed().filter((key) => ask(cache, key).isKept);
-    expect(kept.length).toBeLessThanOrEqual(8);
-    expect(kept.length).toBeGreaterThan(0);
+    const interned = keys.toReversed().filter((key) => ask(cache, key).isInterned);
+    expect(interned.length).toBeLessThanOrEqual(8);
+    expect(interned.length).toBeGreaterThan(0);
   });
 });
 
@@ -143,14 +149,14 @@ describe("the Map of so many values that it is given room", () => {
   const keys = Array.from({ length: 3000 }, (_, number) => `user:${number}`);
 
   /** Adds each key until it is there, as hits do; answers how often that was, all together. */
-  function addAll(kept: KeptKeys): number {
+  function addAll(identity: IdentityIndex): number {
     let adds = 0;
     for (let isWhole = false; !isWhole && adds < 20 * keys.length;) {
       isWhole = true;
       for (const [number, key] of keys.entries()) {
-        if (kept.values.has(key)) continue;
+        if (identity.values.has(key)) continue;
         isWhole = false;
-        kept.add(key, number);
+        identity.add(key, number);
         adds += 1;
       }
     }
@@ -164,32 +170,32 @@ describe("the Map of so many values that it is given room", () => {
   ])(
     "has all of them, and nothing by a number, with $expected expected",
     ({ expected, addsMax }) => {
-      const kept = new KeptKeys();
-      kept.begin(expected);
-      const adds = addAll(kept);
-      expect(keys.map((key) => kept.values.get(key))).toEqual(keys.map((_, number) => number));
+      const identity = new IdentityIndex();
+      identity.begin(expected);
+      const adds = addAll(identity);
+      expect(keys.map((key) => identity.values.get(key))).toEqual(keys.map((_, number) => number));
       for (let number = 0; number < 10_000; number++) {
-        expect(kept.values.get(number)).toBeUndefined();
+        expect(identity.values.get(number)).toBeUndefined();
       }
       // For each value at least one and a third numbers, and three at most.
-      expect(kept.values.size).toBeGreaterThanOrEqual((7 / 3) * keys.length);
-      expect(kept.values.size).toBeLessThanOrEqual(4 * keys.length);
+      expect(identity.values.size).toBeGreaterThanOrEqual((7 / 3) * keys.length);
+      expect(identity.values.size).toBeLessThanOrEqual(4 * keys.length);
       expect(adds).toBeLessThanOrEqual(addsMax);
     },
   );
 
   test("has nothing after a clear, room for as many again after the next values, and none at the end", () => {
-    const kept = new KeptKeys();
-    kept.begin(keys.length);
-    addAll(kept);
-    const { size } = kept.values;
-    kept.clear();
-    expect(kept.values.size).toBe(0);
-    addAll(kept);
-    expect(kept.values.size).toBe(size);
-    kept.end();
-    expect(kept.values.size).toBe(0);
-    expect(kept.isOn).toBe(false);
+    const identity = new IdentityIndex();
+    identity.begin(keys.length);
+    addAll(identity);
+    const { size } = identity.values;
+    identity.clear();
+    expect(identity.values.size).toBe(0);
+    addAll(identity);
+    expect(identity.values.size).toBe(size);
+    identity.end();
+    expect(identity.values.size).toBe(0);
+    expect(identity.isOn).toBe(false);
   });
 });
 
@@ -202,7 +208,7 @@ test("an object is the same one before and after", async () => {
 });
 
 test("keys that are no strings go their way", async () => {
-  const cache = await openKept();
+  const cache = await openInterned();
   const key = Buffer.from("k");
   cache.set(key, 1);
   for (let hit = 0; hit < 5; hit++) expect(cache.getSync(key)).toBe(1);
@@ -210,23 +216,23 @@ test("keys that are no strings go their way", async () => {
 });
 
 test("the index ends when callers build their keys again", async () => {
-  const cache = await openKept();
+  const cache = await openInterned();
   cache.set("k", 1);
   heat(cache, "k");
-  expect(ask(cache, "k").isKept).toBe(true);
-  vi.spyOn(KeyHabit.prototype, "observe").mockReturnValue(false);
+  expect(ask(cache, "k").isInterned).toBe(true);
+  vi.spyOn(KeyIdentityDetector.prototype, "observe").mockReturnValue(false);
   for (let get = 0; get < 1024; get++) cache.getSync("nobody");
-  expect(ask(cache, "k")).toEqual({ value: 1, isKept: false });
+  expect(ask(cache, "k")).toEqual({ value: 1, isInterned: false });
 });
 
 test("a closed cache gives nothing from it", async () => {
-  const cache = await openKept();
+  const cache = await openInterned();
   const other = attachCache<number>(cache.handle());
   learn(other, true);
   cache.set("k", 1);
   heat(cache, "k");
   heat(other, "k");
-  expect(ask(other, "k")).toEqual({ value: 1, isKept: true });
+  expect(ask(other, "k")).toEqual({ value: 1, isInterned: true });
   await cache.close();
   for (const closed of [cache, other]) {
     const error = await errorOf(() => closed.getSync("k"));
@@ -246,34 +252,34 @@ test("a thread that has detached gets nothing from it", async () => {
 
 describe("a thread that is behind", () => {
   test("by more than the log holds lets go of everything, and goes on", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     cache.set("k", 1);
     cache.set("untouched", 1);
     heat(cache, "k");
     heat(cache, "untouched");
     const other = attachCache<number>(cache.handle());
     other.set("k", 2);
-    for (let change = 0; change < at.changesMax; change++) other.delete("nobody");
-    expect(ask(cache, "k")).toEqual({ value: 2, isKept: false });
-    expect(ask(cache, "untouched")).toEqual({ value: 1, isKept: false });
+    for (let change = 0; change < at.invalidationsMax; change++) other.delete("nobody");
+    expect(ask(cache, "k")).toEqual({ value: 2, isInterned: false });
+    expect(ask(cache, "untouched")).toEqual({ value: 1, isInterned: false });
     heat(cache, "untouched");
     await other.close();
   });
 
   test("a writer that numbered its change and went away keeps nobody waiting", async () => {
-    const cache = await openKept();
+    const cache = await openInterned();
     cache.set("k", 1);
     heat(cache, "k");
     const words = new Int32Array(cache.handle().worker.memory.buffer);
-    Atomics.add(words, at.controlChanges / 4, 1);
-    expect(ask(cache, "k")).toEqual({ value: 1, isKept: false });
+    Atomics.add(words, at.controlInvalidations / 4, 1);
+    expect(ask(cache, "k")).toEqual({ value: 1, isInterned: false });
     for (let get = 0; get < 1000; get++) cache.getSync("k");
     heat(cache, "k");
   });
 });
 
 test("who asks again and again, and does nothing else, sees what another thread writes", async () => {
-  const cache = await openKept();
+  const cache = await openInterned();
   const key = "k";
   cache.set(key, 1);
   heat(cache, key);
@@ -320,12 +326,12 @@ const step: fc.Arbitrary<Step> = fc.record({
 
 test("it never gives anything but the newest value or a miss", async () => {
   const clock = new ManualClock();
-  const cache = await openKept({ clock });
+  const cache = await openInterned({ clock });
   const other = attachCache<number>(cache.handle());
   learn(other, true);
   const filler = "x".repeat(10_000) as unknown as number;
   let written = 0;
-  let kept = 0;
+  let interned = 0;
   fc.assert(
     fc.property(fc.array(step, { minLength: 200, maxLength: 400 }), (steps) => {
       cache.clear();
@@ -350,7 +356,7 @@ test("it never gives anything but the newest value or a miss", async () => {
         }
         for (const thread of [reader, writer]) {
           const answer = ask(thread, key);
-          if (answer.isKept) kept += 1;
+          if (answer.isInterned) interned += 1;
           if (answer.value === undefined || answer.value === newest.get(key)) continue;
           // A value whose time another step's clock ended is a miss; any other value is a lie.
           throw new Error(`${key} is ${answer.value}; its newest value is ${newest.get(key)}`);
@@ -359,6 +365,6 @@ test("it never gives anything but the newest value or a miss", async () => {
     }),
     { numRuns: 25 },
   );
-  expect(kept).toBeGreaterThan(1000);
+  expect(interned).toBeGreaterThan(1000);
   await other.close();
 });

@@ -2,7 +2,7 @@
 
 /** An array of this many elements, all undefined: without holes, which V8 would look for at each read, and made by copying, a
  *  few times as fast as one by one. */
-export function emptyPlaces(count: number): unknown[] {
+export function filledArray(count: number): unknown[] {
   let places: unknown[] = [undefined];
   while (places.length < count) places = places.concat(places.slice(0, count - places.length));
   return places;

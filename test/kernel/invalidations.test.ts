@@ -6,13 +6,13 @@ import { layout as at } from "../../dist/src/kernel/mod.js";
 import { builds, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
 function noted(thread: Thread): number {
-  return thread.verbs.lastChange() - at.firstChange;
+  return thread.verbs.lastInvalidation() - at.firstInvalidation;
 }
 
 /** Reads the changes behind the one with the number `seen`: how many, and their hashes. */
 function take(thread: Thread, seen: number): { taken: number; hashes: number[] } {
-  const taken = thread.verbs.takeChanges(at.firstChange + seen);
-  const first = (thread.kernel.block + at.threadChanges) / 4;
+  const taken = thread.verbs.readInvalidations(at.firstInvalidation + seen);
+  const first = (thread.kernel.block + at.threadInvalidations) / 4;
   const { u32 } = thread.kernel.views;
   return { taken, hashes: Array.from(u32.subarray(first, first + Math.max(0, taken))) };
 }
@@ -31,7 +31,7 @@ function hit(thread: Thread, key: string, times = at.slotFrequencyMax): void {
 }
 
 function setNoted(thread: Thread, number: number): void {
-  thread.kernel.views.f64[at.controlChanges / 8] = at.firstChange + number;
+  thread.kernel.views.f64[at.controlInvalidations / 8] = at.firstInvalidation + number;
 }
 
 describe.each(builds)("%s", (build) => {
@@ -75,12 +75,12 @@ describe.each(builds)("%s", (build) => {
 
   test("a batch at a time is read, and who is more than the log behind is told so", () => {
     const thread = openThread({ build });
-    for (let change = 0; change < at.changesMax; change++) thread.remove("k");
-    expect(take(thread, 0).taken).toBe(at.changeBatch);
-    expect(take(thread, at.changesMax - 5).taken).toBe(5);
+    for (let change = 0; change < at.invalidationsMax; change++) thread.remove("k");
+    expect(take(thread, 0).taken).toBe(at.invalidationBatch);
+    expect(take(thread, at.invalidationsMax - 5).taken).toBe(5);
     thread.remove("k");
     expect(take(thread, 0).taken).toBe(at.answerMiss);
-    expect(take(thread, 1).taken).toBe(at.changeBatch);
+    expect(take(thread, 1).taken).toBe(at.invalidationBatch);
   });
 
   test("a change that is numbered and not written yet ends a batch", () => {
@@ -89,8 +89,8 @@ describe.each(builds)("%s", (build) => {
     setNoted(thread, 2);
     expect(take(thread, 0)).toEqual({ taken: 1, hashes: [lowOf(thread, "a")] });
     expect(take(thread, 1).taken).toBe(0);
-    setWord(thread, at.changeLog + 2 * 8, 77);
-    setWord(thread, at.changeLog + 2 * 8 + 4, 2);
+    setWord(thread, at.invalidationLog + 2 * 8, 77);
+    setWord(thread, at.invalidationLog + 2 * 8 + 4, 2);
     expect(take(thread, 1)).toEqual({ taken: 1, hashes: [77] });
   });
 
@@ -110,19 +110,19 @@ describe.each(builds)("%s", (build) => {
     const [reader, writer] = [memory.thread(), memory.thread()];
     writer.put("a", "1");
     hit(reader, "a");
-    expect(reader.verbs.mayKeep()).toBe(1);
+    expect(reader.verbs.mayKeepNear()).toBe(1);
     const lock = reader.bucketAt(reader.home("a"));
     hit(reader, "a", 1);
     setWord(reader, lock, 9);
-    expect(reader.verbs.mayKeep()).toBe(0);
+    expect(reader.verbs.mayKeepNear()).toBe(0);
     setWord(reader, lock, 0);
-    expect(reader.verbs.mayKeep()).toBe(1);
+    expect(reader.verbs.mayKeepNear()).toBe(1);
     writer.put("a", "2");
-    expect(reader.verbs.mayKeep()).toBe(0);
+    expect(reader.verbs.mayKeepNear()).toBe(0);
     hit(reader, "a");
-    expect(reader.verbs.mayKeep()).toBe(1);
+    expect(reader.verbs.mayKeepNear()).toBe(1);
     writer.remove("a");
-    expect(reader.verbs.mayKeep()).toBe(0);
+    expect(reader.verbs.mayKeepNear()).toBe(0);
   });
 
   test("a value may be kept when its slot has counted all the hits that it can, whoever made them", () => {
@@ -130,16 +130,16 @@ describe.each(builds)("%s", (build) => {
     const [reader, other] = [memory.thread(), memory.thread()];
     other.put("a", "1");
     hit(reader, "a", 1);
-    expect(reader.verbs.mayKeep()).toBe(0);
+    expect(reader.verbs.mayKeepNear()).toBe(0);
     for (let time = 2; time < at.slotFrequencyMax; time++) other.find("a", true);
     hit(reader, "a", 1);
-    expect(reader.verbs.mayKeep()).toBe(1);
+    expect(reader.verbs.mayKeepNear()).toBe(1);
     // A record that moves loses hits: those that come are to be counted again.
     other.verbs.move(other.find("a").record, at.logMain, 1);
     hit(reader, "a", 1);
-    expect(reader.verbs.mayKeep()).toBe(0);
+    expect(reader.verbs.mayKeepNear()).toBe(0);
     hit(reader, "a", 1);
-    expect(reader.verbs.mayKeep()).toBe(1);
+    expect(reader.verbs.mayKeepNear()).toBe(1);
   });
 
   test("a value in its other bucket may be kept too", () => {
@@ -151,7 +151,7 @@ describe.each(builds)("%s", (build) => {
     for (const key of keys) thread.put(key, "v");
     for (const key of keys) {
       hit(thread, key);
-      expect(thread.verbs.mayKeep()).toBe(1);
+      expect(thread.verbs.mayKeepNear()).toBe(1);
     }
   });
 
@@ -159,8 +159,8 @@ describe.each(builds)("%s", (build) => {
     const thread = openThread({ build });
     thread.put("a", "1");
     hit(thread, "a");
-    expect(thread.verbs.mayKeep()).toBe(1);
+    expect(thread.verbs.mayKeepNear()).toBe(1);
     setWord(thread, at.controlSampleMask, 0);
-    expect(thread.verbs.mayKeep()).toBe(0);
+    expect(thread.verbs.mayKeepNear()).toBe(0);
   });
 });

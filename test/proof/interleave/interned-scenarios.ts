@@ -1,18 +1,18 @@
 // Scenarios of values kept by their keys, which are found without a look at the slot: what is written has to reach who keeps
 // them through the change log. Called by scenarios.ts. Of the gets of a key the first decodes, the second is counted, the third
-// keeps, the fourth finds what is kept. Each comes twice: "kept" by the very string, "built" by the hash of the key's bytes.
+// keeps, the fourth finds what is kept. Each comes twice: "interned" by the very string, "fresh" by the hash of the key's bytes.
 
 import type { Actor } from "./actor.js";
 import { each, type Scenario } from "./scenario.js";
 import { type Coroutine, until } from "./suspension.js";
 
-type Way = "kept" | "built";
+type Way = "interned" | "fresh";
 
 type Gets = (reader: Actor, times: number) => Coroutine;
 
 function getsBy(way: Way): Gets {
   return function* (reader, times) {
-    if (way === "kept") reader.indexKeys();
+    if (way === "interned") reader.indexKeys();
     for (let time = 0; time < times; time++) yield* reader.getNear("a");
   };
 }
@@ -24,10 +24,9 @@ function* set(owner: Actor): Coroutine {
 /** What most of these scenarios have: a key that is there. */
 const onA = { keys: ["a"], bound: 2, setUp: set };
 
-export const keptScenarios: readonly Scenario[] = (["kept", "built"] as const).flatMap((way) => [
-  ...whileOthersWrite(way, getsBy(way)),
-  ...whileItGoes(way, getsBy(way)),
-]);
+export const internedScenarios: readonly Scenario[] = (["interned", "fresh"] as const).flatMap(
+  (way) => [...whileOthersWrite(way, getsBy(way)), ...whileItGoes(way, getsBy(way))],
+);
 
 /** Scenarios in which another thread writes the key. */
 function whileOthersWrite(way: Way, gets: Gets): Scenario[] {

@@ -8,8 +8,8 @@
 const windowSize = 33;
 /** The share of a hash's time below which keys are kept, and above which they are built; between them it stays. Kept keys
  *  take none to a third of it, built ones 0.7 to 1.4. */
-const keptShare = 0.5;
-const builtShare = 0.95;
+const internedShare = 0.5;
+const freshShare = 0.95;
 /** Windows in a row that must find keys kept before they are taken for it: one may be wrong, and an index for nothing is
  *  dear. */
 const windowsToTell = 2;
@@ -21,7 +21,7 @@ const usefulHits = windowSize / 3;
 /** Windows without an index after one that was of no use. */
 const restWindows = 32;
 
-export class KeyHabit {
+export class KeyIdentityDetector {
   readonly #probe = new Map<string, true>([["probe", true]]);
   readonly #asked = new Float64Array(windowSize);
   readonly #built = new Float64Array(windowSize);
@@ -30,8 +30,8 @@ export class KeyHabit {
   /** Windows for which there has been an index; the first fills it. */
   #windows = 0;
   #rest = 0;
-  #isKept = false;
-  #keptWindows = 0;
+  #isInterned = false;
+  #internedWindows = 0;
   #interval = 1;
   #skipped = 0;
 
@@ -50,17 +50,18 @@ export class KeyHabit {
     this.#judge(index !== null);
     this.#samples = 0;
     this.#hits = 0;
-    return this.#isKept && this.#rest === 0;
+    return this.#isInterned && this.#rest === 0;
   }
 
   #judge(hasIndex: boolean): void {
     const asked = middleOf(this.#asked);
     const built = middleOf(this.#built);
-    const wasKept = this.#isKept;
-    this.#keptWindows = asked < built * keptShare ? this.#keptWindows + 1 : 0;
-    if (this.#keptWindows >= windowsToTell) this.#isKept = true;
-    else if (asked > built * builtShare) this.#isKept = false;
-    const isSettled = this.#isKept === wasKept && (this.#isKept || this.#keptWindows === 0);
+    const wasInterned = this.#isInterned;
+    this.#internedWindows = asked < built * internedShare ? this.#internedWindows + 1 : 0;
+    if (this.#internedWindows >= windowsToTell) this.#isInterned = true;
+    else if (asked > built * freshShare) this.#isInterned = false;
+    const isSettled =
+      this.#isInterned === wasInterned && (this.#isInterned || this.#internedWindows === 0);
     this.#interval = isSettled ? Math.min(2 * this.#interval, intervalMax) : 1;
     this.#windows = hasIndex ? this.#windows + 1 : 0;
     if (this.#windows > 1 && this.#hits < usefulHits) this.#rest = restWindows;
