@@ -48,7 +48,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const kernel = Kernel.attach(worker.module, worker.memory);
     kernel.verbs.tick(wallNow);
     adoptPolicy(kernel, config.eviction);
-    const events: CacheEvents = new CacheEvents(() => listenForDepartures(kernel, events));
+    const events: CacheEvents = new CacheEvents(() => listenForRemovals(kernel, events));
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
       codec,
@@ -56,7 +56,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       clock: options.clock,
       onFault: (error) => owner?.diskFault(error),
       // A listener may call the cache, whose set is not over yet.
-      onDepartures: (entries) => void setImmediate(() => owner?.departed(entries)),
+      onRemovals: (entries) => void setImmediate(() => owner?.removed(entries)),
     });
     owner = new Owner(core, worker, directory, events);
     await owner.start();
@@ -119,10 +119,10 @@ function createMemory(
   };
 }
 
-/** The janitor reports departures only while somebody listens. */
-function listenForDepartures(kernel: Kernel, events: CacheEvents): void {
+/** The janitor reports removals only while somebody listens. */
+function listenForRemovals(kernel: Kernel, events: CacheEvents): void {
   const listens = events.hasListeners("evict") || events.hasListeners("expire");
-  kernel.listenForDepartures(listens);
+  kernel.listenForRemovals(listens);
 }
 
 function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {
@@ -194,7 +194,7 @@ export function attachCache<V = unknown>(
     filter,
     clock: undefined,
     onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
-    onDepartures: null,
+    onRemovals: null,
   });
   const membership = new Membership(core, false);
   return new Cache<V>({ core, events, handle, owner: null, membership });

@@ -3,7 +3,7 @@
 import { UndercroftError } from "../base/mod.js";
 import type { OpenDirectory } from "../disk/mod.js";
 import type {
-  DepartureReport,
+  Removal,
   JanitorEnd,
   JanitorMessage,
   RecoveryReport,
@@ -82,8 +82,8 @@ export class Owner {
   #message(message: JanitorMessage): void {
     const events = this.#events;
     switch (message.kind) {
-      case "departed":
-        this.departed(message.entries);
+      case "removed":
+        this.removed(message.entries);
         return;
       case "disk-down":
         this.diskFault(new UndercroftError("ERR_DISK_IO", message.message));
@@ -101,7 +101,7 @@ export class Owner {
   }
 
   /** Entries left; some thread has counted them as waiting for this. */
-  departed(entries: readonly DepartureReport[]): void {
+  removed(entries: readonly Removal[]): void {
     Atomics.sub(this.#core.kernel.views.i32, at.controlEventsWaiting / 4, entries.length);
     for (const { key, cause } of entries) {
       if (cause === "expired") this.#events.emit("expire", { key });

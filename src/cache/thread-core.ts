@@ -3,7 +3,7 @@
 import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
 import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
-import { attachStore, type SendDepartures, sharedTime, type WorkerHandle } from "../janitor/mod.js";
+import { attachStore, type SendRemovals, sharedTime, type WorkerHandle } from "../janitor/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { type MemoryStore, SchemaArea } from "../memory/mod.js";
 import { bucketOf } from "../stats/mod.js";
@@ -18,7 +18,7 @@ export interface ThreadOptions {
   readonly clock: Clock | undefined;
   readonly onFault: (error: UndercroftError) => void;
   /** Hears of entries that this thread evicted; null in a thread that did not open the cache. */
-  readonly onDepartures: SendDepartures | null;
+  readonly onRemovals: SendRemovals | null;
 }
 
 export class ThreadCore {
@@ -42,7 +42,7 @@ export class ThreadCore {
     this.config = config;
     this.handle = handle;
     this.kernel = kernel;
-    const { store, tier } = attachStore(kernel, handle, options.onFault, options.onDepartures);
+    const { store, tier } = attachStore(kernel, handle, options.onFault, options.onRemovals);
     this.store = store;
     this.tier = tier;
     const write = tier === null ? null : tier.writeSchema.bind(tier);

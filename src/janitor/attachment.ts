@@ -6,8 +6,8 @@ import { MemoryStore } from "../memory/mod.js";
 import { counterAssists } from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
 import { policyOver } from "./eviction.js";
-import { Departures, type SendDepartures } from "./departures.js";
-import { type Departure, Evictor } from "./evictor.js";
+import { RemovalReporter, type SendRemovals } from "./removals.js";
+import { type RemovalCallback, Evictor } from "./evictor.js";
 import type { WorkerHandle } from "./messages.js";
 import { sharedTime } from "./shared-time.js";
 
@@ -22,7 +22,7 @@ export function attachStore(
   kernel: Kernel,
   handle: Pick<WorkerHandle, "disk" | "clockAnchorMs">,
   onFault: (error: UndercroftError) => void,
-  send: SendDepartures | null,
+  send: SendRemovals | null,
 ): Attachment {
   const store = new MemoryStore(kernel);
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
@@ -33,9 +33,9 @@ export function attachStore(
   store.connect(writeTombstone, () => {
     kernel.count(counterAssists, 1);
     assistant ??= makeAssistant(kernel, writeTombstone, send);
-    const { evictor, departures } = assistant;
+    const { evictor, removals } = assistant;
     const hasRoom = makeRoom(kernel, evictor, now());
-    departures.report();
+    removals.report();
     return hasRoom;
   });
   return { store, tier };
@@ -43,17 +43,17 @@ export function attachStore(
 
 interface Assistant {
   readonly evictor: Evictor;
-  readonly departures: Departures;
+  readonly removals: RemovalReporter;
 }
 
 function makeAssistant(
   kernel: Kernel,
   writeTombstone: (location: number) => void,
-  send: SendDepartures | null,
+  send: SendRemovals | null,
 ): Assistant {
-  const departures = new Departures(kernel, send);
-  const departed: Departure = (record, cause) => departures.add(record, cause);
-  return { evictor: new Evictor(kernel, policyOver(kernel), writeTombstone, departed), departures };
+  const removals = new RemovalReporter(kernel, send);
+  const removed: RemovalCallback = (record, cause) => removals.add(record, cause);
+  return { evictor: new Evictor(kernel, policyOver(kernel), writeTombstone, removed), removals };
 }
 
 function makeRoom(kernel: Kernel, evictor: Evictor, now: number): boolean {

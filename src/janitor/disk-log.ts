@@ -25,9 +25,9 @@ import { isTagInvalidated } from "../memory/mod.js";
 import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
-import type { Departures } from "./departures.js";
+import type { RemovalReporter } from "./removals.js";
 import { DiskTable } from "./disk-table.js";
-import type { DepartureReport } from "./messages.js";
+import type { Removal } from "./messages.js";
 import { patiently } from "./patience.js";
 import { forget, voidBatch } from "./take-over.js";
 import type { WriteBudget } from "./write-budget.js";
@@ -60,7 +60,7 @@ export class DiskLog {
   /** Segments in which the index may name places that were never written. */
   readonly #suspect = new Set<number>();
   #outcomes: BatchOutcome[] = [];
-  #departures: Departures | null = null;
+  #removals: RemovalReporter | null = null;
   /** The record that reclaim looks at. */
   readonly #record: RecordReader;
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
@@ -85,8 +85,8 @@ export class DiskLog {
   }
 
   /** Tells of entries that leave the disk from now on. */
-  tellOf(departures: Departures): void {
-    this.#departures = departures;
+  tellOf(removals: RemovalReporter): void {
+    this.#removals = removals;
   }
 
   /** Goes on in a segment that recovery found half filled. */
@@ -383,9 +383,9 @@ export class DiskLog {
   }
 
   /** The key is in the record alone: it is read for those who listen. */
-  #tell(from: number, size: number, cause: DepartureReport["cause"]): void {
-    if (this.#departures?.isWanted !== true) return;
-    if (this.#readRecord(from, size) !== null) this.#departures.tellOf(this.#record, cause);
+  #tell(from: number, size: number, cause: Removal["cause"]): void {
+    if (this.#removals?.isWanted !== true) return;
+    if (this.#readRecord(from, size) !== null) this.#removals.tellOf(this.#record, cause);
     else this.#kernel.count(counter.counterEventsDropped, 1);
   }
 

@@ -26,7 +26,7 @@ interface Choice {
 }
 
 /** What happened to an entry, for the events. */
-export type Departure = (record: number, cause: "capacity" | "expired") => void;
+export type RemovalCallback = (record: number, cause: "capacity" | "expired") => void;
 
 export class Evictor {
   readonly table: SegmentTable;
@@ -35,23 +35,23 @@ export class Evictor {
   readonly #policy: EvictionPolicy;
   readonly #situation: LogSituation = emptyLogs();
   readonly #writeTombstone: (location: number) => void;
-  readonly #departed: Departure | undefined;
+  readonly #removed: RemovalCallback | undefined;
   /** Where the part of the segment being emptied begins that the flusher has not looked at. */
   #flushedEnd = 0;
 
-  /** `writeTombstone` marks a disk copy dead; `departed` hears of entries that leave the cache. */
+  /** `writeTombstone` marks a disk copy dead; `removed` hears of entries that leave the cache. */
   constructor(
     kernel: Kernel,
     policy: EvictionPolicy,
     writeTombstone: (location: number) => void,
-    departed?: Departure,
+    removed?: RemovalCallback,
   ) {
     this.table = new SegmentTable(kernel);
     this.#kernel = kernel;
     this.#header = new RecordHeader(kernel);
     this.#policy = policy;
     this.#writeTombstone = writeTombstone;
-    this.#departed = departed;
+    this.#removed = removed;
   }
 
   /** Empties segments until `wanted` are free, or none can be emptied. Returns whether that many are free. With
@@ -121,7 +121,7 @@ export class Evictor {
     } else if (answer === at.answerMiss) {
       this.#kernel.count(counter.counterEvictionsMemory, 1);
       if (record >= this.#flushedEnd) this.#countUnwritten(record);
-      this.#departed?.(record, "capacity");
+      this.#removed?.(record, "capacity");
     }
   }
 
@@ -137,7 +137,7 @@ export class Evictor {
     // An expired copy on disk cannot come back, so it needs no mark.
     this.#clearPendingTombstone();
     this.#kernel.count(counter.counterExpirations, 1);
-    this.#departed?.(record, "expired");
+    this.#removed?.(record, "expired");
   }
 
   #writePendingTombstones(): void {

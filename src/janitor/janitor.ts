@@ -9,10 +9,10 @@ import { DiskTier } from "../tiers/mod.js";
 import { MemoryStore, SchemaArea } from "../memory/mod.js";
 import { Admission } from "./admission.js";
 import { Closing, type DiskSide } from "./closing.js";
-import { Departures } from "./departures.js";
+import { RemovalReporter } from "./removals.js";
 import { DiskLog } from "./disk-log.js";
 import { policyOver, watermarkOf } from "./eviction.js";
-import { type Departure, Evictor } from "./evictor.js";
+import { type RemovalCallback, Evictor } from "./evictor.js";
 import { Flusher } from "./flusher.js";
 import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./messages.js";
 import { DictionaryTrainer } from "./dictionary-trainer.js";
@@ -49,7 +49,7 @@ class Janitor {
   readonly #symbols: DictionaryTrainer;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
-  readonly #departures: Departures;
+  readonly #removals: RemovalReporter;
   #sweepFrom = 0;
   #sweepDueMs = 0;
   #openFlushDueMs = 0;
@@ -63,17 +63,17 @@ class Janitor {
     task: JanitorTask,
     kernel: Kernel,
     disk: DiskSide | null,
-    departures: Departures,
+    removals: RemovalReporter,
   ) {
     this.#task = task;
     this.#kernel = kernel;
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
     this.#disk = disk;
-    this.#departures = departures;
+    this.#removals = removals;
     const writeTombstone = (location: number): void => disk?.tier.writeTombstone(location);
-    const departed: Departure = (record, cause) => departures.add(record, cause);
+    const removed: RemovalCallback = (record, cause) => removals.add(record, cause);
     const policy = policyOver(kernel);
-    this.#evictor = new Evictor(kernel, policy, writeTombstone, departed);
+    this.#evictor = new Evictor(kernel, policy, writeTombstone, removed);
     this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
     const write = disk === null ? null : disk.tier.writeSchema.bind(disk.tier);
     this.#symbols = new DictionaryTrainer(kernel, new SchemaArea(kernel, write));
@@ -87,10 +87,10 @@ class Janitor {
     const { module, memory, disk, clockAnchorMs } = task.handle;
     const kernel = Kernel.adopt(module, memory, task.thread);
     const post = (message: JanitorMessage): void => task.port.postMessage(message);
-    const departures = new Departures(kernel, (entries) => post({ kind: "departed", entries }));
+    const removals = new RemovalReporter(kernel, (entries) => post({ kind: "removed", entries }));
     if (disk === null) {
       post({ kind: "ready", recovery: null });
-      return new Janitor(task, kernel, null, departures);
+      return new Janitor(task, kernel, null, removals);
     }
     const hasher = await createHasher();
     const onFault = (error: UndercroftError): void =>
@@ -98,7 +98,7 @@ class Janitor {
     const tier = new DiskTier(new MemoryStore(kernel), disk, onFault);
     const admission = new Admission(kernel, disk.admission);
     const log = new DiskLog(kernel, disk, hasher, admission.budget);
-    log.tellOf(departures);
+    log.tellOf(removals);
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
       takeOver(kernel, disk);
@@ -110,7 +110,7 @@ class Janitor {
     }
     post({ kind: "ready", recovery: report });
     const flusher = new Flusher(kernel, log, admission);
-    return new Janitor(task, kernel, { log, tier, hasher, flusher }, departures);
+    return new Janitor(task, kernel, { log, tier, hasher, flusher }, removals);
   }
 
   run(): void {
@@ -135,7 +135,7 @@ class Janitor {
     const diskUp = this.#isDiskUp();
     const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);
     this.#sweep(now);
-    this.#departures.report();
+    this.#removals.report();
     this.#tuning?.run();
     this.#symbols.run();
     return !hasRoom && diskUp && this.#hasSealed();
@@ -260,7 +260,7 @@ class Janitor {
     if (performance.now() < this.#sweepDueMs) return;
     this.#sweepDueMs = performance.now() + 1;
     const { bucketCount } = this.#kernel.geometry;
-    if (this.#departures.isWanted) this.#tellExpired(now);
+    if (this.#removals.isWanted) this.#tellExpired(now);
     this.#kernel.verbs.sweep(this.#sweepFrom, sweepBuckets, now);
     this.#sweepFrom += sweepBuckets;
     if (this.#sweepFrom >= bucketCount) this.#sweepFrom = 0;
@@ -279,11 +279,11 @@ class Janitor {
       const size = views.u32[word + at.resultRecordSize / 4] as number;
       // Torn: the segment is being written anew, and the slot has changed.
       if (size > geometry.segmentBytes) continue;
-      this.#departures.copy(record, size);
+      this.#removals.copy(record, size);
       if (verbs.validate(slot, low, high) !== 1) continue;
       if (verbs.dropSlot(slot, low, high) !== at.answerDone) continue;
       this.#kernel.count(counter.counterExpirations, 1);
-      this.#departures.tell("expired");
+      this.#removals.tell("expired");
     }
   }
 
@@ -295,7 +295,7 @@ class Janitor {
         end = closing.run(this.#now());
       });
     }
-    this.#departures.report();
+    this.#removals.report();
     this.#task.port.postMessage({ kind: "end", end } satisfies JanitorMessage);
     this.#task.port.close();
   }

@@ -41,14 +41,14 @@ export interface RecoveryReport {
 }
 
 /** An entry that left, for listeners of evict and expire. */
-export interface DepartureReport {
+export interface Removal {
   readonly key: string | Uint8Array;
   readonly cause: "capacity" | "disk" | "expired";
 }
 
 export type JanitorMessage =
   | { readonly kind: "ready"; readonly recovery: RecoveryReport | null }
-  | { readonly kind: "departed"; readonly entries: readonly DepartureReport[] }
+  | { readonly kind: "removed"; readonly entries: readonly Removal[] }
   | { readonly kind: "disk-down"; readonly code: string; readonly message: string }
   | { readonly kind: "disk-up" }
   | { readonly kind: "sync"; readonly ticket: number; readonly sequence: number }

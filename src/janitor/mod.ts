@@ -1,10 +1,10 @@
 export { type Attachment, attachStore } from "./attachment.js";
-export type { SendDepartures } from "./departures.js";
+export type { SendRemovals } from "./removals.js";
 export { adoptPolicy, policyBytesFor, watermarkOf } from "./eviction.js";
 export { Evictor } from "./evictor.js";
 export { startJanitor } from "./janitor.js";
 export type {
-  DepartureReport,
+  Removal,
   JanitorEnd,
   JanitorMessage,
   JanitorTask,

@@ -181,7 +181,7 @@ export class Kernel {
   }
 
   /** Says whether anybody wants to hear of entries that leave. */
-  listenForDepartures(listens: boolean): void {
+  listenForRemovals(listens: boolean): void {
     Atomics.store(this.views.i32, at.controlEventMask / 4, listens ? 1 : 0);
   }
 

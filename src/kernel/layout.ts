@@ -99,7 +99,7 @@ export const controlSchemaCount = 424;
 export const controlSchemaEnd = 428;
 /** u32: thread + 1 that is adding a schema, 0 = nobody. Whoever finds it taken goes on without. */
 export const controlSchemaLock = 432;
-/** i32: departures that were sent to the opener and not told of yet. Senders add, the opener subtracts, and starts anew when
+/** i32: removals that were sent to the opener and not told of yet. Senders add, the opener subtracts, and starts anew when
  *  a janitor died, whose last message may be lost. */
 export const controlEventsWaiting = 436;
 /** f64: live entries when the last clear happened; the entry counters count from there. */

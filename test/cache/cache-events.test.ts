@@ -44,7 +44,7 @@ test("evict of a key of bytes gives bytes", async () => {
   expect(evicted[0]?.key.length).toBe(3);
 });
 
-describe("no departure is lost in silence", () => {
+describe("no removal is lost in silence", () => {
   /** Sets far more than fits, without a turn of the event loop, so that this thread evicts too. */
   const flood = (cache: Cache, count: number, value: string): void => {
     for (let key = 0; key < count; key++) cache.set(`k${key}`, value);

@@ -143,7 +143,7 @@ function emptySlot(slot: usize, old: u64): bool {
 
 /** What leaves memory is still what it was, so this is no duty: but what a thread keeps by its keys should not outlast it.
  *  That has been hit. Call with the hash in the results. */
-function noteDeparture(word: u64): void {
+function noteRemoval(word: u64): void {
   if (frequencyOf(word) != 0) noteInvalidation(load<u64>(block, at.resultHashLow));
 }
 
@@ -156,7 +156,7 @@ export function demote(record: u32): i32 {
   if (slot == 0) return missed;
   const old = locatedWord;
   const copy = diskLocationOf(record);
-  noteDeparture(old);
+  noteRemoval(old);
   let answer = at.answerAbsent;
   if (copy != 0 && !isInvalidated(record)) {
     const rival = locateDiskClass(home, fingerprint);
@@ -186,7 +186,7 @@ export function dropRecord(record: u32): i32 {
   if (slot == 0) return missed;
   const copy = diskLocationOf(record);
   if (copy != 0) announceTombstone(0, copy);
-  noteDeparture(locatedWord);
+  noteRemoval(locatedWord);
   emptySlot(slot, locatedWord);
   unlock(bucketAt(home));
   return at.answerDone;
