@@ -13,7 +13,7 @@ import type { Key, LoadContext, Loader } from "./fill-store.js";
 import type { CacheHandle } from "./handle.js";
 import { FillAdapter } from "./fill-adapter.js";
 import type { Owner } from "./owner.js";
-import type { Membership } from "./membership.js";
+import type { ThreadRegistration } from "./thread-registration.js";
 import { ReadThrough } from "./read-through.js";
 import { fsyncOf, signalOf } from "./sole-option.js";
 import { snapshotOf } from "./statistics.js";
@@ -36,7 +36,7 @@ export interface CacheParts {
   readonly handle: CacheHandle;
   /** Null in a thread that attached. */
   readonly owner: Owner | null;
-  readonly membership: Membership;
+  readonly registration: ThreadRegistration;
 }
 
 /**
@@ -52,17 +52,17 @@ export class Cache<V = unknown> {
   readonly #events: CacheEvents;
   readonly #handle: CacheHandle;
   readonly #owner: Owner | null;
-  readonly #membership: Membership;
+  readonly #registration: ThreadRegistration;
   #closing: Promise<void> | undefined;
 
   /** Not for users: `openCache` and `attachCache` make caches. */
   constructor(parts: CacheParts) {
-    const { core, events, handle, owner, membership } = parts;
+    const { core, events, handle, owner, registration } = parts;
     this.#core = core;
     this.#events = events;
     this.#handle = handle;
     this.#owner = owner;
-    this.#membership = membership;
+    this.#registration = registration;
     const storeInPool: StoreInPool | undefined =
       owner === null ? undefined : (task) => owner.pool.store(task);
     this.#reader = new EntryReader(core);
@@ -266,13 +266,13 @@ export class Cache<V = unknown> {
     this.#readThrough.abortAll(core.closedError());
     if (this.#owner !== null) {
       await this.#owner.close();
-      this.#membership.end();
+      this.#registration.end();
       return;
     }
     // What such a read does when it ends, it does with this thread's place, which another must not have by then.
     const reads = core.tier?.settled();
     if (reads !== undefined) await reads;
-    this.#membership.leave();
+    this.#registration.leave();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -25,7 +25,7 @@ import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { type CacheHandle, isHandle } from "./handle.js";
-import { Membership } from "./membership.js";
+import { ThreadRegistration } from "./thread-registration.js";
 import { Owner } from "./owner.js";
 import { ThreadCore } from "./thread-core.js";
 
@@ -62,8 +62,8 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     await owner.start();
     const id = randomUUID();
     const handle: CacheHandle = { kind: "undercroft-handle", version: 1, id, config, worker };
-    const membership = new Membership(core, true);
-    return new Cache<V>({ core, events, handle, owner, membership });
+    const registration = new ThreadRegistration(core, true);
+    return new Cache<V>({ core, events, handle, owner, registration });
   } catch (error) {
     if (owner !== undefined) await owner.close().catch(() => undefined);
     else
@@ -196,6 +196,6 @@ export function attachCache<V = unknown>(
     onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
     onRemovals: null,
   });
-  const membership = new Membership(core, false);
-  return new Cache<V>({ core, events, handle, owner: null, membership });
+  const registration = new ThreadRegistration(core, false);
+  return new Cache<V>({ core, events, handle, owner: null, registration });
 }

@@ -155,9 +155,9 @@ export class SharedFlights {
   /** Resolves when nobody in other threads waits for a flight any more, or `stays` says no. */
   async untilUnfollowed(flight: number, stays: () => boolean): Promise<void> {
     while (stays()) {
-      const turn = this.#load(flight, at.flightTurn);
+      const turn = this.#load(flight, at.flightSignal);
       if (!this.hasFollowers(flight)) return;
-      await waitForChange(this.#i32, this.#word(flight, at.flightTurn), turn, followTurnMs);
+      await waitForChange(this.#i32, this.#word(flight, at.flightSignal), turn, followTurnMs);
     }
   }
 
@@ -165,7 +165,7 @@ export class SharedFlights {
   async follow(flight: number, stays: () => boolean): Promise<FlightEnd> {
     const { kernel } = this.#core;
     while (stays()) {
-      const turn = this.#load(flight, at.flightTurn);
+      const turn = this.#load(flight, at.flightSignal);
       const state = this.#state(flight);
       if (state === at.flightDone) return this.#endOf(flight);
       if (state === at.flightExpired) break;
@@ -174,7 +174,7 @@ export class SharedFlights {
       if (kernel.verbs.expireFlight(flight, now) === 1) break;
       const lease = kernel.views.f64[this.#word(flight, at.flightLease) / 2] as number;
       const ms = Math.max(1, Math.min(followTurnMs, lease - now));
-      await waitForChange(this.#i32, this.#word(flight, at.flightTurn), turn, ms);
+      await waitForChange(this.#i32, this.#word(flight, at.flightSignal), turn, ms);
     }
     return { kind: "lost" };
   }

@@ -28,13 +28,13 @@ export {
 export { verifyRecord } from "./record-check.js";
 export type { Recovery, RecoveryKind } from "./recovery.js";
 export {
-  readSegmentLife,
+  readSegmentIdentity,
   resetSegment,
-  type SegmentLife,
+  type SegmentIdentity,
   voidSegment,
   writeBatch,
 } from "./segment-file.js";
 export { scanSegment, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
-export { type RecoveryFilter, type SettledSegment, settleSegment } from "./settle.js";
+export { type RecoveryFilter, type ReconciledSegment, reconcileSegment } from "./reconcile.js";
 export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";
 export { readSnapshot, type SegmentState, type SnapshotPlace, writeSnapshot } from "./snapshot.js";

@@ -6,7 +6,7 @@ import { isSameBoot } from "./boot.js";
 import type { DirectoryListing } from "./directory-files.js";
 import { type Geometry, isGeometry, refitGeometry } from "./geometry.js";
 import type { ManifestFields, ManifestReading } from "./manifest.js";
-import type { RecoveryFilter } from "./settle.js";
+import type { RecoveryFilter } from "./reconcile.js";
 
 /** `new`: nothing was there. `clean`: closed in order, the index snapshot may be used. `scan`: the segments must be
  * scanned. `barrier`: scanned, and only what a power loss left for certain kept. `cold`: everything was dropped. */

@@ -19,7 +19,7 @@ import {
 } from "./layout.js";
 
 /** What a segment's header says about this life of the segment. */
-export interface SegmentLife {
+export interface SegmentIdentity {
   /** Random and new for each life. */
   readonly nonce: bigint;
   /** Order of allocation over the whole life of the directory. */
@@ -35,7 +35,7 @@ export interface SegmentLife {
 export function resetSegment(
   fd: number,
   segmentBytes: number,
-  life: SegmentLife,
+  life: SegmentIdentity,
   key: bigint,
   hasher: Hasher,
   sync: boolean,
@@ -57,13 +57,13 @@ export function resetSegment(
 }
 
 /** The life that a segment's header names, or null if it was never written, is damaged or is not of this directory. */
-export function readSegmentLife(
+export function readSegmentIdentity(
   fd: number,
   segmentBytes: number,
   key: bigint,
   hasher: Hasher,
   device: Device = fileDevice,
-): SegmentLife | null {
+): SegmentIdentity | null {
   const header = Buffer.alloc(segmentHeaderSize);
   const read = device.readAtSync(fd, header, 0, segmentHeaderSize, 0);
   if (read !== segmentHeaderSize || header.readBigUInt64LE(0) !== segmentMagic) return null;

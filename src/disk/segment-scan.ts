@@ -33,7 +33,7 @@ import {
   unitBytes,
 } from "./layout.js";
 import { diskRecordBytesMin } from "./record-check.js";
-import { readSegmentLife, type SegmentLife } from "./segment-file.js";
+import { readSegmentIdentity, type SegmentIdentity } from "./segment-file.js";
 
 /** The entries of a segment in the order of their writing, as parallel arrays; units ascend. */
 export interface SegmentEntries {
@@ -45,12 +45,12 @@ export interface SegmentEntries {
   readonly size: Uint32Array;
   /** Wall-clock milliseconds, Infinity = never. */
   readonly expires: Float64Array;
-  /** 1 = overwritten, deleted or void; `settleSegment` completes it. */
+  /** 1 = overwritten, deleted or void; `reconcileSegment` completes it. */
   readonly dead: Uint8Array;
 }
 
 /** What a segment file holds. */
-export interface SegmentScan extends SegmentLife {
+export interface SegmentScan extends SegmentIdentity {
   /** Where the next batch starts. */
   readonly endOffset: number;
   /** Records found, dead ones included: the length of the arrays in `entries`. */
@@ -65,7 +65,7 @@ export interface SegmentScan extends SegmentLife {
   readonly damagedBatches: number;
   /** The dead list cannot be trusted, so every entry is dead; the segment must be reset before it is used again. */
   readonly tombstonesDamaged: boolean;
-  /** Units of the marks in the file by index, 0 = none; for `settleSegment`. */
+  /** Units of the marks in the file by index, 0 = none; for `reconcileSegment`. */
   readonly tombstones: Uint32Array;
 }
 
@@ -98,7 +98,7 @@ export function scanSegment(
   hasher: Hasher,
   device: Device = fileDevice,
 ): SegmentScan | null {
-  const life = readSegmentLife(fd, segmentBytes, key, hasher, device);
+  const life = readSegmentIdentity(fd, segmentBytes, key, hasher, device);
   if (life === null) return null;
   const source = { fd, segmentBytes, nonce: life.nonce, hasher, device };
   const headers = readBatchHeaders(source);

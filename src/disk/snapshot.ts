@@ -20,7 +20,7 @@ import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { segmentCountMax } from "./layout.js";
 import { identityBytes } from "./manifest.js";
-import type { SegmentLife } from "./segment-file.js";
+import type { SegmentIdentity } from "./segment-file.js";
 
 const snapshotMagic = 0x315845444e494355n;
 const snapshotVersion = 1;
@@ -43,7 +43,7 @@ export interface SnapshotPlace {
 }
 
 /** What a scan would have found out about one segment; a serial of 0 = never used. */
-export interface SegmentState extends SegmentLife {
+export interface SegmentState extends SegmentIdentity {
   readonly endOffset: number;
   readonly recordCount: number;
   readonly tombstoneCount: number;

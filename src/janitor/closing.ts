@@ -8,7 +8,7 @@ import type { DiskTier } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
 import type { JanitorEnd } from "./messages.js";
-import { patiently } from "./patience.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
 
 const chunkBytes = 1 << 20;
 
@@ -37,7 +37,9 @@ export class Closing {
     this.#disk.log.dropQuarantined();
     // Again while a lock is held somewhere: what is not written now is gone.
     const { flusher } = this.#disk;
-    patiently(() => (flusher.flush("all", now, () => undefined) ? at.answerDone : at.answerBusy));
+    retryWhileBusy(() =>
+      flusher.flush("all", now, () => undefined) ? at.answerDone : at.answerBusy,
+    );
     this.#disk.log.seal();
     this.#demoteAll();
     // Cleared entries would look alive to a reader of the snapshot.
@@ -56,7 +58,7 @@ export class Closing {
       const end = table.base(segment) + table.writeOffset(segment);
       for (let record = table.base(segment); record < end;) {
         // One whose key stays locked is left out of the snapshot's account when that is read.
-        patiently(() => verbs.demote(record));
+        retryWhileBusy(() => verbs.demote(record));
         const rival = views.f64[(this.#kernel.block + at.resultTombstone0) / 8] as number;
         if (rival !== 0) {
           tier.writeTombstone(rival);

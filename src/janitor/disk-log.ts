@@ -28,8 +28,8 @@ import type { DiskHandle } from "../tiers/mod.js";
 import type { RemovalReporter } from "./removals.js";
 import { DiskTable } from "./disk-table.js";
 import type { Removal } from "./messages.js";
-import { patiently } from "./patience.js";
-import { forget, voidBatch } from "./take-over.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
+import { forget, voidBatch } from "./failover.js";
 import type { WriteBudget } from "./write-budget.js";
 
 /** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
@@ -360,7 +360,7 @@ export class DiskLog {
     const expires = entries.expires[entry] as number;
     const mayStay = expires > now && left.budget >= size && this.#budget.hasRoom(performance.now());
     const { verbs } = this.#kernel;
-    const answer = patiently(() => verbs.dropDisk(low, high, from, mayStay ? 0 : 1));
+    const answer = retryWhileBusy(() => verbs.dropDisk(low, high, from, mayStay ? 0 : 1));
     if (answer === at.answerDone) {
       const isExpired = expires <= now;
       const cause = isExpired ? counter.counterExpirations : counter.counterEvictionsDisk;
@@ -379,7 +379,7 @@ export class DiskLog {
       left.budget -= size;
       return true;
     }
-    return patiently(() => verbs.dropDisk(low, high, from, 1)) !== at.answerBusy;
+    return retryWhileBusy(() => verbs.dropDisk(low, high, from, 1)) !== at.answerBusy;
   }
 
   /** The key is in the record alone: it is read for those who listen. */
@@ -417,13 +417,13 @@ export class DiskLog {
     const to = this.place(buffer.length, now);
     // The slot first: from here on whoever deletes the entry marks the new place.
     const { verbs } = this.#kernel;
-    const answer = patiently(() => verbs.relocateDisk(low, high, from, to));
+    const answer = retryWhileBusy(() => verbs.relocateDisk(low, high, from, to));
     if (answer === at.answerSuperseded) this.skip(buffer.length);
     if (answer !== at.answerDone) return answer !== at.answerBusy;
     this.append(buffer, 0, buffer.length, sequence, expires);
     const open = this.#open;
     const failed = (): void => {
-      const dropped = patiently(() => verbs.dropDisk(low, high, to, 1));
+      const dropped = retryWhileBusy(() => verbs.dropDisk(low, high, to, 1));
       if (dropped === at.answerBusy) this.#suspect.add(open);
     };
     this.afterBatch({ written: () => undefined, failed });

@@ -6,7 +6,7 @@ import { RecordHeader, SegmentTable } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
 import type { Admission } from "./admission.js";
 import type { BatchOutcome, DiskLog } from "./disk-log.js";
-import { patiently } from "./patience.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
 
 /** How far a flush goes: sealed segments; what is published in open ones too, and what has lost its copy on disk; what
  *  admission has put off as well, since somebody was promised that everything is on disk. */
@@ -175,6 +175,6 @@ class Progress implements BatchOutcome {
 
   failed(): void {
     const { verbs } = this.#kernel;
-    for (const record of this.announced) patiently(() => verbs.reserveDiskLocation(record, 0));
+    for (const record of this.announced) retryWhileBusy(() => verbs.reserveDiskLocation(record, 0));
   }
 }

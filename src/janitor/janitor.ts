@@ -18,7 +18,7 @@ import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./
 import { DictionaryTrainer } from "./dictionary-trainer.js";
 import { recover } from "./recovery.js";
 import { sharedTime } from "./shared-time.js";
-import { takeOver } from "./take-over.js";
+import { failOver } from "./failover.js";
 import { startTuning, type Tuning } from "./tuning.js";
 import { ThreadWatch } from "./thread-watch.js";
 
@@ -101,7 +101,7 @@ class Janitor {
     log.tellOf(removals);
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
-      takeOver(kernel, disk);
+      failOver(kernel, disk);
     } else {
       const now = sharedTime(kernel, clockAnchorMs)();
       const { resume, ...rest } = recover(kernel, disk, tier, task.recovery, hasher, now);

@@ -6,13 +6,13 @@ import { assert, UndercroftError } from "../base/mod.js";
 import { schemasMax } from "../dictionary/mod.js";
 import {
   packLocation,
-  readSegmentLife,
+  readSegmentIdentity,
   readSnapshot,
   scanSegment,
   segmentKeyOf,
   type SegmentScan,
   type SegmentState,
-  settleSegment,
+  reconcileSegment,
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
@@ -88,7 +88,7 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
     kernel.verbs.setTombstoneCount(segment, tombstoneCount);
     kernel.verbs.setDiskState(segment, at.diskSealed);
   }
-  const entries = kernel.verbs.settleIndex();
+  const entries = kernel.verbs.reconcileIndex();
   kernel.count(counter.counterDiskEntries, entries);
   return entries;
 }
@@ -135,7 +135,7 @@ class Scanner {
     const { fds, segmentBytes, seed } = this.#disk;
     for (const [segment, fd] of fds.entries()) {
       const key = segmentKeyOf(seed, segment);
-      const life = readSegmentLife(fd, segmentBytes, key, this.#hasher);
+      const life = readSegmentIdentity(fd, segmentBytes, key, this.#hasher);
       if (life !== null) lives.push({ segment, serial: life.serial });
     }
     lives.sort((left, right) => right.serial - left.serial);
@@ -147,14 +147,14 @@ class Scanner {
     const fd = fds[segment] as number;
     const scan = scanSegment(fd, segmentBytes, segmentKeyOf(seed, segment), this.#hasher);
     if (scan === null) return;
-    const settled = settleSegment(fd, segmentBytes, scan, this.#task.filter);
+    const reconciled = reconcileSegment(fd, segmentBytes, scan, this.#task.filter);
     const { verbs } = this.#kernel;
     const low = Number(scan.nonce & 0xffff_ffffn);
     verbs.openDisk(segment, low, Number(scan.nonce >> 32n), scan.serial, scan.createdMs);
     const { endOffset, recordCount, maxExpires, maxSequence } = scan;
     verbs.extendDisk(segment, endOffset, recordCount, maxExpires, maxSequence);
-    verbs.setTombstoneCount(segment, settled.tombstoneCount);
-    const resumes = this.segments === 0 && settled.appendable;
+    verbs.setTombstoneCount(segment, reconciled.tombstoneCount);
+    const resumes = this.segments === 0 && reconciled.appendable;
     if (resumes) this.resume = segment;
     else verbs.setDiskState(segment, at.diskSealed);
     this.segments += 1;

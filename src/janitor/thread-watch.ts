@@ -1,7 +1,7 @@
 // The janitor's look at the other threads: who of them has died without detaching, and left a place, segments, flights, or
 // a lock for which others wait. Called in each of its rounds. Where the system does not tell whether a thread lives, this
-// finds nothing, and deaths are known by the exits of workers (cache/attachments.ts).
-import { deadLifeOf, type Kernel, layout as at, lifeOf, recoverThread } from "../kernel/mod.js";
+// finds nothing, and deaths are known by the exits of workers (cache/thread-exits.ts).
+import { deadHolderOf, type Kernel, layout as at, holderOf, recoverThread } from "../kernel/mod.js";
 
 /** Rounds may follow each other faster than anybody dies. */
 const everyMs = 20;
@@ -29,10 +29,10 @@ export class ThreadWatch {
     let looked = 0;
     for (let step = 0; step < at.threadsMax && looked < placesEach; step++) {
       this.#last = (this.#last + 1) % at.threadsMax;
-      if (this.#last === thread || lifeOf(views, this.#last) === null) continue;
+      if (this.#last === thread || holderOf(views, this.#last) === null) continue;
       // One of them exactly, which costs more: a thread may have got the number of a dead one.
-      const life = deadLifeOf(views, this.#last, looked === 0);
-      if (life !== null) recoverThread(this.#kernel, life, this.#writeTombstone);
+      const holder = deadHolderOf(views, this.#last, looked === 0);
+      if (holder !== null) recoverThread(this.#kernel, holder, this.#writeTombstone);
       looked += 1;
     }
   }

@@ -5,12 +5,12 @@ import { UndercroftError } from "../base/mod.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
 import {
-  adoptThread,
+  takeOverThreadId,
   claimThread,
-  deadLifeOf,
+  deadHolderOf,
   lockWordOf,
-  putInOrder,
-  type ThreadLife,
+  reconcileThread,
+  type ThreadHolder,
 } from "./thread-table.js";
 
 /** The kernel's verbs; each is described where it is written, in assembly/. */
@@ -77,7 +77,7 @@ export interface KernelVerbs {
   readonly nextExpired: (fromSlot: number, endSlot: number, now: number) => number;
   readonly sweep: (fromBucket: number, buckets: number, now: number) => number;
   readonly releaseLocks: (lockWord: number) => number;
-  readonly settleIndex: () => number;
+  readonly reconcileIndex: () => number;
   readonly openDisk: (
     segment: number,
     nonceLow: number,
@@ -122,7 +122,7 @@ export class Kernel {
   readonly views: Views;
   readonly geometry: Geometry;
   readonly thread: number;
-  readonly #life: ThreadLife;
+  readonly #holder: ThreadHolder;
   readonly #u64: BigUint64Array;
   /** Byte offset of this thread's block. */
   readonly block: number;
@@ -137,12 +137,13 @@ export class Kernel {
     };
     this.#u64 = new BigUint64Array(buffer);
     this.geometry = geometryOf(memory);
-    const isForsaken = (lockWord: number): number => (this.#releaseForsaken(lockWord) ? 1 : 0);
-    const instance = new WebAssembly.Instance(module, { env: { memory, isForsaken } });
+    const isLockOwnerDead = (lockWord: number): number =>
+      this.#releaseIfOwnerDead(lockWord) ? 1 : 0;
+    const instance = new WebAssembly.Instance(module, { env: { memory, isLockOwnerDead } });
     this.verbs = instance.exports as unknown as KernelVerbs;
     // Last of what may fail: nothing would give the place back.
-    this.#life = adopted < 0 ? claimThread(this.views) : adoptThread(this.views, adopted);
-    this.thread = this.#life.thread;
+    this.#holder = adopted < 0 ? claimThread(this.views) : takeOverThreadId(this.views, adopted);
+    this.thread = this.#holder.thread;
     this.block = at.threadTable + this.thread * at.threadBlockSize;
     this.verbs.attach(this.thread);
   }
@@ -169,13 +170,13 @@ export class Kernel {
   /** Gives back the thread's place and all it has: open segments, flights, and what it was about when it is the thread's
    *  exit that calls this. `writeTombstone` writes a dead mark that the thread has announced. */
   detach(writeTombstone: (location: number) => void = () => undefined): void {
-    putInOrder(this, this.#life, writeTombstone);
+    reconcileThread(this, this.#holder, writeTombstone);
   }
 
   /** For a thread that has waited for a lock in vain: if its holder is proven dead, the lock is released. */
-  #releaseForsaken(lockWord: number): boolean {
-    const life = deadLifeOf(this.views, (lockWord & 0xff) - 1, true);
-    if (life === null || lockWordOf(life) !== lockWord) return false;
+  #releaseIfOwnerDead(lockWord: number): boolean {
+    const holder = deadHolderOf(this.views, (lockWord & 0xff) - 1, true);
+    if (holder === null || lockWordOf(holder) !== lockWord) return false;
     this.verbs.releaseLocks(lockWord);
     return true;
   }
@@ -186,8 +187,8 @@ export class Kernel {
   }
 
   /** Is this a map's memory, in which no entry gives way to another? */
-  get keepsAll(): boolean {
-    return this.views.u32[at.controlKeepsAll / 4] === 1;
+  get neverEvicts(): boolean {
+    return this.views.u32[at.controlNeverEvicts / 4] === 1;
   }
 
   /** From when creation times in records count, in wall-clock milliseconds. */

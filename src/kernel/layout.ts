@@ -44,7 +44,7 @@ export const controlPolicyBytes = 72; // u32, the eviction policy's part, which 
 export const controlSampleBase = 76; // u32 offset: the rings of sampled requests, one for each thread
 export const controlSampleSlots = 80; // u32, requests that a ring holds, a power of two; 0 = there are none
 export const controlSeed = 64; // u64, seed of the key hash
-export const controlKeepsAll = 88; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
+export const controlNeverEvicts = 88; // u32, 1 = a map: no entry gives way to another, and each is counted until its slot is empty
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
 /** u64, beside what every write changes anyway: the number of the last change, which hits compare. Numbers count from
@@ -176,7 +176,7 @@ export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 
 // ── Flight table, one line a flight: fills under way (a load, an asynchronous set). A write of the key marks them
-//    superseded; threads that want the same load wait for its end on `flightTurn`. ─────────────────────────────────────
+//    superseded; threads that want the same load wait for its end on `flightSignal`. ─────────────────────────────────────
 export const flightTable = 266240; // threadTable + threadsMax * threadBlockSize
 export const flightsMax = 1024;
 export const flightSize = 64;
@@ -193,11 +193,11 @@ export const flightLease = 24;
 /** u64: bit n for thread n that waits for it. While a bit is set the place is not used again. */
 export const flightWaiting = 32;
 /** u32: added to, and notified, when it is done or expired and when the last who waited has left. */
-export const flightTurn = 40;
+export const flightSignal = 40;
 export const flightKind = 44; // u32: flightFill, flightLoad, flightForced
 /** u32, once done: flightAgain, flightStored, and so on. */
 export const flightOutcome = 48;
-export const flightLife = 52; // u32, grows at each claim of the place
+export const flightGeneration = 52; // u32, grows at each claim of the place
 /** f64, once done: the id of the error's record (flightFailed, flightRefused), or until which wall-clock millisecond
  *  the answer is "nothing" (flightNothing; 0 = it is not remembered). */
 export const flightArgument = 56;

@@ -3,12 +3,12 @@ export * as layout from "./layout.js";
 export { compileKernel, Kernel, type KernelVerbs, type Views } from "./kernel.js";
 export {
   claimThread,
-  deadLifeOf,
-  lifeOf,
-  livesOfWorker,
+  deadHolderOf,
+  holderOf,
+  holdersOfWorker,
   recoverThread,
   threadsAttached,
-  type ThreadLife,
+  type ThreadHolder,
 } from "./thread-table.js";
 export {
   createRegion,

@@ -152,7 +152,7 @@ export function createRegion(
   words[at.controlSampleBase / 4] = geometry.sampleBase;
   words[at.controlSampleSlots / 4] = geometry.sampleSlots;
   words[at.controlSampleMask / 4] = at.sampleNothing;
-  words[at.controlKeepsAll / 4] = kind === "map" ? 1 : 0;
+  words[at.controlNeverEvicts / 4] = kind === "map" ? 1 : 0;
   words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
   new Float64Array(memory.buffer)[at.controlInvalidations / 8] = at.firstInvalidation;

@@ -29,7 +29,7 @@ interface Recoverer {
 }
 
 /** One life of one place: who held it, and how often it had been given back. */
-export interface ThreadLife {
+export interface ThreadHolder {
   readonly thread: number;
   readonly state: number;
   readonly incarnation: number;
@@ -48,7 +48,7 @@ function ownState(): number {
 }
 
 /** Takes a free place for the calling thread; throws ERR_TOO_MANY_THREADS when there is none. */
-export function claimThread(views: Views): ThreadLife {
+export function claimThread(views: Views): ThreadHolder {
   const state = ownState();
   for (let thread = 0; thread < at.threadsMax; thread++) {
     if (Atomics.compareExchange(views.i32, wordOf(thread, at.threadState), 0, state) !== 0)
@@ -61,7 +61,7 @@ export function claimThread(views: Views): ThreadLife {
 }
 
 /** Makes the calling thread the holder of a place that another thread took for it. */
-export function adoptThread(views: Views, thread: number): ThreadLife {
+export function takeOverThreadId(views: Views, thread: number): ThreadHolder {
   // First not known: the start of the thread that took the place must not stand beside this one's number.
   views.f64[wordOf(thread, at.threadStarted) / 2] = 0;
   const state = ownState();
@@ -80,15 +80,15 @@ function incarnationOf(views: Views, thread: number): number {
 }
 
 /** The life of a place that is held, or null. */
-export function lifeOf(views: Views, thread: number): ThreadLife | null {
+export function holderOf(views: Views, thread: number): ThreadHolder | null {
   const incarnation = incarnationOf(views, thread);
   const state = Atomics.load(views.i32, wordOf(thread, at.threadState));
   return state === 0 ? null : { thread, state, incarnation };
 }
 
-function isStill(views: Views, life: ThreadLife): boolean {
-  const now = lifeOf(views, life.thread);
-  return now !== null && now.state === life.state && now.incarnation === life.incarnation;
+function isStill(views: Views, holder: ThreadHolder): boolean {
+  const now = holderOf(views, holder.thread);
+  return now !== null && now.state === holder.state && now.incarnation === holder.incarnation;
 }
 
 /** Places that are held now, of 64. */
@@ -102,46 +102,46 @@ export function threadsAttached(views: Views): number {
 
 /** The life of a place if its holder is proven dead by the system, else null; also null if it holds none, or where the
  *  system does not tell. Unless `exactly`, a thread that has the dead one's number by now passes for it. */
-export function deadLifeOf(views: Views, thread: number, exactly: boolean): ThreadLife | null {
-  const life = lifeOf(views, thread);
-  if (life === null || (life.state & at.threadBySystem) === 0) return null;
+export function deadHolderOf(views: Views, thread: number, exactly: boolean): ThreadHolder | null {
+  const holder = holderOf(views, thread);
+  if (holder === null || (holder.state & at.threadBySystem) === 0) return null;
   const started = views.f64[wordOf(thread, at.threadStarted) / 2] as number;
-  if (!hasEnded(life.state >>> at.threadIdShift, started, exactly)) return null;
+  if (!hasEnded(holder.state >>> at.threadIdShift, started, exactly)) return null;
   // The start that was read belongs to this life only if the place was not given on meanwhile.
-  return isStill(views, life) ? life : null;
+  return isStill(views, holder) ? holder : null;
 }
 
 /** The lives that a worker with this id in Node holds; ids are never given out again. Call when it has exited. */
-export function livesOfWorker(views: Views, workerId: number): ThreadLife[] {
-  const lives: ThreadLife[] = [];
+export function holdersOfWorker(views: Views, workerId: number): ThreadHolder[] {
+  const holders: ThreadHolder[] = [];
   for (let thread = 0; thread < at.threadsMax; thread++) {
-    const life = lifeOf(views, thread);
-    if (life === null) continue;
+    const holder = holderOf(views, thread);
+    if (holder === null) continue;
     const own = at.threadHeld | (workerId << at.threadIdShift);
     const isIts = Atomics.load(views.i32, wordOf(thread, at.threadWorkerId)) === workerId;
-    if ((isIts || life.state === own) && isStill(views, life)) lives.push(life);
+    if ((isIts || holder.state === own) && isStill(views, holder)) holders.push(holder);
   }
-  return lives;
+  return holders;
 }
 
 /** What stands in a lock that this life holds. */
-export function lockWordOf(life: ThreadLife): number {
-  return (life.thread + 1) | (life.incarnation << 8);
+export function lockWordOf(holder: ThreadHolder): number {
+  return (holder.thread + 1) | (holder.incarnation << 8);
 }
 
 /** Puts in order what a dead thread left in memory and frees its place; `writeTombstone` writes a dead mark that it had announced.
  *  False if that is done, or another thread is at it. Call only for a life that is proven dead. */
 export function recoverThread(
   kernel: Recoverer,
-  life: ThreadLife,
+  holder: ThreadHolder,
   writeTombstone: (location: number) => void,
 ): boolean {
   const { i32 } = kernel.views;
-  const recoverer = wordOf(life.thread, at.threadRecoverer);
+  const recoverer = wordOf(holder.thread, at.threadRecoverer);
   if (Atomics.compareExchange(i32, recoverer, 0, kernel.thread + 1) !== 0) return false;
-  const isDue = isStill(kernel.views, life);
+  const isDue = isStill(kernel.views, holder);
   if (isDue) {
-    putInOrder(kernel, life, writeTombstone);
+    reconcileThread(kernel, holder, writeTombstone);
     kernel.count(counterThreadsRecovered, 1);
   }
   // Last: who takes the recovery from here on sees that the place was given back.
@@ -150,16 +150,16 @@ export function recoverThread(
 }
 
 /** Gives back a place with all that its holder has; the holder calls this for itself, or who recovers it. */
-export function putInOrder(
+export function reconcileThread(
   kernel: Recoverer,
-  life: ThreadLife,
+  holder: ThreadHolder,
   writeTombstone: (location: number) => void,
 ): void {
-  const { thread } = life;
+  const { thread } = holder;
   const { verbs, views } = kernel;
   const { i32, f64 } = views;
   // First the locks: other threads wait for them. Every state under a lock is a valid one.
-  verbs.releaseLocks(lockWordOf(life));
+  verbs.releaseLocks(lockWordOf(holder));
   for (let place = 0; place < 2; place++) {
     const word = wordOf(thread, at.threadTombstoneSegment0) + place;
     const location = f64[wordOf(thread, at.resultTombstone0) / 2 + place] as number;

@@ -12,7 +12,7 @@ declare namespace WebAssembly {
     readonly exports: Record<string, unknown>;
     constructor(
       module: Module,
-      imports: { env: { memory: Memory; isForsaken(lockWord: number): number } },
+      imports: { env: { memory: Memory; isLockOwnerDead(lockWord: number): number } },
     );
   }
 }

@@ -46,7 +46,7 @@ export class KeyWindow {
     this.#kernel = kernel;
     this.#log = log;
     // In a map the last free segments are for who compacts: without them it could never make room again.
-    this.#privileged = kernel.keepsAll ? 0 : 1;
+    this.#privileged = kernel.neverEvicts ? 0 : 1;
     this.#u8 = kernel.views.u8;
     this.#u32 = kernel.views.u32;
     this.#scratch = kernel.block + at.threadKeyScratch;

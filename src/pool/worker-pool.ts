@@ -16,10 +16,10 @@ import {
   claimThread,
   type Kernel,
   layout as at,
-  lifeOf,
-  livesOfWorker,
+  holderOf,
+  holdersOfWorker,
   recoverThread,
-  type ThreadLife,
+  type ThreadHolder,
 } from "../kernel/mod.js";
 import type { WriteOutcome } from "../memory/mod.js";
 import { counterEncodeTasks, counterSetsOverloaded, counterWorkerRestarts } from "../stats/mod.js";
@@ -56,7 +56,7 @@ export interface DiskPlan {
 /** One start of the janitor, until it has ended or its worker has. */
 interface JanitorRun {
   /** Its place, as this thread took it; the janitor makes the place its own. */
-  readonly place: ThreadLife;
+  readonly place: ThreadHolder;
   readonly port: MessagePort;
   isOver: boolean;
 }
@@ -165,9 +165,9 @@ export class WorkerPool {
     run.isOver = true;
     run.port.close();
     const { thread, incarnation } = run.place;
-    const life = lifeOf(this.#kernel.views, thread);
+    const holder = holderOf(this.#kernel.views, thread);
     // Another thread may have been faster, and a third may hold the place by now.
-    if (life?.incarnation === incarnation) this.#recover(life);
+    if (holder?.incarnation === incarnation) this.#recover(holder);
   }
 
   #janitorDied(run: JanitorRun, exit: string): void {
@@ -230,14 +230,14 @@ export class WorkerPool {
 
   #storeDied(threadId: number, code: number): void {
     this.#watched.delete(threadId);
-    for (const life of livesOfWorker(this.#kernel.views, threadId)) this.#recover(life);
+    for (const holder of holdersOfWorker(this.#kernel.views, threadId)) this.#recover(holder);
     if (this.#isStopping) return;
     this.#kernel.count(counterWorkerRestarts, 1);
     this.#listener.restarted("store", `thread ${threadId} exited with ${code}`);
   }
 
-  #recover(life: ThreadLife): void {
-    recoverThread(this.#kernel, life, (location) => this.#listener.writeTombstone(location));
+  #recover(holder: ThreadHolder): void {
+    recoverThread(this.#kernel, holder, (location) => this.#listener.writeTombstone(location));
   }
 
   /** Stops the workers. Resolves to how the janitor ended: what it could write of its last act. */

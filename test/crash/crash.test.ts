@@ -29,7 +29,7 @@ interface Room {
   readonly capacity: string;
   readonly keys: number;
   readonly bytesMax: number;
-  readonly keepsAll: boolean;
+  readonly neverEvicts: boolean;
 }
 
 /** Memory evicts, the disk reclaims: everything moves. */
@@ -38,7 +38,7 @@ const tight: Room = {
   capacity: "2mb",
   keys: 1200,
   bytesMax: 3000,
-  keepsAll: false,
+  neverEvicts: false,
 };
 /** Nothing has to go, so nothing flushed may be lost. */
 const spare: Room = {
@@ -46,7 +46,7 @@ const spare: Room = {
   capacity: "32mb",
   keys: 200,
   bytesMax: 2000,
-  keepsAll: true,
+  neverEvicts: true,
 };
 
 /** Most rounds end in work; two in a row that end in an open are a crash of the recovery from a crash. */
@@ -102,7 +102,7 @@ async function lives(
 ): Promise<Outcome> {
   const seed = Number(process.env["CRASH_SEED"] ?? (Math.random() * 2 ** 32) >>> 0);
   const random = randomOf(seed);
-  const judge = new Judge(room.keepsAll);
+  const judge = new Judge(room.neverEvicts);
   const moves = { demotions: 0, promotions: 0, reinsertions: 0, reclaimed: 0, evicted: 0 };
   for (const [round, end] of [...rounds, "closed" as const].entries()) {
     const isLast = round === rounds.length;

@@ -42,12 +42,12 @@ export class Judge {
   newest = 0;
   readonly #entries = new Map<string, Entry>();
   readonly #expires = new Map<number, number>();
-  readonly #keepsAll: boolean;
+  readonly #neverEvicts: boolean;
   #begun: Begun | null = null;
 
-  /** `keepsAll`: there is room for everything, so that what was flushed must be there. */
-  constructor(keepsAll: boolean) {
-    this.#keepsAll = keepsAll;
+  /** `neverEvicts`: there is room for everything, so that what was flushed must be there. */
+  constructor(neverEvicts: boolean) {
+    this.#neverEvicts = neverEvicts;
   }
 
   /** Replays the report of one life, which ended after its last whole line. */
@@ -90,7 +90,7 @@ export class Judge {
         return this.#did(key);
       case "failed":
         this.#begun = null;
-        return this.#keepsAll ? "a flush failed on a disk that works" : undefined;
+        return this.#neverEvicts ? "a flush failed on a disk that works" : undefined;
       case "read":
         return this.#read(this.#entry(key), Number(third), Number(fourth));
       default:
@@ -124,7 +124,7 @@ export class Judge {
 
   #isPromised({ allowed, seen }: Entry): boolean {
     const [version = 0] = allowed;
-    return this.#keepsAll && seen && allowed.length === 1 && !this.#expires.has(version);
+    return this.#neverEvicts && seen && allowed.length === 1 && !this.#expires.has(version);
   }
 
   #read(entry: Entry, version: number, now: number): string | undefined {

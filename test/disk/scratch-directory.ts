@@ -9,7 +9,7 @@ import {
   scanSegment,
   type SegmentScan,
   segmentKeyOf,
-  settleSegment,
+  reconcileSegment,
   writeBatch,
 } from "../../dist/src/disk/mod.js";
 import { readdirSync, statSync } from "node:fs";
@@ -59,7 +59,7 @@ export function recovered(directory: OpenDirectory): number[] {
   for (const [segment, fd] of directory.fds.entries()) {
     const found = scanOf(directory, segment);
     if (found === null) continue;
-    settleSegment(fd, directory.segmentBytes, found, directory.recovery);
+    reconcileSegment(fd, directory.segmentBytes, found, directory.recovery);
     for (const [entry, sequence] of found.entries.sequence.entries()) {
       if (found.entries.dead[entry] === 0) sequences.push(sequence);
     }

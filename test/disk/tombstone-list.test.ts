@@ -4,7 +4,7 @@ import { readFileSync, readSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { faultyDevice, fileDevice } from "../../dist/src/device/mod.js";
-import { readTombstones, settleSegment, appendTombstone } from "../../dist/src/disk/mod.js";
+import { readTombstones, reconcileSegment, appendTombstone } from "../../dist/src/disk/mod.js";
 import { life, scan, segmentBytes, writeSegment, type WrittenSegment } from "./scratch.js";
 
 const keepAll = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
@@ -105,7 +105,7 @@ describe("settleSegment()", () => {
     kill(segment, 0, 2);
     const before = readFileSync(segment.file);
     const found = scan(segment.fd);
-    expect(settleSegment(segment.fd, segmentBytes, found, keepAll)).toEqual({
+    expect(reconcileSegment(segment.fd, segmentBytes, found, keepAll)).toEqual({
       tombstoneCount: 1,
       appendable: true,
     });
@@ -120,9 +120,9 @@ describe("settleSegment()", () => {
     ] as const) {
       kill(segment, index, record);
     }
-    expect(settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll).tombstoneCount).toBe(
-      2,
-    );
+    expect(
+      reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll).tombstoneCount,
+    ).toBe(2);
     expect(readTombstones(segment.fd, segmentBytes, life.nonce, 5)).toMatchObject({ length: 2 });
     expect(living(segment)).toEqual([1, 2, 4]);
     for (const [i, record] of [1, 2, 4].entries()) kill(segment, 2 + i, record);
@@ -133,8 +133,8 @@ describe("settleSegment()", () => {
     const segment = writeSegment(2, 4);
     for (const [index, record] of [4, 5, 6, 7, 0].entries()) kill(segment, index, record);
     writeSync(segment.fd, Buffer.alloc(4, 0xff), 0, 4, segment.offsets[1] ?? 0);
-    const settled = settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
-    expect(settled).toEqual({ tombstoneCount: 1, appendable: false });
+    const reconciled = reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
+    expect(reconciled).toEqual({ tombstoneCount: 1, appendable: false });
     expect(readTombstones(segment.fd, segmentBytes, life.nonce, 4).length).toBe(1);
     expect(living(segment)).toEqual([1, 2, 3]);
   });
@@ -149,9 +149,9 @@ describe("settleSegment()", () => {
     for (const { filter, left } of filters) {
       const segment = writeSegment(2, 3);
       const found = scan(segment.fd);
-      const settled = settleSegment(segment.fd, segmentBytes, found, filter);
-      expect(settled.tombstoneCount).toBe(6 - left.length);
-      expect(settled.appendable).toBe(filter.keepThrough === Infinity);
+      const reconciled = reconcileSegment(segment.fd, segmentBytes, found, filter);
+      expect(reconciled.tombstoneCount).toBe(6 - left.length);
+      expect(reconciled.appendable).toBe(filter.keepThrough === Infinity);
       expect([...found.entries.dead.keys()].filter((i) => found.entries.dead[i] === 0)).toEqual(
         left,
       );
@@ -163,8 +163,8 @@ describe("settleSegment()", () => {
     const segment = writeSegment(1, 3);
     writeSync(segment.fd, Buffer.of(1), 0, 1, segmentBytes - 1);
     const before = readFileSync(segment.file);
-    const settled = settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
-    expect(settled).toEqual({ tombstoneCount: 3, appendable: false });
+    const reconciled = reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
+    expect(reconciled).toEqual({ tombstoneCount: 3, appendable: false });
     expect(readFileSync(segment.file).equals(before)).toBe(true);
   });
 
@@ -181,9 +181,9 @@ describe("settleSegment()", () => {
         const device = faultyDevice(fileDevice, ({ kind, nth }) =>
           kind === "write" && nth > writesAllowed ? { kind: "drop" } : undefined,
         );
-        settleSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll, device);
+        reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll, device);
         expect(living(segment)).toEqual(left);
-        const { tombstoneCount } = settleSegment(
+        const { tombstoneCount } = reconcileSegment(
           segment.fd,
           segmentBytes,
           scan(segment.fd),

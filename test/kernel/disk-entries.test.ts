@@ -246,7 +246,7 @@ describe("recovery", () => {
     thread.verbs.setDiskState(5, at.diskFree);
     const lock = thread.bucketAt(thread.home("a")) / 4;
     thread.kernel.views.u32[lock] = 77;
-    expect(thread.verbs.settleIndex()).toBe(2);
+    expect(thread.verbs.reconcileIndex()).toBe(2);
     expect(thread.kernel.views.u32[lock]).toBe(0);
     expect(thread.find("a").location).toBe(40);
     expect(thread.find("gone").answer).toBe(at.answerMiss);

@@ -8,7 +8,7 @@ import { builds, openMemory } from "./opened-kernel.js";
 test.each(builds)(
   "entries move until four slots in five are taken, and all are found (%s)",
   (build) => {
-    const thread = openMemory({ build, bucketCount: 64, keepsAll: true }).thread();
+    const thread = openMemory({ build, bucketCount: 64, neverEvicts: true }).thread();
     let count = 0;
     while (count < 64 * at.bucketSlots && thread.put(`key:${count}`, "v") === at.answerDone)
       count += 1;
@@ -25,7 +25,7 @@ test.each(builds)(
 );
 
 test("a move that a dead thread had begun is ended before its lock is freed", () => {
-  const opened = openMemory({ bucketCount: 64, keepsAll: true });
+  const opened = openMemory({ bucketCount: 64, neverEvicts: true });
   const [thread, dead] = [opened.thread(), opened.thread()];
   thread.put("a", "v");
   const home = thread.home("a");

@@ -29,7 +29,7 @@ export interface OpenOptions {
   readonly bucketCount?: number;
   readonly seed?: bigint;
   /** A map's memory, in which no entry gives way to another. */
-  readonly keepsAll?: boolean;
+  readonly neverEvicts?: boolean;
 }
 
 export interface Opened {
@@ -57,7 +57,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
     geometry,
     options.seed ?? 7n,
     0,
-    options.keepsAll === true ? "map" : "cache",
+    options.neverEvicts === true ? "map" : "cache",
   );
   const module = new WebAssembly.Module(bytesOf(options.build ?? builds[0]));
   return {

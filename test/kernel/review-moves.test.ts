@@ -115,7 +115,7 @@ test("an index that was read from a snapshot has no locks, no memory and no free
   thread.put("in memory", "1");
   thread.verbs.setDiskState(2, at.diskFree);
   thread.kernel.views.i32[thread.bucketAt(thread.home("kept")) / 4] = 0x7fff_ff40;
-  expect(thread.verbs.settleIndex()).toBe(1);
+  expect(thread.verbs.reconcileIndex()).toBe(1);
   expect(thread.find("kept").location).toBe(unitsPerSegment + 8);
   expect(thread.find("freed").answer).toBe(at.answerMiss);
   expect(thread.find("in memory").answer).toBe(at.answerMiss);

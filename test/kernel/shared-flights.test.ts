@@ -69,8 +69,8 @@ describe("a load that threads join", () => {
     ) => { value: Promise<string> };
     const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
     const wait = (thread: Thread): Promise<string> => {
-      const turn = read(thread, flight, at.flightTurn);
-      return waitAsync(thread.kernel.views.i32, wordOf(flight, at.flightTurn), turn).value;
+      const turn = read(thread, flight, at.flightSignal);
+      return waitAsync(thread.kernel.views.i32, wordOf(flight, at.flightSignal), turn).value;
     };
     const unfollowed = wait(leader);
     one.verbs.leaveFlight(flight);
@@ -148,10 +148,14 @@ describe("a load that threads join", () => {
       value: number,
     ) => { value: Promise<string> };
     const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
-    const woken = waitAsync(i32, wordOf(flight, at.flightTurn), read(one, flight, at.flightTurn));
+    const woken = waitAsync(
+      i32,
+      wordOf(flight, at.flightSignal),
+      read(one, flight, at.flightSignal),
+    );
     // Its last store: the outcome stands, and nobody was told.
     Atomics.store(i32, wordOf(flight, at.flightOutcome), at.flightStored);
-    const life = read(one, flight, at.flightLife);
+    const life = read(one, flight, at.flightGeneration);
     Atomics.store(
       i32,
       wordOf(flight, at.flightState),

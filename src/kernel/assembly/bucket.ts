@@ -4,8 +4,8 @@
 // evictUnlocked, which empties a slot. So every change under the lock compares with the word that was looked at.
 import * as at from "../layout";
 import { counterLockTimeouts, counterLockWaits } from "../../stats/counters";
-import { isForsaken } from "./forsaken";
-import { block, bucketBase, count, diskSegmentUnits, diskTableBase, ownerWord } from "./geometry";
+import { isLockOwnerDead } from "./lock-owner";
+import { block, bucketBase, count, diskSegmentUnits, diskTableBase, lockWord } from "./geometry";
 import { keyLengthOf, keyOf, sameKey } from "./record";
 import {
   classBits,
@@ -27,7 +27,7 @@ export function bucketAt(bucket: u32): usize {
 // @ts-ignore: decorator
 @inline
 function take(bucket: usize): bool {
-  return atomic.cmpxchg<u32>(bucket, 0, ownerWord) == 0;
+  return atomic.cmpxchg<u32>(bucket, 0, lockWord) == 0;
 }
 
 /** Takes a second lock beside the one that `lock` gave, or not, at once. */
@@ -49,7 +49,7 @@ export function lock(bucket: usize): bool {
     const holder = atomic.load<u32>(bucket);
     if (holder == 0) {
       if (take(bucket)) return true;
-    } else if ((wait & 7) != 0 || !isForsaken(holder)) {
+    } else if ((wait & 7) != 0 || !isLockOwnerDead(holder)) {
       // Nobody notifies: the wait is a sleep of one millisecond in which the holder may run.
       atomic.wait<i32>(bucket, <i32>holder, 1000000);
     }

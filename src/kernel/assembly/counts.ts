@@ -4,7 +4,7 @@ import * as at from "../layout";
 import * as rec from "../../record/layout";
 import * as counter from "../../stats/counters";
 import { diskEntryOf } from "./bucket";
-import { clearEpoch, count, keepsAll } from "./geometry";
+import { clearEpoch, count, neverEvicts } from "./geometry";
 import { flagsOf, recordSizeOf, sequenceOf } from "./record";
 import { noteDead } from "./segments";
 import { isDisk, locationBits, recordOf } from "./slot";
@@ -20,7 +20,7 @@ export function isCleared(word: u64): bool {
 
 /** Takes what a slot named out of the counts of its tier, and gives its bytes to who makes room. */
 export function discount(word: u64): void {
-  const isCounted = keepsAll || !isCleared(word);
+  const isCounted = neverEvicts || !isCleared(word);
   if (isDisk(word)) {
     if (isCounted) countDisk(-1);
   } else {

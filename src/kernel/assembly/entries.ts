@@ -25,7 +25,7 @@ import { noteInvalidation } from "./invalidations";
 import { countDisk, countMemory, discount, discountMemory, isCleared, isClearedOnDisk } from "./counts";
 import { fence } from "./fence";
 import { flightSequenceOf, invalidateFlights, isSuperseded } from "./flights";
-import { block, clearEpoch, count, keepsAll, seed } from "./geometry";
+import { block, clearEpoch, count, neverEvicts, seed } from "./geometry";
 import { placeByMoving } from "./map-places";
 import {
   diskLocationOf,
@@ -263,7 +263,7 @@ export function insert(home: u32, fingerprint: u64, word: u64): usize {
   slot = claim(bucketAt(other), word | displacedBit);
   if (slot != 0) return slot;
   addDisplaced(home, -1);
-  return keepsAll ? placeByMoving(home, other, word) : evictFor(home, word);
+  return neverEvicts ? placeByMoving(home, other, word) : evictFor(home, word);
 }
 
 function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, units: u32, created: f64, sequence: u64): void {
@@ -323,7 +323,7 @@ export function publish(
     }
   }
   if (slot == 0) slot = insert(home, fingerprint, word);
-  let answer: i32 = keepsAll ? at.answerNoRoom : at.answerBusy;
+  let answer: i32 = neverEvicts ? at.answerNoRoom : at.answerBusy;
   if (slot != 0) {
     countMemory(recordSizeOf(record), flags, 1);
     answer = at.answerDone;

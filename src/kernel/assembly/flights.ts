@@ -7,7 +7,7 @@
 import * as at from "../layout";
 import { counterFlightsExpired } from "../../stats/counters";
 import { bucketAt, lock, unlock } from "./bucket";
-import { block, clearEpoch, count, ownerId } from "./geometry";
+import { block, clearEpoch, count, selfId } from "./geometry";
 import { homeOf } from "./slot";
 
 // @ts-ignore: decorator
@@ -23,11 +23,11 @@ function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
     const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
     const flight = flightAt(number);
     // The claim names its thread, so that a place is never taken by nobody.
-    const claimed = at.flightClaimed | (ownerId << at.flightStateShift);
+    const claimed = at.flightClaimed | (selfId << at.flightStateShift);
     if (atomic.cmpxchg<u32>(flight, at.flightFree, claimed) != at.flightFree) continue;
     atomic.store<u64>(flight, hash, at.flightHash);
-    store<u32>(flight, ownerId, at.flightOwner);
-    atomic.add<u32>(flight, 1, at.flightLife);
+    store<u32>(flight, selfId, at.flightOwner);
+    atomic.add<u32>(flight, 1, at.flightGeneration);
     store<u32>(flight, kind, at.flightKind);
     atomic.store<u64>(flight, reinterpret<u64>(lease), at.flightLease);
     atomic.store<u64>(flight, atomic.load<u64>(at.controlSequence), at.flightSequence);
@@ -48,14 +48,14 @@ function threadBit(owner: u32): u64 {
 function announceFlight(): void {
   const own = load<u32>(block, at.threadFlights);
   store<u32>(block, own + 1, at.threadFlights);
-  if (own == 0) atomic.or<u64>(at.controlFlightThreads, threadBit(ownerId));
+  if (own == 0) atomic.or<u64>(at.controlFlightThreads, threadBit(selfId));
 }
 
 /** One flight less, after it is done: no write need supersede it. */
 function retractFlight(): void {
   const own = load<u32>(block, at.threadFlights);
   store<u32>(block, own - 1, at.threadFlights);
-  if (own == 1) atomic.and<u64>(at.controlFlightThreads, ~threadBit(ownerId));
+  if (own == 1) atomic.and<u64>(at.controlFlightThreads, ~threadBit(selfId));
 }
 
 /** Begins a flight that nobody joins, for the hash of the thread's last key; answers its number, or answerFull. */
@@ -89,7 +89,7 @@ function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
       atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
       continue;
     }
-    if (load<u32>(flight, at.flightOwner) == ownerId) {
+    if (load<u32>(flight, at.flightOwner) == selfId) {
       isOwn = true;
       continue;
     }
@@ -103,11 +103,11 @@ function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
 /** Notes that this thread waits for a flight that was active; answerFull if it ended meanwhile. */
 function follow(number: u32, hash: u64): i32 {
   const flight = flightAt(number);
-  const life = atomic.load<u32>(flight, at.flightLife);
-  const bit = threadBit(ownerId);
+  const holder = atomic.load<u32>(flight, at.flightGeneration);
+  const bit = threadBit(selfId);
   if (atomic.or<u64>(flight, bit, at.flightWaiting) & bit) return at.answerTwice;
   // Its owner sets it done and then looks for who waits: either that sees the bit, or this sees that it is not active.
-  const isSame = atomic.load<u64>(flight, at.flightHash) == hash && atomic.load<u32>(flight, at.flightLife) == life;
+  const isSame = atomic.load<u64>(flight, at.flightHash) == hash && atomic.load<u32>(flight, at.flightGeneration) == holder;
   if (isSame && atomic.load<u32>(flight) == at.flightActive) return at.answerFollow - <i32>number;
   leaveFlight(number);
   return at.answerFull;
@@ -115,8 +115,8 @@ function follow(number: u32, hash: u64): i32 {
 
 /** Says to all who look at the flight that they should look again. */
 function wake(flight: usize): void {
-  atomic.add<u32>(flight, 1, at.flightTurn);
-  atomic.notify(flight + at.flightTurn, -1);
+  atomic.add<u32>(flight, 1, at.flightSignal);
+  atomic.notify(flight + at.flightSignal, -1);
 }
 
 /** Frees the place of a flight that is done and for which nobody waits. The state names the life, so that of two threads
@@ -136,14 +136,14 @@ export function endFlight(number: u32, outcome: u32, argument: f64): void {
 function finish(flight: usize, outcome: u32, argument: f64): void {
   store<u32>(flight, outcome, at.flightOutcome);
   store<f64>(flight, argument, at.flightArgument);
-  atomic.store<u32>(flight, at.flightDone | (atomic.load<u32>(flight, at.flightLife) << at.flightStateShift));
+  atomic.store<u32>(flight, at.flightDone | (atomic.load<u32>(flight, at.flightGeneration) << at.flightStateShift));
   if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
   freeIfLeft(flight);
 }
 
 /** This thread waits no longer for a flight; 1 if nobody does any more. */
 export function leaveFlight(number: u32): u32 {
-  return forget(flightAt(number), ownerId) ? 1 : 0;
+  return forget(flightAt(number), selfId) ? 1 : 0;
 }
 
 /** Takes a thread out of those that wait; true if it was the last. */

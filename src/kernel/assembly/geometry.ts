@@ -17,12 +17,12 @@ export let reserveSegments: u32 = 0;
 export let sampleBase: usize = 0;
 export let sampleSlots: u32 = 0;
 /** No entry gives way to another, and every entry is counted until its slot is empty: a map, not a cache. */
-export let keepsAll: bool = false;
+export let neverEvicts: bool = false;
 /** This thread's block. */
 export let block: usize = 0;
 /** Thread + 1 and the low 24 bits of its incarnation: what stands in a lock it holds. */
-export let ownerWord: u32 = 0;
-export let ownerId: u32 = 0;
+export let lockWord: u32 = 0;
+export let selfId: u32 = 0;
 
 /** Binds this instance to a thread's block, which that thread has claimed. */
 export function attach(thread: u32): void {
@@ -39,10 +39,10 @@ export function attach(thread: u32): void {
   reserveSegments = load<u32>(at.controlReserve);
   sampleSlots = load<u32>(at.controlSampleSlots);
   sampleBase = <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);
-  keepsAll = load<u32>(at.controlKeepsAll) != 0;
+  neverEvicts = load<u32>(at.controlNeverEvicts) != 0;
   block = at.threadTable + thread * at.threadBlockSize;
-  ownerId = thread + 1;
-  ownerWord = ownerId | (load<u32>(block + at.threadIncarnation) << 8);
+  selfId = thread + 1;
+  lockWord = selfId | (load<u32>(block + at.threadIncarnation) << 8);
 }
 
 // @ts-ignore: decorator

@@ -48,7 +48,7 @@ export {
   relocateDisk,
   sweep,
 } from "./moves";
-export { releaseLocks, settleIndex } from "./repair";
+export { releaseLocks, reconcileIndex } from "./repair";
 export { checkTags, invalidateTag, raiseTagFloor, restoreTagCell } from "./tags";
 
 /** Takes a sequence and hides every record up to it; answers it. */

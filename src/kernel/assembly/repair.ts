@@ -1,7 +1,7 @@
 // Putting the index in order after others: locks of a dead thread, and what a snapshot of another life brings along.
 import * as at from "../layout";
 import { bucketAt, diskEntryOf, unlock } from "./bucket";
-import { bucketBase, bucketCount, keepsAll } from "./geometry";
+import { bucketBase, bucketCount, neverEvicts } from "./geometry";
 import { finishMove } from "./map-places";
 import { isDisk, locationBits } from "./slot";
 
@@ -13,7 +13,7 @@ export function releaseLocks(lockWord: u32): u32 {
   for (let note = 0; note < 2; note++) {
     const bucket = <usize>load<u32>(holder + (<usize>note << 2), at.threadLock0);
     if (bucket == 0 || atomic.load<u32>(bucket) != lockWord) continue;
-    if (keepsAll) finishMove(<u32>((bucket - bucketBase) / at.bucketSize));
+    if (neverEvicts) finishMove(<u32>((bucket - bucketBase) / at.bucketSize));
     if (atomic.cmpxchg<u32>(bucket, lockWord, 0) == lockWord) released += 1;
   }
   return released;
@@ -21,7 +21,7 @@ export function releaseLocks(lockWord: u32): u32 {
 
 /** Makes an index that was read from a snapshot fit this life: locks are free, and what it says of memory and of free
  *  segment files is gone. Answers how many entries are left. */
-export function settleIndex(): u32 {
+export function reconcileIndex(): u32 {
   let entries: u32 = 0;
   for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
     unlock(bucketAt(bucket));

@@ -7,7 +7,7 @@ import {
   block,
   bucketBase,
   count,
-  ownerId,
+  selfId,
   reserveSegments,
   segmentBase,
   segmentBytes,
@@ -51,7 +51,7 @@ function heldState(state: u32, thread: u32): u32 {
 /** Takes a free segment for this thread; answers its number + 1, or 0. Only the janitor may take the last few. */
 function takeSegment(log: u32, privileged: bool): u32 {
   if (!privileged && freeSegments(reserveSegments + 1) <= reserveSegments) return 0;
-  const open = heldState(at.segmentOpen, ownerId - 1);
+  const open = heldState(at.segmentOpen, selfId - 1);
   for (let step: u32 = 0; step < segmentCount; step++) {
     searchFrom = searchFrom + 1 < segmentCount ? searchFrom + 1 : 0;
     const entry = segmentEntry(searchFrom);
@@ -139,7 +139,7 @@ export function noteMissedLock(bucket: u32): void {
 export function claimSegment(segment: u32): u32 {
   missedLock = 0;
   const entry = segmentEntry(segment);
-  const claimed = heldState(at.segmentEvicting, ownerId - 1);
+  const claimed = heldState(at.segmentEvicting, selfId - 1);
   if (atomic.cmpxchg<u32>(entry, at.segmentSealed, claimed) != at.segmentSealed) return 0;
   // Whoever pins stores the pin and then loads the state, so at least one of the two sees the other.
   if (atomic.load<u32>(entry, at.segmentPin) == 0) return 1;

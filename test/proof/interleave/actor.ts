@@ -219,7 +219,7 @@ export class Actor {
     const flight = at.answerFollow - answer;
     const { i32 } = this.thread.kernel.views;
     const word = (at.flightTable + flight * at.flightSize) / 4;
-    const turnWord = word + at.flightTurn / 4;
+    const turnWord = word + at.flightSignal / 4;
     for (;;) {
       const turn = i32[yield* $element(i32, turnWord, false)];
       const state = i32[yield* $element(i32, word + at.flightState / 4, false)] as number;
@@ -406,12 +406,12 @@ export class Actor {
 
   /** Puts in order what a dead thread left. */
   *recover(dead: number): Coroutine {
-    const { lifeOf, recoverThread } = this.#world.rooms.threadTable as {
-      lifeOf: (views: unknown, thread: number) => object;
+    const { holderOf, recoverThread } = this.#world.rooms.threadTable as {
+      holderOf: (views: unknown, thread: number) => object;
       recoverThread: (...args: unknown[]) => Coroutine;
     };
     const writeTombstone = (location: number): Coroutine => this.#disk.writeTombstone(location);
-    const life = lifeOf(this.thread.kernel.views, dead);
+    const life = holderOf(this.thread.kernel.views, dead);
     yield* $run(recoverThread(this.thread.kernel, life, writeTombstone));
   }
 }

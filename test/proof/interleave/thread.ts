@@ -88,12 +88,12 @@ export class SteppedThread {
     };
     // In place of the system's proof that the lock's holder is dead.
     const plainVerbs = this.kernel.verbs;
-    const isForsaken = (lockWord: number): number => {
+    const isLockOwnerDead = (lockWord: number): number => {
       if (!dead.has((lockWord & 255) - 1)) return 0;
       plainVerbs.releaseLocks(lockWord);
       return 1;
     };
-    const env = { memory, step, wait, isForsaken };
+    const env = { memory, step, wait, isLockOwnerDead };
     const instance = new WebAssembly.Instance(stepping, { env });
     this.#exports = instance.exports as unknown as AsyncifyExports;
     (this.#exports["attach"] as (thread: number) => void)(this.kernel.thread);

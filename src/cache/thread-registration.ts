@@ -3,22 +3,22 @@
 // Invariant: once the opener is gone, the state says so to every thread before anything else happens.
 import { isMainThread } from "node:worker_threads";
 import {
-  deadLifeOf,
+  deadHolderOf,
   type Kernel,
   layout as at,
-  lifeOf,
-  livesOfWorker,
+  holderOf,
+  holdersOfWorker,
   recoverThread,
 } from "../kernel/mod.js";
-import { type Attachment, forget, keep } from "./attachments.js";
+import { type ThreadExitListener, unregister, register } from "./thread-exits.js";
 import type { ThreadCore } from "./thread-core.js";
 
 /** The opener attaches first. */
-const openerPlace = 0;
+const openerThread = 0;
 /** How often a thread that is not the opener's asks whether a worker that opened the cache lives. */
 const openerLookMs = 100;
 
-export class Membership implements Attachment {
+export class ThreadRegistration implements ThreadExitListener {
   readonly #core: ThreadCore;
   readonly #isOpener: boolean;
   #look: NodeJS.Timeout | undefined;
@@ -26,7 +26,7 @@ export class Membership implements Attachment {
   constructor(core: ThreadCore, isOpener: boolean) {
     this.#core = core;
     this.#isOpener = isOpener;
-    keep(this);
+    register(this);
     if (!isOpener && isOpenerMortal(core.kernel)) {
       this.#look = setInterval(() => this.#lookForOpener(), openerLookMs).unref();
     }
@@ -37,7 +37,7 @@ export class Membership implements Attachment {
   }
 
   #lookForOpener(): void {
-    if (!this.isOver() && deadLifeOf(this.#core.kernel.views, openerPlace, true) !== null) {
+    if (!this.isOver() && deadHolderOf(this.#core.kernel.views, openerThread, true) !== null) {
       this.#openerDied();
     }
     if (this.isOver()) clearInterval(this.#look);
@@ -54,9 +54,9 @@ export class Membership implements Attachment {
 
   workerExited(workerId: number): void {
     const { kernel, tier } = this.#core;
-    for (const life of livesOfWorker(kernel.views, workerId)) {
-      if (life.thread === openerPlace) this.#openerDied();
-      recoverThread(kernel, life, (location) => tier?.writeTombstone(location));
+    for (const holder of holdersOfWorker(kernel.views, workerId)) {
+      if (holder.thread === openerThread) this.#openerDied();
+      recoverThread(kernel, holder, (location) => tier?.writeTombstone(location));
     }
   }
 
@@ -79,13 +79,13 @@ export class Membership implements Attachment {
   /** Stops watching. */
   end(): void {
     clearInterval(this.#look);
-    forget(this);
+    unregister(this);
   }
 }
 
 /** Whether the opener may die while the process lives, and the system tells when. */
 function isOpenerMortal(kernel: Kernel): boolean {
-  const life = lifeOf(kernel.views, openerPlace);
-  if (life === null || (life.state & at.threadBySystem) === 0) return false;
-  return life.state >>> at.threadIdShift !== process.pid;
+  const holder = holderOf(kernel.views, openerThread);
+  if (holder === null || (holder.state & at.threadBySystem) === 0) return false;
+  return holder.state >>> at.threadIdShift !== process.pid;
 }

@@ -7,13 +7,13 @@ import { tombstoneSize, segmentHeaderSize, voidSegment } from "../disk/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { DiskTable } from "./disk-table.js";
-import { patiently } from "./patience.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
 
 /** docs/segment-format.md: a batch begins with a header of 64 bytes. */
 const batchHeaderBytes = 64;
 
 /** Seals the segment the dead janitor wrote to, and frees the one it was reclaiming. */
-export function takeOver(kernel: Kernel, disk: DiskHandle): void {
+export function failOver(kernel: Kernel, disk: DiskHandle): void {
   const { segmentCount } = kernel.geometry;
   for (let segment = 0; segment < segmentCount; segment++) kernel.verbs.unpinSegment(segment);
   const disks = new DiskTable(kernel);
@@ -73,6 +73,8 @@ export function forget(kernel: Kernel, disk: DiskHandle, segment: number, from: 
   const perSegment = disk.segmentBytes / 16;
   const first = segment * perSegment + from / 16;
   const end = (segment + 1) * perSegment;
-  const answer = patiently(() => (kernel.verbs.dropUnits(first, end) === 0 ? 0 : at.answerBusy));
+  const answer = retryWhileBusy(() =>
+    kernel.verbs.dropUnits(first, end) === 0 ? 0 : at.answerBusy,
+  );
   return answer !== at.answerBusy;
 }

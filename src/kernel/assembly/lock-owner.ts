@@ -2,5 +2,5 @@
 // has released the lock when this returns (Kernel in ../kernel.ts). Called by a thread that has spun for a lock in vain,
 // which holds no other lock; what it calls in this instance is releaseLocks alone.
 // @ts-ignore: decorator
-@external("env", "isForsaken")
-export declare function isForsaken(lockWord: u32): bool;
+@external("env", "isLockOwnerDead")
+export declare function isLockOwnerDead(lockWord: u32): bool;

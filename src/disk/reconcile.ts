@@ -18,7 +18,7 @@ export interface RecoveryFilter {
 }
 
 /** How a segment goes on after recovery. */
-export interface SettledSegment {
+export interface ReconciledSegment {
   /** Marks in the dead list: the index of the segment's next mark. */
   readonly tombstoneCount: number;
   /** Batches may be added at `endOffset`; false if anything but zeros may follow there. */
@@ -28,13 +28,13 @@ export interface SettledSegment {
 const placed = 2;
 
 /** Completes `scan.entries.dead` by the filter and settles the dead list of the file. Throws ERR_DISK_IO. */
-export function settleSegment(
+export function reconcileSegment(
   fd: number,
   segmentBytes: number,
   scan: SegmentScan,
   filter: RecoveryFilter,
   device: Device = fileDevice,
-): SettledSegment {
+): ReconciledSegment {
   const { entries, tombstones } = scan;
   const tombstoneCount = applyFilter(entries, filter);
   if (scan.tombstonesDamaged) return { tombstoneCount, appendable: false };

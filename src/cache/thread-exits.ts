@@ -4,7 +4,7 @@
 import type { Worker } from "node:worker_threads";
 
 /** One cache of this thread. */
-export interface Attachment {
+export interface ThreadExitListener {
   /** Has the cache ended for all threads? Then there is nothing left to give back. */
   isOver(): boolean;
   /** This thread ends; nothing asynchronous happens any more. */
@@ -13,34 +13,34 @@ export interface Attachment {
   workerExited(workerId: number): void;
 }
 
-const attachments = new Set<Attachment>();
+const listeners = new Set<ThreadExitListener>();
 
-/** Tells an attachment of exits from now on, until `forget`. */
-export function keep(attachment: Attachment): void {
+/** Tells an attachment of exits from now on, until `unregister`. */
+export function register(listener: ThreadExitListener): void {
   // Those whose opener closed and that nobody closed here would pile up.
-  for (const other of attachments) if (other.isOver()) forget(other);
-  if (attachments.size === 0) {
+  for (const other of listeners) if (other.isOver()) unregister(other);
+  if (listeners.size === 0) {
     process.once("exit", threadExits);
     process.on("worker", watch);
   }
-  attachments.add(attachment);
+  listeners.add(listener);
 }
 
-/** Ends what `keep` began. */
-export function forget(attachment: Attachment): void {
-  if (!attachments.delete(attachment) || attachments.size > 0) return;
+/** Ends what `register` began. */
+export function unregister(listener: ThreadExitListener): void {
+  if (!listeners.delete(listener) || listeners.size > 0) return;
   process.off("exit", threadExits);
   process.off("worker", watch);
 }
 
 function threadExits(): void {
-  for (const attachment of Array.from(attachments)) attachment.threadExits();
+  for (const listener of Array.from(listeners)) listener.threadExits();
 }
 
 function watch(worker: Worker): void {
   // Afterwards the worker does not know its id any more.
   const { threadId } = worker;
   worker.once("exit", () => {
-    for (const attachment of attachments) attachment.workerExited(threadId);
+    for (const listener of listeners) listener.workerExited(threadId);
   });
 }

@@ -7,7 +7,7 @@ import { layout as at } from "../kernel/mod.js";
 const attemptsMax = 20;
 
 /** The answer of a verb once it is not answerBusy, or answerBusy after a second. */
-export function patiently(verb: () => number): number {
+export function retryWhileBusy(verb: () => number): number {
   for (let attempt = 1; attempt < attemptsMax; attempt++) {
     const answer = verb();
     if (answer !== at.answerBusy) return answer;
