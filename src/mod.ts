@@ -23,7 +23,7 @@ export type {
   CustomCodec,
   DiskOptions,
   Duration,
-  EvictionPolicy,
+  PolicyName,
   FetchOptions,
   NearOptions,
   SetOptions,

@@ -18,7 +18,7 @@ import {
   resolveConfig,
 } from "../config/mod.js";
 import { openDirectory, type OpenDirectory } from "../disk/mod.js";
-import { adoptPolicy, policyBytesFor, type WorkerHandle } from "../janitor/mod.js";
+import { setPolicy, policyBytesFor, type WorkerHandle } from "../janitor/mod.js";
 import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
@@ -47,7 +47,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const worker = createMemory(config, directory, anchorMs, wallNow);
     const kernel = Kernel.attach(worker.module, worker.memory);
     kernel.verbs.tick(wallNow);
-    adoptPolicy(kernel, config.eviction);
+    setPolicy(kernel, config.eviction);
     const events: CacheEvents = new CacheEvents(() => listenForRemovals(kernel, events));
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {

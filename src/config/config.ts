@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 
 import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
 import { type AdmissionConfig, admissionOf } from "./admission.js";
-import type { CacheOptions, EvictionPolicy } from "./options.js";
+import type { CacheOptions, PolicyName } from "./options.js";
 import {
   assertOptions,
   optionsOf,
@@ -27,7 +27,7 @@ export interface Config extends OperationDefaults {
   /** `Infinity` = no expiry. */
   readonly ttlMs: number;
   readonly staleForMs: number;
-  readonly eviction: EvictionPolicy;
+  readonly eviction: PolicyName;
   readonly near: {
     readonly mode: "shared" | "frozen" | "copy";
     readonly maxEntries: number;

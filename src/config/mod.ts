@@ -33,7 +33,7 @@ export type {
   CustomCodec,
   DiskOptions,
   Duration,
-  EvictionPolicy,
+  PolicyName,
   FetchOptions,
   NearOptions,
   SetOptions,

@@ -10,7 +10,7 @@ export type Size = number | string;
 export type Duration = number | string;
 
 /** The order in which entries leave a full cache. */
-export type EvictionPolicy = "auto" | "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
+export type PolicyName = "auto" | "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
 
 /** How values become bytes, where neither built-in codec will do. Both methods are called on the caller's thread. */
 export interface CustomCodec<V> {
@@ -84,7 +84,7 @@ export interface CacheOptions<V = unknown> {
   /** How long after its expiry an entry may still be served while it is loaded anew, >= 0. Default 0. */
   readonly staleFor?: Duration;
   /** Default "auto": tries several settings on a sample of the requests and goes on with the best. */
-  readonly eviction?: EvictionPolicy;
+  readonly eviction?: PolicyName;
   /** The near cache, or `false` to decode at each hit. */
   readonly near?: NearOptions | false;
   /** Whether instances of classes are refused ("throw", the default) or stored as plain objects ("plain"). */

@@ -24,9 +24,9 @@ export class Admission {
     this.#header = new RecordHeader(kernel);
     this.#minTtlMs = rules.minTtlMs;
     this.budget = new WriteBudget(rules.bytesPerSecond, rules.bytesPerDay, performance.now());
-    const { notesBase, seenBytes } = kernel.geometry;
+    const { keyHistoryBase, seenBytes } = kernel.geometry;
     this.#seen =
-      seenBytes === 0 ? null : new SeenKeys(kernel.views.u8.buffer, notesBase, seenBytes);
+      seenBytes === 0 ? null : new SeenKeys(kernel.views.u8.buffer, keyHistoryBase, seenBytes);
   }
 
   /** `isAsked`: a flush was asked for, which promises that everything before it is on disk. Then only what cannot be

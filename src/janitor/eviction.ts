@@ -10,8 +10,8 @@ const rememberedEntryBytes = 512;
 
 /** Bytes of a cache's memory that its policy needs: 1/32 of it where the policy remembers keys that left. */
 export function policyBytesFor(name: PolicyName, memoryBytes: number): number {
-  const { keep, ghostTurns } = settingOf(name);
-  const remembers = keep === "compete" || ghostTurns > 0;
+  const { keep, ghostTurnovers } = settingOf(name);
+  const remembers = keep === "compete" || ghostTurnovers > 0;
   return policyStateBytes(remembers ? memoryBytes / rememberedEntryBytes : 0);
 }
 
@@ -38,6 +38,6 @@ export function policyOver(kernel: Kernel): LogPolicy {
 }
 
 /** Chooses the policy; once, by the opener, before anybody evicts. */
-export function adoptPolicy(kernel: Kernel, name: PolicyName): void {
+export function setPolicy(kernel: Kernel, name: PolicyName): void {
   policyOver(kernel).adopt(settingOf(name));
 }

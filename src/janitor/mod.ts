@@ -1,6 +1,6 @@
 export { type Attachment, attachStore } from "./attachment.js";
 export type { SendRemovals } from "./removals.js";
-export { adoptPolicy, policyBytesFor, watermarkOf } from "./eviction.js";
+export { setPolicy, policyBytesFor, watermarkOf } from "./eviction.js";
 export { Evictor } from "./evictor.js";
 export { startJanitor } from "./janitor.js";
 export type {

@@ -3,7 +3,7 @@
 // janitor's time; what it needs beyond the rings lies in this thread's heap (miniature caches of up to 2,000 entries for
 // each setting, together 1 to 2 MiB) and is built anew by a janitor that takes over.
 import { type Kernel, layout as at } from "../kernel/mod.js";
-import { arms, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
+import { candidates, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
 import { policyCapacityOf } from "./eviction.js";
 
@@ -55,7 +55,10 @@ export class Tuning {
     const isFit = entries < this.#entries * drift && entries * drift > this.#entries;
     if (this.#tuner !== undefined && isFit) return;
     this.#entries = entries;
-    const settings = [this.#live, ...arms.filter((arm) => !isSame(arm, this.#live))];
+    const settings = [
+      this.#live,
+      ...candidates.filter((candidate) => !isSame(candidate, this.#live)),
+    ];
     this.#tuner = new Tuner({ capacity, entries, settings });
     const mask = this.#tuner.sampleMask;
     Atomics.store(this.#kernel.views.i32, at.controlSampleMask / 4, mask);

@@ -38,7 +38,7 @@ export const controlDiskSegmentCount = 36; // u32, 0 = memory only
 export const controlDiskTable = 40; // u32 offset
 export const controlDiskSegmentUnits = 44; // u32, 16-byte units in a disk segment
 export const controlReserve = 52; // u32, free segments that only the janitor may take
-export const controlNotesBase = 56; // u32 offset: what admission and eviction remember of keys (region.ts)
+export const controlKeyHistoryBase = 56; // u32 offset: what admission and eviction remember of keys (region.ts)
 export const controlSeenBytes = 60; // u32, admission's part of it, which comes first
 export const controlPolicyBytes = 72; // u32, the eviction policy's part, which comes next
 export const controlSampleBase = 76; // u32 offset: the rings of sampled requests, one for each thread

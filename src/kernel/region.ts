@@ -15,7 +15,7 @@ export interface Geometry {
   readonly diskSegmentCount: number;
   readonly diskSegmentUnits: number;
   /** What admission and eviction remember of keys: admission's part first, then that of the policy. */
-  readonly notesBase: number;
+  readonly keyHistoryBase: number;
   readonly seenBytes: number;
   readonly policyBase: number;
   readonly policyBytes: number;
@@ -91,9 +91,9 @@ export function divide(request: GeometryRequest): Geometry {
     diskTable + request.diskSegmentCount * at.diskEntrySize,
     at.cacheLineSize,
   );
-  const notesBase = bucketBase + bucketCount * at.bucketSize;
+  const keyHistoryBase = bucketBase + bucketCount * at.bucketSize;
   const seenBytes = request.remembersSets ? seenBytesFor(request.memoryBytes) : 0;
-  const policyBase = notesBase + seenBytes;
+  const policyBase = keyHistoryBase + seenBytes;
   const sampleBase = alignUp(policyBase + request.policyBytes, at.cacheLineSize);
   const sampleSlots = request.samples ? sampleSlotsFor(request.memoryBytes) : 0;
   const segmentBase = alignUp(sampleBase + at.threadsMax * sampleSlots * at.sampleSize, 4 * KiB);
@@ -111,7 +111,7 @@ export function divide(request: GeometryRequest): Geometry {
     diskTable,
     diskSegmentCount: request.diskSegmentCount,
     diskSegmentUnits: request.diskSegmentBytes / 16,
-    notesBase,
+    keyHistoryBase,
     seenBytes,
     policyBase,
     policyBytes: request.policyBytes,
@@ -146,7 +146,7 @@ export function createRegion(
   words[at.controlDiskTable / 4] = geometry.diskTable;
   words[at.controlDiskSegmentUnits / 4] = Math.max(1, geometry.diskSegmentUnits);
   words[at.controlReserve / 4] = geometry.reserveSegments;
-  words[at.controlNotesBase / 4] = geometry.notesBase;
+  words[at.controlKeyHistoryBase / 4] = geometry.keyHistoryBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
   words[at.controlPolicyBytes / 4] = geometry.policyBytes;
   words[at.controlSampleBase / 4] = geometry.sampleBase;
@@ -180,9 +180,9 @@ export function geometryOf(memory: WebAssembly.Memory): Geometry {
     diskTable: word(at.controlDiskTable),
     diskSegmentCount: word(at.controlDiskSegmentCount),
     diskSegmentUnits: word(at.controlDiskSegmentUnits),
-    notesBase: word(at.controlNotesBase),
+    keyHistoryBase: word(at.controlKeyHistoryBase),
     seenBytes: word(at.controlSeenBytes),
-    policyBase: word(at.controlNotesBase) + word(at.controlSeenBytes),
+    policyBase: word(at.controlKeyHistoryBase) + word(at.controlSeenBytes),
     policyBytes: word(at.controlPolicyBytes),
     sampleBase: word(at.controlSampleBase),
     sampleSlots: word(at.controlSampleSlots),

@@ -15,7 +15,7 @@ import type { KeepRule, Setting, VictimRule } from "./setting.js";
 const stateClock = 0; // bytes that left the cache
 const stateHand = 1; // seal order up to which the main log was behind the hand when it started over
 const stateSmallBytes = 2; // in the small log, when a segment was last chosen
-const stateBar = 3; // what an entry that competes has to be worth
+const stateThreshold = 3; // what an entry that competes has to be worth
 const stateEpoch = 4; // half-lives that have passed for the bar
 const stateMeanSize = 5; // of the entries that were decided on
 const stateRandom = 6;
@@ -23,7 +23,7 @@ const stateVictim = 8;
 const stateSmallShare = 9;
 const stateKeep = 10;
 const statePromoteAt = 11;
-const stateGhostTurns = 12;
+const stateGhostTurnovers = 12;
 const stateSizePower = 13;
 const stateWords = 16;
 
@@ -33,17 +33,17 @@ const keepRules: readonly KeepRule[] = ["never", "count", "renew", "compete"];
 const [, keepCount, keepRenew, keepCompete] = [0, 1, 2, 3];
 
 /** Ticks of the history's clock in one turnover of the memory. */
-const ticksPerTurn = 32;
+const ticksPerTurnover = 32;
 /** Turnovers after which a remembered frequency is worth half. */
-const halfLife = 16 * ticksPerTurn;
+const halfLife = 16 * ticksPerTurnover;
 /** Keys that are remembered for each entry that the cache holds. */
 const keysPerEntry = 4;
 
 // How the bar moves, per turnover of what was decided on. It rises fast when main keeps all it has, so that room is
 // found; it sinks when main gives entries up, and slowly while newcomers fail, so that it cannot stay too high.
-const barRise = 30;
-const barFall = 8;
-const barLeak = 0.2;
+const thresholdRise = 30;
+const thresholdFall = 8;
+const thresholdLeak = 0.2;
 /** What a hit since it was last looked at adds to an entry of the main log, beside being counted. */
 const hitBonus = 1;
 /** A newcomer asked for this often that fails is let in all the same now and then, so that nobody who knows which keys
@@ -76,7 +76,7 @@ export class LogPolicy implements EvictionPolicy {
     const cells = (room.bytes - stateWords * 8) / 4;
     this.#history = new History(new Uint32Array(room.buffer, room.offset + stateWords * 8, cells));
     this.#capacity = room.capacity;
-    this.#tickBytes = room.capacity / ticksPerTurn;
+    this.#tickBytes = room.capacity / ticksPerTurnover;
   }
 
   /** A policy with memory of its own. */
@@ -94,7 +94,7 @@ export class LogPolicy implements EvictionPolicy {
     state[stateSmallShare] = setting.smallShare;
     state[stateKeep] = keepRules.indexOf(setting.keep);
     state[statePromoteAt] = setting.promoteAt;
-    state[stateGhostTurns] = setting.ghostTurns;
+    state[stateGhostTurnovers] = setting.ghostTurnovers;
     state[stateSizePower] = setting.sizePower;
   }
 
@@ -149,15 +149,15 @@ export class LogPolicy implements EvictionPolicy {
 
   /** A time from which nothing counts as a ghost: only what left the small log is one. */
   #noGhost(now: number): number {
-    return now - ((this.#state[stateGhostTurns] as number) + 1) * ticksPerTurn - 1;
+    return now - ((this.#state[stateGhostTurnovers] as number) + 1) * ticksPerTurnover - 1;
   }
 
   /** Was the key a ghost when its entry was written? The small log's bytes have left the cache since. */
   #hasReturned(cell: number, now: number): boolean {
-    const turns = this.#state[stateGhostTurns] as number;
+    const turns = this.#state[stateGhostTurnovers] as number;
     if (turns === 0 || cell === 0) return false;
     const since = Math.floor((this.#state[stateSmallBytes] as number) / this.#tickBytes);
-    return cellAge(cell, now) <= turns * ticksPerTurn + since;
+    return cellAge(cell, now) <= turns * ticksPerTurnover + since;
   }
 
   /** Entries compete by what they are worth: frequency, times a power of how much smaller than others they are. There is
@@ -165,18 +165,18 @@ export class LogPolicy implements EvictionPolicy {
   #compete(log: LogName, size: number, frequency: number, total: number, now: number): number {
     const state = this.#state;
     const epoch = Math.floor(now / halfLife);
-    let bar = state[stateBar] as number;
+    let threshold = state[stateThreshold] as number;
     if (epoch !== state[stateEpoch]) {
-      bar /= 2;
+      threshold /= 2;
       state[stateEpoch] = epoch;
     }
-    const limit = bar + this.#random();
+    const limit = threshold + this.#random();
     const step = size / this.#capacity;
     const bonus = log === "main" && frequency > 0 ? hitBonus : 0;
     const kept = (total + bonus) * this.#preference(size) > limit;
-    if (log === "main") bar += step * (kept ? barRise : -barFall);
-    else if (!kept) bar -= step * barLeak;
-    state[stateBar] = Math.max(0, Math.min(historyFrequencyMax, bar));
+    if (log === "main") threshold += step * (kept ? thresholdRise : -thresholdFall);
+    else if (!kept) threshold -= step * thresholdLeak;
+    state[stateThreshold] = Math.max(0, Math.min(historyFrequencyMax, threshold));
     if (kept) return 0;
     return log === "small" && total >= jitterFrequency && this.#random() < jitterChance ? 0 : evict;
   }

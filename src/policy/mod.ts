@@ -10,4 +10,4 @@ export { LogPolicy, type PolicyRoom, policyStateBytes } from "./log-policy.js";
 export { type PolicyName, policyNames, policyOf, settingOf } from "./policies.js";
 export { type ModelGeometry, modelSegments, SegmentedLog } from "./segmented-log.js";
 export type { KeepRule, Setting, VictimRule } from "./setting.js";
-export { arms, Tuner, type TunerOptions } from "./tuner.js";
+export { candidates, Tuner, type TunerOptions } from "./tuner.js";

@@ -3,21 +3,21 @@ import { LogPolicy } from "./log-policy.js";
 import {
   fifoSetting,
   lfuSetting,
-  lruSetting,
+  clockSetting,
   s3FifoSetting,
   type Setting,
   sieveSetting,
 } from "./setting.js";
-import { arms } from "./tuner.js";
+import { candidates } from "./tuner.js";
 
 /** "auto" is a log policy whose setting a {@link Tuner} moves; the others keep theirs. */
 export type PolicyName = "auto" | "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
 
 const settings: Readonly<Record<PolicyName, Setting>> = {
-  auto: arms[0] ?? lfuSetting,
+  auto: candidates[0] ?? lfuSetting,
   "s3-fifo": s3FifoSetting,
   lfu: lfuSetting,
-  lru: lruSetting,
+  lru: clockSetting,
   sieve: sieveSetting,
   fifo: fifoSetting,
 };

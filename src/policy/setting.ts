@@ -18,7 +18,7 @@ export interface Setting {
   readonly promoteAt: number;
   /** How long, in turnovers of the memory, a key that left the small log is remembered: if it is written again by then,
    *  it is promoted. 0 = not at all. Nothing where entries compete. */
-  readonly ghostTurns: number;
+  readonly ghostTurnovers: number;
   /** How much small entries are preferred where entries compete: 0 = not at all, so that each hit counts the same;
    *  1 = hits for each byte kept. */
   readonly sizePower: number;
@@ -30,7 +30,7 @@ export const s3FifoSetting: Setting = {
   smallShare: 0.1,
   keep: "count",
   promoteAt: 1,
-  ghostTurns: 1,
+  ghostTurnovers: 1,
   sizePower: 0,
 };
 
@@ -39,23 +39,23 @@ export const s3FifoSetting: Setting = {
 export const lfuSetting: Setting = {
   ...s3FifoSetting,
   keep: "compete",
-  ghostTurns: 0,
+  ghostTurnovers: 0,
   sizePower: 0.25,
 };
 
 /** Second chance (Corbató, "A paging experiment with the Multics system", 1968): what a log has of LRU without moving
  *  an entry at each hit. */
-export const lruSetting: Setting = {
+export const clockSetting: Setting = {
   victim: "oldest",
   smallShare: 1,
   keep: "renew",
   promoteAt: 1,
-  ghostTurns: 0,
+  ghostTurnovers: 0,
   sizePower: 0,
 };
 
 /** SIEVE (Zhang et al., "SIEVE is simpler than LRU", NSDI '24) over segments. */
-export const sieveSetting: Setting = { ...lruSetting, victim: "hand" };
+export const sieveSetting: Setting = { ...clockSetting, victim: "hand" };
 
 /** First in, first out. */
-export const fifoSetting: Setting = { ...lruSetting, keep: "never", promoteAt: 4 };
+export const fifoSetting: Setting = { ...clockSetting, keep: "never", promoteAt: 4 };

@@ -6,18 +6,18 @@
 import { KeyTable } from "./key-table.js";
 import { LogPolicy } from "./log-policy.js";
 import { SegmentedLog } from "./segmented-log.js";
-import { lfuSetting, lruSetting, s3FifoSetting, type Setting } from "./setting.js";
+import { lfuSetting, clockSetting, s3FifoSetting, type Setting } from "./setting.js";
 
 /** The settings that are tried. The first is where a cache begins: it has the best mean, and what it remembers of keys
  *  serves the others. */
-export const arms: readonly Setting[] = [
+export const candidates: readonly Setting[] = [
   lfuSetting,
   { ...lfuSetting, smallShare: 0.01 },
   { ...lfuSetting, smallShare: 0.3 },
   s3FifoSetting,
-  { ...s3FifoSetting, ghostTurns: 3 },
+  { ...s3FifoSetting, ghostTurnovers: 3 },
   { ...s3FifoSetting, smallShare: 0.3 },
-  lruSetting,
+  clockSetting,
 ];
 
 /** Entries of a miniature cache: at least this, less than twice as many. A smaller cache is simulated whole. */
@@ -32,7 +32,7 @@ const marginNoise = 0.5;
 /** What one request counts in the running mean of sizes. */
 const meanSizeShare = 1 / 1024;
 
-class Arm {
+class Candidate {
   readonly setting: Setting;
   readonly log: SegmentedLog;
   /** Misses of the running window, and of all, older ones counting less. A miss of an entry of the mean size counts 1,
@@ -51,7 +51,7 @@ export interface TunerOptions {
   readonly capacity: number;
   /** Entries it holds, as far as is known. */
   readonly entries: number;
-  /** What is tried instead of `arms`. */
+  /** What is tried instead of `candidates`. */
   readonly settings?: readonly Setting[];
 }
 
@@ -59,7 +59,7 @@ export class Tuner {
   /** Bits of the low half of a key's hash: the caller reports a key's requests if none of them is set. The high half,
    *  which `observe` gets, must not depend on the low one. */
   readonly sampleMask: number;
-  readonly #arms: readonly Arm[];
+  readonly #candidates: readonly Candidate[];
   readonly #table: KeyTable;
   readonly #window: number;
   #current = 0;
@@ -71,15 +71,15 @@ export class Tuner {
   constructor(options: TunerOptions) {
     const scale = 2 ** Math.max(0, Math.floor(Math.log2(options.entries / miniatureEntries)));
     const entries = Math.ceil(options.entries / scale);
-    const settings = options.settings ?? arms;
+    const settings = options.settings ?? candidates;
     // Each arm may hold other keys, and new ones come in between two turns of recycling.
     const keys = (settings.length + 2) * (entries + 16);
     this.sampleMask = scale - 1;
     this.#table = new KeyTable(keys);
     const geometry = { capacity: options.capacity / scale, keys, hashes: this.#table.hashes };
-    this.#arms = settings.map((setting) => {
+    this.#candidates = settings.map((setting) => {
       const policy = LogPolicy.alone(setting, geometry.capacity, entries);
-      return new Arm(setting, new SegmentedLog(policy, geometry));
+      return new Candidate(setting, new SegmentedLog(policy, geometry));
     });
     this.#window = entries;
     this.#untilEnd = entries;
@@ -87,7 +87,7 @@ export class Tuner {
 
   /** The setting that the live cache should have. */
   get setting(): Setting {
-    return (this.#arms[this.#current] as Arm).setting;
+    return (this.#candidates[this.#current] as Candidate).setting;
   }
 
   /** Requests that were not taken note of, since the miniature caches held more entries than expected. */
@@ -105,7 +105,9 @@ export class Tuner {
   observe(hash: number, size: number): boolean {
     let key = this.#table.numberOf(hash);
     if (key < 0) {
-      this.#table.recycle((other) => this.#arms.some((arm) => arm.log.has(other)));
+      this.#table.recycle((other) =>
+        this.#candidates.some((candidate) => candidate.log.has(other)),
+      );
       key = this.#table.numberOf(hash);
       if (key < 0) {
         this.#dropped += 1;
@@ -114,10 +116,10 @@ export class Tuner {
     }
     this.#meanSize += (size - this.#meanSize) * (this.#meanSize === 0 ? 1 : meanSizeShare);
     const cost = (1 + size / this.#meanSize) / 2;
-    for (const arm of this.#arms) {
-      if (arm.log.hit(key)) continue;
-      arm.misses += cost;
-      arm.log.insert(key, size);
+    for (const candidate of this.#candidates) {
+      if (candidate.log.hit(key)) continue;
+      candidate.misses += cost;
+      candidate.log.insert(key, size);
     }
     this.#untilEnd -= 1;
     return this.#untilEnd <= 0 && this.#endWindow();
@@ -126,14 +128,14 @@ export class Tuner {
   #endWindow(): boolean {
     this.#untilEnd = this.#window;
     let best = this.#current;
-    for (let index = 0; index < this.#arms.length; index++) {
-      const arm = this.#arms[index] as Arm;
-      arm.score = arm.score * decay + arm.misses;
-      arm.misses = 0;
-      if (arm.score < (this.#arms[best] as Arm).score) best = index;
+    for (let index = 0; index < this.#candidates.length; index++) {
+      const candidate = this.#candidates[index] as Candidate;
+      candidate.score = candidate.score * decay + candidate.misses;
+      candidate.misses = 0;
+      if (candidate.score < (this.#candidates[best] as Candidate).score) best = index;
     }
-    const score = (this.#arms[this.#current] as Arm).score;
-    const gain = score - (this.#arms[best] as Arm).score;
+    const score = (this.#candidates[this.#current] as Candidate).score;
+    const gain = score - (this.#candidates[best] as Candidate).score;
     if (gain <= marginShare * score + marginNoise * Math.sqrt(score)) return false;
     this.#current = best;
     this.#switches += 1;

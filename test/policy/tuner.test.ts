@@ -5,7 +5,7 @@ import { seededRandom } from "../../dist/bench/workload.js";
 
 import { KeyTable } from "../../dist/src/policy/key-table.js";
 import {
-  arms,
+  candidates,
   LogPolicy,
   SegmentedLog,
   settingOf,
@@ -24,8 +24,8 @@ function tunedBy(requests: Iterable<number>, options: TunerOptions): Tuner {
 }
 
 test("auto begins with the first of its arms", () => {
-  expect(settingOf("auto")).toEqual(arms[0]);
-  expect(new Tuner({ capacity: 100, entries: 100 }).setting).toEqual(arms[0]);
+  expect(settingOf("auto")).toEqual(candidates[0]);
+  expect(new Tuner({ capacity: 100, entries: 100 }).setting).toEqual(candidates[0]);
 });
 
 test("a cache below 2,000 entries is simulated whole, larger ones by a power of two of the keys", () => {
@@ -77,7 +77,7 @@ test("the same requests give the same settings", () => {
 test("entries smaller than expected are dropped and counted, not held", () => {
   const tuner = new Tuner({ capacity: 20_000, entries: 10 });
   for (let key = 0; key < 1000; key++) tuner.observe(hashes[key] as number, 1);
-  expect(tuner.dropped).toBe(1000 - (arms.length + 2) * (10 + 16));
+  expect(tuner.dropped).toBe(1000 - (candidates.length + 2) * (10 + 16));
 });
 
 test("auto is not worse than the worst of its arms, nor far from the best, on mixed requests", () => {
@@ -98,7 +98,9 @@ test("auto is not worse than the worst of its arms, nor far from the best, on mi
     }
     return misses;
   };
-  const fixed = arms.map((arm) => missesWith(undefined, LogPolicy.alone(arm, capacity, capacity)));
+  const fixed = candidates.map((candidate) =>
+    missesWith(undefined, LogPolicy.alone(candidate, capacity, capacity)),
+  );
   const tuner = new Tuner({ capacity, entries: capacity });
   const auto = missesWith(tuner, LogPolicy.alone(settingOf("auto"), capacity, capacity));
   expect(auto).toBeLessThan(Math.min(...fixed) * 1.02);

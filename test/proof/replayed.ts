@@ -4,7 +4,7 @@
 
 import { policyBytesFor, watermarkOf } from "../../src/janitor/mod.js";
 import { divide, layout as at } from "../../src/kernel/mod.js";
-import { type Cache, type EvictionPolicy, openCache } from "../../src/mod.js";
+import { type Cache, type PolicyName, openCache } from "../../src/mod.js";
 import { LogPolicy, modelSegments, SegmentedLog, settingOf, Tuner } from "../../src/policy/mod.js";
 import type { Trace } from "./trace.js";
 
@@ -16,7 +16,7 @@ const recordsPerSegmentMin = 4;
 /** A set may find its key's lock held by a janitor that has no processor; it is tried so often, ten milliseconds apart. */
 const overloadTurns = 100;
 
-export const replayedPolicies: readonly EvictionPolicy[] = [
+export const replayedPolicies: readonly PolicyName[] = [
   "auto",
   "s3-fifo",
   "lfu",
@@ -26,7 +26,7 @@ export const replayedPolicies: readonly EvictionPolicy[] = [
 ];
 
 export interface Replay {
-  readonly policy: EvictionPolicy;
+  readonly policy: PolicyName;
   /** Entries the cache is to hold; rounded to a multiple of the model's segments. */
   readonly entries: number;
   /** Values of the sizes in the trace (scaled to the cache), or all of one size. */
@@ -42,7 +42,7 @@ export interface Outcome {
 }
 
 /** Memory that gives as many segments as the model has, beside those that are kept free. */
-function memoryFor(policy: EvictionPolicy): number {
+function memoryFor(policy: PolicyName): number {
   for (let memoryBytes = 4096 * KiB; memoryBytes < 8192 * KiB; memoryBytes += 16 * KiB) {
     const geometry = divide({
       memoryBytes,
@@ -162,7 +162,7 @@ function replayModel(
   trace: Trace,
   sizes: Uint32Array,
   capacity: number,
-  name: EvictionPolicy,
+  name: PolicyName,
   memory: number,
 ): number {
   const bytes = policyBytesFor(name, memory);
