@@ -15,7 +15,7 @@ import { FillAdapter } from "./fill-adapter.js";
 import type { Owner } from "./owner.js";
 import type { ThreadRegistration } from "./thread-registration.js";
 import { ReadThrough } from "./read-through.js";
-import { fsyncOf, signalOf } from "./sole-option.js";
+import { fsyncOf, signalOf } from "./call-options.js";
 import { snapshotOf } from "./statistics.js";
 import type { ThreadCore } from "./thread-core.js";
 import { withSignal } from "./with-signal.js";

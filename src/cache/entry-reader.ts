@@ -10,7 +10,7 @@ import {
   type KeyWindow,
   type LargeValue,
   largeValueOf,
-  placeChunk,
+  copyChunk,
   readChunks,
 } from "../memory/mod.js";
 import {
@@ -281,21 +281,21 @@ export class EntryReader<V> {
   }
 
   /** For read-through, after a `peek` that found nothing: the value wherever it is, fresh or stale. Unless `quiet`,
-   *  counts a disk hit or a miss. `landed`: see FillStore. */
-  async read(key: Key, quiet = false, landed = nobody): Promise<FoundValue<V> | undefined> {
+   *  counts a disk hit or a miss. `bytesRead`: see FillStore. */
+  async read(key: Key, quiet = false, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
     const inMemory = this.peek(key, true);
     let found = inMemory;
-    if (inMemory !== undefined) landed();
-    else if (this.#core.tier !== null) found = await this.#fromDisk(key, landed);
+    if (inMemory !== undefined) bytesRead();
+    else if (this.#core.tier !== null) found = await this.#fromDisk(key, bytesRead);
     if (quiet) return found;
     const isHit = inMemory === undefined && found !== undefined && !found.stale;
     this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
     return found;
   }
 
-  async #fromDisk(key: Key, landed = nobody): Promise<FoundValue<V> | undefined> {
+  async #fromDisk(key: Key, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
     const start = performance.now();
-    const entry = await this.#entryFromDisk(key, landed);
+    const entry = await this.#entryFromDisk(key, bytesRead);
     if (entry === undefined) return undefined;
     const nanoseconds = (performance.now() - start) * 1e6;
     this.#core.sample(counter.histogramDisk, nanoseconds);
@@ -306,14 +306,14 @@ export class EntryReader<V> {
   }
 
   /** Reads the entry wherever it is; expired ones too, while they may be served stale. */
-  async #entryFromDisk(key: Key, landed = nobody): Promise<CacheEntry<V> | undefined> {
+  async #entryFromDisk(key: Key, bytesRead = nobody): Promise<CacheEntry<V> | undefined> {
     const core = this.#core;
     for (let turn = 0; turn < turnsMax; turn++) {
-      const record = await this.#reads.read(key, landed);
+      const record = await this.#reads.read(key, bytesRead);
       core.assertOpen();
       if (record === undefined) return undefined;
       if (record !== "memory") return this.#entryOf(record, "disk");
-      landed();
+      bytesRead();
       const found = core.store.find(core.store.keys.write(key), true);
       if (found === "memory") return this.#entryOf(core.store.record, "memory");
       if (found === "none") return undefined;
@@ -359,7 +359,7 @@ export class EntryReader<V> {
         this.#core.assertOpen();
       }
       if (record === undefined || record === "memory") return undefined;
-      if (!placeChunk(whole, large, number, record)) return undefined;
+      if (!copyChunk(whole, large, number, record)) return undefined;
     }
     return whole;
   }

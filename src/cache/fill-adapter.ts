@@ -28,8 +28,8 @@ export class FillAdapter<V> implements FillStore<V> {
     return this.#reader.peek(key, quiet);
   }
 
-  read(key: Key, quiet?: boolean, landed?: () => void): Promise<FoundValue<V> | undefined> {
-    return this.#reader.read(key, quiet, landed);
+  read(key: Key, quiet?: boolean, bytesRead?: () => void): Promise<FoundValue<V> | undefined> {
+    return this.#reader.read(key, quiet, bytesRead);
   }
 
   enterFlight(key: Key, forced: boolean, hardTimeoutMs: number): Entrance {

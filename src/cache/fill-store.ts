@@ -52,9 +52,9 @@ export type FlightEnd =
 export interface FillStore<V> {
   /** Looks in memory only. Counts a hit or a miss unless `quiet`. */
   peek(key: Key, quiet?: boolean): FoundValue<V> | undefined;
-  /** Looks in memory, on disk and in later tiers. Calls `landed` before it makes sure that what it found is current: a
+  /** Looks in memory, on disk and in later tiers. Calls `bytesRead` before it makes sure that what it found is current: a
    *  fetch that begins after that must not be given the answer, as the key may have been written or deleted since. */
-  read(key: Key, quiet?: boolean, landed?: () => void): Promise<FoundValue<V> | undefined>;
+  read(key: Key, quiet?: boolean, bytesRead?: () => void): Promise<FoundValue<V> | undefined>;
   /** Says who loads a key, before its source is read. `hardTimeoutMs` bounds the lease of who leads. */
   enterFlight(key: Key, forced: boolean, hardTimeoutMs: number): Entrance;
   /** Begins a load of this thread alone, whoever else loads the key. */

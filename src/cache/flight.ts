@@ -91,11 +91,11 @@ export class Flight<V> {
   /** Somebody was given a stale value and relies on the refresh: it goes on without waiters. */
   isBackground = false;
   /** It began when too many were under way: nobody joins it, and its value is not published. */
-  isAlone = false;
+  isUnshared = false;
   /** A newer flight of the key has taken its place: its value goes to its waiters only. */
   isReplaced = false;
   /** What the tiers hold is being made sure of: who comes now may have seen a later write, and must not join. */
-  hasLanded = false;
+  hasRead = false;
   /** The key was written or deleted since it began: an answer of "nothing" is not remembered. */
   isFillInvalidated = false;
   #isDone = false;

@@ -32,12 +32,12 @@ export interface CourseEnds<V> {
 
 export class LoadCourse<V> {
   readonly #store: FillStore<V>;
-  readonly #nothings: NegativeAnswers;
+  readonly #negatives: NegativeAnswers;
   readonly #ends: CourseEnds<V>;
 
-  constructor(store: FillStore<V>, nothings: NegativeAnswers, ends: CourseEnds<V>) {
+  constructor(store: FillStore<V>, negatives: NegativeAnswers, ends: CourseEnds<V>) {
     this.#store = store;
-    this.#nothings = nothings;
+    this.#negatives = negatives;
     this.#ends = ends;
   }
 
@@ -70,10 +70,10 @@ export class LoadCourse<V> {
   /** Looks in the tiers and answers by what they have, if that does; true if no load is needed. */
   async #settleFromTiers(flight: Flight<V>, quiet: boolean): Promise<boolean> {
     const found = await this.#store.read(flight.key, quiet, () => {
-      flight.hasLanded = true;
+      flight.hasRead = true;
     });
     if (flight.isDone || this.#settleWithout(flight, found)) return true;
-    flight.hasLanded = false;
+    flight.hasRead = false;
     return false;
   }
 
@@ -83,7 +83,7 @@ export class LoadCourse<V> {
       this.#ends.succeed(flight, found.value, { kind: "stored" });
       return true;
     }
-    if (this.#nothings.has(flight.id)) {
+    if (this.#negatives.has(flight.id)) {
       this.#ends.succeed(flight, undefined, { kind: "again" });
       return true;
     }
@@ -111,7 +111,7 @@ export class LoadCourse<V> {
   // ── Other threads ───────────────────────────────────────────────────────────────────────────────────────────────
 
   #enter(flight: Flight<V>, follows: number): "lead" | "follow" | "alone" {
-    if (flight.isAlone) return "alone";
+    if (flight.isUnshared) return "alone";
     const { key, options } = flight;
     const entrance =
       follows >= followsMax
@@ -141,7 +141,7 @@ export class LoadCourse<V> {
       this.#ends.fail(flight, end.error, end.mayServeStale);
     } else if (end.kind === "nothing") {
       const negativeTtlMs = end.untilMs - this.#store.clock.now();
-      if (negativeTtlMs > 0) this.#nothings.remember(flight.id, negativeTtlMs);
+      if (negativeTtlMs > 0) this.#negatives.remember(flight.id, negativeTtlMs);
       this.#ends.succeed(flight, undefined, end);
     } else if (!options.forceRefresh || end.kind === "stored") {
       // What a forced load waits for must be newer than itself; only the load that it joined is.
@@ -196,7 +196,7 @@ export class LoadCourse<V> {
         flight.isReplaced ||
         flight.isFillInvalidated ||
         (number !== -1 && this.#store.isSuperseded?.(number, flight.options.tags) === true);
-      if (negativeTtlMs > 0 && !isOlder) this.#nothings.remember(id, negativeTtlMs);
+      if (negativeTtlMs > 0 && !isOlder) this.#negatives.remember(id, negativeTtlMs);
       const untilMs = negativeTtlMs > 0 ? this.#store.clock.now() + negativeTtlMs : 0;
       this.#ends.succeed(
         flight,
@@ -212,7 +212,7 @@ export class LoadCourse<V> {
       this.#store.count(counterFillsSuperseded, 1);
       end = { kind: "again" };
     } else if (number === -1) this.#store.count(counterFlightsRefused, 1);
-    else this.#nothings.forget(id);
+    else this.#negatives.forget(id);
     this.#ends.succeed(flight, filled.value, end);
   }
 }

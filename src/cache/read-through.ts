@@ -22,13 +22,13 @@ export class ReadThrough<V> {
   readonly #joinable = new Map<string, Flight<V>>();
   /** Every flight that is not done or still has waiters. */
   readonly #live = new Set<Flight<V>>();
-  readonly #nothings: NegativeAnswers;
+  readonly #negatives: NegativeAnswers;
   readonly #course: LoadCourse<V>;
 
   constructor(store: FillStore<V>) {
     this.#store = store;
-    this.#nothings = new NegativeAnswers(store.clock);
-    this.#course = new LoadCourse(store, this.#nothings, {
+    this.#negatives = new NegativeAnswers(store.clock);
+    this.#course = new LoadCourse(store, this.#negatives, {
       succeed: (flight, value, end) => this.#succeed(flight, value, end),
       fail: (flight, error, mayServeStale) => this.#fail(flight, error, mayServeStale),
       timeOut: (flight) => this.#timeOut(flight),
@@ -82,7 +82,7 @@ export class ReadThrough<V> {
     if (found !== undefined && !found.stale) return found.value;
     const id = keyIdOf(key);
     if (found === undefined) return this.#wait(key, id, loader, options, undefined);
-    if (this.#nothings.has(id)) return undefined; // newer than what expired
+    if (this.#negatives.has(id)) return undefined; // newer than what expired
     if (options.softTimeoutMs < Infinity) return this.#wait(key, id, loader, options, found.value);
     this.#refresh(key, id, loader, options, found.value);
     this.#store.count(counterStaleServed, 1);
@@ -92,22 +92,22 @@ export class ReadThrough<V> {
   /** The key was set or deleted in this thread: "nothing" is no longer so, and what is being loaded may be older than
    *  the change, so later fetches do not join it. */
   forget(key: Key): void {
-    if (this.#joinable.size === 0 && this.#nothings.size === 0) return;
+    if (this.#joinable.size === 0 && this.#negatives.size === 0) return;
     const id = keyIdOf(key);
-    this.#nothings.forget(id);
+    this.#negatives.forget(id);
     const flight = this.#joinable.get(id);
     if (flight !== undefined) this.#detach(flight);
   }
 
   /** `forget` for every key: the cache was cleared, or entries were deleted by tag. */
   forgetAll(): void {
-    this.#nothings.forgetAll();
+    this.#negatives.forgetAll();
     for (const flight of this.#joinable.values()) this.#detach(flight);
   }
 
   /** Rejects all who wait with `error` and aborts the loaders with it as their reason. */
   abortAll(error: Error): void {
-    this.#nothings.forgetAll();
+    this.#negatives.forgetAll();
     for (const flight of Array.from(this.#live)) {
       const waiters = Array.from(flight.waiters);
       this.#giveUp(flight, error);
@@ -181,7 +181,7 @@ export class ReadThrough<V> {
   #running(id: string, forced: boolean): Flight<V> | undefined {
     const flight = this.#joinable.get(id);
     if (flight === undefined || (forced && !flight.options.forceRefresh)) return undefined;
-    if (flight.hasLanded) return undefined;
+    if (flight.hasRead) return undefined;
     // Loaded before a write, delete or clear that has returned: too old for who comes after it.
     return this.#isTooOld(flight) ? undefined : flight;
   }
@@ -200,8 +200,8 @@ export class ReadThrough<V> {
     this.#live.add(flight);
     const older = this.#joinable.get(id);
     if (older !== undefined) older.isReplaced = true;
-    flight.isAlone = older === undefined && this.#joinable.size >= flightsInThreadMax;
-    if (!flight.isAlone) this.#joinable.set(id, flight);
+    flight.isUnshared = older === undefined && this.#joinable.size >= flightsInThreadMax;
+    if (!flight.isUnshared) this.#joinable.set(id, flight);
     return flight;
   }
 

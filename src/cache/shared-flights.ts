@@ -116,7 +116,7 @@ export class SharedFlights {
       case "unstored":
         return [at.flightUnstored, 0];
       case "nothing":
-        return [at.flightNothing, end.untilMs];
+        return [at.flightNegative, end.untilMs];
       case "failed": {
         // Who begins to wait only now loads for itself, as who finds no room for the error does.
         const id = this.hasFollowers(flight) ? this.#writeError(end.error) : 0;
@@ -202,7 +202,7 @@ export class SharedFlights {
         return { kind: "stored" };
       case at.flightUnstored:
         return { kind: "unstored" };
-      case at.flightNothing:
+      case at.flightNegative:
         return { kind: "nothing", untilMs: argument };
       case at.flightFailed:
       case at.flightRefused: {

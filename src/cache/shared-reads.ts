@@ -11,7 +11,7 @@ const sharedReadsMax = 65_536;
 interface SharedRead {
   readonly record: Promise<RecordReader | "memory" | undefined>;
   /** Of those who share it: called when its bytes have landed and are about to be validated. */
-  readonly landed: (() => void)[];
+  readonly bytesRead: (() => void)[];
 }
 
 export class SharedReads {
@@ -23,27 +23,27 @@ export class SharedReads {
   }
 
   /** The record on disk, undefined if there is none, or "memory" if it has come back there. */
-  read(key: Key, landed: () => void): Promise<RecordReader | "memory" | undefined> {
+  read(key: Key, bytesRead: () => void): Promise<RecordReader | "memory" | undefined> {
     const tier = this.#tier;
     if (tier === null) return Promise.resolve(undefined);
     const name = typeof key === "string" ? key : Buffer.from(key).toString("latin1");
     const id = typeof key === "string" ? `s${name}` : `b${name}`;
     const shared = this.#reads.get(id);
     if (shared !== undefined) {
-      shared.landed.push(landed);
+      shared.bytesRead.push(bytesRead);
       return shared.record;
     }
-    if (this.#reads.size >= sharedReadsMax) return tier.read(key, landed);
-    const all = [landed];
+    if (this.#reads.size >= sharedReadsMax) return tier.read(key, bytesRead);
+    const all = [bytesRead];
     const leave = (): void => {
-      if (this.#reads.get(id)?.landed === all) this.#reads.delete(id);
+      if (this.#reads.get(id)?.bytesRead === all) this.#reads.delete(id);
     };
     const read = tier.read(key, () => {
       leave();
       for (const one of all) one();
     });
     const record = read.finally(leave);
-    this.#reads.set(id, { record, landed: all });
+    this.#reads.set(id, { record, bytesRead: all });
     return record;
   }
 }

@@ -9,8 +9,8 @@ import * as counter from "../stats/mod.js";
 import { SeenKeys } from "./seen-keys.js";
 import { WriteBudget } from "./write-budget.js";
 
-/** "never": not in this record's life. "put-off": not now, but a flush that is asked for takes it. */
-export type Verdict = "write" | "never" | "put-off";
+/** "never": not in this record's life. "deferred": not now, but a flush that is asked for takes it. */
+export type Verdict = "write" | "never" | "deferred";
 
 export class Admission {
   readonly budget: WriteBudget;
@@ -43,13 +43,13 @@ export class Admission {
     if (deadline <= now) return this.#refuse(counter.counterRefusedExpired, "never");
     if (isAsked) return "write";
     if (deadline < now + this.#minTtlMs) {
-      return this.#refuse(counter.counterRefusedExpired, "put-off");
+      return this.#refuse(counter.counterRefusedExpired, "deferred");
     }
     if (this.#seen !== null && !isKept && !this.#isSeen(this.#seen, record)) {
-      return this.#refuse(counter.counterRefusedUnseen, "put-off");
+      return this.#refuse(counter.counterRefusedUnseen, "deferred");
     }
     if (!this.budget.hasRoom(performance.now())) {
-      return this.#refuse(counter.counterRefusedBudget, "put-off");
+      return this.#refuse(counter.counterRefusedBudget, "deferred");
     }
     return "write";
   }

@@ -3,7 +3,7 @@
 import type { UndercroftError } from "../base/mod.js";
 import { type Kernel, layout as at } from "../kernel/mod.js";
 import { MemoryStore } from "../memory/mod.js";
-import { counterAssists } from "../stats/mod.js";
+import { counterForegroundReclaims } from "../stats/mod.js";
 import { DiskTier } from "../tiers/mod.js";
 import { policyOver } from "./eviction.js";
 import { RemovalReporter, type SendRemovals } from "./removals.js";
@@ -28,12 +28,12 @@ export function attachStore(
   const tier = handle.disk === null ? null : new DiskTier(store, handle.disk, onFault);
   const writeTombstone = (location: number): void => tier?.writeTombstone(location);
   // Made when it is first needed: most threads never evict, and attaching is to be quick.
-  let assistant: Assistant | undefined;
+  let reclaimer: ForegroundReclaimer | undefined;
   const now = sharedTime(kernel, handle.clockAnchorMs);
   store.connect(writeTombstone, () => {
-    kernel.count(counterAssists, 1);
-    assistant ??= makeAssistant(kernel, writeTombstone, send);
-    const { evictor, removals } = assistant;
+    kernel.count(counterForegroundReclaims, 1);
+    reclaimer ??= makeForegroundReclaimer(kernel, writeTombstone, send);
+    const { evictor, removals } = reclaimer;
     const hasRoom = makeRoom(kernel, evictor, now());
     removals.report();
     return hasRoom;
@@ -41,16 +41,16 @@ export function attachStore(
   return { store, tier };
 }
 
-interface Assistant {
+interface ForegroundReclaimer {
   readonly evictor: Evictor;
   readonly removals: RemovalReporter;
 }
 
-function makeAssistant(
+function makeForegroundReclaimer(
   kernel: Kernel,
   writeTombstone: (location: number) => void,
   send: SendRemovals | null,
-): Assistant {
+): ForegroundReclaimer {
   const removals = new RemovalReporter(kernel, send);
   const removed: RemovalCallback = (record, cause) => removals.add(record, cause);
   return { evictor: new Evictor(kernel, policyOver(kernel), writeTombstone, removed), removals };

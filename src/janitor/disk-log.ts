@@ -274,7 +274,7 @@ export class DiskLog {
     this.#kernel.verbs.setDiskState(segment, at.diskReclaiming);
     let isEmpty = false;
     try {
-      isEmpty = scan !== null && this.#letGoAll(segment, scan, now, budget);
+      isEmpty = scan !== null && this.#dropAll(segment, scan, now, budget);
       this.commit();
     } catch (error) {
       this.#kernel.verbs.setDiskState(segment, at.diskSealed);
@@ -284,7 +284,7 @@ export class DiskLog {
   }
 
   /** Lets go of every entry that the file tells of; false if the index may name others. */
-  #letGoAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
+  #dropAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
     const left = { budget };
     let isEmpty =
       !scan.tombstonesDamaged &&

@@ -43,8 +43,8 @@ export class Flusher {
     } catch (error) {
       // What was not written must be looked at again from the start.
       for (const segment of this.#pinned) {
-        this.#kernel.verbs.setLetGo(segment, 1);
-        this.#kernel.verbs.setPutOff(segment, 1);
+        this.#kernel.verbs.setDiskCopyLost(segment, 1);
+        this.#kernel.verbs.setDeferred(segment, 1);
       }
       throw error;
     } finally {
@@ -75,8 +75,8 @@ export class Flusher {
 
   /** Must records that were looked at before be looked at again? */
   #isDueAgain(segment: number, reach: FlushReach): boolean {
-    if (reach !== "sealed" && this.#table.hasLetGo(segment)) return true;
-    return reach === "all" && this.#table.hasPutOff(segment);
+    if (reach !== "sealed" && this.#table.hasDiskCopyLost(segment)) return true;
+    return reach === "all" && this.#table.hasDeferred(segment);
   }
 
   /** False if it has to be tried again. The segment stays pinned until its last batch is written: what is said of its
@@ -94,8 +94,8 @@ export class Flusher {
     const isKept = table.log(segment) === at.logMain;
     let offset = table.flushedOffset(segment);
     if (this.#isDueAgain(segment, reach)) {
-      this.#kernel.verbs.setLetGo(segment, 0);
-      if (reach === "all") this.#kernel.verbs.setPutOff(segment, 0);
+      this.#kernel.verbs.setDiskCopyLost(segment, 0);
+      if (reach === "all") this.#kernel.verbs.setDeferred(segment, 0);
       offset = 0;
     }
     let isComplete = true;
@@ -111,7 +111,7 @@ export class Flusher {
       // one before that was given up (superseded, or its key's lock could not be had).
       if (this.#header.sequence(record) === 0 && !isSealed && next >= end) break;
       const verdict = this.#admission.judge(record, now, reach === "all", isKept);
-      if (verdict === "put-off") this.#kernel.verbs.setPutOff(segment, 1);
+      if (verdict === "deferred") this.#kernel.verbs.setDeferred(segment, 1);
       if (verdict === "write") {
         const location = this.#log.place(size, now);
         // `place` may have written the batch; what it wrote is done with, and a new account begins.

@@ -59,8 +59,8 @@ export interface KernelVerbs {
   readonly unpinSegment: (segment: number) => void;
   readonly releaseClaims: (thread: number) => void;
   readonly setFlushed: (segment: number, offset: number, generation: number) => void;
-  readonly setLetGo: (segment: number, letGo: number) => void;
-  readonly setPutOff: (segment: number, putOff: number) => void;
+  readonly setDiskCopyLost: (segment: number, letGo: number) => void;
+  readonly setDeferred: (segment: number, putOff: number) => void;
   readonly sealOpen: (log: number) => void;
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;

@@ -199,7 +199,7 @@ export const flightKind = 44; // u32: flightFill, flightLoad, flightForced
 export const flightOutcome = 48;
 export const flightGeneration = 52; // u32, grows at each claim of the place
 /** f64, once done: the id of the error's record (flightFailed, flightRefused), or until which wall-clock millisecond
- *  the answer is "nothing" (flightNothing; 0 = it is not remembered). */
+ *  the answer is "nothing" (flightNegative; 0 = it is not remembered). */
 export const flightArgument = 56;
 export const flightFree = 0;
 export const flightClaimed = 1;
@@ -220,7 +220,7 @@ export const flightAgain = 0;
 export const flightStored = 1;
 /** The value was too large, or there was no room for it. */
 export const flightUnstored = 2;
-export const flightNothing = 3;
+export const flightNegative = 3;
 export const flightFailed = 4;
 /** What the loader gave could not be stored by its kind: an error that no stale value makes good. */
 export const flightRefused = 5;
@@ -264,9 +264,9 @@ export const segmentBlocker = 48; // u32: while blocked, the bucket whose lock c
 /** u32: 1 while the flusher reads it or has records of it in a batch not yet written: nobody may claim it. */
 export const segmentPin = 52;
 /** u32: 1 when a record that was on disk lost its copy there to reclaim, so that a flush has to look at it again. */
-export const segmentLetGo = 56;
+export const segmentDiskCopyLost = 56;
 /** u32: 1 when admission put off a record in it, so that a flush that is asked for looks at it again. Janitor only. */
-export const segmentPutOff = 60;
+export const segmentDeferred = 60;
 export const segmentFree = 0;
 export const segmentOpen = 1;
 export const segmentSealed = 2;

@@ -94,7 +94,7 @@ export function chunkKey(large: LargeValue, number: number): Uint8Array {
 }
 
 /** Puts a chunk's bytes into their place; false if they are not as long as they must be. */
-export function placeChunk(
+export function copyChunk(
   whole: Buffer,
   large: LargeValue,
   number: number,
@@ -112,7 +112,7 @@ export function readChunks(store: MemoryStore, large: LargeValue): Buffer | unde
   const whole = Buffer.allocUnsafeSlow(large.bytes);
   for (let number = 0; number < chunkCount(large); number++) {
     if (store.find(store.keys.write(chunkKey(large, number)), true) !== "memory") return undefined;
-    if (!placeChunk(whole, large, number, store.record)) return undefined;
+    if (!copyChunk(whole, large, number, store.record)) return undefined;
   }
   return whole;
 }

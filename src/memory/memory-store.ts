@@ -75,7 +75,7 @@ export class MemoryStore {
   readonly #log: number;
   #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has nothing on disk");
   /** Called when no segment is free: true if it made room. */
-  #assist: () => boolean = () => false;
+  #reclaim: () => boolean = () => false;
 
   /** `log` is the log that this thread's writes go to. */
   constructor(kernel: Kernel, log: number = at.logSmall) {
@@ -93,10 +93,10 @@ export class MemoryStore {
   }
 
   /** Says who marks killed disk copies dead, and who makes room when no segment is free. */
-  connect(writeTombstone: TombstoneWriter, assist: () => boolean): void {
+  connect(writeTombstone: TombstoneWriter, reclaim: () => boolean): void {
     this.#writeTombstone = writeTombstone;
-    this.#assist = assist;
-    this.keys.makeRoom = assist;
+    this.#reclaim = reclaim;
+    this.keys.makeRoom = reclaim;
   }
 
   /** Looks a key up and copies its record into `record`. `touch` counts the hit for eviction. A record that is larger
@@ -239,7 +239,7 @@ export class MemoryStore {
     fields: WriteFields,
   ): AppendOutcome {
     let record = this.#verbs.reserve(size, this.#log, 0) >>> 0;
-    if (record === 0 && this.#assist()) record = this.#verbs.reserve(size, this.#log, 0) >>> 0;
+    if (record === 0 && this.#reclaim()) record = this.#verbs.reserve(size, this.#log, 0) >>> 0;
     if (record === 0) return "no-room";
     const extensionBytes = this.#extensionBytes(fields);
     let flags = fields.flags | this.#writeExtension(record + recordHeaderSize, fields);

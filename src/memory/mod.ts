@@ -5,7 +5,7 @@ export {
   chunkKey,
   type LargeValue,
   largeValueOf,
-  placeChunk,
+  copyChunk,
   readChunks,
   writeValue,
 } from "./large-value.js";

@@ -47,13 +47,13 @@ export class SegmentTable {
   }
 
   /** Has a record in it lost its copy on disk? */
-  hasLetGo(segment: number): boolean {
-    return this.#word(segment, at.segmentLetGo) !== 0;
+  hasDiskCopyLost(segment: number): boolean {
+    return this.#word(segment, at.segmentDiskCopyLost) !== 0;
   }
 
   /** Has admission put off a record in it? */
-  hasPutOff(segment: number): boolean {
-    return this.#word(segment, at.segmentPutOff) !== 0;
+  hasDeferred(segment: number): boolean {
+    return this.#word(segment, at.segmentDeferred) !== 0;
   }
 
   /** Has every record in it expired, or been cleared? */

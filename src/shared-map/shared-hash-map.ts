@@ -263,7 +263,7 @@ export class SharedHashMap<V = unknown> {
   }
 
   #makeRoom(): boolean {
-    this.#kernel.count(counter.counterAssists, 1);
+    this.#kernel.count(counter.counterForegroundReclaims, 1);
     const room = this.#compactor.makeRoom();
     this.#isBusy = room === "busy";
     return room === "room";

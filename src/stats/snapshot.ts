@@ -161,7 +161,7 @@ export interface CacheStats {
   readonly staleReads: number;
   readonly locks: { readonly waits: number; readonly timeouts: number };
   /** Evictions a writer did itself. */
-  readonly assists: number;
+  readonly foregroundReclaims: number;
   /** Memory segments: `evicted` ones gave up entries, `compacted` ones only their dead bytes. And disk segments reclaimed. */
   readonly segments: StatsGauges["segments"] & {
     readonly sealed: number;
@@ -410,7 +410,7 @@ function composeTroubles(total: Total) {
       waits: total(counters.counterLockWaits),
       timeouts: total(counters.counterLockTimeouts),
     },
-    assists: total(counters.counterAssists),
+    foregroundReclaims: total(counters.counterForegroundReclaims),
     encodeTasks: total(counters.counterEncodeTasks),
     workerRestarts: total(counters.counterWorkerRestarts),
     eventsDropped: total(counters.counterEventsDropped),

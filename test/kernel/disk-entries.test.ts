@@ -221,7 +221,7 @@ describe("reclaim", () => {
     expect(thread.get("both")).toBe("1");
     thread.put("both", "2");
     expect(thread.double(at.resultTombstone0)).toBe(0);
-    expect(thread.segmentWord(thread.seal(record), at.segmentLetGo)).toBe(1);
+    expect(thread.segmentWord(thread.seal(record), at.segmentDiskCopyLost)).toBe(1);
     for (let number = 0; number < 20; number++) {
       const { answer } = thread.find(`key:${number}`);
       expect(answer === at.answerMiss).toBe(number >= 5 && number < 15);

@@ -201,7 +201,7 @@ describe("tables", () => {
         "segmentMaxSequence",
         "segmentBlocker",
         "segmentPin",
-        "segmentLetGo",
+        "segmentDiskCopyLost",
       ],
       at.segmentEntrySize,
     ] as const,

@@ -98,7 +98,7 @@ test("forgetting a disk segment reaches its entries, its copies in memory, and n
   expect(thread.get("in memory")).toBe("in memory");
   const { record } = thread.find("in memory");
   expect(diskLocation(thread, record)).toBe(0);
-  expect(thread.segmentWord(thread.seal(record), at.segmentLetGo)).toBe(1);
+  expect(thread.segmentWord(thread.seal(record), at.segmentDiskCopyLost)).toBe(1);
   expect(diskLocation(thread, thread.find("elsewhere").record)).toBe(2 * unitsPerSegment + 17);
 });
 

@@ -43,10 +43,10 @@ describe("a load that threads join", () => {
     const { leader, one, two, flight } = openThree();
     expect(enter(one, "b")).toBeGreaterThanOrEqual(0);
     expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
-    leader.verbs.endFlight(flight, at.flightNothing, 42);
+    leader.verbs.endFlight(flight, at.flightNegative, 42);
     for (const thread of [one, two]) {
       expect(stateOf(thread, flight)).toBe(at.flightDone);
-      expect(read(thread, flight, at.flightOutcome)).toBe(at.flightNothing);
+      expect(read(thread, flight, at.flightOutcome)).toBe(at.flightNegative);
       expect(thread.kernel.views.f64[wordOf(flight, at.flightArgument) / 2]).toBe(42);
     }
     expect(one.verbs.leaveFlight(flight)).toBe(0);

@@ -8,7 +8,7 @@ import {
   largeValueOf,
   type LargeValue,
   type MemoryStore,
-  placeChunk,
+  copyChunk,
   readChunks,
   writeValue,
 } from "../../dist/src/memory/mod.js";
@@ -141,7 +141,7 @@ describe("readChunks()", () => {
     store.write(key, store.keys.write(key), Buffer.from("short"), plainFields);
     expect(readChunks(store, head)).toBeUndefined();
     find(store, key);
-    expect(placeChunk(Buffer.alloc(20_000), head, 1, store.record)).toBe(false);
+    expect(copyChunk(Buffer.alloc(20_000), head, 1, store.record)).toBe(false);
   });
 });
 

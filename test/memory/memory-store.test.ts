@@ -82,16 +82,16 @@ describe("write()", () => {
     write(store, "a", "old");
     write(store, "b", "kept");
     fill(store);
-    let assists = 0;
+    let foregroundReclaims = 0;
     store.connect(
       () => undefined,
       () => {
-        assists += 1;
+        foregroundReclaims += 1;
         return false;
       },
     );
     expect(write(store, "a", "new")).toBe("overloaded");
-    expect(assists).toBe(1);
+    expect(foregroundReclaims).toBe(1);
     expect(read(store, "a")).toBe("(none)");
     expect(read(store, "b")).toBe("kept");
     expect(store.kernel.total(counter.counterSetsOverloaded)).toBe(1);

@@ -27,8 +27,8 @@ export {
   sealOpen,
   sealOrphans,
   setFlushed,
-  setLetGo,
-  setPutOff,
+  setDiskCopyLost,
+  setDeferred,
   stage,
   unpinSegment,
 } from "./segments";

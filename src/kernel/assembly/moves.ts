@@ -25,7 +25,7 @@ import { insert } from "./entries";
 import { block, bucketCount, clearEpoch, count, seed } from "./geometry";
 import { deadlineOf, diskLocationOf, flagsOf, keyLengthOf, keyOf, recordSizeOf, sequenceOf, setDiskLocation } from "./record";
 import { isSampled, noteRequest } from "./samples";
-import { noteDead, noteMissedLock, noteRecord, reserve, setLetGo, unblockSegments } from "./segments";
+import { noteDead, noteMissedLock, noteRecord, reserve, setDiskCopyLost, unblockSegments } from "./segments";
 import {
   diskBit,
   displacedBit,
@@ -250,7 +250,7 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
 /** Takes a memory record's copy on disk away from it; a flush will look at its segment again. */
 function forgetCopy(record: u32): void {
   setDiskLocation(record, 0);
-  setLetGo(segmentOfRecord(record), 1);
+  setDiskCopyLost(segmentOfRecord(record), 1);
 }
 
 let locatedCopy: u64 = 0;

@@ -187,8 +187,8 @@ export function freeSegment(segment: u32): void {
   atomic.store<u32>(entry, 0, at.segmentWriteOffset);
   atomic.store<u32>(entry, 0, at.segmentDeadBytes);
   store<u32>(entry, 0, at.segmentFlushedOffset);
-  store<u32>(entry, 0, at.segmentLetGo);
-  store<u32>(entry, 0, at.segmentPutOff);
+  store<u32>(entry, 0, at.segmentDiskCopyLost);
+  store<u32>(entry, 0, at.segmentDeferred);
   store<f64>(entry, 0, at.segmentMaxExpires);
   store<f64>(entry, 0, at.segmentMaxSequence);
   const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;
@@ -215,13 +215,13 @@ export function setFlushed(segment: u32, offset: u32, generation: u32): void {
 }
 
 /** Notes that a record in this segment has lost its copy on disk, or (0) that a flush looks at all of them again. */
-export function setLetGo(segment: u32, letGo: u32): void {
-  atomic.store<u32>(segmentEntry(segment), letGo, at.segmentLetGo);
+export function setDiskCopyLost(segment: u32, diskCopyLost: u32): void {
+  atomic.store<u32>(segmentEntry(segment), diskCopyLost, at.segmentDiskCopyLost);
 }
 
 /** Notes that admission put off a record in this segment, or (0) that a flush looks at all of them again. */
-export function setPutOff(segment: u32, putOff: u32): void {
-  atomic.store<u32>(segmentEntry(segment), putOff, at.segmentPutOff);
+export function setDeferred(segment: u32, deferred: u32): void {
+  atomic.store<u32>(segmentEntry(segment), deferred, at.segmentDeferred);
 }
 
 /** Seals the open segments of a thread that is gone, so that their records can be flushed and evicted. */

@@ -133,7 +133,7 @@ class Index {
   #flushFault(bytes: Buffer, entry: number, offset: number): string | undefined {
     const { at } = this.#world;
     if (offset >= (this.#u32[entry + at.segmentFlushedOffset / 4] as number)) return undefined;
-    if (this.#u32[entry + at.segmentLetGo / 4] !== 0) return undefined;
+    if (this.#u32[entry + at.segmentDiskCopyLost / 4] !== 0) return undefined;
     if ((bytes.readUInt8(7) & 1) !== 0 && bytes.readBigUInt64LE(24) !== 0n) return undefined;
     return "names a record that counts as flushed and is not on disk";
   }
