@@ -75,7 +75,7 @@ export const internedMutants: readonly Mutant[] = [
     "src/kernel/assembly/mod.ts",
     ["noteEpoch();\n  count(counterClears, 1);", "count(counterClears, 1);"],
     "interned-clear",
-    "hashIndex-clear",
+    "fresh-clear",
   ),
   mutant(
     "clear-numbered-early",
@@ -86,7 +86,7 @@ export const internedMutants: readonly Mutant[] = [
       "noteEpoch();\n  atomic.add<u32>(at.controlNearEpoch, 1);",
     ],
     "interned-clear",
-    "hashIndex-clear",
+    "fresh-clear",
   ),
   mutant(
     "clear-stays-interned",
@@ -94,7 +94,7 @@ export const internedMutants: readonly Mutant[] = [
     "src/cache/invalidation-reader.ts",
     ["if (this.#i32[epochWord] === this.#epoch) return isKnown;", "return isKnown;"],
     "interned-clear",
-    "hashIndex-clear",
+    "fresh-clear",
   ),
   mutant(
     "hashIndex-stays",
