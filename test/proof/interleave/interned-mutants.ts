@@ -97,11 +97,11 @@ export const internedMutants: readonly Mutant[] = [
     "fresh-clear",
   ),
   mutant(
-    "hashIndex-stays",
+    "fresh-stays",
     "values kept by the hash of their keys stay when the key is written",
     "src/cache/near-cache.ts",
     ["this.hashIndex.remove(this.#numbers[place / placeSize] as number, key);", ""],
-    "hashIndex-set",
-    "hashIndex-delete",
+    "fresh-set",
+    "fresh-delete",
   ),
 ];
