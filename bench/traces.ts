@@ -1,6 +1,6 @@
 // `npm run bench:traces -- <directory>`: every policy on every trace of a directory, at sizes of 0.1 to 20 % of the
 // different objects, cells with at least 100 objects; then the traces with sizes again, by bytes. Prints the table of
-// miss ratios and what each policy saves against an exact LRU. docs/eviction.md quotes it.
+// miss ratios and what each policy saves against an exact LRU. docs/internals/eviction.md quotes it.
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";

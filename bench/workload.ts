@@ -30,7 +30,7 @@ export function keyOf(id: number): string {
 }
 
 /** The keys of entries 0 to `count` - 1, each built once. */
-export function identityIndex(count: number): string[] {
+export function internedKeys(count: number): string[] {
   return Array.from({ length: count }, (_, id) => keyOf(id));
 }
 

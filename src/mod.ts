@@ -4,16 +4,11 @@ export {
   type AttachOptions,
   attachCache,
   Cache,
-  type CacheEntry,
   type CacheEventMap,
   type CacheEventName,
   type CacheHandle,
   type CacheListener,
-  type Key,
-  type LoadContext,
-  type Loader,
   openCache,
-  type SetOutcome,
   type WrapOptions,
 } from "./cache/mod.js";
 export type {
@@ -23,10 +18,13 @@ export type {
   CustomCodec,
   DiskOptions,
   Duration,
-  PolicyName,
   FetchOptions,
   NearOptions,
   SetOptions,
   Size,
 } from "./config/mod.js";
+export type { CacheEntry, SetOutcome } from "./entries/mod.js";
+export type { LoadContext, Loader } from "./fetch/mod.js";
+export type { Key } from "./kernel/mod.js";
+export type { PolicyName } from "./policy/mod.js";
 export type { CacheStats } from "./stats/mod.js";

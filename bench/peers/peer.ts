@@ -3,7 +3,7 @@
 
 export interface Peer {
   readonly name: string;
-  /** Stores the entries from `from` up to `to`, under the kept strings where given, else under new ones. */
+  /** Stores the entries from `from` up to `to`, under interned strings where given, else under new ones. */
   fill(from: number, to: number, keys?: readonly string[]): void | Promise<void>;
   /** Gets the drawn entries, building each key; returns how many were found. */
   getFresh(draws: Uint32Array, from: number, to: number): number;

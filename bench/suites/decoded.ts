@@ -5,8 +5,8 @@ import { LmdbPeer } from "../peers/lmdb.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
 import { timeRounds } from "../rounds.js";
 import { timingRows, type Suite } from "../suite.js";
-import { identityIndex, zipfDraws } from "../workload.js";
-import { freshGets, keptGets } from "./get-hit.js";
+import { internedKeys, zipfDraws } from "../workload.js";
+import { freshGets, internedGets } from "./get-hit.js";
 
 const entries = 65_536;
 const rounds = 15;
@@ -17,7 +17,7 @@ export const decoded: Suite = {
     "One get that hits shared memory and decodes (near: false), 65,536 entries, against lmdb's get, which decodes too.",
   cases: ["65536"],
   run: async () => {
-    const keys = identityIndex(entries);
+    const keys = internedKeys(entries);
     const peers = [
       await UndercroftPeer.open({ memory: "256mb", near: false }, "undercroft, near: false"),
       new LmdbPeer(),
@@ -28,14 +28,14 @@ export const decoded: Suite = {
       peers.map((peer) => freshGets(peer, draws)),
       rounds,
     );
-    const kept = await timeRounds(
-      peers.map((peer) => keptGets(peer, keys, draws)),
+    const interned = await timeRounds(
+      peers.map((peer) => internedGets(peer, keys, draws)),
       rounds,
     );
     for (const peer of peers) await peer.close();
     return [
       ...timingRows({ entries, key: "fresh" }, fresh),
-      ...timingRows({ entries, key: "kept" }, kept),
+      ...timingRows({ entries, key: "interned" }, interned),
     ];
   },
 };

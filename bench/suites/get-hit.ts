@@ -7,7 +7,7 @@ import type { Peer } from "../peers/peer.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
 import { timeRounds, type Contestant } from "../rounds.js";
 import { timingRows, type Row, type Suite } from "../suite.js";
-import { identityIndex, shuffled, seededRandom, zipfDraws } from "../workload.js";
+import { internedKeys, shuffled, seededRandom, zipfDraws } from "../workload.js";
 
 const drawsLength = 1 << 20;
 const batchSize = 1 << 16;
@@ -17,11 +17,11 @@ export const getHit: Suite = {
   name: "get-hit",
   about:
     "One get that hits, values of 5 fields (about 146 bytes of msgpack), Zipf-like reads. fresh: the key string is built " +
-    "for each get; kept: one string object per key, the one it was set with. Undercroft keeps every value near.",
+    "for each get; interned: one string object per key, the one it was set with. Undercroft keeps every value near.",
   cases: ["1000", "65536", "1000000"],
   run: async (caseName) => {
     const entries = Number(caseName);
-    const keys = identityIndex(entries);
+    const keys = internedKeys(entries);
     const peers = await openPeers(entries);
     const everyId = shuffled(entries, seededRandom(7));
     for (const peer of peers) {
@@ -41,14 +41,14 @@ export const getHit: Suite = {
       rounds,
     );
     for (const peer of peers) peer.getInterned(keys, draws, 0, draws.length);
-    const kept = await timeRounds(
-      peers.map((peer) => keptGets(peer, keys, draws)),
+    const interned = await timeRounds(
+      peers.map((peer) => internedGets(peer, keys, draws)),
       rounds,
     );
     for (const peer of peers) await peer.close();
     return [
       ...timingRows({ entries, key: "fresh" }, fresh),
-      ...timingRows({ entries, key: "kept" }, kept),
+      ...timingRows({ entries, key: "interned" }, interned),
     ] satisfies Row[];
   },
 };
@@ -71,7 +71,7 @@ export function freshGets(peer: Peer, draws: Uint32Array): Contestant {
   return { name: peer.name, size: batchSize, async: false, batch };
 }
 
-export function keptGets(peer: Peer, keys: readonly string[], draws: Uint32Array): Contestant {
+export function internedGets(peer: Peer, keys: readonly string[], draws: Uint32Array): Contestant {
   const batch = (round: number): number => {
     const from = (round * batchSize) % draws.length;
     return peer.getInterned(keys, draws, from, from + batchSize);

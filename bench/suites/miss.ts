@@ -7,7 +7,7 @@ import type { Peer } from "../peers/peer.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
 import { timeRounds, type Contestant } from "../rounds.js";
 import { timingRows, type Suite } from "../suite.js";
-import { identityIndex } from "../workload.js";
+import { internedKeys } from "../workload.js";
 
 const entries = 65_536;
 const batchSize = 1 << 15;
@@ -18,7 +18,7 @@ export const miss: Suite = {
   about: "One get of a key that is not there, in caches of 65,536 entries.",
   cases: ["65536"],
   run: async () => {
-    const keys = identityIndex(2 * entries);
+    const keys = internedKeys(2 * entries);
     const peers: Peer[] = [
       await UndercroftPeer.open({ memory: "256mb" }),
       new MapPeer(),
@@ -27,13 +27,13 @@ export const miss: Suite = {
     ];
     for (const peer of peers) await peer.fill(0, entries, keys);
     const absent = Uint32Array.from({ length: entries }, (_, i) => entries + i);
-    const misses = (peer: Peer, kept: boolean): Contestant => ({
+    const misses = (peer: Peer, interned: boolean): Contestant => ({
       name: peer.name,
       size: batchSize,
       async: false,
       batch: (round) => {
         const from = (round * batchSize) % entries;
-        const found = kept
+        const found = interned
           ? peer.getInterned(keys, absent, from, from + batchSize)
           : peer.getFresh(absent, from, from + batchSize);
         return batchSize - found;
@@ -43,14 +43,14 @@ export const miss: Suite = {
       peers.map((peer) => misses(peer, false)),
       rounds,
     );
-    const kept = await timeRounds(
+    const interned = await timeRounds(
       peers.map((peer) => misses(peer, true)),
       rounds,
     );
     for (const peer of peers) await peer.close();
     return [
       ...timingRows({ entries, key: "fresh" }, fresh),
-      ...timingRows({ entries, key: "kept" }, kept),
+      ...timingRows({ entries, key: "interned" }, interned),
     ];
   },
 };

@@ -43,7 +43,7 @@ const unansweredMax = 0.01;
 export const threads: Suite = {
   name: "threads",
   about:
-    `Millions of operations a second of all threads together, 16,384 entries of 5 fields, kept key strings, ${cpus().length} cores. ` +
+    `Millions of operations a second of all threads together, 16,384 entries of 5 fields, interned key strings, ${cpus().length} cores. ` +
     `Windows of ${windowMs} ms behind a barrier, ${rounds} rounds; "to one" is the median of the ratios within a round. lru-cache: ` +
     "one in each thread, what one writes the others do not see. lmdb: putSync, without sync. sharedmap: values as JSON.",
   cases: contestantNames,

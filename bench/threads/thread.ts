@@ -2,7 +2,7 @@
 
 import { parentPort, workerData } from "node:worker_threads";
 
-import { identityIndex, seededRandom } from "../workload.js";
+import { internedKeys, seededRandom } from "../workload.js";
 import { type ContestantName, hold } from "./contestants.js";
 import {
   atDone,
@@ -34,7 +34,7 @@ const hotId = 77;
 
 const { name, data, thread, window } = workerData as ThreadData;
 const contestant = hold(name, data);
-const keys = identityIndex(entries);
+const keys = internedKeys(entries);
 const warmUp = Uint32Array.from({ length: entries }, (_, id) => id);
 // Twice: what is kept near is kept at the first hit, and found at the second.
 contestant.read(keys, warmUp);

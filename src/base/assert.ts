@@ -14,8 +14,3 @@ export class AssertionError extends Error {
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }
-
-/** Ends an exhaustive `switch`: the compiler refuses a case left out, and the run time asserts. */
-export function unreachable(value: never): never {
-  throw new AssertionError(`no case is left, and ${typeof value} ${JSON.stringify(value)} came`);
-}

@@ -1,4 +1,4 @@
-export { assert, AssertionError, unreachable } from "./assert.js";
+export { assert, AssertionError } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
 export { isWellFormed } from "./text.js";

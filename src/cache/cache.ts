@@ -1,27 +1,32 @@
 // The cache as a thread holds it: the one class users call. It checks that the cache is open and hands on; what is done
 // stands in the reader, the writer and read-through.
-import { UndercroftError } from "../base/mod.js";
-import type { FetchOptions, ResolvedFetchOptions, SetOptions } from "../config/mod.js";
-import { assertKey, resolveFetchOptions } from "../config/mod.js";
-import { layout as at } from "../kernel/mod.js";
-import type { CacheStats } from "../stats/mod.js";
-import { raiseTicket, waitForTicket } from "./barrier.js";
-import { type CacheEntry, EntryReader } from "./entry-reader.js";
-import { EntryWriter, type SetOutcome, type StoreInPool } from "./entry-writer.js";
-import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
-import type { Key, LoadContext, Loader } from "./fill-store.js";
-import type { CacheHandle } from "./handle.js";
-import { FillAdapter } from "./fill-adapter.js";
-import type { Owner } from "./owner.js";
-import type { ThreadRegistration } from "./thread-registration.js";
-import { ReadThrough } from "./read-through.js";
+import {
+  type FetchOptions,
+  type ResolvedFetchOptions,
+  type SetOptions,
+  assertKey,
+  resolveFetchOptions,
+} from "../config/mod.js";
+import {
+  type CacheEntry,
+  EntryReader,
+  EntryWriter,
+  flush,
+  type SetOutcome,
+  type StoreInPool,
+  type ThreadCore,
+  ValueDecoder,
+} from "../entries/mod.js";
+import { type LoadContext, type Loader, ReadThrough, SharedFlights } from "../fetch/mod.js";
+import type { Key } from "../kernel/mod.js";
+import { type CacheStats, histogramLoad } from "../stats/mod.js";
 import { fsyncOf, signalOf } from "./call-options.js";
+import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
+import type { CacheHandle } from "./handle.js";
+import type { OpenerSide } from "./opener-side.js";
 import { snapshotOf } from "./statistics.js";
-import type { ThreadCore } from "./thread-core.js";
+import type { ThreadRegistration } from "./thread-registration.js";
 import { withSignal } from "./with-signal.js";
-
-/** A flush that takes longer than this rejects: the janitor is stuck. */
-const flushTimeoutMs = 120_000;
 
 /** Options of `wrap`: how a call's key is made, and those of `fetch`. */
 export interface WrapOptions<A extends readonly unknown[]> extends FetchOptions {
@@ -35,7 +40,7 @@ export interface CacheParts {
   readonly events: CacheEvents;
   readonly handle: CacheHandle;
   /** Null in a thread that attached. */
-  readonly owner: Owner | null;
+  readonly opener: OpenerSide | null;
   readonly registration: ThreadRegistration;
 }
 
@@ -51,23 +56,33 @@ export class Cache<V = unknown> {
   readonly #readThrough: ReadThrough<V>;
   readonly #events: CacheEvents;
   readonly #handle: CacheHandle;
-  readonly #owner: Owner | null;
+  readonly #opener: OpenerSide | null;
   readonly #registration: ThreadRegistration;
   #closing: Promise<void> | undefined;
 
   /** Not for users: `openCache` and `attachCache` make caches. */
   constructor(parts: CacheParts) {
-    const { core, events, handle, owner, registration } = parts;
+    const { core, events, handle, opener, registration } = parts;
     this.#core = core;
     this.#events = events;
     this.#handle = handle;
-    this.#owner = owner;
+    this.#opener = opener;
     this.#registration = registration;
     const storeInPool: StoreInPool | undefined =
-      owner === null ? undefined : (task) => owner.pool.store(task);
-    this.#reader = new EntryReader(core);
-    this.#writer = new EntryWriter(core, this.#reader, handle.id, storeInPool);
-    this.#readThrough = new ReadThrough(new FillAdapter(core, this.#reader, this.#writer));
+      opener === null ? undefined : (task) => opener.pool.store(task);
+    const decoder = new ValueDecoder<V>(core);
+    this.#reader = new EntryReader(core, decoder);
+    this.#writer = new EntryWriter(core, this.#reader, decoder, handle.id, storeInPool);
+    this.#readThrough = new ReadThrough({
+      reader: this.#reader,
+      writer: this.#writer,
+      flights: new SharedFlights(core),
+      meter: {
+        count: (counter, amount) => core.kernel.count(counter, amount),
+        sampleLoad: (nanoseconds) => core.sample(histogramLoad, nanoseconds),
+      },
+      clock: core.clock,
+    });
   }
 
   /** The name given at open. */
@@ -162,7 +177,7 @@ export class Cache<V = unknown> {
 
   /** Removes every entry with this tag, or one of these, visible to every thread at once and for good, in time that does
    *  not grow with the entries; how many there were is not known. What is being loaded with such a tag is not stored. An
-   *  entry whose tags share a place with tags that were removed after it was stored may go too (docs/shared-memory.md). */
+   *  entry whose tags share a place with tags that were removed after it was stored may go too (docs/internals/memory.md). */
   deleteByTag(tags: string | readonly string[]): void {
     this.#writer.deleteByTag(tags);
     this.#readThrough.forgetAll();
@@ -207,24 +222,9 @@ export class Cache<V = unknown> {
   /** Resolves when everything written before it, by any thread, survives a kill of the process; with `fsync`, a power
    *  loss too. Resolves at once for a cache in memory only. Rejects with ERR_DISK_IO while the disk tier is down. */
   async flush(options?: { readonly fsync?: boolean }): Promise<void> {
-    const core = this.#core;
-    core.assertOpen();
+    this.#core.assertOpen();
     const fsync = options !== undefined && fsyncOf(options);
-    if (core.tier === null) return;
-    const { i32 } = core.kernel.views;
-    const ticket = (Atomics.add(i32, at.controlFlushRequested / 4, 1) + 1) | 0;
-    if (fsync) raiseTicket(i32, at.controlFlushSync / 4, ticket);
-    core.kernel.verbs.ring();
-    const check = (): void => {
-      if (Atomics.load(i32, at.controlState / 4) === at.stateClosed) throw core.closedError();
-    };
-    await waitForTicket(i32, at.controlFlushDone / 4, ticket, flushTimeoutMs, check);
-    const failed = Atomics.load(i32, at.controlFlushFailed / 4);
-    if (((failed - ticket) | 0) >= 0) throw diskDown();
-    if (fsync) await waitForTicket(i32, at.controlSyncDone / 4, ticket, flushTimeoutMs, check);
-    const isUp = Atomics.load(i32, at.controlDiskUp / 4) === 1;
-    if (isUp && !(fsync && Atomics.load(i32, at.controlSyncFailed / 4) === 1)) return;
-    throw diskDown();
+    if (this.#core.disk !== null) await flush(this.#core, fsync);
   }
 
   /** Every counter, gauge and latency of the cache, of all threads together, as one plain object. */
@@ -264,13 +264,13 @@ export class Cache<V = unknown> {
     const core = this.#core;
     core.close();
     this.#readThrough.abortAll(core.closedError());
-    if (this.#owner !== null) {
-      await this.#owner.close();
+    if (this.#opener !== null) {
+      await this.#opener.close();
       this.#registration.end();
       return;
     }
     // What such a read does when it ends, it does with this thread's place, which another must not have by then.
-    const reads = core.tier?.settled();
+    const reads = core.disk?.settled();
     if (reads !== undefined) await reads;
     this.#registration.leave();
   }
@@ -278,8 +278,4 @@ export class Cache<V = unknown> {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function diskDown(): UndercroftError {
-  return new UndercroftError("ERR_DISK_IO", "Cannot flush: the disk tier is down");
 }

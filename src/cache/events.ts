@@ -2,7 +2,7 @@
 // Invariant: nothing that a listener does reaches the engine; an event without a listener is no more than a lookup.
 
 import { describe, type UndercroftError } from "../base/mod.js";
-import type { RecoveryKind } from "../disk/mod.js";
+import type { RecoveryKind } from "../directory/mod.js";
 
 /** Each event by its name, with what its listeners get. */
 export interface CacheEventMap {

@@ -1,6 +1,6 @@
 // What one thread gives another so that it may attach: plain data, structured-cloneable, the memory shared by reference.
 import type { Config } from "../config/mod.js";
-import type { WorkerHandle } from "../janitor/mod.js";
+import type { WorkerHandle } from "../eviction/mod.js";
 
 /** A cache as it travels between threads of one process. Opaque: pass it to `attachCache`. */
 export interface CacheHandle {

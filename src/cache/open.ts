@@ -17,17 +17,17 @@ import {
   optionsOf,
   resolveConfig,
 } from "../config/mod.js";
-import { openDirectory, type OpenDirectory } from "../disk/mod.js";
-import { setPolicy, policyBytesFor, type WorkerHandle } from "../janitor/mod.js";
+import { openDirectory, type OpenDirectory } from "../directory/mod.js";
+import { ThreadCore } from "../entries/mod.js";
+import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
 import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { type CacheHandle, isHandle } from "./handle.js";
+import { OpenerSide } from "./opener-side.js";
 import { ThreadRegistration } from "./thread-registration.js";
-import { Owner } from "./owner.js";
-import { ThreadCore } from "./thread-core.js";
 
 /**
  * Opens a cache; resolves when what its directory holds is back.
@@ -42,30 +42,35 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
   const clock: Clock = options.clock ?? new SystemClock(anchorMs as number);
   const wallNow = clock.now();
   const directory = await openDiskOf(config, wallNow);
-  let owner: Owner | undefined;
+  let opener: OpenerSide | undefined;
   try {
     const worker = createMemory(config, directory, anchorMs, wallNow);
     const kernel = Kernel.attach(worker.module, worker.memory);
+    loadSchemas(kernel, directory?.schemas ?? null);
     kernel.verbs.tick(wallNow);
     setPolicy(kernel, config.eviction);
-    const events: CacheEvents = new CacheEvents(() => listenForRemovals(kernel, events));
+    const events: CacheEvents = new CacheEvents(() =>
+      kernel.control.listenForRemovals(
+        events.hasListeners("evict") || events.hasListeners("expire"),
+      ),
+    );
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
       codec,
       filter: options.disk?.admission?.filter,
       clock: options.clock,
-      onFault: (error) => owner?.diskFault(error),
+      onFault: (error) => opener?.diskFault(error),
       // A listener may call the cache, whose set is not over yet.
-      onRemovals: (entries) => void setImmediate(() => owner?.removed(entries)),
+      onRemovals: (entries) => void setImmediate(() => opener?.removed(entries)),
     });
-    owner = new Owner(core, worker, directory, events);
-    await owner.start();
+    opener = new OpenerSide(core, worker, directory, events);
+    await opener.start();
     const id = randomUUID();
     const handle: CacheHandle = { kind: "undercroft-handle", version: 1, id, config, worker };
     const registration = new ThreadRegistration(core, true);
-    return new Cache<V>({ core, events, handle, owner, registration });
+    return new Cache<V>({ core, events, handle, opener, registration });
   } catch (error) {
-    if (owner !== undefined) await owner.close().catch(() => undefined);
+    if (opener !== undefined) await opener.close().catch(() => undefined);
     else
       await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow, schemas: 0 });
     throw error;
@@ -97,7 +102,6 @@ function createMemory(
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
   const memory = createRegion(geometry, seed, createdBaseOf(wallNow));
-  loadSchemas(memory, directory?.schemas ?? null);
   return {
     module: compileKernel(),
     memory,
@@ -117,12 +121,6 @@ function createMemory(
             isOpenerMortal: !isMainThread,
           },
   };
-}
-
-/** The janitor reports removals only while somebody listens. */
-function listenForRemovals(kernel: Kernel, events: CacheEvents): void {
-  const listens = events.hasListeners("evict") || events.hasListeners("expire");
-  kernel.listenForRemovals(listens);
 }
 
 function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {
@@ -197,5 +195,5 @@ export function attachCache<V = unknown>(
     onRemovals: null,
   });
   const registration = new ThreadRegistration(core, false);
-  return new Cache<V>({ core, events, handle, owner: null, registration });
+  return new Cache<V>({ core, events, handle, opener: null, registration });
 }

@@ -1,17 +1,17 @@
-// What a thread does about the ends of threads, its own and others': it gives its place back, recovers the workers that it
+// What a thread does about the ends of threads, its own and others': it gives its thread id back, recovers the workers that it
 // started, and notices that the opener died. One for each cache that a thread has; made where caches are made.
 // Invariant: once the opener is gone, the state says so to every thread before anything else happens.
 import { isMainThread } from "node:worker_threads";
+import type { ThreadCore } from "../entries/mod.js";
 import {
+  codes,
   deadHolderOf,
-  type Kernel,
-  layout as at,
   holderOf,
   holdersOfWorker,
+  isMortal,
   recoverThread,
 } from "../kernel/mod.js";
-import { type ThreadExitListener, unregister, register } from "./thread-exits.js";
-import type { ThreadCore } from "./thread-core.js";
+import { register, type ThreadExitListener, unregister } from "./thread-exits.js";
 
 /** The opener attaches first. */
 const openerThread = 0;
@@ -27,36 +27,35 @@ export class ThreadRegistration implements ThreadExitListener {
     this.#core = core;
     this.#isOpener = isOpener;
     register(this);
-    if (!isOpener && isOpenerMortal(core.kernel)) {
+    const opener = holderOf(core.kernel, openerThread);
+    if (!isOpener && opener !== null && isMortal(opener)) {
       this.#look = setInterval(() => this.#lookForOpener(), openerLookMs).unref();
     }
   }
 
   isOver(): boolean {
-    return Atomics.load(this.#core.kernel.views.i32, at.controlState / 4) === at.stateClosed;
+    return this.#core.kernel.control.isClosed();
   }
 
   #lookForOpener(): void {
-    if (!this.isOver() && deadHolderOf(this.#core.kernel.views, openerThread, true) !== null) {
-      this.#openerDied();
-    }
+    const { kernel } = this.#core;
+    if (!this.isOver() && deadHolderOf(kernel, openerThread, true) !== null) this.#openerDied();
     if (this.isOver()) clearInterval(this.#look);
   }
 
   /** The janitor is gone with it, and so are its descriptors. */
   #openerDied(): void {
-    const { views, verbs } = this.#core.kernel;
-    const { i32 } = views;
-    Atomics.store(i32, at.controlState / 4, at.stateClosed);
+    const { control, flushes, verbs } = this.#core.kernel;
+    control.setState(codes.stateClosed);
     verbs.noteEpoch();
-    for (const word of [at.controlFlushDone, at.controlSyncDone]) Atomics.notify(i32, word / 4);
+    flushes.wakeAll();
   }
 
   workerExited(workerId: number): void {
-    const { kernel, tier } = this.#core;
-    for (const holder of holdersOfWorker(kernel.views, workerId)) {
+    const { kernel, directory } = this.#core;
+    for (const holder of holdersOfWorker(kernel, workerId)) {
       if (holder.thread === openerThread) this.#openerDied();
-      recoverThread(kernel, holder, (location) => tier?.writeTombstone(location));
+      recoverThread(kernel, holder, (location) => directory?.writeTombstone(location));
     }
   }
 
@@ -68,12 +67,10 @@ export class ThreadRegistration implements ThreadExitListener {
     else this.leave();
   }
 
-  /** Gives the thread's place back. Nothing of this thread may touch the cache's memory afterwards. */
+  /** Gives the thread's id back. Nothing of this thread may touch the cache's memory afterwards. */
   leave(): void {
     this.end();
-    const { kernel, tier } = this.#core;
-    this.#core.isDetached = true;
-    kernel.detach((location) => tier?.writeTombstone(location));
+    this.#core.detach();
   }
 
   /** Stops watching. */
@@ -81,11 +78,4 @@ export class ThreadRegistration implements ThreadExitListener {
     clearInterval(this.#look);
     unregister(this);
   }
-}
-
-/** Whether the opener may die while the process lives, and the system tells when. */
-function isOpenerMortal(kernel: Kernel): boolean {
-  const holder = holderOf(kernel.views, openerThread);
-  if (holder === null || (holder.state & at.threadBySystem) === 0) return false;
-  return holder.state >>> at.threadIdShift !== process.pid;
 }

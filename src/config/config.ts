@@ -5,7 +5,8 @@ import { resolve } from "node:path";
 
 import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
 import { type AdmissionConfig, admissionOf } from "./admission.js";
-import type { CacheOptions, PolicyName } from "./options.js";
+import { type PolicyName, policyNames } from "../policy/mod.js";
+import type { CacheOptions } from "./options.js";
 import {
   assertOptions,
   optionsOf,
@@ -24,9 +25,6 @@ export interface Config extends OperationDefaults {
     readonly capacityBytes: number;
     readonly admission: AdmissionConfig;
   } | null;
-  /** `Infinity` = no expiry. */
-  readonly ttlMs: number;
-  readonly staleForMs: number;
   readonly eviction: PolicyName;
   readonly near: {
     readonly mode: "shared" | "frozen" | "copy";
@@ -77,9 +75,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     name: options.name === undefined ? "default" : checkedName("name", options.name),
     memoryBytes: memoryBytesOf(options.memory),
     disk: diskOf(options.disk),
-    ttlMs,
-    staleForMs,
-    eviction: oneOf("eviction", options.eviction, evictionPolicies, "auto"),
+    eviction: oneOf("eviction", options.eviction, policyNames, "auto"),
     near: nearOf(options.near),
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
@@ -136,8 +132,6 @@ function diskOf(disk: unknown): Config["disk"] {
   const admission = admissionOf(given["admission"]);
   return Object.freeze({ path: resolve(path), capacityBytes, admission });
 }
-
-const evictionPolicies = ["auto", "s3-fifo", "lfu", "lru", "sieve", "fifo"] as const;
 
 function nearOf(near: unknown): Config["near"] {
   if (near === false) return null;

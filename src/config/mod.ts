@@ -33,7 +33,6 @@ export type {
   CustomCodec,
   DiskOptions,
   Duration,
-  PolicyName,
   FetchOptions,
   NearOptions,
   SetOptions,

@@ -2,15 +2,13 @@
 // which are the only places that give a missing option its value.
 
 import type { Clock } from "../base/mod.js";
+import type { PolicyName } from "../policy/mod.js";
 
 /** A number of bytes, or a size such as "64kb", "256mb", "1.5gb" (1 kb = 1024 bytes). */
 export type Size = number | string;
 
 /** A number of milliseconds, or a duration such as "250ms", "30s", "5m", "1h", "7d". `Infinity` is for ever. */
 export type Duration = number | string;
-
-/** The order in which entries leave a full cache. */
-export type PolicyName = "auto" | "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
 
 /** How values become bytes, where neither built-in codec will do. Both methods are called on the caller's thread. */
 export interface CustomCodec<V> {

@@ -1,4 +1,3 @@
 export type { Device } from "./device.js";
 export { fileDevice } from "./file-device.js";
 export { isFileAt } from "./file-identity.js";
-export { type Fault, type FaultPlan, type Operation, faultyDevice } from "./faulty-device.js";

@@ -7,7 +7,7 @@ import { type Device, fileDevice } from "../device/mod.js";
 import { rewriteTombstones } from "./tombstone-list.js";
 import { indexOfUnit, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
 
-/** Which of the entries found are void; openDirectory decides, see docs/segment-format.md. */
+/** Which of the entries found are void; openDirectory decides, see docs/internals/files.md. */
 export interface RecoveryFilter {
   /** Entries with a sequence up to this were cleared. */
   readonly clearEpoch: number;

@@ -2,8 +2,8 @@
 // Runs in the janitor, between its other duties, so that no caller waits for it. Invariants: a symbol is learnt from several
 // values, never from one; a dictionary is added only if it served values that it was not made from; a turn of learning is all that a
 // round of the janitor waits for.
-import { type Kernel, layout as at } from "../kernel/mod.js";
-import { SegmentTable, type SchemaArea } from "../memory/mod.js";
+import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
+import type { SchemaArea } from "../memory/mod.js";
 import {
   codecDictionary,
   codecSchema,
@@ -50,9 +50,9 @@ export class DictionaryTrainer {
   constructor(kernel: Kernel, area: SchemaArea) {
     this.#kernel = kernel;
     this.#area = area;
-    this.#table = new SegmentTable(kernel);
+    this.#table = kernel.segments;
     this.#dictionaries = new CompressionDictionaries(area);
-    this.#record = new RecordReader(kernel.geometry.segmentBytes, kernel.createdBaseMs);
+    this.#record = new RecordReader(kernel.geometry.segmentBytes, kernel.control.createdBaseMs);
   }
 
   /** Looks at the newest sealed segment, or takes one turn of learning. */
@@ -75,8 +75,8 @@ export class DictionaryTrainer {
     let newest = -1;
     let order = this.#seen;
     for (let segment = 0; segment < this.#table.count; segment++) {
-      if (this.#table.state(segment) !== at.segmentSealed) continue;
-      if (this.#table.log(segment) !== at.logSmall) continue;
+      if (this.#table.state(segment) !== codes.segmentSealed) continue;
+      if (this.#table.log(segment) !== codes.logSmall) continue;
       if (this.#table.sealOrder(segment) <= order) continue;
       order = this.#table.sealOrder(segment);
       newest = segment;
@@ -89,12 +89,11 @@ export class DictionaryTrainer {
     const generation = this.#table.generation(segment);
     const picked: Buffer[] = [];
     let bytes = 0;
-    const base = this.#table.base(segment);
-    const end = base + this.#table.writeOffset(segment);
-    const share = segmentSampleBytes / (end - base);
-    for (let record = base; record < end;) {
-      const size = this.#kernel.views.u32[record / 4] as number;
-      if (size < recordHeaderSize || record + size > end) break;
+    const walk = this.#table.walk(segment);
+    const share = segmentSampleBytes / walk.end;
+    while (walk.next()) {
+      const { record, size } = walk;
+      if (size < recordHeaderSize || walk.offset + size > walk.end) break;
       if (Math.random() < share) {
         const value = this.#valueOf(record, size);
         if (value !== undefined) {
@@ -102,7 +101,6 @@ export class DictionaryTrainer {
           bytes += value.length;
         }
       }
-      record += (size + 7) & ~7;
     }
     // Emptied and used again meanwhile: what was read is of no certain record.
     if (this.#table.generation(segment) !== generation) return;
@@ -113,7 +111,7 @@ export class DictionaryTrainer {
   /** The value of a record as msgpackr packed it, or its beginning; undefined if it is none that symbols serve. */
   #valueOf(from: number, size: number): Buffer | undefined {
     const record = this.#record;
-    record.buffer.set(this.#kernel.views.u8.subarray(from, from + size));
+    this.#kernel.records.copyTo(record, from, size);
     record.parse(0);
     const { codecId, flags, sequence, valueStart, valueEnd } = record;
     const isOther = (flags & (flagChunk | flagChunked | flagCompressed)) !== 0;

@@ -2,25 +2,35 @@
 // flush requests, removes what expired, and ticks the coarse clock, however busy every event loop is. It sleeps on a word
 // in shared memory that writers ring, and it does its file I/O synchronously: the thread has nothing else to do.
 import { UndercroftError } from "../base/mod.js";
+import {
+  Closing,
+  DiskLog,
+  type DiskSide,
+  failOver,
+  FlushAdmission,
+  Flusher,
+  isTrusted,
+  type JanitorEnd,
+  recover,
+  type RecoveryReport,
+} from "../disk-log/mod.js";
+import {
+  Evictor,
+  policyOver,
+  type RemovalCallback,
+  RemovalReporter,
+  sharedTime,
+  watermarkOf,
+} from "../eviction/mod.js";
 import { createHasher } from "../hash/mod.js";
-import { Kernel, layout as at } from "../kernel/mod.js";
+import { codes, hasReached, Kernel } from "../kernel/mod.js";
+import { SchemaArea } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
-import { DiskTier } from "../tiers/mod.js";
-import { MemoryStore, SchemaArea } from "../memory/mod.js";
-import { Admission } from "./admission.js";
-import { Closing, type DiskSide } from "./closing.js";
-import { RemovalReporter } from "./removals.js";
-import { DiskLog } from "./disk-log.js";
-import { policyOver, watermarkOf } from "./eviction.js";
-import { type RemovalCallback, Evictor } from "./evictor.js";
-import { Flusher } from "./flusher.js";
-import type { JanitorEnd, JanitorMessage, JanitorTask, RecoveryReport } from "./messages.js";
+import { DirectoryWriter } from "../tiers/mod.js";
 import { DictionaryTrainer } from "./dictionary-trainer.js";
-import { recover } from "./recovery.js";
-import { sharedTime } from "./shared-time.js";
-import { failOver } from "./failover.js";
-import { startTuning, type Tuning } from "./tuning.js";
+import type { JanitorMessage, JanitorTask } from "./messages.js";
 import { ThreadWatch } from "./thread-watch.js";
+import { startTuning, type Tuning } from "./tuning.js";
 
 /** The longest sleep: bounds the coarse clock's lag and the wait for expired entries. */
 const roundMs = 20;
@@ -70,22 +80,22 @@ class Janitor {
     this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
     this.#disk = disk;
     this.#removals = removals;
-    const writeTombstone = (location: number): void => disk?.tier.writeTombstone(location);
+    const writeTombstone = (location: number): void => disk?.directory.writeTombstone(location);
     const removed: RemovalCallback = (record, cause) => removals.add(record, cause);
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, writeTombstone, removed);
-    this.#tuning = kernel.geometry.sampleSlots === 0 ? null : startTuning(kernel, policy);
-    const write = disk === null ? null : disk.tier.writeSchema.bind(disk.tier);
+    this.#tuning = kernel.samples.areKept ? startTuning(kernel, policy) : null;
+    const write = disk === null ? null : disk.directory.writeSchema.bind(disk.directory);
     this.#symbols = new DictionaryTrainer(kernel, new SchemaArea(kernel, write));
     this.#threads = new ThreadWatch(kernel, writeTombstone);
-    this.#syncPosted = Atomics.load(kernel.views.i32, at.controlSyncDone / 4);
+    this.#syncPosted = kernel.flushes.syncDone();
     this.#watermark = watermarkOf(kernel.geometry);
   }
 
   /** Attaches, and brings back what is on disk. */
   static async start(task: JanitorTask): Promise<Janitor> {
     const { module, memory, disk, clockAnchorMs } = task.handle;
-    const kernel = Kernel.adopt(module, memory, task.thread);
+    const kernel = Kernel.attachAs(module, memory, task.thread);
     const post = (message: JanitorMessage): void => task.port.postMessage(message);
     const removals = new RemovalReporter(kernel, (entries) => post({ kind: "removed", entries }));
     if (disk === null) {
@@ -95,30 +105,29 @@ class Janitor {
     const hasher = await createHasher();
     const onFault = (error: UndercroftError): void =>
       post({ kind: "disk-down", code: error.code, message: error.message });
-    const tier = new DiskTier(new MemoryStore(kernel), disk, onFault);
-    const admission = new Admission(kernel, disk.admission);
-    const log = new DiskLog(kernel, disk, hasher, admission.budget);
-    log.tellOf(removals);
+    const directory = new DirectoryWriter(kernel, disk, onFault);
+    const admission = new FlushAdmission(kernel, disk.admission);
+    const log = new DiskLog(kernel, disk, { hasher, budget: admission.budget, removals });
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
       failOver(kernel, disk);
     } else {
       const now = sharedTime(kernel, clockAnchorMs)();
-      const { resume, ...rest } = recover(kernel, disk, tier, task.recovery, hasher, now);
+      const { resume, ...rest } = recover(kernel, disk, directory, task.recovery, hasher, now);
       if (resume >= 0) log.resume(resume);
       report = rest;
     }
     post({ kind: "ready", recovery: report });
     const flusher = new Flusher(kernel, log, admission);
-    return new Janitor(task, kernel, { log, tier, hasher, flusher }, removals);
+    return new Janitor(task, kernel, { log, directory, hasher, flusher }, removals);
   }
 
   run(): void {
-    const { i32 } = this.#kernel.views;
-    while (Atomics.load(i32, at.controlStop / 4) === 0) {
-      const bell = Atomics.load(i32, at.controlDoorbell / 4);
-      const busy = this.#round();
-      if (!busy) Atomics.wait(i32, at.controlDoorbell / 4, bell, roundMs);
+    const { control } = this.#kernel;
+    while (!control.isStopRequested()) {
+      const heard = control.doorbell();
+      const isBusy = this.#round();
+      if (!isBusy) control.waitForBell(heard, roundMs);
     }
     this.#finish();
   }
@@ -126,7 +135,7 @@ class Janitor {
   /** One round of everything; true if there is more to do at once. */
   #round(): boolean {
     // Before the time is read: what had expired when a flush was asked for is expired to that flush.
-    const requested = Atomics.load(this.#kernel.views.i32, at.controlFlushRequested / 4);
+    const requested = this.#kernel.flushes.requested();
     const now = this.#now();
     if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
     this.#threads.look();
@@ -142,13 +151,13 @@ class Janitor {
   }
 
   #isDiskUp(): boolean {
-    return Atomics.load(this.#kernel.views.i32, at.controlDiskUp / 4) === 1;
+    return this.#kernel.control.isDiskUp();
   }
 
   #hasSealed(): boolean {
-    const { table } = this.#evictor;
-    for (let segment = 0; segment < table.count; segment++) {
-      if (table.state(segment) === at.segmentSealed) return true;
+    const { segments } = this.#kernel;
+    for (let segment = 0; segment < segments.count; segment++) {
+      if (segments.state(segment) === codes.segmentSealed) return true;
     }
     return false;
   }
@@ -156,10 +165,10 @@ class Janitor {
   /** A clear empties the index at leisure, and new records do not share a disk segment with cleared ones. It is written
    *  down here too: who cleared may have died before, or failed. False as long as that has not worked. */
   #noticeClear(): boolean {
-    const epoch = this.#kernel.clearEpoch();
+    const epoch = this.#kernel.control.clearEpoch();
     if (epoch === this.#clearEpoch) return true;
     this.#sweepFrom = 0;
-    if (this.#disk?.tier.writeClear(epoch) === false) return false;
+    if (this.#disk?.directory.writeClear(epoch) === false) return false;
     this.#clearEpoch = epoch;
     if (this.#isDiskUp()) this.#attempt(() => this.#disk?.log.seal());
     return true;
@@ -167,29 +176,27 @@ class Janitor {
 
   /** Writes what is due, and answers the flushes that were asked for before. */
   #flush(requested: number, now: number): void {
-    const { i32 } = this.#kernel.views;
-    const done = Atomics.load(i32, at.controlFlushDone / 4);
+    const { flushes, control } = this.#kernel;
     // Who asks for a sync says so after taking a ticket, which may have been answered by then.
-    const isAsked = requested !== done || this.#syncAsked(requested) !== null;
-    const sequence = this.#kernel.sequence();
+    const isAsked = requested !== flushes.done() || this.#syncAsked(requested) !== null;
+    const sequence = control.sequence();
     const outcome = this.#write(isAsked, now);
     if (!isAsked || outcome === "again") return;
-    if (outcome === "failed") Atomics.store(i32, at.controlFlushFailed / 4, requested);
+    if (outcome === "failed") flushes.markFailed(requested);
     const sync = this.#syncAsked(requested);
     if (outcome === "done" && sync !== null) {
       this.#syncPosted = sync;
       const report: JanitorMessage = { kind: "sync", ticket: sync, sequence };
       this.#task.port.postMessage(report);
     }
-    Atomics.store(i32, at.controlFlushDone / 4, requested);
-    Atomics.notify(i32, at.controlFlushDone / 4);
+    flushes.markDone(requested);
   }
 
   /** The newest ticket up to `requested` that wants a sync which was not asked of the owner yet, or null. */
   #syncAsked(requested: number): number | null {
-    const sync = Atomics.load(this.#kernel.views.i32, at.controlFlushSync / 4);
-    const isNew = ((sync - this.#syncPosted) | 0) > 0;
-    return isNew && ((requested - sync) | 0) >= 0 ? sync : null;
+    const sync = this.#kernel.flushes.syncRequested();
+    const isNew = !hasReached(this.#syncPosted, sync);
+    return isNew && hasReached(requested, sync) ? sync : null;
   }
 
   /** "again": something could not be looked at for a moment. "failed": the disk refuses, or was not asked. */
@@ -210,7 +217,7 @@ class Janitor {
       isComplete = disk.flusher.flush(reach, now, keepRoom);
       // That nothing had to be written does not show that the disk is well again.
       if (!this.#isDiskUp() && disk.log.writes === before) disk.log.probe();
-      return disk.log.writes > before && disk.log.table.isTrusted;
+      return disk.log.writes > before && isTrusted(disk.log.table);
     });
     if (!worked) return "failed";
     return isComplete ? "done" : "again";
@@ -233,21 +240,20 @@ class Janitor {
   /** Runs something that writes, and keeps the word that says whether the tier is up; true if it did not throw. If the
    *  tier was down, it comes up when `write` answers that a write has worked. */
   #attempt(write: () => unknown): boolean {
-    const { i32 } = this.#kernel.views;
+    const { control } = this.#kernel;
     // If another thread takes the tier down meanwhile, this is no news of it.
     const wasUp = this.#isDiskUp();
     try {
       const isProof = write() === true;
       if (this.#task.handle.disk === null || wasUp || !isProof) return true;
-      Atomics.store(i32, at.controlDiskUp / 4, 1);
+      control.markDiskUp();
       this.#task.port.postMessage({ kind: "disk-up" } satisfies JanitorMessage);
       return true;
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       this.#kernel.count(counter.counterDiskErrors, 1);
       this.#diskRetryAtMs = this.#now() + diskRetryMs;
-      if (!this.#isDiskUp()) return false;
-      Atomics.store(i32, at.controlDiskUp / 4, 0);
+      if (!control.markDiskDown()) return false;
       const { code, message } = error;
       const report: JanitorMessage = { kind: "disk-down", code, message };
       this.#task.port.postMessage(report);
@@ -268,20 +274,16 @@ class Janitor {
 
   /** Removes expired entries as sweep does, but each with its key, for whoever listens. */
   #tellExpired(now: number): void {
-    const { verbs, block, views, geometry } = this.#kernel;
+    const { verbs, results, geometry } = this.#kernel;
     const end = Math.min(this.#sweepFrom + sweepBuckets, geometry.bucketCount) * 8;
-    const word = block / 4;
     const next = (from: number): number => verbs.nextExpired(from, end, now);
     for (let slot = next(this.#sweepFrom * 8); slot >= 0; slot = next(slot + 1)) {
-      const low = views.u32[word + at.resultSlotLow / 4] as number;
-      const high = views.u32[word + at.resultSlotHigh / 4] as number;
-      const record = views.u32[word + at.resultRecord / 4] as number;
-      const size = views.u32[word + at.resultRecordSize / 4] as number;
-      // Torn: the segment is being written anew, and the slot has changed.
-      if (size > geometry.segmentBytes) continue;
-      this.#removals.copy(record, size);
+      const { slotLow: low, slotHigh: high, record, recordSize } = results;
+      // Torn: the segment is being reused, and the slot has changed.
+      if (recordSize > geometry.segmentBytes) continue;
+      this.#removals.copy(record, recordSize);
       if (verbs.validate(slot, low, high) !== 1) continue;
-      if (verbs.dropSlot(slot, low, high) !== at.answerDone) continue;
+      if (verbs.dropSlot(slot, low, high) !== codes.answerDone) continue;
       this.#kernel.count(counter.counterExpirations, 1);
       this.#removals.tell("expired");
     }

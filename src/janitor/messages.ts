@@ -1,17 +1,9 @@
 // What the owner hands a janitor and what the janitor reports. The janitor never reads messages while it works: it is
 // told to stop, to flush and to wake through words in shared memory; its port only goes out.
 import type { MessagePort } from "node:worker_threads";
-import type { RecoveryFilter, SnapshotPlace, TagEpochs } from "../disk/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
-
-/** Everything a worker needs to serve a cache; structured-cloneable. */
-export interface WorkerHandle {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
-  readonly disk: DiskHandle | null;
-  /** Wall-clock ms at monotonic zero; null when the owner's injected clock is read from shared memory. */
-  readonly clockAnchorMs: number | null;
-}
+import type { SnapshotPlace } from "../directory/mod.js";
+import type { JanitorEnd, RecoveryReport, RecoveryTask } from "../disk-log/mod.js";
+import type { Removal, WorkerHandle } from "../eviction/mod.js";
 
 export interface JanitorTask {
   readonly handle: WorkerHandle;
@@ -24,28 +16,6 @@ export interface JanitorTask {
   readonly port: MessagePort;
 }
 
-export interface RecoveryTask {
-  readonly filter: RecoveryFilter;
-  /** Which tags earlier lives invalidated. */
-  readonly tags: TagEpochs;
-  readonly snapshot: SnapshotPlace | null;
-  readonly nextSequence: number;
-}
-
-/** What a recovery brought back. */
-export interface RecoveryReport {
-  readonly source: "snapshot" | "scan" | "nothing";
-  readonly entries: number;
-  readonly damagedBatches: number;
-  readonly ms: number;
-}
-
-/** An entry that left, for listeners of evict and expire. */
-export interface Removal {
-  readonly key: string | Uint8Array;
-  readonly cause: "capacity" | "disk" | "expired";
-}
-
 export type JanitorMessage =
   | { readonly kind: "ready"; readonly recovery: RecoveryReport | null }
   | { readonly kind: "removed"; readonly entries: readonly Removal[] }
@@ -53,11 +23,3 @@ export type JanitorMessage =
   | { readonly kind: "disk-up" }
   | { readonly kind: "sync"; readonly ticket: number; readonly sequence: number }
   | { readonly kind: "end"; readonly end: JanitorEnd };
-
-/** How the janitor ended. */
-export interface JanitorEnd {
-  /** Everything live is on disk. */
-  readonly flushed: boolean;
-  readonly snapshotWritten: boolean;
-  readonly nextSequence: number;
-}

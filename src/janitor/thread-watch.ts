@@ -1,7 +1,14 @@
 // The janitor's look at the other threads: who of them has died without detaching, and left a place, segments, flights, or
 // a lock for which others wait. Called in each of its rounds. Where the system does not tell whether a thread lives, this
 // finds nothing, and deaths are known by the exits of workers (cache/thread-exits.ts).
-import { deadHolderOf, type Kernel, layout as at, holderOf, recoverThread } from "../kernel/mod.js";
+import {
+  codes,
+  deadHolderOf,
+  holderOf,
+  type Kernel,
+  recoverThread,
+  type TombstoneWriter,
+} from "../kernel/mod.js";
 
 /** Rounds may follow each other faster than anybody dies. */
 const everyMs = 20;
@@ -10,12 +17,12 @@ const placesEach = 16;
 
 export class ThreadWatch {
   readonly #kernel: Kernel;
-  readonly #writeTombstone: (location: number) => void;
+  readonly #writeTombstone: TombstoneWriter;
   #dueMs = 0;
   #last = 0;
 
   /** `writeTombstone` writes the dead marks that a dead thread had announced. */
-  constructor(kernel: Kernel, writeTombstone: (location: number) => void) {
+  constructor(kernel: Kernel, writeTombstone: TombstoneWriter) {
     this.#kernel = kernel;
     this.#writeTombstone = writeTombstone;
   }
@@ -25,14 +32,14 @@ export class ThreadWatch {
     const now = performance.now();
     if (now < this.#dueMs) return;
     this.#dueMs = now + everyMs;
-    const { views, thread } = this.#kernel;
+    const kernel = this.#kernel;
     let looked = 0;
-    for (let step = 0; step < at.threadsMax && looked < placesEach; step++) {
-      this.#last = (this.#last + 1) % at.threadsMax;
-      if (this.#last === thread || holderOf(views, this.#last) === null) continue;
+    for (let step = 0; step < codes.threadsMax && looked < placesEach; step++) {
+      this.#last = (this.#last + 1) % codes.threadsMax;
+      if (this.#last === kernel.thread || holderOf(kernel, this.#last) === null) continue;
       // One of them exactly, which costs more: a thread may have got the number of a dead one.
-      const holder = deadHolderOf(views, this.#last, looked === 0);
-      if (holder !== null) recoverThread(this.#kernel, holder, this.#writeTombstone);
+      const holder = deadHolderOf(kernel, this.#last, looked === 0);
+      if (holder !== null) recoverThread(kernel, holder, this.#writeTombstone);
       looked += 1;
     }
   }

@@ -2,10 +2,10 @@
 // the live policy. Runs in the janitor, between its other duties. Invariants: it never takes more than its share of the
 // janitor's time; what it needs beyond the rings lies in this thread's heap (miniature caches of up to 2,000 entries for
 // each setting, together 1 to 2 MiB) and is built anew by a janitor that takes over.
-import { type Kernel, layout as at } from "../kernel/mod.js";
+import { policyCapacityOf } from "../eviction/mod.js";
+import { codes, type Kernel } from "../kernel/mod.js";
 import { candidates, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
-import { policyCapacityOf } from "./eviction.js";
 
 /** The share of the janitor's thread that tuning may take; what it did not use it may make up for within a second. */
 const timeShare = 0.02;
@@ -42,7 +42,7 @@ export class Tuning {
     if (this.#savedMs <= 0) return;
     this.#fit();
     if (this.#tuner === undefined) return;
-    for (let thread = 0; thread < at.threadsMax; thread++) this.#drain(thread, this.#tuner);
+    for (let thread = 0; thread < codes.threadsMax; thread++) this.#drain(thread, this.#tuner);
   }
 
   /** Builds the tuner for the number of entries that the log holds when it is full, as far as is known. */
@@ -60,26 +60,17 @@ export class Tuning {
       ...candidates.filter((candidate) => !isSame(candidate, this.#live)),
     ];
     this.#tuner = new Tuner({ capacity, entries, settings });
-    const mask = this.#tuner.sampleMask;
-    Atomics.store(this.#kernel.views.i32, at.controlSampleMask / 4, mask);
+    this.#kernel.control.setSampleMask(this.#tuner.sampleMask);
   }
 
   #drain(thread: number, tuner: Tuner): void {
-    const { views, geometry } = this.#kernel;
-    const { i32, u32 } = views;
-    const block = (at.threadTable + thread * at.threadBlockSize) / 4;
-    const head = Atomics.load(i32, block + at.threadSampleHead / 4);
-    let tail = Atomics.load(i32, block + at.threadSampleTail / 4);
-    const ring = (geometry.sampleBase + thread * geometry.sampleSlots * at.sampleSize) / 4;
-    while (tail !== head && this.#savedMs > 0) {
-      const end = ((head - tail) | 0) < stride ? head : (tail + stride) | 0;
-      this.#kernel.count(counter.counterSamples, (end - tail) | 0);
-      for (; tail !== end; tail = (tail + 1) | 0) {
-        const place = ring + (tail & (geometry.sampleSlots - 1)) * (at.sampleSize / 4);
-        const size = ((u32[place + 1] as number) + 7) & ~7;
-        if (tuner.observe(u32[place] as number, size)) this.#adopt(tuner.setting);
-      }
-      Atomics.store(i32, block + at.threadSampleTail / 4, tail);
+    const observe = (hashHigh: number, size: number): void => {
+      if (tuner.observe(hashHigh, (size + 7) & ~7)) this.#adopt(tuner.setting);
+    };
+    while (this.#savedMs > 0) {
+      const taken = this.#kernel.samples.take(thread, stride, observe);
+      if (taken === 0) return;
+      this.#kernel.count(counter.counterSamples, taken);
       const now = performance.now();
       this.#savedMs -= now - this.#seenMs;
       this.#seenMs = now;

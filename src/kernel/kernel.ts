@@ -2,16 +2,30 @@
 // The module is compiled once by the owner and posted to other threads, so that attaching takes no compilation.
 import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
+import { recordTagsMax } from "../record/mod.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
 import {
-  takeOverThreadId,
   claimThread,
   deadHolderOf,
   lockWordOf,
   reconcileThread,
+  takeOverThreadId,
   type ThreadHolder,
-} from "./thread-table.js";
+} from "./threads/thread-table.js";
+import { CallResults } from "./words/call-results.js";
+import { ControlBlock } from "./words/control-block.js";
+import { DiskSegmentTable } from "./words/disk-segment-table.js";
+import { FlightTable } from "./words/flight-table.js";
+import { FlushTickets } from "./words/flush-tickets.js";
+import { IndexSlots } from "./words/index-slots.js";
+import { PendingTombstones, type TombstoneWriter } from "./words/pending-tombstones.js";
+import { SampleRings } from "./words/sample-rings.js";
+import { SegmentTable } from "./words/segment-table.js";
+import { SharedRecords } from "./words/shared-records.js";
+import { ThreadCounters } from "./words/thread-counters.js";
+import { ThreadLock } from "./words/thread-lock.js";
+import { type Views, viewsOf } from "./words/views.js";
 
 /** The kernel's verbs; each is described where it is written, in assembly/. */
 export interface KernelVerbs {
@@ -22,7 +36,13 @@ export interface KernelVerbs {
   readonly lastInvalidation: () => number;
   readonly noteEpoch: () => void;
   readonly readInvalidations: (seen: number) => number;
-  readonly find: (key: number, length: number, touch: number) => number;
+  readonly find: (
+    key: number,
+    length: number,
+    hashLow: number,
+    hashHigh: number,
+    touch: number,
+  ) => number;
   readonly validate: (slot: number, low: number, high: number) => number;
   readonly touch: (slot: number, low: number, high: number) => number;
   readonly reserve: (bytes: number, log: number, privileged: number) => number;
@@ -35,8 +55,10 @@ export interface KernelVerbs {
     units: number,
     created: number,
     flight: number,
+    hashLow: number,
+    hashHigh: number,
   ) => number;
-  readonly remove: (key: number, length: number) => number;
+  readonly remove: (key: number, length: number, hashLow: number, hashHigh: number) => number;
   readonly evictUnlocked: (key: number, length: number) => number;
   readonly clear: () => number;
   readonly checkTags: (field: number, sequence: number) => number;
@@ -45,9 +67,14 @@ export interface KernelVerbs {
   readonly raiseTagFloor: (sequence: number) => void;
   readonly tick: (now: number) => void;
   readonly ring: () => void;
-  readonly beginFlight: () => number;
+  readonly beginFlight: (hashLow: number, hashHigh: number) => number;
   readonly endFlight: (flight: number, outcome: number, argument: number) => void;
-  readonly enterFlight: (forced: number, lease: number) => number;
+  readonly enterFlight: (
+    hashLow: number,
+    hashHigh: number,
+    forced: number,
+    lease: number,
+  ) => number;
   readonly leaveFlight: (flight: number) => number;
   readonly renewFlight: (flight: number, lease: number) => void;
   readonly expireFlight: (flight: number, now: number) => number;
@@ -99,16 +126,8 @@ export interface KernelVerbs {
   readonly raiseSequence: (sequence: number, clearEpoch: number) => void;
 }
 
-/** Views of the whole shared memory. Element i of `u32` is at byte 4 i, of `f64` at byte 8 i. */
-export interface Views {
-  readonly u8: Uint8Array;
-  readonly i32: Int32Array;
-  readonly u32: Uint32Array;
-  readonly f64: Float64Array;
-}
-
 /** Compiles the kernel; a few milliseconds, once per process and cache. x86 does not reorder loads, so there the
- *  build without fences serves (docs/decisions/0001-fences.md). */
+ *  build without fences serves (docs/internals/decisions/0001-fences.md). */
 export function compileKernel(): WebAssembly.Module {
   const totalStoreOrder = process.arch === "x64" || process.arch === "ia32";
   const url = totalStoreOrder
@@ -117,39 +136,73 @@ export function compileKernel(): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(url));
 }
 
+/** The most bytes of a tags field up to the end of its hashes: the kernel reads no further. */
+const tagHashesMax = 4 + recordTagsMax * 4;
+
+/** A part of the memory that another room lays out. */
+export interface Room {
+  readonly buffer: ArrayBufferLike;
+  readonly offset: number;
+  readonly bytes: number;
+}
+
 export class Kernel {
   readonly verbs: KernelVerbs;
-  readonly views: Views;
   readonly geometry: Geometry;
+  /** This thread's id in the cache: 0 to 63. */
   readonly thread: number;
-  readonly #holder: ThreadHolder;
-  readonly #u64: BigUint64Array;
   /** Byte offset of this thread's block. */
   readonly block: number;
+  /** For this room and its tests: what other rooms read of the memory has a name below. */
+  readonly views: Views;
+  readonly control: ControlBlock;
+  readonly flushes: FlushTickets;
+  readonly results: CallResults;
+  readonly tombstones: PendingTombstones;
+  readonly counters: ThreadCounters;
+  readonly flights: FlightTable;
+  readonly segments: SegmentTable;
+  readonly diskSegments: DiskSegmentTable;
+  readonly records: SharedRecords;
+  readonly slots: IndexSlots;
+  readonly samples: SampleRings;
+  /** Who may add a schema; who writes an invalidated tag to disk; who compacts a map; who has a long key in the slack. */
+  readonly locks: Readonly<Record<"schema" | "tag" | "compactor" | "slack", ThreadLock>>;
+  readonly #holder: ThreadHolder;
 
   private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, adopted: number) {
-    const { buffer } = memory;
-    this.views = {
-      u8: new Uint8Array(buffer),
-      i32: new Int32Array(buffer),
-      u32: new Uint32Array(buffer),
-      f64: new Float64Array(buffer),
-    };
-    this.#u64 = new BigUint64Array(buffer);
+    this.views = viewsOf(memory);
     this.geometry = geometryOf(memory);
-    const isLockOwnerDead = (lockWord: number): number =>
-      this.#releaseIfOwnerDead(lockWord) ? 1 : 0;
+    const isLockOwnerDead = (lockWord: number): number => (this.#releaseIfDead(lockWord) ? 1 : 0);
     const instance = new WebAssembly.Instance(module, { env: { memory, isLockOwnerDead } });
     this.verbs = instance.exports as unknown as KernelVerbs;
-    // Last of what may fail: nothing would give the place back.
-    this.#holder = adopted < 0 ? claimThread(this.views) : takeOverThreadId(this.views, adopted);
+    // Last of what may fail: nothing would give the thread id back.
+    this.#holder = adopted < 0 ? claimThread(this) : takeOverThreadId(this, adopted);
     this.thread = this.#holder.thread;
     this.block = at.threadTable + this.thread * at.threadBlockSize;
+    this.control = new ControlBlock(this.views);
+    this.flushes = new FlushTickets(this.views);
+    this.results = new CallResults(this.views, this.block);
+    this.tombstones = new PendingTombstones(this.views, this.thread);
+    this.counters = new ThreadCounters(this.views, this.thread);
+    this.flights = new FlightTable(this.views);
+    this.segments = new SegmentTable(this.views, this.geometry);
+    this.diskSegments = new DiskSegmentTable(this.views, this.geometry);
+    this.records = new SharedRecords(this.views);
+    this.slots = new IndexSlots(this.views, this.geometry);
+    this.samples = new SampleRings(this.views, this.geometry);
+    const lockAt = (offset: number): ThreadLock => new ThreadLock(this.views, offset, this.thread);
+    this.locks = {
+      schema: lockAt(at.controlSchemaLock),
+      tag: lockAt(at.controlTagLock),
+      compactor: lockAt(at.controlCompactor),
+      slack: lockAt(at.controlSlackOwner),
+    };
     this.verbs.attach(this.thread);
   }
 
-  /** Takes a thread place and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS when all 64 places
-   *  are taken, ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its owner has closed it. */
+  /** Claims a thread id and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS when all 64 are taken,
+   *  ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its opener has closed it. */
   static attach(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernel {
     const words = new Int32Array(memory.buffer, 0, at.controlBlockSize / 4);
     const version = words[at.controlLayoutVersion / 4];
@@ -162,68 +215,68 @@ export class Kernel {
     return new Kernel(module, memory, -1);
   }
 
-  /** Instantiates the kernel for a thread place that somebody took for this thread (the owner, for its janitor). */
-  static adopt(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number): Kernel {
+  /** Instantiates the kernel for a thread id that another thread claimed for this one (the opener, for its janitor). */
+  static attachAs(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number): Kernel {
     return new Kernel(module, memory, thread);
   }
 
-  /** Gives back the thread's place and all it has: open segments, flights, and what it was about when it is the thread's
-   *  exit that calls this. `writeTombstone` writes a dead mark that the thread has announced. */
-  detach(writeTombstone: (location: number) => void = () => undefined): void {
+  /** Gives back the thread id and all the thread has: open segments, flights, and what it was about when it is the thread's
+   *  exit that calls this. `writeTombstone` writes a tombstone that the thread has announced. */
+  detach(writeTombstone: TombstoneWriter = () => undefined): void {
     reconcileThread(this, this.#holder, writeTombstone);
   }
 
-  /** For a thread that has waited for a lock in vain: if its holder is proven dead, the lock is released. */
-  #releaseIfOwnerDead(lockWord: number): boolean {
-    const holder = deadHolderOf(this.views, (lockWord & 0xff) - 1, true);
+  /** For a thread that has waited for a lock in vain: releases the lock if its owner is proven dead. */
+  #releaseIfDead(lockWord: number): boolean {
+    const holder = deadHolderOf(this, (lockWord & 0xff) - 1, true);
     if (holder === null || lockWordOf(holder) !== lockWord) return false;
     this.verbs.releaseLocks(lockWord);
     return true;
   }
 
-  /** Says whether anybody wants to hear of entries that leave. */
-  listenForRemovals(listens: boolean): void {
-    Atomics.store(this.views.i32, at.controlEventMask / 4, listens ? 1 : 0);
+  /** Where the eviction policy keeps its state. */
+  get policyRoom(): Room {
+    const { policyBase, policyBytes } = this.geometry;
+    return { buffer: this.views.u8.buffer, offset: policyBase, bytes: policyBytes };
   }
 
-  /** Is this a map's memory, in which no entry gives way to another? */
-  get neverEvicts(): boolean {
-    return this.views.u32[at.controlNeverEvicts / 4] === 1;
+  /** Where admission remembers which keys were set; no bytes if it does not. */
+  get seenKeysRoom(): Room {
+    const { keyHistoryBase, seenBytes } = this.geometry;
+    return { buffer: this.views.u8.buffer, offset: keyHistoryBase, bytes: seenBytes };
   }
 
-  /** From when creation times in records count, in wall-clock milliseconds. */
-  get createdBaseMs(): number {
-    return this.views.f64[at.controlCreatedBase / 8] as number;
+  /** The schema table, at `byteOffset` of the shared memory. */
+  get schemaTable(): Uint8Array {
+    return this.views.u8.subarray(at.schemaTable, at.schemaTable + at.schemaTableSize);
   }
 
-  /** The newest sequence given out. */
-  sequence(): number {
-    return this.#u48(at.controlSequence);
+  /** Hashes bytes that stand in the schema table; the hash is in the results. */
+  hashSchema(offset: number, length: number): void {
+    this.verbs.hashKey(at.schemaTable + offset, length);
   }
 
-  /** Records up to this sequence were cleared. */
-  clearEpoch(): number {
-    return this.#u48(at.controlClearEpoch);
+  /** Has a tag of this field (RecordReader.tagsField) been invalidated at `sequence` or later? */
+  areTagsInvalidated(field: Uint8Array, sequence: number): boolean {
+    // Not the key's scratch: the key there may be asked for once more.
+    const scratch = this.block + at.threadInvalidations;
+    this.views.u8.set(field.subarray(0, tagHashesMax), scratch);
+    return this.verbs.checkTags(scratch, sequence) === 1;
   }
 
-  /** Exact, since a sequence has 48 bits; read as one word, so never torn. */
-  #u48(offset: number): number {
-    return Number(Atomics.load(this.#u64, offset / 8));
+  /** The hashes that `readInvalidations` has just read: their low halves. */
+  get readInvalidations(): Int32Array {
+    const first = (this.block + at.threadInvalidations) / 4;
+    return this.views.i32.subarray(first, first + at.invalidationBatch);
   }
 
   /** Adds to one of this thread's counters (stats/counters.ts). */
   count(counter: number, amount: number): void {
-    const index = (this.block + at.threadCounters) / 8 + counter;
-    this.views.f64[index] = (this.views.f64[index] as number) + amount;
+    this.counters.add(counter, amount);
   }
 
   /** A counter summed over all threads, those that are gone included. */
   total(counter: number): number {
-    let sum = 0;
-    for (let thread = 0; thread < at.threadsMax; thread++) {
-      const block = at.threadTable + thread * at.threadBlockSize;
-      sum += this.views.f64[(block + at.threadCounters) / 8 + counter] as number;
-    }
-    return sum;
+    return this.counters.total(counter);
   }
 }

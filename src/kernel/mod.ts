@@ -1,21 +1,33 @@
-// The kernel's door.
-export * as layout from "./layout.js";
-export { compileKernel, Kernel, type KernelVerbs, type Views } from "./kernel.js";
+// The kernel's door. The layout stays inside: what other rooms read of the memory has a name.
+export * as codes from "./codes.js";
+export { HashedKey, type Key, keyIdOf } from "./hashed-key.js";
+export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
+export { compileKernel, Kernel, type KernelVerbs, type Room } from "./kernel.js";
+export {
+  createRegion,
+  designLoad,
+  divide,
+  type Geometry,
+  geometryOf,
+  type GeometryRequest,
+  segmentBytesOf,
+} from "./region.js";
 export {
   claimThread,
   deadHolderOf,
   holderOf,
   holdersOfWorker,
+  isMortal,
   recoverThread,
-  threadsAttached,
   type ThreadHolder,
-} from "./thread-table.js";
-export {
-  createRegion,
-  designLoad,
-  divide,
-  geometryOf,
-  segmentBytesOf,
-  type Geometry,
-  type GeometryRequest,
-} from "./region.js";
+  threadsAttached,
+  workerIdOf,
+} from "./threads/thread-table.js";
+export type { CallResults } from "./words/call-results.js";
+export type { ControlBlock } from "./words/control-block.js";
+export type { DiskSegmentTable } from "./words/disk-segment-table.js";
+export { type FlushTickets, hasReached } from "./words/flush-tickets.js";
+export { hasPendingTombstone, type TombstoneWriter } from "./words/pending-tombstones.js";
+export type { SegmentTable, SegmentWalk } from "./words/segment-table.js";
+export { waitForChange, type WaitWord } from "./words/word-wait.js";
+export { type ExtensionFields, extensionBytesOf } from "./words/shared-records.js";

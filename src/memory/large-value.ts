@@ -7,7 +7,9 @@
 import { randomFillSync } from "node:crypto";
 import { assert } from "../base/mod.js";
 import { flagChunk, flagChunked, type RecordReader } from "../record/mod.js";
-import type { MemoryStore, WriteFields, WriteOutcome } from "./memory-store.js";
+import type { HashedKey, Key } from "../kernel/mod.js";
+import type { MemoryReader } from "./memory-reader.js";
+import type { MemoryWriter, WriteFields, WriteOutcome } from "./memory-writer.js";
 
 const headBytes = 16;
 const chunkKeyBytes = 13;
@@ -29,20 +31,16 @@ export function valueBytesMax(segmentBytes: number, segmentCount: number): numbe
   return Math.floor((segmentBytes * segmentCount) / 4);
 }
 
-/** Writes a value of any size. The key must be valid; it is written to the store's window here. */
+/** Writes a value of any size. */
 export function writeValue(
-  store: MemoryStore,
-  key: string | Uint8Array,
+  writer: MemoryWriter,
+  key: Key | HashedKey,
   value: Uint8Array,
   fields: WriteFields,
 ): WriteOutcome {
-  const { segmentBytes, segmentCount } = store.kernel.geometry;
-  if (value.length <= inlineBytesMax(segmentBytes)) {
-    return store.write(key, store.keys.write(key), value, fields);
-  }
-  if (value.length > valueBytesMax(segmentBytes, segmentCount)) {
-    return store.refuse(key);
-  }
+  const { segmentBytes, segmentCount } = writer.kernel.geometry;
+  if (value.length <= inlineBytesMax(segmentBytes)) return writer.write(key, value, fields);
+  if (value.length > valueBytesMax(segmentBytes, segmentCount)) return writer.refuse(key);
   const chunkBytes = inlineBytesMax(segmentBytes);
   const head = Buffer.alloc(headBytes);
   head.writeUInt32LE(value.length, 0);
@@ -52,17 +50,13 @@ export function writeValue(
   const chunkFields = { ...fields, flags: flagChunk, tags: new Uint8Array(0), flight: -1 };
   for (let number = 0; number * chunkBytes < value.length; number++) {
     const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
-    const name = chunkKey(large, number);
     // No set of its own: what is refused is the whole, and counted once.
-    if (store.append(name, store.keys.write(name), chunk, chunkFields) === "stored") continue;
-    removeChunks(store, large, number);
-    return store.overload(key);
+    if (writer.append(chunkKey(large, number), chunk, chunkFields) === "stored") continue;
+    removeChunks(writer, large, number);
+    return writer.overload(key);
   }
-  const outcome = store.write(key, store.keys.write(key), head, {
-    ...fields,
-    flags: fields.flags | flagChunked,
-  });
-  if (outcome !== "stored") removeChunks(store, large, Infinity);
+  const outcome = writer.write(key, head, { ...fields, flags: fields.flags | flagChunked });
+  if (outcome !== "stored") removeChunks(writer, large, Infinity);
   return outcome;
 }
 
@@ -108,17 +102,17 @@ export function copyChunk(
 }
 
 /** The whole value if every chunk is in memory, else undefined. */
-export function readChunks(store: MemoryStore, large: LargeValue): Buffer | undefined {
+export function readChunks(reader: MemoryReader, large: LargeValue): Buffer | undefined {
   const whole = Buffer.allocUnsafeSlow(large.bytes);
   for (let number = 0; number < chunkCount(large); number++) {
-    if (store.find(store.keys.write(chunkKey(large, number)), true) !== "memory") return undefined;
-    if (!copyChunk(whole, large, number, store.record)) return undefined;
+    if (reader.find(chunkKey(large, number), true) !== "memory") return undefined;
+    if (!copyChunk(whole, large, number, reader.record)) return undefined;
   }
   return whole;
 }
 
-function removeChunks(store: MemoryStore, large: LargeValue, count: number): void {
+function removeChunks(writer: MemoryWriter, large: LargeValue, count: number): void {
   for (let number = 0; number < Math.min(count, chunkCount(large)); number++) {
-    store.remove(store.keys.write(chunkKey(large, number)));
+    writer.remove(chunkKey(large, number));
   }
 }

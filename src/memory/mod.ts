@@ -1,21 +1,17 @@
-export { areTagsInvalidated, isTagInvalidated } from "./tag-invalidation.js";
-export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
 export {
   chunkCount,
   chunkKey,
+  copyChunk,
   type LargeValue,
   largeValueOf,
-  copyChunk,
   readChunks,
   writeValue,
 } from "./large-value.js";
-export { loadSchemas, SchemaArea, type SchemaWriter } from "./schema-area.js";
+export { type Found, MemoryReader, type SlotRef } from "./memory-reader.js";
 export {
   type AppendOutcome,
-  type Found,
-  type TombstoneWriter,
-  MemoryStore,
+  MemoryWriter,
   type WriteFields,
   type WriteOutcome,
-} from "./memory-store.js";
-export { RecordHeader, SegmentTable } from "./segments.js";
+} from "./memory-writer.js";
+export { loadSchemas, SchemaArea, type SchemaWriter } from "./schema-area.js";

@@ -1,6 +1,7 @@
-// The schema dictionary in shared memory, as one thread uses it (the bytes: schemas/schema-image.ts; the words: shared-memory.md).
-// Called by the codec of each thread. Invariants: a schema's bytes stand in memory and in the directory's file before the
-// count includes it, so a value that names it is never durable before it; who cannot have the lock at once adds nothing.
+// The schema dictionary in shared memory, as one thread uses it. Its bytes are described by
+// dictionary/dictionary-image.ts, its words in docs/internals/memory.md. Called by each thread's codec.
+// Invariants: a schema's bytes are in memory and in the directory's file before the count includes
+// it, so no value on disk names a schema that is not. A thread that finds the lock taken adds none.
 import { alignUp } from "../base/mod.js";
 import {
   decodeDictionary,
@@ -17,44 +18,40 @@ import {
   schemasMax,
   type SchemaTable,
 } from "../dictionary/mod.js";
-import { type Kernel, layout as at } from "../kernel/mod.js";
+import { type Kernel } from "../kernel/mod.js";
 
 /** Writes bytes of the table to the directory's file, at the same offset; false if that failed. */
 export type SchemaWriter = (bytes: Uint8Array, offset: number) => boolean;
 
-/** Puts what the directory remembers into a memory that no thread has attached to yet; null for no directory. */
+/** Puts what the directory remembers into a memory that no other thread has attached to yet; null for no directory. */
 export function loadSchemas(
-  memory: WebAssembly.Memory,
+  kernel: Kernel,
   schemas: { readonly image: Uint8Array; readonly count: number; readonly end: number } | null,
 ): void {
-  const words = new Uint32Array(memory.buffer, 0, at.controlBlockSize / 4);
-  words[at.controlSchemaCount / 4] = Math.min(schemas?.count ?? 0, schemasMax);
-  words[at.controlSchemaEnd / 4] = schemas?.end ?? schemaEntriesStart;
-  if (schemas !== null) new Uint8Array(memory.buffer).set(schemas.image, at.schemaTable);
+  kernel.control.setSchemaCount(Math.min(schemas?.count ?? 0, schemasMax));
+  kernel.control.setSchemaEnd(schemas?.end ?? schemaEntriesStart);
+  if (schemas !== null) kernel.schemaTable.set(schemas.image);
 }
 
 export class SchemaArea implements SchemaTable {
   readonly #kernel: Kernel;
   readonly #write: SchemaWriter | null;
-  readonly #i32: Int32Array;
-  readonly #u32: Uint32Array;
   readonly #image: Buffer;
 
   /** `write` is null for a cache without a directory. */
   constructor(kernel: Kernel, write: SchemaWriter | null) {
     this.#kernel = kernel;
     this.#write = write;
-    this.#i32 = kernel.views.i32;
-    this.#u32 = kernel.views.u32;
-    this.#image = Buffer.from(kernel.views.u8.buffer, at.schemaTable, schemaImageBytes);
+    const { buffer, byteOffset } = kernel.schemaTable;
+    this.#image = Buffer.from(buffer, byteOffset, schemaImageBytes);
   }
 
   get count(): number {
-    return Atomics.load(this.#i32, at.controlSchemaCount / 4);
+    return this.#kernel.control.schemaCount();
   }
 
   get isFull(): boolean {
-    const end = Atomics.load(this.#i32, at.controlSchemaEnd / 4);
+    const end = this.#kernel.control.schemaEnd();
     return this.count >= schemasMax || end + schemaBytesMax > schemaImageBytes;
   }
 
@@ -69,9 +66,9 @@ export class SchemaArea implements SchemaTable {
   }
 
   #entryOf(id: number): Buffer | null {
-    const slot = (at.schemaTable + schemaSlotOf(id)) / 4;
-    const offset = this.#u32[slot] as number;
-    const bytes = this.#u32[slot + 1] as number;
+    const slot = schemaSlotOf(id);
+    const offset = this.#image.readUInt32LE(slot);
+    const bytes = this.#image.readUInt32LE(slot + 4);
     return offset === 0 ? null : this.#image.subarray(offset, offset + bytes);
   }
 
@@ -85,7 +82,7 @@ export class SchemaArea implements SchemaTable {
 
   /** Room for another compression dictionary? */
   get takesDictionaries(): boolean {
-    const end = Atomics.load(this.#i32, at.controlSchemaEnd / 4);
+    const end = this.#kernel.control.schemaEnd();
     const bytes = dictionaryBytesMax + schemaBytesMax;
     if (this.count >= schemasMax || end + bytes > schemaImageBytes) return false;
     let dictionaries = 0;
@@ -102,36 +99,34 @@ export class SchemaArea implements SchemaTable {
   }
 
   #locked(add: () => boolean): boolean {
-    const word = at.controlSchemaLock / 4;
-    const self = this.#kernel.thread + 1;
-    if (Atomics.compareExchange(this.#i32, word, 0, self) !== 0) return false;
+    const lock = this.#kernel.locks.schema;
+    if (!lock.tryLock()) return false;
     try {
       return add();
     } finally {
-      Atomics.store(this.#i32, word, 0);
+      lock.unlock();
     }
   }
 
   /** Under the lock. Until the count is raised the bytes are nobody's: the next to add writes over them. */
   #append(id: number, entry: Buffer): boolean {
     const image = this.#image;
-    const offset = Atomics.load(this.#i32, at.controlSchemaEnd / 4);
+    const { control, results } = this.#kernel;
+    const offset = control.schemaEnd();
     image.set(entry, offset);
-    this.#kernel.verbs.hashKey(at.schemaTable + offset, entry.length);
-    const results = this.#kernel.block / 4;
-    const slotOffset = schemaSlotOf(id);
-    const slot = (at.schemaTable + slotOffset) / 4;
-    this.#u32[slot] = offset;
-    this.#u32[slot + 1] = entry.length;
-    this.#u32[slot + 2] = this.#u32[results + at.resultHashLow / 4] as number;
-    this.#u32[slot + 3] = this.#u32[results + at.resultHashHigh / 4] as number;
+    this.#kernel.hashSchema(offset, entry.length);
+    const slot = schemaSlotOf(id);
+    image.writeUInt32LE(offset, slot);
+    image.writeUInt32LE(entry.length, slot + 4);
+    image.writeUInt32LE(results.hashLow, slot + 8);
+    image.writeUInt32LE(results.hashHigh, slot + 12);
     const write = this.#write;
     if (write !== null) {
-      const slotBytes = image.subarray(slotOffset, slotOffset + schemaSlotBytes);
-      if (!write(entry, offset) || !write(slotBytes, slotOffset)) return false;
+      const slotBytes = image.subarray(slot, slot + schemaSlotBytes);
+      if (!write(entry, offset) || !write(slotBytes, slot)) return false;
     }
-    Atomics.store(this.#i32, at.controlSchemaEnd / 4, alignUp(offset + entry.length, 8));
-    Atomics.store(this.#i32, at.controlSchemaCount / 4, id + 1);
+    control.setSchemaEnd(alignUp(offset + entry.length, 8));
+    control.setSchemaCount(id + 1);
     return true;
   }
 }

@@ -10,18 +10,20 @@ import {
 } from "./setting.js";
 import { candidates } from "./tuner.js";
 
-/** "auto" is a log policy whose setting a {@link Tuner} moves; the others keep theirs. */
-export type PolicyName = "auto" | "s3-fifo" | "lfu" | "lru" | "sieve" | "fifo";
-
-const settings: Readonly<Record<PolicyName, Setting>> = {
+/** "auto" is a log policy whose setting a {@link Tuner} moves; the others keep theirs. "lru" is CLOCK. */
+const settings = {
   auto: candidates[0] ?? lfuSetting,
   "s3-fifo": s3FifoSetting,
   lfu: lfuSetting,
   lru: clockSetting,
   sieve: sieveSetting,
   fifo: fifoSetting,
-};
+} as const satisfies Readonly<Record<string, Setting>>;
 
+/** The order in which entries leave a full cache. */
+export type PolicyName = keyof typeof settings;
+
+/** Every policy there is. */
 export const policyNames = Object.keys(settings) as readonly PolicyName[];
 
 /** The setting with which a cache under the policy begins. */

@@ -1,5 +1,5 @@
 // What the owner or an attached thread posts to the workers that compress and publish large values.
-import type { WorkerHandle } from "../janitor/mod.js";
+import type { WorkerHandle } from "../eviction/mod.js";
 
 /** One asynchronous set. Times are wall-clock milliseconds, Infinity = never. */
 export interface StoreTask {

@@ -1,19 +1,19 @@
 // The worker's side of an asynchronous set: compresses the value and publishes it from this thread. Each worker attaches
 // to each cache once and keeps its place until it ends.
 import { compress } from "../codec/mod.js";
-import { attachStore } from "../janitor/mod.js";
+import { attachThread } from "../eviction/mod.js";
 import { Kernel } from "../kernel/mod.js";
-import { type MemoryStore, writeValue, type WriteOutcome } from "../memory/mod.js";
+import { type MemoryWriter, type WriteOutcome, writeValue } from "../memory/mod.js";
 import { encodeTags, flagCompressed } from "../record/mod.js";
 import type { StoreTask } from "./messages.js";
 
-const stores = new Map<string, MemoryStore>();
+const writers = new Map<string, MemoryWriter>();
 
 /** Publishes a value and answers how that came out. Runs in a worker of the pool. */
 export function storeValue(task: StoreTask): WriteOutcome {
-  const store = stores.get(task.cacheId) ?? attach(task);
+  const writer = writers.get(task.cacheId) ?? attach(task);
   const deflated = compress(task.bytes);
-  return writeValue(store, task.key, deflated ?? task.bytes, {
+  return writeValue(writer, task.key, deflated ?? task.bytes, {
     codecId: task.codecId,
     flags: deflated === null ? 0 : flagCompressed,
     createdMs: task.createdMs,
@@ -25,15 +25,11 @@ export function storeValue(task: StoreTask): WriteOutcome {
   });
 }
 
-function attach(task: StoreTask): MemoryStore {
+function attach(task: StoreTask): MemoryWriter {
   const { handle, cacheId } = task;
-  // A dead mark that cannot be written takes the disk tier down, which the janitor notices and reports.
-  const { store } = attachStore(
-    Kernel.attach(handle.module, handle.memory),
-    handle,
-    () => undefined,
-    null,
-  );
-  stores.set(cacheId, store);
-  return store;
+  const kernel = Kernel.attach(handle.module, handle.memory);
+  // A tombstone that cannot be written takes the disk tier down, which the janitor notices and reports.
+  const { writer } = attachThread(kernel, handle, () => undefined, null);
+  writers.set(cacheId, writer);
+  return writer;
 }

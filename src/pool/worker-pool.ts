@@ -1,25 +1,21 @@
 // The owner's side of its workers: a Piscina pool of one thread for the janitor, which a new one follows if it dies, and
 // one of up to two threads for asynchronous sets. Invariants: no task ever gets an AbortSignal (aborting terminates the
-// thread); workers keep no process alive; what a dead worker held is recovered before another takes its place.
+// thread); workers keep no process alive; what a dead worker held is recovered before another takes its holder.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { UndercroftError } from "../base/mod.js";
-import type { SnapshotPlace } from "../disk/mod.js";
-import type {
-  JanitorEnd,
-  JanitorMessage,
-  JanitorTask,
-  RecoveryReport,
-  WorkerHandle,
-} from "../janitor/mod.js";
+import type { SnapshotPlace } from "../directory/mod.js";
+import type { JanitorEnd, RecoveryReport } from "../disk-log/mod.js";
+import type { WorkerHandle } from "../eviction/mod.js";
+import type { JanitorMessage, JanitorTask } from "../janitor/mod.js";
 import {
   claimThread,
-  type Kernel,
-  layout as at,
   holderOf,
   holdersOfWorker,
+  type Kernel,
   recoverThread,
   type ThreadHolder,
+  workerIdOf,
 } from "../kernel/mod.js";
 import type { WriteOutcome } from "../memory/mod.js";
 import { counterEncodeTasks, counterSetsOverloaded, counterWorkerRestarts } from "../stats/mod.js";
@@ -55,8 +51,8 @@ export interface DiskPlan {
 
 /** One start of the janitor, until it has ended or its worker has. */
 interface JanitorRun {
-  /** Its place, as this thread took it; the janitor makes the place its own. */
-  readonly place: ThreadHolder;
+  /** Its holder, as this thread took it; the janitor makes the holder its own. */
+  readonly holder: ThreadHolder;
   readonly port: MessagePort;
   isOver: boolean;
 }
@@ -73,7 +69,7 @@ function piscina(
     idleTimeout: Infinity,
     maxQueue: queue,
     concurrentTasksPerWorker: 1,
-    // The janitor takes its thread over after its task: nothing may wait there in Piscina's place.
+    // The janitor takes its thread over after its task: nothing may wait there in Piscina's holder.
     atomics: "disabled",
     recordTiming: false,
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
@@ -111,7 +107,7 @@ export class WorkerPool {
   async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
     const { port1, port2 } = new MessageChannel();
     const run: JanitorRun = {
-      place: claimThread(this.#kernel.views),
+      holder: claimThread(this.#kernel),
       port: port1,
       isOver: false,
     };
@@ -124,7 +120,7 @@ export class WorkerPool {
     });
     const task: JanitorTask = {
       handle: this.#handle,
-      thread: run.place.thread,
+      thread: run.holder.thread,
       recovery,
       snapshot: this.#snapshot,
       port: port2,
@@ -150,8 +146,7 @@ export class WorkerPool {
 
   /** Waits for the end of the worker in which this very run is; its successor may be in the pool already. */
   #watch(run: JanitorRun): void {
-    const block = at.threadTable + run.place.thread * at.threadBlockSize;
-    const workerId = Atomics.load(this.#kernel.views.i32, (block + at.threadWorkerId) / 4);
+    const workerId = workerIdOf(this.#kernel, run.holder.thread);
     const worker = this.#janitors.threads.find(({ threadId }) => threadId === workerId);
     if (worker === undefined) {
       this.#janitorDied(run, `thread ${workerId} ended`);
@@ -164,9 +159,9 @@ export class WorkerPool {
   #giveBack(run: JanitorRun): void {
     run.isOver = true;
     run.port.close();
-    const { thread, incarnation } = run.place;
-    const holder = holderOf(this.#kernel.views, thread);
-    // Another thread may have been faster, and a third may hold the place by now.
+    const { thread, incarnation } = run.holder;
+    const holder = holderOf(this.#kernel, thread);
+    // Another thread may have been faster, and a third may hold the holder by now.
     if (holder?.incarnation === incarnation) this.#recover(holder);
   }
 
@@ -186,7 +181,7 @@ export class WorkerPool {
     this.#deaths.push(now);
     if (this.#deaths.length > deathsMax) {
       const text = `Cannot keep the janitor running: it died ${this.#deaths.length} times within a minute, last by ${reason}; the cache goes on in memory without it`;
-      Atomics.store(this.#kernel.views.i32, at.controlDiskUp / 4, 0);
+      this.#kernel.control.markDiskDown();
       this.#listener.failed(new UndercroftError("ERR_WORKER", text));
       return;
     }
@@ -230,7 +225,7 @@ export class WorkerPool {
 
   #storeDied(threadId: number, code: number): void {
     this.#watched.delete(threadId);
-    for (const holder of holdersOfWorker(this.#kernel.views, threadId)) this.#recover(holder);
+    for (const holder of holdersOfWorker(this.#kernel, threadId)) this.#recover(holder);
     if (this.#isStopping) return;
     this.#kernel.count(counterWorkerRestarts, 1);
     this.#listener.restarted("store", `thread ${threadId} exited with ${code}`);
@@ -244,7 +239,6 @@ export class WorkerPool {
   async stop(): Promise<JanitorEnd> {
     await this.#stores?.close({ force: false });
     this.#isStopping = true;
-    const { i32 } = this.#kernel.views;
     const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0 };
     let end: JanitorEnd = nothing;
     const run = this.#run;
@@ -256,7 +250,7 @@ export class WorkerPool {
       for (const worker of this.#janitors.threads) {
         worker.once("exit", () => this.#end?.resolve(nothing));
       }
-      Atomics.store(i32, at.controlStop / 4, 1);
+      this.#kernel.control.requestStop();
       this.#kernel.verbs.ring();
       end = await withTimeout(ended, endTimeoutMs, "stop the janitor").catch(() => nothing);
       run.port.close();

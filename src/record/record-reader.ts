@@ -99,11 +99,24 @@ export class RecordReader {
     return this.start + at.recordHeaderSize + before.length * 8;
   }
 
+  get hasTags(): boolean {
+    return (this.flags & at.flagTags) !== 0;
+  }
+
+  /** Was the key given as bytes? */
+  get isBytesKey(): boolean {
+    return (this.flags & at.flagKeyBytes) !== 0;
+  }
+
+  /** The key's text, in one piece and of its own: a key glued together from parts costs each compare a line of memory more, and
+   *  one cut from a larger string keeps that alive. */
+  keyText(): string {
+    return this.buffer.toString("utf8", this.keyStart, this.keyEnd);
+  }
+
   /** The key as it was given: a string, or bytes of its own. */
   key(): string | Uint8Array {
-    const { buffer, keyStart, keyEnd } = this;
-    if ((this.flags & at.flagKeyBytes) !== 0)
-      return Uint8Array.from(buffer.subarray(keyStart, keyEnd));
-    return buffer.toString("utf8", keyStart, keyEnd);
+    if (!this.isBytesKey) return this.keyText();
+    return Uint8Array.from(this.buffer.subarray(this.keyStart, this.keyEnd));
   }
 }

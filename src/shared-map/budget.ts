@@ -1,6 +1,6 @@
 // How much a map may hold. Asked by every set, before anything is written. Invariant: live records leave so much of the
 // segments over that emptying the oldest ones always brings room for the next.
-import { type Kernel, layout as at } from "../kernel/mod.js";
+import { type Kernel, codes } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** Of the segments' bytes, live records may take this share. Cleaning the oldest segments of a log that is so full moves
@@ -30,7 +30,7 @@ export class Budget {
     if (bytes - replaced > room) return false;
     // So small that all threads together write no more than a segment that none of them has counted.
     const { segmentBytes } = this.#kernel.geometry;
-    this.#allowance = Math.min(room, segmentBytes) / at.threadsMax;
+    this.#allowance = Math.min(room, segmentBytes) / codes.threadsMax;
     return true;
   }
 }

@@ -1,22 +1,18 @@
 // Making room in a map: copies what lives in the oldest segments together and frees them. Run by a writer that finds no
 // free segment. Invariants: an entry is moved, never dropped; one thread compacts at a time, so the free segments kept
-// for it are enough; the safe order is the evictor's (docs/shared-memory.md): every slot that named a record of the
+// for it are enough; the safe order is the evictor's (docs/internals/memory.md): every slot that named a record of the
 // segment is changed by compare first, then the generation, then the segment is free to be written again.
-import { type Kernel, layout as at } from "../kernel/mod.js";
-import { RecordHeader, SegmentTable } from "../memory/mod.js";
+import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** Waits of a millisecond for another thread's compaction. */
 const waitsMax = 200;
+
 export class Compactor {
   readonly #kernel: Kernel;
-  readonly #table: SegmentTable;
-  readonly #header: RecordHeader;
 
   constructor(kernel: Kernel) {
     this.#kernel = kernel;
-    this.#table = new SegmentTable(kernel);
-    this.#header = new RecordHeader(kernel);
   }
 
   /** Frees a segment that any thread may take. "none": there is not enough garbage for one. "busy": another thread is at
@@ -26,24 +22,19 @@ export class Compactor {
     try {
       return this.#compact() ? "room" : "none";
     } finally {
-      const { i32 } = this.#kernel.views;
-      Atomics.store(i32, at.controlCompactor / 4, 0);
-      Atomics.notify(i32, at.controlCompactor / 4);
+      this.#kernel.locks.compactor.unlock();
     }
   }
 
   #hasRoom(): boolean {
-    return this.#table.free > this.#kernel.geometry.reserveSegments;
+    const { verbs, geometry } = this.#kernel;
+    return verbs.freeSegments(geometry.segmentCount) > geometry.reserveSegments;
   }
 
   /** True when this thread is the one that compacts; false once it need not, or waited in vain. */
   #lock(): boolean {
-    const { i32 } = this.#kernel.views;
-    const word = at.controlCompactor / 4;
     for (let wait = 0; wait < waitsMax && !this.#hasRoom(); wait++) {
-      const owner = Atomics.compareExchange(i32, word, 0, this.#kernel.thread + 1);
-      if (owner === 0) return true;
-      Atomics.wait(i32, word, owner, 1);
+      if (this.#kernel.locks.compactor.lock(1)) return true;
     }
     return false;
   }
@@ -64,34 +55,30 @@ export class Compactor {
   }
 
   #sealed(): number[] {
-    const table = this.#table;
+    const table = this.#kernel.segments;
     // Only for the segments whose emptying met a lock that is free by now: they are sealed again.
     this.#kernel.verbs.sweep(0, 0, 0);
     const sealed: number[] = [];
     for (let segment = 0; segment < table.count; segment++) {
-      if (table.state(segment) === at.segmentSealed) sealed.push(segment);
+      if (table.state(segment) === codes.segmentSealed) sealed.push(segment);
     }
     return sealed.sort((left, right) => table.sealOrder(left) - table.sealOrder(right));
   }
 
   /** Moves what lives in a claimed segment; false if there was no room to move it to. */
   #empty(segment: number): boolean {
-    const { verbs } = this.#kernel;
-    const base = this.#table.base(segment);
-    const end = base + this.#table.writeOffset(segment);
-    for (let record = base; record < end;) {
-      const size = this.#header.size(record);
-      // No record: the walk would never end.
-      if (size === 0) break;
+    const { verbs, segments } = this.#kernel;
+    const walk = segments.walk(segment);
+    while (walk.next()) {
+      const { record } = walk;
       const frequency = verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
-        if (verbs.move(record, at.logMain, frequency) === at.answerNoRoom) return false;
-      } else if (frequency === at.answerMiss) {
+        if (verbs.move(record, codes.logMain, frequency) === codes.answerNoRoom) return false;
+      } else if (frequency === codes.answerMiss) {
         // Cleared, perhaps: its slot still names the record and must let go of it. If its lock was held (answerBusy)
         // nothing is known of it, and the segment is not freed.
         verbs.dropRecord(record);
       }
-      record += (size + 7) & ~7;
     }
     return true;
   }

@@ -9,14 +9,17 @@ import {
   resolveMapCodec,
   resolveMapConfig,
 } from "../config/mod.js";
-import { compileKernel, createRegion, divide, Kernel, layout as at } from "../kernel/mod.js";
 import {
-  type AppendOutcome,
+  codes,
+  compileKernel,
+  createRegion,
+  divide,
+  Kernel,
   keyTooLong,
-  MemoryStore,
+  KeyWindow,
   noKeyRoom,
-  type WriteFields,
-} from "../memory/mod.js";
+} from "../kernel/mod.js";
+import { type AppendOutcome, MemoryReader, MemoryWriter, type WriteFields } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
 import { Budget } from "./budget.js";
 import { Compactor } from "./compactor.js";
@@ -70,7 +73,9 @@ const plainFields: WriteFields = {
 export class SharedHashMap<V = unknown> {
   readonly #handle: MapHandle;
   readonly #kernel: Kernel;
-  readonly #store: MemoryStore;
+  readonly #keys: KeyWindow;
+  readonly #reader: MemoryReader;
+  readonly #writer: MemoryWriter;
   readonly #codec: Codec;
   readonly #compactor: Compactor;
   readonly #budget: Budget;
@@ -83,12 +88,14 @@ export class SharedHashMap<V = unknown> {
     this.#handle = handle;
     this.#kernel = kernel;
     // New records go to the same log as moved ones, so that a thread has one open segment and not two.
-    this.#store = new MemoryStore(kernel, at.logMain);
+    this.#keys = new KeyWindow(kernel, codes.logMain);
+    this.#reader = new MemoryReader(kernel, this.#keys);
+    this.#writer = new MemoryWriter(kernel, this.#keys, codes.logMain);
     this.#codec = createCodec(handle.config, codec);
     this.#compactor = new Compactor(kernel);
     this.#budget = new Budget(kernel);
     const noTombstones = (): void => undefined;
-    this.#store.connect(noTombstones, () => this.#makeRoom());
+    this.#writer.connect(noTombstones, () => this.#makeRoom());
     recoverDeadThread(kernel);
   }
 
@@ -132,7 +139,7 @@ export class SharedHashMap<V = unknown> {
   get(key: MapKey): V | undefined {
     this.#assertOpen();
     if (!this.#find(key)) return undefined;
-    const { codecId, buffer, valueStart, valueEnd } = this.#store.record;
+    const { codecId, buffer, valueStart, valueEnd } = this.#reader.record;
     return this.#codec.decode(codecId, buffer, valueStart, valueEnd) as V;
   }
 
@@ -146,13 +153,13 @@ export class SharedHashMap<V = unknown> {
    *  that finds no free room moves live entries together first, which takes some milliseconds now and then. */
   set(key: MapKey, value: V): MapSetOutcome {
     this.#assertOpen();
-    const store = this.#store;
+    const writer = this.#writer;
     // The key first, so that the message of a wrong one is about the key.
-    const keyBytes = store.keys.write(key);
+    const keyBytes = this.#keys.write(key);
     const bytes = this.#codec.encode(value, key);
     const fields = { ...plainFields, codecId: this.#codec.lastCodecId };
-    const size = store.sizeOf(Math.max(keyBytes, 1), bytes.length, fields);
-    if (keyBytes === keyTooLong || size > store.recordBytesMax) return "too-large";
+    const size = writer.sizeOf(Math.max(keyBytes, 1), bytes.length, fields);
+    if (keyBytes === keyTooLong || size > writer.recordBytesMax) return "too-large";
     if (!this.#budget.allows(size, 0) && !this.#budget.allows(size, this.#sizeNow(key))) {
       return "full";
     }
@@ -163,9 +170,8 @@ export class SharedHashMap<V = unknown> {
   }
 
   #append(key: MapKey, bytes: Uint8Array, fields: WriteFields): MapSetOutcome {
-    const store = this.#store;
     this.#isBusy = false;
-    const outcome = store.append(key, store.keys.write(key), bytes, fields);
+    const outcome = this.#writer.append(key, bytes, fields);
     return outcome === "no-room" && this.#isBusy ? "busy" : outcomes[outcome];
   }
 
@@ -173,13 +179,14 @@ export class SharedHashMap<V = unknown> {
    *  lock of the key's bucket and does not let go: it was stopped, or it died there. */
   delete(key: MapKey): boolean {
     this.#assertOpen();
-    const { keys } = this.#store;
-    let outcome: "removed" | "gone" | "busy" = "busy";
-    for (let turn = 0; turn < deleteTriesMax && outcome === "busy"; turn++) {
+    const keys = this.#keys;
+    const remove = (): "removed" | "absent" | "busy" => this.#writer.removeLocked();
+    let outcome: "removed" | "absent" | "busy" = "busy";
+    for (let attempt = 0; attempt < deleteTriesMax && outcome === "busy"; attempt++) {
       const keyBytes = keys.write(key);
       if (keyBytes === keyTooLong) return false;
-      if (keyBytes >= 0) outcome = this.#store.removeLocked(keyBytes);
-      else keys.borrowSlack((borrowed) => (outcome = this.#store.removeLocked(borrowed)));
+      if (keyBytes >= 0) outcome = remove();
+      else keys.borrowSlack(() => (outcome = remove()));
     }
     if (outcome !== "busy") return outcome === "removed";
     const text = `Cannot delete key ${describe(key)}: the lock of its bucket is held by a thread that does not go on`;
@@ -205,20 +212,20 @@ export class SharedHashMap<V = unknown> {
    *  another key makes it move meanwhile; one that is set or deleted meanwhile may or may not be given. */
   *keys(): IterableIterator<MapKey> {
     // Entries move from their home bucket to their other one and not back, so who was missed at home is found there.
-    yield* this.#keysStanding(0);
-    yield* this.#keysStanding(1);
+    yield* this.#keysStanding(false);
+    yield* this.#keysStanding(true);
   }
 
-  *#keysStanding(displaced: 0 | 1): IterableIterator<MapKey> {
-    const { bucketCount } = this.#kernel.geometry;
+  *#keysStanding(displaced: boolean): IterableIterator<MapKey> {
+    const { slots, geometry } = this.#kernel;
+    const { bucketCount } = geometry;
     for (let bucket = 0; bucket < bucketCount; bucket++) {
       this.#assertOpen();
       const keys: MapKey[] = [];
-      // The first word of a bucket is its lock.
-      for (let slot = 1; slot <= at.bucketSlots; slot++) {
-        if (!this.#store.readSlot(bucket * (at.bucketSlots + 1) + slot)) continue;
-        const isDisplaced = (this.#store.slotHigh >>> (at.slotDisplacedShift - 32)) & 1;
-        if (isDisplaced === displaced) keys.push(this.#store.record.key());
+      for (const slot of slots.slotsOf(bucket)) {
+        if (!this.#reader.readSlot(slot)) continue;
+        if (slots.isDisplaced(this.#reader.found) === displaced)
+          keys.push(this.#reader.record.key());
       }
       yield* keys;
     }
@@ -248,18 +255,17 @@ export class SharedHashMap<V = unknown> {
 
   /** Looks the key up and copies its record to `store.record`. */
   #find(key: MapKey): boolean {
-    const { keys } = this.#store;
-    const keyBytes = keys.write(key);
-    if (keyBytes !== noKeyRoom) return this.#store.find(keyBytes, false) === "memory";
+    const find = (): boolean => this.#reader.findWritten(false) === "memory";
+    if (this.#keys.write(key) !== noKeyRoom) return find();
     // A long key, for which no segment has room: it may be there all the same.
     let isThere = false;
-    keys.borrowSlack((length) => (isThere = this.#store.find(length, false) === "memory"));
+    this.#keys.borrowSlack(() => (isThere = find()));
     return isThere;
   }
 
   /** Bytes of the key's record, 0 if it has none. */
   #sizeNow(key: MapKey): number {
-    return this.#find(key) ? this.#store.record.size : 0;
+    return this.#find(key) ? this.#reader.record.size : 0;
   }
 
   #makeRoom(): boolean {

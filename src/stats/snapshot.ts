@@ -98,7 +98,6 @@ export interface CacheStats {
   readonly sets: {
     readonly stored: number;
     readonly tooLarge: number;
-    readonly rejected: number;
     readonly overloaded: number;
     readonly bytes: number;
   };
@@ -328,7 +327,6 @@ function composeWrites(total: Total) {
     sets: {
       stored: total(counters.counterSetsStored),
       tooLarge: total(counters.counterSetsTooLarge),
-      rejected: total(counters.counterSetsRejected),
       overloaded: total(counters.counterSetsOverloaded),
       bytes: total(counters.counterSetBytes),
     },

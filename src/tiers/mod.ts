@@ -1,1 +1,3 @@
-export { type DiskHandle, DiskTier } from "./disk-tier.js";
+export { DirectoryWriter } from "./directory-writer.js";
+export type { DiskHandle } from "./disk-handle.js";
+export { type DiskRead, DiskReader } from "./disk-reader.js";

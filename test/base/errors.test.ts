@@ -1,11 +1,5 @@
 import { expect, test } from "vitest";
-import {
-  assert,
-  AssertionError,
-  isWellFormed,
-  unreachable,
-  UndercroftError,
-} from "../../dist/src/base/mod.js";
+import { assert, AssertionError, isWellFormed, UndercroftError } from "../../dist/src/base/mod.js";
 
 test("UndercroftError carries its code, and a cause only where given", () => {
   const cause = new Error("EACCES");
@@ -24,12 +18,6 @@ test("assert() throws an AssertionError only if the condition fails", () => {
   assert(true, "all is well");
   expect(() => assert(false, "a segment has room")).toThrow(AssertionError);
   expect(() => assert(false, "a segment has room")).toThrow("Assertion failed: a segment has room");
-});
-
-test("unreachable() asserts and shows what came", () => {
-  expect(() => unreachable("odd" as never)).toThrow(
-    'Assertion failed: no case is left, and string "odd" came',
-  );
 });
 
 test("isWellFormed() finds lone surrogates", () => {

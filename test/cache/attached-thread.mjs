@@ -1,6 +1,6 @@
 // What the threads of threads.test.ts run: attaches to a cache and does what it is told, a method at a time.
 import { getEnvironmentData, parentPort, threadId, Worker, workerData } from "node:worker_threads";
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, openCache } from "../../dist/src/mod.js";
 
 let cache;
@@ -76,11 +76,13 @@ const children = [];
 function holdLocks() {
   const { memory } = cache.handle().worker;
   const words = new Int32Array(memory.buffer);
-  const blockOf = (place) => at.threadTable + place * at.threadBlockSize;
-  const places = Array.from({ length: at.threadsMax }, (_, place) => place);
-  const place = places.find((each) => words[(blockOf(each) + at.threadWorkerId) / 4] === threadId);
-  const block = blockOf(place);
-  const word = (place + 1) | (words[(block + at.threadIncarnation) / 4] << 8);
+  const blockOf = (thread) => at.threadTable + thread * at.threadBlockSize;
+  const threads = Array.from({ length: at.threadsMax }, (_, thread) => thread);
+  const thread = threads.find(
+    (each) => words[(blockOf(each) + at.threadWorkerId) / 4] === threadId,
+  );
+  const block = blockOf(thread);
+  const word = (thread + 1) | (words[(block + at.threadIncarnation) / 4] << 8);
   const base = words[at.controlBucketBase / 4];
   const last = base + (words[at.controlBucketCount / 4] - 1) * at.bucketSize;
   for (const [note, lock] of [base, last].entries()) {

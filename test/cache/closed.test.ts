@@ -201,7 +201,7 @@ describe("attached caches", () => {
     expect((await errorOf(() => attachCache(handle))).code).toBe("ERR_CACHE_CLOSED");
   });
 
-  test("give their place back, so a thread may attach as often as it likes", async () => {
+  test("give their thread id back, so a thread may attach as often as it likes", async () => {
     const opener = await open();
     for (let round = 0; round < 200; round++) {
       const attached = attachCache<number>(opener.handle());

@@ -74,7 +74,7 @@ test("a directory's lives share its schemas", async () => {
   }
 });
 
-test("values of lost schemas are misses and counted, and no other value takes their place", async () => {
+test("values of lost schemas are misses and counted, and no other value is given for them", async () => {
   const path = freshPath();
   const file = join(path, "undercroft.shapes");
   const first = await open({ near: false, ...diskAt(path) });

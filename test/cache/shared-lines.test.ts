@@ -3,7 +3,7 @@
 
 import { expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, type Cache } from "../../dist/src/mod.js";
 import { open, setUpCaches } from "./opened.js";
 

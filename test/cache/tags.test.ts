@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, type Cache } from "../../dist/src/mod.js";
 import { diskAt, freshPath, open, setUpCaches } from "./opened.js";
 

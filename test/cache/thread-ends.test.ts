@@ -2,7 +2,7 @@
 // want of memory, by terminate(); and when the thread that ends is the one that opened the cache.
 
 import { describe, expect, test } from "vitest";
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, type Cache, type CacheHandle, openCache } from "../../dist/src/mod.js";
 import { attached, setUpThreads, Thread } from "./attached.js";
 import { diskAt, errorOf, freshPath, held, open, setUpCaches, until } from "./opened.js";
@@ -28,7 +28,7 @@ function locksHeld(cache: Cache): number[] {
   return locks.filter((word) => word !== 0);
 }
 
-describe("a thread that ends by itself gives back its place in time", () => {
+describe("a thread that ends by itself gives back its thread id in time", () => {
   test.each([
     ["when nothing keeps it", "leave", []],
     ["by process.exit(0)", "exit", [0]],
@@ -121,7 +121,7 @@ test("a lock is not taken from a thread that lives, however long it sleeps", asy
   expect(cache.stats().threads).toEqual({ attached: 4, recovered: 0 });
 });
 
-test("the 65th thread gets an error with a code, and the place of one that left", async () => {
+test("the 65th thread gets an error with a code, and the id of one that left", async () => {
   const cache = await open();
   const rest = Array.from({ length: 62 }, () => attachCache(cache.handle()));
   expect((await errorOf(() => attachCache(cache.handle()))).code).toBe("ERR_TOO_MANY_THREADS");
@@ -161,7 +161,7 @@ test("close() in an attached thread waits for its reads from disk", async () => 
   let ended = 0;
   for (const read of reads) void read.then(() => (ended += 1));
   const closing = other.close();
-  // What a read does when it ends, it does with its thread's place: nobody else may have it until then.
+  // What a read does when it ends, it does with its thread's id: nobody else may have it until then.
   expect(cache.stats().threads.attached).toBe(3);
   await closing;
   expect(cache.stats().threads.attached).toBe(2);

@@ -68,7 +68,7 @@ describe("a handle", () => {
         expect(() => attachCache(handle as never, options as never)).toThrow(words);
       }
     }
-    // None of them took a place: there are 64, one each for the opener and its janitor.
+    // None of them took a thread id: there are 64, one each for the opener and its janitor.
     const rest = Array.from({ length: 62 }, () => attachCache(plain.handle()));
     expect(rest).toHaveLength(62);
   });

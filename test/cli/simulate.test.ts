@@ -121,7 +121,7 @@ test.each([
   expect(status).toBe(2);
 });
 
-test("a trace that cannot be read ends with status 1 and the place", async () => {
+test("a trace that cannot be read ends with status 1 and the line", async () => {
   const bad = join(directory, "bad.csv");
   writeFileSync(bad, "key,size\na,1\nb,x\n");
   const { status, out, err } = await undercroft("simulate", bad, "--json");

@@ -176,12 +176,12 @@ describe.concurrent("killed at random moments", () => {
 // A harness that has never been red proves nothing: the same lives of caches that are broken in one place each.
 describe.concurrent("a broken cache is found out", () => {
   const writeTombstone: Patch = {
-    file: "src/tiers/disk-tier.js",
+    file: "src/tiers/directory-writer.js",
     from: "    writeTombstone(location) {",
     to: "    writeTombstone(location) {\n        return;",
   };
   const clear: Patch = {
-    file: "src/tiers/disk-tier.js",
+    file: "src/tiers/directory-writer.js",
     from: "    writeClear(sequence) {",
     to: "    writeClear(sequence) {\n        return;",
   };
@@ -194,14 +194,14 @@ describe.concurrent("a broken cache is found out", () => {
   const rounds: readonly End[] = Array.from({ length: 60 }, () => "work");
 
   test.each([
-    ["without dead marks", [writeTombstone], tight, "an older value"],
+    ["without tombstones", [writeTombstone], tight, "an older value"],
     ["with clears that are not written down", [clear], spare, "an older value"],
     ["with flushes that write no open segment", [flush], spare, "lost"],
   ] as const)("%s", { timeout: 300_000 }, async (name, patches, room, words) => {
-    const place = join(scratch, name.replaceAll(" ", "-"));
+    const folder = join(scratch, name.replaceAll(" ", "-"));
     const { mkdirSync } = await import("node:fs");
-    mkdirSync(place);
-    const door = brokenCopy(place, patches);
+    mkdirSync(folder);
+    const door = brokenCopy(folder, patches);
     const { faults } = await lives(`${name.replaceAll(" ", "-")}/cache`, room, rounds, door);
     expect(faults.join("\n")).toContain(words);
   });

@@ -4,7 +4,8 @@ import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type Fault, faultyDevice, fileDevice, type Operation } from "../../dist/src/device/mod.js";
+import { fileDevice } from "../../dist/src/device/mod.js";
+import { type Fault, faultyDevice, type Operation } from "./faulty-device.js";
 
 function scratchFile(): { fd: number; file: string } {
   const path = mkdtempSync(join(tmpdir(), "undercroft-test-"));

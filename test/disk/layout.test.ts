@@ -50,7 +50,7 @@ describe("size classes", () => {
 });
 
 describe("locations", () => {
-  test("come back as they were packed, for every class, first and last place", () => {
+  test("come back as they were packed, for every class, first and last offset", () => {
     const segmentBytes = GiB;
     for (const sizeClass of classes) {
       for (const segment of [0, 1, 127]) {
@@ -68,15 +68,15 @@ describe("locations", () => {
     }
   });
 
-  test("come back for any segment size, place and record", () => {
-    const places = fc.record({
+  test("come back for any segment size, offset and record", () => {
+    const locations = fc.record({
       shift: fc.integer({ min: 17, max: 30 }),
       segment: fc.integer({ min: 0, max: 127 }),
       part: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
       size: fc.integer({ min: 25, max: diskRecordBytesMax }),
     });
     fc.assert(
-      fc.property(places, ({ shift, segment, part, size }) => {
+      fc.property(locations, ({ shift, segment, part, size }) => {
         const segmentBytes = 2 ** shift;
         const offset = 64 + Math.floor((part * (segmentBytes - 64)) / 16) * 16;
         const location = packLocation(segment, offset, size, segmentBytes);

@@ -1,4 +1,4 @@
-// The example of docs/segment-format.md is what the writer writes and what the scan reads: a format that changes by
+// The example of docs/internals/files.md is what the writer writes and what the scan reads: a format that changes by
 // accident fails here, and so does a page that is out of date.
 
 import { readFileSync } from "node:fs";
@@ -15,7 +15,7 @@ import {
 import { flagExpires } from "../../dist/src/record/mod.js";
 import { hasher, makeRecord, scratchFile, segmentBytes } from "./scratch.js";
 
-const page = readFileSync(new URL("../../docs/segment-format.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../../docs/internals/files.md", import.meta.url), "utf8");
 const directorySeed = 0x1234567890abcdefn;
 const key = segmentKeyOf(directorySeed, 0);
 const life = { nonce: 0x1122334455667788n, serial: 1, createdMs: 1_750_000_000_000 };

@@ -13,7 +13,8 @@ import {
   voidSegment,
   writeBatch,
 } from "../../dist/src/disk/mod.js";
-import { faultyDevice, fileDevice } from "../../dist/src/device/mod.js";
+import { fileDevice } from "../../dist/src/device/mod.js";
+import { faultyDevice } from "../device/faulty-device.js";
 import { flagDiskLocation } from "../../dist/src/record/mod.js";
 import {
   hasher,
@@ -194,7 +195,7 @@ test("a header that is whole and lies is refused before memory is taken for it",
 });
 
 describe("BatchBuilder", () => {
-  test("says the place before the record comes, and -1 when the buffer is full", () => {
+  test("says the offset before the record comes, and -1 when the buffer is full", () => {
     const builder = new BatchBuilder(1024, hasher);
     builder.begin({ nonce: 1n, offset: 64, segmentBytes, recordCount: 0 });
     const record = makeRecord("key", "v".repeat(100), 1);
@@ -212,7 +213,7 @@ describe("BatchBuilder", () => {
     expect(builder.finish(0).length).toBe(64 + 6 * 160);
   });
 
-  test("leaves room at the tail for one dead mark per record", () => {
+  test("leaves room at the tail for one tombstone per record", () => {
     const small = 128 * KiB;
     const builder = new BatchBuilder(2 * small, hasher);
     builder.begin({ nonce: 1n, offset: 64, segmentBytes: small, recordCount: 100 });
@@ -225,7 +226,7 @@ describe("BatchBuilder", () => {
     expect(used + 72).toBeGreaterThan(small);
   });
 
-  test("a full segment comes back whole, with a mark for every record", () => {
+  test("a full segment comes back whole, with room for a tombstone of every record", () => {
     const { fd } = scratchFile();
     resetSegment(fd, segmentBytes, life, key, hasher, false);
     const builder = new BatchBuilder(segmentBytes, hasher);
@@ -294,7 +295,7 @@ describe("verifyRecord()", () => {
     }
   });
 
-  test("refuses a record of another life, moved, and read from another place", () => {
+  test("refuses a record of another nonce, moved, and read from another offset", () => {
     const { bytes, at, next } = written();
     expect(verify(bytes, at, at, life.nonce + 1n)).toBe(0);
     expect(verify(bytes, at, next)).toBe(0);
@@ -320,7 +321,7 @@ describe("verifyRecord()", () => {
     }
   });
 
-  test("a durable location of memory is 0 on disk", () => {
+  test("a disk location noted in memory is 0 on disk", () => {
     const builder = new BatchBuilder(KiB, hasher);
     builder.begin({ nonce: 9n, offset: 64, segmentBytes, recordCount: 0 });
     const record = makeRecord("key", "value", 1, flagDiskLocation);

@@ -1,15 +1,16 @@
-// Dead marks: a record that was overwritten or deleted stays dead, whatever becomes of the file around the mark.
+// Tombstones: a record that was overwritten or deleted stays dead, whatever becomes of the file around the tombstone.
 
 import { readFileSync, readSync, writeSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { faultyDevice, fileDevice } from "../../dist/src/device/mod.js";
+import { fileDevice } from "../../dist/src/device/mod.js";
+import { faultyDevice } from "../device/faulty-device.js";
 import { readTombstones, reconcileSegment, appendTombstone } from "../../dist/src/disk/mod.js";
 import { life, scan, segmentBytes, writeSegment, type WrittenSegment } from "./scratch.js";
 
 const keepAll = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
 
-function kill(segment: WrittenSegment, index: number, record: number): void {
+function bury(segment: WrittenSegment, index: number, record: number): void {
   const unit = (segment.records[record]?.offset ?? 0) / 16;
   appendTombstone(segment.fd, segmentBytes, life.nonce, index, unit);
 }
@@ -20,17 +21,17 @@ function living(segment: WrittenSegment): number[] {
   return [...entries.dead.keys()].filter((i) => entries.dead[i] === 0);
 }
 
-describe("writeDeadMark()", () => {
-  test("kills exactly its record, in any order", () => {
+describe("appendTombstone()", () => {
+  test("makes exactly its record dead, in any order", () => {
     const segment = writeSegment(2, 4);
-    for (const [index, record] of [7, 0, 3].entries()) kill(segment, index, record);
+    for (const [index, record] of [7, 0, 3].entries()) bury(segment, index, record);
     expect(living(segment)).toEqual([1, 2, 4, 5, 6]);
     expect(scan(segment.fd).tombstonesDamaged).toBe(false);
   });
 
-  test("fills the list to its last place", () => {
+  test("fills the list to its last index", () => {
     const segment = writeSegment(2, 4);
-    for (let record = 0; record < 8; record++) kill(segment, record, 7 - record);
+    for (let record = 0; record < 8; record++) bury(segment, record, 7 - record);
     expect(living(segment)).toEqual([]);
     expect(scan(segment.fd)).toMatchObject({ recordCount: 8, damagedBatches: 0 });
   });
@@ -51,10 +52,10 @@ describe("writeDeadMark()", () => {
   });
 });
 
-describe("a damaged dead list", () => {
-  test("kills the whole segment at any flipped bit of a mark: no dead record comes back", () => {
+describe("a damaged tombstone list", () => {
+  test("makes the whole segment dead at any flipped bit of a tombstone: no dead record comes back", () => {
     const segment = writeSegment(1, 6);
-    for (const [index, record] of [4, 1, 2].entries()) kill(segment, index, record);
+    for (const [index, record] of [4, 1, 2].entries()) bury(segment, index, record);
     const before = readFileSync(segment.file);
     for (let bit = 0; bit < 3 * 8 * 8; bit++) {
       const position = segmentBytes - 24 + (bit >>> 3);
@@ -66,22 +67,22 @@ describe("a damaged dead list", () => {
     expect(living(segment)).toEqual([0, 3, 5]);
   });
 
-  test("of another life or another place is refused", () => {
+  test("of another nonce or another index is refused", () => {
     const segment = writeSegment(1, 6);
     const unit = (segment.records[3]?.offset ?? 0) / 16;
     appendTombstone(segment.fd, segmentBytes, life.nonce + 1n, 0, unit);
     expect(scan(segment.fd).tombstonesDamaged).toBe(true);
     const moved = writeSegment(1, 6);
-    kill(moved, 0, 3);
-    const mark = Buffer.alloc(8);
-    readSync(moved.fd, mark, 0, 8, segmentBytes - 8);
-    writeSync(moved.fd, mark, 0, 8, segmentBytes - 16);
+    bury(moved, 0, 3);
+    const tombstone = Buffer.alloc(8);
+    readSync(moved.fd, tombstone, 0, 8, segmentBytes - 8);
+    writeSync(moved.fd, tombstone, 0, 8, segmentBytes - 16);
     expect(living(moved)).toEqual([]);
   });
 
   test("with more holes than there are threads has lost a sector", () => {
     const segment = writeSegment(4, 50);
-    for (let index = 0; index < 150; index++) kill(segment, index, index);
+    for (let index = 0; index < 150; index++) bury(segment, index, index);
     writeSync(segment.fd, Buffer.alloc(512), 0, 512, segmentBytes - 1024);
     expect(scan(segment.fd).tombstonesDamaged).toBe(false);
     writeSync(segment.fd, Buffer.alloc(8), 0, 8, segmentBytes - 512);
@@ -90,8 +91,8 @@ describe("a damaged dead list", () => {
 
   test("still names the dead of the first batch when the second is lost", () => {
     const segment = writeSegment(2, 4);
-    // Five die in the second batch and before it; the mark of record 0 has a higher number than records are left.
-    for (const [index, record] of [4, 5, 6, 7, 0].entries()) kill(segment, index, record);
+    // Five die in the second batch and before it; the tombstone of record 0 has a higher index than records are left.
+    for (const [index, record] of [4, 5, 6, 7, 0].entries()) bury(segment, index, record);
     const second = segment.offsets[1] ?? 0;
     writeSync(segment.fd, Buffer.alloc(4, 0xff), 0, 4, second);
     expect(scan(segment.fd)).toMatchObject({ recordCount: 4, damagedBatches: 1 });
@@ -99,10 +100,10 @@ describe("a damaged dead list", () => {
   });
 });
 
-describe("settleSegment()", () => {
+describe("reconcileSegment()", () => {
   test("leaves a list in order as it is", () => {
     const segment = writeSegment(1, 5);
-    kill(segment, 0, 2);
+    bury(segment, 0, 2);
     const before = readFileSync(segment.file);
     const found = scan(segment.fd);
     expect(reconcileSegment(segment.fd, segmentBytes, found, keepAll)).toEqual({
@@ -112,26 +113,26 @@ describe("settleSegment()", () => {
     expect(readFileSync(segment.file).equals(before)).toBe(true);
   });
 
-  test("closes holes, so that every living record has a free mark", () => {
+  test("closes holes, so that there is a free index for every living record", () => {
     const segment = writeSegment(1, 5);
     for (const [index, record] of [
       [1, 3],
       [4, 0],
     ] as const) {
-      kill(segment, index, record);
+      bury(segment, index, record);
     }
     expect(
       reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll).tombstoneCount,
     ).toBe(2);
     expect(readTombstones(segment.fd, segmentBytes, life.nonce, 5)).toMatchObject({ length: 2 });
     expect(living(segment)).toEqual([1, 2, 4]);
-    for (const [i, record] of [1, 2, 4].entries()) kill(segment, 2 + i, record);
+    for (const [i, record] of [1, 2, 4].entries()) bury(segment, 2 + i, record);
     expect(living(segment)).toEqual([]);
   });
 
-  test("forgets marks of lost records and takes no more batches after damage", () => {
+  test("drops tombstones of lost records and takes no more batches after damage", () => {
     const segment = writeSegment(2, 4);
-    for (const [index, record] of [4, 5, 6, 7, 0].entries()) kill(segment, index, record);
+    for (const [index, record] of [4, 5, 6, 7, 0].entries()) bury(segment, index, record);
     writeSync(segment.fd, Buffer.alloc(4, 0xff), 0, 4, segment.offsets[1] ?? 0);
     const reconciled = reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
     expect(reconciled).toEqual({ tombstoneCount: 1, appendable: false });
@@ -159,7 +160,7 @@ describe("settleSegment()", () => {
     }
   });
 
-  test("has nothing to settle where the list is damaged", () => {
+  test("has nothing to reconcile where the list is damaged", () => {
     const segment = writeSegment(1, 3);
     writeSync(segment.fd, Buffer.of(1), 0, 1, segmentBytes - 1);
     const before = readFileSync(segment.file);
@@ -168,7 +169,7 @@ describe("settleSegment()", () => {
     expect(readFileSync(segment.file).equals(before)).toBe(true);
   });
 
-  test("never brings a dead record back, whatever was killed, in whatever places, and at whatever write it stops", () => {
+  test("never brings a dead record back, whatever was deleted, at whatever indexes, and at whatever write it stops", () => {
     const deaths = fc.uniqueArray(fc.tuple(fc.nat(19), fc.nat(19)), {
       maxLength: 12,
       selector: ([index]) => index,
@@ -176,7 +177,7 @@ describe("settleSegment()", () => {
     fc.assert(
       fc.property(deaths, fc.nat(2), (tombstones, writesAllowed) => {
         const segment = writeSegment(2, 10);
-        for (const [index, record] of tombstones) kill(segment, index, record);
+        for (const [index, record] of tombstones) bury(segment, index, record);
         const left = living(segment);
         const device = faultyDevice(fileDevice, ({ kind, nth }) =>
           kind === "write" && nth > writesAllowed ? { kind: "drop" } : undefined,

@@ -34,10 +34,10 @@ export interface CampaignOptions {
   readonly large: LargeValues | undefined;
   /** How many operations of a thousand are `get`, which may read from disk; the other reads are `getSync`. */
   readonly awaited: number;
-  /** Whether a thread is killed in the middle of each round, and another takes its place in the next. */
+  /** Whether a thread is killed in the middle of each round, and another follows it in the next. */
   readonly kills: boolean;
-  /** Whether the threads keep values by their keys from the start. */
-  readonly keepsKeys: boolean;
+  /** Whether the threads have an identity index from the start. */
+  readonly indexesKeys: boolean;
   readonly seed: number;
 }
 
@@ -81,7 +81,7 @@ class Crew {
   }
 
   #start(thread: number): Worker {
-    const { door, seed, large, awaited, keepsKeys } = this.#options;
+    const { door, seed, large, awaited, indexesKeys } = this.#options;
     const workerData: LoadOptions = {
       door,
       handle: this.#cache.handle(),
@@ -91,7 +91,7 @@ class Crew {
       control: this.#control,
       large,
       awaited,
-      keepsKeys,
+      indexesKeys,
     };
     return new Worker(new URL("./load.js", import.meta.url), { workerData });
   }
@@ -171,8 +171,8 @@ export async function runCampaign(
     memory,
     ...(disk === undefined ? {} : { disk: { path: join(folder, "cache"), capacity: disk } }),
     near: near && { maxEntries: nearEntries },
-    // In so small a cache the tuner samples every key, and what is sampled is not kept.
-    ...(options.keepsKeys ? { eviction: "s3-fifo" as const } : {}),
+    // In so small a cache the tuner samples every key, and what is sampled comes into no index.
+    ...(options.indexesKeys ? { eviction: "s3-fifo" as const } : {}),
   });
   const crew = new Crew(options, cache);
   const sum = { operations: 0, reads: 0, misses: 0, writes: 0, fills: 0, byTag: 0, faults: 0 };

@@ -4,8 +4,8 @@
 import { parentPort, workerData } from "node:worker_threads";
 
 import { monotonicMs } from "../../src/base/mod.js";
-import type { NearCache } from "../../src/cache/near-cache.js";
-import type { KeyIdentityDetector } from "../../src/cache/key-identity-detector.js";
+import type { NearCache } from "../../src/near/near-cache.js";
+import type { KeyIdentityDetector } from "../../src/near/key-identity-detector.js";
 import type * as Door from "../../src/mod.js";
 import type { Cache, CacheHandle } from "../../src/mod.js";
 import { type EntryValue, identify, type LargeValues, makeValue } from "./entry-value.js";
@@ -45,8 +45,8 @@ export interface LoadOptions {
   readonly large: LargeValues | undefined;
   /** How many operations of a thousand are `get`. */
   readonly awaited: number;
-  /** Whether values are kept by their keys from the first hit on, which otherwise takes thousands. */
-  readonly keepsKeys: boolean;
+  /** Whether there is an identity index from the first hit on, which otherwise takes thousands. */
+  readonly indexesKeys: boolean;
 }
 
 /** What a thread answers after a round. */
@@ -61,25 +61,25 @@ const lanes = 4;
 const hotKeys = 8;
 const wrongToldMax = 5;
 
-const { door, handle, thread, seed, round, control, large, awaited, keepsKeys } =
+const { door, handle, thread, seed, round, control, large, awaited, indexesKeys } =
   workerData as LoadOptions;
 const { attachCache } = (await import(door)) as typeof Door;
-if (keepsKeys) await keepKeys();
+if (indexesKeys) await indexKeys();
 
-async function keepKeys(): Promise<void> {
-  const near = (await import(new URL("cache/near-cache.js", door).href)) as {
+async function indexKeys(): Promise<void> {
+  const near = (await import(new URL("near/near-cache.js", door).href)) as {
     NearCache: { prototype: NearCache };
   };
-  const detector = (await import(new URL("cache/key-identity-detector.js", door).href)) as {
+  const detector = (await import(new URL("near/key-identity-detector.js", door).href)) as {
     KeyIdentityDetector: { prototype: KeyIdentityDetector };
   };
   detector.KeyIdentityDetector.prototype.observe = () => true;
   const { prototype } = near.NearCache;
   const find = Reflect.get(prototype, "find") as NearCache["find"];
-  prototype.find = function begin(this: NearCache, key: string, ...written): unknown {
+  prototype.find = function begin(this: NearCache, key: string, isCurrent: boolean): unknown {
     prototype.find = find;
     this.indexKeys(true);
-    return this.find(key, ...written);
+    return this.find(key, isCurrent);
   };
 }
 

@@ -8,6 +8,7 @@ import { fileURLToPath } from "node:url";
 
 import ts from "typescript";
 
+import * as at from "../../dist/src/kernel/layout.js";
 import { brokenCopy } from "../crash/program.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -30,29 +31,29 @@ export interface Mutant {
   readonly says: RegExp;
 }
 
-const reader = "cache/entry-reader.ts";
-const store = "memory/memory-store.ts";
+const nearTable = "near/near-table.ts";
+const writer = "memory/memory-writer.ts";
 
 export const mutants: readonly Mutant[] = [
   {
     name: "a reader that does not look at the slot again",
-    patches: [{ file: store, from: "if (!this.isCurrent()) return false;", to: "" }],
+    patches: [
+      {
+        file: "memory/memory-reader.ts",
+        from: "if (!this.isCurrent(this.found)) return false;",
+        to: "",
+      },
+    ],
     cell: "large values",
     says: /torn|words and says|read after|gave a value|is of|is the string|Assertion failed/,
   },
   {
     name: "a near cache that ignores the slot's word",
     patches: [
-      {
-        file: reader,
-        from: "const value = this.#near?.find(key, keys.hash, keyBytes);",
-        to: "const slot = (this.#core.kernel.block + at.resultSlotLow) / 4;\n    this.#core.kernel.views.i32.fill(0, slot, slot + 2);\n    const value = this.#near?.find(key, keys.hash, keyBytes);",
-      },
-      {
-        file: reader,
-        from: "const word = { low: slotLow, high: slotHigh, tagEpoch };",
-        to: "const word = { low: slotLow & 0, high: slotHigh & 0, tagEpoch };",
-      },
+      { file: nearTable, from: "this.#results.slotLow | 0", to: "0" },
+      { file: nearTable, from: "high === (this.#results.slotHigh | 0)", to: "high === 0" },
+      { file: nearTable, from: "= word.low | 0;", to: "= 0;" },
+      { file: nearTable, from: "word.high |", to: "0 |" },
     ],
     cell: "memory, near",
     says: /read after it was overwritten/,
@@ -61,9 +62,9 @@ export const mutants: readonly Mutant[] = [
     name: "a delete that leaves the slot as it was",
     patches: [
       {
-        file: store,
-        from: "const answer = this.#verbs.remove(this.keys.at, keyBytes);",
-        to: "const answer: number = at.answerDone;",
+        file: writer,
+        from: "const answer = this.kernel.verbs.remove(this.keys.at, this.keys.length, low, high);",
+        to: "const answer: number = codes.answerDone;",
       },
     ],
     cell: "memory, near",
@@ -73,9 +74,9 @@ export const mutants: readonly Mutant[] = [
     name: "a clear that near caches do not hear of",
     patches: [
       {
-        file: "cache/entry-writer.ts",
+        file: "entries/entry-writer.ts",
         from: "const epoch = kernel.verbs.clear();",
-        to: "const epoch = kernel.verbs.clear();\n    kernel.views.i32[at.controlNearEpoch / 4]--;",
+        to: `const epoch = kernel.verbs.clear();\n    kernel.views.i32[${at.controlNearEpoch / 4}]--;`,
       },
     ],
     cell: "memory, near",
@@ -85,8 +86,8 @@ export const mutants: readonly Mutant[] = [
     name: "a near cache that does not ask whether a tag was invalidated",
     patches: [
       {
-        file: "cache/near-cache.ts",
-        from: "if (this.#tagEpochs[place / placeSize] !== this.#i32[tagEpochWord]) return undefined;",
+        file: "near/near-cache.ts",
+        from: "if (tagEpoch !== null && tagEpoch !== control.tagEpoch()) return undefined;",
         to: "",
       },
     ],
@@ -94,11 +95,11 @@ export const mutants: readonly Mutant[] = [
     says: /read after it was removed/,
   },
   {
-    name: "a thread that keeps values by their keys although these are written",
+    name: "a thread whose identity index keeps values although their keys are written",
     patches: [
       {
-        file: "cache/near-cache.ts",
-        from: "this.identity.values.delete(key);",
+        file: "near/near-cache.ts",
+        from: "if (this.#identity.isOn) this.#identity.values.delete(key);",
         to: "",
       },
     ],
@@ -106,11 +107,11 @@ export const mutants: readonly Mutant[] = [
     says: /read after it was overwritten/,
   },
   {
-    name: "a thread that keeps values by hashes of their keys and passes over what was written",
+    name: "a thread whose near hash index passes over what was written",
     patches: [
       {
-        file: "cache/invalidation-reader.ts",
-        from: "this.#listener.forget(this.#i32[this.#invalidations + change] as number);",
+        file: "near/invalidation-reader.ts",
+        from: "this.#listener.invalidate(this.#hashes[index] as number);",
         to: "",
       },
     ],
@@ -121,9 +122,9 @@ export const mutants: readonly Mutant[] = [
     name: "an expired value that is served",
     patches: [
       {
-        file: reader,
-        from: "record.expiresMs <= clock.now()",
-        to: "record.expiresMs <= 0 * clock.now()",
+        file: "entries/entry-reader.ts",
+        from: "record.expiresMs <= clock.now()) {\n      kernel.count(counter.counterExpiredHits, 1);\n      this.#miss",
+        to: "record.expiresMs <= 0 * clock.now()) {\n      kernel.count(counter.counterExpiredHits, 1);\n      this.#miss",
       },
     ],
     cell: "memory, near",
@@ -131,7 +132,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a fill that is published though it was superseded",
-    patches: [{ file: store, from: "fields.flight + 1,", to: "0," }],
+    patches: [{ file: writer, from: "fields.flight + 1,", to: "0," }],
     cell: "few keys",
     says: /read a fill that (was superseded|a removal had superseded)/,
   },

@@ -24,13 +24,13 @@ import {
 } from "./operations.js";
 import { Judge, type Verdict } from "./zones.js";
 
-/** One operation; its place in the list is its value's number. */
+/** One operation; its position in the list is its value's number. */
 interface Operation {
   readonly kind: number;
   /** Tickets before and after; an end of 0 = it did not return. */
   readonly span: readonly [number, number];
   readonly key?: number;
-  /** The place of the write whose value it gave. */
+  /** The position of the write whose value it gave. */
   readonly gave?: number;
   readonly load?: number;
   readonly tag?: number;
@@ -117,7 +117,7 @@ describe("what is allowed", () => {
     ["a delete that did not return", [set(1, 2), remove(3, 0), read(0, 4, 5)]],
     ["a read that did not return", [set(1, 2), remove(3, 4), read(0, 5, 0)]],
     ["a fill that is read", [fetched(0, 1, 3, 2), read(0, 4, 5)]],
-    ["an superseded fill, for who waited for it", [fetched(0, 1, 5, 2), set(3, 4), read(1, 6, 7)]],
+    ["a superseded fill, for who waited for it", [fetched(0, 1, 5, 2), set(3, 4), read(1, 6, 7)]],
     [
       "a fill for who joined before it was superseded",
       [fetched(0, 1, 7, 2), fetched(0, 3, 8), set(4, 5)],
@@ -181,7 +181,7 @@ describe("what is told", () => {
       /expired/,
       [set(1, 2, { deadlineUs: 5000 }), read(0, 3, 4, { beganUs: 6100 })],
     ],
-    ["an superseded fill", /fill/, [fetched(0, 1, 5, 2), set(3, 4), read(0, 6, 7)]],
+    ["a superseded fill", /fill/, [fetched(0, 1, 5, 2), set(3, 4), read(0, 6, 7)]],
     ["a fill that a delete superseded", /fill/, [fetched(0, 1, 5, 2), remove(3, 4), read(0, 6, 7)]],
     ["a fill that a clear superseded", /fill/, [fetched(0, 1, 5, 2), clear(3, 4), read(0, 6, 7)]],
     [

@@ -1,4 +1,4 @@
-// The floors of src/, read from the table in docs/architecture.md, so that the page and the rule cannot drift apart,
+// The floors of src/, read from the table in docs/internals/rooms.md, so that the page and the rule cannot drift apart,
 // and the rule of the stairs: an import stays in its room or climbs down through a door. Called by house.test.ts.
 
 import { posix } from "node:path";
@@ -13,7 +13,7 @@ export interface Import {
   readonly specifier: string;
 }
 
-/** The floors named in the table of an architecture page: rows like "| 3 | `memory/` `disk/` | words |". */
+/** The floors named in the table of a page: rows like "| 3 | `memory/` `disk/` | words |". */
 export function readFloors(page: string): Floors {
   const floors = new Map<string, number>();
   for (const row of page.matchAll(/^\|\s*(\d+)\s*\|([^|]*)\|/gm)) {
@@ -75,8 +75,10 @@ function innerFault(floors: Floors, file: string, specifier: string): string | u
   const [here, there] = [roomOf(file), roomOf(target)];
   if (here === there) return undefined;
   const [floorHere, floorThere] = [floors.get(here), floors.get(there)];
-  if (floorHere === undefined) return `and the room ${here} has no floor in docs/architecture.md`;
-  if (floorThere === undefined) return `and the room ${there} has no floor in docs/architecture.md`;
+  if (floorHere === undefined)
+    return `and the room ${here} has no floor in docs/internals/rooms.md`;
+  if (floorThere === undefined)
+    return `and the room ${there} has no floor in docs/internals/rooms.md`;
   if (floorThere >= floorHere) return "which is not on a lower floor";
   return target === `src/${there}/mod.js` ? undefined : "which is not that room's door";
 }

@@ -20,8 +20,8 @@ import {
 } from "./rules.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const architecture = read("docs/architecture.md");
-const floors = readFloors(architecture);
+const roomsPage = read("docs/internals/rooms.md");
+const floors = readFloors(roomsPage);
 const manifest = JSON.parse(read("package.json")) as { dependencies: Record<string, string> };
 const dependencies = new Set(Object.keys(manifest.dependencies));
 
@@ -94,7 +94,7 @@ describe("floors", () => {
     expect(faultsOf("src/kernel/assembly/a.ts", assembly + record)).toEqual([]);
   });
 
-  test("docs/architecture.md names a floor for every room there is", () => {
+  test("docs/internals/rooms.md names a floor for every room there is", () => {
     const rooms = new Set(sources.map(roomOf));
     expect([...rooms].filter((room) => !floors.has(room))).toEqual([]);
     expect(floors.get("base")).toBe(0);

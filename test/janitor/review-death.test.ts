@@ -2,11 +2,10 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { Kernel, layout as at } from "../../dist/src/kernel/mod.js";
-import { KeyWindow } from "../../dist/src/memory/mod.js";
+import { Kernel, KeyWindow } from "../../dist/src/kernel/mod.js";
 import { type Cache, openCache } from "../../dist/src/mod.js";
-import { until } from "./killed.js";
-import { freeSegments, watermark } from "./scratch-cache.js";
+import { until } from "../disk-log/killed.js";
+import { freeSegments, watermark } from "../disk-log/scratch-cache.js";
 
 /** Makes a record say that it is shorter than its header, on which a walk runs into the weeds; returns what heals it. */
 function spoil(cache: Cache<string>, key: string): () => void {
@@ -14,8 +13,8 @@ function spoil(cache: Cache<string>, key: string): () => void {
   const kernel = Kernel.attach(module, memory);
   const keys = new KeyWindow(kernel);
   const length = keys.write(key);
-  expect(kernel.verbs.find(keys.at, length, 0)).toBeGreaterThanOrEqual(0);
-  const record = kernel.views.u32[(kernel.block + at.resultRecord) / 4] as number;
+  expect(kernel.verbs.find(keys.at, length, 0, 0, 0)).toBeGreaterThanOrEqual(0);
+  const { record } = kernel.results;
   const { u32 } = kernel.views;
   const size = u32[record / 4] as number;
   u32[record / 4] = 8;

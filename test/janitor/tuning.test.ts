@@ -2,9 +2,9 @@
 
 import { expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { type Cache } from "../../dist/src/mod.js";
-import { controlWord, open, textOf, until } from "./scratch-cache.js";
+import { controlWord, open, textOf, until } from "../disk-log/scratch-cache.js";
 
 const isOff = (cache: Cache<string>): boolean =>
   controlWord(cache, at.controlSampleMask) === (at.sampleNothing | 0);
@@ -17,7 +17,7 @@ async function fill(cache: Cache<string>, count: number): Promise<void> {
   }
 }
 
-/** Resolves when the tuner has taken note of every request of this thread, which has the first place. */
+/** Resolves when the tuner has taken note of every request of this thread, which has the first thread id. */
 function noted(cache: Cache<string>): Promise<void> {
   const word = (field: number): number => controlWord(cache, at.threadTable + field);
   return until(() => word(at.threadSampleHead) === word(at.threadSampleTail));

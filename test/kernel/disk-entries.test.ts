@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import { MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
@@ -34,7 +34,7 @@ function entries(thread: Thread): { memory: number; disk: number } {
   };
 }
 
-function kills(thread: Thread): { locations: number[]; announced: number[] } {
+function tombstones(thread: Thread): { locations: number[]; announced: number[] } {
   return {
     locations: [thread.double(at.resultTombstone0), thread.double(at.resultTombstone1)],
     announced: [thread.word(at.threadTombstoneSegment0), thread.word(at.threadTombstoneSegment1)],
@@ -65,12 +65,12 @@ describe("demote()", () => {
 });
 
 describe("a write or delete of what is on disk", () => {
-  test.each(["set", "delete"])("announces the kill of its disk copy: %s", (verb) => {
+  test.each(["set", "delete"])("announces the tombstone of its disk copy: %s", (verb) => {
     const thread = open();
     putOnDisk(thread, "a", 2 * unitsPerSegment + 7);
     const answer = verb === "set" ? thread.put("a", "new") : thread.remove("a");
     expect(answer).toBe(at.answerDone);
-    expect(kills(thread)).toEqual({
+    expect(tombstones(thread)).toEqual({
       locations: [2 * unitsPerSegment + 7, 0],
       announced: [3, 0],
     });
@@ -82,13 +82,13 @@ describe("a write or delete of what is on disk", () => {
     thread.put("a", "1");
     thread.verbs.reserveDiskLocation(thread.find("a").record, 9);
     thread.put("a", "2");
-    expect(kills(thread)).toEqual({ locations: [9, 0], announced: [1, 0] });
+    expect(tombstones(thread)).toEqual({ locations: [9, 0], announced: [1, 0] });
     // The new record has no copy yet.
     expect(thread.remove("a")).toBe(at.answerDone);
     expect(thread.double(at.resultTombstone0)).toBe(0);
   });
 
-  test("a victim of a full bucket is killed on disk as well", () => {
+  test("a victim of a full bucket gets a tombstone on disk as well", () => {
     const thread = openThread({ diskSegments: 4, bucketCount: 2 });
     for (let segment = 0; segment < 4; segment++) {
       thread.verbs.openDisk(segment, 1, 0, 1, 0);
@@ -96,7 +96,7 @@ describe("a write or delete of what is on disk", () => {
     }
     const keys = Array.from({ length: 300 }, (_, number) => `k${number}`);
     const locations = new Map<number, string>();
-    const kills: { known: boolean; gone: boolean; announced: number }[] = [];
+    const victims: { known: boolean; gone: boolean; announced: number }[] = [];
     for (const [number, key] of keys.entries()) {
       thread.put(key, key);
       const location = thread.double(at.resultTombstone1);
@@ -104,18 +104,18 @@ describe("a write or delete of what is on disk", () => {
         const announced = thread.word(at.threadTombstoneSegment1);
         const victim = locations.get(location);
         const gone = victim !== undefined && thread.find(victim).answer === at.answerMiss;
-        kills.push({ known: victim !== undefined, gone, announced });
+        victims.push({ known: victim !== undefined, gone, announced });
       }
       locations.set(number + 100, key);
       thread.verbs.reserveDiskLocation(thread.find(key).record, number + 100);
     }
-    expect(kills.length).toBeGreaterThan(200);
+    expect(victims.length).toBeGreaterThan(200);
     // Location 100 and so on lie in segment 0, announced as 1.
-    for (const kill of kills) expect(kill).toEqual({ known: true, gone: true, announced: 1 });
+    for (const victim of victims) expect(victim).toEqual({ known: true, gone: true, announced: 1 });
   });
 });
 
-describe("assignDurable()", () => {
+describe("reserveDiskLocation()", () => {
   test("refuses a dead, a cleared and an unpublished record", () => {
     const thread = open();
     thread.put("a", "1");
@@ -145,7 +145,7 @@ describe("promote()", () => {
     expect(thread.get("a")).toBe("value of a");
     expect(thread.find("a").sequence).toBe(1);
     expect(entries(thread)).toEqual({ memory: 1, disk: 0 });
-    // It keeps its copy: a write kills it there.
+    // It keeps its copy: a write gives that a tombstone.
     thread.put("a", "new");
     expect(thread.double(at.resultTombstone0)).toBe(77);
   });
@@ -267,7 +267,7 @@ describe("recovery", () => {
 });
 
 describe("disk segment table", () => {
-  test("a new life has another generation and no dead marks", () => {
+  test("a segment that is opened again has another generation and no tombstones", () => {
     const thread = openMemory({ diskSegments: 4 }).thread();
     const word = (field: number): number =>
       thread.control(thread.kernel.geometry.diskTable + at.diskEntrySize + field);
@@ -289,7 +289,7 @@ describe("disk segment table", () => {
     const thread = openThread({ diskSegments: 4 });
     thread.verbs.openDisk(0, 1, 0, 1, 0);
     putOnDisk(thread, "a", 40);
-    thread.verbs.extendDisk(0, 4096, 1, Infinity, thread.kernel.sequence());
+    thread.verbs.extendDisk(0, 4096, 1, Infinity, thread.kernel.control.sequence());
     expect(thread.find("a").location).toBe(40);
     thread.verbs.clear();
     expect(thread.find("a").answer).toBe(at.answerMiss);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import { builds, MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
@@ -111,6 +111,35 @@ describe.each(builds)("%s", (build) => {
     }
   });
 
+  test("find(), publish() and remove() take a hash that the caller has, and leave it for the next", () => {
+    const thread = openThread({ build });
+    const hash = thread.hashWords("a");
+    const noted = (): number[] => [thread.word(at.resultHashLow), thread.word(at.resultHashHigh)];
+    const { offset, keyLength, flags, units } = thread.append("a", "1")!;
+    thread.hashWords("another");
+    const answer = thread.verbs.publish(offset, keyLength, 0, flags, units, 1000, 0, ...hash);
+    expect([answer, noted()]).toEqual([at.answerDone, hash]);
+    const { slot } = thread.find("a");
+    thread.hashWords("another");
+    expect(thread.verbs.find(...thread.key("a"), ...hash, 0)).toBe(slot);
+    expect(noted()).toEqual(hash);
+    thread.hashWords("another");
+    expect(thread.verbs.remove(...thread.key("a"), ...hash)).toBe(at.answerDone);
+    expect(noted()).toEqual(hash);
+    expect(thread.get("a")).toBeUndefined();
+  });
+
+  test("publish() leaves the word that find() gives, also of an entry in its other bucket", () => {
+    const thread = openThread({ build });
+    for (const key of keysOfBucket(thread, 3, 12)) {
+      expect(thread.put(key, "value")).toBe(at.answerDone);
+      const published = [thread.word(at.resultSlotLow), thread.word(at.resultSlotHigh)];
+      const { low, high } = thread.find(key);
+      expect(published).toEqual([low, high]);
+    }
+    expect(displacedOf(thread, 3)).toBe(12 - at.bucketSlots);
+  });
+
   test("touch() marks, and answers the frequency before", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
@@ -203,8 +232,8 @@ describe.each(builds)("%s", (build) => {
     for (let entry = 0; entry < 200; entry++) one.put(`key:${entry}`, "x");
     const nearEpoch = one.control(at.controlNearEpoch);
     const epoch = two.verbs.clear();
-    expect(epoch).toBe(two.kernel.clearEpoch());
-    expect(epoch).toBe(two.kernel.sequence());
+    expect(epoch).toBe(two.kernel.control.clearEpoch());
+    expect(epoch).toBe(two.kernel.control.sequence());
     expect(one.control(at.controlNearEpoch)).toBe(nearEpoch + 1);
     for (let entry = 0; entry < 200; entry++) expect(one.get(`key:${entry}`)).toBeUndefined();
     expect(one.remove("key:1")).toBe(at.answerAbsent);
@@ -217,8 +246,8 @@ describe.each(builds)("%s", (build) => {
   test("raiseSequence() goes on above what an earlier life wrote and cleared", () => {
     const thread = openThread({ build });
     thread.verbs.raiseSequence(2 ** 40, 2 ** 39);
-    expect(thread.kernel.sequence()).toBe(2 ** 40);
-    expect(thread.kernel.clearEpoch()).toBe(2 ** 39);
+    expect(thread.kernel.control.sequence()).toBe(2 ** 40);
+    expect(thread.kernel.control.clearEpoch()).toBe(2 ** 39);
     thread.put("a", "1");
     expect(thread.find("a").sequence).toBe(2 ** 40 + 1);
   });

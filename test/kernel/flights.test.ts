@@ -1,12 +1,11 @@
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { openMemory, openThread, type Thread } from "./opened-kernel.js";
 
 /** Begins a flight of a key, as a fill does: hash first, then the flight, then the look at the source. */
 function begin(thread: Thread, key: string): number {
-  thread.verbs.hashKey(...thread.key(key));
-  return thread.verbs.beginFlight();
+  return thread.verbs.beginFlight(...thread.hashWords(key));
 }
 
 describe("a flight", () => {
@@ -69,7 +68,7 @@ describe("a flight", () => {
     expect(one.get("a")).toBe("second");
   });
 
-  test("finds no place once its places are taken, and others still do", () => {
+  test("finds no entry once those of its hash are taken, and others still do", () => {
     const thread = openThread();
     const flights = Array.from({ length: at.flightProbeMax }, () => begin(thread, "a"));
     expect(new Set(flights).size).toBe(at.flightProbeMax);
@@ -98,12 +97,12 @@ describe("a flight", () => {
   });
 });
 
-test("a place is of the thread that claimed it, from its first word on", () => {
+test("an entry is of the thread that claimed it, from its first word on", () => {
   const memory = openMemory();
   const [first, second, owner] = [memory.thread(), memory.thread(), memory.thread()];
   const flight = begin(first, "a");
   first.verbs.endFlight(flight, at.flightAgain, 0);
-  // The second thread has claimed the place and not got further: the owner's word is still the first one's.
+  // The second thread has claimed the entry and not got further: the owner's word is still the first one's.
   const { i32 } = owner.kernel.views;
   const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
   const claimed = at.flightClaimed | ((second.kernel.thread + 1) << at.flightStateShift);
@@ -125,7 +124,7 @@ test("clear() raises its epoch twice, above a fill that slipped in between", () 
   Atomics.store(words, at.controlClearEpoch / 8, first);
   expect(thread.get("a")).toBe("filled");
   // So the clear takes another sequence and raises the epoch to that.
-  const before = thread.kernel.sequence();
+  const before = thread.kernel.control.sequence();
   expect(thread.verbs.clear()).toBe(before + 2);
   expect(thread.get("a")).toBeUndefined();
 });

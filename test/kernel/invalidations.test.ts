@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { builds, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
 function noted(thread: Thread): number {

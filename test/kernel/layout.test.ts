@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { extensionSizeMax, keyLengthMax, recordHeaderSize } from "../../dist/src/record/mod.js";
 import * as stats from "../../dist/src/stats/mod.js";
 
@@ -83,7 +83,7 @@ test("faults() sees an overlap, a crooked word and one that is outside", () => {
 });
 
 describe("control block", () => {
-  test("has no two words in one place", () => {
+  test("has no two words that overlap", () => {
     expect(controlWords.length).toBeGreaterThan(35);
     expect(faults(controlWords, at.controlBlockSize)).toEqual([]);
   });
@@ -118,7 +118,7 @@ describe("thread block", () => {
     "threadKeyScratch",
   ]);
 
-  test("has no two words in one place, and its tables behind them", () => {
+  test("has no two words that overlap, and its tables behind them", () => {
     const words = wordsOf([...own, ...namesWith("result")]);
     expect(words).toHaveLength(own.length + 15);
     const tables: Word[] = [
@@ -221,7 +221,7 @@ describe("tables", () => {
       ],
       at.diskEntrySize,
     ] as const,
-  ])("%s entry has no two words in one place", (_name, names, size) => {
+  ])("%s entry has no two words that overlap", (_name, names, size) => {
     expect(faults(wordsOf(names), size)).toEqual([]);
   });
 
@@ -234,7 +234,7 @@ describe("tables", () => {
       at.segmentBlocked,
     ];
     expect(new Set(states).size).toBe(states.length);
-    // The place of who has it open or empties it stands above the state.
+    // The id of who has it open or empties it stands above the state.
     expect(Math.max(...states)).toBeLessThanOrEqual(at.segmentStateMask);
     expect(2 ** at.segmentThreadShift).toBe(at.segmentStateMask + 1);
     expect(new Set([at.stateOpen, at.stateClosing, at.stateClosed, 0]).size).toBe(4);
@@ -255,7 +255,7 @@ describe("slot", () => {
     expect(at.locationUnitBits + 6).toBe(at.slotLocationBits);
   });
 
-  test("names every place of the largest memory", () => {
+  test("names every offset in the largest memory", () => {
     expect(2 ** at.locationSegmentBits).toBe(at.segmentCountMax);
     expect(2 ** at.locationOffsetBits * 8).toBe(at.segmentBytesMax);
   });

@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { builds, openMemory } from "./opened-kernel.js";
 
 test.each(builds)(

@@ -2,13 +2,8 @@
 
 import { readFileSync } from "node:fs";
 
-import {
-  createRegion,
-  divide,
-  type Geometry,
-  Kernel,
-  layout as at,
-} from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
+import { createRegion, divide, type Geometry, Kernel } from "../../dist/src/kernel/mod.js";
 import { flagDiskLocation, flagExpires, recordHeaderSize } from "../../dist/src/record/mod.js";
 
 export const MiB = 1024 * 1024;
@@ -125,8 +120,14 @@ export class Thread {
 
   /** The hash of a key, as the kernel computes it. */
   hash(key: string | Uint8Array): bigint {
+    const [low, high] = this.hashWords(key);
+    return BigInt(low) | (BigInt(high) << 32n);
+  }
+
+  /** Its two halves, as the verbs that begin a flight take them. */
+  hashWords(key: string | Uint8Array): [low: number, high: number] {
     this.verbs.hashKey(...this.key(key));
-    return BigInt(this.word(at.resultHashLow)) | (BigInt(this.word(at.resultHashHigh)) << 32n);
+    return [this.word(at.resultHashLow), this.word(at.resultHashHigh)];
   }
 
   /** The bucket a key is at home in. */
@@ -167,7 +168,7 @@ export class Thread {
 
   publish(record: Record, flight: number = -1): number {
     const { offset, keyLength, flags, units } = record;
-    return this.verbs.publish(offset, keyLength, 0, flags, units, 1000, flight + 1);
+    return this.verbs.publish(offset, keyLength, 0, flags, units, 1000, flight + 1, 0, 0);
   }
 
   /** Writes an entry; answers publish's answer, or answerNoRoom when there is no segment. */
@@ -177,7 +178,7 @@ export class Thread {
   }
 
   find(key: string, touch: boolean = false): Found {
-    const answer = this.verbs.find(...this.key(key), touch ? 1 : 0);
+    const answer = this.verbs.find(...this.key(key), 0, 0, touch ? 1 : 0);
     const isDisk = answer <= at.answerDisk;
     return {
       answer,
@@ -201,7 +202,7 @@ export class Thread {
   }
 
   remove(key: string): number {
-    return this.verbs.remove(...this.key(key));
+    return this.verbs.remove(...this.key(key), 0, 0);
   }
 
   /** Seals what is open and answers the number of the segment that a record stands in. */
@@ -221,12 +222,12 @@ export class Thread {
     return this.segmentWord(segment, at.segmentState) & at.segmentStateMask;
   }
 
-  /** Place + 1 of the thread that has a segment open or empties it, 0 = none. */
+  /** The id + 1 of the thread that has a segment open or empties it, 0 = none. */
   segmentThread(segment: number): number {
     return this.segmentWord(segment, at.segmentState) >>> at.segmentThreadShift;
   }
 
-  /** Places of the flight table that are taken; a thread that has one says so, unless all of them are done. */
+  /** Entries of the flight table that are taken; a thread that has one says so, unless all of them are done. */
   flightsTaken(): number {
     const states = Array.from({ length: at.flightsMax }, (_, flight) =>
       this.control(at.flightTable + flight * at.flightSize + at.flightState),

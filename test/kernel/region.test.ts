@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import * as at from "../../dist/src/kernel/layout.js";
 import {
   createRegion,
   designLoad,
@@ -8,7 +9,6 @@ import {
   geometryOf,
   type Geometry,
   type GeometryRequest,
-  layout as at,
 } from "../../dist/src/kernel/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import { MiB, openThread } from "./opened-kernel.js";

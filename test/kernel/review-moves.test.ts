@@ -2,7 +2,7 @@
 
 import { expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { recordHeaderSize } from "../../dist/src/record/mod.js";
 import { MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
@@ -89,8 +89,8 @@ test("forgetting a disk segment reaches its entries, its copies in memory, and n
     ["elsewhere", 2],
   ] as const) {
     thread.put(key, key);
-    const place = segment * unitsPerSegment + 8 + key.length;
-    expect(thread.verbs.reserveDiskLocation(thread.find(key).record, place)).toBe(at.answerDone);
+    const location = segment * unitsPerSegment + 8 + key.length;
+    expect(thread.verbs.reserveDiskLocation(thread.find(key).record, location)).toBe(at.answerDone);
   }
   thread.verbs.demote(thread.find("on disk").record);
   expect(thread.verbs.dropUnits(unitsPerSegment, 2 * unitsPerSegment)).toBe(0);

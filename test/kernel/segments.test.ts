@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { openMemory, openThread, type Thread } from "./opened-kernel.js";
 
 function free(thread: Thread): number {

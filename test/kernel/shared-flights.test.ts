@@ -2,14 +2,13 @@
 
 import { describe, expect, test } from "vitest";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { openMemory, type Thread } from "./opened-kernel.js";
 
 const lease = 1000;
 
 function enter(thread: Thread, key: string, { forced = 0, until = lease } = {}): number {
-  thread.verbs.hashKey(...thread.key(key));
-  return thread.verbs.enterFlight(forced, until);
+  return thread.verbs.enterFlight(...thread.hashWords(key), forced, until);
 }
 
 function follow(flight: number): number {
@@ -39,7 +38,7 @@ function openThree(): { leader: Thread; one: Thread; two: Thread; flight: number
 }
 
 describe("a load that threads join", () => {
-  test("has one leader, and a place until the last who waits has left", () => {
+  test("has one leader, and an entry until the last who waits has left", () => {
     const { leader, one, two, flight } = openThree();
     expect(enter(one, "b")).toBeGreaterThanOrEqual(0);
     expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
@@ -110,7 +109,7 @@ describe("a load that threads join", () => {
     expect(enter(one, "a")).toBe(follow(next));
     expect(leader.put("a", "late", { flight })).toBe(at.answerSuperseded);
     expect(two.put("a", "taken over", { flight: next })).toBe(at.answerDone);
-    // Its place is its leader's until that has ended it.
+    // Its entry is its leader's until that has ended it.
     expect(read(one, flight, at.flightState)).toBe(at.flightExpired);
     leader.verbs.endFlight(flight, at.flightAgain, 0);
     expect(read(one, flight, at.flightState)).toBe(at.flightFree);
@@ -165,7 +164,7 @@ describe("a load that threads join", () => {
     expect(await woken.value).toBe("ok");
     expect(read(one, flight, at.flightOutcome)).toBe(at.flightStored);
     one.verbs.leaveFlight(flight);
-    // The last who waits dies between taking its bit out and freeing the place.
+    // The last who waits dies between taking its bit out and freeing the entry.
     Atomics.store(i32, wordOf(flight, at.flightWaiting), 0);
     Atomics.store(i32, wordOf(flight, at.flightWaiting) + 1, 0);
     one.verbs.endFlightsOf(two.kernel.thread);
@@ -179,7 +178,7 @@ describe("a load that threads join", () => {
     expect(enter(leader, "a")).toBe(at.answerTwice);
   });
 
-  test("that is forced takes the place of an ordinary one, and all join it", () => {
+  test("that is forced comes instead of an ordinary one, and all join it", () => {
     const { leader, one, two, flight } = openThree();
     two.verbs.leaveFlight(flight);
     const forced = enter(two, "a", { forced: 1 });
@@ -192,7 +191,7 @@ describe("a load that threads join", () => {
     expect(two.put("a", "forced", { flight: forced })).toBe(at.answerDone);
   });
 
-  test("has no place when those of its hash are taken, nor without the key's lock", () => {
+  test("has no entry when those of its hash are taken, nor without the key's lock", () => {
     const memory = openMemory();
     const [thread, other] = [memory.thread(), memory.thread()];
     thread.verbs.hashKey(...thread.key("a"));
@@ -207,8 +206,7 @@ describe("a load that threads join", () => {
     Atomics.store(i32, lock, 0);
     for (let taken = 0; taken < at.flightProbeMax; taken++) {
       // Fills are not joined.
-      thread.verbs.hashKey(...thread.key("a"));
-      expect(thread.verbs.beginFlight()).toBeGreaterThanOrEqual(0);
+      expect(thread.verbs.beginFlight(...thread.hashWords("a"))).toBeGreaterThanOrEqual(0);
     }
     expect(enter(other, "a")).toBe(at.answerFull);
     expect(Atomics.load(i32, lock)).toBe(0);

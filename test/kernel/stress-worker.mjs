@@ -2,9 +2,11 @@
 // cannot load TypeScript. A value describes itself: key number, version, and a pattern that follows from both.
 import { parentPort, workerData } from "node:worker_threads";
 
-import { Kernel, layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
+import { Kernel } from "../../dist/src/kernel/mod.js";
 
-const { module, memory, role, mutant, keyCount, readsWanted, floors, control } = workerData;
+const { module, memory, role, roleCount, mutant, keyCount, readsWanted, floors, control } =
+  workerData;
 const kernel = Kernel.attach(module, memory);
 const { verbs, views, geometry } = kernel;
 const { u8, u32, f64 } = views;
@@ -50,13 +52,13 @@ function write(number, version) {
   u8[value + 1] = number >> 8;
   for (let byte = 0; byte < 4; byte++) u8[value + 4 + byte] = (version >> (8 * byte)) & 255;
   u8.fill(fillOf(number, version), value + 8, value + 8 + length);
-  return verbs.publish(record, key.length, 0, 0, 0, 0, 0) === at.answerDone;
+  return verbs.publish(record, key.length, 0, 0, 0, 0, 0, 0, 0) === at.answerDone;
 }
 
 /** Removes a key, with its lock or, if that cannot be had, without; answers 1 in that case. */
 function drop(number) {
   const { length } = keys[number];
-  if (verbs.remove(keyAt(number), length) !== at.answerBusy) return 0;
+  if (verbs.remove(keyAt(number), length, 0, 0) !== at.answerBusy) return 0;
   while (verbs.evictUnlocked(keyAt(number), length) === at.answerDone);
   return 1;
 }
@@ -110,7 +112,7 @@ function runReader() {
   for (; counts.reads < readsWanted; counts.reads++) {
     const number = random(keyCount);
     const least = Atomics.load(floor, number);
-    const slot = verbs.find(keyAt(number), keys[number].length, 1);
+    const slot = verbs.find(keyAt(number), keys[number].length, 0, 0, 1);
     if (slot < 0) continue;
     const low = u32[result + at.resultSlotLow / 4];
     const high = u32[result + at.resultSlotHigh / 4];
@@ -204,5 +206,15 @@ function runHolder() {
   return { held };
 }
 
+/** All begin together: a reader that is alone meets nothing, and has soon read enough. */
+function awaitAll() {
+  let begun = Atomics.add(stop, 1, 1) + 1;
+  Atomics.notify(stop, 1);
+  for (; begun < roleCount && !isStopped(); begun = Atomics.load(stop, 1)) {
+    Atomics.wait(stop, 1, begun);
+  }
+}
+
+awaitAll();
 const run = { writer: runWriter, reader: runReader, janitor: runJanitor, holder: runHolder }[role];
 parentPort.postMessage(run());

@@ -33,8 +33,10 @@ async function stress(
 ): Promise<Counts> {
   const { module, memory } = openMemory({ build, memoryBytes: MiB });
   const floors = new SharedArrayBuffer(keyCount * 4);
-  const control = new SharedArrayBuffer(4);
-  const shared = { module, memory, mutant, keyCount, readsWanted, floors, control };
+  // Whether all have to stop, and how many have begun.
+  const control = new SharedArrayBuffer(8);
+  const roleCount = roles.length;
+  const shared = { module, memory, roleCount, mutant, keyCount, readsWanted, floors, control };
   const answers = roles.map(async (role) => {
     const worker = new Worker(new URL("stress-worker.mjs", import.meta.url), {
       workerData: { ...shared, role },
@@ -42,7 +44,10 @@ async function stress(
     return new Promise<Partial<Counts>>((resolve, reject) => {
       worker.once("message", resolve);
       worker.once("error", (error) => {
-        Atomics.store(new Int32Array(control), 0, 1);
+        const words = new Int32Array(control);
+        Atomics.store(words, 0, 1);
+        Atomics.store(words, 1, roleCount);
+        Atomics.notify(words, 1);
         reject(error);
       });
     });

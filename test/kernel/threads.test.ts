@@ -2,7 +2,8 @@ import { Worker } from "node:worker_threads";
 
 import { describe, expect, test } from "vitest";
 
-import { Kernel, layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
+import { Kernel } from "../../dist/src/kernel/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import { openMemory, openThread, type Thread } from "./opened-kernel.js";
 
@@ -35,7 +36,7 @@ describe("Kernel.attach()", () => {
     expect(next.kernel.thread).toBe(17);
     expect(next.word(at.threadIncarnation)).toBe(1);
     expect(next.get("a")).toBe("from the one that left");
-    expect(() => memory.thread()).toThrow("64 thread places");
+    expect(() => memory.thread()).toThrow("64 thread ids are taken");
   });
 
   test("refuses memory that is no cache's, of another layout, or of a closed cache", () => {
@@ -92,7 +93,7 @@ describe("a bucket lock that another thread holds", () => {
     const memory = openMemory();
     const [owner, dead, living] = [memory.thread(), memory.thread(), memory.thread()];
     const first = holdLock(dead, "a");
-    // A second one is noted beside the first: publish tries it for the place of another bucket's entry.
+    // A second one is noted beside the first: publish tries it for the slot of another bucket's entry.
     const { i32 } = owner.kernel.views;
     const second = dead.bucketAt((dead.home("a") + 1) % dead.kernel.geometry.bucketCount) / 4;
     i32[(dead.kernel.block + at.threadLock1) / 4] = second * 4;
@@ -111,10 +112,11 @@ describe("a bucket lock that another thread holds", () => {
       const memory = openMemory();
       const writer = memory.thread();
       writer.put("a", "old");
-      const door = new URL("../../dist/src/kernel/mod.js", import.meta.url).href;
+      const urlOf = (file: string): string =>
+        JSON.stringify(new URL(`../../dist/src/kernel/${file}`, import.meta.url).href);
       const worker = new Worker(
         `const { parentPort, workerData } = require("node:worker_threads");
-         import(${JSON.stringify(door)}).then(({ Kernel, layout }) => {
+         Promise.all([import(${urlOf("mod.js")}), import(${urlOf("layout.js")})]).then(([{ Kernel }, layout]) => {
            const { block, thread, views } = Kernel.attach(workerData.module, workerData.memory);
            views.i32[(block + layout.threadLock0) / 4] = workerData.lock * 4;
            const life = views.i32[(block + layout.threadIncarnation) / 4];
@@ -149,7 +151,7 @@ describe("a bucket lock that another thread holds", () => {
     expect(Atomics.load(owner.kernel.views.i32, word)).toBe(lockWordOf(living));
   });
 
-  test("of an earlier life of a thread's place is not the lock of its new holder", () => {
+  test("of an earlier holder of a thread id is not the lock of its new one", () => {
     const memory = openMemory();
     const [owner, first] = [memory.thread(), memory.thread()];
     const old = lockWordOf(first);
@@ -176,7 +178,7 @@ describe("evictUnlocked()", () => {
     expect(writer.kernel.total(counter.counterMemoryEntries)).toBe(1);
   });
 
-  test("gives the disk copy to be marked dead, and announces the kill", () => {
+  test("gives the disk copy that needs a tombstone, and announces it", () => {
     const writer = openThread({ diskSegments: 4 });
     writer.put("a", "old");
     const location = (1024 * 1024) / 16 + 9;
@@ -189,8 +191,7 @@ describe("evictUnlocked()", () => {
   test("supersedes the flights of the key, before and after they publish", () => {
     const memory = openMemory();
     const [thread, other] = [memory.thread(), memory.thread()];
-    thread.verbs.hashKey(...thread.key("a"));
-    const flight = thread.verbs.beginFlight();
+    const flight = thread.verbs.beginFlight(...thread.hashWords("a"));
     expect(other.verbs.evictUnlocked(...other.key("a"))).toBe(at.answerAbsent);
     expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
     expect(thread.get("a")).toBeUndefined();

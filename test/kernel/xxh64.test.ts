@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import xxhash from "xxhash-wasm";
 
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import { builds, bytesOf, openThread } from "./opened-kernel.js";
 
 const api = await xxhash();

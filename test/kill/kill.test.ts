@@ -6,14 +6,14 @@ import { describe, expect, test } from "vitest";
 import { structureFaults } from "../../dist/test/proof/kill/structure.js";
 import { kill } from "../../dist/test/proof/kill/kill.js";
 import { faultOf, valueOf } from "../../dist/test/proof/kill/values.js";
-import { layout as at } from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import type { Cache, CacheHandle } from "../../dist/src/mod.js";
 import { open, setUpCaches, until } from "../cache/opened.js";
 
 setUpCaches();
 
 /** The opener's and its janitor's. */
-const places = 2;
+const threads = 2;
 
 /** The cache as it is now, in memory that no janitor mends while it is judged. */
 function stillCopy(cache: Cache): CacheHandle {
@@ -29,22 +29,22 @@ describe("the judge", () => {
   const block = at.threadTable + 7 * at.threadBlockSize;
   const segment = at.segmentTable + 5 * at.segmentEntrySize + at.segmentState;
   test.each([
-    ["a place that is held", block + at.threadState, 1, "3 places are held"],
-    ["a place that is being recovered", block + at.threadRecoverer, 1, "place 7 is being"],
-    ["an announced kill", block + at.threadTombstoneSegment1, 3, "place 7 has a kill announced"],
+    ["a thread id that is held", block + at.threadState, 1, "3 thread ids are held"],
+    ["a thread that is being recovered", block + at.threadRecoverer, 1, "thread 7 is being"],
+    ["an announced tombstone", block + at.threadTombstoneSegment1, 3, "thread 7 has a tombstone"],
     ["a flight", at.flightTable + 9 * at.flightSize, at.flightActive, "flight 9 is in state"],
     ["flights announced", at.controlFlightThreads, 128, "flights are announced"],
-    ["flights announced of a late place", at.controlFlightThreads + 4, 1, "flights are announced"],
+    ["flights announced of a late thread", at.controlFlightThreads + 4, 1, "flights are announced"],
     ["the slack", at.controlSlackOwner, 8, "the slack is taken"],
     ["a claimed segment", segment, at.segmentEvicting | (8 << 8), "segment 5 is stuck"],
     ["a blocked segment", segment, at.segmentBlocked, "segment 5 is stuck"],
     ["an open segment of nobody", segment, at.segmentOpen | (8 << 8), "segment 5 is open"],
   ])("sees %s", async (_name, offset, word, words) => {
     const cache = await open();
-    await until(() => structureFaults(cache.handle(), places).length === 0);
+    await until(() => structureFaults(cache.handle(), threads).length === 0);
     const still = stillCopy(cache);
     new Int32Array(still.worker.memory.buffer)[offset / 4] = word;
-    expect(structureFaults(still, places).join()).toContain(words);
+    expect(structureFaults(still, threads).join()).toContain(words);
   });
 
   test("sees a lock, a slot that names nothing, and wrong values", async () => {
@@ -54,12 +54,12 @@ describe("the judge", () => {
     const view = new Int32Array(still.worker.memory.buffer);
     const bucket = (view[at.controlBucketBase / 4] as number) / 4;
     view[bucket] = 8;
-    expect(structureFaults(still, places).join()).toContain("bucket 0 is locked by 8");
+    expect(structureFaults(still, threads).join()).toContain("bucket 0 is locked by 8");
     view[bucket] = 0;
     // A memory slot of generation 9 in segment 0.
     const slots = new BigUint64Array(view.buffer);
     slots[bucket / 2 + 1] = (1n << 48n) | (9n << 29n);
-    expect(structureFaults(still, places).join()).toContain("bucket 0 names a record");
+    expect(structureFaults(still, threads).join()).toContain("bucket 0 names a record");
     expect(faultOf("a", valueOf("a", 3, 50))).toBe(undefined);
     expect(faultOf("b", valueOf("a", 3, 50))).toContain("has the value of a");
     const torn = { ...valueOf("a", 3, 50), pad: valueOf("a", 4, 50).pad };

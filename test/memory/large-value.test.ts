@@ -7,20 +7,27 @@ import {
   chunkKey,
   largeValueOf,
   type LargeValue,
-  type MemoryStore,
   copyChunk,
   readChunks,
   writeValue,
 } from "../../dist/src/memory/mod.js";
 import { encodeTags, flagChunk, flagChunked } from "../../dist/src/record/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
-import { fill, find, openStore, plainFields, read } from "./opened-store.js";
+import {
+  fill,
+  find,
+  type OpenedStore,
+  openStore,
+  plainFields,
+  read,
+  write,
+} from "./opened-store.js";
 
-function put(store: MemoryStore, key: string, value: Uint8Array): string {
-  return writeValue(store, key, value, plainFields);
+function put(store: OpenedStore, key: string, value: Uint8Array): string {
+  return writeValue(store.writer, key, value, plainFields);
 }
 
-function headOf(store: MemoryStore, key: string): LargeValue {
+function headOf(store: OpenedStore, key: string): LargeValue {
   expect(find(store, key)).toBe("memory");
   expect(store.record.flags & flagChunked).toBe(flagChunked);
   return largeValueOf(store.record);
@@ -49,7 +56,7 @@ describe("writeValue()", () => {
       const head = headOf(store, "a");
       expect(head.bytes).toBe(bytes);
       expect(chunkCount(head)).toBe(Math.ceil(bytes / inline));
-      expect(readChunks(store, head)?.equals(value)).toBe(true);
+      expect(readChunks(store.reader, head)?.equals(value)).toBe(true);
       // One set, whatever it was cut into.
       expect(store.kernel.total(counter.counterSetsStored)).toBe(1);
     },
@@ -59,7 +66,7 @@ describe("writeValue()", () => {
     const store = openStore();
     const tags = encodeTags(["user:7"]);
     const fields = { ...plainFields, expiresMs: 8000, staleUntilMs: 9000, tags };
-    expect(writeValue(store, "a", randomBytes(20_000), fields)).toBe("stored");
+    expect(writeValue(store.writer, "a", randomBytes(20_000), fields)).toBe("stored");
     const head = headOf(store, "a");
     expect(store.record.tags()).toEqual(["user:7"]);
     for (let number = 0; number < chunkCount(head); number++) {
@@ -80,7 +87,7 @@ describe("writeValue()", () => {
     put(store, "a", second);
     const head = headOf(store, "a");
     expect(Buffer.from(head.id).equals(old.id)).toBe(false);
-    expect(readChunks(store, head)?.equals(second)).toBe(true);
+    expect(readChunks(store.reader, head)?.equals(second)).toBe(true);
   });
 
   test("refuses a value larger than a quarter of the log, and the older one is gone", () => {
@@ -125,9 +132,9 @@ describe("readChunks()", () => {
     put(store, "a", randomBytes(40_000));
     const head = headOf(store, "a");
     for (let number = 0; number < chunkCount(head); number++) {
-      expect(readChunks(store, head)).toBeDefined();
-      store.remove(store.keys.write(chunkKey(head, number)));
-      expect(readChunks(store, head)).toBeUndefined();
+      expect(readChunks(store.reader, head)).toBeDefined();
+      store.writer.remove(chunkKey(head, number));
+      expect(readChunks(store.reader, head)).toBeUndefined();
       put(store, "a", randomBytes(40_000));
       Object.assign(head, headOf(store, "a"));
     }
@@ -138,8 +145,8 @@ describe("readChunks()", () => {
     put(store, "a", randomBytes(20_000));
     const head = headOf(store, "a");
     const key = chunkKey(head, 1);
-    store.write(key, store.keys.write(key), Buffer.from("short"), plainFields);
-    expect(readChunks(store, head)).toBeUndefined();
+    expect(write(store, key, "short")).toBe("stored");
+    expect(readChunks(store.reader, head)).toBeUndefined();
     find(store, key);
     expect(copyChunk(Buffer.alloc(20_000), head, 1, store.record)).toBe(false);
   });

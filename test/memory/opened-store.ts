@@ -1,7 +1,20 @@
 // Memory tiers over one small memory, without workers: what the memory room's tests drive.
 
-import { Kernel, compileKernel, createRegion, divide } from "../../dist/src/kernel/mod.js";
-import { type Found, MemoryStore, type WriteFields } from "../../dist/src/memory/mod.js";
+import {
+  compileKernel,
+  createRegion,
+  divide,
+  Kernel,
+  type Key,
+  KeyWindow,
+} from "../../dist/src/kernel/mod.js";
+import {
+  type Found,
+  MemoryReader,
+  MemoryWriter,
+  type WriteFields,
+} from "../../dist/src/memory/mod.js";
+import type { RecordReader } from "../../dist/src/record/mod.js";
 
 export const MiB = 1024 * 1024;
 
@@ -22,8 +35,28 @@ export interface StoreOptions {
   readonly createdBaseMs?: number;
 }
 
+/** The memory tier as one thread has it: a reader and a writer over one key window. */
+export class OpenedStore {
+  readonly kernel: Kernel;
+  readonly keys: KeyWindow;
+  readonly reader: MemoryReader;
+  readonly writer: MemoryWriter;
+
+  constructor(kernel: Kernel) {
+    this.kernel = kernel;
+    this.keys = new KeyWindow(kernel);
+    this.reader = new MemoryReader(kernel, this.keys);
+    this.writer = new MemoryWriter(kernel, this.keys);
+  }
+
+  /** The last record read. */
+  get record(): RecordReader {
+    return this.reader.record;
+  }
+}
+
 /** As many threads' stores over one memory as are asked for. */
-export function openStores(count: number, options: StoreOptions = {}): MemoryStore[] {
+export function openStores(count: number, options: StoreOptions = {}): OpenedStore[] {
   const diskSegmentCount = options.diskSegments ?? 0;
   const geometry = divide({
     memoryBytes: options.memoryBytes ?? MiB,
@@ -36,30 +69,29 @@ export function openStores(count: number, options: StoreOptions = {}): MemorySto
   });
   const memory = createRegion(geometry, 11n, options.createdBaseMs ?? 0);
   const module = compileKernel();
-  return Array.from({ length: count }, () => new MemoryStore(Kernel.attach(module, memory)));
+  return Array.from({ length: count }, () => new OpenedStore(Kernel.attach(module, memory)));
 }
 
-export function openStore(options: StoreOptions = {}): MemoryStore {
-  return openStores(1, options)[0] as MemoryStore;
+export function openStore(options: StoreOptions = {}): OpenedStore {
+  return openStores(1, options)[0] as OpenedStore;
 }
 
-/** Writes as the facade does: the key to the window, then the record. */
 export function write(
-  store: MemoryStore,
-  key: string | Uint8Array,
+  store: OpenedStore,
+  key: Key,
   value: string | Uint8Array,
   fields: Partial<WriteFields> = {},
 ): string {
   const bytes = typeof value === "string" ? Buffer.from(value) : value;
-  return store.write(key, store.keys.write(key), bytes, { ...plainFields, ...fields });
+  return store.writer.write(key, bytes, { ...plainFields, ...fields });
 }
 
-export function find(store: MemoryStore, key: string | Uint8Array): Found {
-  return store.find(store.keys.write(key), false);
+export function find(store: OpenedStore, key: Key): Found {
+  return store.reader.find(key, false);
 }
 
 /** The value bytes of a key in memory as text, or what find answered. */
-export function read(store: MemoryStore, key: string | Uint8Array): string {
+export function read(store: OpenedStore, key: Key): string {
   const found = find(store, key);
   if (found !== "memory") return `(${found})`;
   const { buffer, valueStart, valueEnd } = store.record;
@@ -67,7 +99,7 @@ export function read(store: MemoryStore, key: string | Uint8Array): string {
 }
 
 /** Takes all segments, so that no write finds one. */
-export function fill(store: MemoryStore): void {
+export function fill(store: OpenedStore): void {
   const { segmentBytes } = store.kernel.geometry;
   while (store.kernel.verbs.reserve(segmentBytes, 0, 1) !== 0);
 }

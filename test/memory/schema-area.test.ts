@@ -2,22 +2,20 @@
 
 import { expect, test } from "vitest";
 import { dictionariesMax, schemaEntriesStart, schemasMax } from "../../dist/src/dictionary/mod.js";
-import { emptySchemas, readSchemas } from "../../dist/src/disk/schema-file.js";
+import { emptySchemas, readSchemas } from "../../dist/src/directory/schema-file.js";
 import { createHasher } from "../../dist/src/hash/mod.js";
-import {
-  compileKernel,
-  createRegion,
-  divide,
-  Kernel,
-  layout as at,
-} from "../../dist/src/kernel/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
+import { compileKernel, createRegion, divide, Kernel } from "../../dist/src/kernel/mod.js";
 import { loadSchemas, SchemaArea, type SchemaWriter } from "../../dist/src/memory/mod.js";
 import { MiB } from "./opened-store.js";
 
 const seed = 11n;
 const hasher = await createHasher();
 
-function openMemory(): WebAssembly.Memory {
+type LoadedSchemas = Parameters<typeof loadSchemas>[1];
+
+/** A memory that holds what a directory remembered, as its opener prepares it; null for no directory. */
+function openMemory(schemas: LoadedSchemas = null): WebAssembly.Memory {
   const request = {
     memoryBytes: MiB,
     diskCapacityBytes: 0,
@@ -26,7 +24,9 @@ function openMemory(): WebAssembly.Memory {
     policyBytes: 0,
     samples: false,
   };
-  return createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
+  const memory = createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
+  loadSchemas(Kernel.attach(module, memory), schemas);
+  return memory;
 }
 
 const module = compileKernel();
@@ -37,7 +37,6 @@ function attach(memory: WebAssembly.Memory, write: SchemaWriter | null = null): 
 
 test("every thread sees what one added, once", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const [first, second] = [attach(memory), attach(memory)];
   expect(second.count).toBe(0);
   expect(first.add(["id", "näme"], 0)).toBe(true);
@@ -52,7 +51,6 @@ test("every thread sees what one added, once", () => {
 
 test("while one thread adds, another adds nothing", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const area = attach(memory);
   const words = new Int32Array(memory.buffer);
   words[at.controlSchemaLock / 4] = 60;
@@ -62,9 +60,8 @@ test("while one thread adds, another adds nothing", () => {
   expect(words[at.controlSchemaLock / 4]).toBe(0);
 });
 
-test("a schema that could not be written has no id, and the next takes its place", () => {
+test("a schema that could not be written has no id, and the next one gets it", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const file = emptySchemas();
   let writesLeft = 1;
   const area = attach(memory, (bytes, offset) => {
@@ -80,8 +77,7 @@ test("a schema that could not be written has no id, and the next takes its place
   expect(area.keysOf(0)).toEqual(["other"]);
   const reading = readSchemas(file, seed, hasher);
   expect(reading.count).toBe(1);
-  const next = openMemory();
-  loadSchemas(next, reading);
+  const next = openMemory(reading);
   const later = attach(next);
   expect(later.keysOf(0)).toEqual(["other"]);
   expect(later.add(["more"], 1)).toBe(true);
@@ -89,9 +85,8 @@ test("a schema that could not be written has no id, and the next takes its place
 });
 
 test("ids without a schema stay without one", () => {
-  const memory = openMemory();
   const { image } = readSchemas(emptySchemas(), seed, hasher);
-  loadSchemas(memory, { image, count: 5, end: schemaEntriesStart });
+  const memory = openMemory({ image, count: 5, end: schemaEntriesStart });
   const area = attach(memory);
   expect(area.add(["id"], 5)).toBe(true);
   expect([0, 4, 5].map((id) => area.keysOf(id))).toEqual([null, null, ["id"]]);
@@ -99,14 +94,12 @@ test("ids without a schema stay without one", () => {
 
 test("the table ends with its ids or with its room", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const area = attach(memory);
   for (let id = 0; id < schemasMax; id++) expect(area.add([`${id}`], id)).toBe(true);
   expect(area.isFull).toBe(true);
   expect(area.add(["one", "more"], schemasMax)).toBe(false);
 
   const tight = openMemory();
-  loadSchemas(tight, null);
   const long = attach(tight);
   let count = 0;
   while (long.add(["x".repeat(990), `${count}`], count)) count += 1;
@@ -121,7 +114,6 @@ test("the table ends with its ids or with its room", () => {
 
 test("a schema too long for an entry is none", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const area = attach(memory);
   expect(area.add(["x".repeat(2000)], 0)).toBe(false);
   expect(area.count).toBe(0);
@@ -131,7 +123,6 @@ const symbols = [Buffer.from("of the user"), Buffer.from("region:")];
 
 test("every thread sees the dictionary that one added, among the schemas", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const [first, second] = [attach(memory), attach(memory)];
   expect(first.add(["id"], 0)).toBe(true);
   expect(second.addDictionary(symbols)).toBe(true);
@@ -151,7 +142,6 @@ test("every thread sees the dictionary that one added, among the schemas", () =>
 
 test("dictionaries end with their number or leave the last room to schemas", () => {
   const memory = openMemory();
-  loadSchemas(memory, null);
   const area = attach(memory);
   for (let dictionary = 0; dictionary < dictionariesMax; dictionary++)
     expect(area.addDictionary(symbols)).toBe(true);
@@ -160,7 +150,6 @@ test("dictionaries end with their number or leave the last room to schemas", () 
   expect(area.add(["id"], dictionariesMax)).toBe(true);
 
   const tight = openMemory();
-  loadSchemas(tight, null);
   const long = attach(tight);
   let count = 0;
   while (long.takesDictionaries && long.add(["x".repeat(990), `${count}`], count)) count += 1;

@@ -128,14 +128,14 @@ describe("against a Map", () => {
     );
   });
 
-  test("a long life in memory", { timeout: 120_000 }, async () => {
+  test("a long run in memory", { timeout: 120_000 }, async () => {
     const tally = await check({}, fc.sample(operation, { numRuns: 60_000, seed: 20_250_101 }));
     expect(tally.operations).toBe(60_000);
     expect(tally.readBackHits).toBeGreaterThan(0.9 * tally.readBacks);
     expect(tally.hits).toBeGreaterThan(0.5 * tally.answerable);
   });
 
-  test("a long life with a disk", { timeout: 120_000 }, async () => {
+  test("a long run with a disk", { timeout: 120_000 }, async () => {
     const tally = await checkWithDisk({}, fc.sample(diskOperation, { numRuns: 30_000, seed: 7 }));
     expect(tally.operations).toBe(30_000);
     expect(tally.readBackHits).toBeGreaterThan(0.9 * tally.readBacks);

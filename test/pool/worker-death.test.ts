@@ -145,7 +145,7 @@ test("a store worker that dies: its set rejects or is stored whole, and the next
   await expectAtWork(cache);
 });
 
-test("store workers that die one after the other leave their places free", async () => {
+test("store workers that die one after the other leave their thread ids free", async () => {
   const { cache, restarts } = await openWatched("memory");
   for (let death = 0; death < 6; death++) {
     const known = started.length;
@@ -156,7 +156,7 @@ test("store workers that die one after the other leave their places free", async
   }
   expect(await cache.setAsync("k", "last")).toBe("stored");
   expect(cache.getSync("k")).toBe("last");
-  // Of 64 places the opener, the janitor and two store workers have four.
+  // Of 64 thread ids the opener, the janitor and two store workers have four.
   const attached = Array.from({ length: 60 }, () => attachCache(cache.handle()));
   expect(attached.at(-1)!.getSync("k")).toBe("last");
 });

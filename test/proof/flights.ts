@@ -4,7 +4,7 @@
 
 import { Worker } from "node:worker_threads";
 
-import { layout as at } from "../../src/kernel/mod.js";
+import * as at from "../../src/kernel/layout.js";
 import { type Cache, openCache } from "../../src/mod.js";
 import type { FlightReport, FlightsTask } from "./flights-thread.js";
 import { Fault, hold, type Proof } from "./proof.js";
@@ -65,7 +65,7 @@ function sleep(ms: number): Promise<void> {
   });
 }
 
-/** Places of the flight table that are not free once every thread is gone and was recovered. */
+/** Flights of the table that are not free once every thread has ended and was recovered. */
 async function leftBehind(cache: Cache): Promise<number> {
   const words = new Int32Array(cache.handle().worker.memory.buffer);
   const count = (): number => {

@@ -21,12 +21,12 @@ const memory = {
   tags: 8,
   large: undefined,
   kills: false,
-  keepsKeys: false,
+  indexesKeys: false,
 };
 // Values of about two kilobytes, so that keys used all the time go to disk and come back too.
 const middling = { every: 2, words: 500, chunkedEvery: 1_000_000 };
 const disk = { ...memory, disk: "3mb", awaited: 200, large: middling };
-// Most of a segment: a reader that is kept off the processor in the middle of a copy finds the segment in its next life.
+// Most of a segment: a reader that is kept off the processor in the middle of a copy finds the segment in its next generation.
 const large = { every: 2, words: 5000, chunkedEvery: 1_000_000 };
 const chunked = { every: 100, words: 5000, chunkedEvery: 1 };
 
@@ -39,10 +39,10 @@ export const cells: readonly Cell[] = [
   { ...memory, name: "few keys", threads: 4, near: true, keys: 12 },
   { ...memory, name: "large values", threads: 4, near: false, keys: 12, large },
   { ...disk, name: "chunked values", threads: 3, near: true, keys: 100, large: chunked },
-  { ...memory, name: "interned keys", threads: 3, near: true, keys: 400, keepsKeys: true },
-  { ...memory, name: "few interned keys", threads: 4, near: true, keys: 12, keepsKeys: true },
-  { ...disk, name: "interned keys, disk", threads: 3, near: true, keys: 200, keepsKeys: true },
-  { ...disk, name: "kills", threads: 4, near: true, keys: 400, kills: true, keepsKeys: true },
+  { ...memory, name: "interned keys", threads: 3, near: true, keys: 400, indexesKeys: true },
+  { ...memory, name: "few interned keys", threads: 4, near: true, keys: 12, indexesKeys: true },
+  { ...disk, name: "interned keys, disk", threads: 3, near: true, keys: 200, indexesKeys: true },
+  { ...disk, name: "kills", threads: 4, near: true, keys: 400, kills: true, indexesKeys: true },
 ];
 
 /** Operations of a round, over all threads: what is kept in memory at once. */

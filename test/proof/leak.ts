@@ -1,4 +1,4 @@
-// Threads that attach, detach and die leave nothing behind: no thread place, no system thread, no descriptor, and no memory
+// Threads that attach, detach and die leave nothing behind: no thread id, no system thread, no descriptor, and no memory
 // beyond a stated slack. Called by main.ts and, in its CI share, by a test.
 
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
@@ -31,7 +31,7 @@ interface Held {
   readonly rss: number;
   readonly descriptors: number;
   readonly systemThreads: number;
-  readonly places: number;
+  readonly threadIds: number;
 }
 
 /** What the process holds; 0 of what the system has no list of. */
@@ -42,7 +42,7 @@ function held(cache: Cache): Held {
     rss: process.memoryUsage.rss(),
     descriptors: isLinux ? readdirSync("/proc/self/fd").length : 0,
     systemThreads: isLinux ? readdirSync("/proc/self/task").length : 0,
-    places: cache.stats().threads.attached,
+    threadIds: cache.stats().threads.attached,
   };
 }
 
@@ -81,7 +81,8 @@ async function run(cache: Cache, rounds: number): Promise<number> {
 
 export const leak: Proof<"rounds"> = {
   name: "leak",
-  about: "attaching, detaching and dying leaves memory, places and descriptors where they began",
+  about:
+    "attaching, detaching and dying leaves memory, thread ids and descriptors where they began",
   options: { rounds: 10_000 },
   async run({ rounds }) {
     const scratch = mkdtempSync(join(tmpdir(), "undercroft-leak-"));
@@ -90,18 +91,18 @@ export const leak: Proof<"rounds"> = {
     try {
       const warmUp = Math.ceil(rounds * warmUpShare);
       let kills = await run(cache, warmUp);
-      const before = await settled(cache, (now) => now.places === 2);
+      const before = await settled(cache, (now) => now.threadIds === 2);
       kills += await run(cache, rounds - warmUp);
       const after = await settled(
         cache,
         (now) =>
-          now.places === before.places &&
+          now.threadIds === before.threadIds &&
           now.descriptors <= before.descriptors &&
           now.systemThreads <= before.systemThreads &&
           now.rss - before.rss < rssSlackBytes,
       );
       const grown = ((after.rss - before.rss) / 2 ** 20).toFixed(1);
-      return `${rounds} rounds, ${kills} of them ended by a thread's end; RSS ${grown} MiB more, ${after.descriptors} descriptors, ${after.systemThreads} system threads, ${after.places} places as before`;
+      return `${rounds} rounds, ${kills} of them ended by a thread's end; RSS ${grown} MiB more, ${after.descriptors} descriptors, ${after.systemThreads} system threads, ${after.threadIds} thread ids as before`;
     } finally {
       await cache.close();
       rmSync(scratch, { recursive: true, force: true });

@@ -2,8 +2,9 @@
 // the model of the segmented log that the simulator runs, both of one size. Called by the replay proof and a test.
 // The size is in whole segments: the engine keeps some free, so what counts is what it can hold beside those.
 
-import { policyBytesFor, watermarkOf } from "../../src/janitor/mod.js";
-import { divide, layout as at } from "../../src/kernel/mod.js";
+import { policyBytesFor, watermarkOf } from "../../src/eviction/mod.js";
+import * as at from "../../src/kernel/layout.js";
+import { divide } from "../../src/kernel/mod.js";
 import { type Cache, type PolicyName, openCache } from "../../src/mod.js";
 import { LogPolicy, modelSegments, SegmentedLog, settingOf, Tuner } from "../../src/policy/mod.js";
 import type { Trace } from "./trace.js";
@@ -41,7 +42,7 @@ export interface Outcome {
   readonly model: number;
 }
 
-/** Memory that gives as many segments as the model has, beside those that are kept free. */
+/** Memory that gives as many segments as the model has, beside those that are left free. */
 function memoryFor(policy: PolicyName): number {
   for (let memoryBytes = 4096 * KiB; memoryBytes < 8192 * KiB; memoryBytes += 16 * KiB) {
     const geometry = divide({
@@ -135,7 +136,7 @@ function freeSegments(words: Int32Array): number {
   return free;
 }
 
-/** Does the tuner lag behind the requests of this thread, the cache's opener, which has the first place? */
+/** Does the tuner lag behind the requests of this thread, the cache's opener, which has the first thread id? */
 function isRingFilling(words: Int32Array): boolean {
   const head = Atomics.load(words, (at.threadTable + at.threadSampleHead) / 4);
   const tail = Atomics.load(words, (at.threadTable + at.threadSampleTail) / 4);

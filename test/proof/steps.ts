@@ -1,4 +1,4 @@
-// Steps in the compiled kernel: the places before its accesses to shared memory at which a thread can be stopped. Called by
+// Steps in the compiled kernel: the points before its accesses to shared memory at which a thread can be stopped. Called by
 // the programs that kill threads there (kill/) and that choose the order in which they go on (interleave/).
 
 import binaryen from "binaryen";

@@ -78,7 +78,7 @@ function assertSame(record: RecordReader, fields: Fields, base: number): void {
 }
 
 describe("RecordReader.parse()", () => {
-  test("takes any record apart, at any place of any buffer", () => {
+  test("takes any record apart, at any offset of any buffer", () => {
     const place = fc.integer({ min: 0, max: 12 }).map((eighth) => eighth * 8);
     const base = fc.constantFrom(0, 1577836800000);
     fc.assert(

@@ -69,11 +69,11 @@ describe("a map", () => {
     other.close();
   });
 
-  test("gives thread places back", () => {
+  test("gives thread ids back", () => {
     const map = openMap<number>();
     for (let turn = 0; turn < 200; turn++) SharedHashMap.attach(map.handle()).close();
     const held = Array.from({ length: 63 }, () => SharedHashMap.attach(map.handle()));
-    expect(() => SharedHashMap.attach(map.handle())).toThrow(/64 thread places/);
+    expect(() => SharedHashMap.attach(map.handle())).toThrow(/64 thread ids are taken/);
     for (const each of [...held, map]) each.close();
   });
 

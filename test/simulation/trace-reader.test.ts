@@ -121,7 +121,7 @@ test.each([
   ["header.csv", "key,size\n", "it has no requests"],
   ["cut.bin", "0123456789abcdefghi", "byte 16: the last record has 3 bytes; a record has 16"],
   ["not.bin.gz", "plain", "incorrect header check"],
-])("%s is refused with its place", async (name, content, why) => {
+])("%s is refused with its position", async (name, content, why) => {
   const path = written(name, content);
   await expect(readTrace(path)).rejects.toMatchObject({
     code: "ERR_TRACE",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { layout } from "../../dist/src/kernel/mod.js";
+import * as layout from "../../dist/src/kernel/layout.js";
 import {
   bucketOf,
   histogramLoad,

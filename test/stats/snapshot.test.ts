@@ -18,7 +18,7 @@ const gauges: StatsGauges = {
   threads: { attached: 7 },
 };
 
-/** Every counter by its name. The gauges of entries and bytes are fed by these three, so they have no place of their own. */
+/** Every counter by its name. The gauges of entries and bytes are fed by these three, so they have no field of their own. */
 const gaugeCounters = ["counterMemoryEntries", "counterMemoryBytes", "counterDiskEntries"];
 const counters = Object.entries(stats).flatMap(([name, value]): [string, number][] =>
   name.startsWith("counter") && typeof value === "number" ? [[name, value]] : [],
@@ -67,7 +67,7 @@ describe("makeSnapshot()", () => {
     expect(snapshot.latency).toEqual({ near: null, memory: null, disk: null, load: null });
   });
 
-  test("has a place for every counter", () => {
+  test("has a field for every counter", () => {
     const engine = new Engine();
     expect(counters.length).toBeGreaterThan(50);
     for (const [, counter] of counters) engine.add(counter, 1_000_003 + counter * 17);
@@ -139,7 +139,7 @@ describe("since()", () => {
     const none = snapshot.since(snapshot);
     expect(none.hits.total).toBe(0);
     expect(none.hitRatio).toBe(0);
-    expect(none.sets).toEqual({ stored: 0, tooLarge: 0, rejected: 0, overloaded: 0, bytes: 0 });
+    expect(none.sets).toEqual({ stored: 0, tooLarge: 0, overloaded: 0, bytes: 0 });
     expect(none.writeAmplification).toBeNull();
     expect(none.memory).toEqual(gauges.memory);
   });

@@ -1,4 +1,4 @@
-// The disk tier through a cache: hits and what they lead to, damage, and dead marks.
+// The disk tier through a cache: hits and what they lead to, damage, and tombstones.
 
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import {
   scratchDirectory,
   setAll,
   textOf,
-} from "../janitor/scratch-cache.js";
+} from "../disk-log/scratch-cache.js";
 
 test("the second hit on disk brings an entry back to memory", async () => {
   const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo" });

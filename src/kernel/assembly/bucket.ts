@@ -24,6 +24,13 @@ export function bucketAt(bucket: u32): usize {
   return bucketBase + <usize>bucket * at.bucketSize;
 }
 
+/** The bucket that a slot is in. */
+// @ts-ignore: decorator
+@inline
+export function bucketOf(slot: usize): u32 {
+  return <u32>((slot - bucketBase) / at.bucketSize);
+}
+
 // @ts-ignore: decorator
 @inline
 function take(bucket: usize): bool {

@@ -8,6 +8,7 @@ import {
   addDisplaced,
   announceTombstone,
   bucketAt,
+  bucketOf,
   claim,
   located,
   locatedWord,
@@ -62,6 +63,17 @@ import { xxh64 } from "./xxh64";
 /** Hash of bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
 export function hashKey(key: u32, length: u32): void {
   store<u64>(block, xxh64(key, length, seed), at.resultHashLow);
+}
+
+/** The hash of a key: as the caller has it from an earlier call, or made now where it has none (0). It is in the results
+ *  then. */
+// @ts-ignore: decorator
+@inline
+function hashOf(key: usize, length: u32, low: u32, high: u32): u64 {
+  let hash = (<u64>high << 32) | <u64>low;
+  if (hash == 0) hash = xxh64(key, length, seed);
+  store<u64>(block, hash, at.resultHashLow);
+  return hash;
 }
 
 /** evictUnlocked looks for records too that a fill has put in a slot and not yet confirmed. */
@@ -151,9 +163,8 @@ export function findNear(key: u32, length: u32): i32 {
 /** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location that may be the key's,
  *  or answerMiss. Results: sequence, expires, record, size, key offset and slot word; for a disk answer the location
  *  and slot word. `touch` 1 marks the hit in the slot. */
-export function find(key: u32, length: u32, touch: u32): i32 {
-  const hash = xxh64(key, length, seed);
-  store<u64>(block, hash, at.resultHashLow);
+export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: u32): i32 {
+  const hash = hashOf(key, length, hashLow, hashHigh);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   let retries = 0;
@@ -289,10 +300,11 @@ export function publish(
   units: u32,
   created: f64,
   flight: u32,
+  hashLow: u32,
+  hashHigh: u32,
 ): i32 {
   const key = <usize>record + rec.recordHeaderSize + (units << 3);
-  const hash = xxh64(key, keyLength, seed);
-  store<u64>(block, hash, at.resultHashLow);
+  const hash = hashOf(key, keyLength, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
   const home = homeOf(hash);
@@ -343,6 +355,8 @@ export function publish(
   if (isSampled(hash)) noteRequest(hash, recordSizeOf(record));
   store<f64>(block, <f64>sequence, at.resultSequence);
   store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
+  // As a near entry holds it: less its frequency.
+  store<u64>(block, slot != 0 && bucketOf(slot) != home ? word | displacedBit : word, at.resultSlotLow);
   return answer;
 }
 
@@ -360,9 +374,8 @@ function withdraw(home: u32, slot: usize, word: u64): void {
 }
 
 /** Removes the key. answerDone if it was there (for a disk entry: if the index says so), answerAbsent if not. */
-export function remove(key: u32, length: u32): i32 {
-  const hash = xxh64(key, length, seed);
-  store<u64>(block, hash, at.resultHashLow);
+export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 {
+  const hash = hashOf(key, length, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
   const home = homeOf(hash);
@@ -413,7 +426,7 @@ function takeUnlocked(key: u32, length: u32): i32 {
     store<f64>(block, 0, at.resultTombstone0);
     store<f64>(block, 0, at.resultTombstone1);
     seesUnconfirmed = true;
-    const found = find(key, length, 0);
+    const found = find(key, length, 0, 0, 0);
     seesUnconfirmed = false;
     if (found == at.answerMiss) break;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));

@@ -58,16 +58,16 @@ function retractFlight(): void {
   if (own == 1) atomic.and<u64>(at.controlFlightThreads, ~threadBit(selfId));
 }
 
-/** Begins a flight that nobody joins, for the hash of the thread's last key; answers its number, or answerFull. */
-export function beginFlight(): i32 {
-  return claimFlight(load<u64>(block, at.resultHashLow), at.flightFill, Infinity);
+/** Begins a flight that nobody joins, for a key's hash; answers its number, or answerFull. */
+export function beginFlight(hashLow: u32, hashHigh: u32): i32 {
+  return claimFlight((<u64>hashHigh << 32) | <u64>hashLow, at.flightFill, Infinity);
 }
 
-/** Leads the load of the thread's last key, or waits for who does: a flight's number, `answerFollow - flight`,
+/** Leads the load of a key by its hash, or waits for who does: a flight's number, `answerFollow - flight`,
  *  answerFull, answerTwice or answerBusy. A flight that was superseded or cleared is too old to be joined. `forced` 1
  *  joins forced loads only, and an ordinary one is superseded. `lease` is the monotonic ms until which a leader has it. */
-export function enterFlight(forced: u32, lease: f64): i32 {
-  const hash = load<u64>(block, at.resultHashLow);
+export function enterFlight(hashLow: u32, hashHigh: u32, forced: u32, lease: f64): i32 {
+  const hash = (<u64>hashHigh << 32) | <u64>hashLow;
   const bucket = bucketAt(homeOf(hash));
   // Two threads that find no flight would each begin one.
   if (!lock(bucket)) return at.answerBusy;

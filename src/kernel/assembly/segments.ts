@@ -16,7 +16,7 @@ import {
   segmentTableBase,
 } from "./geometry";
 import { deadlineOf } from "./record";
-import { segmentOfRecord } from "./slot";
+import { generationMask, segmentOfRecord } from "./slot";
 
 // @ts-ignore: decorator
 @inline
@@ -193,7 +193,7 @@ export function freeSegment(segment: u32): void {
   store<f64>(entry, 0, at.segmentMaxSequence);
   const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;
   // The generation's low bits come round: words that near caches still hold could name a new record from here on.
-  if ((generation & 0x7fff) == 0) atomic.add<u32>(at.controlNearEpoch, 1);
+  if ((generation & generationMask) == 0) atomic.add<u32>(at.controlNearEpoch, 1);
   atomic.store<u32>(entry, at.segmentFree);
 }
 

@@ -2,6 +2,11 @@
 import * as at from "../layout";
 import { bucketCount, segmentBase, segmentShift, segmentTableBase } from "./geometry";
 
+const offsetMask: usize = (1 << at.locationOffsetBits) - 1;
+const segmentMask: u64 = (1 << at.locationSegmentBits) - 1;
+const generationShift: u64 = at.locationOffsetBits + at.locationSegmentBits;
+/** The bits of a segment's generation that stand in a location. */
+export const generationMask: u32 = (1 << at.locationGenerationBits) - 1;
 export const frequencyOne: u64 = (<u64>1) << at.slotFrequencyShift;
 export const frequencyBits: u64 = (<u64>3) << at.slotFrequencyShift;
 export const displacedBit: u64 = (<u64>1) << at.slotDisplacedShift;
@@ -69,13 +74,13 @@ export function locationOf(record: u32): u64 {
   const segment = segmentOfRecord(record);
   const offset = (<usize>record - segmentBase) & (((<usize>1) << segmentShift) - 1);
   const entry = segmentTableBase + segment * at.segmentEntrySize;
-  const generation = <u64>(atomic.load<u32>(entry, at.segmentGeneration) & 0x7fff);
-  return (generation << 29) | (<u64>segment << 17) | <u64>(offset >> 3);
+  const generation = <u64>(atomic.load<u32>(entry, at.segmentGeneration) & generationMask);
+  return (generation << generationShift) | (<u64>segment << at.locationOffsetBits) | <u64>(offset >> 3);
 }
 
 // @ts-ignore: decorator
 @inline
 export function recordOf(word: u64): u32 {
-  const segment = <usize>((word >> 17) & 0xfff);
-  return <u32>(segmentBase + (segment << segmentShift) + ((<usize>word & 0x1ffff) << 3));
+  const segment = <usize>((word >> at.locationOffsetBits) & segmentMask);
+  return <u32>(segmentBase + (segment << segmentShift) + ((<usize>word & offsetMask) << 3));
 }

@@ -1,35 +1,24 @@
 // What one thread of a scenario can do, written down in the history as it does it. The work is done by the real memory
-// store, evictor, flusher and recovery, as coroutines; reading from disk is written here after tiers/disk-tier.ts.
+// reader and writer, near cache, evictor, flusher and recovery, as coroutines; reading from disk is written here after
+// tiers/disk-reader.ts.
 
-import type { NearCache } from "../../../src/cache/near-cache.js";
-import type { KernelVerbs } from "../../../src/kernel/mod.js";
-import type { MemoryStore, WriteOutcome } from "../../../src/memory/mod.js";
+import type { HashedKey, KernelVerbs, KeyWindow } from "../../../src/kernel/mod.js";
+import type { MemoryReader, MemoryWriter, SlotRef, WriteOutcome } from "../../../src/memory/mod.js";
+import type { NearCache } from "../../../src/near/mod.js";
 import type { EvictionPolicy } from "../../../src/policy/mod.js";
+import { DiskWork } from "./disk-work.js";
 import { valueOf, versionOf } from "./entry-value.js";
 import type { Operation } from "./history.js";
-import { $element, $run, alone, pause, type Coroutine } from "./suspension.js";
-import type { SteppedThread, Stepped } from "./thread.js";
-import { DiskWork } from "./disk-work.js";
+import { $element, $run, alone, type Coroutine, pause } from "./suspension.js";
+import type { Stepped, SteppedThread } from "./thread.js";
 import { diskUnits, type World } from "./world.js";
 
-interface SteppedStore extends Omit<Stepped<MemoryStore>, "keys" | "record" | "connect"> {
-  readonly keys: Stepped<MemoryStore["keys"]> & { readonly at: number; readonly hash: number };
-  readonly record: MemoryStore["record"];
-  readonly connect: (...args: Parameters<MemoryStore["connect"]>) => Coroutine;
-}
-
 interface SteppedEvictor {
-  evictOne(now: number, diskUp: boolean, ruthless: boolean): Coroutine<boolean>;
+  evictOne(now: number, flushedOnly: boolean, ruthless: boolean): Coroutine<boolean>;
 }
 
-interface SteppedNear {
-  find(key: string, keyHash: number, keyBytes: number): Coroutine<unknown>;
-  keep(...args: unknown[]): Coroutine;
-  indexKeys(isWanted: boolean): Coroutine;
-  readonly invalidations: { isCurrent(): Coroutine<boolean> };
-  readonly identity: NearCache["identity"];
-  readonly hashIndex: NearCache["hashIndex"];
-}
+/** A class of src/ whose methods have become coroutines. */
+type SteppedClass<Instance> = new (...args: unknown[]) => Stepped<Instance>;
 
 /** S3-FIFO without a memory of its own, so that every schedule begins alike. */
 const keepsWhatWasHit: EvictionPolicy = {
@@ -39,38 +28,46 @@ const keepsWhatWasHit: EvictionPolicy = {
 };
 
 const noTags = new Uint8Array(0);
+/** As in tiers/disk-reader.ts. */
+const lookupsMax = 4;
 
 export class Actor {
   readonly name: string;
   readonly thread: SteppedThread;
-  readonly store: SteppedStore;
   readonly verbs: Stepped<KernelVerbs>;
   readonly #world: World;
+  readonly #keys: Stepped<KeyWindow>;
+  readonly #reader: Stepped<MemoryReader>;
+  readonly #writer: Stepped<MemoryWriter>;
   readonly #disk: DiskWork;
   readonly #evictor: SteppedEvictor;
-  readonly #near: SteppedNear;
+  readonly #near: Stepped<NearCache>;
 
   constructor(world: World, thread: SteppedThread, name: string) {
     this.name = name;
     this.thread = thread;
     this.verbs = thread.verbs;
     this.#world = world;
-    const { MemoryStore: Store } = world.rooms.memory;
-    this.store = new Store(thread.kernel) as unknown as SteppedStore;
+    const { kernel } = thread;
+    const { kernel: kernelRoom, memory } = world.rooms;
+    const Window = kernelRoom.KeyWindow as unknown as SteppedClass<KeyWindow>;
+    const Reader = memory.MemoryReader as unknown as SteppedClass<MemoryReader>;
+    const Writer = memory.MemoryWriter as unknown as SteppedClass<MemoryWriter>;
+    this.#keys = new Window(kernel);
+    this.#reader = new Reader(kernel, this.#keys);
+    this.#writer = new Writer(kernel, this.#keys);
     this.#disk = new DiskWork(world, thread, (key) => this.#hashOf(key));
     const writeTombstone = ((location: number) =>
       this.#disk.writeTombstone(location)) as unknown as () => void;
     const { Evictor } = world.rooms.evictor as {
       Evictor: new (...args: unknown[]) => SteppedEvictor;
     };
-    this.#evictor = new Evictor(thread.kernel, keepsWhatWasHit, writeTombstone);
-    const { NearCache } = world.rooms.nearCache as {
-      NearCache: new (...args: unknown[]) => SteppedNear;
-    };
+    this.#evictor = new Evictor(kernel, keepsWhatWasHit, writeTombstone);
+    const { NearCache: Near } = world.rooms.nearCache as { NearCache: SteppedClass<NearCache> };
     const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
-    this.#near = new NearCache(thread.kernel, room, { now: () => 0 });
-    const assist = (() => this.#assist()) as unknown as () => boolean;
-    alone(this.store.connect(writeTombstone, assist));
+    this.#near = new Near(kernel, this.#keys, room, { now: () => 0 });
+    const reclaim = (() => this.#reclaim()) as unknown as () => boolean;
+    alone(this.#writer.connect(writeTombstone, reclaim));
   }
 
   /** Another key with the same home bucket. */
@@ -97,6 +94,15 @@ export class Actor {
     throw new Error(`the setup displaces ${counted} entries of the home of "${key}"`);
   }
 
+  /** In a setup: throws unless two keys are of one class, which the scenario is about. */
+  *holdRivals(key: string, other: string): Coroutine {
+    const isSameHome = (yield* this.#home(key)) === (yield* this.#home(other));
+    const [low] = yield* this.#hashOf(key);
+    const [otherLow] = yield* this.#hashOf(other);
+    if (isSameHome && ((low ^ otherLow) & 0xffff) === 0) return;
+    throw new Error(`"${key}" and "${other}" are of two classes`);
+  }
+
   get at(): World["at"] {
     return this.#world.at;
   }
@@ -106,14 +112,14 @@ export class Actor {
     this.thread.kernel.views.i32[offset / 4] = value;
   }
 
-  /** Lets a segment have had all lives but one until its generation comes round, as if they had passed unseen. */
-  skipLives(segment: number): void {
+  /** Lets a segment have had all generations but one until they come round, as if they had passed unseen. */
+  skipGenerations(segment: number): void {
     const { at } = this.#world;
     const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
     const words = this.thread.kernel.views.i32;
-    const lives = 2 ** at.locationGenerationBits;
+    const generations = 2 ** at.locationGenerationBits;
     const generation = (entry * 4 + at.segmentGeneration) / 4;
-    words[generation] = (words[generation] as number) + lives - 1;
+    words[generation] = (words[generation] as number) + generations - 1;
   }
 
   /** The janitor's sleep, without the timeout it has: wakes when the bell has changed since it looked. */
@@ -140,7 +146,8 @@ export class Actor {
   }
 
   *#write(
-    key: string,
+    key: string | HashedKey,
+    name: string,
     version: number,
     flight: number,
     expiresMs: number,
@@ -157,34 +164,33 @@ export class Actor {
       flight,
       forDisk: true,
     };
-    const keyBytes = yield* this.store.keys.write(key);
-    return yield* this.store.write(key, keyBytes, valueOf(key, version), fields);
+    return yield* this.#writer.write(key, valueOf(name, version), fields);
   }
 
   *set(key: string, expiresMs: number = Infinity, tag: string = ""): Coroutine {
     const version = this.#world.history.nextVersion();
     const operation = this.#begin("set", key, version);
-    const outcome = yield* this.#write(key, version, -1, expiresMs, tag);
+    const outcome = yield* this.#write(key, key, version, -1, expiresMs, tag);
     // Whatever the outcome, an older value of the key is gone.
-    if (outcome !== "stored") operation.kind = "gone";
+    if (outcome !== "stored") operation.kind = "removal";
     this.#world.history.end(operation);
   }
 
   *delete(key: string): Coroutine {
-    const operation = this.#begin("gone", key, 0);
-    yield* this.store.remove(yield* this.store.keys.write(key));
+    const operation = this.#begin("removal", key, 0);
+    yield* this.#writer.remove(key);
     this.#world.history.end(operation);
   }
 
   *clear(keys: readonly string[]): Coroutine {
-    const operations = keys.map((key) => this.#begin("gone", key, 0));
+    const operations = keys.map((key) => this.#begin("removal", key, 0));
     yield* this.verbs.clear();
     for (const operation of operations) this.#world.history.end(operation);
   }
 
   /** `keys` are those whose values have the tag. */
   *deleteByTag(tag: string, keys: readonly string[]): Coroutine {
-    const operations = keys.map((key) => this.#begin("gone", key, 0));
+    const operations = keys.map((key) => this.#begin("removal", key, 0));
     yield* this.verbs.invalidateTag(this.#world.rooms.record.tagHash(Buffer.from(tag)));
     for (const operation of operations) this.#world.history.end(operation);
   }
@@ -193,10 +199,10 @@ export class Actor {
   *fill(key: string, tag: string = ""): Coroutine {
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
-    yield* this.#hashOf(key);
-    const flight = yield* this.verbs.beginFlight();
+    const hashed = yield* this.#hashed(key);
+    const flight = yield* this.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     this.#world.history.end(begin);
-    yield* this.#publish(key, flight, begin, tag);
+    yield* this.#publish(hashed, key, flight, begin, tag);
   }
 
   /** A load that other threads join: leads it, or sleeps, without a timeout, until who leads it is done. */
@@ -204,12 +210,13 @@ export class Actor {
     const { at } = this.#world;
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
-    yield* this.#hashOf(key);
-    const answer = yield* this.verbs.enterFlight(0, Infinity);
+    const hashed = yield* this.#hashed(key);
+    const { hashLow, hashHigh } = hashed;
+    const answer = yield* this.verbs.enterFlight(hashLow, hashHigh, 0, Infinity);
     this.#world.history.end(begin);
     if (answer >= 0) {
       this.#holdLeads(key, answer);
-      return yield* this.#publish(key, answer, begin, "");
+      return yield* this.#publish(hashed, key, answer, begin, "");
     }
     begin.counts = false;
     if (answer > at.answerFollow) {
@@ -219,13 +226,13 @@ export class Actor {
     const flight = at.answerFollow - answer;
     const { i32 } = this.thread.kernel.views;
     const word = (at.flightTable + flight * at.flightSize) / 4;
-    const turnWord = word + at.flightSignal / 4;
+    const signalWord = word + at.flightSignal / 4;
     for (;;) {
-      const turn = i32[yield* $element(i32, turnWord, false)];
+      const signal = i32[yield* $element(i32, signalWord, false)];
       const state = i32[yield* $element(i32, word + at.flightState / 4, false)] as number;
       if ((state & at.flightStateMask) === at.flightDone) break;
-      while (i32[yield* $element(i32, turnWord, false)] === turn) {
-        yield* $element(i32, turnWord, null);
+      while (i32[yield* $element(i32, signalWord, false)] === signal) {
+        yield* $element(i32, signalWord, null);
       }
     }
     yield* this.verbs.leaveFlight(flight);
@@ -245,23 +252,33 @@ export class Actor {
     }
   }
 
-  /** The two halves of a key's hash, which is in the thread's results too. */
+  /** A key as it was read and hashed for what outlives the call. */
+  *#hashed(key: string): Coroutine<HashedKey> {
+    yield* this.#keys.write(key);
+    return yield* this.#keys.take(key);
+  }
+
   *#hashOf(key: string): Coroutine<readonly [low: number, high: number]> {
-    const length = yield* this.store.keys.write(key);
-    yield* this.verbs.hashKey(this.store.keys.at, length);
-    const { block, views } = this.thread.kernel;
-    const low = views.u32[(block + this.at.resultHashLow) / 4] as number;
-    return [low, views.u32[(block + this.at.resultHashHigh) / 4] as number];
+    const { hashLow, hashHigh } = yield* this.#hashed(key);
+    return [hashLow, hashHigh];
   }
 
   /** What the load of a flight that has begun brings. */
-  *#publish(key: string, flight: number, begin: Operation, tag: string): Coroutine {
+  *#publish(
+    hashed: HashedKey,
+    key: string,
+    flight: number,
+    begin: Operation,
+    tag: string,
+  ): Coroutine {
     const operation = this.#begin("fill", key, begin.version);
     const outcome =
-      flight < 0 ? "superseded" : yield* this.#write(key, begin.version, flight, Infinity, tag);
+      flight < 0
+        ? "superseded"
+        : yield* this.#write(hashed, key, begin.version, flight, Infinity, tag);
     if (outcome !== "stored") begin.counts = false;
     if (outcome === "superseded") operation.counts = false;
-    else if (outcome !== "stored") operation.kind = "gone";
+    else if (outcome !== "stored") operation.kind = "removal";
     this.#world.history.end(operation);
     const end = outcome === "stored" ? this.at.flightStored : this.at.flightUnstored;
     if (flight >= 0) yield* this.verbs.endFlight(flight, end, 0);
@@ -276,21 +293,26 @@ export class Actor {
   }
 
   *#look(key: string, touch: boolean): Coroutine<number> {
-    for (let lookup = 0; lookup < 4; lookup++) {
-      const found = yield* this.store.find(yield* this.store.keys.write(key), touch);
+    let found = yield* this.#reader.find(key, touch);
+    const hashed = yield* this.#keys.take(key);
+    for (let lookup = 1; ; lookup++) {
       if (found === "none") return 0;
-      const { record } = this.store;
-      if (found === "memory") {
-        if (record.key() !== key) throw new Error(`"${key}" was read as another key's record`);
-        return versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
-      }
-      const version = yield* this.#readDisk(key);
+      if (found === "memory") return this.#versionRead(key);
+      const version = yield* this.#readDisk(hashed, key);
       if (version !== "changed") return version;
+      if (lookup === lookupsMax) return 0;
+      found = yield* this.#reader.findHashed(hashed, touch);
     }
-    return 0;
   }
 
-  /** As a caller of getSync: what is kept near, else memory. After EntryReader.#look. */
+  /** The version of the record that was just read from memory. */
+  #versionRead(key: string): number {
+    const { record } = this.#reader;
+    if (record.key() !== key) throw new Error(`"${key}" was read as another key's record`);
+    return versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
+  }
+
+  /** As a caller of getSync: the near value, else memory. After EntryReader.#look. */
   *getNear(key: string): Coroutine<boolean> {
     const operation = this.#begin("read", key, 0);
     operation.version = yield* this.#lookNear(key);
@@ -299,45 +321,52 @@ export class Actor {
   }
 
   /** Reads a key that nothing in the scenario takes away: there it may not even miss. */
-  *getInterned(key: string): Coroutine {
+  *getPresent(key: string): Coroutine {
     for (const isThere of [yield* this.getNear(key), yield* this.get(key)]) {
       if (!isThere) throw new Error(`"${key}" was missed, and nobody took it away`);
     }
   }
 
-  /** From now on values are kept by their keys. */
+  /** From now on near values are found by interned keys. */
   indexKeys(): void {
     alone(this.#near.indexKeys(true));
   }
 
   *#lookNear(key: string): Coroutine<number> {
-    const { invalidations, identity, hashIndex } = this.#near;
-    const isCurrent = yield* invalidations.isCurrent();
-    let value = isCurrent && identity.isOn ? identity.values.get(key) : undefined;
-    if (value !== undefined) return value as number;
-    const { keys } = this.store;
-    const keyBytes = yield* keys.write(key);
-    if (isCurrent) value = hashIndex.find(keys.hash, keyBytes, key);
-    if (value !== undefined) return value as number;
-    if ((yield* this.verbs.findNear(keys.at, keyBytes)) !== 0) {
-      value = yield* this.#near.find(key, keys.hash, keyBytes);
-      if (value !== undefined) return value as number;
-    }
-    if ((yield* this.store.find(keyBytes, true)) !== "memory") return 0;
-    const { record, slotLow, slotHigh, hashLow } = this.store;
-    const version = versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
-    const { flagTags } = this.#world.rooms.record;
-    const tagEpoch = (record.flags & flagTags) === 0 ? null : this.store.tagEpoch;
-    const word = { low: slotLow, high: slotHigh, tagEpoch };
-    yield* this.#near.keep(word, hashLow, key, version, Infinity, 8);
+    const near = yield* this.#near.find(key, yield* this.#near.isCurrent());
+    if (near !== undefined) return near as number;
+    if ((yield* this.#reader.findWritten(true)) !== "memory") return 0;
+    const { record, found } = this.#reader;
+    const { hashLow, tagEpoch } = this.thread.kernel.results;
+    const { low, high } = found;
+    const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
+    const version = this.#versionRead(key);
+    yield* this.#near.keep(word, hashLow, record.keyText(), version, Infinity, record.size);
     return version;
   }
 
-  /** After DiskTier.#readPlace and #accept. */
-  *#readDisk(key: string): Coroutine<number | "changed"> {
-    const { at, rooms, disk } = this.#world;
+  /** After DiskReader.#readAt and #accept. */
+  *#readDisk(hashed: HashedKey, key: string): Coroutine<number | "changed"> {
+    const slot = yield* this.#reader.slotRef();
+    const bytes = yield* this.#readAt(slot);
+    if (bytes === 0 || bytes === "changed") return bytes;
+    const { kernel, control } = this.thread;
+    const record = new this.#world.rooms.record.RecordReader(0, kernel.control.createdBaseMs);
+    record.adopt(bytes);
+    record.parse(0);
+    if (!(yield* this.#reader.isCurrent(slot))) return "changed";
+    if (bytes.subarray(record.keyStart, record.keyEnd).compare(hashed.bytes) !== 0) return 0;
+    if (record.sequence <= (yield* control.clearEpoch())) return 0;
+    const frequency = yield* this.verbs.touch(slot.slot, slot.low, slot.high);
+    if (frequency > 0) yield* this.#writer.promote(record, slot);
+    return versionOf(key, bytes.subarray(record.valueStart, record.valueEnd));
+  }
+
+  /** The bytes at the location that a slot names; 0 if they are not written yet. */
+  *#readAt(slot: SlotRef): Coroutine<Buffer | 0 | "changed"> {
+    const { at, disk } = this.#world;
     const { kernel } = this.thread;
-    const { slot, slotLow, slotHigh, location } = this.store;
+    const { location } = slot;
     const segment = disk.segmentOf(location, diskUnits);
     const entry = kernel.geometry.diskTable + segment * at.diskEntrySize;
     const { i32 } = kernel.views;
@@ -349,32 +378,19 @@ export class Actor {
     const bytes = disk.read(location, nonce);
     const later = i32[yield* $element(i32, (entry + at.diskGeneration) / 4, false)];
     if (later !== generation) return "changed";
-    if (bytes === undefined) {
-      if ((yield* this.verbs.validate(slot, slotLow, slotHigh)) !== 1) return "changed";
-      throw new Error(`the index names ${location}, where nothing was written`);
-    }
-    const reader = new rooms.record.RecordReader(0, kernel.createdBaseMs);
-    reader.adopt(bytes);
-    reader.parse(0);
-    if ((yield* this.verbs.validate(slot, slotLow, slotHigh)) !== 1) return "changed";
-    if (reader.key() !== key) return 0;
-    if (reader.sequence <= kernel.clearEpoch()) return 0;
-    const frequency = yield* this.verbs.touch(slot, slotLow, slotHigh);
-    if (frequency > 0) {
-      Object.assign(this.store, { slot, slotLow, slotHigh });
-      yield* this.store.promote(reader);
-    }
-    return versionOf(key, bytes.subarray(reader.valueStart, reader.valueEnd));
+    if (bytes !== undefined) return bytes;
+    if (!(yield* this.#reader.isCurrent(slot))) return "changed";
+    throw new Error(`the index names ${location}, where nothing was written`);
   }
 
   /** Empties and frees the oldest segment, as the janitor does, or a writer that finds no room. */
   *evict(ruthless: boolean = false, now: number = 0): Coroutine<boolean> {
-    const diskUp = (this.#world.options.diskSegments ?? 0) > 0;
-    return yield* this.#evictor.evictOne(now, diskUp, ruthless);
+    const isDiskUp = (this.#world.options.diskSegments ?? 0) > 0;
+    return yield* this.#evictor.evictOne(now, isDiskUp, ruthless);
   }
 
-  /** A writer makes room itself. After attachStore: what the disk is too slow for goes unwritten. */
-  *#assist(): Coroutine<boolean> {
+  /** A writer makes room itself. After ForegroundReclaimer: what the disk is too slow for goes unwritten. */
+  *#reclaim(): Coroutine<boolean> {
     const before = yield* this.#freeSegments();
     yield* this.evict();
     if ((yield* this.#freeSegments()) > before) return true;
@@ -404,14 +420,14 @@ export class Actor {
     yield* this.#disk.reclaim(segment);
   }
 
-  /** Puts in order what a dead thread left. */
+  /** Recovers what a dead thread left. */
   *recover(dead: number): Coroutine {
     const { holderOf, recoverThread } = this.#world.rooms.threadTable as {
-      holderOf: (views: unknown, thread: number) => object;
+      holderOf: (memory: unknown, thread: number) => object;
       recoverThread: (...args: unknown[]) => Coroutine;
     };
     const writeTombstone = (location: number): Coroutine => this.#disk.writeTombstone(location);
-    const life = holderOf(this.thread.kernel.views, dead);
-    yield* $run(recoverThread(this.thread.kernel, life, writeTombstone));
+    const holder = holderOf(this.thread.kernel, dead);
+    yield* $run(recoverThread(this.thread.kernel, holder, writeTombstone));
   }
 }

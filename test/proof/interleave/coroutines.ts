@@ -1,13 +1,16 @@
 // Turns compiled classes of src/ into coroutines, so that the very code that ships can be stopped between any two of its
 // steps: methods become generators, calls and awaits in them `yield*`, and each index into shared memory asks the
-// schedule first. Called by rooms.ts; what the transformed code calls at run time is in suspension.ts. Getters,
-// constructors and functions given to array methods stay as they are.
+// schedule first. Called by rooms.ts; what the transformed code calls at run time is in suspension.ts. Getters and
+// functions given to array methods stay as they are, and so do constructors, which run what they call to its end.
 
 import ts from "typescript";
 
 const arrayMethods =
   /^(?:map|filter|some|every|sort|toSorted|find|findIndex|forEach|reduce|flatMap|from)$/;
-const viewName = /(?:^|\.)#?(?:u8|u32|i32|f64|u64|nonces)$/;
+/** Views of the whole memory, and of the one word of it that a near hit reads. */
+const viewName = /(?:^|\.)#?(?:u8|u32|i32|f64|u64)$|\.#last$/;
+/** Generators of src/ itself: who iterates over one gets it as it is. */
+const iterators = /^(?:positionsOf|slotsOf)$/;
 
 const { factory } = ts;
 
@@ -38,7 +41,7 @@ export function toCoroutines(file: string, text: string, plain: ReadonlySet<stri
   const result = ts.transform(source, [(context) => transformer(context, source, plain)]);
   const printed = ts.createPrinter().printFile(result.transformed[0] as ts.SourceFile);
   result.dispose();
-  return `import { $element, $run, $set } from "@suspension";\n${printed}`;
+  return `import { $alone, $element, $run, $set } from "@suspension";\n${printed}`;
 }
 
 function transformer(
@@ -72,7 +75,17 @@ function transformer(
         ts.visitEachChild(node.body as ts.Block, inside, context),
       );
     }
+    if (ts.isConstructorDeclaration(node)) return ts.visitEachChild(node, constructing, context);
     return ts.visitEachChild(node, outside, context);
+  };
+
+  /** In a constructor: what it calls may be a coroutine, and is run to its end. */
+  const constructing = (node: ts.Node): ts.Node => {
+    if (ts.isArrowFunction(node)) return node;
+    const visited = ts.visitEachChild(node, constructing, context);
+    const isCall =
+      ts.isCallExpression(visited) && visited.expression.kind !== ts.SyntaxKind.SuperKeyword;
+    return isCall ? runtime("$alone", [visited]) : visited;
   };
 
   const arrow = (node: ts.ArrowFunction): ts.Expression => {
@@ -130,6 +143,7 @@ function transformer(
       if (/^(?:Math|Number|Buffer|Array)$/.test(callee.expression.getText(source))) {
         return ts.visitEachChild(node, inside, context);
       }
+      if (iterators.test(name)) return ts.visitEachChild(node, inside, context);
       if (
         arrayMethods.test(name) &&
         node.arguments.some((argument) => ts.isArrowFunction(argument))

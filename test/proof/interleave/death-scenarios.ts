@@ -1,4 +1,4 @@
-// Scenarios in which a thread dies at any step and the owner puts in order what it left, while others go on. Called by
+// Scenarios in which a thread dies at any step and the opener recovers what it left, while others go on. Called by
 // scenarios.ts.
 
 import type { Actor } from "./actor.js";
@@ -7,6 +7,7 @@ import {
   each,
   homedIn0,
   homedIn1,
+  rivalOfA,
   type Scenario,
   setsAndGets,
 } from "./scenario.js";
@@ -14,10 +15,10 @@ import type { Coroutine } from "./suspension.js";
 
 const disk = { diskSegments: 4 };
 
-function* flushed(owner: Actor): Coroutine {
-  yield* owner.set("a");
-  yield* owner.seal();
-  yield* owner.flush();
+function* flushed(opener: Actor): Coroutine {
+  yield* opener.set("a");
+  yield* opener.seal();
+  yield* opener.flush();
 }
 
 export const deathScenarios: readonly Scenario[] = [
@@ -29,8 +30,8 @@ export const deathScenarios: readonly Scenario[] = [
     keys: ["a"],
     mortal: [0],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
+    *setUp(opener) {
+      yield* opener.set("a");
     },
     scripts: each((dying) => dying.set("a"), setsAndGets),
   },
@@ -42,8 +43,8 @@ export const deathScenarios: readonly Scenario[] = [
     keys: ["a", "b", "c"],
     mortal: [0],
     bound: 1,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 7) + homedIn0.slice(0, 6)) yield* owner.set(key);
+    *setUp(opener) {
+      for (const key of homedIn1.slice(0, 7) + homedIn0.slice(0, 6)) yield* opener.set(key);
     },
     scripts: each(function* (dying) {
       yield* dying.set("n");
@@ -59,8 +60,8 @@ export const deathScenarios: readonly Scenario[] = [
     keys: ["o", "q"],
     mortal: [0],
     bound: 2,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 7)) yield* owner.set(key);
+    *setUp(opener) {
+      for (const key of homedIn1.slice(0, 7)) yield* opener.set(key);
     },
     scripts: each(
       function* (dying) {
@@ -81,8 +82,8 @@ export const deathScenarios: readonly Scenario[] = [
     keys: ["a"],
     mortal: [0],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
+    *setUp(opener) {
+      yield* opener.set("a");
     },
     scripts: each((dying) => dying.delete("a"), setsAndGets),
   },
@@ -94,11 +95,11 @@ export const deathScenarios: readonly Scenario[] = [
     keys: ["a", "b"],
     mortal: [0],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.set("b");
-      yield* owner.get("b");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.set("b");
+      yield* opener.get("b");
+      yield* opener.seal();
     },
     scripts: each(
       (dying) => dying.evict(),
@@ -140,9 +141,9 @@ export const deathScenarios: readonly Scenario[] = [
     ),
   },
   {
-    name: "killer-dies",
+    name: "disk-deleter-dies",
     races: "R14; tier: delete failure",
-    about: "a thread dies while it deletes a key that is on disk; the mark is written for it",
+    about: "a thread dies while it deletes a key that is on disk; the tombstone is written for it",
     world: { threads: 3, ...disk },
     keys: ["a"],
     mortal: [0],
@@ -161,14 +162,17 @@ export const deathScenarios: readonly Scenario[] = [
     races: "R14 R5",
     about: "a thread dies while it leaves an entry to disk whose class has another there",
     world: { threads: 3, ...disk },
-    keys: ["a"],
+    keys: ["a", rivalOfA],
     mortal: [0],
     bound: 2,
-    *setUp(owner) {
-      yield* flushed(owner);
-      yield* owner.set("a");
-      yield* owner.seal();
-      yield* owner.flush();
+    *setUp(opener) {
+      yield* opener.holdRivals("a", rivalOfA);
+      yield* opener.set(rivalOfA);
+      yield* opener.seal();
+      yield* opener.set("a");
+      yield* opener.seal();
+      yield* opener.flush();
+      yield* opener.evict();
     },
     scripts: each(function* (dying) {
       yield* dying.evict();

@@ -1,5 +1,5 @@
 // Scenarios with a disk tier: flushing, demotion, promotion and reclaim against writers and readers, and what the next
-// life would find. Called by scenarios.ts.
+// session would find. Called by scenarios.ts.
 
 import type { Actor } from "./actor.js";
 import { deletesAndGets, each, type Scenario, setsAndGets } from "./scenario.js";
@@ -8,30 +8,30 @@ import type { Coroutine } from "./suspension.js";
 const disk = { diskSegments: 4 };
 
 /** "a" is in a sealed segment and on disk. */
-function* flushed(owner: Actor): Coroutine {
-  yield* owner.set("a");
-  yield* owner.seal();
-  yield* owner.flush();
+function* flushed(opener: Actor): Coroutine {
+  yield* opener.set("a");
+  yield* opener.seal();
+  yield* opener.flush();
 }
 
 /** "a" and "c" are in sealed segments of a log that has no third for a writer. */
-function* twoSealed(owner: Actor): Coroutine {
-  yield* owner.set("a");
-  yield* owner.seal();
-  yield* owner.set("c");
-  yield* owner.seal();
+function* twoSealed(opener: Actor): Coroutine {
+  yield* opener.set("a");
+  yield* opener.seal();
+  yield* opener.set("c");
+  yield* opener.seal();
 }
 
 /** "a" is on disk only. */
-function* demoted(owner: Actor): Coroutine {
-  yield* flushed(owner);
-  yield* owner.evict();
+function* demoted(opener: Actor): Coroutine {
+  yield* flushed(opener);
+  yield* opener.evict();
 }
 
 /** "a" is on disk only and was hit there. */
-function* hitOnDisk(owner: Actor): Coroutine {
-  yield* demoted(owner);
-  yield* owner.get("a");
+function* hitOnDisk(opener: Actor): Coroutine {
+  yield* demoted(opener);
+  yield* opener.get("a");
 }
 
 export const diskScenarios: readonly Scenario[] = [
@@ -42,9 +42,9 @@ export const diskScenarios: readonly Scenario[] = [
     world: { threads: 3, ...disk },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
     },
     scripts: each((janitor) => janitor.flush(), setsAndGets),
   },
@@ -55,10 +55,10 @@ export const diskScenarios: readonly Scenario[] = [
     world: { threads: 3, ...disk },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.set("b");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.set("b");
+      yield* opener.seal();
     },
     scripts: each((janitor) => janitor.flush(), deletesAndGets),
   },
@@ -69,9 +69,9 @@ export const diskScenarios: readonly Scenario[] = [
     world: { threads: 4, ...disk },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
     },
     scripts: each(
       (janitor) => janitor.flush(),
@@ -106,9 +106,9 @@ export const diskScenarios: readonly Scenario[] = [
     world: { threads: 3, ...disk },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
     },
     scripts: each(
       (janitor) => janitor.flush(true),
@@ -196,13 +196,14 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "reclaim-read",
     races: "R15 R2",
-    about: "a record is read on disk while its segment file is reclaimed and begins a new life",
+    about:
+      "a record is read on disk while its segment file is reclaimed and begins a new generation",
     world: { threads: 3, ...disk },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("b");
-      yield* demoted(owner);
+    *setUp(opener) {
+      yield* opener.set("b");
+      yield* demoted(opener);
     },
     scripts: each(
       function* (reader) {

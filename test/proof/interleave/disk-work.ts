@@ -1,5 +1,5 @@
-// What a thread of a scenario does to the disk tier: flushing by the real flusher, reclaim of a segment file and dead marks
-// written here after the disk log and the disk tier. Called by actor.ts.
+// What a thread of a scenario does to the disk tier: flushing by the real flusher, reclaim of a segment file and tombstones
+// written here after the reclaimer and the directory writer. Called by actor.ts.
 
 import { ModelLog } from "./model-log.js";
 import { $element, pause, type Coroutine } from "./suspension.js";
@@ -10,14 +10,14 @@ interface SteppedFlusher {
   flush(reach: string, now: number, between: () => void): Coroutine<boolean>;
 }
 
-/** Nothing is put off: every flush of a scenario is one that was asked for. */
+/** Nothing is deferred: every flush of a scenario is one that was asked for. */
 const admissionRules = {
   minTtlMs: 0,
   maxBytes: Infinity,
   seenBefore: false,
   bytesPerSecond: Infinity,
   bytesPerDay: Infinity,
-  hasFilter: false,
+  isFiltered: false,
 };
 
 /** The two halves of a key's hash. */
@@ -39,13 +39,13 @@ export class DiskWork {
     const { Flusher } = this.#world.rooms.flusher as {
       Flusher: new (...args: unknown[]) => SteppedFlusher;
     };
-    const { Admission } = this.#world.rooms.admission as {
-      Admission: new (...args: unknown[]) => object;
+    const { FlushAdmission } = this.#world.rooms.admission as {
+      FlushAdmission: new (...args: unknown[]) => object;
     };
     const log = new ModelLog(this.#world, this.#thread, fails);
     yield* log.open();
     try {
-      const admission = new Admission(this.#thread.kernel, admissionRules);
+      const admission = new FlushAdmission(this.#thread.kernel, admissionRules);
       const flusher = new Flusher(this.#thread.kernel, log, admission);
       yield* flusher.flush("all", 0, () => undefined);
     } catch (error) {
@@ -53,7 +53,7 @@ export class DiskWork {
     }
   }
 
-  /** Empties a segment file and opens it anew. After DiskLog.#reclaim, #letGo, #reinsert and #free. */
+  /** Empties a segment file and opens it anew. After Reclaimer.reclaim, #drop, #reinsert and free. */
   *reclaim(segment: number): Coroutine {
     const { disk, at } = this.#world;
     const { verbs } = this.#thread;
@@ -72,7 +72,7 @@ export class DiskWork {
       const answer = yield* verbs.relocateDisk(low, high, location, to);
       if (answer === at.answerSuperseded) log.skip();
       if (answer !== at.answerDone) continue;
-      yield* log.append(bytes, 0, bytes.length, reader.sequence);
+      yield* log.append(bytes, bytes.length, reader.sequence);
     }
     yield* log.commit();
     yield* this.#waitForTombstones(segment);
@@ -94,7 +94,7 @@ export class DiskWork {
     }
   }
 
-  /** After DiskTier.kill: takes a place in the dead list and writes the mark. */
+  /** After DirectoryWriter.writeTombstone: takes an index in the tombstone list and writes there. */
   *writeTombstone(location: number): Coroutine {
     const { disk, at } = this.#world;
     const { i32 } = this.#thread.kernel.views;

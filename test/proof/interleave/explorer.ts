@@ -15,7 +15,7 @@ import { linesOf } from "./trace.js";
 import { World } from "./world.js";
 
 /** Schedules that only find out which words the threads contend for. */
-const learningSchedules = 64;
+const learningSchedules = 256;
 
 /** What one schedule showed. */
 export interface Outcome {
@@ -38,14 +38,14 @@ export class Explorer {
   readonly #world: World;
   #conflicts: Conflicts;
   #length = 50;
-  /** Places of the longest schedule so far at which another thread could have gone on. */
+  /** Steps of the longest schedule so far at which another thread could have gone on. */
   asked = 0;
 
   constructor(rooms: Rooms, instrumented: InstrumentedKernel, scenario: Scenario) {
     this.scenario = scenario;
     this.#world = new World(rooms, instrumented, scenario.world);
-    const owner = this.#actor(0);
-    if (scenario.setUp !== undefined) alone(scenario.setUp(owner));
+    const opener = this.#actor(0);
+    if (scenario.setUp !== undefined) alone(scenario.setUp(opener));
     this.#world.keep();
     this.#conflicts = new Conflicts(this.#world.memory.buffer.byteLength);
     let asked = 0;
@@ -58,7 +58,7 @@ export class Explorer {
   }
 
   #actor(thread: number): Actor {
-    const name = thread === 0 ? "owner" : `thread ${thread}`;
+    const name = thread === 0 ? "opener" : `thread ${thread}`;
     return new Actor(this.#world, this.#world.threads[thread] as World["threads"][number], name);
   }
 
@@ -107,7 +107,7 @@ export class Explorer {
     const world = this.#world;
     world.reset();
     const { scenario } = this;
-    const owner = this.#actor(0);
+    const opener = this.#actor(0);
     const { dead } = world;
     const count = scenario.world.threads - 1;
     const actors = Array.from({ length: count }, (_, index) => this.#actor(index + 1));
@@ -120,14 +120,14 @@ export class Explorer {
     const onDeath = (fiber: Fiber): Fiber => {
       const thread = fibers.indexOf(fiber) + 1;
       dead.add(thread);
-      return { name: "owner", script: owner.recover(thread), isMortal: false, state: "ready" };
+      return { name: "opener", script: opener.recover(thread), isMortal: false, state: "ready" };
     };
     const { buffer } = world.memory;
     const scheduler = new Scheduler(buffer, strategy, this.#conflicts, onDeath, trace);
     let fault: string | undefined;
     try {
       scheduler.run(fibers);
-      fault = this.#judge(owner, dead);
+      fault = this.#judge(opener, dead);
     } catch (error) {
       fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
     }
@@ -135,7 +135,7 @@ export class Explorer {
     return { fault, asked: scheduler.asked };
   }
 
-  #judge(owner: Actor, dead: ReadonlySet<number>): string | undefined {
+  #judge(opener: Actor, dead: ReadonlySet<number>): string | undefined {
     const world = this.#world;
     const unlocked = world.threads.reduce((sum, thread) => sum + thread.unlocked, 0);
     const excuses = {
@@ -145,15 +145,15 @@ export class Explorer {
     };
     let fault = structureFault(world, { ...excuses, isUnswept: dead.size > 0 });
     if (fault === undefined && dead.size > 0) {
-      alone(owner.sweep());
+      alone(opener.sweep());
       fault = structureFault(world, excuses);
     }
     if (fault !== undefined) return fault;
-    for (const key of this.scenario.keys) alone(owner.get(key, false));
+    for (const key of this.scenario.keys) alone(opener.get(key, false));
     return world.history.fault() ?? this.#reopenedFault();
   }
 
-  /** What the next life would find on disk may be no older than what had returned. */
+  /** What the next session would find on disk may be no older than what had returned. */
   #reopenedFault(): string | undefined {
     for (const [key, bytes] of this.#world.disk.survivors()) {
       const reader = new this.#world.rooms.record.RecordReader(0, 0);

@@ -54,8 +54,8 @@ export const fillScenarios: readonly Scenario[] = [
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
-    *setUp(owner) {
-      yield* owner.set("a");
+    *setUp(opener) {
+      yield* opener.set("a");
     },
     scripts: each((filler) => filler.fill("a"), deletesAndGets),
   },
@@ -104,9 +104,10 @@ export const fillScenarios: readonly Scenario[] = [
     ),
   },
   {
-    name: "fill-place-reused",
+    name: "fill-flight-reused",
     races: "R4 R2",
-    about: "a flight's place is used again by a later load of the key while a delete marks it",
+    about:
+      "a flight's number is used again by a later load of the key while a delete supersedes it",
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,
@@ -145,9 +146,9 @@ export const fillScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
     },
     scripts: each(
       (filler) => filler.fill("a"),

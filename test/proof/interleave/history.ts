@@ -3,7 +3,7 @@
 // miss, and a thread that died may or may not have done what it was doing. A fill is allowed only if nothing changed the key
 // between its beginning and its publication. Called by the scenarios through actor.ts.
 
-export type OperationKind = "set" | "fill" | "gone" | "begin" | "read";
+export type OperationKind = "set" | "fill" | "removal" | "begin" | "read";
 
 /** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has returned. */
 export interface Operation {

@@ -11,9 +11,9 @@ export const indexScenarios: readonly Scenario[] = [
     world: { threads: 4, buckets: 2, segments: 8 },
     keys: ["a", "b", "o", "p", "r"],
     bound: 1,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 9) + homedIn0.slice(0, 4)) yield* owner.set(key);
-      yield* owner.holdDisplaced("a", 2);
+    *setUp(opener) {
+      for (const key of homedIn1.slice(0, 9) + homedIn0.slice(0, 4)) yield* opener.set(key);
+      yield* opener.holdDisplaced("a", 2);
     },
     scripts: each(
       function* (one) {
@@ -37,9 +37,9 @@ export const indexScenarios: readonly Scenario[] = [
     world: { threads: 3, buckets: 2, segments: 8 },
     keys: ["a", "h", "o"],
     bound: 2,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
-      yield* owner.holdDisplaced("o", 1);
+    *setUp(opener) {
+      for (const key of homedIn1.slice(0, 8)) yield* opener.set(key);
+      yield* opener.holdDisplaced("o", 1);
     },
     scripts: each(
       function* (one) {
@@ -61,9 +61,9 @@ export const indexScenarios: readonly Scenario[] = [
     world: { threads: 4, buckets: 2, segments: 8 },
     keys: ["o", "q"],
     bound: 2,
-    *setUp(owner) {
-      for (const key of homedIn1.slice(0, 8)) yield* owner.set(key);
-      yield* owner.holdDisplaced("o", 1);
+    *setUp(opener) {
+      for (const key of homedIn1.slice(0, 8)) yield* opener.set(key);
+      yield* opener.holdDisplaced("o", 1);
     },
     scripts: each(
       function* (one) {
@@ -76,9 +76,9 @@ export const indexScenarios: readonly Scenario[] = [
       },
       // Nobody takes "o" away: it may not even be missed.
       function* (reader) {
-        yield* reader.getInterned("o");
+        yield* reader.getPresent("o");
         yield* reader.get("q");
-        yield* reader.getInterned("o");
+        yield* reader.getPresent("o");
       },
     ),
   },

@@ -6,7 +6,7 @@ import binaryen from "binaryen";
 
 import { withSteps } from "../steps.js";
 
-/** What one place in the kernel does to memory. */
+/** What one access of the kernel does to memory. */
 export interface Site {
   readonly operation: string;
   /** Added to the address that `step` is given. */

@@ -1,4 +1,5 @@
-// Mutants of the change log, through which threads that keep values by their keys hear of writes. Called by mutant-table.ts.
+// Mutants of the invalidation log, through which threads that find near values without their slots hear of writes. Called by
+// mutant-table.ts.
 
 import { entries, type Mutant, mutant } from "./mutant.js";
 
@@ -27,7 +28,7 @@ export const internedMutants: readonly Mutant[] = [
   ),
   mutant(
     "delete-not-noted",
-    "a delete is not noted for those who keep values by their keys",
+    "a delete is not noted for those who find values without their slots",
     entries,
     [
       "noteInvalidation(hash);\n  locate(home, fingerprint, key, length);",
@@ -45,7 +46,7 @@ export const internedMutants: readonly Mutant[] = [
   ),
   mutant(
     "interned-under-lock",
-    "a value is kept by its key while a writer has the key's lock",
+    "a near value comes into an index while a writer has the key's lock",
     invalidations,
     ["if (atomic.load<u32>(bucketAt(home)) != 0) return 0;", ""],
     "interned-set",
@@ -53,7 +54,7 @@ export const internedMutants: readonly Mutant[] = [
   ),
   mutant(
     "interned-unseen",
-    "a value is kept by its key without another look at the slot",
+    "a near value comes into an index without another look at the slot",
     invalidations,
     [
       "if (locateLocation(home, fingerprintOf(hash), 0, location) == 0) return 0;\n  return frequencyOf(locatedWord) == at.slotFrequencyMax ? 1 : 0;",
@@ -64,14 +65,14 @@ export const internedMutants: readonly Mutant[] = [
   ),
   mutant(
     "invalidations-passed-over",
-    "a change that is numbered and not written yet is passed over",
+    "an invalidation that is numbered and not written yet is passed over",
     invalidations,
     ["if (lead < 0) break;", ""],
     "interned-noted",
   ),
   mutant(
     "clear-not-numbered",
-    "a clear is not numbered for those who keep values by their keys",
+    "a clear is not numbered for those who find values without their slots",
     "src/kernel/assembly/mod.ts",
     ["noteEpoch();\n  count(counterClears, 1);", "count(counterClears, 1);"],
     "interned-clear",
@@ -90,17 +91,17 @@ export const internedMutants: readonly Mutant[] = [
   ),
   mutant(
     "clear-stays-interned",
-    "values kept by their keys do not go at a clear",
-    "src/cache/invalidation-reader.ts",
-    ["if (this.#i32[epochWord] === this.#epoch) return isKnown;", "return isKnown;"],
+    "indexed values do not go at a clear",
+    "src/near/invalidation-reader.ts",
+    ["if (this.#control.nearEpoch() === this.#epoch) return isKnown;", "return isKnown;"],
     "interned-clear",
     "fresh-clear",
   ),
   mutant(
     "fresh-stays",
-    "values kept by the hash of their keys stay when the key is written",
-    "src/cache/near-cache.ts",
-    ["this.hashIndex.remove(this.#numbers[place / placeSize] as number, key);", ""],
+    "values in the near hash index stay when the key is written",
+    "src/near/near-cache.ts",
+    ["this.#hashIndex.remove(this.#table.numberAt(position), key);", ""],
     "fresh-set",
     "fresh-delete",
   ),

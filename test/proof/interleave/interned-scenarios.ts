@@ -1,6 +1,7 @@
-// Scenarios of values kept by their keys, which are found without a look at the slot: what is written has to reach who keeps
-// them through the change log. Called by scenarios.ts. Of the gets of a key the first decodes, the second is counted, the third
-// keeps, the fourth finds what is kept. Each comes twice: "interned" by the very string, "fresh" by the hash of the key's bytes.
+// Scenarios of near values that are found without a look at their slots: what is written has to reach who has them through the
+// invalidation log. Called by scenarios.ts. Of the gets of a key the first decodes, the second is counted, the third puts the
+// value in an index, the fourth finds it there. Each comes twice: "interned" for the identity index, which finds a value by the
+// very string, "fresh" for the near hash index, which finds it by a hash of the key's bytes.
 
 import type { Actor } from "./actor.js";
 import { each, type Scenario } from "./scenario.js";
@@ -17,8 +18,8 @@ function getsBy(way: Way): Gets {
   };
 }
 
-function* set(owner: Actor): Coroutine {
-  yield* owner.set("a");
+function* set(opener: Actor): Coroutine {
+  yield* opener.set("a");
 }
 
 /** What most of these scenarios have: a key that is there. */
@@ -34,7 +35,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-set`,
       races: "R12 R13",
-      about: "a key is overwritten while its value is kept by it, and found there",
+      about: "a key is overwritten while its near value comes into the index, and is found there",
       world: { threads: 3 },
       ...onA,
       scripts: each((reader) => gets(reader, 5), set),
@@ -42,7 +43,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-delete`,
       races: "R12 R13",
-      about: "a key is deleted and set by two threads while its value is kept by it",
+      about: "a key is deleted and set by two threads while its near value comes into the index",
       world: { threads: 4 },
       ...onA,
       scripts: each(
@@ -58,22 +59,22 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
       world: { threads: 4 },
       ...onA,
       scripts: (actors) => {
-        let isKept = false;
+        let isIndexed = false;
         let isRead = false;
         return each(
           function* (one) {
             yield* gets(one, 3);
-            isKept = true;
+            isIndexed = true;
             yield* until(() => isRead);
             yield* one.getNear("a");
           },
           function* (two) {
-            yield* until(() => isKept);
+            yield* until(() => isIndexed);
             yield* two.get("a");
             isRead = true;
           },
           function* (writer) {
-            yield* until(() => isKept);
+            yield* until(() => isIndexed);
             yield* writer.set("a");
           },
         )(actors);
@@ -83,7 +84,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
       name: `${way}-noted`,
       races: "R12 R13",
       about:
-        "who keeps a value looks while its change is numbered and not written, and again when it is done",
+        "who has indexed a value looks while its invalidation is numbered and not written, and again when it is done",
       world: { threads: 3 },
       ...onA,
       scripts: (actors) => {
@@ -113,7 +114,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-unlocked`,
       races: "R12 R14",
-      about: "who has no patience with the lock of a kept key takes it away without it",
+      about: "who does not wait for the lock of an indexed key takes it away without it",
       world: { threads: 4 },
       ...onA,
       hasty: [1],
@@ -129,13 +130,13 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-evict`,
       races: "R12 R9",
-      about: "a kept value outlives its place in memory until the key is deleted",
+      about: "an indexed value outlives its record in memory until the key is deleted",
       world: { threads: 4 },
       keys: ["a"],
       bound: 2,
-      *setUp(owner) {
-        yield* owner.set("a");
-        yield* owner.seal();
+      *setUp(opener) {
+        yield* opener.set("a");
+        yield* opener.seal();
       },
       scripts: each(
         (reader) => gets(reader, 5),
@@ -146,7 +147,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-fill`,
       races: "R12 R4",
-      about: "a load brings a newer value of a kept key",
+      about: "a load brings a newer value of an indexed key",
       world: { threads: 3 },
       ...onA,
       scripts: each(
@@ -157,7 +158,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-clear`,
       races: "R12 R4",
-      about: "a clear while a value is kept by its key",
+      about: "a clear while a near value is in the index",
       world: { threads: 3 },
       ...onA,
       clears: true,
@@ -172,7 +173,7 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-writer-dies`,
       races: "R12 R14",
-      about: "a thread dies while it writes a key that another keeps, and others write it",
+      about: "a thread dies while it writes a key that another has indexed, and others write it",
       world: { threads: 4 },
       ...onA,
       mortal: [1],

@@ -1,4 +1,4 @@
-// Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one kept back, of which the
+// Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one held back, of which the
 // setup fills two, makes a writer empty the oldest itself; every kernel looks for a free segment at number 1 first.
 
 import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
@@ -14,8 +14,8 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
+    *setUp(opener) {
+      yield* opener.set("a");
     },
     scripts: each(
       (one) => one.set("a"),
@@ -43,11 +43,11 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 3, ...full },
     keys: ["a", "b", "c"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
-      yield* owner.set("c");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
+      yield* opener.set("c");
+      yield* opener.seal();
     },
     scripts: each(
       (reader) => reader.get("a"),
@@ -60,15 +60,15 @@ export const memoryScenarios: readonly Scenario[] = [
   {
     name: "reuse",
     races: "R2",
-    about: "a key's slot comes to name the same place again, in another life of the segment",
+    about: "a key's slot comes to name the same offset again, in another generation of the segment",
     world: { threads: 3, ...full },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
-      yield* owner.set("c");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
+      yield* opener.set("c");
+      yield* opener.seal();
     },
     scripts: each(
       function* (reader) {
@@ -83,34 +83,35 @@ export const memoryScenarios: readonly Scenario[] = [
     ),
   },
   {
-    name: "lives-come-round",
+    name: "generations-come-round",
     races: "R2 R12",
-    about: "a segment's generation comes round, so that a word kept near names a new record",
+    about:
+      "a segment's generation comes round, so that the word of a near value names a new record",
     world: { threads: 3, ...full },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
-      yield* owner.set("c");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
+      yield* opener.set("c");
+      yield* opener.seal();
     },
     scripts: (actors) => {
-      // Lives pass between two reads, not within one: that takes 32,768 of them.
-      let lives: "first" | "kept" | "later" = "first";
+      // Generations pass between two reads, not within one: that takes 32,768 of them.
+      let stage: "first" | "near" | "later" = "first";
       return each(
         function* (reader) {
           yield* reader.getNear("a");
-          lives = "kept";
-          yield* until(() => lives === "later");
+          stage = "near";
+          yield* until(() => stage === "later");
           yield* reader.getNear("a");
           yield* reader.getNear("a");
         },
         function* (writer) {
-          yield* until(() => lives === "kept");
+          yield* until(() => stage === "near");
           yield* writer.delete("a");
-          writer.skipLives(1);
-          lives = "later";
+          writer.skipGenerations(1);
+          stage = "later";
           yield* writer.set("a");
         },
       )(actors);
@@ -123,11 +124,11 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.set("b");
-      yield* owner.get("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.set("b");
+      yield* opener.get("a");
+      yield* opener.seal();
     },
     scripts: each(
       (evictor) => evictor.evict(),
@@ -142,10 +143,10 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.get("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.get("a");
+      yield* opener.seal();
     },
     scripts: each((evictor) => evictor.evict(), deletesAndGets),
   },
@@ -156,12 +157,12 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
-      yield* owner.set("b");
-      yield* owner.get("b");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
+      yield* opener.set("b");
+      yield* opener.get("b");
+      yield* opener.seal();
     },
     scripts: each(
       (one) => one.evict(),
@@ -176,9 +177,9 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a", 50);
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a", 50);
+      yield* opener.seal();
     },
     scripts: each(
       (sweeper) => sweeper.sweep(100),
@@ -194,9 +195,9 @@ export const memoryScenarios: readonly Scenario[] = [
     keys: ["a", "b"],
     clears: true,
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.set("b");
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.set("b");
     },
     scripts: each(
       function* (clearer) {
@@ -218,9 +219,9 @@ export const memoryScenarios: readonly Scenario[] = [
     keys: ["a"],
     clears: true,
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
     },
     scripts: each(
       function* (clearer) {
@@ -238,15 +239,15 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a", Infinity, "t");
-      yield* owner.set("b", Infinity, "u");
+    *setUp(opener) {
+      yield* opener.set("a", Infinity, "t");
+      yield* opener.set("b", Infinity, "u");
     },
     scripts: each(
       function* (deleter) {
         yield* deleter.deleteByTag("t", ["a"]);
         yield* deleter.get("a");
-        yield* deleter.getInterned("b");
+        yield* deleter.getPresent("b");
       },
       function* (writer) {
         yield* writer.set("a", Infinity, "t");
@@ -265,10 +266,10 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a", Infinity, "t");
-      yield* owner.get("a");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a", Infinity, "t");
+      yield* opener.get("a");
+      yield* opener.seal();
     },
     scripts: each(
       function* (deleter) {
@@ -286,9 +287,9 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
-    *setUp(owner) {
-      owner.word(owner.at.controlDoorbell, -1);
-      yield* owner.set("a");
+    *setUp(opener) {
+      opener.word(opener.at.controlDoorbell, -1);
+      yield* opener.set("a");
     },
     scripts: each(
       (janitor) => janitor.awaitSealed(2),
@@ -307,9 +308,9 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("b");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("b");
+      yield* opener.seal();
     },
     scripts: each(
       function* (leaver) {
@@ -330,11 +331,11 @@ export const memoryScenarios: readonly Scenario[] = [
     world: { threads: 4 },
     keys: ["a", "b"],
     bound: 2,
-    *setUp(owner) {
-      yield* owner.set("a");
-      yield* owner.seal();
-      yield* owner.set("b");
-      yield* owner.seal();
+    *setUp(opener) {
+      yield* opener.set("a");
+      yield* opener.seal();
+      yield* opener.set("b");
+      yield* opener.seal();
     },
     scripts: each(
       (writer) => writer.set("a"),

@@ -1,5 +1,5 @@
-// Segment files as maps: what the flusher wrote where, and the dead marks. Called by actor.ts in place of the disk log and
-// the disk tier's files. A batch is on disk at one step; a mark is one step too, as an 8-byte write is.
+// Segment files as maps: what the flusher wrote where, and the tombstones. Called by actor.ts in place of the disk log and
+// the disk tier's files. A batch is on disk at one step; a tombstone is one step too, as an 8-byte write is.
 
 import type { Layout } from "./rooms.js";
 
@@ -12,7 +12,7 @@ export interface DiskRecord {
 export class ModelDisk {
   /** What a reopen would find, oldest first. */
   records: DiskRecord[] = [];
-  /** `location:nonce` of each record that has a dead mark. */
+  /** `location:nonce` of each record that has a tombstone. */
   readonly dead: Set<string> = new Set();
   readonly #at: Layout;
   #keptRecords: DiskRecord[] = [];
@@ -31,7 +31,7 @@ export class ModelDisk {
   reset(): void {
     this.records = Array.from(this.#keptRecords);
     this.dead.clear();
-    for (const mark of this.#keptDead) this.dead.add(mark);
+    for (const tombstone of this.#keptDead) this.dead.add(tombstone);
   }
 
   read(location: number, nonce: number): Buffer | undefined {
@@ -39,7 +39,7 @@ export class ModelDisk {
       ?.bytes;
   }
 
-  /** The records of a segment file that no mark forbids. */
+  /** The records of a segment file that have no tombstone. */
   scan(segment: number, units: number): DiskRecord[] {
     return this.records.filter(
       ({ location, nonce }) =>
@@ -47,7 +47,7 @@ export class ModelDisk {
     );
   }
 
-  /** Makes a segment file void: the next life finds nothing there, readers of this one still do. */
+  /** Makes a segment file void: the next session finds nothing there, readers of this one still do. */
   void(segment: number, units: number): void {
     for (const { location, nonce } of this.scan(segment, units)) {
       this.dead.add(`${location}:${nonce}`);
@@ -61,7 +61,7 @@ export class ModelDisk {
     );
   }
 
-  /** The record that the next life would serve for each key, by the key's text: the newest that no mark forbids. */
+  /** The record that the next session would serve for each key, by the key's text: the newest without a tombstone. */
   survivors(): Map<string, Buffer> {
     const newest = new Map<string, Buffer>();
     const sequenceOf = (bytes: Buffer): number => bytes.readUIntLE(8, 6);

@@ -10,26 +10,27 @@ const bucket = "src/kernel/assembly/bucket.ts";
 const door = "src/kernel/assembly/mod.ts";
 const tags = "src/kernel/assembly/tags.ts";
 const flights = "src/kernel/assembly/flights.ts";
-const store = "src/memory/memory-store.ts";
-const evictor = "src/janitor/evictor.ts";
-const threads = "src/kernel/thread-table.ts";
+const reader = "src/memory/memory-reader.ts";
+const writer = "src/memory/memory-writer.ts";
+const evictor = "src/eviction/evictor.ts";
+const threads = "src/kernel/threads/thread-table.ts";
 
 export const mutants: readonly Mutant[] = [
   mutant(
     "copy-without-validate",
     "the slot is not looked at again after the copy",
-    store,
-    ["if (!this.isCurrent()) return false;", ""],
+    reader,
+    ["if (!this.isCurrent(this.found)) return false;", ""],
     "reclaim",
     "reuse",
   ),
   mutant(
     "publish-before-bytes",
     "the value is written after the slot",
-    store,
+    writer,
     [
-      "this.#writePendingTombstones();\n    if (answer === at.answerDone)",
-      "this.#writePendingTombstones();\n    this.#u8.fill(0, keyAt + keyBytes, keyAt + keyBytes + value.length);\n    this.#u8.set(value, keyAt + keyBytes);\n    if (answer === at.answerDone)",
+      "this.#drainTombstones();\n    if (answer === codes.answerDone)",
+      "this.#drainTombstones();\n    const { u8 } = this.kernel.views;\n    const valueAt = record + recordHeaderSize + extensionBytes + keyBytes;\n    u8.fill(0, valueAt, valueAt + value.length);\n    u8.set(value, valueAt);\n    if (answer === codes.answerDone)",
     ],
     "overwrite",
   ),
@@ -38,27 +39,27 @@ export const mutants: readonly Mutant[] = [
     "a segment is freed before the slots that name it have changed",
     evictor,
     [
-      "this.#flushedEnd = base + this.table.flushedOffset(segment);",
-      "this.#flushedEnd = base + this.table.flushedOffset(segment);\n    this.#kernel.verbs.freeSegment(segment);",
+      "const walk = this.#table.walk(segment);",
+      "const walk = this.#table.walk(segment);\n    verbs.freeSegment(segment);",
     ],
     "reclaim",
     "move-overwrite",
   ),
   mutant(
     "busy-is-dead",
-    "a record whose lock cannot be had is dropped without a dead mark",
+    "a record whose lock cannot be had is dropped without a tombstone",
     evictor,
     [
-      "} else if (frequency !== at.answerBusy) {",
-      "} else if (frequency === at.answerBusy) {\n        this.#kernel.verbs.dropRecord(record);\n        this.#clearPendingTombstone();\n      } else {",
+      "} else if (frequency !== codes.answerBusy) this.#dropDead(record);",
+      "} else if (frequency === codes.answerBusy) {\n        verbs.dropRecord(record);\n        this.#kernel.tombstones.drop();\n      } else this.#dropDead(record);",
     ],
     "demote-waits",
   ),
   mutant(
-    "place-given-on",
-    "the place of an entry taken away while announced goes to the next record",
-    "src/janitor/flusher.ts",
-    ["if (answer === at.answerSuperseded) this.#log.skip(size);", ""],
+    "location-given-on",
+    "the disk location of an entry taken away while announced goes to the next record",
+    "src/disk-log/flusher.ts",
+    ["if (answer === codes.answerSuperseded) this.#log.skip(size);", ""],
     "flush-delete",
   ),
   mutant(
@@ -70,11 +71,11 @@ export const mutants: readonly Mutant[] = [
     "deleter-dies",
   ),
   mutant(
-    "kills-of-the-dead",
-    "recovery does not write the dead marks that a dead thread had announced",
-    threads,
-    ["if (Atomics.load(i32, word) !== 0 && location !== 0) writeTombstone(location);", ""],
-    "killer-dies",
+    "tombstones-of-the-dead",
+    "recovery does not write the tombstones that a dead thread had announced",
+    "src/kernel/words/pending-tombstones.ts",
+    ["if (isAnnounced && location !== 0) write(location);", ""],
+    "disk-deleter-dies",
   ),
   mutant(
     "claims-of-the-dead",
@@ -166,7 +167,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "tombstone-not-announced",
-    "a delete does not say which copy on disk it killed",
+    "a delete does not say which copy on disk is dead by it",
     entries,
     [
       "if (copy != 0) announceTombstone(0, copy);\n    if (replace(located, old, 0)) {",
@@ -188,7 +189,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "slot-stored",
-    "a slot is changed by a store in place of a compare and exchange",
+    "a slot is changed by a store and not by a compare and exchange",
     bucket,
     [
       "if (atomic.cmpxchg<u64>(slot, seen, word) == seen) return true;",
@@ -231,11 +232,11 @@ export const mutants: readonly Mutant[] = [
     "sealed-by-leaving",
   ),
   mutant(
-    "lives-unnoticed",
+    "generations-unnoticed",
     "near caches are not told that a generation has come round",
     segments,
-    ["if ((generation & 0x7fff) == 0) atomic.add<u32>(at.controlNearEpoch, 1);", ""],
-    "lives-come-round",
+    ["if ((generation & generationMask) == 0) atomic.add<u32>(at.controlNearEpoch, 1);", ""],
+    "generations-come-round",
   ),
   mutant(
     "pin-unseen",
@@ -338,8 +339,8 @@ export const mutants: readonly Mutant[] = [
     "join",
   ),
   mutant(
-    "place-of-who-waits",
-    "the place of a flight is free while others wait for what came of it",
+    "flight-of-who-waits",
+    "the number of a flight is free while others wait for what came of it",
     flights,
     [
       "(state & at.flightStateMask) != at.flightDone || atomic.load<u64>(flight, at.flightWaiting) != 0) return;",

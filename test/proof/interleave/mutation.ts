@@ -17,9 +17,9 @@ const root = fileURLToPath(new URL("../../../..", import.meta.url));
 /** The file of a mutant as it becomes. Throws unless its text is there exactly once. */
 export function mutate({ name, file, find, put }: Mutant): string {
   const source = readFileSync(join(root, file), "utf8");
-  const places = source.split(find).length - 1;
-  if (places !== 1)
-    throw new Error(`the mutant ${name} has rotted: its text is in ${file} ${places} times`);
+  const times = source.split(find).length - 1;
+  if (times !== 1)
+    throw new Error(`the mutant ${name} has rotted: its text is in ${file} ${times} times`);
   return source.replace(find, () => put);
 }
 
@@ -41,8 +41,8 @@ export async function buildMutant(
       verbatimModuleSyntax: true,
     };
     const { outputText } = ts.transpileModule(text, { compilerOptions: options });
-    const hashIndex = mutant.file.replace(/^src\//, "").replace(/\.ts$/, ".js");
-    writeFileSync(join(source, hashIndex), outputText);
+    const output = mutant.file.replace(/^src\//, "").replace(/\.ts$/, ".js");
+    writeFileSync(join(source, output), outputText);
   }
   return {
     source,

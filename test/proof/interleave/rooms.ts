@@ -15,31 +15,38 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-import type * as janitor from "../../../src/janitor/mod.js";
 import type * as kernel from "../../../src/kernel/mod.js";
+import type * as layout from "../../../src/kernel/layout.js";
 import type * as memory from "../../../src/memory/mod.js";
 import type * as record from "../../../src/record/mod.js";
-import type * as policy from "../../../src/policy/mod.js";
 import type * as stats from "../../../src/stats/mod.js";
 import { toCoroutines } from "./coroutines.js";
 
-/** Files whose functions are run step by step, with the functions in them that only compute. */
+/** Files whose functions are run step by step, with the functions in them that only compute, or that read at one step. Every
+ *  file that reads or writes words of other threads is here; what reads only the results of a thread's own call, such as
+ *  words/call-results.js and near/near-table.js, is not. */
 const stepped: Readonly<Record<string, readonly string[]>> = {
-  "memory/memory-store.js": [],
-  "memory/key-window.js": [],
-  "memory/segments.js": [],
-  "cache/near-cache.js": [],
-  "cache/invalidation-reader.js": [],
-  "janitor/evictor.js": [],
-  "janitor/flusher.js": [],
-  "janitor/admission.js": [],
-  "janitor/retry-while-busy.js": [],
-  // What a place and its holder are is read at one step; putting it in order takes many.
-  "kernel/thread-table.js": [
+  "memory/memory-reader.js": [],
+  "memory/memory-writer.js": ["isBytes"],
+  "kernel/key-window.js": ["mix"],
+  "kernel/words/control-block.js": [],
+  "kernel/words/pending-tombstones.js": ["wordsOf", "hasPendingTombstone"],
+  "kernel/words/segment-table.js": [],
+  "kernel/words/shared-records.js": ["extensionBytesOf"],
+  "kernel/words/thread-lock.js": [],
+  "near/near-cache.js": [],
+  "near/invalidation-reader.js": [],
+  "eviction/evictor.js": ["nameOf"],
+  "disk-log/flusher.js": [],
+  "disk-log/flush-admission.js": [],
+  "disk-log/retry-while-busy.js": [],
+  // Who holds a thread id is read at one step; reconciling what a holder left takes many.
+  "kernel/threads/thread-table.js": [
     "takeOverThreadId",
     "claimThread",
     "deadHolderOf",
     "incarnationOf",
+    "isMortal",
     "isStill",
     "holderOf",
     "holdersOfWorker",
@@ -48,14 +55,14 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
     "ownState",
     "threadsAttached",
     "wordOf",
+    "workerIdOf",
   ],
 };
 
 export interface Rooms {
   readonly kernel: typeof kernel;
+  readonly layout: Layout;
   readonly memory: typeof memory;
-  readonly janitor: typeof janitor;
-  readonly policy: typeof policy;
   readonly record: typeof record;
   readonly stats: typeof stats;
   readonly threadTable: Record<string, unknown>;
@@ -67,7 +74,7 @@ export interface Rooms {
 }
 
 /** The names of the words in shared memory. */
-export type Layout = Rooms["kernel"]["layout"];
+export type Layout = typeof layout;
 
 /** The package as it was built. */
 export const builtPackage: string = fileURLToPath(new URL("../../../src", import.meta.url));
@@ -107,16 +114,15 @@ export async function loadRooms(source: string): Promise<Rooms> {
     import(pathToFileURL(join(target, file)).href) as Promise<unknown>;
   return {
     kernel: (await load("kernel/mod.js")) as typeof kernel,
+    layout: (await load("kernel/layout.js")) as Layout,
     memory: (await load("memory/mod.js")) as typeof memory,
-    janitor: (await load("janitor/mod.js")) as typeof janitor,
     record: (await load("record/mod.js")) as typeof record,
-    policy: (await load("policy/mod.js")) as typeof policy,
     stats: (await load("stats/mod.js")) as typeof stats,
-    threadTable: (await load("kernel/thread-table.js")) as Record<string, unknown>,
-    nearCache: (await load("cache/near-cache.js")) as Record<string, unknown>,
-    evictor: (await load("janitor/evictor.js")) as Record<string, unknown>,
-    admission: (await load("janitor/admission.js")) as Record<string, unknown>,
-    flusher: (await load("janitor/flusher.js")) as Record<string, unknown>,
+    threadTable: (await load("kernel/threads/thread-table.js")) as Record<string, unknown>,
+    nearCache: (await load("near/near-cache.js")) as Record<string, unknown>,
+    evictor: (await load("eviction/evictor.js")) as Record<string, unknown>,
+    admission: (await load("disk-log/flush-admission.js")) as Record<string, unknown>,
+    flusher: (await load("disk-log/flusher.js")) as Record<string, unknown>,
     kernelBytes: readFileSync(join(target, "kernel/kernel.wasm")),
   };
 }

@@ -7,20 +7,20 @@ import type { WorldOptions } from "./world.js";
 
 export interface Scenario {
   readonly name: string;
-  /** The race classes it is for, as docs/proof.md names them. */
+  /** The race classes it is for, as docs/internals/proofs.md names them. */
   readonly races: string;
   readonly about: string;
-  /** `threads` counts the owner, who sets up, recovers and looks at the end. */
+  /** `threads` counts the opener, who sets up, recovers and looks at the end. */
   readonly world: WorldOptions;
   readonly keys: readonly string[];
   /** Scripts that may die at any step, by number. */
   readonly mortal?: readonly number[];
-  /** Scripts, by number, whose thread has no patience with a lock that is held: it goes on without. */
+  /** Scripts, by number, whose thread does not wait for a lock that is held: it goes on without. */
   readonly hasty?: readonly number[];
   readonly clears?: boolean;
   /** Preemptions in the exhaustive walk. */
   readonly bound: number;
-  setUp?(owner: Actor): Coroutine;
+  setUp?(opener: Actor): Coroutine;
   scripts(actors: readonly Actor[]): Coroutine[];
 }
 
@@ -37,6 +37,8 @@ export function each(
 /** Keys by their home, in a world of two buckets. A bucket has seven slots: the eighth key of a home stands displaced. */
 export const homedIn0 = "bfgilmnpstz";
 export const homedIn1 = "acdehjkoqruvwxy";
+/** A key with the home and the fingerprint of "a": they are of one class, which has one disk slot. */
+export const rivalOfA = "r59989";
 
 /** Scripts that many scenarios have: what a thread does with "a", and what it reads of it then. */
 export function* setsAndGets(actor: Actor): Coroutine {

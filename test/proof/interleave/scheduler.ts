@@ -2,8 +2,7 @@
 // Called by explorer.ts. A step is one access to shared memory; the strategy is asked only where the word is one that
 // several threads touch and one writes, since the order of other accesses makes no difference.
 
-import type { Strategy } from "./strategy.js";
-import { dies } from "./strategy.js";
+import { type Strategy, dies } from "./strategy.js";
 import { type Coroutine, type Steps, use } from "./suspension.js";
 
 /** A thread's script. */
@@ -20,7 +19,7 @@ export interface Fiber {
 export interface Step {
   readonly thread: string;
   readonly address: number;
-  readonly place: string;
+  readonly site: string;
   readonly isShared: boolean;
 }
 
@@ -86,7 +85,7 @@ export class Scheduler implements Steps {
   #repeats = 0;
   #isInsisting = false;
   #insisted = 0;
-  #lastPlace = "";
+  #lastSite = "";
 
   constructor(
     buffer: ArrayBufferLike,
@@ -126,8 +125,8 @@ export class Scheduler implements Steps {
         this.#current = this.#next;
         const fiber = this.fibers[this.#current] as Fiber;
         this.#lastThread = -1;
-        const turn = fiber.script.next();
-        if (turn.done === true) {
+        const result = fiber.script.next();
+        if (result.done === true) {
           fiber.state = "done";
         } else if (this.#next === dies) {
           fiber.state = "dead";
@@ -145,12 +144,12 @@ export class Scheduler implements Steps {
     }
   }
 
-  access(address: number, bytes: number, isWrite: boolean, place: string): boolean {
+  access(address: number, bytes: number, isWrite: boolean, site: string): boolean {
     const thread = this.#current;
     const isShared = this.#conflicts.touch(thread, address, bytes, isWrite);
     if (++this.steps > stepsMax) throw new Error("the schedule does not end");
     const fiber = this.fibers[thread] as Fiber;
-    this.trace?.push({ thread: fiber.name, address, place, isShared });
+    this.trace?.push({ thread: fiber.name, address, site, isShared });
     // The same word looked at again and again, with nothing in between: it waits for another thread.
     if (address !== this.#lastAddress) {
       this.#isInsisting = false;
@@ -159,12 +158,12 @@ export class Scheduler implements Steps {
     const isSpinning = address === this.#lastAddress && thread === this.#lastThread && !isWrite;
     this.#lastAddress = address;
     this.#lastThread = thread;
-    if (isSpinning && place === this.#lastPlace) {
+    if (isSpinning && site === this.#lastSite) {
       if (++this.#repeats >= 2) return this.giveWay(false);
     } else {
       this.#repeats = 0;
     }
-    this.#lastPlace = place;
+    this.#lastSite = site;
     if (!isShared) return false;
     this.asked += 1;
     return this.#go(this.#strategy.atStep(thread, this.#ready(thread), fiber.isMortal));

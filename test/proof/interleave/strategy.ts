@@ -43,7 +43,7 @@ export class SeededStrategy implements Strategy {
   readonly #byPriority: boolean;
   readonly #patient: boolean;
   readonly #deathAt: number;
-  readonly #invalidations: ReadonlySet<number>;
+  readonly #changes: ReadonlySet<number>;
   #priorities: number[] = [];
   #lowest = 0;
   #step = 0;
@@ -56,8 +56,8 @@ export class SeededStrategy implements Strategy {
     this.#switchOneIn = random.of([2, 4, 12, 40]);
     this.#patient = random.below(4) > 0;
     this.#deathAt = random.below(2) === 0 ? random.below(length) : Infinity;
-    const invalidations = Array.from({ length: 1 + random.below(4) }, () => random.below(length));
-    this.#invalidations = new Set(invalidations);
+    const changes = Array.from({ length: 1 + random.below(4) }, () => random.below(length));
+    this.#changes = new Set(changes);
   }
 
   begin(threads: number): void {
@@ -87,7 +87,7 @@ export class SeededStrategy implements Strategy {
     if (!this.#byPriority) {
       return this.random.below(this.#switchOneIn) === 0 ? this.random.of(others) : current;
     }
-    if (!this.#invalidations.has(step)) return current;
+    if (!this.#changes.has(step)) return current;
     this.#priorities[current] = --this.#lowest;
     return this.#highest([current, ...others]);
   }

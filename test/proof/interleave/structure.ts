@@ -1,5 +1,5 @@
 // What must be true of the memory when every thread stands still between two operations: nothing locked, claimed or
-// announced, each slot names a published record of its own key in a segment of that life, and the counts agree. Called by
+// announced, each slot names a published record of its own key in a segment of that generation, and the counts agree. Called by
 // explorer.ts after each schedule.
 
 import { alone } from "./suspension.js";
@@ -49,17 +49,17 @@ class Index {
     const { at } = this.#world;
     const { bucketCount, bucketBase } = this.#geometry;
     for (let bucket = 0; bucket < bucketCount; bucket++) {
-      const place = bucketBase + bucket * at.bucketSize;
-      if (this.#u32[place / 4] !== 0) return `bucket ${bucket} is locked and nobody works`;
+      const start = bucketBase + bucket * at.bucketSize;
+      if (this.#u32[start / 4] !== 0) return `bucket ${bucket} is locked and nobody works`;
       for (let slot = 1; slot <= at.bucketSlots; slot++) {
-        const word = this.#u64[place / 8 + slot] as bigint;
+        const word = this.#u64[start / 8 + slot] as bigint;
         const fault = word === 0n ? undefined : this.#slotFault(bucket, word);
         if (fault !== undefined) return `slot ${slot} of bucket ${bucket}: ${fault}`;
       }
     }
     for (let bucket = 0; bucket < bucketCount; bucket++) {
-      const place = bucketBase + bucket * at.bucketSize + at.bucketDisplaced;
-      const counted = this.#u32[place / 4] as number;
+      const word = (bucketBase + bucket * at.bucketSize + at.bucketDisplaced) / 4;
+      const counted = this.#u32[word] as number;
       const there = this.#displaced[bucket] as number;
       const isExact = counted === there || (this.#excuses.hasDisturbed && counted > there);
       if (!isExact) return `bucket ${bucket} counts ${counted} displaced entries and has ${there}`;
@@ -100,7 +100,7 @@ class Index {
     const state = (this.#u32[entry] as number) & at.segmentStateMask;
     if (state === at.segmentFree) return `names segment ${segment}, which is free`;
     if (((this.#u32[entry + at.segmentGeneration / 4] as number) & 0x7fff) !== generation) {
-      return `names an earlier life of segment ${segment}`;
+      return `names an earlier generation of segment ${segment}`;
     }
     if (offset >= (this.#u32[entry + at.segmentWriteOffset / 4] as number)) {
       return `names bytes of segment ${segment} that nobody has reserved`;
@@ -112,7 +112,7 @@ class Index {
     }
     const keyStart = 24 + bytes.readUInt8(14) * 8;
     const key = bytes.toString("utf8", keyStart, keyStart + bytes.readUInt16LE(4) + 1);
-    const { kernel, verbs } = threads[0] as World["threads"][number];
+    const { kernel, control, verbs } = threads[0] as World["threads"][number];
     const scratch = kernel.block + at.threadKeyScratch;
     kernel.views.u8.set(Buffer.from(key), scratch);
     alone(verbs.hashKey(scratch, Buffer.byteLength(key)));
@@ -122,7 +122,7 @@ class Index {
     if (Number((BigInt(high) * BigInt(bucketCount)) >> 32n) !== home) {
       return `names "${key}", another bucket's`;
     }
-    if (sequence <= kernel.clearEpoch()) return undefined;
+    if (sequence <= alone(control.clearEpoch())) return undefined;
     this.#entries += 1;
     if (this.#keys.has(key)) return `is the second of "${key}"`;
     this.#keys.add(key);
@@ -144,17 +144,19 @@ class Index {
     const location = Number(bytes.readBigUInt64LE(24));
     if (location === 0 || this.#excuses.dead.size > 0) return undefined;
     const sequence = bytes.readUIntLE(8, 6);
-    return this.#placeFault(location, "names a record whose copy on disk is at a place", sequence);
+    return this.#locationFault(location, "names a record with a disk location", sequence);
   }
 
   #diskFault(home: number, fingerprint: number, location: number): string | undefined {
     const name = `${home}:${fingerprint}`;
     if (this.#classes.has(name)) return "is the second disk slot of its class";
     this.#classes.add(name);
-    return this.#excuses.dead.size > 0 ? undefined : this.#placeFault(location, "names a place");
+    return this.#excuses.dead.size > 0
+      ? undefined
+      : this.#locationFault(location, "names a disk location");
   }
 
-  #placeFault(location: number, subject: string, sequence?: number): string | undefined {
+  #locationFault(location: number, subject: string, sequence?: number): string | undefined {
     const { disk, at } = this.#world;
     const segment = disk.segmentOf(location, this.#geometry.diskSegmentUnits);
     const entry = this.#geometry.diskTable + segment * at.diskEntrySize;
@@ -162,7 +164,7 @@ class Index {
     const nonce = this.#u32[(entry + at.diskNonce) / 4] as number;
     const copy = disk.read(location, nonce);
     if (copy === undefined) return `${subject} that was never written`;
-    if (disk.dead.has(`${location}:${nonce}`)) return `${subject} that is marked dead`;
+    if (disk.dead.has(`${location}:${nonce}`)) return `${subject} that has a tombstone`;
     if (sequence === undefined || copy.readUIntLE(8, 6) === sequence) return undefined;
     return `${subject} where another record is`;
   }
@@ -194,9 +196,9 @@ function announcedFault(world: World): string | undefined {
   const { at, memory, threads } = world;
   const words = new Uint32Array(memory.buffer);
   for (const { kernel } of threads) {
-    for (const place of [0, 1]) {
-      if (words[(kernel.block + at.threadTombstoneSegment0) / 4 + place] === 0) continue;
-      return `thread ${kernel.thread} announces a kill and nobody works`;
+    for (const index of [0, 1]) {
+      if (words[(kernel.block + at.threadTombstoneSegment0) / 4 + index] === 0) continue;
+      return `thread ${kernel.thread} announces a tombstone and nobody works`;
     }
   }
   for (let flight = 0; flight < at.flightsMax; flight++) {

@@ -8,7 +8,7 @@ export type Coroutine<Result = void> = Generator<undefined, Result, undefined>;
 export interface Steps {
   readonly buffer: ArrayBufferLike;
   /** True if the running thread shall stop before it touches `address`. */
-  access(address: number, bytes: number, isWrite: boolean, place: string): boolean;
+  access(address: number, bytes: number, isWrite: boolean, site: string): boolean;
   /** The running thread waits for others; true if it shall stop. Asleep it stops if there are any. */
   giveWay(isAsleep: boolean): boolean;
   /** A step that touches no shared memory, such as a write to a file; true if the thread shall stop before it. */
@@ -46,15 +46,22 @@ export function* $element(view: View, index: number, isWrite: boolean | null): C
   return index;
 }
 
-/** What a call answers, run step by step if it is a coroutine. */
-export function* $run<Result>(value: Result | Coroutine<Result>): Coroutine<Result> {
-  if (value !== null && typeof value === "object" && Symbol.iterator in value && "throw" in value) {
-    return yield* value as Coroutine<Result>;
-  }
-  return value as Result;
+function isCoroutine<Result>(value: Result | Coroutine<Result>): value is Coroutine<Result> {
+  if (value === null || typeof value !== "object") return false;
+  return Symbol.iterator in value && "throw" in value;
 }
 
-/** A place where the schedule may stop the thread, before a step outside of shared memory. */
+/** What a call answers, run step by step if it is a coroutine. */
+export function* $run<Result>(value: Result | Coroutine<Result>): Coroutine<Result> {
+  return isCoroutine(value) ? yield* value : value;
+}
+
+/** What a call in a constructor answers, run to its end if it is a coroutine. */
+export function $alone<Result>(value: Result | Coroutine<Result>): Result {
+  return isCoroutine(value) ? alone(value) : value;
+}
+
+/** Where the schedule may stop the thread before a step outside of shared memory. */
 export function* pause(): Coroutine {
   if (steps.pause()) yield undefined;
 }
@@ -82,7 +89,7 @@ export function* $set(target: Uint8Array, source: Uint8Array, offset: number): C
 /** Runs a coroutine to its end with nothing in between. */
 export function alone<Result>(coroutine: Coroutine<Result>): Result {
   for (;;) {
-    const turn = coroutine.next();
-    if (turn.done === true) return turn.value;
+    const result = coroutine.next();
+    if (result.done === true) return result.value;
   }
 }

@@ -1,7 +1,7 @@
 // One thread of a cache as the interleaver runs it: a kernel of its own over the common memory, whose verbs are coroutines.
 // Called by world.ts. The kernel's class is the real one; its verbs are those of the instrumented module.
 
-import type { Kernel, KernelVerbs } from "../../../src/kernel/mod.js";
+import type { ControlBlock, Kernel, KernelVerbs } from "../../../src/kernel/mod.js";
 import type { InstrumentedKernel } from "./instrumented-kernel.js";
 import type { Rooms } from "./rooms.js";
 import { type Coroutine, running } from "./suspension.js";
@@ -38,6 +38,8 @@ interface MutableGlobal {
 export class SteppedThread {
   readonly kernel: Kernel;
   readonly verbs: Stepped<KernelVerbs>;
+  /** The kernel's, whose methods are coroutines. */
+  readonly control: Stepped<ControlBlock>;
   readonly #globals: MutableGlobal[] = [];
   readonly #start: (number | bigint)[];
   readonly #exports: AsyncifyExports;
@@ -58,14 +60,15 @@ export class SteppedThread {
     stack: number,
   ) {
     const { rooms, memory, dead } = world;
-    const at = rooms.kernel.layout;
+    const at = rooms.layout;
     this.kernel = rooms.kernel.Kernel.attach(plain, memory);
+    this.control = this.kernel.control as unknown as Stepped<ControlBlock>;
     this.#stack = stack;
     this.#words = new Int32Array(memory.buffer);
     this.#block = this.kernel.block;
     this.#blockEnd = this.#block + at.threadBlockSize;
     this.#pending = this.#block + at.threadTombstoneSegment0;
-    const places = instrumented.sites.map(({ operation }, site) => `${operation}#${site}`);
+    const sites = instrumented.sites.map(({ operation }, site) => `${operation}#${site}`);
     const step = (address: number, site: number): number => {
       if (this.#state === "resuming") return this.#resumed(address);
       const { offset, bytes, isWrite } = instrumented.sites[site] as {
@@ -73,12 +76,12 @@ export class SteppedThread {
         bytes: number;
         isWrite: boolean;
       };
-      const place = (address >>> 0) + offset;
-      // The thread's own block is nobody else's but for the words that announce a kill.
-      if (place >= this.#block && place < this.#blockEnd) {
-        if (place < this.#pending || place >= this.#pending + 8) return address;
+      const start = (address >>> 0) + offset;
+      // The thread's own block is nobody else's but for the words that announce a tombstone.
+      if (start >= this.#block && start < this.#blockEnd) {
+        if (start < this.#pending || start >= this.#pending + 8) return address;
       }
-      if (running().access(place, bytes, isWrite, places[site] as string)) this.#stop();
+      if (running().access(start, bytes, isWrite, sites[site] as string)) this.#stop();
       return address;
     };
     const wait = (): number => {
@@ -86,7 +89,7 @@ export class SteppedThread {
       if (running().giveWay(false)) this.#stop();
       return 2;
     };
-    // In place of the system's proof that the lock's holder is dead.
+    // Instead of the system's proof that the lock's owner is dead.
     const plainVerbs = this.kernel.verbs;
     const isLockOwnerDead = (lockWord: number): number => {
       if (!dead.has((lockWord & 255) - 1)) return 0;

@@ -1,4 +1,4 @@
-// A schedule in words: which thread did what to which word, as docs/shared-memory.md names the words. Called by report.ts.
+// A schedule in words: which thread did what to which word, as docs/internals/memory.md names the words. Called by report.ts.
 
 import type { Step } from "./scheduler.js";
 import type { World } from "./world.js";
@@ -55,14 +55,14 @@ function fieldOf(at: World["at"], prefix: string, offset: number): string {
 export function linesOf(world: World, steps: readonly Step[]): string[] {
   const lines: string[] = [];
   let repeats = 0;
-  for (const [index, { thread, place, address, isShared }] of steps.entries()) {
+  for (const [index, { thread, site, address, isShared }] of steps.entries()) {
     const before = steps[index - 1];
     const isAgain = before?.thread === thread && before.address === address;
     repeats = isAgain ? repeats + 1 : 0;
     if (!isShared || repeats > 3) continue;
     if (before !== undefined && before.thread !== thread) lines.push("");
     lines.push(
-      `  ${thread.padEnd(9)} ${place.replace(/#.*/, "").padEnd(22)} ${nameOf(world, address)}`,
+      `  ${thread.padEnd(9)} ${site.replace(/#.*/, "").padEnd(22)} ${nameOf(world, address)}`,
     );
   }
   return lines;

@@ -25,7 +25,7 @@ export class World {
   readonly threads: SteppedThread[] = [];
   readonly history: History = new History();
   readonly disk: ModelDisk;
-  /** Places of threads that died in this schedule. */
+  /** Ids of threads that died in this schedule. */
   readonly dead: Set<number> = new Set();
   readonly options: WorldOptions;
   readonly #kept: { readonly start: number; readonly bytes: Uint8Array }[] = [];
@@ -34,7 +34,7 @@ export class World {
   constructor(rooms: Rooms, instrumented: InstrumentedKernel, options: WorldOptions) {
     this.rooms = rooms;
     this.options = options;
-    const at = rooms.kernel.layout;
+    const at = rooms.layout;
     this.at = at;
     const { buckets = 2, segments = 6, segmentBytes = 512, diskSegments = 0 } = options;
     const bucketBase = at.segmentTable + segments * at.segmentEntrySize + diskSegments * 64;

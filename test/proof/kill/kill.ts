@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 
 import { seededRandom } from "../../../bench/workload.js";
-import { layout as at } from "../../../src/kernel/mod.js";
+import * as at from "../../../src/kernel/layout.js";
 import { type Cache, type CacheHandle, openCache } from "../../../src/mod.js";
 import { hold, type Proof } from "../proof.js";
 import {
@@ -31,8 +31,8 @@ const stepPatienceMs = 60;
 const stepsTried = 3;
 /** Death is noticed within milliseconds; on a machine that is busy with other things, later. */
 const recoveryPatienceMs = 20_000;
-/** Places held when no victim is there: the opener's and its janitor's. */
-const ownPlaces = 2;
+/** Thread ids held when no victim is there: the opener's and its janitor's. */
+const ownThreads = 2;
 const memory = "1mb";
 
 interface Tally {
@@ -144,12 +144,12 @@ class Ground {
     const ready = new Promise<void>((resolve) => worker.once("message", () => resolve()));
     await Promise.race([ready, exited]);
     const { threadId } = worker;
-    const places = this.#placesOf(threadId);
+    const threads = this.#threadsOf(threadId);
     const recovered = this.#recovered();
     worker.postMessage("go");
     let way: string = suicide;
     if (suicide === "none") {
-      way = await this.#stop(places);
+      way = await this.#stop(threads);
       await worker.terminate();
     }
     await exited;
@@ -158,38 +158,38 @@ class Ground {
     );
     hold(failure === undefined || isMeant, `a victim with seed ${seed} failed: ${String(failure)}`);
     this.#tally.ways.set(way, (this.#tally.ways.get(way) ?? 0) + 1);
-    await this.#recoveredAll(threadId, places, `${way}, seed ${seed}`, recovered);
+    await this.#recoveredAll(threadId, threads, `${way}, seed ${seed}`, recovered);
   }
 
   #recovered(): number {
     return this.#cache.stats().threads.recovered;
   }
 
-  /** The thread places that a worker holds. */
-  #placesOf(workerId: number): number[] {
-    const places: number[] = [];
-    for (let place = 0; place < at.threadsMax; place++) {
-      const block = (at.threadTable + place * at.threadBlockSize) / 4;
+  /** The thread ids that a worker holds. */
+  #threadsOf(workerId: number): number[] {
+    const threads: number[] = [];
+    for (let thread = 0; thread < at.threadsMax; thread++) {
+      const block = (at.threadTable + thread * at.threadBlockSize) / 4;
       if (Atomics.load(this.#words, block + at.threadState / 4) === 0) continue;
       const id = Atomics.load(this.#words, block + at.threadWorkerId / 4);
-      if (id === workerId) places.push(place);
+      if (id === workerId) threads.push(thread);
     }
-    return places;
+    return threads;
   }
 
   /** Waits until a victim stands at a step, or somewhere; answers which. */
-  async #stop(places: readonly number[]): Promise<string> {
+  async #stop(threads: readonly number[]): Promise<string> {
     if (this.#pick(5) === 0) {
       await sleep(this.#pick(30));
       return "anywhere";
     }
     for (let attempt = 0; attempt < stepsTried; attempt++) {
       const step = this.#nextStep();
-      for (const place of places) Atomics.store(this.#words, targetWord(place), step);
+      for (const thread of threads) Atomics.store(this.#words, targetWord(thread), step);
       const deadline = performance.now() + stepPatienceMs;
       while (performance.now() < deadline) {
         await sleep(1);
-        const stopped = places.find((place) => this.#words[stoppedWord(place)] === step);
+        const stopped = threads.find((thread) => this.#words[stoppedWord(thread)] === step);
         if (stopped === undefined) continue;
         this.#tally.steps.add(step);
         return "step";
@@ -200,21 +200,21 @@ class Ground {
 
   async #recoveredAll(
     workerId: number,
-    places: readonly number[],
+    threads: readonly number[],
     what: string,
     before: number,
   ): Promise<void> {
     const died = performance.now();
     const deadline = died + recoveryPatienceMs;
-    while (this.#placesOf(workerId).length > 0) {
-      const text = `${what}: places ${places.join()} were not recovered; ${this.#recovered() - before} were`;
+    while (this.#threadsOf(workerId).length > 0) {
+      const text = `${what}: threads ${threads.join()} were not recovered; ${this.#recovered() - before} were`;
       hold(performance.now() < deadline, text);
       await sleep(1);
     }
     this.#tally.recoveries.push(performance.now() - died);
-    for (const place of places) {
-      Atomics.store(this.#words, targetWord(place), 0);
-      Atomics.store(this.#words, stoppedWord(place), 0);
+    for (const thread of threads) {
+      Atomics.store(this.#words, targetWord(thread), 0);
+      Atomics.store(this.#words, stoppedWord(thread), 0);
     }
   }
 
@@ -256,7 +256,7 @@ class Ground {
     do {
       // The janitor is at work meanwhile: it may hold a lock for a moment, and free what was blocked.
       await sleep(20);
-      faults = structureFaults(this.#handle, ownPlaces);
+      faults = structureFaults(this.#handle, ownThreads);
     } while (faults.length > 0 && performance.now() < deadline);
     hold(faults.length === 0, `after ${this.#tally.kills} kills: ${faults.slice(0, 5).join("; ")}`);
     let found = 0;

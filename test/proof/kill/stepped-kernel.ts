@@ -1,12 +1,12 @@
 // The compiled kernel with a step before every write to shared memory, at which a thread can be stopped to be killed there.
-// A step is WebAssembly alone: it looks at the cell of its thread's place in the control block's free tail, and if the cell
+// A step is WebAssembly alone: it looks at the cell of its thread in the control block's free tail, and if the cell
 // names this step, sleeps there for good. So a whole cache runs on it, attached by a handle with this module in place.
 
 import { readFileSync } from "node:fs";
 
 import binaryen from "binaryen";
 
-import { layout as at } from "../../../src/kernel/mod.js";
+import * as at from "../../../src/kernel/layout.js";
 import { withSteps } from "../steps.js";
 
 /** Where the cells are: behind every word of the control block that is used. */
@@ -47,10 +47,10 @@ export function stepKernel(): SteppedKernel {
 function stepFunctions(attach: string): string {
   return `
   (global $cell (mut i32) (i32.const 0))
-  (func $attachStepped (param $place i32)
+  (func $attachStepped (param $thread i32)
     (global.set $cell
-      (i32.add (i32.const ${cellsAt}) (i32.mul (local.get $place) (i32.const ${cellBytes}))))
-    (call ${attach} (local.get $place)))
+      (i32.add (i32.const ${cellsAt}) (i32.mul (local.get $thread) (i32.const ${cellBytes}))))
+    (call ${attach} (local.get $thread)))
   (func $step (param $address i32) (param $number i32) (result i32)
     (i32.store8 offset=${seenAt} (local.get $number) (i32.const 1))
     (if (i32.and (i32.ne (global.get $cell) (i32.const 0))
@@ -61,14 +61,14 @@ function stepFunctions(attach: string): string {
     (local.get $address))`;
 }
 
-/** Index among 32-bit words of the step at which the thread of a place stops, 0 = at none. */
-export function targetWord(place: number): number {
-  return (cellsAt + place * cellBytes) / 4;
+/** Index among 32-bit words of the step at which a thread stops, 0 = at none. */
+export function targetWord(thread: number): number {
+  return (cellsAt + thread * cellBytes) / 4;
 }
 
-/** Index of the word that says at which step the thread of a place stands. */
-export function stoppedWord(place: number): number {
-  return targetWord(place) + 1;
+/** Index of the word that says at which step a thread stands. */
+export function stoppedWord(thread: number): number {
+  return targetWord(thread) + 1;
 }
 
 /** Has any thread come to this step? */

@@ -1,34 +1,34 @@
-// What must be so in a cache's memory when none of its threads is at work: every lock free, every place accounted for, every
+// What must be so in a cache's memory when none of its threads is at work: every lock free, every thread id accounted for, every
 // segment in a state that somebody answers for, every slot naming a record that is there. Called by kill.ts.
 
-import { layout as at } from "../../../src/kernel/mod.js";
+import * as at from "../../../src/kernel/layout.js";
 import type { CacheHandle } from "../../../src/mod.js";
 
-/** Faults in the memory of a cache whose threads stand still; `places` are those that are to be held. */
-export function structureFaults(handle: CacheHandle, places: number): string[] {
+/** Faults in the memory of a cache whose threads stand still; `threads` are those that are to be held. */
+export function structureFaults(handle: CacheHandle, threads: number): string[] {
   const { buffer } = handle.worker.memory;
   const words = new Int32Array(buffer);
   const control = (offset: number): number => Atomics.load(words, offset / 4);
-  const faults = [...threadFaults(control, places), ...flightFaults(control)];
+  const faults = [...threadFaults(control, threads), ...flightFaults(control)];
   if (control(at.controlSlackOwner) !== 0) faults.push("the slack is taken");
   return [...faults, ...segmentFaults(control), ...indexFaults(buffer, control)];
 }
 
 type Control = (offset: number) => number;
 
-function threadFaults(control: Control, places: number): string[] {
+function threadFaults(control: Control, threads: number): string[] {
   const faults: string[] = [];
   let held = 0;
   for (let thread = 0; thread < at.threadsMax; thread++) {
     const block = at.threadTable + thread * at.threadBlockSize;
     if (control(block + at.threadState) !== 0) held += 1;
     if (control(block + at.threadRecoverer) !== 0)
-      faults.push(`place ${thread} is being recovered`);
+      faults.push(`thread ${thread} is being recovered`);
     for (const pending of [at.threadTombstoneSegment0, at.threadTombstoneSegment1]) {
-      if (control(block + pending) !== 0) faults.push(`place ${thread} has a kill announced`);
+      if (control(block + pending) !== 0) faults.push(`thread ${thread} has a tombstone announced`);
     }
   }
-  if (held !== places) faults.push(`${held} places are held, not ${places}`);
+  if (held !== threads) faults.push(`${held} thread ids are held, not ${threads}`);
   return faults;
 }
 

@@ -1,10 +1,11 @@
 // A thread that is to be killed: attaches to a cache twice, as a user does and as the eviction does, and works until it dies.
-// Run as a worker by kill.ts. What it stores says of itself what it is, so that a value in a wrong place shows.
+// Run as a worker by kill.ts. What it stores says of itself what it is, so that a value under a wrong key shows.
 
 import { parentPort, workerData } from "node:worker_threads";
 
 import { seededRandom } from "../../../bench/workload.js";
-import { Kernel, layout as at } from "../../../src/kernel/mod.js";
+import * as at from "../../../src/kernel/layout.js";
+import { Kernel } from "../../../src/kernel/mod.js";
 import { attachCache, type CacheHandle } from "../../../src/mod.js";
 import { keyOf, valueOf } from "./values.js";
 
@@ -43,7 +44,7 @@ function evict(): void {
       const size = views.u32[record / 4] as number;
       if (size === 0) break;
       const frequency = verbs.frequencyOfRecord(record);
-      // Without a disk nothing is announced as killed; with one a victim does not evict.
+      // Without a disk no tombstone is announced; with one a victim does not evict.
       if (frequency > 0 && pick(3) > 0) verbs.move(record, at.logMain, frequency - 1);
       else verbs.dropRecord(record);
       record += (size + 7) & ~7;

@@ -1,0 +1,129 @@
+// What a directory that was used before may bring back, decided from what its manifest and its files say. Pure; called by
+// openDirectory, which carries it out.
+// Invariant: when in doubt less comes back: a cache may forget, it may not bring back an older value.
+
+import { isSameBoot } from "./boot.js";
+import type { DirectoryListing } from "./directory-files.js";
+import { type Geometry, isGeometry, refitGeometry } from "./geometry.js";
+import type { ManifestFields, ManifestReading } from "./manifest.js";
+import type { RecoveryFilter } from "../disk/mod.js";
+
+/** `new`: nothing was there. `clean`: closed in order, the index snapshot may be used. `scan`: the segments must be
+ * scanned. `barrier`: scanned, and only what a power loss left for certain kept. `cold`: everything was dropped. */
+export type RecoveryKind = "new" | "clean" | "scan" | "barrier" | "cold";
+
+/** What an open found and what the segments' scan must leave out. */
+export interface Recovery extends RecoveryFilter {
+  readonly kind: RecoveryKind;
+  /** A sentence for people. */
+  readonly reason: string;
+  /** Segment files that held records of the directory and are gone: cut by a smaller capacity, missing, or damaged. */
+  readonly lostSegments: number;
+}
+
+/** What this open wants and when it is. */
+export interface OpenCircumstances {
+  readonly capacityBytes: number;
+  readonly maxRecordBytes: number;
+  readonly codecName: string;
+  readonly wallNow: number;
+  readonly bootId: string;
+}
+
+/** The decision; `keep` is null if the directory starts anew. */
+export interface RecoveryPlan {
+  readonly recovery: Recovery;
+  readonly keep: { readonly fields: ManifestFields; readonly geometry: Geometry } | null;
+}
+
+/** The clock may be this much behind the last life before entries that expire are dropped. */
+const clockSlackMs = 1_000;
+
+/** Decides what to keep. `clearEpoch` is null if the epochs file is missing or damaged. */
+export function planRecovery(
+  reading: ManifestReading,
+  listing: DirectoryListing,
+  clearEpoch: number | null,
+  now: OpenCircumstances,
+): RecoveryPlan {
+  if (reading.kind !== "valid") {
+    if (!listing.hasManifest && listing.segments.size === 0) {
+      return startAnew("new", "the directory was empty", 0);
+    }
+    return startAnew("cold", "the manifest is missing or damaged", listing.segments.size);
+  }
+  const { fields } = reading;
+  if (fields.codecName !== now.codecName) {
+    const [before, after] = [fields.codecName, now.codecName].map((name) => JSON.stringify(name));
+    const reason = `the values were written by the codec ${before}, and the codec is ${after} now`;
+    return startAnew("cold", reason, fields.segmentCount);
+  }
+  const isPossible = isGeometry(fields.segmentBytes, fields.segmentCount);
+  const geometry = isPossible
+    ? refitGeometry(now.capacityBytes, now.maxRecordBytes, fields.segmentBytes)
+    : null;
+  const lost = geometry === null ? fields.segmentCount : lostSegments(fields, geometry, listing);
+  if (geometry === null) {
+    return startAnew("cold", "the size of the segments no longer suits the options", lost);
+  }
+  if (clearEpoch === null) {
+    return startAnew("cold", "the file that remembers clears is missing or damaged", lost);
+  }
+  const isPageCacheSame = fields.clean || isSameBoot(fields.bootId, now.bootId);
+  if (!isPageCacheSame && fields.fsyncBarrier === 0) {
+    const reason = "the machine stopped while the cache was open, and nothing had been synced";
+    return startAnew("cold", reason, fields.segmentCount);
+  }
+  const keepThrough = isPageCacheSame
+    ? fields.keepThrough
+    : Math.min(fields.keepThrough, fields.fsyncBarrier);
+  const isClockBehind = !(now.wallNow >= fields.lastAliveMs - clockSlackMs);
+  const dropExpiring = fields.dropExpiring || isClockBehind;
+  const words = describe(fields, listing, { keepThrough, dropExpiring, lost });
+  const recovery = { ...words, clearEpoch, keepThrough, dropExpiring, lostSegments: lost };
+  return { recovery, keep: { fields, geometry } };
+}
+
+function startAnew(kind: "new" | "cold", reason: string, lost: number): RecoveryPlan {
+  const filter = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
+  return { recovery: { kind, reason, lostSegments: lost, ...filter }, keep: null };
+}
+
+/** Segments of the last life that are surplus now, or whose file is missing or has another length. */
+function lostSegments(
+  fields: ManifestFields,
+  geometry: Geometry,
+  listing: DirectoryListing,
+): number {
+  let lost = 0;
+  for (let segment = 0; segment < fields.segmentCount; segment++) {
+    const isWhole = listing.segments.get(segment) === fields.segmentBytes;
+    if (segment >= geometry.segmentCount || !isWhole) lost += 1;
+  }
+  return lost;
+}
+
+function describe(
+  fields: ManifestFields,
+  listing: DirectoryListing,
+  found: {
+    readonly keepThrough: number;
+    readonly dropExpiring: boolean;
+    readonly lost: number;
+  },
+): { kind: "clean" | "scan" | "barrier"; reason: string } {
+  if (found.keepThrough !== Infinity) {
+    const reason = "the machine stopped while the cache was open; kept is what had been synced";
+    return { kind: "barrier", reason };
+  }
+  if (!fields.clean) {
+    return { kind: "scan", reason: "the cache was not closed; the machine did not stop" };
+  }
+  if (found.dropExpiring) {
+    const reason = "the clock is behind the last use; entries that expire are dropped";
+    return { kind: "scan", reason };
+  }
+  if (found.lost > 0) return { kind: "scan", reason: "segment files were cut off or are missing" };
+  if (!listing.hasSnapshot) return { kind: "scan", reason: "there is no index snapshot" };
+  return { kind: "clean", reason: "the cache was closed in order" };
+}

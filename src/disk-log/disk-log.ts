@@ -1,0 +1,269 @@
+// The disk log as the janitor writes it: which segment file is open, and batches into it. Invariant: one spare segment is always
+// free, so that reclaim has somewhere to put what was hit.
+import { randomBytes } from "node:crypto";
+import { MiB, UndercroftError } from "../base/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
+import {
+  BatchBuilder,
+  packLocation,
+  resetSegment,
+  segmentHeaderSize,
+  segmentKeyOf,
+  voidSegment,
+  writeBatch,
+} from "../disk/mod.js";
+import type { RemovalReporter } from "../eviction/mod.js";
+import type { Hasher } from "../hash/mod.js";
+import { codes, type DiskSegmentTable, type Kernel } from "../kernel/mod.js";
+import * as counter from "../stats/mod.js";
+import type { DiskHandle } from "../tiers/mod.js";
+import { voidBatch } from "./failover.js";
+import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.js";
+import { chooseVictim, findFree } from "./segment-choice.js";
+import type { WriteBudget } from "./write-budget.js";
+
+/** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
+const reinsertionShare = 1 / 4;
+
+/** What a record takes beside its bytes: its entry in the batch's index and room for its tombstone. */
+const perRecordBytes = 40;
+
+/** What a disk log is made of beside the kernel and the directory. */
+export interface DiskLogParts {
+  readonly hasher: Hasher;
+  /** Charged for every record that is appended. */
+  readonly budget: WriteBudget;
+  /** Told of entries that leave the disk; null if nobody can be. */
+  readonly removals: RemovalReporter | null;
+  readonly device?: Device;
+}
+
+export class DiskLog implements ReinsertionLog {
+  readonly table: DiskSegmentTable;
+  readonly #kernel: Kernel;
+  readonly #disk: DiskHandle;
+  readonly #hasher: Hasher;
+  readonly #device: Device;
+  readonly #builder: BatchBuilder;
+  readonly #budget: WriteBudget;
+  readonly #reclaimer: Reclaimer;
+  #open = -1;
+  #batchNumber = 0;
+  #writes = 0;
+  #outcomes: BatchOutcome[] = [];
+  #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
+
+  constructor(kernel: Kernel, disk: DiskHandle, parts: DiskLogParts) {
+    const { hasher, budget, removals, device = fileDevice } = parts;
+    this.table = kernel.diskSegments;
+    this.#kernel = kernel;
+    this.#disk = disk;
+    this.#hasher = hasher;
+    this.#device = device;
+    this.#budget = budget;
+    this.#reclaimer = new Reclaimer(this, kernel, disk, { hasher, device }, budget, removals);
+    const bufferBytes = Math.max(MiB, kernel.geometry.segmentBytes) + 64 * 1024;
+    this.#builder = new BatchBuilder(bufferBytes, hasher);
+  }
+
+  /** The segment that is written to, -1 = none. */
+  get openSegment(): number {
+    return this.#open;
+  }
+
+  /** Goes on in a segment that recovery found half filled. */
+  resume(segment: number): void {
+    this.#open = segment;
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#builder.begin({
+      nonce: this.table.nonce(this.#open),
+      offset: this.table.endOffset(this.#open) || segmentHeaderSize,
+      segmentBytes: this.#disk.segmentBytes,
+      recordCount: this.table.recordCount(this.#open),
+    });
+    this.#batch = { records: 0, maxExpires: 0, maxSequence: 0 };
+    this.#batchNumber += 1;
+  }
+
+  /** Counts batches: a new number means that the batch before was written. */
+  get batchNumber(): number {
+    return this.#batchNumber;
+  }
+
+  /** The location that the next record of `size` bytes will have; writes the batch or opens a segment as needed. */
+  place(size: number, now: number): number {
+    if (this.#open < 0) this.#openNext(now);
+    let offset = this.#builder.nextOffset(size);
+    if (offset < 0 && this.#builder.count > 0) {
+      this.commit();
+      offset = this.#builder.nextOffset(size);
+    }
+    if (offset < 0) {
+      this.seal();
+      this.#openNext(now);
+      offset = this.#builder.nextOffset(size);
+    }
+    if (offset < 0) {
+      throw new UndercroftError(
+        "ERR_DISK_IO",
+        `Cannot write a record of ${size} bytes: a segment is smaller`,
+      );
+    }
+    return packLocation(this.#open, offset, size, this.#disk.segmentBytes);
+  }
+
+  /** Appends the record that `place` made room for. The hash is the one of the kernel's last call. */
+  append(source: Uint8Array, size: number, sequence: number, expires: number): void {
+    const { hashLow, hashHigh } = this.#kernel.results;
+    this.#builder.append(source, 0, size, hashLow, hashHigh, sequence, expires);
+    this.#batch.records += 1;
+    this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
+    this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);
+    this.#budget.charge(size + perRecordBytes);
+    this.#kernel.count(counter.counterFlushedRecords, 1);
+    this.#kernel.count(counter.counterFlushedBytes, size);
+  }
+
+  /** Leaves the room that `place` answered empty: its entry was taken away when the location had been announced, and whoever
+   *  did that may write its tombstone. It counts as a record, since it may take an index in the tombstone list. */
+  skip(size: number): void {
+    this.#builder.skip(size);
+    this.#batch.records += 1;
+  }
+
+  /** Is told when the batch under construction is on disk, or failed. */
+  afterBatch(outcome: BatchOutcome): void {
+    this.#outcomes.push(outcome);
+  }
+
+  #takeOutcomes(): BatchOutcome[] {
+    const outcomes = this.#outcomes;
+    this.#outcomes = [];
+    return outcomes;
+  }
+
+  /** Writes the batch under construction. Throws ERR_DISK_IO after the records' owners were told. */
+  commit(): void {
+    const outcomes = this.#takeOutcomes();
+    if (this.#open >= 0 && this.#builder.count > 0) {
+      const end = this.#builder.endOffset;
+      const bytes = this.#builder.finish(this.#kernel.control.schemaCount());
+      this.#write(bytes, outcomes);
+      const { records, maxExpires, maxSequence } = this.#batch;
+      this.#kernel.verbs.extendDisk(this.#open, end, records, maxExpires, maxSequence);
+      this.#kernel.count(counter.counterDiskWrites, 1);
+      this.#kernel.count(counter.counterDiskWriteBytes, bytes.length);
+      this.#writes += 1;
+      this.#begin();
+    }
+    for (const outcome of outcomes) outcome.written();
+  }
+
+  #write(bytes: Buffer, outcomes: readonly BatchOutcome[]): void {
+    const fd = this.#disk.fds[this.#open] as number;
+    const offset = this.table.endOffset(this.#open) || segmentHeaderSize;
+    try {
+      this.#assertWritable();
+      writeBatch(fd, bytes, offset, this.#device);
+      this.#assertWritable();
+    } catch (error) {
+      // A failed write may have reached the file whole: its records are unannounced now, and must not come back.
+      const recordCount = this.table.recordCount(this.#open);
+      const isVoid = voidBatch(this.#disk, this.#open, offset, recordCount, this.#device);
+      if (isVoid) this.#kernel.verbs.sealDisk(this.#open);
+      else this.#kernel.verbs.setDiskState(this.#open, codes.diskQuarantined);
+      this.#open = -1;
+      for (const outcome of outcomes) outcome.failed();
+      throw error;
+    }
+  }
+
+  /** Another thread may have given the open segment up. */
+  #assertWritable(): void {
+    if (this.table.state(this.#open) === codes.diskOpen) return;
+    const text = "Cannot write a batch: a tombstone could not be written to its segment";
+    throw new UndercroftError("ERR_DISK_IO", text);
+  }
+
+  /** Ends the open segment. */
+  seal(): void {
+    if (this.#open < 0) return;
+    this.commit();
+    this.#kernel.verbs.sealDisk(this.#open);
+    this.#open = -1;
+  }
+
+  /** Counts writes that worked. */
+  get writes(): number {
+    return this.#writes;
+  }
+
+  /** Finds out whether the disk takes writes, by one that changes nothing. Throws ERR_DISK_IO if not. */
+  probe(): void {
+    const segment = findFree(this.table);
+    if (segment < 0) return;
+    voidSegment(this.#disk.fds[segment] as number, this.#device);
+    this.#writes += 1;
+  }
+
+  #openNext(now: number): void {
+    let segment = findFree(this.table);
+    if (segment < 0) {
+      this.dropQuarantined();
+      segment = findFree(this.table);
+    }
+    if (segment < 0) {
+      // Only after a failed reclaim: without a spare nothing that was hit can be saved.
+      segment = this.#reclaimNext(now, 0);
+      if (this.table.state(segment) !== codes.diskFree) {
+        throw new UndercroftError("ERR_DISK_IO", "Cannot write to disk: no segment is free");
+      }
+    }
+    const nonce = randomBytes(8).readBigUInt64LE(0);
+    const serial = this.table.maxSerial() + 1;
+    const identity = { nonce, serial, createdMs: now };
+    const key = segmentKeyOf(this.#disk.seed, segment);
+    const fd = this.#disk.fds[segment] as number;
+    // Has anybody asked for an fsync since the cache was opened?
+    const sync = this.#disk.syncResets || this.#kernel.flushes.syncRequested() !== 0;
+    resetSegment(fd, this.#disk.segmentBytes, identity, key, this.#hasher, sync, this.#device);
+    const low = Number(nonce & 0xffff_ffffn);
+    this.#kernel.verbs.openDisk(segment, low, Number(nonce >> 32n), serial, now);
+    this.#open = segment;
+    this.#begin();
+    if (findFree(this.table) < 0) {
+      this.#reclaimNext(now, this.#disk.segmentBytes * reinsertionShare);
+    }
+  }
+
+  /** Reclaims a sealed segment of which nothing lives, else the oldest; answers which. */
+  #reclaimNext(now: number, budget: number): number {
+    const victim = chooseVictim(this.table, this.#kernel.control, now, this.#open);
+    if (victim < 0) {
+      const text = "Cannot write to disk: no segment can be reclaimed";
+      throw new UndercroftError("ERR_DISK_IO", text);
+    }
+    this.#reclaimer.reclaim(victim, now, budget);
+    this.#writes += 1;
+    return victim;
+  }
+
+  /** Empties the segments that were given up: some thread could not write a tombstone there, and could perhaps not make
+   *  them void either. Everything in them is dropped, so that what is in memory too is written again. Throws
+   *  ERR_DISK_IO; the tier must not come up before this has worked. */
+  dropQuarantined(): void {
+    for (let segment = 0; segment < this.table.count; segment++) {
+      if (this.table.state(segment) !== codes.diskQuarantined) continue;
+      if (segment === this.#open) {
+        this.#open = -1;
+        for (const outcome of this.#takeOutcomes()) outcome.failed();
+      }
+      voidSegment(this.#disk.fds[segment] as number, this.#device);
+      this.#writes += 1;
+      if (!this.table.hasPendingTombstone(segment)) this.#reclaimer.free(segment, false);
+    }
+  }
+}

@@ -1,0 +1,177 @@
+// Flushing: copies the live records of memory segments to the disk log. Runs in the janitor. Invariant: a record's disk
+// location is announced in its header before its bytes are written, under its key's lock; a write or delete that comes
+// later sees it and marks it dead on disk, one that came before makes the record dead and it is not written.
+import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
+import * as counter from "../stats/mod.js";
+import type { DiskLog } from "./disk-log.js";
+import type { FlushAdmission } from "./flush-admission.js";
+import type { BatchOutcome } from "./reclaimer.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
+
+/** How far a flush goes: sealed segments; what is published in open ones too, and what has lost its copy on disk; what
+ *  admission has put off as well, since somebody was promised that everything is on disk. */
+export type FlushReach = "sealed" | "open" | "all";
+
+export class Flusher {
+  readonly #kernel: Kernel;
+  readonly #log: DiskLog;
+  readonly #admission: FlushAdmission;
+  readonly #table: SegmentTable;
+  /** Segments with records in the batch under construction, and the one being read. */
+  readonly #pinned = new Set<number>();
+
+  constructor(kernel: Kernel, log: DiskLog, admission: FlushAdmission) {
+    this.#kernel = kernel;
+    this.#log = log;
+    this.#admission = admission;
+    this.#table = kernel.segments;
+  }
+
+  /** Writes what is published, not yet on disk and worth it. `betweenSegments` runs after each segment. False if something
+   *  could not be looked at (a key's lock was held, a segment was being emptied) and must be tried again. Throws
+   *  ERR_DISK_IO; the records of the failed batch stay unflushed. */
+  flush(reach: FlushReach, now: number, betweenSegments: () => void): boolean {
+    let isComplete = true;
+    try {
+      for (const segment of this.#pending(reach)) {
+        if (!this.#flushSegment(segment, reach, now)) isComplete = false;
+        betweenSegments();
+      }
+      this.#log.commit();
+    } catch (error) {
+      // What was not written must be looked at again from the start.
+      for (const segment of this.#pinned) {
+        this.#kernel.verbs.setDiskCopyLost(segment, 1);
+        this.#kernel.verbs.setDeferred(segment, 1);
+      }
+      throw error;
+    } finally {
+      for (const segment of this.#pinned) this.#kernel.verbs.unpinSegment(segment);
+      this.#pinned.clear();
+    }
+    return isComplete;
+  }
+
+  /** Segments with something to flush, oldest first, so that the disk log keeps the order of the writes. */
+  #pending(reach: FlushReach): number[] {
+    const pending: { readonly segment: number; readonly order: number }[] = [];
+    const table = this.#table;
+    for (let segment = 0; segment < table.count; segment++) {
+      const state = table.state(segment);
+      if (state === codes.segmentFree || (state === codes.segmentOpen && reach === "sealed"))
+        continue;
+      const isWritten = table.flushedOffset(segment) >= table.writeOffset(segment);
+      if (isWritten && !this.#isDueAgain(segment, reach)) continue;
+      // Read once, since others seal meanwhile and the order has to be one.
+      pending.push({
+        segment,
+        order: state === codes.segmentOpen ? Infinity : table.sealOrder(segment),
+      });
+    }
+    pending.sort((left, right) => left.order - right.order || left.segment - right.segment);
+    return pending.map(({ segment }) => segment);
+  }
+
+  /** Must records that were looked at before be looked at again? */
+  #isDueAgain(segment: number, reach: FlushReach): boolean {
+    if (reach !== "sealed" && this.#table.hasDiskCopyLost(segment)) return true;
+    return reach === "all" && this.#table.hasDeferred(segment);
+  }
+
+  /** False if it has to be tried again. The segment stays pinned until its last batch is written: what is said of its
+   *  records then must not be said of others that took their place. */
+  #flushSegment(segment: number, reach: FlushReach, now: number): boolean {
+    const table = this.#table;
+    if (this.#kernel.verbs.pinSegment(segment) === 0) {
+      // Somebody else is emptying it, which is no loss if nothing in it lives.
+      const epoch = this.#kernel.control.clearEpoch();
+      return table.state(segment) === codes.segmentFree || table.isDead(segment, now, epoch);
+    }
+    this.#pinned.add(segment);
+    const { verbs, records } = this.#kernel;
+    const isSealed = table.state(segment) === codes.segmentSealed;
+    const isInMain = table.log(segment) === codes.logMain;
+    let from = table.flushedOffset(segment);
+    if (this.#isDueAgain(segment, reach)) {
+      verbs.setDiskCopyLost(segment, 0);
+      if (reach === "all") verbs.setDeferred(segment, 0);
+      from = 0;
+    }
+    let isComplete = true;
+    const account = { segment, generation: table.generation(segment) };
+    let progress: Progress | undefined;
+    let flushedTo = from;
+    const walk = table.walk(segment, from);
+    while (walk.next()) {
+      const { record, size, nextOffset } = walk;
+      // The owner of an open segment reserves and publishes in one go, so only its last record may be under its hands;
+      // one before that was given up (superseded, or its key's lock could not be had).
+      if (records.sequence(record) === 0 && !isSealed && nextOffset >= walk.end) break;
+      const verdict = this.#admission.judge(record, now, reach === "all", isInMain);
+      if (verdict === "deferred") verbs.setDeferred(segment, 1);
+      if (verdict === "write") {
+        const location = this.#log.place(size, now);
+        // `place` may have written the batch; what it wrote is done with, and a new account begins.
+        if (progress?.batch !== this.#log.batchNumber) {
+          progress = new Progress(this.#kernel, account, this.#log.batchNumber, walk.offset);
+          this.#log.afterBatch(progress);
+        }
+        isComplete = this.#announce(record, size, location, progress);
+        if (!isComplete) break;
+        progress.end = nextOffset;
+      }
+      flushedTo = nextOffset;
+    }
+    const flushed = new Progress(this.#kernel, account, this.#log.batchNumber, flushedTo);
+    this.#log.afterBatch(flushed);
+    return isComplete;
+  }
+
+  /** False if the record's key is locked, and nothing is known of it. */
+  #announce(record: number, size: number, location: number, progress: Progress): boolean {
+    const answer = this.#kernel.verbs.reserveDiskLocation(record, location);
+    if (answer === codes.answerBusy) return false;
+    if (answer !== codes.answerDone) {
+      if (answer === codes.answerSuperseded) this.#log.skip(size);
+      this.#kernel.count(counter.counterRefusedDead, 1);
+      return true;
+    }
+    progress.announced.push(record);
+    const { records } = this.#kernel;
+    const sequence = records.sequence(record);
+    this.#log.append(records.bytes(record, size), size, sequence, records.deadline(record));
+    return true;
+  }
+}
+
+/** The records of one segment in one batch: flushed when it is written, unannounced when it fails. */
+class Progress implements BatchOutcome {
+  readonly batch: number;
+  readonly announced: number[] = [];
+  end: number;
+  readonly #kernel: Kernel;
+  readonly #segment: number;
+  readonly #generation: number;
+
+  constructor(
+    kernel: Kernel,
+    account: { readonly segment: number; readonly generation: number },
+    batch: number,
+    end: number,
+  ) {
+    this.#kernel = kernel;
+    this.#segment = account.segment;
+    this.#generation = account.generation;
+    this.batch = batch;
+    this.end = end;
+  }
+
+  written(): void {
+    this.#kernel.verbs.setFlushed(this.#segment, this.end, this.#generation);
+  }
+
+  failed(): void {
+    const { verbs } = this.#kernel;
+    for (const record of this.announced) retryWhileBusy(() => verbs.reserveDiskLocation(record, 0));
+  }
+}

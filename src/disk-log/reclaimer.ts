@@ -1,0 +1,256 @@
+// Reclaim of disk segments: the oldest is emptied and made free when files run out, and what was hit is written again. Called by
+// the disk log. Invariants: a slot is pointed at its new location before the bytes are written there, so that whoever deletes
+// the entry meanwhile writes the new location's tombstone; a segment is void on disk before its first entry is dropped.
+import { UndercroftError } from "../base/mod.js";
+import type { Device } from "../device/mod.js";
+import {
+  offsetOfLocation,
+  packLocation,
+  scanSegment,
+  type SegmentEntries,
+  segmentKeyOf,
+  segmentOfLocation,
+  type SegmentScan,
+  verifyRecord,
+  voidSegment,
+} from "../disk/mod.js";
+import type { Removal, RemovalReporter } from "../eviction/mod.js";
+import type { Hasher } from "../hash/mod.js";
+import { codes, type DiskSegmentTable, type Kernel } from "../kernel/mod.js";
+import { RecordReader } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import type { DiskHandle } from "../tiers/mod.js";
+import { dropLocationsFrom } from "./failover.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
+import type { WriteBudget } from "./write-budget.js";
+
+/** Milliseconds to wait for a writer that is about to write a tombstone into the segment being reclaimed. */
+const tombstoneWaitMs = 1000;
+
+/** What becomes of the records of a batch when it is written, or cannot be. */
+export interface BatchOutcome {
+  written(): void;
+  failed(): void;
+}
+
+/** Where what was hit is written again: the disk log. */
+export interface ReinsertionLog {
+  readonly openSegment: number;
+  place(size: number, now: number): number;
+  append(source: Uint8Array, size: number, sequence: number, expires: number): void;
+  skip(size: number): void;
+  afterBatch(outcome: BatchOutcome): void;
+  commit(): void;
+}
+
+/** One entry of the segment being reclaimed. */
+interface Entry {
+  readonly hashLow: number;
+  readonly hashHigh: number;
+  readonly location: number;
+  readonly size: number;
+  readonly sequence: number;
+  readonly expires: number;
+}
+
+export class Reclaimer {
+  readonly #kernel: Kernel;
+  readonly #table: DiskSegmentTable;
+  readonly #disk: DiskHandle;
+  readonly #hasher: Hasher;
+  readonly #device: Device;
+  readonly #budget: WriteBudget;
+  readonly #removals: RemovalReporter | null;
+  readonly #log: ReinsertionLog;
+  /** Segments in which the index may name locations that were never written. */
+  readonly #suspect = new Set<number>();
+  /** The record that is looked at. */
+  readonly #record: RecordReader;
+
+  constructor(
+    log: ReinsertionLog,
+    kernel: Kernel,
+    disk: DiskHandle,
+    io: { readonly hasher: Hasher; readonly device: Device },
+    budget: WriteBudget,
+    removals: RemovalReporter | null,
+  ) {
+    this.#log = log;
+    this.#kernel = kernel;
+    this.#table = kernel.diskSegments;
+    this.#disk = disk;
+    this.#hasher = io.hasher;
+    this.#device = io.device;
+    this.#budget = budget;
+    this.#removals = removals;
+    this.#record = new RecordReader(0, kernel.control.createdBaseMs);
+  }
+
+  /** Empties a segment and makes it free; entries that were hit are written again, up to `budget` bytes. Throws
+   *  ERR_DISK_IO, after which the segment can be reclaimed once more. */
+  reclaim(segment: number, now: number, budget: number): void {
+    const { verbs } = this.#kernel;
+    const scan = this.#scan(segment);
+    // Void before the state says so: what a successor finds reclaiming is void, whatever else was done.
+    voidSegment(this.#disk.fds[segment] as number, this.#device);
+    verbs.setDiskState(segment, codes.diskReclaiming);
+    let isEmpty = false;
+    try {
+      isEmpty = scan !== null && this.#dropAll(segment, scan, now, budget);
+      this.#log.commit();
+    } catch (error) {
+      verbs.setDiskState(segment, codes.diskSealed);
+      throw error;
+    }
+    this.free(segment, isEmpty);
+  }
+
+  /** Makes a void segment free once nothing names it and nobody writes to it; else it is given up for a later round. */
+  free(segment: number, isEmpty: boolean): void {
+    const { verbs } = this.#kernel;
+    this.#waitForTombstones(segment);
+    const isDropped = isEmpty || dropLocationsFrom(this.#kernel, this.#disk, segment, 0);
+    if (!isDropped || this.#table.hasPendingTombstone(segment)) {
+      verbs.setDiskState(segment, codes.diskQuarantined);
+      return;
+    }
+    this.#suspect.delete(segment);
+    verbs.setDiskState(segment, codes.diskFree);
+    this.#kernel.count(counter.counterDiskSegmentsReclaimed, 1);
+  }
+
+  /** Waits until no thread is about to write a tombstone into this segment. */
+  #waitForTombstones(segment: number): void {
+    for (let waited = 0; waited < tombstoneWaitMs; waited++) {
+      if (!this.#table.hasPendingTombstone(segment)) return;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+    }
+  }
+
+  /** Null if there is nothing to be read: it was damaged, or made void by a reclaim that failed half way. */
+  #scan(segment: number): SegmentScan | null {
+    const { segmentBytes, seed, fds } = this.#disk;
+    const key = segmentKeyOf(seed, segment);
+    try {
+      const fd = fds[segment] as number;
+      return scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
+    } catch (error) {
+      // Bytes that cannot be read must not keep the whole segment from being used again.
+      this.#countDiskError(error);
+      return null;
+    }
+  }
+
+  #countDiskError(error: unknown): void {
+    if (!(error instanceof UndercroftError)) throw error;
+    this.#kernel.count(counter.counterDiskErrors, 1);
+  }
+
+  /** Drops every entry that the file tells of; false if the index may name others. */
+  #dropAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
+    const left = { budget };
+    let isEmpty =
+      !scan.tombstonesDamaged &&
+      scan.damagedBatches === 0 &&
+      scan.recordCount === this.#table.recordCount(segment) &&
+      !this.#suspect.has(segment);
+    for (let index = 0; index < scan.recordCount; index++) {
+      if (scan.entries.dead[index] === 1) continue;
+      if (!this.#drop(this.#entryOf(segment, scan.entries, index), now, left)) isEmpty = false;
+    }
+    return isEmpty;
+  }
+
+  #entryOf(segment: number, entries: SegmentEntries, index: number): Entry {
+    const size = entries.size[index] as number;
+    const offset = (entries.unit[index] as number) * 16;
+    return {
+      hashLow: entries.hashLow[index] as number,
+      hashHigh: entries.hashHigh[index] as number,
+      location: packLocation(segment, offset, size, this.#disk.segmentBytes),
+      size,
+      sequence: entries.sequence[index] as number,
+      expires: entries.expires[index] as number,
+    };
+  }
+
+  /** Drops an entry, or writes it again. False if its key was locked. */
+  #drop(entry: Entry, now: number, left: { budget: number }): boolean {
+    const isExpired = entry.expires <= now;
+    const mayStay =
+      !isExpired && left.budget >= entry.size && this.#budget.hasRoom(performance.now());
+    const answer = this.#dropFromIndex(entry, entry.location, mayStay ? 0 : 1);
+    if (answer === codes.answerDone) {
+      this.#kernel.count(isExpired ? counter.counterExpirations : counter.counterEvictionsDisk, 1);
+      this.#tell(entry, isExpired ? "expired" : "disk");
+    }
+    if (answer !== codes.answerHit) return answer !== codes.answerBusy;
+    const record = this.#readRecord(entry);
+    if (record === null) this.#kernel.count(counter.counterCorruptRecords, 1);
+    else if (!this.#isInvalidated() && this.#reinsert(record, entry, now)) {
+      left.budget -= entry.size;
+      return true;
+    }
+    return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
+  }
+
+  #dropFromIndex(entry: Entry, location: number, force: number): number {
+    const { verbs } = this.#kernel;
+    return retryWhileBusy(() => verbs.dropDisk(entry.hashLow, entry.hashHigh, location, force));
+  }
+
+  /** Was a tag of the record that was just read invalidated? */
+  #isInvalidated(): boolean {
+    const field = this.#record.tagsField();
+    return field.length > 0 && this.#kernel.areTagsInvalidated(field, this.#record.sequence);
+  }
+
+  /** The key is in the record alone: it is read for those who listen. */
+  #tell(entry: Entry, cause: Removal["cause"]): void {
+    if (this.#removals?.isWanted !== true) return;
+    if (this.#readRecord(entry) !== null) this.#removals.tellOf(this.#record, cause);
+    else this.#kernel.count(counter.counterEventsDropped, 1);
+  }
+
+  /** The bytes of a record that is in the index, taken apart in `#record`; null if they are damaged. */
+  #readRecord({ location, size }: Entry): Buffer | null {
+    const { segmentBytes, fds } = this.#disk;
+    const segment = segmentOfLocation(location, segmentBytes);
+    const offset = offsetOfLocation(location, segmentBytes);
+    const buffer = Buffer.allocUnsafe(size);
+    const read = this.#read(fds[segment] as number, buffer, offset);
+    const nonce = this.#table.nonce(segment);
+    if (verifyRecord(buffer, 0, read, nonce, offset, this.#hasher) !== size) return null;
+    this.#record.adopt(buffer);
+    this.#record.parse(0);
+    return buffer;
+  }
+
+  /** How many bytes could be read; 0 if the disk refuses. */
+  #read(fd: number, buffer: Buffer, offset: number): number {
+    try {
+      return this.#device.readAtSync(fd, buffer, 0, buffer.length, offset);
+    } catch (error) {
+      this.#countDiskError(error);
+      return 0;
+    }
+  }
+
+  /** Writes a record again in the open segment; false if its key was locked. */
+  #reinsert(record: Buffer, entry: Entry, now: number): boolean {
+    const to = this.#log.place(record.length, now);
+    // The slot first: from here on whoever deletes the entry writes the new location's tombstone.
+    const { verbs } = this.#kernel;
+    const { hashLow, hashHigh, location } = entry;
+    const answer = retryWhileBusy(() => verbs.relocateDisk(hashLow, hashHigh, location, to));
+    if (answer === codes.answerSuperseded) this.#log.skip(record.length);
+    if (answer !== codes.answerDone) return answer !== codes.answerBusy;
+    this.#log.append(record, record.length, entry.sequence, entry.expires);
+    const open = this.#log.openSegment;
+    const failed = (): void => {
+      if (this.#dropFromIndex(entry, to, 1) === codes.answerBusy) this.#suspect.add(open);
+    };
+    this.#log.afterBatch({ written: () => undefined, failed });
+    return true;
+  }
+}

@@ -1,0 +1,355 @@
+// Reading on one thread: near cache, shared memory, disk, in this order. Called by the facade and by read-through. Invariants: an
+// expired value is answered by `peek` and the reads for it only, marked as stale; what was checked before an await is checked
+// again after it. A key is written and hashed once in a call: the near cache, the memory tier and the disk take it on.
+import type { HashedKey, Key } from "../kernel/mod.js";
+import { largeValueOf } from "../memory/mod.js";
+import { flagChunk, flagChunked, type RecordReader } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import { GetSampler } from "./get-sampler.js";
+import { SharedReads } from "./shared-reads.js";
+import type { ThreadCore } from "./thread-core.js";
+import { moveAttemptsMax, type ValueDecoder } from "./value-decoder.js";
+
+/** An entry with what is known of it. Times are wall-clock milliseconds, `Infinity` = never. */
+export interface CacheEntry<V> {
+  readonly value: V;
+  readonly source: "near" | "memory" | "disk";
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Until then an expired value may be served by `fetch`; `expiresAt` if it may not. */
+  readonly staleUntil: number;
+  readonly tags: readonly string[];
+  /** Bytes of key, value and metadata as stored. */
+  readonly size: number;
+}
+
+/** A value in the cache: fresh, or expired but within its staleFor. */
+export interface FoundValue<V> {
+  readonly value: V;
+  readonly stale: boolean;
+}
+
+/** What a look in memory found for `fetch`: a value, or that the key may be on disk, or nothing. */
+export type Peek<V> =
+  { readonly kind: "fresh" | "stale"; readonly value: V } | { readonly kind: "disk" | "absent" };
+
+/** What is known of an entry beside its value; outlives the next use of the record reader. */
+interface Metadata {
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly staleUntil: number;
+  readonly tags: readonly string[];
+  readonly size: number;
+}
+
+const onDisk = { kind: "disk" } as const;
+const absent = { kind: "absent" } as const;
+const nobody = (): void => undefined;
+
+export class EntryReader<V> {
+  readonly #core: ThreadCore;
+  readonly #near: ThreadCore["near"];
+  readonly #decoder: ValueDecoder<V>;
+  readonly #reads: SharedReads;
+  readonly #sampler: GetSampler;
+  #getsLeft: number;
+  readonly #counters: ThreadCore["kernel"]["counters"];
+  /** Why the last look found no value; read before anything else is looked up. "expired": the record is the reader's. */
+  #miss: "disk" | "expired" | "absent" = "absent";
+  /** The key window's count when the last look had written its key. */
+  #writes = 0;
+
+  constructor(core: ThreadCore, decoder: ValueDecoder<V>) {
+    this.#core = core;
+    this.#near = core.near;
+    this.#decoder = decoder;
+    this.#reads = new SharedReads(core.disk);
+    this.#sampler = new GetSampler(core);
+    this.#getsLeft = this.#sampler.next();
+    this.#counters = core.kernel.counters;
+  }
+
+  // ── What users ask ──────────────────────────────────────────────────────────────────────────
+
+  /** The value if it is near or in shared memory and fresh. */
+  getSync(key: Key): V | undefined {
+    const value = --this.#getsLeft === 0 ? this.#sampled(key) : this.#look(key);
+    if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
+    return value;
+  }
+
+  /** A get that is timed. */
+  #sampled(key: Key): V | undefined {
+    this.#observe(key);
+    return this.#sampler.time(() => this.#look(key));
+  }
+
+  /** Shows whether the caller interns its key strings, before anything is looked up. */
+  #observe(key: Key): void {
+    this.#getsLeft = this.#sampler.next();
+    if (typeof key === "string") this.#near?.observe(key);
+  }
+
+  /** The value from memory or disk, if it is fresh. */
+  async get(key: Key): Promise<V | undefined> {
+    if (--this.#getsLeft === 0) this.#observe(key);
+    const value = this.#look(key);
+    if (value !== undefined) return value;
+    const isOnDisk = this.#miss === "disk";
+    const found = isOnDisk ? await this.#fromDisk(this.takeKey(key)) : undefined;
+    const isFresh = found !== undefined && !found.stale;
+    this.#core.kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
+    return isFresh ? found.value : undefined;
+  }
+
+  /** The entry with its metadata, from memory or disk, if it is fresh. */
+  async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
+    const { kernel, reader, keys } = this.#core;
+    this.#core.assertOpen();
+    keys.write(key);
+    const nearValue = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
+    // The record is read for what is known of the entry, also where the value is near.
+    const found = reader.findWritten(true);
+    this.#writes = keys.writes;
+    if (found === "memory") {
+      const entry = this.#entryInMemory(nearValue as V | undefined);
+      if (entry !== undefined) return entry;
+    }
+    const entry =
+      found === "none" ? undefined : await this.#entryFromDisk(this.takeKey(key), nobody);
+    const isFresh = entry !== undefined && entry.expiresAt > this.#core.clock.now();
+    kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
+    return isFresh ? entry : undefined;
+  }
+
+  /** Whether the key is there: exact for memory; on disk the index's word, wrong for about one absent key in 9,000. */
+  has(key: Key): boolean {
+    const { reader, clock } = this.#core;
+    this.#core.assertOpen();
+    const found = reader.find(key, false);
+    if (found !== "memory") return found === "disk";
+    const { expiresMs } = reader.record;
+    return expiresMs === Infinity || expiresMs > clock.now();
+  }
+
+  // ── What read-through asks ──────────────────────────────────────────────────────────────────
+
+  /** Reads a key, with its hash, for the calls below. */
+  readKey(key: Key): HashedKey {
+    const { keys } = this.#core;
+    this.#core.assertOpen();
+    keys.write(key);
+    return keys.take(key);
+  }
+
+  /** As `readKey`, for the key that was just looked up: only its bytes are copied, unless decoding has written another key. */
+  takeKey(key: Key): HashedKey {
+    const { keys } = this.#core;
+    if (keys.writes !== this.#writes) keys.write(key);
+    return keys.take(key);
+  }
+
+  /** The value in memory, fresh or stale. Counts a hit, or a miss for a stale value; when there is neither, it is counted later. */
+  peek(key: Key): Peek<V> {
+    const fresh = this.#look(key);
+    if (fresh !== undefined) return { kind: "fresh", value: fresh };
+    const { reader, kernel, clock } = this.#core;
+    if (this.#miss === "expired" && reader.record.staleUntilMs > clock.now()) {
+      const value = this.#decodeFound();
+      if (value !== undefined) {
+        kernel.count(counter.counterMisses, 1);
+        return { kind: "stale", value };
+      }
+    }
+    return this.#miss === "disk" ? onDisk : absent;
+  }
+
+  /** The value in memory, fresh or stale; counts nothing. */
+  peekAgain(key: HashedKey): FoundValue<V> | undefined {
+    this.#core.assertOpen();
+    return this.#findValue(this.#core.reader.findHashed(key, false));
+  }
+
+  /** After a `peek` that answered "disk": the value there, fresh or stale. Counts a disk hit or a miss. */
+  async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined> {
+    const found = await this.#fromDisk(key, bytesRead);
+    const isHit = found !== undefined && !found.stale;
+    this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
+    return found;
+  }
+
+  /** The value in memory or on disk, fresh or stale; counts nothing. */
+  async readAgain(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
+    const found = this.peekAgain(key);
+    if (found === undefined) {
+      return this.#miss === "disk" ? this.#fromDisk(key, bytesRead) : undefined;
+    }
+    bytesRead();
+    return found;
+  }
+
+  /** Keeps a value near that was just stored: `low` and `high` are the word of its slot. */
+  keepNear(
+    key: HashedKey,
+    value: V,
+    stored: { low: number; high: number; tagEpoch: number | null; expiresMs: number; size: number },
+  ): void {
+    if (key.isBytes) return;
+    const { expiresMs, size, ...word } = stored;
+    this.#near?.keep(word, key.hashLow, key.id, value, expiresMs, size);
+  }
+
+  // ── Memory ──────────────────────────────────────────────────────────────────────────────────
+
+  /** The value near or in memory, if it is fresh. Counts a hit, and no miss. */
+  #look(key: Key): V | undefined {
+    const near = this.#lookNear(key);
+    if (near === undefined) return this.#lookInMemory();
+    this.#counters.add(counter.counterNearHits, 1);
+    return near;
+  }
+
+  /** The value if it is near. The key stands in the key window after a miss. */
+  #lookNear(key: Key): V | undefined {
+    const near = this.#near;
+    if (near === null || typeof key !== "string") {
+      this.#core.assertOpen();
+      this.#core.keys.write(key);
+      return undefined;
+    }
+    const isCurrent = near.isCurrent();
+    if (!isCurrent) this.#core.assertOpen();
+    return near.find(key, isCurrent) as V | undefined;
+  }
+
+  /** The value in memory of the key that was just written. */
+  #lookInMemory(): V | undefined {
+    const { reader, kernel, clock } = this.#core;
+    const found = reader.findWritten(true);
+    this.#writes = reader.keys.writes;
+    this.#miss = found === "disk" ? "disk" : "absent";
+    if (found !== "memory") return undefined;
+    const { record } = reader;
+    if ((record.flags & flagChunk) !== 0) return undefined;
+    if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
+      kernel.count(counter.counterExpiredHits, 1);
+      this.#miss = "expired";
+      return undefined;
+    }
+    const value = this.#decodeFound();
+    if (value !== undefined) kernel.count(counter.counterMemoryHits, 1);
+    return value;
+  }
+
+  /** What a lookup found in memory, fresh or stale. */
+  #findValue(found: "memory" | "disk" | "none"): FoundValue<V> | undefined {
+    const { reader, clock } = this.#core;
+    this.#miss = found === "disk" ? "disk" : "absent";
+    if (found !== "memory") return undefined;
+    const { flags, expiresMs, staleUntilMs } = reader.record;
+    if ((flags & flagChunk) !== 0) return undefined;
+    const now = expiresMs === Infinity ? 0 : clock.now();
+    const stale = expiresMs <= now;
+    if (stale && staleUntilMs <= now) return undefined;
+    const value = this.#decodeFound();
+    return value === undefined ? undefined : { value, stale };
+  }
+
+  /** Decodes the record that was just read from memory and keeps the value near. Undefined if it is damaged, or a chunk of it is
+   *  not in memory. */
+  #decodeFound(): V | undefined {
+    const { reader, kernel } = this.#core;
+    const near = this.#near;
+    const { record, found } = reader;
+    // Taken along: reading chunks uses the reader again.
+    const { expiresMs, size } = record;
+    const { low, high } = found;
+    const { hashLow, tagEpoch } = kernel.results;
+    const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
+    const name = near !== null && !record.isBytesKey ? record.keyText() : undefined;
+    const decoded = this.#decoder.decode(record);
+    if (decoded === undefined) return undefined;
+    if (decoded === "elsewhere") {
+      this.#miss = "disk";
+      return undefined;
+    }
+    const { value, chunkBytes } = decoded;
+    if (name !== undefined) near?.keep(word, hashLow, name, value, expiresMs, size + chunkBytes);
+    return value;
+  }
+
+  /** The entry of the record that was just read from memory, if it is fresh; its value may be known already. */
+  #entryInMemory(nearValue: V | undefined): CacheEntry<V> | undefined {
+    const { reader, kernel, clock } = this.#core;
+    const { record } = reader;
+    if ((record.flags & flagChunk) !== 0) return undefined;
+    const metadata = metadataOf(record);
+    const chunkBytes = (record.flags & flagChunked) === 0 ? 0 : largeValueOf(record).bytes;
+    if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
+      kernel.count(counter.counterExpiredHits, 1);
+      return undefined;
+    }
+    const value = nearValue ?? this.#decodeFound();
+    if (value === undefined) return undefined;
+    const isNear = nearValue !== undefined;
+    kernel.count(isNear ? counter.counterNearHits : counter.counterMemoryHits, 1);
+    const source = isNear ? "near" : "memory";
+    return { ...metadata, value, source, size: metadata.size + chunkBytes };
+  }
+
+  // ── Disk ────────────────────────────────────────────────────────────────────────────────────
+
+  async #fromDisk(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
+    const start = performance.now();
+    const entry = await this.#entryFromDisk(key, bytesRead);
+    if (entry === undefined) return undefined;
+    this.#core.sample(counter.histogramDisk, (performance.now() - start) * 1e6);
+    // Looked at once more: it may have expired while its chunks were read.
+    const now = this.#core.clock.now();
+    const stale = entry.expiresAt <= now;
+    return stale && entry.staleUntil <= now ? undefined : { value: entry.value, stale };
+  }
+
+  /** Reads the entry wherever it is; expired ones too, while they may be served stale. */
+  async #entryFromDisk(key: HashedKey, bytesRead: () => void): Promise<CacheEntry<V> | undefined> {
+    const core = this.#core;
+    for (let attempt = 0; attempt < moveAttemptsMax; attempt++) {
+      const record = await this.#reads.read(key, bytesRead);
+      core.assertOpen();
+      if (record === undefined) return undefined;
+      if (record !== "memory") return this.#entryOf(record, "disk");
+      bytesRead();
+      const found = core.reader.findHashed(key, true);
+      if (found === "memory") return this.#entryOf(core.reader.record, "memory");
+      if (found === "none") return undefined;
+    }
+    return undefined;
+  }
+
+  async #entryOf(
+    record: RecordReader,
+    source: "memory" | "disk",
+  ): Promise<CacheEntry<V> | undefined> {
+    if ((record.flags & flagChunk) !== 0) return undefined;
+    const metadata = metadataOf(record);
+    if (metadata.expiresAt !== Infinity) {
+      const now = this.#core.clock.now();
+      if (metadata.expiresAt <= now) this.#core.kernel.count(counter.counterExpiredHits, 1);
+      if (metadata.staleUntil <= now) return undefined;
+    }
+    const decoded = await this.#decoder.decodeAnywhere(record);
+    if (decoded === undefined) return undefined;
+    const size = metadata.size + decoded.chunkBytes;
+    return { ...metadata, value: decoded.value, source, size };
+  }
+}
+
+function metadataOf(record: RecordReader): Metadata {
+  return {
+    createdAt: record.createdMs,
+    expiresAt: record.expiresMs,
+    staleUntil: record.staleUntilMs,
+    tags: record.tags(),
+    size: record.size,
+  };
+}

@@ -1,0 +1,235 @@
+// Writing on one thread: set, asynchronous set, delete, clear, and the fills of read-through. Called by the facade and by
+// read-through. Invariant: whatever a write answers, an older value of its key is gone when it returns, in memory for every
+// thread and on disk for every later session.
+import { describe } from "../base/mod.js";
+import {
+  assertKey,
+  type ResolvedSetOptions,
+  resolveSetOptions,
+  resolveTags,
+  type SetOptions,
+} from "../config/mod.js";
+import { codes, type HashedKey, type Key } from "../kernel/mod.js";
+import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
+import type { StoreTask } from "../pool/mod.js";
+import { encodeTags, tagHash } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import type { EntryReader } from "./entry-reader.js";
+import type { ThreadCore } from "./thread-core.js";
+import type { ValueDecoder } from "./value-decoder.js";
+
+/** How a set came out: "stored", or why not. */
+export type SetOutcome = "stored" | "too-large" | "overloaded";
+
+/** Publishes a value in a worker of the pool; undefined in a thread that has none. */
+export type StoreInPool = (task: StoreTask) => Promise<WriteOutcome>;
+
+/** How long a fill lives, and its tags. */
+export type FillFields = Pick<ResolvedSetOptions, "ttlMs" | "staleForMs" | "tags">;
+
+/** What came of a fill. */
+export interface Filled<V> {
+  readonly outcome: WriteOutcome;
+  /** The value as a later hit gives it. */
+  readonly value: V;
+}
+
+const noTags = new Uint8Array(0);
+
+export class EntryWriter<V> {
+  readonly #core: ThreadCore;
+  readonly #reader: EntryReader<V>;
+  readonly #decoder: ValueDecoder<V>;
+  readonly #storeInPool: StoreInPool | undefined;
+  readonly #cacheId: string;
+
+  constructor(
+    core: ThreadCore,
+    reader: EntryReader<V>,
+    decoder: ValueDecoder<V>,
+    cacheId: string,
+    storeInPool: StoreInPool | undefined,
+  ) {
+    this.#core = core;
+    this.#reader = reader;
+    this.#decoder = decoder;
+    this.#cacheId = cacheId;
+    this.#storeInPool = storeInPool;
+  }
+
+  set(key: Key, value: V, options: SetOptions | undefined): SetOutcome {
+    const core = this.#core;
+    core.assertOpen();
+    const resolved = resolveSetOptions(options, core.config);
+    assertKey(key);
+    const bytes = this.#encode(key, value);
+    const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
+    // Only a fill can be superseded.
+    return writeValue(core.writer, key, bytes, fields) as SetOutcome;
+  }
+
+  /** The bytes of a value, good until the next call. The key has been checked, so that its message comes first. */
+  #encode(key: Key, value: unknown): Uint8Array {
+    const { codec, admission } = this.#core;
+    admission?.assertNotAsking(key);
+    if (value === undefined) {
+      throw new TypeError(
+        `Cannot store key ${describe(key)}: the value is undefined, which means absent; null can be stored`,
+      );
+    }
+    return codec.encode(value, key);
+  }
+
+  #admits(key: Key, bytes: Uint8Array): boolean {
+    return this.#core.admission?.admits(key, bytes.length) ?? false;
+  }
+
+  #fields(options: FillFields, flight: number, forDisk: boolean): WriteFields {
+    // Whole milliseconds, as records keep them.
+    const createdMs = Math.floor(this.#core.clock.now());
+    const expiresMs = createdMs + options.ttlMs;
+    return {
+      codecId: this.#core.codec.lastCodecId,
+      flags: 0,
+      createdMs,
+      expiresMs,
+      staleUntilMs: expiresMs + options.staleForMs,
+      tags: options.tags.length === 0 ? noTags : encodeTags(options.tags),
+      flight,
+      forDisk,
+    };
+  }
+
+  /** The value is encoded here, since cloning it for a worker costs more than that (docs/internals/decisions/0002), and
+   *  compressed and published in the pool. */
+  async setAsync(key: Key, value: V, options: SetOptions | undefined): Promise<SetOutcome> {
+    const core = this.#core;
+    core.assertOpen();
+    const resolved = resolveSetOptions(options, core.config);
+    assertKey(key);
+    const bytes = this.#encode(key, value);
+    const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
+    const storeInPool = this.#storeInPool;
+    if (storeInPool === undefined) {
+      return writeValue(core.writer, key, bytes, fields) as SetOutcome;
+    }
+    const moved = movable(bytes, value);
+    const hashed = this.#reader.readKey(key);
+    // Without its hash no later write could supersede this one.
+    if (!hashed.isHashed) return writeValue(core.writer, key, moved, fields) as SetOutcome;
+    core.writer.remove(hashed);
+    const flight = core.kernel.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
+    if (flight < 0) {
+      // The flight table is full: write it at once, which cannot be superseded.
+      core.kernel.count(counter.counterFlightsRefused, 1);
+      return writeValue(core.writer, hashed, moved, fields) as SetOutcome;
+    }
+    try {
+      const { codecId, createdMs, expiresMs, staleUntilMs, forDisk } = fields;
+      const outcome = await storeInPool({
+        handle: core.handle,
+        cacheId: this.#cacheId,
+        key,
+        codecId,
+        bytes: moved,
+        createdMs,
+        expiresMs,
+        staleUntilMs,
+        tags: resolved.tags,
+        flight,
+        forDisk,
+      });
+      if (outcome !== "superseded") return outcome;
+      // A later write won: this value was stored and replaced, as far as anybody can tell.
+      core.kernel.count(counter.counterFillsSuperseded, 1);
+      return "stored";
+    } catch (error) {
+      // A worker that ended because the cache was closed is no fault of the worker.
+      core.assertOpen();
+      throw error;
+    } finally {
+      core.kernel.verbs.endFlight(flight, codes.flightAgain, 0);
+    }
+  }
+
+  /** For read-through: publishes unless superseded, and gives the value as a later hit does. */
+  fill(key: HashedKey, value: unknown, options: FillFields, flight: number): Filled<V> {
+    const { codec, kernel, writer } = this.#core;
+    this.#core.assertOpen();
+    const name = key.toKey();
+    const bytes = this.#encode(name, value);
+    const fields = this.#fields(options, flight, this.#admits(name, bytes));
+    // Before it is published: what is kept near from here counts for the tags as they were then.
+    const tagEpoch = fields.tags.length === 0 ? null : kernel.control.tagEpoch();
+    // A fill without a flight could bury a newer write, so it is not published.
+    const outcome = flight < 0 ? "superseded" : writeValue(writer, key, bytes, fields);
+    const { slotLow: low, slotHigh: high } = kernel.results;
+    const buffer = Buffer.from(bytes);
+    const end = buffer.length;
+    const decoded = codec.decode(fields.codecId, buffer, 0, end);
+    const kept = this.#decoder.present(decoded);
+    if (outcome === "stored") {
+      const size = writer.sizeOf(key.bytes.length, end, fields);
+      const { expiresMs } = fields;
+      this.#reader.keepNear(key, kept, { low, high, tagEpoch, expiresMs, size });
+    }
+    return { outcome, value: kept };
+  }
+
+  delete(key: Key): boolean {
+    const { writer, kernel, clock } = this.#core;
+    this.#core.assertOpen();
+    const wasThere = writer.remove(key);
+    if (!wasThere) return false;
+    const expiresMs = kernel.results.expires;
+    if (expiresMs !== 0 && expiresMs <= clock.now()) return false;
+    kernel.count(counter.counterDeletes, 1);
+    return true;
+  }
+
+  clear(): void {
+    const { kernel, directory } = this.#core;
+    this.#core.assertOpen();
+    this.#rememberCounts();
+    const epoch = kernel.verbs.clear();
+    directory?.writeClear(epoch);
+    kernel.verbs.ring();
+  }
+
+  /** Every entry with one of these tags is gone when this returns, for every thread and every later session. */
+  deleteByTag(tags: string | readonly string[]): void {
+    const { kernel, directory } = this.#core;
+    this.#core.assertOpen();
+    for (const tag of resolveTags(tags)) {
+      const sequence = kernel.verbs.invalidateTag(tagHash(Buffer.from(tag, "utf8")));
+      directory?.writeTag(sequence);
+    }
+  }
+
+  /** The counts of live entries start over at a clear: cleared entries leave their slots later and uncounted. */
+  #rememberCounts(): void {
+    const { kernel } = this.#core;
+    kernel.control.setClearedCounts({
+      memoryEntries: kernel.total(counter.counterMemoryEntries),
+      memoryBytes: kernel.total(counter.counterMemoryBytes),
+      diskEntries: kernel.total(counter.counterDiskEntries),
+    });
+  }
+}
+
+/** Bytes that are the task's alone from now on. A caller's own whole buffer is moved, at once, so that what the caller
+ *  does while the task waits for a worker is not stored; anything else, a codec's scratch too, is copied. */
+function movable(bytes: Uint8Array, value: unknown): Uint8Array {
+  const { buffer } = bytes;
+  const isWhole = bytes.byteOffset === 0 && bytes.byteLength === buffer.byteLength;
+  if (bytes === value && isWhole && buffer instanceof ArrayBuffer && !Buffer.isBuffer(bytes)) {
+    try {
+      return new Uint8Array(structuredClone(buffer, { transfer: [buffer] }));
+    } catch {
+      // A buffer that cannot be moved, such as a WebAssembly memory's, is copied.
+    }
+  }
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}

@@ -1,0 +1,82 @@
+// What any thread needs to use a cache: its key window, its reader and writer of memory and disk, and the eviction it runs
+// itself when no segment is free. Called by the entries and by pool workers.
+import type { UndercroftError } from "../base/mod.js";
+import { type Kernel, KeyWindow } from "../kernel/mod.js";
+import { MemoryReader, MemoryWriter } from "../memory/mod.js";
+import { counterForegroundReclaims } from "../stats/mod.js";
+import { DirectoryWriter, DiskReader } from "../tiers/mod.js";
+import { Evictor } from "./evictor.js";
+import { RemovalReporter, type SendRemovals } from "./removals.js";
+import { policyOver } from "./shared-policy.js";
+import { sharedTime } from "./shared-time.js";
+import type { WorkerHandle } from "./worker-handle.js";
+
+/** One thread's way into a cache. */
+export interface Attachment {
+  readonly keys: KeyWindow;
+  readonly reader: MemoryReader;
+  readonly writer: MemoryWriter;
+  /** Null for a cache in memory only. */
+  readonly disk: DiskReader | null;
+  readonly directory: DirectoryWriter | null;
+}
+
+/** `onFault` hears of failed writes to disk, `send` of entries that this thread evicted; null if it cannot. */
+export function attachThread(
+  kernel: Kernel,
+  handle: Pick<WorkerHandle, "disk" | "clockAnchorMs">,
+  onFault: (error: UndercroftError) => void,
+  send: SendRemovals | null,
+): Attachment {
+  const keys = new KeyWindow(kernel);
+  const reader = new MemoryReader(kernel, keys);
+  const writer = new MemoryWriter(kernel, keys);
+  const directory = handle.disk === null ? null : new DirectoryWriter(kernel, handle.disk, onFault);
+  const disk = handle.disk === null ? null : new DiskReader(reader, writer, handle.disk);
+  const writeTombstone = (location: number): void => directory?.writeTombstone(location);
+  // Made when it is first needed: most threads never evict, and attaching is to be quick.
+  let reclaimer: ForegroundReclaimer | undefined;
+  const now = sharedTime(kernel, handle.clockAnchorMs);
+  writer.connect(writeTombstone, () => {
+    kernel.count(counterForegroundReclaims, 1);
+    reclaimer ??= new ForegroundReclaimer(kernel, writeTombstone, send);
+    return reclaimer.makeRoom(now());
+  });
+  return { keys, reader, writer, disk, directory };
+}
+
+/** The eviction that a writer runs itself. */
+class ForegroundReclaimer {
+  readonly #kernel: Kernel;
+  readonly #evictor: Evictor;
+  readonly #removals: RemovalReporter;
+
+  constructor(
+    kernel: Kernel,
+    writeTombstone: (location: number) => void,
+    send: SendRemovals | null,
+  ) {
+    this.#kernel = kernel;
+    const removals = new RemovalReporter(kernel, send);
+    this.#removals = removals;
+    this.#evictor = new Evictor(kernel, policyOver(kernel), writeTombstone, (record, cause) =>
+      removals.add(record, cause),
+    );
+  }
+
+  makeRoom(now: number): boolean {
+    const hasRoom = this.#empty(now);
+    this.#removals.report();
+    return hasRoom;
+  }
+
+  #empty(now: number): boolean {
+    const { control, flushes, geometry } = this.#kernel;
+    const wanted = geometry.reserveSegments + 1;
+    const isDiskUp = control.isDiskUp();
+    if (this.#evictor.makeRoom(wanted, now, isDiskUp)) return true;
+    // The disk is slower than the writers: the oldest entries go unwritten, unless a flush was promised them.
+    const isPromised = flushes.requested() !== flushes.done();
+    return isDiskUp && !isPromised && this.#evictor.makeRoom(wanted, now, false);
+  }
+}

@@ -1,0 +1,12 @@
+export { type Attachment, attachThread } from "./attachment.js";
+export { Evictor, type RemovalCallback } from "./evictor.js";
+export { type Removal, RemovalReporter, type SendRemovals } from "./removals.js";
+export {
+  policyBytesFor,
+  policyCapacityOf,
+  policyOver,
+  setPolicy,
+  watermarkOf,
+} from "./shared-policy.js";
+export { sharedTime } from "./shared-time.js";
+export type { WorkerHandle } from "./worker-handle.js";

@@ -1,0 +1,192 @@
+// The flights of one thread: which one a fetch of a key joins, and the one way out of each. Called by the phases of a fetch.
+// Invariant: a flight that is done is joined by nobody, and its number in the flight table is given back.
+import { describe, monotonicMs, UndercroftError } from "../base/mod.js";
+import type { ResolvedFetchOptions } from "../config/mod.js";
+import type { FoundValue } from "../entries/mod.js";
+import type { HashedKey } from "../kernel/mod.js";
+import { counterLoadErrors, counterStaleServed } from "../stats/mod.js";
+import type { FetchParts } from "./fetch-parts.js";
+import { Flight, type Waiter } from "./flight.js";
+import type { FlightEnd } from "./flight-end.js";
+
+/** The most keys whose loads are coalesced at once in one thread. A load beyond runs for its caller alone, and its
+ *  value is not stored. */
+export const flightsInThreadMax = 65_536;
+
+export class FlightRegistry<V> {
+  readonly #parts: FetchParts<V>;
+  /** The flight that a fetch of a key joins, by the key's id. */
+  readonly #joinable = new Map<string, Flight<V>>();
+  /** Every flight that is not done or still has waiters. */
+  readonly #live = new Set<Flight<V>>();
+
+  constructor(parts: FetchParts<V>) {
+    this.#parts = parts;
+  }
+
+  /** Flights under way. */
+  get size(): number {
+    return this.#live.size;
+  }
+
+  /** Is there no flight to join? */
+  get isIdle(): boolean {
+    return this.#joinable.size === 0;
+  }
+
+  /** The flight of a key that a fetch may join. */
+  find(id: string, forced: boolean): Flight<V> | undefined {
+    const flight = this.#joinable.get(id);
+    if (flight === undefined || (forced && !flight.options.forceRefresh)) return undefined;
+    if (flight.hasRead) return undefined;
+    // Loaded before a write, delete or clear that has returned: too old for who comes after it.
+    return this.#isTooOld(flight) ? undefined : flight;
+  }
+
+  /** A flight that follows another thread's looks for the value when that is done, or loads it, so it is too old only if
+   *  it is about to take what that one failed with. */
+  #isTooOld(flight: Flight<V>): boolean {
+    const { flights } = this.#parts;
+    if (flight.followed !== -1) return flights.isOver(flight.followed);
+    if (flight.number === -1) return false;
+    return flights.isSuperseded(flight.number, flight.options.tags);
+  }
+
+  /** Begins a flight, which fetches of the key join from now on. */
+  begin(key: HashedKey, options: ResolvedFetchOptions): Flight<V> {
+    const flight = new Flight<V>(key, options);
+    this.#live.add(flight);
+    const older = this.#joinable.get(key.id);
+    if (older !== undefined) older.isReplaced = true;
+    flight.isUnshared = older === undefined && this.#joinable.size >= flightsInThreadMax;
+    if (!flight.isUnshared) this.#joinable.set(key.id, flight);
+    return flight;
+  }
+
+  /** The key was written or deleted: later fetches do not join its flight. */
+  detach(id: string): void {
+    const flight = this.#joinable.get(id);
+    if (flight !== undefined) this.#detach(flight);
+  }
+
+  detachAll(): void {
+    for (const flight of this.#joinable.values()) this.#detach(flight);
+  }
+
+  #detach(flight: Flight<V>): void {
+    flight.isWrittenOver = true;
+    this.#joinable.delete(flight.key.id);
+  }
+
+  // ── Ending ──────────────────────────────────────────────────────────────────────────────────
+
+  succeed(flight: Flight<V>, value: V | undefined, end: FlightEnd): void {
+    this.#sample(flight);
+    this.#end(flight, end);
+    for (const waiter of Array.from(flight.waiters)) waiter.resolve(value);
+  }
+
+  /** Ends a flight by an error. With `mayServeStale` those who may have a stale value get that, if there is one. */
+  fail(flight: Flight<V>, error: unknown, mayServeStale: boolean): void {
+    if (flight.isDone) return;
+    if (flight.isLoading) {
+      this.#parts.meter.count(counterLoadErrors, 1);
+      this.#sample(flight);
+    }
+    this.#end(flight, { kind: "failed", error, mayServeStale });
+    for (const waiter of Array.from(flight.waiters)) {
+      if (!mayServeStale || waiter.isForced) waiter.reject(error);
+    }
+    if (flight.waiters.size > 0) void this.#fallBack(flight, error);
+  }
+
+  /** Gives those who still wait what the cache has now, or the error. One look serves all. */
+  async #fallBack(flight: Flight<V>, error: unknown): Promise<void> {
+    const found = await this.current(flight.key);
+    for (const waiter of Array.from(flight.waiters)) {
+      if (found === undefined) waiter.reject(error);
+      else this.serve(waiter, found);
+    }
+  }
+
+  /** The load ran past `timeout.hard`. */
+  timeOut(flight: Flight<V>): void {
+    const error = timeoutError(flight, flight.options);
+    this.fail(flight, error, true);
+    flight.abort(error);
+  }
+
+  /** Ends a load that nobody wants. */
+  giveUp(flight: Flight<V>, reason: unknown): void {
+    if (flight.isDone) return;
+    if (flight.isLoading) this.#parts.meter.count(counterLoadErrors, 1);
+    this.#end(flight, { kind: "again" });
+    flight.abort(reason);
+  }
+
+  /** Rejects all who wait with `error` and aborts the loaders with it as their reason. */
+  abortAll(error: Error): void {
+    for (const flight of Array.from(this.#live)) {
+      const waiters = Array.from(flight.waiters);
+      this.giveUp(flight, error);
+      for (const waiter of waiters) waiter.reject(error);
+    }
+  }
+
+  /** The one way out of every flight. */
+  #end(flight: Flight<V>, end: FlightEnd): void {
+    const { flights } = this.#parts;
+    flight.end();
+    if (this.#joinable.get(flight.key.id) === flight) this.#joinable.delete(flight.key.id);
+    if (flight.number !== -1) flights.end(flight.number, end);
+    if (flight.followed !== -1) {
+      flights.leave(flight.followed);
+      flight.stopFollowing();
+    }
+    this.dropIfOver(flight);
+  }
+
+  /** Forgets a flight that is done and that nobody waits for. */
+  dropIfOver(flight: Flight<V>): void {
+    if (flight.isDone && flight.waiters.size === 0) this.#live.delete(flight);
+  }
+
+  #sample(flight: Flight<V>): void {
+    if (flight.startedMs !== undefined) {
+      this.#parts.meter.sampleLoad((monotonicMs() - flight.startedMs) * 1e6);
+    }
+  }
+
+  // ── Serving what the cache has ──────────────────────────────────────────────────────────────
+
+  /** Gives a waiter what the cache has now, fresh or stale, if it has something; the load goes on behind it. */
+  async serveCurrent(flight: Flight<V>, waiter: Waiter<V>): Promise<void> {
+    const found = await this.current(flight.key);
+    if (found === undefined || waiter.isSettled) return;
+    flight.isBackground = true;
+    this.serve(waiter, found);
+  }
+
+  serve(waiter: Waiter<V>, found: FoundValue<V>): void {
+    if (waiter.isSettled) return;
+    if (found.stale) this.#parts.meter.count(counterStaleServed, 1);
+    waiter.resolve(found.value);
+  }
+
+  async current(key: HashedKey): Promise<FoundValue<V> | undefined> {
+    const { reader } = this.#parts;
+    try {
+      return reader.peekAgain(key) ?? (await reader.readAgain(key));
+    } catch {
+      return undefined; // closed meanwhile; whoever asked has an error to tell
+    }
+  }
+}
+
+/** What a waiter gets whose `timeout.hard` is over. */
+export function timeoutError<V>(flight: Flight<V>, options: ResolvedFetchOptions): UndercroftError {
+  return new UndercroftError(
+    "ERR_LOADER_TIMEOUT",
+    `Cannot load key ${describe(flight.key.toKey())}: the loader took longer than the hard timeout of ${options.hardTimeoutMs} ms; raise timeout.hard, or serve stale values by staleFor`,
+  );
+}

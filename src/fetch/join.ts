@@ -1,0 +1,92 @@
+// Joining a load: one caller of `fetch` waits for the flight of its key, with its own signal and time limits, and leaves it. The
+// last one to leave ends the load. Called by ReadThrough, and by the load for the waiters of another thread's.
+import type { ResolvedFetchOptions } from "../config/mod.js";
+import { counterLoadsCoalesced, counterLoadsCoalescedAcross } from "../stats/mod.js";
+import { watchAbort } from "./abort-watch.js";
+import type { FetchParts } from "./fetch-parts.js";
+import { type Flight, Waiter } from "./flight.js";
+import { type FlightRegistry, timeoutError } from "./flight-registry.js";
+
+export class Join<V> {
+  readonly #parts: FetchParts<V>;
+  readonly #registry: FlightRegistry<V>;
+
+  constructor(parts: FetchParts<V>, registry: FlightRegistry<V>) {
+    this.#parts = parts;
+    this.#registry = registry;
+  }
+
+  /** Adds a waiter to a flight: to one that it has just begun, or to one that was under way (`isJoined`). */
+  add(flight: Flight<V>, options: ResolvedFetchOptions, isJoined: boolean): Waiter<V> {
+    const waiter = new Waiter<V>(options, isJoined);
+    flight.add(waiter);
+    waiter.atEnd(() => {
+      this.#registry.dropIfOver(flight);
+    });
+    const { signal } = options;
+    if (signal !== undefined) {
+      waiter.atEnd(watchAbort(signal, () => this.leave(flight, waiter, signal.reason)));
+    }
+    if (!waiter.isForced) {
+      waiter.after(options.softTimeoutMs, () => void this.#registry.serveCurrent(flight, waiter));
+    }
+    if (isJoined) this.#joined(flight, waiter, options);
+    return waiter;
+  }
+
+  #joined(flight: Flight<V>, waiter: Waiter<V>, options: ResolvedFetchOptions): void {
+    if (flight.isLoading || flight.followed !== -1) this.count(waiter, flight.followed !== -1);
+    waiter.after(options.hardTimeoutMs, () => void this.timeOut(flight, waiter, options));
+    // The flight met a stale value on disk, where this fetch has not looked.
+    if (flight.stale !== undefined && waiter.takesStaleAtOnce) {
+      void this.#registry.serveCurrent(flight, waiter);
+    }
+  }
+
+  /** Those who began the flight wait for another thread's loader: their own hard timeouts run from now on. */
+  startTimers(flight: Flight<V>): void {
+    const { options } = flight;
+    for (const waiter of flight.waiters) {
+      if (waiter.isJoined || waiter.isTimed) continue;
+      waiter.isTimed = true;
+      waiter.after(options.hardTimeoutMs, () => void this.timeOut(flight, waiter, options));
+    }
+  }
+
+  /** A waiter whose own time was over before the flight's. */
+  async timeOut(
+    flight: Flight<V>,
+    waiter: Waiter<V>,
+    options: ResolvedFetchOptions,
+  ): Promise<void> {
+    if (!waiter.isForced) await this.#registry.serveCurrent(flight, waiter);
+    if (!waiter.isSettled) this.leave(flight, waiter, timeoutError(flight, options));
+  }
+
+  /** Ends one wait. The last one to leave ends the load. */
+  leave(flight: Flight<V>, waiter: Waiter<V>, reason: unknown): void {
+    waiter.reject(reason);
+    if (flight.waiters.size > 0 || flight.isBackground) return;
+    if (flight.number !== -1 && this.#parts.flights.hasFollowers(flight.number)) {
+      void this.#loadForOthers(flight, reason);
+    } else {
+      this.#registry.giveUp(flight, reason);
+    }
+  }
+
+  /** Ends a load for which nobody waits in this thread when nobody does in another either. */
+  async #loadForOthers(flight: Flight<V>, reason: unknown): Promise<void> {
+    const isForOthers = (): boolean =>
+      !flight.isDone && flight.waiters.size === 0 && !flight.isBackground;
+    await this.#parts.flights.untilUnfollowed(flight.number, isForOthers);
+    if (isForOthers()) this.#registry.giveUp(flight, reason);
+  }
+
+  /** Counts one that waits for another's loader, once. */
+  count(waiter: Waiter<V>, isAcross: boolean): void {
+    if (waiter.isCoalesced) return;
+    waiter.isCoalesced = true;
+    this.#parts.meter.count(counterLoadsCoalesced, 1);
+    if (isAcross) this.#parts.meter.count(counterLoadsCoalescedAcross, 1);
+  }
+}

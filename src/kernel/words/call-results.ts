@@ -1,0 +1,82 @@
+// What the last kernel call of this thread left for its caller (layout.ts, result words). Each value is good until the next
+// call; the thread alone writes and reads them, so they are getters.
+import * as at from "../layout.js";
+import type { Views } from "./views.js";
+
+export class CallResults {
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+  readonly #slotLow: number;
+  readonly #slotHigh: number;
+  readonly #hashLow: number;
+  readonly #hashHigh: number;
+  readonly #record: number;
+  readonly #recordSize: number;
+  readonly #tagEpoch: number;
+  readonly #tagCells: number;
+  readonly #location: number;
+  readonly #expires: number;
+
+  /** `block` is the byte offset of the thread's block. */
+  constructor(views: Views, block: number) {
+    this.#u32 = views.u32;
+    this.#f64 = views.f64;
+    this.#slotLow = (block + at.resultSlotLow) / 4;
+    this.#slotHigh = (block + at.resultSlotHigh) / 4;
+    this.#hashLow = (block + at.resultHashLow) / 4;
+    this.#hashHigh = (block + at.resultHashHigh) / 4;
+    this.#record = (block + at.resultRecord) / 4;
+    this.#recordSize = (block + at.resultRecordSize) / 4;
+    this.#tagEpoch = (block + at.resultTagEpoch) / 4;
+    this.#tagCells = (block + at.resultTagCells) / 4;
+    this.#location = (block + at.resultLocation) / 8;
+    this.#expires = (block + at.resultExpires) / 8;
+  }
+
+  /** The slot's word, less its frequency unless it names a disk location. */
+  get slotLow(): number {
+    return this.#u32[this.#slotLow] as number;
+  }
+
+  get slotHigh(): number {
+    return this.#u32[this.#slotHigh] as number;
+  }
+
+  /** The key's hash. */
+  get hashLow(): number {
+    return this.#u32[this.#hashLow] as number;
+  }
+
+  get hashHigh(): number {
+    return this.#u32[this.#hashHigh] as number;
+  }
+
+  /** Where the record is in shared memory. */
+  get record(): number {
+    return this.#u32[this.#record] as number;
+  }
+
+  get recordSize(): number {
+    return this.#u32[this.#recordSize] as number;
+  }
+
+  /** The tag epoch before the tags of the record were looked at; only after a `find` of a record that has tags. */
+  get tagEpoch(): number {
+    return this.#u32[this.#tagEpoch] as number;
+  }
+
+  /** The cells of the tag that `invalidateTag` was given. */
+  tagCells(): number[] {
+    return Array.from(this.#u32.subarray(this.#tagCells, this.#tagCells + at.tagProbes));
+  }
+
+  /** The disk location of a disk hit. */
+  get location(): number {
+    return this.#f64[this.#location] as number;
+  }
+
+  /** Wall-clock milliseconds, 0 = never. */
+  get expires(): number {
+    return this.#f64[this.#expires] as number;
+  }
+}

@@ -1,0 +1,225 @@
+// The words of the control block that change while a cache is open, by name. Methods and not getters where other threads
+// write the word: the proof of interleavings stops a thread before each method that reads one.
+import * as at from "../layout.js";
+import type { Views } from "./views.js";
+
+// Numbers of this file: the compiler does not fold those of another module.
+const stateWord = at.controlState / 4;
+const nearEpochWord = at.controlNearEpoch / 4;
+const tagEpochWord = at.controlTagEpoch / 4;
+const sampleMaskWord = at.controlSampleMask / 4;
+const invalidationsWord = at.controlInvalidations / 8;
+const { stateOpen, stateClosed } = at;
+
+/** Counts of live entries at the last clear: the entry counters count from there. */
+export interface ClearedCounts {
+  readonly memoryEntries: number;
+  readonly memoryBytes: number;
+  readonly diskEntries: number;
+}
+
+export class ControlBlock {
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+  readonly #u64: BigUint64Array;
+
+  constructor(views: Views) {
+    this.#i32 = views.i32;
+    this.#u32 = views.u32;
+    this.#f64 = views.f64;
+    this.#u64 = views.u64;
+  }
+
+  // ── State ───────────────────────────────────────────────────────────────────────────────────
+
+  isOpen(): boolean {
+    return this.#i32[stateWord] === stateOpen;
+  }
+
+  /** As `isOpen`, ordered after what this thread has written before. */
+  state(): number {
+    return Atomics.load(this.#i32, stateWord);
+  }
+
+  /** Has the cache ended for all threads? A closing one has not. */
+  isClosed(): boolean {
+    return Atomics.load(this.#i32, stateWord) === stateClosed;
+  }
+
+  /** `codes.stateClosing` or `codes.stateClosed`. The opener writes it, or who finds the opener dead. */
+  setState(state: number): void {
+    Atomics.store(this.#i32, stateWord, state);
+  }
+
+  // ── Time and order ──────────────────────────────────────────────────────────────────────────
+
+  /** The coarse clock: wall-clock milliseconds. */
+  coarseTime(): number {
+    return this.#f64[at.controlClock / 8] as number;
+  }
+
+  /** From when creation times in records count, in wall-clock milliseconds. */
+  get createdBaseMs(): number {
+    return this.#f64[at.controlCreatedBase / 8] as number;
+  }
+
+  /** The newest sequence given out. */
+  sequence(): number {
+    return this.#u48(at.controlSequence);
+  }
+
+  /** Records up to this sequence were cleared. */
+  clearEpoch(): number {
+    return this.#u48(at.controlClearEpoch);
+  }
+
+  /** Exact, since a sequence has 48 bits; read as one word, so never torn. */
+  #u48(offset: number): number {
+    return Number(Atomics.load(this.#u64, offset / 8));
+  }
+
+  /** Half of the seed of the key hash. */
+  get seedLow(): number {
+    return this.#i32[at.controlSeed / 4] as number;
+  }
+
+  // ── Near caches ─────────────────────────────────────────────────────────────────────────────
+
+  /** Near caches drop everything when it has changed. */
+  nearEpoch(): number {
+    return this.#i32[nearEpochWord] as number;
+  }
+
+  /** Grows with each invalidation of a tag. */
+  tagEpoch(): number {
+    return this.#i32[tagEpochWord] as number;
+  }
+
+  /** The number of the last invalidation, as a double (layout.ts, firstInvalidation), at element 0: a view of that word alone,
+   *  since a hit reads it and every object on the way there would cost a nanosecond (docs/internals/decisions/0013). */
+  get lastInvalidation(): Float64Array {
+    return this.#f64.subarray(invalidationsWord, invalidationsWord + 1);
+  }
+
+  // ── Sampling ────────────────────────────────────────────────────────────────────────────────
+
+  /** Are requests for a key with this low half of a hash sampled? */
+  isSampled(hashLow: number): boolean {
+    return (hashLow & (this.#i32[sampleMaskWord] as number)) === 0;
+  }
+
+  setSampleMask(mask: number): void {
+    Atomics.store(this.#i32, sampleMaskWord, mask);
+  }
+
+  // ── The janitor ─────────────────────────────────────────────────────────────────────────────
+
+  /** How often the doorbell has been rung; `waitForBell` takes it. */
+  doorbell(): number {
+    return Atomics.load(this.#i32, at.controlDoorbell / 4);
+  }
+
+  /** Blocks until the bell is rung after `heard`, for at most `ms`. */
+  waitForBell(heard: number, ms: number): void {
+    Atomics.wait(this.#i32, at.controlDoorbell / 4, heard, ms);
+  }
+
+  /** Tells the janitor to end. */
+  requestStop(): void {
+    Atomics.store(this.#i32, at.controlStop / 4, 1);
+  }
+
+  isStopRequested(): boolean {
+    return Atomics.load(this.#i32, at.controlStop / 4) !== 0;
+  }
+
+  // ── Removals told to listeners ──────────────────────────────────────────────────────────────
+
+  /** Says whether anybody wants to hear of entries that leave. */
+  listenForRemovals(listens: boolean): void {
+    Atomics.store(this.#i32, at.controlEventMask / 4, listens ? 1 : 0);
+  }
+
+  hasRemovalListeners(): boolean {
+    return Atomics.load(this.#i32, at.controlEventMask / 4) !== 0;
+  }
+
+  /** Removals that were sent to the opener and not told of yet. */
+  pendingRemovals(): number {
+    return Atomics.load(this.#i32, at.controlEventsWaiting / 4);
+  }
+
+  addPendingRemovals(amount: number): void {
+    Atomics.add(this.#i32, at.controlEventsWaiting / 4, amount);
+  }
+
+  resetPendingRemovals(): void {
+    Atomics.store(this.#i32, at.controlEventsWaiting / 4, 0);
+  }
+
+  // ── The disk tier ───────────────────────────────────────────────────────────────────────────
+
+  /** Does the disk tier take writes? */
+  isDiskUp(): boolean {
+    return Atomics.load(this.#i32, at.controlDiskUp / 4) === 1;
+  }
+
+  /** True if it was down. */
+  markDiskUp(): boolean {
+    return Atomics.exchange(this.#i32, at.controlDiskUp / 4, 1) === 0;
+  }
+
+  /** True if it was up. */
+  markDiskDown(): boolean {
+    return Atomics.exchange(this.#i32, at.controlDiskUp / 4, 0) === 1;
+  }
+
+  // ── Schemas ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Ids of schemas given out. */
+  schemaCount(): number {
+    return Atomics.load(this.#i32, at.controlSchemaCount / 4);
+  }
+
+  setSchemaCount(count: number): void {
+    Atomics.store(this.#i32, at.controlSchemaCount / 4, count);
+  }
+
+  /** Where in the schema table the next entry goes. */
+  schemaEnd(): number {
+    return Atomics.load(this.#i32, at.controlSchemaEnd / 4);
+  }
+
+  setSchemaEnd(end: number): void {
+    Atomics.store(this.#i32, at.controlSchemaEnd / 4, end);
+  }
+
+  // ── Tags ────────────────────────────────────────────────────────────────────────────────────
+
+  /** The newest sequence at which a tag of a cell was invalidated. */
+  tagCell(cell: number): number {
+    return Number(Atomics.load(this.#u64, at.tagTable / 8 + cell));
+  }
+
+  // ── Counts at the last clear ────────────────────────────────────────────────────────────────
+
+  clearedCounts(): ClearedCounts {
+    return {
+      memoryEntries: this.#f64[at.controlClearedMemoryEntries / 8] as number,
+      memoryBytes: this.#f64[at.controlClearedMemoryBytes / 8] as number,
+      diskEntries: this.#f64[at.controlClearedDiskEntries / 8] as number,
+    };
+  }
+
+  setClearedCounts(counts: ClearedCounts): void {
+    this.#f64[at.controlClearedMemoryEntries / 8] = counts.memoryEntries;
+    this.#f64[at.controlClearedMemoryBytes / 8] = counts.memoryBytes;
+    this.#f64[at.controlClearedDiskEntries / 8] = counts.diskEntries;
+  }
+
+  /** Is this a map's memory, in which no entry gives way to another? */
+  get neverEvicts(): boolean {
+    return this.#u32[at.controlNeverEvicts / 4] === 1;
+  }
+}

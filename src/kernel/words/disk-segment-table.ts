@@ -1,0 +1,102 @@
+// The disk segment table in shared memory as TypeScript reads it; the kernel writes it (assembly/disk-table.ts).
+import * as at from "../layout.js";
+import type { Geometry } from "../region.js";
+import { hasPendingTombstone } from "./pending-tombstones.js";
+import type { Views } from "./views.js";
+
+export class DiskSegmentTable {
+  readonly #views: Views;
+  readonly #geometry: Geometry;
+  readonly #i32: Int32Array;
+  readonly #f64: Float64Array;
+  readonly #u64: BigUint64Array;
+
+  constructor(views: Views, geometry: Geometry) {
+    this.#views = views;
+    this.#geometry = geometry;
+    this.#i32 = views.i32;
+    this.#f64 = views.f64;
+    this.#u64 = views.u64;
+  }
+
+  get count(): number {
+    return this.#geometry.diskSegmentCount;
+  }
+
+  #entry(segment: number): number {
+    return this.#geometry.diskTable + segment * at.diskEntrySize;
+  }
+
+  #word(segment: number, field: number): number {
+    return Atomics.load(this.#i32, (this.#entry(segment) + field) / 4) >>> 0;
+  }
+
+  #double(segment: number, field: number): number {
+    return this.#f64[(this.#entry(segment) + field) / 8] as number;
+  }
+
+  /** `codes.diskFree` and so on. */
+  state(segment: number): number {
+    return this.#word(segment, at.diskState);
+  }
+
+  /** Gives a segment up for writing, if it is in use; true if this call did. */
+  quarantine(segment: number): boolean {
+    const word = (this.#entry(segment) + at.diskState) / 4;
+    for (const used of [at.diskOpen, at.diskSealed]) {
+      if (Atomics.compareExchange(this.#i32, word, used, at.diskQuarantined) === used) return true;
+    }
+    return false;
+  }
+
+  /** How often it was reused. */
+  generation(segment: number): number {
+    return this.#word(segment, at.diskGeneration);
+  }
+
+  nonce(segment: number): bigint {
+    return Atomics.load(this.#u64, (this.#entry(segment) + at.diskNonce) / 8);
+  }
+
+  serial(segment: number): number {
+    return this.#double(segment, at.diskSerial);
+  }
+
+  createdMs(segment: number): number {
+    return this.#double(segment, at.diskCreated);
+  }
+
+  /** Where the next batch goes; 0 before the first. */
+  endOffset(segment: number): number {
+    return this.#word(segment, at.diskEndOffset);
+  }
+
+  recordCount(segment: number): number {
+    return this.#word(segment, at.diskRecordCount);
+  }
+
+  tombstoneCount(segment: number): number {
+    return this.#word(segment, at.diskTombstoneCount);
+  }
+
+  maxExpires(segment: number): number {
+    return this.#double(segment, at.diskMaxExpires);
+  }
+
+  maxSequence(segment: number): number {
+    return this.#double(segment, at.diskMaxSequence);
+  }
+
+  maxSerial(): number {
+    let most = 0;
+    for (let segment = 0; segment < this.count; segment++) {
+      most = Math.max(most, this.serial(segment));
+    }
+    return most;
+  }
+
+  /** Is any thread about to write a tombstone into this segment? */
+  hasPendingTombstone(segment: number): boolean {
+    return hasPendingTombstone({ views: this.#views }, segment);
+  }
+}

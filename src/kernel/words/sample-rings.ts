@@ -1,0 +1,40 @@
+// The rings of sampled requests, one for each thread: the thread writes its own (assembly/samples.ts), the janitor empties all.
+import * as at from "../layout.js";
+import type { Geometry } from "../region.js";
+import type { Views } from "./views.js";
+
+/** Takes one sampled request: the high half of the key's hash and the bytes of its record. */
+export type TakeSample = (hashHigh: number, size: number) => void;
+
+export class SampleRings {
+  readonly #geometry: Geometry;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+
+  constructor(views: Views, geometry: Geometry) {
+    this.#geometry = geometry;
+    this.#i32 = views.i32;
+    this.#u32 = views.u32;
+  }
+
+  /** Are requests sampled at all? */
+  get areKept(): boolean {
+    return this.#geometry.sampleSlots > 0;
+  }
+
+  /** Takes at most `most` requests out of a thread's ring; answers how many there were. */
+  take(thread: number, most: number, take: TakeSample): number {
+    const { sampleBase, sampleSlots } = this.#geometry;
+    const block = (at.threadTable + thread * at.threadBlockSize) / 4;
+    const head = Atomics.load(this.#i32, block + at.threadSampleHead / 4);
+    const tail = Atomics.load(this.#i32, block + at.threadSampleTail / 4);
+    const taken = Math.min((head - tail) | 0, most);
+    const ring = (sampleBase + thread * sampleSlots * at.sampleSize) / 4;
+    for (let index = tail; index !== ((tail + taken) | 0); index = (index + 1) | 0) {
+      const word = ring + (index & (sampleSlots - 1)) * (at.sampleSize / 4);
+      take(this.#u32[word] as number, this.#u32[word + 1] as number);
+    }
+    if (taken > 0) Atomics.store(this.#i32, block + at.threadSampleTail / 4, (tail + taken) | 0);
+    return taken;
+  }
+}

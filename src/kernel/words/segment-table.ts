@@ -1,0 +1,140 @@
+// The memory segments as who reclaims or flushes them sees them: their table, and the walk over the records of one. Called by
+// the janitor, by writers that reclaim, and by a shared map's compaction. Reads only: the kernel writes these words.
+import { recordSize } from "../../record/mod.js";
+import * as at from "../layout.js";
+import type { Geometry } from "../region.js";
+import type { Views } from "./views.js";
+
+export class SegmentTable {
+  readonly #geometry: Geometry;
+  readonly #i32: Int32Array;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+
+  constructor(views: Views, geometry: Geometry) {
+    this.#geometry = geometry;
+    this.#i32 = views.i32;
+    this.#u32 = views.u32;
+    this.#f64 = views.f64;
+  }
+
+  get count(): number {
+    return this.#geometry.segmentCount;
+  }
+
+  #word(segment: number, field: number): number {
+    return Atomics.load(this.#i32, (at.segmentTable + segment * at.segmentEntrySize + field) / 4);
+  }
+
+  #double(segment: number, field: number): number {
+    return this.#f64[(at.segmentTable + segment * at.segmentEntrySize + field) / 8] as number;
+  }
+
+  /** `codes.segmentFree` and so on. */
+  state(segment: number): number {
+    return this.#word(segment, at.segmentState) & at.segmentStateMask;
+  }
+
+  /** How often it was reused. */
+  generation(segment: number): number {
+    return this.#word(segment, at.segmentGeneration);
+  }
+
+  /** Is the flusher reading it? */
+  isPinned(segment: number): boolean {
+    return this.#word(segment, at.segmentPin) !== 0;
+  }
+
+  /** Has a record in it lost its copy on disk? */
+  hasDiskCopyLost(segment: number): boolean {
+    return this.#word(segment, at.segmentDiskCopyLost) !== 0;
+  }
+
+  /** Has admission deferred a record in it? */
+  hasDeferred(segment: number): boolean {
+    return this.#word(segment, at.segmentDeferred) !== 0;
+  }
+
+  /** `codes.logSmall` or `codes.logMain`. */
+  log(segment: number): number {
+    return this.#word(segment, at.segmentLog);
+  }
+
+  /** The end of its records, in bytes from its start. */
+  writeOffset(segment: number): number {
+    return this.#word(segment, at.segmentWriteOffset);
+  }
+
+  flushedOffset(segment: number): number {
+    return this.#word(segment, at.segmentFlushedOffset);
+  }
+
+  /** Bytes of records that nothing names any more. */
+  deadBytes(segment: number): number {
+    return this.#word(segment, at.segmentDeadBytes);
+  }
+
+  /** The sequence when it was sealed: logs are read oldest first. */
+  sealOrder(segment: number): number {
+    return this.#double(segment, at.segmentSealOrder);
+  }
+
+  maxExpires(segment: number): number {
+    return this.#double(segment, at.segmentMaxExpires);
+  }
+
+  maxSequence(segment: number): number {
+    return this.#double(segment, at.segmentMaxSequence);
+  }
+
+  /** Has every record in it expired, or been cleared? */
+  isDead(segment: number, now: number, clearEpoch: number): boolean {
+    return this.maxExpires(segment) <= now || this.maxSequence(segment) <= clearEpoch;
+  }
+
+  /** A walk over the records of a segment from a byte offset on, up to what is written at this moment. The segment must not
+   *  be reused meanwhile: it is pinned or claimed, or who walks checks its generation after. */
+  walk(segment: number, offset = 0): SegmentWalk {
+    const { segmentBase, segmentBytes } = this.#geometry;
+    const base = segmentBase + segment * segmentBytes;
+    return new SegmentWalk(this.#u32, base, offset, this.writeOffset(segment));
+  }
+}
+
+/** Where a walk stands. `while (walk.next()) use(walk.record)`. */
+export class SegmentWalk {
+  readonly #u32: Uint32Array;
+  readonly #base: number;
+  readonly #end: number;
+  /** Bytes from the segment's start to the record, and to the one behind it. */
+  offset = 0;
+  nextOffset: number;
+  /** The record's place in shared memory, and its bytes. */
+  record = 0;
+  size = 0;
+
+  constructor(u32: Uint32Array, base: number, from: number, end: number) {
+    this.#u32 = u32;
+    this.#base = base;
+    this.#end = end;
+    this.nextOffset = from;
+  }
+
+  /** The end of the walk, in bytes from the segment's start. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** Steps to the next record; false at the end, or at a size of 0: that is no record, and the walk would never end. */
+  next(): boolean {
+    if (this.nextOffset >= this.#end) return false;
+    const record = this.#base + this.nextOffset;
+    const size = this.#u32[(record + recordSize) >>> 2] as number;
+    if (size === 0) return false;
+    this.offset = this.nextOffset;
+    this.record = record;
+    this.size = size;
+    this.nextOffset += (size + 7) & ~7;
+    return true;
+  }
+}

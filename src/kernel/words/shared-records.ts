@@ -1,0 +1,154 @@
+// Records in shared memory, named by their byte offset there: what a walk reads of a header, copying one out, and writing a new
+// one into the room that `reserve` gave. The layout is record/layout.ts. Who reads a record that may be reused meanwhile
+// validates its slot afterwards, or holds its segment.
+import {
+  flagDiskLocation,
+  flagExpires,
+  flagStale,
+  flagTags,
+  recordFlags,
+  recordHeaderSize,
+  type RecordReader,
+  recordSequence,
+  recordSize,
+} from "../../record/mod.js";
+import type { Views } from "./views.js";
+
+/** Below this a loop over words beats the call that copies bytes. */
+const wordCopyMax = 512;
+
+/** The extension fields of a record that is to be written. */
+export interface ExtensionFields {
+  /** Whether there is room for a disk location. */
+  readonly hasDiskLocation: boolean;
+  /** Wall-clock milliseconds, Infinity = never. */
+  readonly expiresMs: number;
+  /** As `expiresMs` if it may not be served stale. */
+  readonly staleUntilMs: number;
+  /** encodeTags(tags): empty for none. */
+  readonly tags: Uint8Array;
+}
+
+/** Bytes of the extension of a record with these fields, a multiple of 8. */
+export function extensionBytesOf(fields: ExtensionFields): number {
+  const times = fields.expiresMs === Infinity ? 0 : fields.staleUntilMs > fields.expiresMs ? 16 : 8;
+  return (fields.hasDiskLocation ? 8 : 0) + times + fields.tags.length;
+}
+
+export class SharedRecords {
+  readonly #u8: Uint8Array;
+  readonly #u32: Uint32Array;
+  readonly #f64: Float64Array;
+
+  constructor(views: Views) {
+    this.#u8 = views.u8;
+    this.#u32 = views.u32;
+    this.#f64 = views.f64;
+  }
+
+  size(record: number): number {
+    return this.#u32[(record + recordSize) >>> 2] as number;
+  }
+
+  /** 0 = reserved, not published. */
+  sequence(record: number): number {
+    const word = (record + recordSequence) >>> 2;
+    return (this.#u32[word] as number) + ((this.#u32[word + 1] as number) & 0xffff) * 2 ** 32;
+  }
+
+  flags(record: number): number {
+    return this.#u8[record + recordFlags] as number;
+  }
+
+  /** Where its copy on disk is, 0 = nowhere. */
+  diskLocation(record: number): number {
+    if ((this.flags(record) & flagDiskLocation) === 0) return 0;
+    const word = (record + recordHeaderSize) >>> 2;
+    return (this.#u32[word] as number) + (this.#u32[word + 1] as number) * 2 ** 32;
+  }
+
+  /** The last moment it can serve anybody, stale or not; Infinity = never ends. */
+  deadline(record: number): number {
+    const flags = this.flags(record);
+    if ((flags & flagExpires) === 0) return Infinity;
+    const field = record + recordHeaderSize + ((flags & flagDiskLocation) === 0 ? 0 : 8);
+    return this.#f64[(field + ((flags & flagStale) === 0 ? 0 : 8)) / 8] as number;
+  }
+
+  /** The record's bytes where they stand: for a write to a file, while the segment is held. */
+  bytes(record: number, size: number): Uint8Array {
+    return this.#u8.subarray(record, record + size);
+  }
+
+  /** Copies `size` bytes into a reader's own buffer; parsed only once they are known to be whole. */
+  copyTo(reader: RecordReader, record: number, size: number): void {
+    reader.ensure(size + 7);
+    if (size > wordCopyMax) {
+      reader.buffer.set(this.#u8.subarray(record, record + size), 0);
+      return;
+    }
+    const first = record >>> 2;
+    const words = (size + 3) >>> 2;
+    for (let word = 0; word < words; word++) {
+      reader.words[word] = this.#u32[first + word] as number;
+    }
+  }
+
+  /** Copies a whole record, made elsewhere, into room that was reserved for it. */
+  place(record: number, bytes: Uint8Array): void {
+    this.#u8.set(bytes, record);
+  }
+
+  /** Writes the extension fields behind a record's header; answers the flags that name them. */
+  writeExtension(record: number, fields: ExtensionFields): number {
+    let flags = 0;
+    let double = (record + recordHeaderSize) / 8;
+    if (fields.hasDiskLocation) {
+      this.#f64[double++] = 0;
+      flags |= flagDiskLocation;
+    }
+    if (fields.expiresMs !== Infinity) {
+      this.#f64[double++] = fields.expiresMs;
+      flags |= flagExpires;
+      if (fields.staleUntilMs > fields.expiresMs) {
+        this.#f64[double++] = fields.staleUntilMs;
+        flags |= flagStale;
+      }
+    }
+    if (fields.tags.length > 0) {
+      this.#u8.set(fields.tags, double * 8);
+      flags |= flagTags;
+    }
+    return flags;
+  }
+
+  /** Writes key and value of a record whose extension takes `extensionBytes`. */
+  writeBody(record: number, extensionBytes: number, key: Uint8Array, value: Uint8Array): void {
+    const keyAt = record + recordHeaderSize + extensionBytes;
+    this.#u8.set(key, keyAt);
+    this.#u8.set(value, keyAt + key.length);
+  }
+
+  /** As `writeBody`, with the key's `keyBytes` bytes copied from `from` in shared memory. Up to three bytes behind them are
+   *  copied too: the value, or the padding of the record, comes to lie over those. */
+  writeBodyFrom(
+    record: number,
+    extensionBytes: number,
+    from: number,
+    keyBytes: number,
+    value: Uint8Array,
+  ): void {
+    const keyAt = record + recordHeaderSize + extensionBytes;
+    if (keyBytes > wordCopyMax) {
+      this.#u8.copyWithin(keyAt, from, from + keyBytes);
+    } else {
+      const u32 = this.#u32;
+      let word = keyAt >>> 2;
+      const shift = (from >>> 2) - word;
+      for (const end = (keyAt + keyBytes + 3) >>> 2; word < end; word++) {
+        u32[word] = u32[word + shift] as number;
+      }
+    }
+    this.#u8.set(value, keyAt + keyBytes);
+  }
+}

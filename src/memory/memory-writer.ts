@@ -1,0 +1,218 @@
+// Writing the memory tier on one thread: appends records, publishes them and removes keys. Called by the entry writer, by pool
+// workers that store large values, by the disk tier, which brings records back, and by a shared map. Invariant: a write or remove
+// returns when every thread sees it, and when the tombstones of what it made dead on disk are written.
+import { assert } from "../base/mod.js";
+import {
+  codes,
+  extensionBytesOf,
+  HashedKey,
+  type Kernel,
+  type Key,
+  keyTooLong,
+  type KeyWindow,
+  noKeyRoom,
+  type TombstoneWriter,
+} from "../kernel/mod.js";
+import { flagChunk, flagKeyBytes, recordHeaderSize, type RecordReader } from "../record/mod.js";
+import {
+  counterSetBytes,
+  counterSetsOverloaded,
+  counterSetsStored,
+  counterSetsTooLarge,
+} from "../stats/mod.js";
+import type { SlotRef } from "./memory-reader.js";
+
+/** How a write came out. "superseded" only for fills: a newer write, delete or clear won. */
+export type WriteOutcome = "stored" | "too-large" | "overloaded" | "superseded";
+
+/** How an append came out: as a write, but for why there was no room: "no-room" (no segment is free, or no slot), "busy"
+ *  (the key's lock could not be had). */
+export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "superseded";
+
+/** What to write beside key and value. Times are wall-clock milliseconds, Infinity = never. */
+export interface WriteFields {
+  readonly codecId: number;
+  /** flagCompressed, flagChunked, flagChunk; the writer adds the others. */
+  readonly flags: number;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly staleUntilMs: number;
+  /** encodeTags(tags): empty for none. */
+  readonly tags: Uint8Array;
+  /** The flight whose fill this is, or -1. */
+  readonly flight: number;
+  /** Whether it may be written to disk. A record without room for a disk location never is. */
+  readonly forDisk: boolean;
+}
+
+export class MemoryWriter {
+  readonly kernel: Kernel;
+  readonly keys: KeyWindow;
+  /** The largest record a segment takes; larger values are written in chunks. */
+  readonly recordBytesMax: number;
+  readonly #hasDisk: boolean;
+  readonly #log: number;
+  #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has no disk copies");
+  #reclaim: () => boolean = () => false;
+
+  /** `log` is the one that this thread's writes go to. */
+  constructor(kernel: Kernel, keys: KeyWindow, log: number = codes.logSmall) {
+    this.kernel = kernel;
+    this.keys = keys;
+    this.#log = log;
+    this.recordBytesMax = kernel.geometry.segmentBytes;
+    this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
+  }
+
+  /** Says who writes tombstones, and who makes room when no segment is free (true if there is some then). */
+  connect(writeTombstone: TombstoneWriter, reclaim: () => boolean): void {
+    this.#writeTombstone = writeTombstone;
+    this.#reclaim = reclaim;
+    this.keys.makeRoom = reclaim;
+  }
+
+  /** Bytes of a record with this key, value and fields. */
+  sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
+    return recordHeaderSize + extensionBytesOf(this.#extension(fields)) + keyBytes + valueBytes;
+  }
+
+  #extension({ forDisk, expiresMs, staleUntilMs, tags }: WriteFields) {
+    return { hasDiskLocation: this.#hasDisk && forDisk, expiresMs, staleUntilMs, tags };
+  }
+
+  /** Writes a record and makes it the newest of its key. Whatever the outcome but "superseded", an older value of the key is
+   *  gone. The slot's word is in the kernel's results. */
+  write(key: Key | HashedKey, value: Uint8Array, fields: WriteFields): WriteOutcome {
+    const outcome = this.append(key, value, fields);
+    if (outcome === "too-large") return this.refuse(key);
+    return outcome === "no-room" || outcome === "busy" ? this.overload(key) : outcome;
+  }
+
+  /** As `write`, but an append that came to nothing has changed nothing. */
+  append(key: Key | HashedKey, value: Uint8Array, fields: WriteFields): AppendOutcome {
+    const keyBytes = key instanceof HashedKey ? key.bytes.length : this.keys.write(key);
+    const size = this.sizeOf(Math.max(keyBytes, 1), value.length, fields);
+    if (keyBytes === keyTooLong || size > this.recordBytesMax) return "too-large";
+    if (keyBytes < 0) return "no-room";
+    const outcome = this.#append(key, keyBytes, value, size, fields);
+    if (outcome === "stored") {
+      // A chunk is part of a set, not one of its own.
+      if ((fields.flags & flagChunk) === 0) this.kernel.count(counterSetsStored, 1);
+      this.kernel.count(counterSetBytes, size);
+    }
+    return outcome;
+  }
+
+  /** A set of a value that no cache of this size holds: the older value goes all the same. */
+  refuse(key: Key | HashedKey): WriteOutcome {
+    this.remove(key);
+    this.kernel.count(counterSetsTooLarge, 1);
+    return "too-large";
+  }
+
+  /** A set for which there was no room: the older value goes all the same. */
+  overload(key: Key | HashedKey): WriteOutcome {
+    this.remove(key);
+    this.kernel.count(counterSetsOverloaded, 1);
+    return "overloaded";
+  }
+
+  #append(
+    key: Key | HashedKey,
+    keyBytes: number,
+    value: Uint8Array,
+    size: number,
+    fields: WriteFields,
+  ): AppendOutcome {
+    const { verbs, records } = this.kernel;
+    let record = verbs.reserve(size, this.#log, 0) >>> 0;
+    if (record === 0 && this.#reclaim()) record = verbs.reserve(size, this.#log, 0) >>> 0;
+    if (record === 0) return "no-room";
+    const extension = this.#extension(fields);
+    const extensionBytes = extensionBytesOf(extension);
+    let flags = fields.flags | records.writeExtension(record, extension);
+    if (isBytes(key)) flags |= flagKeyBytes;
+    const [low, high] = key instanceof HashedKey ? [key.hashLow, key.hashHigh] : [0, 0];
+    if (key instanceof HashedKey) records.writeBody(record, extensionBytes, key.bytes, value);
+    else if (this.keys.isStaged) {
+      // A long key was staged where this very record lies now: it is encoded again, since reserve has written over it.
+      const bytes = typeof key === "string" ? Buffer.from(key, "utf8") : key;
+      records.writeBody(record, extensionBytes, bytes, value);
+    } else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
+    const answer = verbs.publish(
+      record,
+      keyBytes,
+      fields.codecId,
+      flags,
+      extensionBytes / 8,
+      fields.createdMs,
+      fields.flight + 1,
+      low,
+      high,
+    );
+    this.#drainTombstones();
+    if (answer === codes.answerDone) return "stored";
+    if (answer === codes.answerNoRoom) return "no-room";
+    return answer === codes.answerSuperseded ? "superseded" : "busy";
+  }
+
+  #drainTombstones(): void {
+    this.kernel.tombstones.drain(this.#writeTombstone);
+  }
+
+  /** Removes a key; true if it was there. Visible to every thread at once. */
+  remove(key: Key | HashedKey): boolean {
+    const isHashed = key instanceof HashedKey;
+    const keyBytes = isHashed ? this.keys.load(key) : this.keys.write(key);
+    const [low, high] = isHashed ? [key.hashLow, key.hashHigh] : [0, 0];
+    if (keyBytes === keyTooLong) return false;
+    if (keyBytes !== noKeyRoom) return this.#remove(low, high);
+    // No segment has room to look for it, and it must go all the same.
+    let wasThere = false;
+    this.keys.borrowSlack(() => (wasThere = this.#remove(low, high)));
+    return wasThere;
+  }
+
+  #remove(low: number, high: number): boolean {
+    const outcome = this.removeLocked(low, high);
+    if (outcome === "busy") this.#removeUnlocked();
+    return outcome !== "absent";
+  }
+
+  /** Removes the key that was just written to `keys`, but only with its lock: "busy" if that could not be had, and nothing has
+   *  changed. */
+  removeLocked(low = 0, high = 0): "removed" | "absent" | "busy" {
+    const answer = this.kernel.verbs.remove(this.keys.at, this.keys.length, low, high);
+    if (answer === codes.answerBusy) return "busy";
+    this.#drainTombstones();
+    return answer === codes.answerDone ? "removed" : "absent";
+  }
+
+  /** For a key whose lock cannot be had. A key has a slot in memory or one on disk, and others may write it meanwhile. */
+  #removeUnlocked(): void {
+    for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
+      if (this.kernel.verbs.evictUnlocked(this.keys.at, this.keys.length) !== codes.answerDone)
+        return;
+      this.#drainTombstones();
+    }
+  }
+
+  /** Drops a disk entry if its slot is unchanged: it was damaged or another key's. */
+  drop({ slot, low, high }: SlotRef): void {
+    this.kernel.verbs.dropSlot(slot, low, high);
+    this.#drainTombstones();
+  }
+
+  /** Copies a verified disk record back to memory and points its slot at the copy, if that is unchanged. */
+  promote(source: RecordReader, { slot, low, high }: SlotRef): boolean {
+    const { verbs, records } = this.kernel;
+    const record = verbs.reserve(source.size, this.#log, 0) >>> 0;
+    if (record === 0) return false;
+    records.place(record, source.buffer.subarray(source.start, source.start + source.size));
+    return verbs.promote(record, slot, low, high) === codes.answerDone;
+  }
+}
+
+function isBytes(key: Key | HashedKey): boolean {
+  return key instanceof HashedKey ? key.isBytes : typeof key !== "string";
+}

@@ -1,0 +1,215 @@
+// Decoded values of one thread, and the order in which they are found: by the very string, where callers intern their keys
+// (identity-index.ts); by a hash of the key that costs next to nothing (near-hash-index.ts); by the slot that the kernel finds
+// (near-table.ts). All values stand in the table, which has the bounds; those without tags that are hit again stand in one of the
+// two indexes too, where no slot is looked at, so that they answer only while the invalidation reader says that all is current.
+// Called by the entry reader. Invariant: when the near epoch has changed (a clear, or segment generations coming round) everything
+// goes before anything is looked up.
+import type { Clock } from "../base/mod.js";
+import type { Config } from "../config/mod.js";
+import type { Kernel, KernelVerbs, KeyWindow } from "../kernel/mod.js";
+import { counterNearEvictions } from "../stats/mod.js";
+import { IdentityIndex } from "./identity-index.js";
+import { InvalidationReader } from "./invalidation-reader.js";
+import { KeyIdentityDetector } from "./key-identity-detector.js";
+import { NearHashIndex } from "./near-hash-index.js";
+import { NearTable, type NearWord } from "./near-table.js";
+
+/** About as many keys show, while there is no identity index, whether callers intern their strings: one in 64 to one in
+ *  256, by the hash. A string is known as interned by the hash that it was given at an earlier look here, so it is the same
+ *  few keys. They stand in no index, so that all their hits come by here. */
+const sampledKeys = 256;
+const [sampledKeysShiftMin, sampledKeysShiftMax] = [6, 8];
+/** One in this many hits of all keys is such a look. */
+const sampledHits = 512;
+
+export class NearCache {
+  readonly #kernel: Kernel;
+  readonly #verbs: KernelVerbs;
+  readonly #keys: KeyWindow;
+  readonly #clock: Clock;
+  readonly #table: NearTable;
+  readonly #detector = new KeyIdentityDetector();
+  readonly #invalidations: InvalidationReader;
+  readonly #identity = new IdentityIndex();
+  /** The identity index's values; null while there is no such index. */
+  #identityValues: IdentityIndex["values"] | null = null;
+  readonly #hashIndex: NearHashIndex;
+  readonly #sampledKeysMask: number;
+  readonly #sampledHitsMask: number;
+  #epoch: number;
+  #hits = 0;
+
+  constructor(kernel: Kernel, keys: KeyWindow, near: NonNullable<Config["near"]>, clock: Clock) {
+    this.#kernel = kernel;
+    this.#verbs = kernel.verbs;
+    this.#keys = keys;
+    this.#clock = clock;
+    this.#table = new NearTable(kernel.results, near.maxEntries, near.maxBytes);
+    this.#epoch = kernel.control.nearEpoch();
+    const shift = Math.ceil(Math.log2(near.maxEntries / sampledKeys));
+    const keysPerSample = 2 ** Math.min(Math.max(shift, sampledKeysShiftMin), sampledKeysShiftMax);
+    this.#sampledKeysMask = keysPerSample - 1;
+    this.#sampledHitsMask = sampledHits / keysPerSample - 1;
+    this.#hashIndex = new NearHashIndex(keys.words, near.maxEntries, clock);
+    this.#invalidations = new InvalidationReader(kernel, this);
+  }
+
+  /** Values kept. */
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Encoded bytes that they stand for. */
+  get bytes(): number {
+    return this.#table.bytes;
+  }
+
+  /** Is what is kept what the cache holds at this moment? False too once the cache is closed. Call it before each `find`. */
+  isCurrent(): boolean {
+    return this.#invalidations.isCurrent();
+  }
+
+  /** Nothing is current any more: this thread has left the cache. */
+  end(): void {
+    this.#invalidations.end();
+  }
+
+  /** The value of a key, if it is kept and fresh; `isCurrent` is what that has just answered. After a miss the key stands in the
+   *  key window, which says whether the kernel has hashed it and counted the hit. The cache must be open. */
+  find(key: string, isCurrent: boolean): unknown {
+    const keys = this.#keys;
+    if (!isCurrent) {
+      keys.write(key);
+      return this.findBySlot(key);
+    }
+    const interned = this.#identityValues;
+    if (interned !== null) {
+      const value = interned.get(key);
+      if (value !== undefined) return value;
+    }
+    const keyBytes = keys.write(key);
+    const value = this.#hashIndex.find(keys.hash, keyBytes, key);
+    return value === undefined ? this.findBySlot(key) : value;
+  }
+
+  /** The value of the key that was just written, if the table has it for what its slot shows. */
+  findBySlot(key: string): unknown {
+    if (!this.#keys.findNear()) return undefined;
+    const { control } = this.#kernel;
+    if (control.nearEpoch() !== this.#epoch) this.#drop();
+    const table = this.#table;
+    const position = table.find(key);
+    if (position < 0) return undefined;
+    const tagEpoch = table.tagEpochAt(position);
+    // One with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says.
+    if (tagEpoch !== null && tagEpoch !== control.tagEpoch()) return undefined;
+    const expiresMs = table.expiresAt(position);
+    if (expiresMs !== Infinity && expiresMs <= this.#clock.now()) return undefined;
+    if (tagEpoch === null) this.#noteHit(key, position, expiresMs);
+    return table.valueAt(position);
+  }
+
+  /** A value that was hit by its slot comes into an index, and some show whether callers intern their strings. */
+  #noteHit(key: string, position: number, expiresMs: number): void {
+    const { results, control } = this.#kernel;
+    const identity = this.#identity;
+    if (!identity.isOn && (results.hashHigh & this.#sampledKeysMask) === 0) {
+      if ((++this.#hits & this.#sampledHitsMask) === 0) this.#judge(key);
+      return;
+    }
+    // As mayKeepNear would say, but without a call: in a small cache it is so of all keys.
+    if (control.isSampled(results.hashLow) || this.#verbs.mayKeepNear() !== 1) return;
+    const table = this.#table;
+    const value = table.valueAt(position);
+    if (identity.isOn && expiresMs === Infinity) {
+      identity.add(key, value);
+      return;
+    }
+    const number = table.numberAt(position);
+    const { hash, length } = this.#keys;
+    const own = table.keyAt(position);
+    table.setNumber(position, this.#hashIndex.add(hash, length, own, value, expiresMs, number));
+  }
+
+  /** With an identity index: adds a key, as it was asked for and before it is looked up, to the sample that says whether
+   *  callers intern their strings still. */
+  observe(key: string): void {
+    if (this.#identity.isOn) this.#judge(key);
+  }
+
+  #judge(key: string): void {
+    const { isOn, values } = this.#identity;
+    this.indexKeys(this.#detector.observe(key, isOn ? values : null));
+  }
+
+  /** Begins or ends the identity index. */
+  indexKeys(isWanted: boolean): void {
+    if (isWanted === this.#identity.isOn) return;
+    this.invalidateAll();
+    if (isWanted) this.#identity.begin(this.#table.count);
+    else this.#identity.end();
+    this.#identityValues = isWanted ? this.#identity.values : null;
+  }
+
+  // ── What the invalidation reader tells ──────────────────────────────────────────────────────
+
+  /** Is nothing kept where no slot is looked at? */
+  isEmpty(): boolean {
+    return this.#hashIndex.isEmpty && this.#identity.values.size === 0;
+  }
+
+  /** Takes what has this low half of a hash out of the indexes. */
+  invalidate(hashLow: number): void {
+    for (const position of this.#table.positionsOf(hashLow)) this.#removeFromIndexes(position);
+  }
+
+  /** Empties both indexes. */
+  invalidateAll(): void {
+    this.#identity.clear();
+    this.#hashIndex.clear();
+  }
+
+  #removeFromIndexes(position: number): void {
+    const key = this.#table.keyAt(position);
+    // A Map hashes a string for this, also where there is nothing.
+    if (this.#identity.isOn) this.#identity.values.delete(key);
+    this.#hashIndex.remove(this.#table.numberAt(position), key);
+  }
+
+  // ── Keeping ─────────────────────────────────────────────────────────────────────────────────
+
+  /** Keeps a value: the word of the slot that it was decoded from, and the low half of its key's hash. `key` must be a string of
+   *  its own: one cut from a larger string would keep that alive. */
+  keep(
+    word: NearWord,
+    hash: number,
+    key: string,
+    value: unknown,
+    expiresMs: number,
+    bytes: number,
+  ): void {
+    const table = this.#table;
+    if (!table.takes(bytes)) return;
+    const position = table.positionFor(hash, key);
+    this.#remove(position);
+    table.put(position, word, hash, key, value, expiresMs, bytes);
+    while (table.isOverfull) {
+      const victim = table.nextVictim(position);
+      if (victim < 0) return;
+      this.#remove(victim);
+      this.#kernel.count(counterNearEvictions, 1);
+    }
+  }
+
+  #remove(position: number): void {
+    if (!this.#table.isTaken(position)) return;
+    this.#removeFromIndexes(position);
+    this.#table.remove(position);
+  }
+
+  #drop(): void {
+    this.invalidateAll();
+    this.#table.clear();
+    this.#epoch = this.#kernel.control.nearEpoch();
+  }
+}

@@ -1,0 +1,142 @@
+// Reading from disk on one thread: one positional read at the location the index gives. Invariants: what `read` returns was
+// verified against its location and its segment's nonce, is of the key asked for, and was still what the slot named after it was
+// read; nothing of a lookup but a SlotRef crosses the read.
+import { type Device, fileDevice } from "../device/mod.js";
+import {
+  offsetOfLocation,
+  readBytesOfLocation,
+  segmentOfLocation,
+  verifyRecord,
+} from "../disk/mod.js";
+import { createHasher, type Hasher } from "../hash/mod.js";
+import type { HashedKey, Kernel } from "../kernel/mod.js";
+import type { MemoryReader, MemoryWriter, SlotRef } from "../memory/mod.js";
+import { RecordReader } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import type { DiskHandle } from "./disk-handle.js";
+
+/** A read that finds its entry changed looks it up again this often before it answers a miss. */
+const lookupsMax = 4;
+
+/** The record on disk, "memory" if the key is in memory by now, or undefined if there is none. */
+export type DiskRead = RecordReader | "memory" | undefined;
+
+export class DiskReader {
+  readonly #kernel: Kernel;
+  readonly #memory: MemoryReader;
+  readonly #writer: MemoryWriter;
+  readonly #disk: DiskHandle;
+  readonly #device: Device;
+  #hasher: Hasher | undefined;
+  /** Reads under way, and who waits for the last of them. */
+  #reads = 0;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(
+    memory: MemoryReader,
+    writer: MemoryWriter,
+    disk: DiskHandle,
+    device: Device = fileDevice,
+  ) {
+    this.#kernel = memory.kernel;
+    this.#memory = memory;
+    this.#writer = writer;
+    this.#disk = disk;
+    this.#device = device;
+  }
+
+  /** Reads the key's record. The record's buffer is the caller's own. Counts reads and what went wrong. `bytesRead` is called
+   *  before a record is validated: who asks for the key after that must not be given this answer. */
+  async read(key: HashedKey, bytesRead: () => void = () => undefined): Promise<DiskRead> {
+    this.#reads += 1;
+    try {
+      return await this.#lookUp(key, bytesRead);
+    } finally {
+      this.#reads -= 1;
+      if (this.#reads === 0) for (const wake of this.#waiting.splice(0)) wake();
+    }
+  }
+
+  /** Resolves when no read is under way; undefined if none is. */
+  settled(): Promise<void> | undefined {
+    if (this.#reads === 0) return undefined;
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  async #lookUp(key: HashedKey, bytesRead: () => void): Promise<DiskRead> {
+    this.#hasher ??= await createHasher();
+    for (let lookup = 0; lookup < lookupsMax; lookup++) {
+      const found = this.#memory.findHashed(key, false);
+      if (found !== "disk") return found === "memory" ? "memory" : undefined;
+      const outcome = await this.#readAt(key, this.#memory.slotRef(), bytesRead);
+      if (outcome !== "changed") return outcome;
+      this.#kernel.count(counter.counterStaleReads, 1);
+    }
+    return undefined;
+  }
+
+  async #readAt(
+    key: HashedKey,
+    slot: SlotRef,
+    bytesRead: () => void,
+  ): Promise<RecordReader | "changed" | undefined> {
+    const { segmentBytes, fds } = this.#disk;
+    const { diskSegments } = this.#kernel;
+    const segment = segmentOfLocation(slot.location, segmentBytes);
+    const generation = diskSegments.generation(segment);
+    const nonce = diskSegments.nonce(segment);
+    const offset = offsetOfLocation(slot.location, segmentBytes);
+    // Announced, but its batch is not written yet: for a moment the entry is nowhere to be read.
+    if (offset >= diskSegments.endOffset(segment)) return undefined;
+    const length = readBytesOfLocation(slot.location, segmentBytes);
+    // Twice: a mismatch may come from a write of the same page under way, as production systems have seen.
+    for (let attempt = 0; attempt < 2; attempt++) {
+      const buffer = Buffer.allocUnsafe(length);
+      let read: number;
+      try {
+        read = await this.#device.readAt(fds[segment] as number, buffer, 0, length, offset);
+      } catch {
+        this.#kernel.count(counter.counterDiskErrors, 1);
+        return undefined;
+      }
+      bytesRead();
+      this.#kernel.count(counter.counterDiskReads, 1);
+      this.#kernel.count(counter.counterDiskReadBytes, read);
+      // The opener may have closed the file meanwhile and its number been given out again: the caller checks the state.
+      if (diskSegments.generation(segment) !== generation) return "changed";
+      if (verifyRecord(buffer, 0, read, nonce, offset, this.#hasher as Hasher) > 0) {
+        return this.#accept(key, slot, buffer);
+      }
+    }
+    return this.#dropDamaged(slot);
+  }
+
+  #accept(key: HashedKey, slot: SlotRef, buffer: Buffer): RecordReader | "changed" | undefined {
+    const { verbs, control } = this.#kernel;
+    const record = new RecordReader(0, control.createdBaseMs);
+    record.adopt(buffer);
+    record.parse(0);
+    if (!this.#memory.isCurrent(slot)) return "changed";
+    if (buffer.subarray(record.keyStart, record.keyEnd).compare(key.bytes) !== 0) {
+      this.#kernel.count(counter.counterFalseFingerprints, 1);
+      return undefined;
+    }
+    if (record.sequence <= control.clearEpoch()) return undefined;
+    const field = record.tagsField();
+    if (field.length > 0 && this.#kernel.areTagsInvalidated(field, record.sequence)) {
+      this.#writer.drop(slot);
+      return undefined;
+    }
+    // A second hit shows that the entry is wanted in memory again.
+    const frequency = verbs.touch(slot.slot, slot.low, slot.high);
+    if (frequency > 0) this.#writer.promote(record, slot);
+    return record;
+  }
+
+  #dropDamaged(slot: SlotRef): "changed" | undefined {
+    if (!this.#memory.isCurrent(slot)) return "changed";
+    this.#kernel.count(counter.counterCorruptRecords, 1);
+    this.#writer.drop(slot);
+    return undefined;
+  }
+}

@@ -1,0 +1,88 @@
+// The cut of a capacity: powers of two, at most 128 segments, never more bytes than given.
+
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { GiB, KiB, MiB } from "../../dist/src/base/mod.js";
+import { epochsFileBytes } from "../../dist/src/directory/epochs.js";
+import {
+  isGeometry,
+  planGeometry,
+  refitGeometry,
+  snapshotBytesMax,
+} from "../../dist/src/directory/geometry.js";
+import { schemasFileBytes } from "../../dist/src/directory/schema-file.js";
+import { lockFileBytes } from "../../dist/src/directory/lock.js";
+import { manifestFileBytes } from "../../dist/src/directory/manifest.js";
+
+const fixed = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
+
+function leastCapacity(maxRecordBytes: number): number {
+  const text = messageOf(() => planGeometry(1, maxRecordBytes));
+  return Number(/at least (\d+) bytes/.exec(text)?.[1]);
+}
+
+function messageOf(run: () => unknown): string {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof RangeError) return error.message;
+  }
+  throw new Error("no RangeError was thrown");
+}
+
+test("no capacity is ever exceeded, and little of it is left", () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 20, max: 36.9, noNaN: true }),
+      fc.integer({ min: 25, max: MiB + 64 * KiB }),
+      (log, maxRecordBytes) => {
+        const capacity = Math.floor(2 ** log);
+        fc.pre(capacity >= leastCapacity(maxRecordBytes));
+        const { segmentBytes, segmentCount } = planGeometry(capacity, maxRecordBytes);
+        expect(isGeometry(segmentBytes, segmentCount)).toBe(true);
+        expect(segmentBytes).toBeGreaterThanOrEqual(2 * maxRecordBytes);
+        const sum = fixed + snapshotBytesMax(capacity) + segmentBytes * segmentCount;
+        expect(sum).toBeLessThanOrEqual(capacity);
+        expect(sum + segmentBytes).toBeGreaterThan(capacity);
+        const same = refitGeometry(capacity, maxRecordBytes, segmentBytes);
+        expect(same).toEqual({ segmentBytes, segmentCount });
+      },
+    ),
+  );
+});
+
+test("the least capacity is named, works, and one byte less does not", () => {
+  for (const maxRecordBytes of [25, 64 * KiB, 64 * KiB + 1, MiB, MiB + 64 * KiB]) {
+    const least = leastCapacity(maxRecordBytes);
+    expect(planGeometry(least, maxRecordBytes).segmentCount).toBe(4);
+    expect(messageOf(() => planGeometry(least - 1, maxRecordBytes))).toContain("disk.capacity");
+    expect(() => planGeometry(Number.NaN, maxRecordBytes)).toThrow(RangeError);
+  }
+});
+
+test("segments grow with the capacity, to 1 GiB and 128 of them", () => {
+  expect(planGeometry(GiB, KiB).segmentBytes).toBe(8 * MiB);
+  expect(planGeometry(4 * GiB, KiB).segmentBytes).toBe(32 * MiB);
+  const most = Number(/at most (\d+) bytes/.exec(messageOf(() => planGeometry(1e15, KiB)))?.[1]);
+  expect(planGeometry(most, KiB)).toEqual({ segmentBytes: GiB, segmentCount: 128 });
+  expect(() => planGeometry(most + 1, KiB)).toThrow(RangeError);
+});
+
+test("a segment size is kept while 4 to 128 of them fit, and two records fit in one", () => {
+  expect(refitGeometry(GiB, KiB, 8 * MiB)?.segmentCount).toBe(119);
+  expect(refitGeometry(GiB / 2, KiB, 8 * MiB)?.segmentCount).toBe(59);
+  expect(refitGeometry(2 * GiB, KiB, 8 * MiB)).toBeNull();
+  expect(refitGeometry(GiB / 32, KiB, 8 * MiB)).toBeNull();
+  expect(refitGeometry(64 * MiB, MiB, MiB)).toBeNull();
+});
+
+test("a manifest cannot name an impossible geometry", () => {
+  expect(isGeometry(128 * KiB, 4)).toBe(true);
+  expect(isGeometry(GiB, 128)).toBe(true);
+  expect(isGeometry(64 * KiB, 4)).toBe(false);
+  expect(isGeometry(2 * GiB, 4)).toBe(false);
+  expect(isGeometry(128 * KiB + 1, 4)).toBe(false);
+  expect(isGeometry(128 * KiB, 3)).toBe(false);
+  expect(isGeometry(128 * KiB, 129)).toBe(false);
+  expect(isGeometry(0, 0)).toBe(false);
+});

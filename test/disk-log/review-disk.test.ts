@@ -1,0 +1,66 @@
+// A disk that refuses writes for a while: what a flush says then, and that nothing deleted comes back afterwards.
+
+import { expect, test } from "vitest";
+import * as at from "../../dist/src/kernel/layout.js";
+import { openCache } from "../../dist/src/mod.js";
+import { afterKill, descriptorsOf, freshPath, open, refuseWrites, setUpCaches } from "./killed.js";
+
+setUpCaches();
+
+test("a flush that was not written rejects, and so does the next while the disk refuses", async () => {
+  const cache = await open(freshPath());
+  const allow = refuseWrites(descriptorsOf(cache));
+  cache.set("k", 1);
+  await expect(cache.flush()).rejects.toMatchObject({ code: "ERR_DISK_IO" });
+  await expect(cache.flush({ fsync: true })).rejects.toMatchObject({ code: "ERR_DISK_IO" });
+  allow();
+});
+
+test("a tier that has nothing to write stays down while the disk refuses", async () => {
+  const path = freshPath();
+  const cache = await open(path);
+  cache.set("k", "older");
+  await cache.flush();
+  const ups: string[] = [];
+  cache.on("tier-up", ({ tier }) => ups.push(tier));
+  const allow = refuseWrites(descriptorsOf(cache));
+  cache.delete("k");
+  const words = new Int32Array(cache.handle().worker.memory.buffer);
+  await new Promise((resolve) => setTimeout(resolve, 6000));
+  expect(ups).toEqual([]);
+  expect(Atomics.load(words, at.controlDiskUp / 4)).toBe(0);
+  allow();
+  await expect.poll(() => ups, { timeout: 12_000 }).toEqual(["disk"]);
+  const next = await afterKill(path);
+  expect(await next.get("k")).toBeUndefined();
+});
+
+test("a clear that its thread did not write down is written down by the janitor", async () => {
+  const path = freshPath();
+  const cache = await open(path);
+  cache.set("k", "older");
+  await cache.flush();
+  // As a thread that dies between the two halves of a clear leaves it: the epoch alone.
+  const words = new BigUint64Array(cache.handle().worker.memory.buffer);
+  const epoch = Atomics.add(words, at.controlSequence / 8, 1n) + 1n;
+  Atomics.store(words, at.controlClearEpoch / 8, epoch);
+  await cache.flush();
+  const next = await afterKill(path);
+  expect(await next.get("k")).toBeUndefined();
+});
+
+test("a codec's name is one that UTF-8 keeps", async () => {
+  const codec = { name: "half \ud800", encode: () => new Uint8Array(1), decode: () => 1 };
+  await expect(openCache({ codec })).rejects.toThrow("codec.name");
+});
+
+test("every flush with fsync resolves, however many cross", async () => {
+  const cache = await open(freshPath());
+  const flushes: Promise<void>[] = [];
+  for (let round = 0; round < 100; round++) {
+    cache.set(`k${round}`, round);
+    flushes.push(cache.flush({ fsync: round % 3 === 0 }));
+    if (round % 7 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await expect(Promise.all(flushes)).resolves.toHaveLength(100);
+});

@@ -1,0 +1,83 @@
+// Values in chunks: wherever their chunks are, they are found under their own key.
+
+import { expect, test } from "vitest";
+import { codes, Kernel } from "../../dist/src/kernel/mod.js";
+import { chunkKey, largeValueOf } from "../../dist/src/memory/mod.js";
+import { type Cache, ManualClock } from "../../dist/src/mod.js";
+import { diskAt, freshPath, open, setUpCaches } from "../cache/opened.js";
+import { OpenedStore } from "../memory/opened-store.js";
+
+setUpCaches();
+const large = Buffer.alloc(300_000, 7);
+
+/** Leaves the second chunk of the value of "k" on disk only. */
+async function demoteChunk(cache: Cache): Promise<void> {
+  await cache.flush();
+  const { module, memory } = cache.handle().worker;
+  const store = new OpenedStore(Kernel.attach(module, memory));
+  expect(store.reader.find("k", false)).toBe("memory");
+  const head = largeValueOf(store.record);
+  expect(store.reader.find(chunkKey(head, 1), false)).toBe("memory");
+  expect(store.kernel.verbs.demote(store.kernel.results.record)).toBe(codes.answerDone);
+  expect(store.reader.find(chunkKey(head, 1), false)).toBe("disk");
+  store.kernel.detach();
+}
+
+test.each(["get", "getEntry", "fetch"] as const)(
+  "%s gives a value with a chunk that is on disk only",
+  async (method) => {
+    const cache = await open<Buffer>({ memory: "4mb", near: false, ...diskAt(freshPath()) });
+    cache.set("k", large);
+    await demoteChunk(cache);
+    expect(cache.getSync("k")).toBeUndefined();
+    const value =
+      method === "fetch"
+        ? await cache.fetch("k", () => Buffer.of(1))
+        : method === "get"
+          ? await cache.get("k")
+          : (await cache.getEntry("k"))?.value;
+    expect(value?.length).toBe(large.length);
+  },
+);
+
+test.each([{}, { timeout: { soft: "1m" } }])(
+  "fetch loads an expired value in chunks under its own key, with %j",
+  async (options) => {
+    const clock = new ManualClock();
+    const cache = await open<Buffer>({ memory: "4mb", clock });
+    cache.set("k", large, { ttl: 10, staleFor: "1h" });
+    clock.advance(11);
+    const keys: unknown[] = [];
+    await cache.fetch(
+      "k",
+      ({ key }) => {
+        keys.push(key);
+        return Buffer.of(1);
+      },
+      options,
+    );
+    await new Promise(setImmediate);
+    expect(keys).toEqual(["k"]);
+    expect(cache.getSync("k")).toEqual(Buffer.of(1));
+  },
+);
+
+test("fetch loads a value of which a chunk is gone under its own key", async () => {
+  const cache = await open<Buffer>({ memory: "4mb", near: false });
+  cache.set("k", large);
+  const { module, memory } = cache.handle().worker;
+  const store = new OpenedStore(Kernel.attach(module, memory));
+  expect(store.reader.find("k", false)).toBe("memory");
+  const head = largeValueOf(store.record);
+  store.writer.remove(chunkKey(head, 1));
+  store.kernel.detach();
+  const keys: unknown[] = [];
+  expect(
+    await cache.fetch("k", ({ key }) => {
+      keys.push(key);
+      return Buffer.of(1);
+    }),
+  ).toEqual(Buffer.of(1));
+  expect(keys).toEqual(["k"]);
+  expect(cache.getSync("k")).toEqual(Buffer.of(1));
+});

@@ -1,0 +1,268 @@
+// The parts of ReadThrough over two Maps, for its tests: memory, "disk" behind an await, and a flight board that writes
+// mark, as the kernel's flight table is.
+
+import { ManualClock } from "../../dist/src/base/mod.js";
+import type { Filled, FillFields, FoundValue, Peek } from "../../dist/src/entries/mod.js";
+import type {
+  FetchMeter,
+  FetchParts,
+  FetchReader,
+  FetchWriter,
+  FlightBoard,
+} from "../../dist/src/fetch/fetch-parts.js";
+import type { FlightEnd, FlightRole } from "../../dist/src/fetch/flight-end.js";
+import { HashedKey, type Key } from "../../dist/src/kernel/mod.js";
+
+interface Entry {
+  readonly text: string;
+  readonly expiresAt: number;
+  readonly staleUntil: number;
+}
+
+interface Times {
+  readonly ttl?: number;
+  readonly staleFor?: number;
+}
+
+export type Value = string | number | boolean | null | { readonly [name: string]: Value };
+
+/** What `fill` was called with. */
+export interface NotedFill {
+  readonly key: Key;
+  readonly fields: FillFields;
+  readonly flight: number;
+  readonly outcome: string;
+}
+
+/** The flights of the one thread there is: it leads, and nobody follows. */
+export class MapFlights implements FlightBoard {
+  /** What other threads would have been told, in order. */
+  readonly ends: string[] = [];
+  /** Every flight ever begun. */
+  begun = 0;
+  isFull = false;
+  readonly #flights = new Map<number, { key: string; isSuperseded: boolean }>();
+  readonly #ofKey = new Map<string, Set<{ key: string; isSuperseded: boolean }>>();
+
+  /** Flights under way. */
+  get size(): number {
+    return this.#flights.size;
+  }
+
+  enter(key: HashedKey): FlightRole {
+    if (this.isFull) return { role: "unshared", flight: -1 };
+    return { role: "lead", flight: this.#begin(nameOf(key.bytes)) };
+  }
+
+  enterUnshared(): FlightRole {
+    throw new Error("there is nobody to load apart from");
+  }
+
+  #begin(key: string): number {
+    const flight = { key, isSuperseded: false };
+    this.#flights.set(this.begun, flight);
+    const ofKey = this.#ofKey.get(key) ?? new Set();
+    this.#ofKey.set(key, ofKey.add(flight));
+    return this.begun++;
+  }
+
+  end(flight: number, end: FlightEnd): void {
+    this.ends.push(end.kind);
+    const ended = this.#flights.get(flight);
+    if (ended === undefined) throw new Error(`flight ${flight} was ended twice`);
+    this.#flights.delete(flight);
+    this.#ofKey.get(ended.key)!.delete(ended);
+  }
+
+  has(flight: number): boolean {
+    return this.#flights.has(flight);
+  }
+
+  isSuperseded(flight: number): boolean {
+    return this.#flights.get(flight)!.isSuperseded;
+  }
+
+  /** A write of a key supersedes its flights, but for the one whose fill it is. */
+  supersede(key: string, but = -1): void {
+    const own = this.#flights.get(but);
+    for (const flight of this.#ofKey.get(key) ?? []) flight.isSuperseded = flight !== own;
+  }
+
+  follow(): Promise<FlightEnd> {
+    throw new Error("there is nobody to follow");
+  }
+
+  leave(): void {
+    throw new Error("there is nobody to leave");
+  }
+
+  isOver(): boolean {
+    return false;
+  }
+
+  hasFollowers(): boolean {
+    return false;
+  }
+
+  async untilUnfollowed(): Promise<void> {
+    await Promise.resolve();
+  }
+}
+
+/** What was counted and sampled. */
+export class MapMeter implements FetchMeter {
+  readonly samples: number[] = [];
+  readonly #counts = new Map<number, number>();
+
+  count(counter: number, amount: number): void {
+    this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + amount);
+  }
+
+  counted(counter: number): number {
+    return this.#counts.get(counter) ?? 0;
+  }
+
+  sampleLoad(nanoseconds: number): void {
+    this.samples.push(nanoseconds);
+  }
+}
+
+export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWriter<Value> {
+  readonly reader: FetchReader<Value> = this;
+  readonly writer: FetchWriter<Value> = this;
+  readonly clock = new ManualClock();
+  readonly flights = new MapFlights();
+  readonly meter = new MapMeter();
+  readonly memory = new Map<string, Entry>();
+  readonly disk = new Map<string, Entry>();
+  /** Keys that the index takes for others that are on disk. */
+  readonly #suspected = new Set<string>();
+  readonly fills: NotedFill[] = [];
+  /** Looks in memory, and reads of the disk. */
+  peeks = 0;
+  reads = 0;
+  /** What a read of the disk waits for. */
+  readDelay: Promise<unknown> = Promise.resolve();
+
+  // ── Reading ─────────────────────────────────────────────────────────────────────────────────
+
+  peek(key: Key): Peek<Value> {
+    this.peeks++;
+    const found = this.#find(this.memory, nameOf(key));
+    if (found !== undefined) return { kind: found.stale ? "stale" : "fresh", value: found.value };
+    return { kind: this.#mayBeOnDisk(nameOf(key)) ? "disk" : "absent" };
+  }
+
+  /** All keys have one hash, so that only what they are tells them apart. */
+  readKey(key: Key): HashedKey {
+    return new HashedKey(Buffer.from(key as Uint8Array), typeof key === "string", 1, 1);
+  }
+
+  takeKey(key: Key): HashedKey {
+    return this.readKey(key);
+  }
+
+  peekAgain(key: HashedKey): FoundValue<Value> | undefined {
+    this.peeks++;
+    return this.#find(this.memory, nameOf(key.bytes));
+  }
+
+  async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<Value> | undefined> {
+    this.reads++;
+    await this.readDelay;
+    const name = nameOf(key.bytes);
+    const found = this.#find(this.memory, name) ?? this.#find(this.disk, name);
+    if (found !== undefined) bytesRead();
+    return found;
+  }
+
+  async readAgain(
+    key: HashedKey,
+    bytesRead: () => void = () => undefined,
+  ): Promise<FoundValue<Value> | undefined> {
+    const name = nameOf(key.bytes);
+    const found = this.#find(this.memory, name);
+    if (found !== undefined || !this.#mayBeOnDisk(name)) return found;
+    return this.readDisk(key, bytesRead);
+  }
+
+  // ── Writing ─────────────────────────────────────────────────────────────────────────────────
+
+  fill(key: HashedKey, value: unknown, fields: FillFields, flight: number): Filled<Value> {
+    if (typeof value === "function") throw new TypeError("Cannot encode a function");
+    const { ttlMs, staleForMs, tags } = fields;
+    const note = { key: key.toKey(), fields: { ttlMs, staleForMs, tags }, flight };
+    const text = JSON.stringify(value);
+    if (flight !== -1 && !this.flights.has(flight)) {
+      this.fills.push({ ...note, outcome: "after its end" });
+    }
+    const isStored = flight !== -1 && !this.flights.isSuperseded(flight);
+    if (isStored) {
+      const name = nameOf(key.bytes);
+      // The kernel ends the flight's say with its publication: other flights of the key are superseded by it.
+      this.flights.supersede(name, flight);
+      const expiresAt = this.clock.now() + ttlMs;
+      this.memory.set(name, { text, expiresAt, staleUntil: expiresAt + staleForMs });
+    }
+    const outcome = isStored ? "stored" : "superseded";
+    this.fills.push({ ...note, outcome });
+    return { outcome, value: JSON.parse(text) as Value };
+  }
+
+  // ── What a test does ────────────────────────────────────────────────────────────────────────
+
+  counted(counter: number): number {
+    return this.meter.counted(counter);
+  }
+
+  /** A write by any thread. */
+  set(key: Key, value: Value, times: Times = {}): void {
+    this.delete(key);
+    this.memory.set(nameOf(key), this.#entry(value, times));
+  }
+
+  /** Puts an entry where only a read of the disk finds it. */
+  setOnDisk(key: Key, value: Value, times: Times = {}): void {
+    this.disk.set(nameOf(key), this.#entry(value, times));
+  }
+
+  /** From now on the index takes a key for one that is on disk: only a read of the disk shows that it is not. */
+  suspectOnDisk(key: Key): void {
+    this.#suspected.add(nameOf(key));
+  }
+
+  /** A delete by any thread. */
+  delete(key: Key): void {
+    this.flights.supersede(nameOf(key));
+    this.memory.delete(nameOf(key));
+    this.disk.delete(nameOf(key));
+  }
+
+  valueOf(key: Key): Value | undefined {
+    return this.#find(this.memory, nameOf(key))?.value;
+  }
+
+  #entry(value: Value, times: Times): Entry {
+    const expiresAt = this.clock.now() + (times.ttl ?? Infinity);
+    return {
+      text: JSON.stringify(value),
+      expiresAt,
+      staleUntil: expiresAt + (times.staleFor ?? 0),
+    };
+  }
+
+  #mayBeOnDisk(name: string): boolean {
+    return this.disk.has(name) || this.#suspected.has(name);
+  }
+
+  #find(tier: Map<string, Entry>, name: string): FoundValue<Value> | undefined {
+    const entry = tier.get(name);
+    const now = this.clock.now();
+    if (entry === undefined || now >= entry.staleUntil) return undefined;
+    return { value: JSON.parse(entry.text) as Value, stale: now >= entry.expiresAt };
+  }
+}
+
+function nameOf(key: Key): string {
+  return Buffer.from(key as Uint8Array).toString("hex"); // a string becomes its UTF-8
+}

@@ -1,0 +1,443 @@
+// One load of a key over all threads, whatever becomes of it. Several caches attached in this one thread are as good as
+// threads here: each has its own thread id, near cache and flights. Real threads are in shared-fetch-threads.test.ts.
+
+import { describe, expect, test } from "vitest";
+import { UndercroftError } from "../../dist/src/base/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
+import { Kernel, KeyWindow } from "../../dist/src/kernel/mod.js";
+import { attachCache, type Cache, type FetchOptions, ManualClock } from "../../dist/src/mod.js";
+import { errorOf, open, setUpCaches, until } from "../cache/opened.js";
+
+setUpCaches();
+
+/** Loaders that end when told to, and the signals they were given. */
+class Loads {
+  readonly signals: AbortSignal[] = [];
+  readonly #settlers: { resolve: (value: unknown) => void; reject: (error: unknown) => void }[] =
+    [];
+
+  readonly loader = ({ signal }: { readonly signal: AbortSignal }): Promise<unknown> => {
+    this.signals.push(signal);
+    return new Promise((resolve, reject) => {
+      this.#settlers.push({ resolve, reject });
+    });
+  };
+
+  get count(): number {
+    return this.#settlers.length;
+  }
+
+  finish(value: unknown, load = 0): void {
+    this.#settlers[load]?.resolve(value);
+  }
+
+  fail(error: unknown, load = 0): void {
+    this.#settlers[load]?.reject(error);
+  }
+}
+
+function never(): never {
+  throw new Error("the loader is not to run");
+}
+
+const waits = (cache: Cache): number => cache.stats().flights.coalescedAcross;
+
+/** One cache that loads "k" and two that wait for it. */
+async function openThree(options: FetchOptions = {}, clock?: ManualClock) {
+  const cache = await open(clock === undefined ? {} : { clock });
+  const others = [attachCache(cache.handle()), attachCache(cache.handle())] as const;
+  const loads = new Loads();
+  const first = cache.fetch("k", loads.loader, options);
+  await until(() => loads.count === 1);
+  const waiting = others.map((other) => other.fetch("k", loads.loader, options));
+  await until(() => waits(cache) === 2);
+  return { cache, others, loads, all: [first, ...waiting] as const };
+}
+
+/** Takes every flight that a key could have; returns what gives them back. */
+function takeFlights(cache: Cache, key: string): () => void {
+  const { module, memory } = cache.handle().worker;
+  const kernel = Kernel.attach(module, memory);
+  const keys = new KeyWindow(kernel);
+  keys.write(key);
+  const { hashLow, hashHigh } = keys.take(key);
+  const taken = Array.from({ length: at.flightProbeMax }, () =>
+    kernel.verbs.beginFlight(hashLow, hashHigh),
+  );
+  expect(taken).not.toContain(-1);
+  return () => {
+    for (const flight of taken) kernel.verbs.endFlight(flight, at.flightAgain, 0);
+  };
+}
+
+describe("a load in one thread", () => {
+  test("answers all threads, each with a value of its own", async () => {
+    const { cache, loads, all } = await openThree({ ttl: "1h", tags: ["t"] });
+    loads.finish({ when: new Date(0), bytes: new Uint16Array([1, 2]) });
+    const values = await Promise.all(all);
+    for (const value of values) {
+      expect(value).toEqual({ when: new Date(0), bytes: new Uint16Array([1, 2]) });
+    }
+    expect(new Set(values).size).toBe(3);
+    const { loads: run, coalescedLoads, fillsSuperseded, flights } = cache.stats();
+    expect({ run, coalescedLoads, fillsSuperseded }).toEqual({ run: 1, coalescedLoads: 2, fillsSuperseded: 0 }); // prettier-ignore
+    expect(flights).toEqual({
+      coalescedAcross: 2,
+      takeovers: 0,
+      leaseExpiries: 0,
+      alone: { full: 0, busy: 0, twice: 0, unstored: 0 },
+    });
+    expect((await cache.getEntry("k"))?.tags).toEqual(["t"]);
+  });
+
+  test("that ended between another's miss and its own load is not run again", async () => {
+    const cache = await open();
+    const other = attachCache(cache.handle());
+    // One of these distances, in turns of the promises, puts the end of the first just there.
+    for (let turns = 0; turns < 12; turns++) {
+      const first = cache.fetch(`k${turns}`, () => "loaded");
+      for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+      expect(await other.fetch(`k${turns}`, never)).toBe("loaded");
+      expect(await first).toBe("loaded");
+    }
+    expect(cache.stats().loads).toBe(12);
+  });
+
+  test("that gives nothing gives nothing to all, for as long as it said", async () => {
+    const clock = new ManualClock();
+    const { cache, others, loads, all } = await openThree({ negativeTtl: "1m" }, clock);
+    loads.finish(undefined);
+    expect(await Promise.all(all)).toEqual([undefined, undefined, undefined]);
+    for (const one of [cache, ...others]) {
+      expect(await one.fetch("k", never, { negativeTtl: "1h" })).toBe(undefined);
+    }
+    clock.advance(60_001);
+    cache.set("other", 1); // by which the opener's clock is read, for all
+    expect(await others[0].fetch("k", () => "there now")).toBe("there now");
+  });
+
+  test("whose value is too large is run by each thread for itself, side by side", async () => {
+    const { cache, loads, all } = await openThree();
+    loads.finish(Buffer.alloc(3_000_000, 1));
+    await until(() => loads.count === 3);
+    loads.finish("second", 1);
+    loads.finish("third", 2);
+    expect(((await all[0]) as Buffer).length).toBe(3_000_000);
+    expect(new Set(await Promise.all(all.slice(1)))).toEqual(new Set(["second", "third"]));
+    expect(cache.stats().flights.alone.unstored).toBe(2);
+  });
+});
+
+describe("a loader's error", () => {
+  test("reaches all threads as it is, and all who wait in one as one object", async () => {
+    const { cache, others, loads, all } = await openThree();
+    const again = [errorOf(() => others[0].fetch("k", never)), errorOf(() => all[1])];
+    const error = Object.assign(new TypeError("no such agent", { cause: new Error("down") }), {
+      code: "E_AGENT",
+      detail: { retry: true },
+    });
+    loads.fail(error);
+    expect(await errorOf(() => all[0])).toBe(error);
+    const [one, same] = await Promise.all(again);
+    expect(one).toBe(same);
+    const copy = await errorOf(() => all[2]);
+    expect(copy).toBeInstanceOf(TypeError);
+    expect(copy).toMatchObject({ name: "TypeError", message: "no such agent", code: "E_AGENT" });
+    expect(copy).toMatchObject({ detail: { retry: true }, cause: { message: "down" } });
+    expect(copy.stack).toBe(error.stack);
+    expect(cache.stats()).toMatchObject({ loads: 1, loadErrors: 1 });
+    // Its record has gone with the last who read it. It is no entry, but it takes bytes.
+    expect(cache.stats().memory).toMatchObject({ entries: 0, bytes: 0 });
+  });
+
+  class AgentError extends Error {
+    override readonly name = "AgentError";
+    readonly close = (): void => {};
+  }
+  const cyclic: { self?: unknown } = {};
+  cyclic.self = cyclic;
+
+  test.each<[string, unknown, unknown, unknown]>([
+    [
+      "of a class of its own",
+      new AgentError("gone"),
+      Error,
+      { name: "AgentError", message: "gone" },
+    ],
+    [
+      "with a cause that cannot be posted",
+      new Error("outer", { cause: new AgentError("inner") }),
+      Error,
+      { message: "outer", cause: { name: "AgentError", message: "inner" } },
+    ],
+    [
+      "of megabytes",
+      new RangeError("x".repeat(2 ** 21)),
+      RangeError,
+      { message: "x".repeat(1024) },
+    ],
+    [
+      "of the platform",
+      new DOMException("over", "TimeoutError"),
+      Error,
+      { name: "TimeoutError", message: "over", code: 23 },
+    ],
+    [
+      "of this package",
+      new UndercroftError("ERR_DISK_IO", "bad disk"),
+      UndercroftError,
+      { code: "ERR_DISK_IO" },
+    ],
+  ])("%s arrives as an error", async (_name, thrown, ofClass, expected) => {
+    const { loads, all } = await openThree();
+    loads.fail(thrown);
+    expect(await errorOf(() => all[0])).toBe(thrown);
+    for (const copy of [await errorOf(() => all[1]), await errorOf(() => all[2])]) {
+      expect(copy).toMatchObject(expected as object);
+      expect(copy).toBeInstanceOf(ofClass);
+    }
+  });
+
+  test.each<[string, unknown, unknown]>([
+    ["undefined", undefined, undefined],
+    ["a string", "no", "no"],
+    ["plain data", { code: 5, cyclic }, { code: 5, cyclic }],
+  ])("that is none but %s rejects with that", async (_name, thrown, expected) => {
+    const { loads, all } = await openThree();
+    loads.fail(thrown);
+    for (const one of await Promise.allSettled(all)) {
+      expect(one.status).toBe("rejected");
+      expect((one as PromiseRejectedResult).reason).toEqual(expected);
+    }
+  });
+
+  test("that cannot be read at all is an error all the same", async () => {
+    const { loads, all } = await openThree();
+    loads.fail(() => "a function");
+    const settled = await Promise.allSettled(all);
+    expect((settled[0] as PromiseRejectedResult).reason).toBeInstanceOf(Function);
+    const copy = (settled[1] as PromiseRejectedResult).reason as Error;
+    expect(copy.message).toMatch(/^The loader threw .*which cannot be given to another thread$/);
+  });
+
+  test("is made good by a stale value in each thread", async () => {
+    const clock = new ManualClock();
+    const cache = await open({ clock });
+    const other = attachCache(cache.handle());
+    cache.set("k", "old", { ttl: 10, staleFor: "1h" });
+    clock.advance(11);
+    expect(cache.getSync("k")).toBe(undefined);
+    const loads = new Loads();
+    const options = { timeout: { soft: "1m" }, staleFor: "1h" };
+    const both = [cache.fetch("k", loads.loader, options), other.fetch("k", never, options)];
+    await until(() => waits(cache) === 1);
+    loads.fail(new Error("down"));
+    expect(await Promise.all(both)).toEqual(["old", "old"]);
+    expect(cache.stats().staleServed).toBe(2);
+  });
+});
+
+describe("a load that another thread's write supersedes", () => {
+  test.each<[string, (cache: Cache) => unknown]>([
+    ["a set", (cache) => cache.set("k", "newer")],
+    ["an asynchronous set", (cache) => cache.setAsync("k", "newer")],
+  ])("(%s) is not stored, and who waits in other threads gets what was set", async (_n, write) => {
+    const { cache, loads, all } = await openThree();
+    await write(attachCache(cache.handle()));
+    loads.finish("older");
+    expect(await Promise.all(all)).toEqual(["older", "newer", "newer"]);
+    expect(cache.getSync("k")).toBe("newer");
+    expect(loads.count).toBe(1);
+    expect(cache.stats()).toMatchObject({ fillsSuperseded: 1 });
+  });
+
+  test.each<[string, (cache: Cache) => unknown]>([
+    ["a delete", (cache) => cache.delete("k")],
+    ["a clear", (cache) => cache.clear()],
+  ])("(%s) is not stored, and one of who wait in other threads loads anew", async (_n, write) => {
+    const { cache, loads, all } = await openThree();
+    write(attachCache(cache.handle()));
+    loads.finish("older");
+    expect(await all[0]).toBe("older");
+    await until(() => loads.count === 2);
+    expect(cache.getSync("k")).toBe(undefined);
+    loads.finish("newest", 1);
+    expect(await Promise.all(all.slice(1))).toEqual(["newest", "newest"]);
+    expect(cache.getSync("k")).toBe("newest");
+    expect(loads.count).toBe(2);
+    expect(cache.stats()).toMatchObject({ fillsSuperseded: 1, flights: { takeovers: 0 } });
+  });
+
+  test("is not joined by a fetch that comes after the write", async () => {
+    const { cache, others, loads, all } = await openThree();
+    const writer = attachCache(cache.handle());
+    writer.delete("k");
+    expect(await writer.fetch("k", () => "after")).toBe("after");
+    loads.finish("before");
+    expect(await all[0]).toBe("before");
+    expect(await Promise.all(all.slice(1))).toEqual(["after", "after"]);
+    expect(await others[0].get("k")).toBe("after");
+  });
+});
+
+describe("a waiter that leaves", () => {
+  test("does no harm to the others, in its thread or another", async () => {
+    const { cache, others, loads, all } = await openThree();
+    const leaver = new AbortController();
+    const left = errorOf(() => others[0].fetch("k", never, { signal: leaver.signal }));
+    const reason = new Error("enough");
+    leaver.abort(reason);
+    expect(await left).toBe(reason);
+    expect(loads.signals[0]?.aborted).toBe(false);
+    loads.finish("loaded");
+    expect(await Promise.all(all)).toEqual(["loaded", "loaded", "loaded"]);
+    expect(cache.stats().loads).toBe(1);
+  });
+
+  test("as the last of its thread leaves the load to those of other threads", async () => {
+    const cache = await open();
+    const other = attachCache(cache.handle());
+    const loads = new Loads();
+    const [one, two] = [new AbortController(), new AbortController()];
+    const first = errorOf(() => cache.fetch("k", loads.loader, { signal: one.signal }));
+    await until(() => loads.count === 1);
+    const second = errorOf(() => other.fetch("k", never, { signal: two.signal }));
+    await until(() => waits(cache) === 1);
+    one.abort(new Error("first"));
+    expect((await first).message).toBe("first");
+    expect(loads.signals[0]?.aborted).toBe(false);
+    two.abort(new Error("second"));
+    expect((await second).message).toBe("second");
+    await until(() => loads.signals[0]?.aborted === true);
+    // And the key is free again.
+    expect(await other.fetch("k", () => "anew")).toBe("anew");
+    expect(cache.stats().flights.alone.twice).toBe(0);
+  });
+
+  test("leaves a load that goes on, and whose value the others get", async () => {
+    const cache = await open();
+    const other = attachCache(cache.handle());
+    const loads = new Loads();
+    const one = new AbortController();
+    const first = errorOf(() => cache.fetch("k", loads.loader, { signal: one.signal }));
+    await until(() => loads.count === 1);
+    const second = other.fetch("k", never);
+    await until(() => waits(cache) === 1);
+    one.abort(new Error("first"));
+    await first;
+    loads.finish("loaded");
+    expect(await second).toBe("loaded");
+    expect(cache.getSync("k")).toBe("loaded");
+  });
+
+  test("by its own hard timeout ends only its own wait", async () => {
+    const { cache, loads, all } = await openThree();
+    const third = attachCache(cache.handle());
+    const error = await errorOf(() => third.fetch("k", never, { timeout: "10ms" }));
+    expect(error.code).toBe("ERR_LOADER_TIMEOUT");
+    expect(loads.signals[0]?.aborted).toBe(false);
+    loads.finish("loaded");
+    expect(await Promise.all(all)).toEqual(["loaded", "loaded", "loaded"]);
+  });
+});
+
+describe("timeout.hard of the thread that loads", () => {
+  test("is told to all threads", async () => {
+    const { loads, all } = await openThree({ timeout: "2s" });
+    const errors = await Promise.all(all.map((one) => errorOf(() => one)));
+    expect(errors.map(({ code }) => code)).toEqual(Array(3).fill("ERR_LOADER_TIMEOUT"));
+    expect(loads.count).toBe(1);
+    expect(loads.signals[0]?.aborted).toBe(true);
+  });
+});
+
+describe("a stale value", () => {
+  test("is refreshed by one thread, and given to all at once", async () => {
+    const clock = new ManualClock();
+    const cache = await open({ clock });
+    const others = [attachCache(cache.handle()), attachCache(cache.handle())];
+    cache.set("k", "old", { ttl: 10, staleFor: "1h" });
+    clock.advance(11);
+    const loads = new Loads();
+    for (const one of [cache, ...others]) {
+      expect(await one.fetch("k", loads.loader, { ttl: "1h" })).toBe("old");
+    }
+    expect(loads.count).toBe(1);
+    loads.finish("new");
+    await until(() => cache.getSync("k") === "new");
+    for (const one of others) expect(one.getSync("k")).toBe("new");
+    expect(loads.count).toBe(1);
+    expect(cache.stats()).toMatchObject({ loads: 1, staleServed: 3 });
+  });
+});
+
+describe("forceRefresh", () => {
+  test("joins a forced load of another thread, and comes instead of an ordinary one", async () => {
+    const { cache, others, loads, all } = await openThree();
+    const forced = new Loads();
+    const third = attachCache(cache.handle());
+    const refreshed = third.fetch("k", forced.loader, { forceRefresh: true });
+    await until(() => forced.count === 1);
+    const joined = others[0].fetch("k", never, { forceRefresh: true });
+    await until(() => waits(cache) === 3);
+    loads.finish("ordinary");
+    expect(await all[0]).toBe("ordinary");
+    forced.finish("forced");
+    expect([await refreshed, await joined]).toEqual(["forced", "forced"]);
+    expect(await Promise.all(all.slice(1))).toEqual(["forced", "forced"]);
+    expect(cache.getSync("k")).toBe("forced");
+    expect([loads.count, forced.count]).toEqual([1, 1]);
+  });
+});
+
+describe("the table of flights", () => {
+  test("that is full leaves each thread to its own load, which is counted and not stored", async () => {
+    const cache = await open();
+    const giveBack = takeFlights(cache, "k");
+    const other = attachCache(cache.handle());
+    const loads = new Loads();
+    const both = [cache.fetch("k", loads.loader), other.fetch("k", loads.loader)];
+    await until(() => loads.count === 2);
+    loads.finish(1, 0);
+    loads.finish(2, 1);
+    expect(await Promise.all(both)).toEqual([1, 2]);
+    expect(cache.getSync("k")).toBe(undefined);
+    expect(cache.stats()).toMatchObject({ fillsRefused: 2, flights: { alone: { full: 2 } } });
+    giveBack();
+    expect(await cache.fetch("k", () => 3)).toBe(3);
+    expect(other.getSync("k")).toBe(3);
+  });
+});
+
+test("a load without a number in the table is not joined by who cannot know that it is too old", async () => {
+  const cache = await open();
+  takeFlights(cache, "k");
+  const loads = new Loads();
+  const before = cache.fetch("k", loads.loader);
+  await until(() => loads.count === 1);
+  attachCache(cache.handle()).delete("k");
+  const after = cache.fetch("k", loads.loader);
+  await until(() => loads.count === 2);
+  loads.finish("old", 0);
+  loads.finish("new", 1);
+  expect([await before, await after]).toEqual(["old", "new"]);
+});
+
+test("the close of a thread that loads hands the load over; the opener's ends all waits", async () => {
+  const cache = await open();
+  const [one, two] = [attachCache(cache.handle()), attachCache(cache.handle())];
+  const loads = new Loads();
+  const first = errorOf(() => one.fetch("k", loads.loader));
+  await until(() => loads.count === 1);
+  const second = errorOf(() => two.fetch("k", loads.loader));
+  await until(() => waits(cache) === 1);
+  await one.close();
+  expect((await first).code).toBe("ERR_CACHE_CLOSED");
+  await until(() => loads.count === 2);
+  const third = errorOf(() => attachCache(cache.handle()).fetch("k", never));
+  await until(() => waits(cache) === 2);
+  await cache.close();
+  expect((await third).code).toBe("ERR_CACHE_CLOSED");
+  await two.close();
+  expect((await second).code).toBe("ERR_CACHE_CLOSED");
+});

@@ -1,0 +1,79 @@
+// Values kept near: one that is there once is there again, as the same object, until it is no longer what the cache holds.
+
+import { describe, expect, test } from "vitest";
+import { type Cache, ManualClock } from "../../dist/src/mod.js";
+import { open, setUpCaches } from "../cache/opened.js";
+
+setUpCaches();
+
+/** Decoded, then hit twice. */
+function readThrice(cache: Cache, key: string): unknown[] {
+  return [cache.getSync(key), cache.getSync(key), cache.getSync(key)];
+}
+
+describe("a near value", () => {
+  test.each([
+    "plain",
+    "a key of more than the characters that are read one by one",
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "0",
+    "7",
+    "4294967295",
+    "-1",
+    "1e21",
+    "ключ",
+    "🔑",
+  ])("of the key %j is the same object each time", async (key) => {
+    const cache = await open();
+    cache.set(key, { of: key });
+    cache.set(`${key}${key}`, { of: "another" });
+    const [first, second, third] = readThrice(cache, key);
+    expect(first).toEqual({ of: key });
+    expect(second).toBe(first);
+    expect(third).toBe(first);
+    // Another string of the same characters.
+    expect(cache.getSync(Buffer.from(key).toString())).toBe(first);
+    expect(cache.getSync(`${key}${key}`)).toEqual({ of: "another" });
+    expect(cache.stats().hits).toMatchObject({ near: 3, memory: 2 });
+  });
+
+  test.each([0, 1, 2, 3])("goes with a write after %i reads", async (reads) => {
+    const cache = await open();
+    cache.set("k", { version: 1 });
+    for (let read = 0; read < reads; read++) cache.getSync("k");
+    cache.set("k", { version: 2 });
+    expect(readThrice(cache, "k")).toEqual([{ version: 2 }, { version: 2 }, { version: 2 }]);
+    cache.delete("k");
+    expect(readThrice(cache, "k")).toEqual([undefined, undefined, undefined]);
+  });
+
+  test.each([1, 2, 3])("expires after %i reads, with tags and without", async (reads) => {
+    const clock = new ManualClock();
+    const cache = await open({ clock });
+    cache.set("tagged", 1, { ttl: 1000, tags: ["t"] });
+    cache.set("untagged", 1, { ttl: 1000 });
+    clock.advance(999);
+    for (let read = 0; read < reads; read++) {
+      expect([cache.getSync("tagged"), cache.getSync("untagged")]).toEqual([1, 1]);
+    }
+    expect(cache.stats().hits.near).toBe(2 * (reads - 1));
+    clock.advance(1);
+    expect([cache.getSync("tagged"), cache.getSync("untagged")]).toEqual([undefined, undefined]);
+  });
+
+  test.each([1, 2, 3])("is invalidated by its tag after %i reads", async (reads) => {
+    const cache = await open();
+    cache.set("forever", 1, { tags: ["t"] });
+    cache.set("for a while", 1, { tags: ["t"], ttl: "1h" });
+    for (let read = 0; read < reads; read++) {
+      expect([cache.getSync("forever"), cache.getSync("for a while")]).toEqual([1, 1]);
+    }
+    cache.deleteByTag("t");
+    expect([cache.getSync("forever"), cache.getSync("for a while")]).toEqual([
+      undefined,
+      undefined,
+    ]);
+  });
+});
