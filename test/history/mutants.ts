@@ -152,7 +152,7 @@ export const mutants: readonly Mutant[] = [
     name: "a delete that finds nothing on disk",
     patches: [
       {
-        file: "kernel/assembly/entries.ts",
+        file: "kernel/assembly/index/entries.ts",
         from: "let answer = at.answerAbsent;\n  if (located != 0) {",
         to: "let answer = at.answerAbsent;\n  if (located != 0 && !isDisk(locatedWord)) {",
       },

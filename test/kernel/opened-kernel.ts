@@ -8,11 +8,15 @@ import { flagDiskLocation, flagExpires, recordHeaderSize } from "../../dist/src/
 
 export const MiB = 1024 * 1024;
 
-/** Both builds: with fences, and without for machines of total store order. */
-export const builds = ["kernel.wasm", "kernel-tso.wasm"] as const;
+/**
+ * All builds: the one that traps where a protocol's assumption does not hold, and the two that are
+ * shipped, with fences and without for machines of total store order.
+ */
+export const builds = ["kernel-checked.wasm", "kernel.wasm", "kernel-tso.wasm"] as const;
 
 export function bytesOf(build: string): Uint8Array {
-  return readFileSync(new URL(`../../dist/src/kernel/${build}`, import.meta.url));
+  const folder = build === builds[0] ? "test" : "src";
+  return readFileSync(new URL(`../../dist/${folder}/kernel/${build}`, import.meta.url));
 }
 
 export interface OpenOptions {

@@ -1,40 +1,44 @@
 // Builds the kernel: asc compiles and optimizes, then every call of the imported `fence` becomes the instruction
-// `atomic.fence` (see fence.ts). A second build leaves them out, for machines whose loads are never reordered (x86-64,
-// total store order): there the fence would cost a hit 30 ns for nothing. Run by `npm run build:kernel`; needs only npm packages.
+// `atomic.fence` (see fence.ts). Three builds: kernel.wasm; kernel-tso.wasm without the fences, for machines that
+// never reorder loads (x86-64, total store order), where a fence costs a hit 30 ns for nothing; and for the tests
+// kernel-checked.wasm, which traps where a protocol's assumption does not hold (assert.ts) and is not shipped.
+// Run by `npm run build:kernel`; needs only npm packages.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-const target = new URL("../../../dist/src/kernel/", import.meta.url);
+const shipped = new URL("../../../dist/src/kernel/", import.meta.url);
+const forTests = new URL("../../../dist/test/kernel/", import.meta.url);
 
-const outputs = new Map();
-const result = await asc.main(
-  [
-    "src/kernel/assembly/mod.ts",
-    "--config",
-    "src/kernel/assembly/asconfig.json",
-    "--baseDir",
-    root,
-  ],
-  {
-    stdout: process.stdout,
-    stderr: process.stderr,
-    writeFile: (name, bytes) => void outputs.set(name, bytes),
-  },
-);
-if (result.error) throw result.error;
+/** The compiled kernel as text, and the name of the imported fence in it. */
+async function compile(...options) {
+  const outputs = new Map();
+  const result = await asc.main(
+    [
+      "src/kernel/assembly/mod.ts",
+      "--config",
+      "src/kernel/assembly/asconfig.json",
+      "--baseDir",
+      root,
+      ...options,
+    ],
+    {
+      stdout: process.stdout,
+      stderr: process.stderr,
+      writeFile: (name, bytes) => void outputs.set(name, bytes),
+    },
+  );
+  if (result.error) throw result.error;
+  const text = binaryen.readBinary([...outputs.values()][0]).emitText();
+  const fence = /\(import "env" "fence" \(func ([^\s)]+)/.exec(text)?.[1];
+  if (fence === undefined) throw new Error("the kernel imports no fence");
+  return { text, call: `(call ${fence})` };
+}
 
-const module = binaryen.readBinary([...outputs.values()][0]);
-const text = module.emitText();
-const name = /\(import "env" "fence" \(func ([^\s)]+)/.exec(text)?.[1];
-if (name === undefined) throw new Error("the kernel imports no fence");
-const call = `(call ${name})`;
-const fences = text.split(call).length - 1;
-
-/** Writes the kernel with `instruction` where the source has fence(). */
-function emit(file, instruction) {
+/** Writes a kernel with `instruction` where the source has fence(). */
+function emit({ text, call }, folder, file, instruction) {
   const module = binaryen.parseText(
     text.replaceAll(call, instruction).replace(/ *\(import "env" "fence"[^\n]*\n/, ""),
   );
@@ -42,10 +46,13 @@ function emit(file, instruction) {
   if (!module.validate()) throw new Error(`${file} does not validate`);
   const bytes = module.emitBinary();
   if (!WebAssembly.validate(bytes)) throw new Error(`the engine refuses ${file}`);
-  mkdirSync(target, { recursive: true });
-  writeFileSync(new URL(file, target), bytes);
-  console.log(`${file}: ${bytes.length} bytes, ${instruction === "(nop)" ? 0 : fences} fences`);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(new URL(file, folder), bytes);
+  const fences = instruction === "(nop)" ? 0 : text.split(call).length - 1;
+  console.log(`${file}: ${bytes.length} bytes, ${fences} fences`);
 }
 
-emit("kernel.wasm", "(atomic.fence)");
-emit("kernel-tso.wasm", "(nop)");
+const release = await compile();
+emit(release, shipped, "kernel.wasm", "(atomic.fence)");
+emit(release, shipped, "kernel-tso.wasm", "(nop)");
+emit(await compile("--target", "checked"), forTests, "kernel-checked.wasm", "(atomic.fence)");

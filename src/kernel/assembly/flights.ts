@@ -6,14 +6,24 @@
 // is done and nobody waits for it; its owner sets it done, and the last of the two frees it.
 import * as at from "../layout";
 import { counterFlightsExpired } from "../../stats/counters";
-import { bucketAt, lock, unlock } from "./bucket";
+import { bucketAt, lock, unlock } from "./index/bucket";
 import { block, clearEpoch, count, selfId } from "./geometry";
-import { homeOf } from "./slot";
+import { homeOf } from "./index/slot";
 
 // @ts-ignore: decorator
 @inline
 function flightAt(flight: u32): usize {
   return <usize>at.flightTable + <usize>(flight & (at.flightsMax - 1)) * at.flightSize;
+}
+
+/** This thread owns the flight, which has not ended. */
+// @ts-ignore: decorator
+@inline
+function assertOwn(flight: usize): void {
+  if (ASC_NO_ASSERT) return;
+  assert(load<u32>(flight, at.flightOwner) == selfId);
+  const state = atomic.load<u32>(flight) & at.flightStateMask;
+  assert(state != at.flightFree && state != at.flightDone);
 }
 
 /** Takes a place for a flight of the hash; answers its number, or answerFull. */
@@ -129,6 +139,7 @@ function freeIfLeft(flight: usize): void {
 
 /** Ends a flight that this thread owns, and tells who waits what came of it. */
 export function endFlight(number: u32, outcome: u32, argument: f64): void {
+  assertOwn(flightAt(number));
   finish(flightAt(number), outcome, argument);
   retractFlight();
 }
@@ -158,6 +169,7 @@ function forget(flight: usize, owner: u32): bool {
 
 /** Puts off the end of the lease of a flight that this thread owns. */
 export function renewFlight(number: u32, lease: f64): void {
+  assertOwn(flightAt(number));
   atomic.store<u64>(flightAt(number), reinterpret<u64>(lease), at.flightLease);
 }
 

@@ -4,10 +4,10 @@
 // unchanged. So whoever changed the key before that is seen in the slot, and whoever changes it later is read in the ring
 // before the next value is taken from what is kept.
 import * as at from "../layout";
-import { bucketAt, locatedWord, locateLocation } from "./bucket";
+import { bucketAt, locatedWord, locateLocation } from "./index/bucket";
 import { block } from "./geometry";
-import { isSampled } from "./samples";
-import { fingerprintOf, frequencyOf, homeOf, locationBits } from "./slot";
+import { isSampled } from "./segments/samples";
+import { fingerprintOf, frequencyOf, homeOf, locationBits } from "./index/slot";
 
 // @ts-ignore: decorator
 @inline

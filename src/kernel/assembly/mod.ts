@@ -6,7 +6,8 @@ import { clearEpoch, count } from "./geometry";
 
 export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
-export { evictUnlocked, find, findNear, hashKey, publish, remove, touch, validate } from "./entries";
+export { evictUnlocked, publish, remove } from "./index/entries";
+export { find, findNear, hashKey, touch, validate } from "./index/lookup";
 export {
   beginFlight,
   endFlight,
@@ -31,23 +32,18 @@ export {
   setDeferred,
   stage,
   unpinSegment,
-} from "./segments";
-export { extendDisk, openDisk, sealDisk, setTombstoneCount, setDiskState, takeTombstoneIndex } from "./disk-table";
+} from "./segments/segments";
+export { extendDisk, openDisk, sealDisk, setTombstoneCount, setDiskState, takeTombstoneIndex } from "./segments/disk-table";
+export { dropDisk, dropSlot, dropUnits, insertRecovered, relocateDisk } from "./moves/disk-moves";
 export {
-  reserveDiskLocation,
   demote,
-  dropDisk,
   dropRecord,
-  dropSlot,
-  dropUnits,
   frequencyOfRecord,
-  insertRecovered,
   move,
-  nextExpired,
   promote,
-  relocateDisk,
-  sweep,
-} from "./moves";
+  reserveDiskLocation,
+} from "./moves/moves";
+export { nextExpired, sweep } from "./moves/sweep";
 export { releaseLocks, reconcileIndex } from "./repair";
 export { checkTags, invalidateTag, raiseTagFloor, restoreTagCell } from "./tags";
 

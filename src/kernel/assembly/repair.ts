@@ -1,9 +1,9 @@
 // Putting the index in order after others: locks of a dead thread, and what a snapshot of another life brings along.
 import * as at from "../layout";
-import { bucketAt, diskEntryOf, unlock } from "./bucket";
+import { bucketAt, diskEntryOf } from "./index/bucket";
 import { bucketBase, bucketCount, neverEvicts } from "./geometry";
-import { finishMove } from "./map-places";
-import { isDisk, locationBits } from "./slot";
+import { finishMove } from "./index/displacement";
+import { isDisk, locationBits } from "./index/slot";
 
 /** Frees the bucket locks that a thread left held when it died: those it noted, if they hold its word, which names its
  *  place and one life of it. Call only when its death is proven. */
@@ -24,7 +24,7 @@ export function releaseLocks(lockWord: u32): u32 {
 export function reconcileIndex(): u32 {
   let entries: u32 = 0;
   for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
-    unlock(bucketAt(bucket));
+    atomic.store<u32>(bucketAt(bucket), 0);
     for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
       const word = atomic.load<u64>(slot);
       if (word == 0) continue;

@@ -7,7 +7,7 @@ import * as at from "../layout";
 import * as rec from "../../record/layout";
 import { counterTagInvalidations } from "../../stats/counters";
 import { block, clearEpoch, count } from "./geometry";
-import { flagsOf, sequenceOf } from "./record";
+import { flagsOf, sequenceOf } from "./segments/record";
 
 /** The cell of a tag's hash for one probe: two numbers of the hash make all (Kirsch and Mitzenmacher 2006). */
 // @ts-ignore: decorator

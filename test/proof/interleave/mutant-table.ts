@@ -2,11 +2,12 @@
 // file; if its text is not there exactly once it has rotted, which is a fault of its own. Called by ../mutants.ts and a test.
 
 import { internedMutants } from "./interned-mutants.js";
-import { entries, type Mutant, mutant } from "./mutant.js";
+import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 
-const moves = "src/kernel/assembly/moves.ts";
-const segments = "src/kernel/assembly/segments.ts";
-const bucket = "src/kernel/assembly/bucket.ts";
+const moves = "src/kernel/assembly/moves/moves.ts";
+const diskMoves = "src/kernel/assembly/moves/disk-moves.ts";
+const segments = "src/kernel/assembly/segments/segments.ts";
+const bucket = "src/kernel/assembly/index/bucket.ts";
 const door = "src/kernel/assembly/mod.ts";
 const tags = "src/kernel/assembly/tags.ts";
 const flights = "src/kernel/assembly/flights.ts";
@@ -87,7 +88,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "validate-says-yes",
     "validate does not compare",
-    entries,
+    lookup,
     [
       "return sameButFrequency(atomic.load<u64>(slotAt(slot)), (<u64>high << 32) | <u64>low) ? 1 : 0;",
       "return 1;",
@@ -98,7 +99,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "mark-of-nothing",
     "a near lookup marks a slot that was emptied",
-    entries,
+    lookup,
     ["if (word == 0) return 0;", ""],
     "reuse",
     "clear",
@@ -134,8 +135,8 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "fill-unseen-by-delete",
     "a delete that cannot have the lock does not see a fill that is not confirmed yet",
-    entries,
-    ["    seesUnconfirmed = true;\n", ""],
+    lookup,
+    ["  seesUnconfirmed = true;\n", ""],
     "fill-unlocked",
   ),
   mutant(
@@ -280,7 +281,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "newest-unknown",
     "an entry names a new segment file before that knows a newest sequence",
-    moves,
+    diskMoves,
     [
       "store<f64>(target, max<f64>(load<f64>(target, at.diskMaxSequence), newest), at.diskMaxSequence);",
       "",
@@ -311,7 +312,7 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "tag-epoch-late",
     "a near value is kept under a tag epoch that was read after the cells of its tags",
-    entries,
+    lookup,
     [
       "store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);\n      isInvalid = isTagInvalidated(record);",
       "isInvalid = isTagInvalidated(record);\n      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);",

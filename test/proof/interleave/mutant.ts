@@ -10,7 +10,8 @@ export interface Mutant {
   readonly scenarios: readonly string[];
 }
 
-export const entries = "src/kernel/assembly/entries.ts";
+export const entries = "src/kernel/assembly/index/entries.ts";
+export const lookup = "src/kernel/assembly/index/lookup.ts";
 
 /** A line of the table: what it breaks, where, the text, what is put there, and who must notice. */
 export function mutant(

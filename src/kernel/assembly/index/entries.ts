@@ -1,18 +1,20 @@
-// The verbs of every thread: find, publish, remove, validate. A reader takes no lock: it loads a slot, compares the key
-// in place, fences, and loads the slot again; while the word is unchanged (but for frequency) what it read is whole,
-// since a segment is reused only after every slot that named it was changed. Writers work under the home lock.
-import * as at from "../layout";
-import * as rec from "../../record/layout";
-import * as counter from "../../stats/counters";
+// Writing to the index: publish, remove, and the eviction that makes room for a slot. Each works under the home lock of
+// the key, but evictUnlocked, the last resort.
+import * as at from "../../layout";
+import * as rec from "../../../record/layout";
+import * as counter from "../../../stats/counters";
+import { assertHeld, assertLocked, assertRecord } from "../assert";
+import { flightSequenceOf, invalidateFlights, isSuperseded } from "../flights";
+import { block, count, neverEvicts, seed } from "../geometry";
 import {
   addDisplaced,
   announceTombstone,
   bucketAt,
   bucketOf,
   claim,
+  locate,
   located,
   locatedWord,
-  locate,
   lock,
   replace,
   retractTombstone,
@@ -22,206 +24,35 @@ import {
   tryLock,
   unlock,
 } from "./bucket";
-import { noteInvalidation } from "./invalidations";
-import { countDisk, countMemory, discount, discountMemory, isCleared, isClearedOnDisk } from "./counts";
-import { fence } from "./fence";
-import { flightSequenceOf, invalidateFlights, isSuperseded } from "./flights";
-import { block, clearEpoch, count, neverEvicts, seed } from "./geometry";
-import { placeByMoving } from "./map-places";
+import { countDisk, countMemory, discount, discountMemory, isCleared } from "./counts";
+import { placeByMoving } from "./displacement";
+import { findUnconfirmed, hashOf } from "./lookup";
 import {
-  diskLocationOf,
-  expiresOf,
-  flagsOf,
-  keyLengthOf,
-  keyOf,
-  recordSizeOf,
-  sameKey,
-  sequenceOf,
-  sequenceWordOf,
-} from "./record";
-import { isSampled, noteRequest } from "./samples";
-import { noteRecord } from "./segments";
-import {
-  classBits,
   displacedBit,
   fingerprintOf,
-  frequencyBits,
   frequencyOf,
-  frequencyOne,
   homeOf,
   homeOfSlot,
   isDisk,
   locationBits,
   locationOf,
-  nearBits,
   otherOf,
   recordOf,
+  segmentOfRecord,
 } from "./slot";
-import { isFillInvalidated, isTagInvalidated } from "./tags";
-import { xxh64 } from "./xxh64";
-
-/** Hash of bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
-export function hashKey(key: u32, length: u32): void {
-  store<u64>(block, xxh64(key, length, seed), at.resultHashLow);
-}
-
-/** The hash of a key: as the caller has it from an earlier call, or made now where it has none (0). It is in the results
- *  then. */
-// @ts-ignore: decorator
-@inline
-function hashOf(key: usize, length: u32, low: u32, high: u32): u64 {
-  let hash = (<u64>high << 32) | <u64>low;
-  if (hash == 0) hash = xxh64(key, length, seed);
-  store<u64>(block, hash, at.resultHashLow);
-  return hash;
-}
-
-/** evictUnlocked looks for records too that a fill has put in a slot and not yet confirmed. */
-let seesUnconfirmed = false;
-
-/** Reads a slot that matched the fingerprint. 1 hit, 0 another key, -1 the slot changed meanwhile. */
-// @ts-ignore: decorator
-@inline
-function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
-  const record = <usize>recordOf(word);
-  if (keyLengthOf(record) == length && sameKey(keyOf(record), key, length)) {
-    const sequence = sequenceOf(record);
-    const size = recordSizeOf(record);
-    const keyOffset = <u32>(keyOf(record) - record);
-    const expires = expiresOf(record);
-    let isInvalid = false;
-    if (flagsOf(record) & rec.flagTags) {
-      // Before the tags are looked at: a near entry made from this look is not worth more than it.
-      store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);
-      isInvalid = isTagInvalidated(record);
-    }
-    fence();
-    if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
-    // No sequence yet: a fill that may have been superseded. It counts as cleared.
-    if ((sequence <= clearEpoch() || isInvalid) && (sequence != 0 || !seesUnconfirmed)) return 0;
-    store<f64>(block, <f64>sequence, at.resultSequence);
-    store<f64>(block, expires, at.resultExpires);
-    store<u32>(block, <u32>record, at.resultRecord);
-    store<u32>(block, size, at.resultRecordSize);
-    store<u32>(block, keyOffset, at.resultKeyOffset);
-    store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
-    return 1;
-  }
-  fence();
-  return sameButFrequency(atomic.load<u64>(slot), word) ? 0 : -1;
-}
-
-/** Adds one to the slot's frequency, up to its maximum; losing the race to another change costs only the mark. */
-// @ts-ignore: decorator
-@inline
-function mark(slot: usize, word: u64): void {
-  if ((word & frequencyBits) != frequencyBits) atomic.cmpxchg<u64>(slot, word, word + frequencyOne);
-}
-
-/** Which slots of a bucket show this class and tier: bit n for slot n. Without a branch, so that a hit's cache misses
- *  (this line, the near entry, its value) are waited for together and not one after the other. */
-// @ts-ignore: decorator
-@inline
-function matches(bucket: usize, pattern: u64): i32 {
-  const wanted = i64x2.splat(pattern);
-  const mask = i64x2.splat(nearBits);
-  const a = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket), mask), wanted));
-  const b = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 16), mask), wanted));
-  const c = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 32), mask), wanted));
-  const d = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 48), mask), wanted));
-  return (a & 2) | (b << 2) | (c << 4) | (d << 6);
-}
-
-/** The fast look for a thread that keeps decoded values: 1 if a memory slot of the key's class is there, without touching
- *  the record. Results: the key's hash, and the slot's word less its frequency: while a near entry holds the same word,
- *  it was made from the very record the slot names. The slot may have changed since it matched; then its word does not
- *  compare either. */
-export function findNear(key: u32, length: u32): i32 {
-  const hash = xxh64(key, length, seed);
-  store<u64>(block, hash, at.resultHashLow);
-  const home = homeOf(hash);
-  const fingerprint = fingerprintOf(hash);
-  const pattern = fingerprint << at.slotFingerprintShift;
-  let bucket = bucketAt(home);
-  let found = matches(bucket, pattern);
-  if (found == 0) {
-    if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return 0;
-    bucket = bucketAt(otherOf(home, fingerprint));
-    found = matches(bucket, pattern | displacedBit);
-    if (found == 0) return 0;
-  }
-  const slot = bucket + (<usize>ctz<i32>(found) << 3);
-  const word = atomic.load<u64>(slot);
-  // It may have been emptied since it matched, and a mark would make an entry of nothing.
-  if (word == 0) return 0;
-  store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
-  mark(slot, word);
-  if (isSampled(hash) && !isDisk(word)) noteRequest(hash, recordSizeOf(recordOf(word)));
-  return 1;
-}
-
-/** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location that may be the key's,
- *  or answerMiss. Results: sequence, expires, record, size, key offset and slot word; for a disk answer the location
- *  and slot word. `touch` 1 marks the hit in the slot. */
-export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: u32): i32 {
-  const hash = hashOf(key, length, hashLow, hashHigh);
-  const home = homeOf(hash);
-  const fingerprint = fingerprintOf(hash);
-  let retries = 0;
-  let bucket = bucketAt(home);
-  let pattern = fingerprint << at.slotFingerprintShift;
-  let diskSlot: usize = 0;
-  let diskWord: u64 = 0;
-  while (true) {
-    let slot = bucket + 8;
-    while (slot < bucket + at.bucketSize) {
-      const word = atomic.load<u64>(slot);
-      if ((word & classBits) == pattern) {
-        if (isDisk(word)) {
-          diskSlot = slot;
-          diskWord = word;
-        } else {
-          const outcome = inspect(slot, word, key, length);
-          if (outcome > 0) {
-            if (touch) {
-              mark(slot, word);
-              if (isSampled(hash)) noteRequest(hash, recordSizeOf(recordOf(word)));
-            }
-            return slotNumber(slot);
-          }
-          if (outcome < 0) {
-            count(counter.counterReadRetries, 1);
-            if (++retries <= at.readRetriesMax) continue;
-            count(counter.counterReadRetriesExceeded, 1);
-            return at.answerMiss;
-          }
-        }
-      }
-      slot += 8;
-    }
-    if (pattern & displacedBit || atomic.load<u32>(bucket, at.bucketDisplaced) == 0) break;
-    bucket = bucketAt(otherOf(home, fingerprint));
-    pattern |= displacedBit;
-  }
-  if (diskSlot == 0 || isClearedOnDisk(diskWord)) return at.answerMiss;
-  store<u64>(block, diskWord, at.resultSlotLow);
-  store<f64>(block, <f64>(diskWord & locationBits), at.resultLocation);
-  return at.answerDisk - <i32>slotNumber(diskSlot);
-}
-
-/** 1 while the slot names what it named when (low, high) was its word. Fences first: call it after copying the bytes. */
-export function validate(slot: u32, low: u32, high: u32): u32 {
-  fence();
-  return sameButFrequency(atomic.load<u64>(slotAt(slot)), (<u64>high << 32) | <u64>low) ? 1 : 0;
-}
-
-/** Marks a verified disk hit; answers the frequency the slot had before. */
-export function touch(slot: u32, low: u32, high: u32): u32 {
-  const word = atomic.load<u64>(slotAt(slot));
-  if (!sameButFrequency(word, (<u64>high << 32) | <u64>low)) return 0;
-  mark(slotAt(slot), word);
-  return frequencyOf(word);
-}
+import { noteInvalidation } from "../invalidations";
+import {
+  diskLocationOf,
+  expiresOf,
+  flagsOf,
+  recordSizeOf,
+  sequenceOf,
+  sequenceWordOf,
+} from "../segments/record";
+import { isSampled, noteRequest } from "../segments/samples";
+import { noteRecord } from "../segments/segments";
+import { isFillInvalidated, isTagInvalidated } from "../tags";
+import { xxh64 } from "../xxh64";
 
 /** Where on disk what a slot names stands, 0 = nowhere. */
 function diskCopyOf(word: u64): u64 {
@@ -266,6 +97,7 @@ function evictFor(bucket: u32, word: u64): usize {
 /** Finds a place for a new entry: the home bucket, the other bucket, a place that an entry makes by moving (a map) or the
  *  place of a victim (a cache); 0 if there is none. */
 export function insert(home: u32, fingerprint: u64, word: u64): usize {
+  assertLocked(bucketAt(home));
   let slot = claim(bucketAt(home), word);
   if (slot != 0) return slot;
   const other = otherOf(home, fingerprint);
@@ -303,6 +135,8 @@ export function publish(
   hashLow: u32,
   hashHigh: u32,
 ): i32 {
+  assertRecord(record);
+  assertHeld(segmentOfRecord(record), at.segmentOpen);
   const key = <usize>record + rec.recordHeaderSize + (units << 3);
   const hash = hashOf(key, keyLength, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
@@ -425,9 +259,7 @@ function takeUnlocked(key: u32, length: u32): i32 {
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
     store<f64>(block, 0, at.resultTombstone0);
     store<f64>(block, 0, at.resultTombstone1);
-    seesUnconfirmed = true;
-    const found = find(key, length, 0, 0, 0);
-    seesUnconfirmed = false;
+    const found = findUnconfirmed(key, length);
     if (found == at.answerMiss) break;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
     const word = atomic.load<u64>(slot);
@@ -439,7 +271,7 @@ function takeUnlocked(key: u32, length: u32): i32 {
     const isCounted = (!isDisk(word) && sequenceOf(recordOf(word)) == 0) || !isCleared(word);
     if (copy != 0) announceTombstone(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
-      // A copy announced since was announced before the slot was empty (isStill in moves.ts), so it is seen here.
+      // A copy announced since was announced before the slot was empty (isStill in ../moves/key-lock.ts), so it is seen here.
       const later = isDisk(word) ? copy : diskLocationOf(recordOf(word));
       // The look is worth something if the segment is in the same life after it.
       if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits)) announceTombstone(1, later);

@@ -1,8 +1,8 @@
 // The memory segments: taking a free one, appending to the thread's own, sealing, giving back. A segment's owner is
 // the only one that appends to it, so appending needs no lock; state changes are one CAS each.
-import * as at from "../layout";
-import * as rec from "../../record/layout";
-import { counterSegmentsSealed } from "../../stats/counters";
+import * as at from "../../layout";
+import * as rec from "../../../record/layout";
+import { counterSegmentsSealed } from "../../../stats/counters";
 import {
   block,
   bucketBase,
@@ -14,9 +14,10 @@ import {
   segmentCount,
   segmentShift,
   segmentTableBase,
-} from "./geometry";
+} from "../geometry";
+import { assertHeld } from "../assert";
 import { deadlineOf } from "./record";
-import { generationMask, segmentOfRecord } from "./slot";
+import { generationMask, segmentOfRecord } from "../index/slot";
 
 // @ts-ignore: decorator
 @inline
@@ -178,6 +179,7 @@ export function releaseClaims(thread: u32): void {
  *  a record could not be visited, the segment is blocked instead, until that bucket's lock is free (sweep). Emptied
  *  here and not by who takes it next: the flusher may look at an open segment at any moment. */
 export function freeSegment(segment: u32): void {
+  assertHeld(segment, at.segmentEvicting);
   const entry = segmentEntry(segment);
   if (missedLock != 0) {
     store<u32>(entry, missedLock - 1, at.segmentBlocker);

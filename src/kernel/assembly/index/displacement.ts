@@ -1,13 +1,14 @@
 // How a map's index makes a place where a cache's would let an entry go: entries move from their home bucket to their other
 // one. Called by insert (entries.ts) under the new entry's home lock, and by who frees a dead thread's lock (repair.ts).
 // Invariant: an entry moves under its home's lock, home to other and never back, and is in both places for a moment.
-import * as at from "../layout";
+import * as at from "../../layout";
 import {
   addDisplaced,
   bucketAt,
   claim,
   replace,
   sameButFrequency,
+  swap,
   tryLock,
   unlock,
 } from "./bucket";
@@ -40,7 +41,7 @@ export function finishMove(home: u32): void {
     if (word == 0 || word & displacedBit) continue;
     const other = bucketAt(otherOf(home, word >> at.slotFingerprintShift));
     for (let copy = other + 8; copy < other + at.bucketSize; copy += 8) {
-      if (sameButFrequency(atomic.load<u64>(copy), word | displacedBit)) replace(slot, word, 0);
+      if (sameButFrequency(atomic.load<u64>(copy), word | displacedBit)) swap(slot, word, 0);
     }
   }
 }

@@ -1,5 +1,5 @@
 // Reading and writing the header of a record in shared memory; the layout is ../../record/layout.ts.
-import * as rec from "../../record/layout";
+import * as rec from "../../../record/layout";
 
 // @ts-ignore: decorator
 @inline

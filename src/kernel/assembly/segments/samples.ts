@@ -1,9 +1,9 @@
 // Requests for sampled keys, noted for the policy that tunes itself: each thread has a ring in shared memory that it alone
 // writes and the janitor alone empties. A key is sampled if none of the bits of controlSampleMask is set in the low half
 // of its hash. A full ring drops what comes, counted: the tuner then sees less, and nothing else happens.
-import * as at from "../layout";
-import { counterSamplesDropped } from "../../stats/counters";
-import { block, count, sampleBase, sampleSlots, segmentBytes } from "./geometry";
+import * as at from "../../layout";
+import { counterSamplesDropped } from "../../../stats/counters";
+import { block, count, sampleBase, sampleSlots, segmentBytes } from "../geometry";
 import { ring } from "./segments";
 
 // @ts-ignore: decorator

@@ -1,7 +1,7 @@
 // The disk segment table: what every thread must know of the segment files. The janitor calls these, and takeTombstoneIndex every
 // thread that overwrites or deletes a record that is on disk.
-import * as at from "../layout";
-import { diskTableBase } from "./geometry";
+import * as at from "../../layout";
+import { diskTableBase } from "../geometry";
 
 // @ts-ignore: decorator
 @inline

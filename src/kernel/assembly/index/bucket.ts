@@ -2,16 +2,18 @@
 // Invariant: whoever changes a slot holds the lock of the home bucket of the slot's entry, and changes it by one CAS.
 // Two changes are made without the lock: a hit's frequency mark, by a CAS that gives up when it loses, and the last resort
 // evictUnlocked, which empties a slot. So every change under the lock compares with the word that was looked at.
-import * as at from "../layout";
-import { counterLockTimeouts, counterLockWaits } from "../../stats/counters";
-import { isLockOwnerDead } from "./lock-owner";
-import { block, bucketBase, count, diskSegmentUnits, diskTableBase, lockWord } from "./geometry";
-import { keyLengthOf, keyOf, sameKey } from "./record";
+import * as at from "../../layout";
+import { assertLocked, assertSlot } from "../assert";
+import { counterLockTimeouts, counterLockWaits } from "../../../stats/counters";
+import { isLockOwnerDead } from "../lock-owner";
+import { block, bucketBase, count, diskSegmentUnits, diskTableBase, lockWord } from "../geometry";
+import { keyLengthOf, keyOf, sameKey } from "../segments/record";
 import {
   classBits,
   displacedBit,
   diskBit,
   frequencyBits,
+  homeOfSlot,
   isDisk,
   locationBits,
   otherOf,
@@ -68,6 +70,7 @@ export function lock(bucket: usize): bool {
 // @ts-ignore: decorator
 @inline
 export function unlock(bucket: usize): void {
+  assertLocked(bucket);
   atomic.store<u32>(bucket, 0);
 }
 
@@ -107,6 +110,7 @@ function locateIn(bucket: usize, pattern: u64, key: usize, length: u32): bool {
 export function locate(home: u32, fingerprint: u64, key: usize, length: u32): void {
   located = 0;
   const bucket = bucketAt(home);
+  assertLocked(bucket);
   const pattern = fingerprint << at.slotFingerprintShift;
   if (locateIn(bucket, pattern, key, length)) return;
   if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return;
@@ -138,12 +142,20 @@ export function locateLocation(home: u32, fingerprint: u64, tier: u64, location:
 
 /** Any disk slot of the key's class; 0 = none. Sets `locatedWord`. */
 export function locateDiskClass(home: u32, fingerprint: u64): usize {
+  assertLocked(bucketAt(home));
   return search(home, fingerprint, classBits | diskBit, (fingerprint << at.slotFingerprintShift) | diskBit);
 }
 
 /** Puts `word` in place of what the slot named when `old` was its word; false if that was taken away (evictUnlocked).
  *  Otherwise only a reader's frequency mark can come between, so the loop ends. */
 export function replace(slot: usize, old: u64, word: u64): bool {
+  assertSlot(slot);
+  assertLocked(bucketAt(homeOfSlot(bucketOf(slot), old)));
+  return swap(slot, old, word);
+}
+
+/** As replace, for who repairs what a dead thread had locked. */
+export function swap(slot: usize, old: u64, word: u64): bool {
   while (true) {
     const seen = atomic.load<u64>(slot);
     if (!sameButFrequency(seen, old)) return false;
@@ -161,6 +173,7 @@ export function claim(bucket: usize, word: u64): usize {
 
 /** Adds to a home's count of displaced entries. Call with its lock held. */
 export function addDisplaced(home: u32, amount: i32): void {
+  assertLocked(bucketAt(home));
   atomic.add<u32>(bucketAt(home), <u32>amount, at.bucketDisplaced);
 }
 

@@ -1,12 +1,12 @@
 // How many entries there are, and how many bytes they take, as stats() says it. Called by who puts an entry in a slot or takes
 // one out, behind the change. A cleared entry leaves its slot later and uncounted: the counts began anew at the clear.
-import * as at from "../layout";
-import * as rec from "../../record/layout";
-import * as counter from "../../stats/counters";
+import * as at from "../../layout";
+import * as rec from "../../../record/layout";
+import * as counter from "../../../stats/counters";
 import { diskEntryOf } from "./bucket";
-import { clearEpoch, count, neverEvicts } from "./geometry";
-import { flagsOf, recordSizeOf, sequenceOf } from "./record";
-import { noteDead } from "./segments";
+import { clearEpoch, count, neverEvicts } from "../geometry";
+import { flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
+import { noteDead } from "../segments/segments";
 import { isDisk, locationBits, recordOf } from "./slot";
 
 /** Was the disk location written before the last clear? Exact but for a segment that a clear found half filled. */

@@ -1,6 +1,6 @@
 // Packing and unpacking of a slot's word and of a memory location; the diagram is in ../layout.ts. Pure.
-import * as at from "../layout";
-import { bucketCount, segmentBase, segmentShift, segmentTableBase } from "./geometry";
+import * as at from "../../layout";
+import { bucketCount, segmentBase, segmentShift, segmentTableBase } from "../geometry";
 
 const offsetMask: usize = (1 << at.locationOffsetBits) - 1;
 const segmentMask: u64 = (1 << at.locationSegmentBits) - 1;

@@ -1,0 +1,171 @@
+// What the janitor and recovery do to a disk entry: drop it, relocate it, insert a recovered one.
+import * as at from "../../layout";
+import * as counter from "../../../stats/counters";
+import { block, bucketCount, count } from "../geometry";
+import {
+  announceTombstone,
+  bucketAt,
+  diskEntryOf,
+  locateDiskClass,
+  locateLocation,
+  locatedWord,
+  lock,
+  replace,
+  slotAt,
+  unlock,
+} from "../index/bucket";
+import { countDisk, isClearedOnDisk } from "../index/counts";
+import { insert } from "../index/entries";
+import {
+  diskBit,
+  displacedBit,
+  frequencyOf,
+  homeOfSlot,
+  isDisk,
+  locationBits,
+  recordOf,
+  segmentOfRecord,
+} from "../index/slot";
+import {
+  emptySlot,
+  fingerprint,
+  home,
+  isStill,
+  locateCopy,
+  locatedCopy,
+  setHash,
+} from "./key-lock";
+import { diskLocationOf, setDiskLocation } from "../segments/record";
+import { setDiskCopyLost } from "../segments/segments";
+
+/** For reclaim of a disk segment: lets go of an entry. answerAbsent: no slot names it; answerDone: dropped; answerHit: it
+ *  was hit since, or its record is in memory too, so it deserves to be written again: it stays until relocateDisk or
+ *  another call with `force`; answerInMemory: forced, its copy in memory stays and forgets the disk. */
+export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const slot = locateLocation(home, fingerprint, diskBit, <u64>location);
+  let answer = at.answerAbsent;
+  if (slot != 0) {
+    const word = locatedWord;
+    if (force == 0 && frequencyOf(word) != 0 && !isClearedOnDisk(word)) {
+      answer = at.answerHit;
+    } else if (emptySlot(home, slot, word)) {
+      answer = at.answerDone;
+    }
+  } else {
+    const copied = locateCopy(<u64>location);
+    if (copied != 0) {
+      answer = force == 0 ? at.answerHit : at.answerInMemory;
+      if (force != 0) forgetCopy(recordOf(locatedCopy));
+    }
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Takes a memory record's copy on disk away from it; a flush will look at its segment again. */
+function forgetCopy(record: u32): void {
+  setDiskLocation(record, 0);
+  setDiskCopyLost(segmentOfRecord(record), 1);
+}
+
+/** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record.
+ *  answerSuperseded as reserveDiskLocation: then nothing may be written to the new place. */
+export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  // Before the entry names the new segment: one whose newest sequence is not above the clear epoch counts as cleared.
+  const target = diskEntryOf(<u64>to);
+  const newest = load<f64>(diskEntryOf(<u64>from), at.diskMaxSequence);
+  store<f64>(target, max<f64>(load<f64>(target, at.diskMaxSequence), newest), at.diskMaxSequence);
+  const slot = locateLocation(home, fingerprint, diskBit, <u64>from);
+  if (slot != 0) {
+    const old = locatedWord;
+    const word = (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | <u64>to;
+    const frequency = frequencyOf(old);
+    const moved = replace(slot, old, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
+    if (moved) count(counter.counterReinsertions, 1);
+    unlock(bucketAt(home));
+    return moved ? at.answerDone : at.answerAbsent;
+  }
+  const copied = locateCopy(<u64>from);
+  let answer = at.answerAbsent;
+  if (copied != 0) {
+    setDiskLocation(recordOf(locatedCopy), <u64>to);
+    answer = isStill(copied, locatedCopy) ? at.answerDone : at.answerSuperseded;
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.
+ *  answerDone, or answerAbsent: the caller must mark the record dead, so that it can never come back as an older value.
+ *  A record that had to give way in a full bucket is in kill1. */
+export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
+  store<f64>(block, 0, at.resultTombstone1);
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerAbsent;
+  let answer = at.answerAbsent;
+  if (locateDiskClass(home, fingerprint) == 0) {
+    const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
+    if (insert(home, fingerprint, word) != 0) {
+      countDisk(1);
+      answer = at.answerDone;
+    }
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Removes a disk entry whose record turned out damaged, if the slot still names it; kill0 is its place. */
+export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
+  store<f64>(block, 0, at.resultTombstone0);
+  const slot = slotAt(slotNumber);
+  const word = atomic.load<u64>(slot);
+  const seen = (<u64>high << 32) | <u64>low;
+  if (word == 0 || ((word ^ seen) & (locationBits | diskBit)) != 0) return at.answerAbsent;
+  const home = homeOfSlot(slotNumber >> 3, word);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const now = atomic.load<u64>(slot);
+  const same = now != 0 && ((now ^ seen) & (locationBits | diskBit)) == 0;
+  if (same) {
+    if (isDisk(now)) announceTombstone(0, now & locationBits);
+    emptySlot(home, slot, now);
+  }
+  unlock(bucketAt(home));
+  return same ? at.answerDone : at.answerAbsent;
+}
+
+/** Does what the slot names have its copy on disk in [first, end)? Only certain under the lock. */
+function liesIn(word: u64, first: f64, end: f64): bool {
+  if (word == 0) return false;
+  const copy = isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
+  if (copy == 0) return false;
+  const unit = <f64>(copy & (((<u64>1) << at.locationUnitBits) - 1));
+  return unit >= first && unit < end;
+}
+
+/** Forgets what stands on disk at the units [first, end): disk entries go, memory records lose their copy there. Answers
+ *  how many slots could not be visited, since their lock could not be had. */
+export function dropUnits(first: f64, end: f64): u32 {
+  let unvisited: u32 = 0;
+  for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
+    for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
+      // As long as somebody else changes the slot before it is locked, look again.
+      for (let word = atomic.load<u64>(slot); liesIn(word, first, end); word = atomic.load<u64>(slot)) {
+        const home = homeOfSlot(bucket, word);
+        if (!lock(bucketAt(home))) {
+          unvisited += 1;
+          break;
+        }
+        if (isStill(slot, word) && liesIn(word, first, end)) {
+          if (isDisk(word)) emptySlot(home, slot, word);
+          else forgetCopy(recordOf(word));
+        }
+        unlock(bucketAt(home));
+      }
+    }
+  }
+  return unvisited;
+}

@@ -1,0 +1,90 @@
+// The lock of a record's key and the slot that names the record, for the files beside this one. Every operation here
+// works under the home lock and changes the slot only if it still names the record, so a write in between wins.
+// Invariant: visiting a record under its key's lock also waits out any writer that was reading the record's header.
+import * as at from "../../layout";
+import { block, seed } from "../geometry";
+import {
+  addDisplaced,
+  bucketAt,
+  locateLocation,
+  lock,
+  replace,
+  sameButFrequency,
+  unlock,
+} from "../index/bucket";
+import { discount } from "../index/counts";
+import {
+  displacedBit,
+  fingerprintOf,
+  homeOf,
+  locationOf,
+  nearBits,
+  otherOf,
+  recordOf,
+} from "../index/slot";
+import { diskLocationOf, keyLengthOf, keyOf } from "../segments/record";
+import { noteMissedLock } from "../segments/segments";
+import { xxh64 } from "../xxh64";
+
+export let home: u32 = 0;
+
+export let fingerprint: u64 = 0;
+
+/** Why lockRecord answered 0: answerAbsent or answerBusy. */
+export let missed: i32 = at.answerAbsent;
+
+export function setHash(hash: u64): void {
+  store<u64>(block, hash, at.resultHashLow);
+  home = homeOf(hash);
+  fingerprint = fingerprintOf(hash);
+}
+
+/** Locks the record's key and finds the slot that names the record, its word in locatedWord. 0: the record is dead, or
+ *  the lock could not be had (noteMissedLock); no lock is held then. */
+export function lockRecord(record: u32): usize {
+  setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
+  if (!lock(bucketAt(home))) {
+    noteMissedLock(home);
+    missed = at.answerBusy;
+    return 0;
+  }
+  const slot = locateLocation(home, fingerprint, 0, locationOf(record));
+  if (slot != 0) return slot;
+  missed = at.answerAbsent;
+  unlock(bucketAt(home));
+  return 0;
+}
+
+/** After a copy on disk was announced in a record: does its slot still name it? evictUnlocked takes a slot away without
+ *  the lock and looks for a copy afterwards, so at least one of the two sees the other. */
+export function isStill(slot: usize, word: u64): bool {
+  return sameButFrequency(atomic.load<u64>(slot), word);
+}
+
+/** Empties a slot of an entry of `home` that shows `old`; false if that was taken away meanwhile. */
+export function emptySlot(home: u32, slot: usize, old: u64): bool {
+  if (!replace(slot, old, 0)) return false;
+  discount(old);
+  if (old & displacedBit) addDisplaced(home, -1);
+  return true;
+}
+
+export let locatedCopy: u64 = 0;
+
+/** The slot of the memory record of this class whose disk copy is exactly here, its word in locatedCopy; 0 = none. Call
+ *  with the lock held. */
+export function locateCopy(location: u64): usize {
+  for (let turn = 0; turn < 2; turn++) {
+    if (turn == 1 && atomic.load<u32>(bucketAt(home), at.bucketDisplaced) == 0) break;
+    const bucket = bucketAt(turn == 0 ? home : otherOf(home, fingerprint));
+    const pattern = (fingerprint << at.slotFingerprintShift) | (turn == 0 ? 0 : displacedBit);
+    for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if ((word & nearBits) != pattern) continue;
+      if (diskLocationOf(recordOf(word)) != location) continue;
+      locatedCopy = word;
+      return slot;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,168 @@
+// What the janitor does to a memory record (a writer that finds no free segment does the evicting part too): reserve a
+// disk location for it, move it to another segment, demote it to its disk copy, promote it back, or drop it.
+import * as at from "../../layout";
+import * as counter from "../../../stats/counters";
+import { block, count, seed } from "../geometry";
+import {
+  announceTombstone,
+  bucketAt,
+  locateDiskClass,
+  locatedWord,
+  lock,
+  replace,
+  retractTombstone,
+  slotAt,
+  unlock,
+} from "../index/bucket";
+import { countDisk, countMemory, discount } from "../index/counts";
+import { diskBit, displacedBit, frequencyOf, locationBits, locationOf } from "../index/slot";
+import { noteInvalidation } from "../invalidations";
+import { emptySlot, fingerprint, home, isStill, lockRecord, missed, setHash } from "./key-lock";
+import {
+  diskLocationOf,
+  flagsOf,
+  keyLengthOf,
+  keyOf,
+  recordSizeOf,
+  sequenceOf,
+  setDiskLocation,
+} from "../segments/record";
+import { isSampled, noteRequest } from "../segments/samples";
+import { noteDead, noteRecord, reserve } from "../segments/segments";
+import { isInvalidated } from "../tags";
+import { xxh64 } from "../xxh64";
+
+/** Frequency of the slot that names the record, or answerMiss when the record is dead or cleared. As all verbs that take
+ *  a record, it answers answerBusy when the key's lock could not be had: nothing is known of the record then. */
+export function frequencyOfRecord(record: u32): i32 {
+  if (sequenceOf(record) == 0) return at.answerMiss;
+  const slot = lockRecord(record);
+  if (slot == 0) return missed == at.answerBusy ? at.answerBusy : at.answerMiss;
+  const frequency = <i32>frequencyOf(locatedWord);
+  unlock(bucketAt(home));
+  return isInvalidated(record) ? at.answerMiss : frequency;
+}
+
+/** Announces the record's copy on disk before it is written (0 takes it back). answerAbsent if the record is dead or has a
+ *  copy already (a promoted one): then it must not be written. A writer that kills the record afterwards sees the copy
+ *  and marks it dead on disk. answerSuperseded: it was taken away without its lock while it was announced; it must not be
+ *  written, nor anything else to that place, which may be marked dead. */
+export function reserveDiskLocation(record: u32, location: f64): i32 {
+  if (sequenceOf(record) == 0) return at.answerAbsent;
+  const slot = lockRecord(record);
+  if (slot == 0) return missed;
+  const old = locatedWord;
+  let answer = at.answerAbsent;
+  if (!isInvalidated(record) && (location == 0 || diskLocationOf(record) == 0)) {
+    setDiskLocation(record, <u64>location);
+    answer = isStill(slot, old) ? at.answerDone : at.answerSuperseded;
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Copies a live record to this thread's open segment of a log and points its slot there with a new frequency. */
+export function move(record: u32, log: u32, frequency: u32): i32 {
+  const size = recordSizeOf(record);
+  const copy = reserve(size, log, 1);
+  if (copy == 0) return at.answerNoRoom;
+  const slot = lockRecord(record);
+  if (slot == 0) return missed;
+  const old = locatedWord;
+  const sequence = sequenceOf(record);
+  // The copy's sequence is written last, so that a walker takes it for unpublished until it is whole.
+  memory.copy(copy + 16, record + 16, size - 16);
+  store<u64>(copy, load<u64>(record));
+  atomic.store<u64>(copy, load<u64>(record, 8), 8);
+  noteRecord(copy, sequence);
+  const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
+  const moved = replace(slot, old, word | (old & displacedBit) | locationOf(copy));
+  if (moved) {
+    // Its hits are to be counted again.
+    noteInvalidation(load<u64>(block, at.resultHashLow));
+    noteDead(record, (size + 7) & ~7);
+    if (log == at.logMain) count(counter.counterMovesToMain, 1);
+  }
+  unlock(bucketAt(home));
+  return moved ? at.answerDone : at.answerAbsent;
+}
+
+/** What leaves memory is still what it was, so this is no duty: but what a thread keeps by its keys should not outlast it.
+ *  That has been hit. Call with the hash in the results. */
+function noteRemoval(word: u64): void {
+  if (frequencyOf(word) != 0) noteInvalidation(load<u64>(block, at.resultHashLow));
+}
+
+/** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerAbsent: dead already,
+ *  answerMiss: dropped. An older disk entry of the same class gives way (kill0): a class has one disk slot. */
+export function demote(record: u32): i32 {
+  store<f64>(block, 0, at.resultTombstone0);
+  if (sequenceOf(record) == 0) return at.answerAbsent;
+  const slot = lockRecord(record);
+  if (slot == 0) return missed;
+  const old = locatedWord;
+  const copy = diskLocationOf(record);
+  noteRemoval(old);
+  let answer = at.answerAbsent;
+  if (copy != 0 && !isInvalidated(record)) {
+    const rival = locateDiskClass(home, fingerprint);
+    if (rival != 0) {
+      announceTombstone(0, locatedWord & locationBits);
+      if (emptySlot(home, rival, locatedWord)) count(counter.counterEvictionsIndex, 1);
+      else retractTombstone(0);
+    }
+    if (replace(slot, old, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy)) {
+      discount(old);
+      countDisk(1);
+      count(counter.counterDemotions, 1);
+      answer = at.answerDone;
+    }
+  } else if (emptySlot(home, slot, old)) {
+    answer = at.answerMiss;
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Drops a record if a slot still names it; kill0 is its disk copy, if any. Also one without a sequence: the slot of a fill
+ *  whose thread died may name it. One that was never published has any key, but no slot. */
+export function dropRecord(record: u32): i32 {
+  store<f64>(block, 0, at.resultTombstone0);
+  const slot = lockRecord(record);
+  if (slot == 0) return missed;
+  const copy = diskLocationOf(record);
+  if (copy != 0) announceTombstone(0, copy);
+  noteRemoval(locatedWord);
+  emptySlot(home, slot, locatedWord);
+  unlock(bucketAt(home));
+  return at.answerDone;
+}
+
+/** Points the slot of a disk entry at a copy this thread has just written to its open segment. `record` must be
+ *  reserved and filled, with the entry's own sequence in its header. answerAbsent if the slot changed meanwhile. */
+export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
+  const sequence = sequenceOf(record);
+  setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  const slot = slotAt(slotNumber);
+  const old = atomic.load<u64>(slot);
+  const seen = (<u64>high << 32) | <u64>low;
+  let answer = at.answerAbsent;
+  if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isInvalidated(record)) {
+    setDiskLocation(record, old & locationBits);
+    noteRecord(record, sequence);
+    const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
+    if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
+      discount(old);
+      countMemory(recordSizeOf(record), flagsOf(record), 1);
+      count(counter.counterPromotions, 1);
+      answer = at.answerDone;
+    }
+  }
+  const hash = load<u64>(block, at.resultHashLow);
+  if (answer == at.answerDone && isSampled(hash)) noteRequest(hash, recordSizeOf(record));
+  // Walkers must not take the abandoned copy for a published record.
+  if (answer != at.answerDone) store<u64>(record, 0, 8);
+  unlock(bucketAt(home));
+  return answer;
+}

@@ -1,0 +1,36 @@
+// The checked build of the kernel: it traps where a caller breaks what a protocol assumes, so a green
+// kernel test says that nobody does. The shipped builds have no checks.
+
+import { describe, expect, test } from "vitest";
+
+import * as at from "../../dist/src/kernel/layout.js";
+import { builds, openThread } from "./opened-kernel.js";
+
+describe("the checked build traps", () => {
+  test("when a segment is freed by a thread that has not claimed it", () => {
+    const thread = openThread({ build: builds[0] });
+    expect(() => thread.verbs.freeSegment(1)).toThrow(WebAssembly.RuntimeError);
+  });
+
+  test("when a record is published in a segment that is sealed", () => {
+    const thread = openThread({ build: builds[0] });
+    const record = thread.append("key", "value");
+    if (record === undefined) throw new Error("no segment is free");
+    thread.verbs.sealOpen(at.logSmall);
+    expect(() => thread.publish(record)).toThrow(WebAssembly.RuntimeError);
+  });
+
+  test("when a flight is ended twice", () => {
+    const thread = openThread({ build: builds[0] });
+    const flight = thread.verbs.beginFlight(...thread.hashWords("key"));
+    thread.verbs.endFlight(flight, 0, 0);
+    expect(() => {
+      thread.verbs.endFlight(flight, 0, 0);
+    }).toThrow(WebAssembly.RuntimeError);
+  });
+});
+
+test("a shipped build has no checks", () => {
+  const thread = openThread({ build: builds[1] });
+  expect(() => thread.verbs.freeSegment(1)).not.toThrow();
+});
