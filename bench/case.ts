@@ -1,4 +1,5 @@
-// One case of one suite, in a process of its own: `node case.js <suite> <case>`, started by main.ts. Sends its rows.
+// One case of one suite in its own process: `node case.js <suite> <case>`, started by main.ts.
+// Sends its rows.
 
 import * as suites from "./suites/mod.js";
 

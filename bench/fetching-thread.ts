@@ -1,4 +1,5 @@
-// A thread of the fetch suite: fetches the keys it is told to, 64 at a time, and answers when all are there.
+// A thread of the fetch suite: fetches the keys it is given, 64 at a time, and answers when all
+// have arrived.
 
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -9,9 +10,9 @@ import { profileOf, type Profile } from "./workload.js";
 export interface FetchOrder {
   readonly prefix: string;
   readonly keys: number;
-  /** How long a loader takes; 0 = it answers at once. */
+  /** Milliseconds that a loader takes; 0 = it answers at once. */
   readonly loadMs: number;
-  /** By `fetch`; else by get, a Map of promises in this thread, and set. */
+  /** True: by `fetch`. False: by get, a Map of promises in this thread, and set. */
   readonly isShared: boolean;
 }
 

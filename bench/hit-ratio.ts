@@ -1,6 +1,8 @@
-// The hit ratios of Undercroft and lru-cache at the same resident memory, on the same reads: the figure that users feel.
-// `node --expose-gc hit-ratio.js [trace] [MiB]`: a trace as `undercroft simulate` reads it, else Zipf-like reads over 2,000,000 entries. A read that misses sets the entry; every
-// value is an agent-like record (about 148 bytes of msgpack), whatever size the trace says.
+// Compares the hit ratios of Undercroft and lru-cache at the same resident memory, on the same
+// reads.
+// `node --expose-gc hit-ratio.js [trace] [MiB]`: replays a trace in the format that `undercroft
+// simulate` reads, else Zipf-like reads over 2,000,000 entries. A read that misses sets the entry.
+// Every value is an agent-like record (about 148 bytes of msgpack), whatever size the trace says.
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -15,7 +17,7 @@ import { residentBytes } from "./entries/subjects.js";
 import { type Profile, zipfDraws } from "./workload.js";
 
 const MiB = 1024 ** 2;
-/** Runs of lru-cache at most until it takes what Undercroft took, give or take 3 %. */
+/** Most runs of lru-cache until its memory is within 3 % of Undercroft's. */
 const searchesMax = 5;
 
 interface Replayed {
@@ -24,7 +26,7 @@ interface Replayed {
   readonly residentBytes: number;
 }
 
-/** The reads of a trace as numbers of entries, in the order of their first read. */
+/** The reads of a trace as entry numbers, in the order of their first read. */
 async function readsOf(file: string): Promise<Uint32Array | Int32Array> {
   return file === "" ? zipfDraws(2_000_000, 4_000_000, 7) : (await readTrace(file)).key;
 }
@@ -40,7 +42,7 @@ async function replay(
     const key = agentKey(id);
     if (get(key) === undefined) set(key, agentValue(id));
     else hits += 1;
-    // As a service would; the event loop turns between reads.
+    // Yield to the event loop, as a service does.
     if ((read & 1023) === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return hits;
@@ -96,11 +98,12 @@ function report(
 ): void {
   const ratio = `${((100 * hits) / reads).toFixed(2)} %`;
   console.log(
-    `${name.padEnd(24)} ${ratio.padStart(8)}  ${(bytes / MiB).toFixed(0).padStart(5)} MiB  ${bound}`,
+    `${name.padEnd(24)} ${ratio.padStart(8)}  ` +
+      `${(bytes / MiB).toFixed(0).padStart(5)} MiB  ${bound}`,
   );
 }
 
-/** lru-cache with as many entries as take the resident memory that Undercroft took. */
+/** Finds the number of entries at which lru-cache takes as much resident memory as Undercroft. */
 async function lruAt(file: string, bytes: number): Promise<void> {
   let max = Math.floor(bytes / 600);
   for (let search = 1; ; search++) {

@@ -1,5 +1,6 @@
-// `npm run bench [-- filter …]`: runs every suite whose name contains a filter, each case in a process of its own, prints
-// a table per suite and writes bench/results/<suite>.json. `--threads=1,2,32` says how many threads the suite of threads has.
+// `npm run bench [-- filter …]`: runs every suite whose name contains a filter, each case in its
+// own process, prints a table per suite and writes bench/results/<suite>.json. `--threads=1,2,32`
+// sets the thread counts of the `threads` suite.
 
 import { fork } from "node:child_process";
 import { join } from "node:path";
@@ -15,7 +16,7 @@ const filters = words.filter((word) => !word.startsWith("--"));
 for (const word of words) {
   if (!word.startsWith("--")) continue;
   if (!word.startsWith("--threads=")) throw new Error(`There is no option ${word}; --threads=1,2`);
-  // Cases are processes of their own and inherit it.
+  // The processes of the cases inherit it.
   process.env["BENCH_THREADS"] = word.slice("--threads=".length);
 }
 const chosen = Object.values(suites).filter(
@@ -33,7 +34,7 @@ for (const suite of chosen) {
     try {
       rows.push(...(await runCase(suite.name, caseName)));
     } catch (error) {
-      // The other cases are worth their time all the same; the exit status tells.
+      // Run the other cases all the same; the exit status reports the failure.
       console.error(String(error));
       process.exitCode = 1;
     }

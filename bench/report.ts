@@ -1,5 +1,5 @@
-// A suite's table on the terminal and its file under bench/results/. A figure nobody can place is no figure, so the
-// machine, the commit and the rivals' versions are in the file. Called by main.ts.
+// Prints a suite's table and writes its file under bench/results/. The machine, the commit and the
+// peers' versions are in the file, so that each figure can be traced. Called by main.ts.
 
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 import type { Row, Suite } from "./suite.js";
 
-const rivals = [
+const peers = [
   "lru-cache",
   "keyv",
   "lmdb",
@@ -50,7 +50,7 @@ export function writeResults(
     commit: commitOf(root),
     node: process.version,
     machine: `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${process.platform}`,
-    versions: Object.fromEntries(rivals.map((name) => [name, versionOf(root, name)])),
+    versions: Object.fromEntries(peers.map((name) => [name, versionOf(root, name)])),
     rows,
   };
   writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);

@@ -1,7 +1,8 @@
-// Timing: every contestant runs one batch per round, so that a noisy moment of the machine hits them all, and in another
-// order each round: who runs behind one that fills the processor's caches finds them cold, and who runs behind one that
-// reads the same strings finds them warm. One batch is one tinybench iteration of thousands of operations: the two clock reads and
-// the call around a task (some 100 ns together) would drown a single get. Called by the suites.
+// Timing. Every contestant runs one batch per round, so that a noisy moment of the machine hits
+// them all. The order changes each round: one that follows a contestant that fills the processor's
+// caches finds them cold, and one that follows a reader of the same strings finds them warm. One
+// batch is one tinybench iteration of thousands of operations, because the two clock reads and the
+// call around a task (some 100 ns together) would drown a single get. Called by the suites.
 
 import { Bench } from "tinybench";
 
@@ -28,7 +29,10 @@ export interface Timing {
 
 const warmupRounds = 3;
 
-/** Times the contestants over `rounds` rounds, after three that do not count. Throws if one gives a wrong answer. */
+/**
+ * Times the contestants over `rounds` rounds, after three uncounted ones. Throws if one gives a
+ * wrong answer.
+ */
 export async function timeRounds(
   contestants: readonly Contestant[],
   rounds: number,
@@ -57,7 +61,8 @@ async function timeRound(
   });
   const answers = new Map<string, number>();
   for (const { name, async, batch } of order) {
-    // The garbage one contestant left is not for the next one's account. A young collection is enough and quick.
+    // Collect the garbage of the last contestant, so that the next one does not pay for it. A young
+    // collection is enough and quick.
     const beforeEach = (): void => {
       globalThis.gc?.({ type: "minor" });
     };
@@ -69,7 +74,7 @@ async function timeRound(
   await bench.run();
   const times = new Map<string, number>();
   for (const { name, size } of order) {
-    // A cache may have given up a few entries in a million, as when it was filled.
+    // A cache may have evicted a few entries in a million, as when it was filled.
     if ((answers.get(name) ?? 0) < size * 0.9999) {
       throw new Error(
         `${name} answered ${answers.get(name)} of ${size} as expected in round ${round}`,

@@ -1,4 +1,4 @@
-// A directory of a suite's own under the machine's temporary folder. Called by the peers and suites that use a disk.
+// A temporary directory for one suite. Called by the peers and suites that use a disk.
 
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";

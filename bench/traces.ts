@@ -1,6 +1,7 @@
-// `npm run bench:traces -- <directory>`: every policy on every trace of a directory, at sizes of 0.1 to 20 % of the
-// different objects, cells with at least 100 objects; then the traces with sizes again, by bytes. Prints the table of
-// miss ratios and what each policy saves against an exact LRU. docs/internals/eviction.md quotes it.
+// `npm run bench:traces -- <directory>`: every policy on every trace of a directory, at sizes of
+// 0.1 to 20 % of the distinct objects (only cells with at least 100 objects), then again by bytes
+// for the traces with sizes. Prints the table of miss ratios and what each policy saves against an
+// exact LRU. docs/internals/eviction.md quotes it.
 
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +26,7 @@ class Tally {
   reduction = 0;
   byteReduction = 0;
   missRatio = 0;
-  /** The most by which it missed more than LRU, in points of miss ratio, and where. */
+  /** The largest miss ratio above LRU's, in percentage points, and where. */
   worst = -Infinity;
   worstCell = "";
   requests = 0;
@@ -94,7 +95,8 @@ class Comparison {
       const percent = (share: number): string => `${(mean(share) * 100).toFixed(2)} %`;
       const rate = (tally.requests / tally.ms / 1000).toFixed(1);
       console.log(
-        `| ${name} | ${mean(tally.missRatio).toFixed(4)} | ${percent(tally.reduction)} | ${percent(tally.byteReduction)} | ${worst} | ${rate} |`,
+        `| ${name} | ${mean(tally.missRatio).toFixed(4)} | ${percent(tally.reduction)} ` +
+          `| ${percent(tally.byteReduction)} | ${worst} | ${rate} |`,
       );
     }
   }

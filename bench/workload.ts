@@ -1,5 +1,6 @@
-// What every suite reads and writes: the value, the key strings and the order of the reads. Made from seeds, so that two
-// runs, and all peers of one run, see the same. Called by the peers and the suites.
+// What every suite reads and writes: the value, the key strings and the order of the reads. All are
+// made from seeds, so two runs, and all peers of one run, see the same. Called by the peers and the
+// suites.
 
 /** The value of the suites: five fields, about 146 bytes of msgpack. */
 export interface Profile {
@@ -46,8 +47,9 @@ export function seededRandom(seed: number): () => number {
 }
 
 /**
- * `length` draws of entries below `entries`, Zipf-like with exponent 0.99: the r-th most read entry has weight
- * 1 / r^0.99. Which entry has which rank is shuffled, so that the most read do not lie side by side.
+ * `length` draws of entries below `entries`, Zipf-like with exponent 0.99: the r-th most read entry
+ * has weight 1 / r^0.99. Ranks are shuffled over the entries, so that the most read do not lie side
+ * by side.
  */
 export function zipfDraws(entries: number, length: number, seed: number): Uint32Array {
   const random = seededRandom(seed);

@@ -1,5 +1,5 @@
-// The second thread of the example: attaches to the cache the main thread opened and reads what is in it. Started by
-// package-cache.ts as a worker; answers with one PassReport.
+// The second thread of the example: attaches to the cache that the main thread opened and reads its
+// entries. package-cache.ts starts it as a worker; it answers with one PassReport.
 
 import { parentPort, workerData } from "node:worker_threads";
 

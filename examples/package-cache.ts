@@ -1,6 +1,6 @@
-// A read-through cache over real files, as `npm start`: the parsed package.json and .d.ts files of node_modules, read
-// cold, hot, from a second thread, and by a new process that opens the same directory. Exits with 1 and a sentence if
-// any of them does not do what a cache should.
+// A read-through cache over real files, run by `npm start`: the parsed package.json and .d.ts files
+// of node_modules, read cold, hot, from a second thread, and by a new process that opens the same
+// directory. Exits with 1 and a sentence if any of them fails.
 
 import { fork } from "node:child_process";
 import { join } from "node:path";
@@ -22,7 +22,7 @@ const directory = join(root, ".cache", "package-cache");
 const newProcessArgument = "--new-process";
 const hotRounds = 50;
 
-/** What the new process tells the first one. */
+/** What the new process sends to the first one. */
 interface NewProcessReport {
   readonly reports: PassReport[];
   readonly entries: number;
@@ -92,7 +92,7 @@ async function openPackageCache(): Promise<{
   return { cache, openMs, entries: memory.entries + (disk?.entries ?? 0) };
 }
 
-/** Every file by `fetch`: from the cache if it is there, else read, parsed and stored. */
+/** Gets every file by `fetch`: from the cache if it is there, else read, parsed and stored. */
 function fetchPass(
   name: string,
   cache: PackageCache,
@@ -110,7 +110,7 @@ async function readThrough(cache: PackageCache, file: PackageFile): Promise<Pars
   return cache.fetch(file.path, () => loadPackageFile(root, file));
 }
 
-/** Every file by `getSync`, which answers from memory alone. */
+/** Gets every file by `getSync`, which answers from memory only. */
 function hotPass(
   name: string,
   cache: PackageCache,
@@ -153,7 +153,7 @@ async function newProcess(): Promise<void> {
   const { cache, openMs, entries } = await openPackageCache();
   const files = await findPackageFiles(root, "node_modules");
   const first = await fetchPass("new process", cache, files);
-  // An entry that is read from disk a second time comes back to memory.
+  // An entry that is read from disk a second time is promoted to memory.
   const again = await fetchPass("new process, again", cache, files);
   const hot = await hotPass("new process, hot", cache, files);
   await cache.close();

@@ -1,10 +1,11 @@
-// What the example caches: every package.json and .d.ts under node_modules, and the loader that reads and parses one.
-// Called by package-cache.ts and, in the second thread, by package-cache-thread.ts.
+// What the example caches: every package.json and .d.ts file under node_modules, and the loader
+// that reads and parses one. Called by package-cache.ts and, in the second thread, by
+// package-cache-thread.ts.
 
 import { readdir, readFile, stat } from "node:fs/promises";
 import { basename, join, relative } from "node:path";
 
-/** A file the example knows of. Its path is its key in the cache. */
+/** A file of the example. Its path is its key in the cache. */
 export interface PackageFile {
   readonly path: string;
   readonly size: number;
@@ -30,7 +31,7 @@ export interface Declarations {
   readonly lineCount: number;
   readonly exportedNames: string[];
   readonly imports: string[];
-  readonly text: string | null; // null where it is longer than textLengthMax
+  readonly text: string | null; // null if it is longer than textLengthMax
 }
 
 export type Parsed = Manifest | Declarations;
@@ -73,8 +74,11 @@ function parseManifest(text: string): Omit<Manifest, "size" | "mtimeMs"> {
 }
 
 function parseDeclarations(text: string): Omit<Declarations, "size" | "mtimeMs"> {
-  const exported =
-    /^export\s+(?:declare\s+|abstract\s+|async\s+)*(?:class|function|interface|type|const|let|enum|namespace)\s+([\w$]+)/gm;
+  const kinds = "class|function|interface|type|const|let|enum|namespace";
+  const exported = new RegExp(
+    String.raw`^export\s+(?:declare\s+|abstract\s+|async\s+)*(?:${kinds})\s+([\w$]+)`,
+    "gm",
+  );
   const imported = /\b(?:from|import)\s*\(?\s*["']([^"']+)["']/g;
   return {
     kind: "declarations",

@@ -1,5 +1,5 @@
-// One timed pass over the files: a get for each, its latency kept, and afterwards where the hits came from.
-// Called by every thread and process of the example.
+// One timed pass over the files: one get per file with its latency, and afterwards where the hits
+// came from. Called by every thread and process of the example.
 
 import type { Cache } from "../src/mod.js";
 import type { PackageFile, Parsed } from "./package-files.js";
@@ -20,12 +20,15 @@ export interface PassReport {
 
 export type PackageCache = Cache<Parsed>;
 
-/** How a pass reads one file: `getSync` where a miss is an answer, `fetch` where the loader fills it. */
+/**
+ * How a pass reads one file: `getSync`, which may miss, or `fetch`, whose loader fills the cache.
+ */
 export type Read = (file: PackageFile) => Parsed | undefined | Promise<Parsed | undefined>;
 
 /**
- * Reads every file `rounds` times with `read`, one after another, and times each call by `performance.now()`.
- * Throws if a value is not the one of its file: a cache may forget, it may not lie.
+ * Reads every file `rounds` times with `read`, one after another, and times each call by
+ * `performance.now()`. Throws if a value is not the file's own: a cache may miss but never returns
+ * a wrong value.
  */
 export async function timedPass(
   name: string,
@@ -43,7 +46,7 @@ export async function timedPass(
     for (const file of files) {
       const start = performance.now();
       const answer = read(file);
-      // A value that is there at once is not awaited: that would time the event loop, not the cache.
+      // Await only a promise: awaiting a value would time the event loop, not the cache.
       const value = answer instanceof Promise ? await answer : answer;
       latencies[gets++] = performance.now() - start;
       if (value !== undefined && (value.size !== file.size || value.mtimeMs !== file.mtimeMs)) {

@@ -15,13 +15,16 @@ const columns: readonly [string, (report: PassReport) => string][] = [
   ["wall", (report) => `${report.wallMs.toFixed(0)} ms`],
 ];
 
-/** The passes as an aligned table: the first column to the left, numbers to the right. */
+/** The passes as an aligned table: the first column flush left, numbers flush right. */
 export function passTable(reports: readonly PassReport[]): string {
   const rows = reports.map((report) => columns.map(([, cell]) => cell(report)));
   return alignedTable([columns.map(([title]) => title), ...rows]);
 }
 
-/** Bytes in use and entries by tier, each beside its limit; an entry that memory has is not counted for the disk. */
+/**
+ * Bytes in use and entries by tier, each beside its limit. An entry in memory is not counted for
+ * the disk.
+ */
 export function tierTable(stats: ReturnType<PackageCache["stats"]>): string {
   const { memory, disk } = stats;
   const rows = [
@@ -42,8 +45,8 @@ export function bytes(size: number): string {
 }
 
 /**
- * Shows how far a pass is: one line rewritten on a terminal, elsewhere a line every two seconds. A call costs a
- * comparison while it is not time to print.
+ * Shows the progress of a pass: one line rewritten on a terminal, elsewhere a line every two
+ * seconds. Between prints a call costs one comparison.
  */
 export function progressLine(name: string): (done: number, total: number) => void {
   const { stdout } = process;

@@ -1,4 +1,4 @@
-// The package's door: what users import from "undercroft".
+// The main entry of the package: what users import from "undercroft".
 export { type Clock, type ErrorCode, ManualClock, UndercroftError } from "./base/mod.js";
 export {
   type AttachOptions,

@@ -1,2 +1,3 @@
-// The file that the janitor's worker runs. A file of its own, so that the thread that every cache has loads only what it needs.
+// The janitor's worker. A file of its own, so that this thread, which every cache has, loads only
+// what it needs.
 export { startJanitor } from "../src/janitor/mod.js";

@@ -1,2 +1,2 @@
-// The file that the workers of asynchronous sets run; they are started by the first of those.
+// The workers that publish the values of `setAsync`. The pool starts them at the first such call.
 export { storeValue } from "../src/pool/mod.js";

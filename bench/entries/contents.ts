@@ -1,9 +1,9 @@
-// What the entries of the memory benchmarks are: three kinds of key and value, made from a number. Called by the measured
-// processes; every subject gets the same.
+// The entries of the memory benchmarks: three kinds of key and value, made from a number. Called by
+// the measured processes; every subject gets the same entries.
 
 import { type Profile, profileOf, seededRandom } from "../workload.js";
 
-/** A kind of entry by its number: the same key and an equal value at each call, always new objects. */
+/** An entry by its number: the same key and an equal value at each call, always new objects. */
 export interface Contents {
   key(id: number): string;
   value(id: number): unknown;
@@ -11,7 +11,8 @@ export interface Contents {
 
 /** A key of 30 characters. */
 export function agentKey(id: number): string {
-  return `agent:${(Math.imul(id, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0")}:${id.toString().padStart(7, "0")}:profile`;
+  const hex = (Math.imul(id, 0x9e3779b1) >>> 0).toString(16).padStart(8, "0");
+  return `agent:${hex}:${id.toString().padStart(7, "0")}:profile`;
 }
 
 export function agentValue(id: number): Profile {

@@ -1,5 +1,5 @@
-// One measurement of one subject, in a process of its own: `node --expose-gc measure.js <subject> <contents> <bound>`. Sends
-// what it held and by how much the process had grown.
+// One measurement of one subject in its own process: `node --expose-gc measure.js <subject>
+// <contents> <bound>`. Sends what the subject held and by how much the process grew.
 
 import { contents } from "./contents.js";
 import { eventLoopTurn, residentBytes, subjects } from "./subjects.js";
@@ -12,14 +12,18 @@ export interface Measurement {
 }
 
 const warmUpEntries = 400_000;
-/** Entries that the service holds at a time, so that its young generation is at its full size before anything is measured. */
+/**
+ * Entries that the simulated service holds at a time, so that the young generation has its full
+ * size before anything is measured.
+ */
 const warmUpHeld = 4096;
 
 const [subject = "", kind = "", bound = ""] = process.argv.slice(2);
 const fill = subjects[subject];
 const kinds = contents[kind];
 if (fill === undefined || kinds === undefined) throw new Error(`There is no ${subject} of ${kind}`);
-// The service makes keys and values whether it caches them or not: what its garbage takes is not the cache's.
+// A service makes keys and values whether it caches them or not, so their garbage is not the
+// cache's.
 for (let id = 0; id < warmUpEntries;) {
   const service: unknown[] = [];
   for (const end = id + warmUpHeld; id < end; id++) service.push([kinds.key(id), kinds.value(id)]);

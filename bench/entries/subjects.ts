@@ -1,5 +1,5 @@
-// The caches whose memory is measured, each as a bounded store that is filled and then held. Called by measure.ts in a
-// process of its own.
+// The caches whose memory is measured, each a bounded store that is filled and then held.
+// measure.ts calls it in a separate process.
 
 import Keyv from "keyv";
 import { open } from "lmdb";
@@ -9,24 +9,26 @@ import { type NearOptions, openCache } from "../../src/mod.js";
 import { TemporaryDirectory } from "../temporary-directory.js";
 import type { Contents } from "./contents.js";
 
-/** A subject that was filled; held until the end, so that nothing of it is collected before it was measured. */
+/**
+ * A filled subject. It is held until the end, so that nothing is collected before it is measured.
+ */
 export interface Held {
   readonly entries: number;
-  /** What the process had grown by when the subject was open and empty. */
+  /** The growth of the process with the subject open and empty. */
   readonly openBytes: number;
   close(): Promise<void>;
 }
 
-/** Fills a subject: to a budget of so many bytes (undercroft), or with so many entries. */
+/** Fills a subject: up to a budget of so many bytes (undercroft), or with so many entries. */
 export type Fill = (contents: Contents, bound: number) => Promise<Held>;
 
-/** Resident bytes of this process after its garbage was collected. */
+/** Resident bytes of this process after a full garbage collection. */
 export function residentBytes(): number {
   for (let turn = 0; turn < 4; turn++) globalThis.gc?.();
   return process.memoryUsage().rss;
 }
 
-/** Lets the event loop turn, as it does in a service. */
+/** Lets the event loop turn, as a service does. */
 export function eventLoopTurn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
@@ -38,7 +40,8 @@ function undercroft(near: false | NearOptions): Fill {
     const before = residentBytes();
     const cache = await openCache({ memory: bound, near });
     const openBytes = residentBytes() - before;
-    // Twice what it holds, read once with a near cache, so that what is measured is a full cache in its steady state.
+    // Set twice as many entries as fit and read each once with a near cache: a full cache in its
+    // steady state.
     for (let id = 0; id < 2 * cache.stats().memory.entries + 4096;) {
       for (const end = id + 4096; id < end; id++) {
         const key = contents.key(id);
@@ -77,7 +80,7 @@ const lru: Fill = async (contents, entries) => {
   return { entries, openBytes: 0, close: () => Promise.resolve(store.clear()) };
 };
 
-/** keyv's in-memory store keeps all: it has no bound and evicts nothing. */
+/** keyv's in-memory store has no bound and evicts nothing. */
 const keyv: Fill = async (contents, entries) => {
   const store = new Keyv<unknown>();
   for (let id = 0; id < entries; id++) {

@@ -1,4 +1,5 @@
-// lmdb: a memory-mapped store that every thread and process shares. Default options: msgpack values, durable commits.
+// lmdb: a memory-mapped store that every thread and process shares. Default options: msgpack
+// values, durable commits.
 
 import { open, type RootDatabase } from "lmdb";
 

@@ -1,4 +1,5 @@
-// lru-cache: the usual choice in one thread. Bounded by count, values are objects on this thread's heap.
+// lru-cache: the usual choice in one thread. Bounded by count, values are objects on this thread's
+// heap.
 
 import { LRUCache } from "lru-cache";
 

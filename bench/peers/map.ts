@@ -1,4 +1,5 @@
-// JavaScript's Map: the floor. It bounds nothing, shares nothing and survives nothing.
+// JavaScript's Map, the lower bound of cost. It has no limit, is not shared and does not survive a
+// restart.
 
 import { keyOf, profileOf, type Profile } from "../workload.js";
 import type { Peer } from "./peer.js";

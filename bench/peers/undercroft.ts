@@ -1,4 +1,5 @@
-// This library, memory only unless a suite opens a directory. Called by the suites beside the other peers.
+// Undercroft, memory only unless a suite opens a directory. The suites call it beside the other
+// peers.
 
 import { openCache, type Cache, type CacheOptions } from "../../src/mod.js";
 import { keyOf, profileOf, type Profile } from "../workload.js";
@@ -22,7 +23,7 @@ export class UndercroftPeer implements Peer {
     for (let id = from; id < to; id++) {
       const key = keys?.[id] ?? keyOf(id);
       const value = profileOf(id);
-      // A fill is faster than any service: where the janitor falls behind, it gets a moment.
+      // A fill is faster than any service: if the janitor falls behind, let it catch up.
       while (this.cache.set(key, value) === "overloaded") await breath();
     }
   }

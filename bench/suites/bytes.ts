@@ -1,5 +1,6 @@
-// What an entry costs: the index alone and everything, by the cache's own account and by the process's resident memory,
-// beside Map and lru-cache holding the same entries as objects. Each peer is measured in a process of its own.
+// What an entry costs: the index alone and everything, by the cache's own counters and by the
+// process's resident memory, beside Map and lru-cache holding the same entries as objects. Each
+// peer runs in its own process.
 
 import { openCache } from "../../src/mod.js";
 import { LruCachePeer } from "../peers/lru-cache.js";
@@ -13,8 +14,12 @@ const entriesOfPeers = 500_000;
 export const bytes: Suite = {
   name: "bytes",
   about:
-    "Bytes per entry of 5 fields (about 146 bytes of msgpack) and a key of 15 to 19. undercroft: memory of 128 MiB, full: " +
-    "twice as many sets as it holds entries; small: with values of 13 bytes, where the index fills first. all: index, tables and segments in use. resident: growth of the process, heap collected before and after.",
+    "Bytes per entry of 5 fields (about 146 bytes of msgpack) and a key of 15 to 19. " +
+    "undercroft: memory of 128 MiB, full: " +
+    "twice as many sets as it holds entries; " +
+    "small: values of 13 bytes, so the index fills first. " +
+    "all: index, tables and segments in use. " +
+    "resident: growth of the process, heap collected before and after.",
   cases: ["undercroft", "undercroft, small", "Map", "lru-cache"],
   run: async (caseName) => {
     switch (caseName) {
@@ -34,7 +39,7 @@ async function undercroftRow(name: string, valueOf: (id: number) => unknown): Pr
   const residentBefore = resident();
   const cache = await openCache({ memory: memoryLimit, near: false });
   let id = 0;
-  // Filled with twice as many entries as it holds, so that what is counted is a full cache in its steady state.
+  // Set twice as many entries as fit, so that the cache is full and in its steady state.
   while (id < 2 * cache.stats().memory.entries + 4096) {
     for (const last = id + 4096; id < last; id++) cache.set(keyOf(id), valueOf(id));
     await new Promise((resolve) => {

@@ -1,5 +1,5 @@
-// A hit that is copied out of shared memory and decoded, as the first get of a thread is, against lmdb, which decodes
-// each time too.
+// A hit that is copied from shared memory and decoded, as a thread's first get of a key is. lmdb
+// also decodes at each get.
 
 import { LmdbPeer } from "../peers/lmdb.js";
 import { UndercroftPeer } from "../peers/undercroft.js";
@@ -14,7 +14,8 @@ const rounds = 15;
 export const decoded: Suite = {
   name: "decoded",
   about:
-    "One get that hits shared memory and decodes (near: false), 65,536 entries, against lmdb's get, which decodes too.",
+    "One get that hits shared memory and decodes (near: false), 65,536 entries, " +
+    "against lmdb's get, which decodes too.",
   cases: ["65536"],
   run: async () => {
     const keys = internedKeys(entries);

@@ -1,5 +1,6 @@
-// A hit on disk, against a bare fs.read of as many bytes from a file of as many bytes, one at a time and 64 in flight.
-// The files have just been written, so both read the operating system's page cache: what is timed is the library's part.
+// A hit on disk, against a bare fs.read of the same size from a file of the same size, one at a
+// time and 64 in flight. The files were just written, so both read from the operating system's page
+// cache: the difference is the library's cost.
 
 import { closeSync, openSync, read, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -18,8 +19,10 @@ const rounds = 12;
 export const disk: Suite = {
   name: "disk",
   about:
-    "One get of a value of 2,048 bytes that is on disk only (near: false, each key read once after a reopen), against a " +
-    "bare fs.read of 2,048 bytes at a random place of a file of the same size. Both files are in the page cache.",
+    "One get of a value of 2,048 bytes that is on disk only (near: false, each key read once " +
+    "after a reopen), against a " +
+    "bare fs.read of 2,048 bytes at a random offset of a file of the same size. " +
+    "Both files are in the page cache.",
   cases: ["1", "64"],
   run: async (caseName) => {
     const inFlight = Number(caseName);
@@ -97,7 +100,7 @@ async function manyInFlight(
   return good;
 }
 
-/** A file of `entries` values, read at any place into a new buffer, as a get's value is one. */
+/** A file of `entries` values, read at any offset into a new buffer, as `get` does. */
 class RawFile {
   readonly #directory = new TemporaryDirectory("raw");
   readonly #descriptor: number;

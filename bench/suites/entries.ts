@@ -1,4 +1,5 @@
-// How many entries a mebibyte of resident memory holds: the whole growth of a process that opens and fills one cache.
+// How many entries fit in a mebibyte of resident memory: the whole growth of a process that opens
+// and fills one cache.
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -10,14 +11,17 @@ import type { Row, Suite } from "../suite.js";
 
 const MiB = 1024 ** 2;
 const budgets = [64, 256];
-/** Runs of a subject without a budget at most, until it has grown by what was wanted, give or take 3 %. */
+/** Most runs of a subject without a budget, until its growth is within 3 % of the target. */
 const searchesMax = 5;
 const guessedEntryBytes = 500;
 
 const about =
-  "undercroft: memory of the budget, set twice over; the others: as many entries as make the process grow by what undercroft's " +
-  "grew with its near cache. Each process first made 400,000 entries, held 4,096 at a time and dropped them, so that its young " +
-  "generation is as large as it gets. near: false keeps no decoded values; without it each entry was read once, and 16,384 values " +
+  "undercroft: memory of the budget, set twice over; the others: as many entries as make the " +
+  "process grow by as much as undercroft's " +
+  "did with its near cache. Each process first made 400,000 entries, held 4,096 at a time and " +
+  "dropped them, so that its young " +
+  "generation has its full size. near: false keeps no decoded values; without it each entry was " +
+  "read once, and 16,384 values " +
   "are kept. open: growth of the process by an empty cache, its worker included. One process each.";
 
 export const agentEntries = entriesOf(
@@ -30,7 +34,8 @@ export const stringEntries = entriesOf("string", "strings (key of 15, value of 2
 function entriesOf(kind: string, what: string): Suite {
   return {
     name: `entries-${kind}s`,
-    about: `Entries held per MiB of resident memory, whole process, heap collected: ${what}. ${about}`,
+    about:
+      `Entries held per MiB of resident memory, whole process, heap collected: ${what}. ` + about,
     cases: budgets.map((budget) => `${kind} ${budget}`),
     run: (caseName) => rowsOf(kind, Number(caseName.split(" ")[1])),
   };
@@ -54,7 +59,7 @@ async function rowsOf(kind: string, budget: number): Promise<Row[]> {
   return rows;
 }
 
-/** A subject that keeps no budget, with as many entries as make its process grow by so many bytes. */
+/** Finds how many entries make the process of a subject without a budget grow by so many bytes. */
 async function measureGrown(subject: string, kind: string, bytes: number): Promise<Measurement> {
   let entries = Math.floor(bytes / guessedEntryBytes);
   for (let search = 1; ; search++) {

@@ -1,5 +1,6 @@
-// Four threads that fetch the same cold keys at once: how often the loaders run and what a fetch costs, with one flight per
-// key over all threads, and with one in each thread (get, a Map of promises, set), as a cache without the former has it.
+// Four threads fetch the same cold keys at once: how often loaders run, and what a fetch costs.
+// Compares one flight per key over all threads with one flight per thread (get, a Map of promises,
+// set), which is what a cache without shared flights offers.
 
 import { Worker } from "node:worker_threads";
 
@@ -16,8 +17,10 @@ const peers = ["undercroft fetch", "a flight per thread"] as const;
 export const fetch: Suite = {
   name: "fetch",
   about:
-    "4 threads fetch the same 2,000 cold keys in the same order, 64 at a time each; a loader takes so many milliseconds. " +
-    "us a fetch is the wall time of a round by the fetches of one thread; calls are those of loaders for each key.",
+    "4 threads fetch the same 2,000 cold keys in the same order, 64 at a time each; " +
+    "loader is how many milliseconds a load takes. " +
+    "us a fetch is a round's wall time divided by the fetches of one thread; " +
+    "calls are loader calls per key.",
   cases: ["0 ms", "1 ms", "20 ms"],
   run: async (caseName) => {
     const loadMs = Number.parseInt(caseName, 10);

@@ -1,4 +1,4 @@
-// A hit in the near cache, against the caches that keep objects and the store that keeps bytes.
+// A hit in the near cache, against caches that keep objects and a store that keeps bytes.
 
 import { LmdbPeer } from "../peers/lmdb.js";
 import { LruCachePeer } from "../peers/lru-cache.js";
@@ -16,8 +16,10 @@ const rounds = 40;
 export const getHit: Suite = {
   name: "get-hit",
   about:
-    "One get that hits, values of 5 fields (about 146 bytes of msgpack), Zipf-like reads. fresh: the key string is built " +
-    "for each get; interned: one string object per key, the one it was set with. Undercroft keeps every value near.",
+    "One get that hits, values of 5 fields (about 146 bytes of msgpack), Zipf-like reads. " +
+    "fresh: the key string is built " +
+    "for each get; interned: one string object per key, the one it was set with. " +
+    "Undercroft keeps every value near.",
   cases: ["1000", "65536", "1000000"],
   run: async (caseName) => {
     const entries = Number(caseName);
@@ -27,14 +29,15 @@ export const getHit: Suite = {
     for (const peer of peers) {
       await peer.fill(0, entries, keys);
       const found = peer.getInterned(keys, everyId, 0, entries);
-      // A few entries in a million find both their buckets full and are evicted, as in any use.
+      // A few entries in a million find both their buckets full and are evicted.
       if (found < entries * 0.9999) {
         throw new Error(`${peer.name} holds ${found} of ${entries} entries`);
       }
     }
     globalThis.gc?.();
     const draws = zipfDraws(entries, drawsLength, 42);
-    // Each peer answers all draws once before it is timed: what it makes of how it is asked is made by then.
+    // Each peer answers all draws once before it is timed, so that it has adapted to the access
+    // pattern.
     for (const peer of peers) peer.getFresh(draws, 0, draws.length);
     const fresh = await timeRounds(
       peers.map((peer) => freshGets(peer, draws)),
@@ -54,7 +57,8 @@ export const getHit: Suite = {
 };
 
 async function openPeers(entries: number): Promise<Peer[]> {
-  // Each cache is as large as its entries need, as a service would size it: a table far larger only costs cache misses.
+  // Size each cache for its entries, as a service would. A much larger table only adds cache
+  // misses.
   const undercroft = await UndercroftPeer.open({
     memory: 8 * 1024 ** 2 + entries * 320,
     near: { maxEntries: entries, maxBytes: 1024 ** 3 },
@@ -62,7 +66,9 @@ async function openPeers(entries: number): Promise<Peer[]> {
   return [undercroft, new MapPeer(), new LruCachePeer(entries), new LmdbPeer()];
 }
 
-/** A contestant whose batch walks on through the draws from round to round, and round again at their end. */
+/**
+ * A contestant whose batches continue through the draws from round to round and wrap at their end.
+ */
 export function freshGets(peer: Peer, draws: Uint32Array): Contestant {
   const batch = (round: number): number => {
     const from = (round * batchSize) % draws.length;

@@ -1,4 +1,4 @@
-// A get of a key that is nowhere: what a read-through cache pays before its loader.
+// A get of a key that is in no tier: what a read-through cache pays before it calls its loader.
 
 import { LmdbPeer } from "../peers/lmdb.js";
 import { LruCachePeer } from "../peers/lru-cache.js";

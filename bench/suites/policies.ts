@@ -1,5 +1,5 @@
-// What each eviction policy costs who gets and sets, `auto` and its tuning above all. The caches turn in one process, each on
-// the same requests.
+// What each eviction policy costs callers of get and set, `auto` with its tuning included. The
+// caches take turns in one process, each with the same requests.
 
 import { openCache, type Cache, type CacheOptions } from "../../src/mod.js";
 import { timeRounds, type Contestant } from "../rounds.js";
@@ -26,7 +26,8 @@ const names = [
 export const policies: Suite = {
   name: "policies",
   about:
-    "A read-through request, Zipf-like, near cache off: a getSync, and on a miss a set of 200 bytes, by eviction policy. " +
+    "A read-through request, Zipf-like, near cache off: a getSync, and on a miss a set of 200 " +
+    "bytes, by eviction policy. " +
     "hits: the cache holds every key; churn: a quarter of them, so that it evicts all the time.",
   cases: ["hits", "churn"],
   run: async (caseName) => {

@@ -1,4 +1,5 @@
-// Writes: new keys, and new values under old keys. Undercroft and lmdb encode each value, the others keep a reference.
+// Writes: new keys, and new values under old keys. Undercroft and lmdb encode each value, the
+// others keep a reference.
 
 import { LRUCache } from "lru-cache";
 
@@ -13,14 +14,16 @@ const syncBatchSize = 1 << 7;
 const rounds = 12;
 const entriesMax = (rounds + 4) * batchSize;
 
-/** Which entries a batch of a round writes: the next new ones, or old ones again. */
+/** Which entries a batch writes: the next new ones, or the same ones again. */
 type IdOf = (round: number, i: number) => number;
 
 export const set: Suite = {
   name: "set",
   about:
-    "One set of a value of 5 fields under a key string built for it. lmdb: put, awaited once a batch (one commit), and " +
-    "putSync, a commit each. Map and lru-cache keep the object they are given; Undercroft and lmdb encode it.",
+    "One set of a value of 5 fields under a key string built for it. " +
+    "lmdb: put, awaited once per batch (one commit), and " +
+    "putSync, one commit each. " +
+    "Map and lru-cache keep the object they are given; Undercroft and lmdb encode it.",
   cases: ["new", "overwrite"],
   run: async (caseName) => {
     const idOf: IdOf =

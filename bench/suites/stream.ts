@@ -1,5 +1,6 @@
-// The event loop while a thread sets 50,000 values a second for ten seconds: how late its timers are, and what became of
-// each set. Beside it the same loop idle, and the same stream into a Map.
+// The event loop while a thread sets 50,000 values a second for ten seconds: how late its timers
+// fire, and the result of each set. The baselines are the same loop idle, and the same stream into
+// a Map.
 
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
@@ -18,8 +19,10 @@ type Set = (id: number, value: Uint8Array) => string;
 export const stream: Suite = {
   name: "stream",
   about:
-    "Event-loop delay in milliseconds (monitorEventLoopDelay, resolution 1 ms: its 1 ms is in the figures) while values of " +
-    "512 bytes are set at 50,000 a second for 10 s, in steps of 1 ms; the disk is 256 MiB, so segments are reclaimed.",
+    "Event-loop delay in milliseconds (monitorEventLoopDelay; its resolution of 1 ms is in the " +
+    "figures) while values of " +
+    "512 bytes are set at 50,000 a second for 10 s, in steps of 1 ms; " +
+    "the disk is 256 MiB, so segments are reclaimed.",
   cases: ["idle", "Map", "undercroft, memory", "undercroft, memory and disk"],
   run: async (caseName) => {
     switch (caseName) {
@@ -52,7 +55,7 @@ async function undercroftRow(caseName: string, withDisk: boolean): Promise<Row> 
   return row;
 }
 
-/** Streams into `set` for `forMs`, or only waits, and watches the loop. */
+/** Streams into `set` for `forMs`, or only waits, and measures the delay of the event loop. */
 async function delayRow(name: string, forMs: number, set: Set | undefined): Promise<Row> {
   const outcomes = new Map<string, number>();
   const value = new Uint8Array(512).fill(7);

@@ -1,6 +1,6 @@
-// How far reads and writes grow with the threads that do them: one store, several threads, fixed windows of time. In each
-// round every number of threads has its window, in an order that turns, and a ratio is taken within a round, so that a
-// noisy moment of the machine does not make one.
+// How reads and writes scale with threads: one store, several threads, fixed windows of time. In
+// each round every thread count has one window, in a rotating order, and ratios are taken within a
+// round, so that a noisy moment of the machine does not bias one of them.
 
 import { cpus } from "node:os";
 import { Worker } from "node:worker_threads";
@@ -26,7 +26,10 @@ const rounds = 9;
 const windowMs = 50;
 const defaultThreads = [1, 2, 4, 8, 16];
 
-/** Numbers of threads: `npm run bench -- threads --threads=1,2,32`; always with 1, which the others are compared to. */
+/**
+ * Thread counts: `npm run bench -- threads --threads=1,2,32`. Always contains 1, the baseline of
+ * the ratios.
+ */
 function threadCounts(): number[] {
   const given = process.env["BENCH_THREADS"];
   if (given === undefined) return defaultThreads;
@@ -37,15 +40,18 @@ function threadCounts(): number[] {
   return [...new Set([1, ...counts])].toSorted((left, right) => left - right);
 }
 
-/** The share of the operations of a window that may find nothing or be refused. */
+/** The share of a window's operations that may miss or be refused. */
 const unansweredMax = 0.01;
 
 export const threads: Suite = {
   name: "threads",
   about:
-    `Millions of operations a second of all threads together, 16,384 entries of 5 fields, interned key strings, ${cpus().length} cores. ` +
-    `Windows of ${windowMs} ms behind a barrier, ${rounds} rounds; "to one" is the median of the ratios within a round. lru-cache: ` +
-    "one in each thread, what one writes the others do not see. lmdb: putSync, without sync. sharedmap: values as JSON.",
+    "Millions of operations a second of all threads together, 16,384 entries of 5 fields, " +
+    `interned key strings, ${cpus().length} cores. ` +
+    `Windows of ${windowMs} ms behind a barrier, ${rounds} rounds; ` +
+    '"to one" is the median of the ratios within a round. ' +
+    "lru-cache: one per thread; the others do not see its writes. " +
+    "lmdb: putSync, without sync. sharedmap: values as JSON.",
   cases: contestantNames,
   run: async (caseName) => {
     const name = caseName as ContestantName;
@@ -109,7 +115,7 @@ class Crew {
     for (let thread = 0; thread < threads; thread++) {
       const place = atResults + thread * windowWords;
       const [operations, microseconds, wrong] = window.subarray(place, place + 3);
-      // A cache may forget while its log is written over, or refuse a write for want of room.
+      // A cache may evict while its log is overwritten, and may refuse a write for want of room.
       if ((wrong as number) > (operations as number) * unansweredMax) {
         throw new Error(`${wrong} of ${operations} operations were not answered`);
       }

@@ -1,5 +1,6 @@
-// The stores that threads share, and lru-cache, of which each thread has one, as one thread holds them. Each loop is written
-// out in its own class, so that its calls have one target and may be inlined. Called by thread.ts; `share` by the suite.
+// The stores that threads share, as one thread holds them, and lru-cache, of which each thread has
+// its own. Each class has its own copy of the loop, so that its calls have one target and may be
+// inlined. thread.ts calls it; the suite calls `share`.
 
 import { createRequire } from "node:module";
 
@@ -11,14 +12,16 @@ import { TemporaryDirectory } from "../temporary-directory.js";
 import { keyOf, profileOf, type Profile } from "../workload.js";
 import { entries } from "./window.js";
 
-/** One thread's hold of a store. Each answers how many operations came out as they should. */
+/**
+ * One thread's handle of a store. Each method returns how many operations had the expected answer.
+ */
 export interface Contestant {
   read(keys: readonly string[], ids: Uint32Array): number;
   /** `undefined` if the store cannot replace a value. */
   readonly write: ((keys: readonly string[], ids: Uint32Array) => number) | undefined;
 }
 
-/** A store that is shared, and what threads need to hold it. */
+/** A shared store, and what threads need to attach to it. */
 export interface Shared {
   readonly data: unknown;
   close(): Promise<void>;
@@ -63,7 +66,7 @@ class Undercroft implements Contestant {
   };
 }
 
-/** Each thread has the entries for itself: what one writes the others do not see. */
+/** Each thread has all entries to itself: the others do not see its writes. */
 class LruCache implements Contestant {
   readonly #cache = new LRUCache<string, Profile>({ max: entries });
 
@@ -84,7 +87,7 @@ class LruCache implements Contestant {
 }
 
 function openLmdb(path: string): RootDatabase<Profile, string> {
-  // Without a sync of the disk for each commit: the others write none.
+  // No fsync per commit: the other stores write nothing to disk.
   return open<Profile, string>({ path, maxDbs: 1, noSync: true });
 }
 
@@ -107,7 +110,7 @@ class Lmdb implements Contestant {
   };
 }
 
-// Both are CommonJS, and one has types that TypeScript refuses.
+// Both are CommonJS, and TypeScript rejects the types of one.
 const require = createRequire(import.meta.url);
 
 interface SharedMapLike {
@@ -121,7 +124,7 @@ const SharedMap = require("sharedmap") as new (
   valueChars: number,
 ) => SharedMapLike;
 
-/** Strings in slots of a fixed size: values are JSON. */
+/** Strings in slots of a fixed size; values are JSON. */
 class SharedMapContestant implements Contestant {
   readonly #map: SharedMapLike;
 
@@ -155,7 +158,10 @@ const { ShareableMap } = require("shared-memory-datastructures") as {
   readonly ShareableMap: new (entries?: number, valueBytes?: number) => ShareableMapLike;
 };
 
-/** Values cannot be replaced, and a map that grew is another map to the threads that have its buffers: read only. */
+/**
+ * Read only: it cannot replace a value, and after it grows, threads that hold its old buffers see
+ * another map.
+ */
 class ShareableMapContestant implements Contestant {
   readonly #map = new ShareableMap();
   readonly write = undefined;
@@ -171,7 +177,7 @@ class ShareableMapContestant implements Contestant {
   }
 }
 
-/** Takes hold of a shared store in a thread. */
+/** Attaches to a shared store in a thread. */
 export function hold(name: ContestantName, data: unknown): Contestant {
   switch (name) {
     case "undercroft":
@@ -212,7 +218,7 @@ export async function share(name: ContestantName): Promise<Shared> {
       return { data: directory.path, close };
     }
     case "sharedmap": {
-      // More room than entries: chains grow where the slots are nearly all taken.
+      // More capacity than entries: chains grow long when nearly all slots are taken.
       const map = new SharedMap(2 * entries, 24, 256);
       for (let id = 0; id < entries; id++) map.set(keyOf(id), JSON.stringify(profileOf(id)));
       return { data: map, ...nothing };

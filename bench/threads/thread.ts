@@ -1,4 +1,5 @@
-// One thread of the suite: takes hold of a store, then works in each window that it takes part in. Run as a worker.
+// One thread of the suite: attaches to a store, then works in each window that it takes part in.
+// Run as a worker.
 
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -26,7 +27,7 @@ export interface ThreadData {
   readonly window: Int32Array;
 }
 
-/** Operations between two looks at the clock. */
+/** Operations between two reads of the clock. */
 const batch = 256;
 /** Batches that are drawn in advance. */
 const batches = 64;
@@ -36,7 +37,7 @@ const { name, data, thread, window } = workerData as ThreadData;
 const contestant = hold(name, data);
 const keys = internedKeys(entries);
 const warmUp = Uint32Array.from({ length: entries }, (_, id) => id);
-// Twice: what is kept near is kept at the first hit, and found at the second.
+// Twice: the first hit keeps a value near, the second finds it there.
 contestant.read(keys, warmUp);
 contestant.read(keys, warmUp);
 parentPort?.postMessage("ready");

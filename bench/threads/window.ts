@@ -1,29 +1,30 @@
-// How the threads of the suite are held together: words in shared memory by which the main thread starts a window in
-// which the first threads of a crew work and the others wait. Called by both sides.
+// How the suite's threads are synchronised: words in shared memory by which the main thread starts
+// a window. The first `atThreads` threads of a crew work in it and the others wait. Both sides use
+// it.
 
-/** Words; those that threads write have lines of their own. */
+/** Words per cache line. Words that threads write have lines of their own. */
 export const windowWords = 16;
-/** Added to when a window begins; threads wait here. */
+/** The main thread increments it to start a window; threads wait on it. */
 export const atWindow = 0;
-/** Threads that take part in the window; the others wait on. */
+/** How many threads take part in the window. */
 export const atThreads = 1;
-/** What they do: its place in `works`. */
+/** What they do: an index of `works`. */
 export const atWork = 2;
-/** How long, in milliseconds. */
+/** Length of the window in milliseconds. */
 export const atMs = 3;
-/** Threads that stand ready, so that all begin at once. */
+/** How many threads are ready, so that all begin at once. */
 export const atReady = windowWords;
-/** Threads that are done. */
+/** How many threads are done. */
 export const atDone = 2 * windowWords;
-/** Operations and microseconds of each thread, and what was not answered as it should, on a line each. */
+/** One line per thread: its operations, its microseconds, and how many operations failed. */
 export const atResults = 3 * windowWords;
 
 /** What threads do in a window. */
 export interface Work {
   readonly name: string;
-  /** Operations of a hundred that write. */
+  /** Writes in a hundred operations. */
   readonly writes: number;
-  /** Each thread has keys of its own, all threads have all keys, or all have one key. */
+  /** Each thread has its own keys, all threads have all keys, or all have one key. */
   readonly keys: "own" | "all" | "one";
 }
 

@@ -1,8 +1,8 @@
-// Assertions: what must be true if this library has no bug. Called everywhere, also on hot paths, so the message is
-// a constant text: a template would be built even when all is well. Mistakes of a caller are never asserted; they
-// throw TypeError or RangeError.
+// Assertions check what must be true if this library has no bug. Hot paths call them too, so a
+// message is constant text: a template would be built on every call. A caller's mistake is never
+// asserted; it throws TypeError or RangeError.
 
-/** A bug in this library, never a mistake of its caller. */
+/** A bug in this library, never a caller's mistake. */
 export class AssertionError extends Error {
   constructor(message: string) {
     super(`Assertion failed: ${message}`);
@@ -10,7 +10,10 @@ export class AssertionError extends Error {
   }
 }
 
-/** Throws {@link AssertionError} unless `condition` holds. `message` says what should be so, in constant text. */
+/**
+ * Throws {@link AssertionError} unless `condition` holds. `message` is constant text that states
+ * the condition.
+ */
 export function assert(condition: boolean, message: string): asserts condition {
   if (!condition) throw new AssertionError(message);
 }

@@ -1,30 +1,48 @@
-// Time. Called by whoever needs to know how late it is; tests hand in a ManualClock. Invariant: a Clock gives
-// wall-clock milliseconds that move only with the monotonic clock, so a step of the machine's clock (NTP, an
-// operator, a suspended laptop) never expires an entry early or brings one back.
+// Time. Called by every room that needs it; tests pass a ManualClock. Invariant: a Clock gives
+// wall-clock milliseconds that advance only with the monotonic clock. So a step of the machine's
+// clock (NTP, an operator, a suspended laptop) never expires an entry early and never revives one.
 
 import { performance } from "node:perf_hooks";
 
-/** Where the time comes from. */
+/**
+ * A source of time, for the option `clock`. Only the thread that opened the cache calls it; other
+ * threads use the time that it last returned.
+ *
+ * @example
+ * ```ts
+ * import { type Clock, openCache } from "undercroft";
+ *
+ * let now = Date.UTC(2025, 0, 1);
+ * const clock: Clock = { now: () => now };
+ * const cache = await openCache<string>({ clock });
+ * cache.set("a", "short-lived", { ttl: "1m" });
+ * now += 60_000;
+ * console.log(cache.getSync("a")); // undefined
+ * await cache.close();
+ * ```
+ */
 export interface Clock {
-  /** Wall-clock milliseconds since 1970, never stepping back while the process runs. */
+  /** Wall-clock milliseconds since 1970. Never steps back while the process runs. */
   now(): number;
 }
 
-// Bound once: fake timers replace `performance.now`, and half of the library on faked time would be worse than none.
+// Bound once, because fake timers replace `performance.now`: a library half on fake time would be
+// worse than one that ignores it.
 const sincePerformanceOrigin = performance.now.bind(performance);
 const originMs = readOrigin();
 
 /**
- * Milliseconds since a moment that is the same for every thread of the process (of the machine, in fact). Fractions
- * are microseconds. Two threads agree to within about 10 microseconds.
+ * Milliseconds since a moment that is the same for every thread of the process and of the machine.
+ * Fractions are microseconds. Two threads agree to within about 10 microseconds.
  */
 export function monotonicMs(): number {
   return originMs + sincePerformanceOrigin();
 }
 
 /**
- * `performance.now()` is the cheap clock, but each worker's begins at that worker's start; `process.hrtime` has one
- * zero for all. The difference is taken once per thread, between two readings as close together as three tries give.
+ * `performance.now()` is the cheap clock, but in each worker it counts from that worker's start.
+ * `process.hrtime` has one zero for all threads. Each thread measures the difference once, from the
+ * closest pair of readings out of three tries.
  */
 function readOrigin(): number {
   let best = 0;
@@ -41,12 +59,17 @@ function readOrigin(): number {
   return best;
 }
 
-/** The wall clock's reading at the monotonic zero, as the machine sees it now: the anchor of a {@link SystemClock}. */
+/**
+ * The wall clock's value at the monotonic zero, as the machine sees it now: the anchor of a {@link
+ * SystemClock}.
+ */
 export function readAnchorMs(): number {
   return Date.now() - monotonicMs();
 }
 
-/** The real clock: an anchor taken once, shared by all threads of a cache, plus monotonic time. */
+/**
+ * The real clock: an anchor taken once and shared by all threads of a cache, plus monotonic time.
+ */
 export class SystemClock implements Clock {
   readonly #anchorMs: number;
 
@@ -61,27 +84,44 @@ export class SystemClock implements Clock {
   }
 }
 
-/** A clock that stands until it is moved; for tests. */
+/**
+ * A clock for tests: it stands still until it is moved. Its methods throw RangeError for a time
+ * that is not finite, and `advance` for a negative one.
+ *
+ * @example
+ * ```ts
+ * import { ManualClock, openCache } from "undercroft";
+ *
+ * const clock = new ManualClock();
+ * const cache = await openCache<string>({ clock, ttl: "1h" });
+ * cache.set("a", "for an hour");
+ * clock.advance(3_599_999);
+ * console.log(cache.getSync("a")); // for an hour
+ * clock.advance(1);
+ * console.log(cache.getSync("a")); // undefined
+ * await cache.close();
+ * ```
+ */
 export class ManualClock implements Clock {
   #nowMs: number;
 
-  /** Starts at `startMs` wall-clock milliseconds; without it, at the first moment of 2025. */
+  /** Starts at `startMs` wall-clock milliseconds, by default the start of 2025. */
   constructor(startMs: number = Date.UTC(2025, 0, 1)) {
     this.#nowMs = checkedMs(startMs);
   }
 
-  /** The milliseconds that the clock stands at. */
+  /** The clock's current milliseconds. */
   now(): number {
     return this.#nowMs;
   }
 
-  /** Moves the clock on by `ms` >= 0. */
+  /** Moves the clock forward by `ms` >= 0. */
   advance(ms: number): void {
     if (!(ms >= 0)) throw new RangeError(`Cannot advance a clock by ${ms}: it must be >= 0`);
     this.#nowMs = checkedMs(this.#nowMs + ms);
   }
 
-  /** Puts the clock at `ms`, also back, as a restart on a machine with another time would. */
+  /** Sets the clock to `ms`. It may go back, as after a restart on a machine with another time. */
   set(ms: number): void {
     this.#nowMs = checkedMs(ms);
   }

@@ -1,7 +1,19 @@
-// The coded error: a fault of the world (a directory, a disk, a thread, a loader), never a bug or a caller's mistake.
-// Called by every room. The code is contract and never changes its meaning; the text is not.
+// The error with a code: a fault of the world (a directory, a disk, a thread, a loader), never a
+// bug or a caller's mistake. Thrown by every room. A code is part of the contract and keeps its
+// meaning; the message may change.
 
-/** What went wrong, for a program to act on. */
+/**
+ * The `code` of an UndercroftError, for a program to act on.
+ *
+ * @example
+ * ```ts
+ * import { type ErrorCode, UndercroftError } from "undercroft";
+ *
+ * const worthARetry: ErrorCode[] = ["ERR_DIRECTORY_LOCKED", "ERR_LOADER_TIMEOUT"];
+ * const error = new UndercroftError("ERR_LOADER_TIMEOUT", "took too long");
+ * console.log(worthARetry.includes(error.code)); // true
+ * ```
+ */
 export type ErrorCode =
   /** The cache was closed, or the thread that opened it closed it or died. */
   | "ERR_CACHE_CLOSED"
@@ -11,32 +23,49 @@ export type ErrorCode =
   | "ERR_DIRECTORY_NOT_WRITABLE"
   /** The directory holds files that no Undercroft made. */
   | "ERR_DIRECTORY_NOT_OURS"
-  /** The path is there and is not a directory. */
+  /** The path exists and is not a directory. */
   | "ERR_NOT_A_DIRECTORY"
-  /** The files are of a format that this version does not read. */
+  /** The files have a format that this version does not read. */
   | "ERR_FORMAT_VERSION"
   /** Reading or writing a file failed. */
   | "ERR_DISK_IO"
-  /** A worker of the pool failed to start or died. */
+  /** A worker failed to start, died or did not answer, or a stuck thread keeps a lock. */
   | "ERR_WORKER"
-  /** More threads attached than the shared memory has places for. */
+  /** More threads attached than the shared memory has thread ids for. */
   | "ERR_TOO_MANY_THREADS"
   /** A loader ran past its hard timeout. */
   | "ERR_LOADER_TIMEOUT"
-  /** A handle is not one, or is of another version. */
+  /** The value is not a handle, or is a handle of another version. */
   | "ERR_HANDLE"
   /** A trace to simulate cannot be read. */
   | "ERR_TRACE"
   /** The WebAssembly kernel is missing or does not fit this build. */
   | "ERR_KERNEL";
 
-/** A fault of the world. `code` tells which; `cause`, where there is one, is the error beneath. */
+/**
+ * A fault of the world: a directory, a disk, a thread or a loader. `code` says which and keeps its
+ * meaning; `message` may change. `cause`, if present, is the underlying error.
+ *
+ * @example
+ * ```ts
+ * import { openCache, UndercroftError } from "undercroft";
+ *
+ * const cache = await openCache();
+ * await cache.close();
+ * try {
+ *   cache.getSync("a");
+ * } catch (error) {
+ *   console.log(error instanceof UndercroftError && error.code); // ERR_CACHE_CLOSED
+ * }
+ * ```
+ */
 export class UndercroftError extends Error {
-  /** Which fault it is; its meaning never changes. */
+  /** Which fault it is. A code keeps its meaning. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: { readonly cause?: unknown }) {
-    // `cause` is set only where given: an own `cause: undefined` would show in every printed error.
+    // Set `cause` only if it was given: an own `cause: undefined` would show in every printed
+    // error.
     super(
       message,
       options !== undefined && "cause" in options ? { cause: options.cause } : undefined,

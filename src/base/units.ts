@@ -1,5 +1,6 @@
-// Units of bytes and of time, and the reading of sizes and durations as users write them. Called by config and by
-// whoever computes with bytes. Invariant: a parsed size is a safe integer >= 0, a parsed duration a number >= 0.
+// Units of bytes and time, and parsers for sizes and durations as users write them. Called by
+// config and by every room that computes with bytes. Invariant: a parsed size is a safe integer >=
+// 0, a parsed duration a number >= 0.
 
 import { assert } from "./assert.js";
 
@@ -23,7 +24,7 @@ const durationUnits: ReadonlyMap<string, number> = new Map([
   ["d", 86_400_000],
 ]);
 
-/** A number, perhaps one space, a unit. The bounds keep the match linear and the message short. */
+/** A number, an optional space, a unit. The bounds keep the match linear and the message short. */
 const quantityPattern = /^(\d{1,20}(?:\.\d{1,20})?) ?([a-z]{1,2})$/i;
 
 const sizeAllowed =
@@ -31,15 +32,15 @@ const sizeAllowed =
 const durationAllowed =
   'a number of milliseconds >= 0, or a string such as "250ms", "30s", "5m", "1.5h", "7d"';
 
-/** `n` rounded up to a multiple of `to`; both are whole, `to` > 0. */
+/** `n` rounded up to a multiple of `to`. Both are integers, `to` > 0. */
 export function alignUp(n: number, to: number): number {
   assert(to > 0, "alignment is positive");
   return Math.ceil(n / to) * to;
 }
 
 /**
- * Bytes of a size as users write it: a whole number >= 0, or "64kb", "1.5gb" (1 kb = 1024 bytes, any case; a part
- * of a byte is dropped).
+ * Parses a size in bytes: an integer >= 0, or a string such as "64kb" or "1.5gb" (1 kb = 1024
+ * bytes, any case). A fraction of a byte is dropped.
  *
  * @throws TypeError if `value` is neither a number nor a string, RangeError if it is not a size.
  */
@@ -51,9 +52,11 @@ export function parseSize(optionName: string, value: unknown): number {
 }
 
 /**
- * Milliseconds of a duration as users write it: a number >= 0 (`Infinity` too), or "250ms", "5m", "1.5h" (any case).
+ * Parses a duration in milliseconds: a number >= 0, `Infinity` included, or a string such as
+ * "250ms", "5m", "1.5h" (any case).
  *
- * @throws TypeError if `value` is neither a number nor a string, RangeError if it is not a duration.
+ * @throws TypeError if `value` is neither a number nor a string, RangeError if it is not a
+ * duration.
  */
 export function parseDuration(optionName: string, value: unknown): number {
   return parseQuantity(optionName, value, durationUnits, durationAllowed);
@@ -66,7 +69,7 @@ function parseQuantity(
   allowed: string,
 ): number {
   if (typeof value === "number") {
-    // Written so that NaN fails.
+    // This form also rejects NaN.
     if (!(value >= 0)) throw new RangeError(refusal(optionName, value, allowed));
     return value === 0 ? 0 : value; // -0 becomes 0
   }
@@ -80,12 +83,16 @@ function parseQuantity(
 }
 
 function refusal(optionName: string, value: unknown, allowed: string): string {
-  return `Cannot use option ${optionName}: current value is ${describe(value)}; it must be ${allowed}`;
+  const current = describe(value);
+  return `Cannot use option ${optionName}: current value is ${current}; it must be ${allowed}`;
 }
 
 const describedLengthMax = 40;
 
-/** A short rendering of any value for an error message. Never throws, runs no code of the value but a proxy's traps. */
+/**
+ * A short description of any value for an error message. Never throws, and runs no code of the
+ * value except a proxy's traps.
+ */
 export function describe(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -118,7 +125,7 @@ function describeObject(value: object | null): string {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Array.prototype) return `an array of ${(value as unknown[]).length}`;
     if (prototype === Object.prototype || prototype === null) return "an object";
-    // Only own data: a getter would be the value's code.
+    // Read only data properties: a getter would run the value's code.
     const maker: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
     if (typeof maker !== "function") return "an object";
     const name: unknown = Object.getOwnPropertyDescriptor(maker, "name")?.value;

@@ -1,5 +1,5 @@
-// The cache as a thread holds it: the one class users call. It checks that the cache is open and hands on; what is done
-// stands in the reader, the writer and read-through.
+// The class that users call: one cache, as one thread has it. Methods check that the cache is open
+// and delegate to the entry reader, the entry writer and read-through (`fetch/`).
 import {
   type FetchOptions,
   type ResolvedFetchOptions,
@@ -28,26 +28,53 @@ import { snapshotOf } from "./statistics.js";
 import type { ThreadRegistration } from "./thread-registration.js";
 import { withSignal } from "./with-signal.js";
 
-/** Options of `wrap`: how a call's key is made, and those of `fetch`. */
+/**
+ * Options of `wrap`: those of `fetch`, and `key`, which gives the key of a call.
+ *
+ * @example
+ * ```ts
+ * import { openCache, type WrapOptions } from "undercroft";
+ *
+ * const options: WrapOptions<[number]> = { key: (id) => `user:${id}`, ttl: "5m" };
+ * const cache = await openCache<string>();
+ * const nameOf = cache.wrap((id: number) => `Ada the ${id}th`, options);
+ * console.log(await nameOf(7)); // Ada the 7th
+ * await cache.close();
+ * ```
+ */
 export interface WrapOptions<A extends readonly unknown[]> extends FetchOptions {
-  /** The key of a call with these arguments. */
+  /** The key of a call with these arguments; called once for each call. */
   readonly key: (...args: A) => string;
 }
 
-/** What a cache is made of; `openCache` and `attachCache` make it. */
+/** What a cache is made of. Made by `openCache` and `attachCache`. */
 export interface CacheParts {
   readonly core: ThreadCore;
   readonly events: CacheEvents;
   readonly handle: CacheHandle;
-  /** Null in a thread that attached. */
+  /** Null in an attached thread. */
   readonly opener: OpenerSide | null;
   readonly registration: ThreadRegistration;
 }
 
 /**
- * One cache, as one thread holds it. Every thread of the process may hold the same cache (`handle`, `attachCache`); what
- * one sets or deletes, all see at once. Every method throws ERR_CACHE_CLOSED after `close`, and TypeError or RangeError
- * for a key, value or option that is none.
+ * One cache, as one thread has it. Other threads attach with `handle` and `attachCache`; a `set`,
+ * `delete` or `clear` in one thread is visible to all when it returns.
+ *
+ * After `close`, every method but `off` and `close` fails with ERR_CACHE_CLOSED. A wrong key, value
+ * or option throws TypeError or RangeError. Methods that return a promise reject instead.
+ *
+ * @example
+ * ```ts
+ * import { openCache } from "undercroft";
+ *
+ * const cache = await openCache<{ name: string }>({ memory: "16mb", ttl: "1h" });
+ * console.log(cache.set("user:7", { name: "Ada" })); // stored
+ * console.log(cache.getSync("user:7")); // { name: 'Ada' }
+ * console.log(cache.delete("user:7")); // true
+ * console.log(await cache.get("user:7")); // undefined
+ * await cache.close();
+ * ```
  */
 export class Cache<V = unknown> {
   readonly #core: ThreadCore;
@@ -60,7 +87,7 @@ export class Cache<V = unknown> {
   readonly #registration: ThreadRegistration;
   #closing: Promise<void> | undefined;
 
-  /** Not for users: `openCache` and `attachCache` make caches. */
+  /** Internal: call `openCache` or `attachCache` instead. */
   constructor(parts: CacheParts) {
     const { core, events, handle, opener, registration } = parts;
     this.#core = core;
@@ -85,18 +112,25 @@ export class Cache<V = unknown> {
     });
   }
 
-  /** The name given at open. */
+  /** The `name` option of `openCache`; "default" if none was given. */
   get name(): string {
     return this.#core.config.name;
   }
 
-  /** The value if this thread or shared memory has it, else undefined. Synchronous, without any I/O: an entry that is
-   *  on disk only is not found; `get` finds it. */
+  /**
+   * Returns the value if the near cache or shared memory has it, else undefined. Does no I/O and
+   * never blocks. It does not find an entry that is only on disk; `get` does.
+   */
   getSync(key: Key): V | undefined {
     return this.#reader.getSync(key);
   }
 
-  /** The value from memory or disk, undefined if there is none. Concurrent reads of one key share one disk read. */
+  /**
+   * Resolves to the value from memory or disk, or to undefined. Concurrent reads of one key in a
+   * thread share one disk read.
+   *
+   * When `signal` aborts, rejects with the signal's reason.
+   */
   async get(key: Key, options?: { readonly signal?: AbortSignal }): Promise<V | undefined> {
     if (options === undefined) return this.#reader.get(key);
     const signal = signalOf(options);
@@ -104,7 +138,7 @@ export class Cache<V = unknown> {
     return withSignal(signal, () => this.#reader.get(key));
   }
 
-  /** The values of those keys that are there, by key. */
+  /** Resolves to the values found in memory or on disk, by key. Absent keys are left out. */
   async getMany(keys: Iterable<Key>): Promise<Map<Key, V>> {
     this.#core.assertOpen();
     const wanted = [...keys];
@@ -116,27 +150,34 @@ export class Cache<V = unknown> {
     return found;
   }
 
-  /** The value with what is known of its entry, undefined if there is none. */
+  /** Like `get`, but resolves to the value with its source, times, tags and size. */
   async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
     return this.#reader.getEntry(key);
   }
 
-  /** Whether the key is there: exact for memory; for disk the index's word, which takes about one absent key in 9,000
-   *  for present. */
+  /**
+   * Returns whether the key is present. Exact for memory. For disk it checks only the index, which
+   * reports about one absent key in 9,000 as present.
+   */
   has(key: Key): boolean {
     return this.#reader.has(key);
   }
 
-  /** Stores a value; visible to every thread when it returns. Answers "stored", or why not: "too-large" (larger than a
-   *  quarter of the memory), "overloaded" (no room until the janitor catches up). Whatever the answer, an older value
-   *  of the key is gone. */
+  /**
+   * Stores a value, which every thread sees when `set` returns.
+   *
+   * @returns "stored"; "too-large" if the value takes more than a quarter of the segments or
+   *   the key does not fit a segment; "overloaded" if no memory could be freed in time. In all
+   *   three cases an older value of the key is removed.
+   * @throws TypeError if `value` is undefined or the codec cannot store it.
+   */
   set(key: Key, value: V, options?: SetOptions): SetOutcome {
     const outcome = this.#writer.set(key, value, options);
     this.#readThrough.forget(key);
     return outcome;
   }
 
-  /** `set` for each pair, with the same options; the outcomes in order. */
+  /** Calls `set` for each pair, with the same options. Returns the outcomes in order. */
   setMany(entries: Iterable<readonly [Key, V]>, options?: SetOptions): SetOutcome[] {
     this.#core.assertOpen();
     const outcomes: SetOutcome[] = [];
@@ -144,9 +185,14 @@ export class Cache<V = unknown> {
     return outcomes;
   }
 
-  /** As `set`, for large values: they are compressed and published in the pool. The older value is gone at once, the new
-   *  one is there when the promise resolves. A `set`, `delete` or `clear` that comes meanwhile wins. A Uint8Array that is
-   *  the whole of its ArrayBuffer is moved, not copied. In a thread that attached, it is `set`. */
+  /**
+   * Like `set`, for large values: a worker compresses and publishes the value. The older value is
+   * removed at once; the new one is visible when the promise resolves. A `set`, `delete` or `clear`
+   * of the key in the meantime wins, and the promise still resolves to "stored".
+   *
+   * A Uint8Array that spans its whole ArrayBuffer is transferred, not copied: the caller's array is
+   * empty afterwards. In an attached thread this is `set`: it neither compresses nor uses a worker.
+   */
   async setAsync(key: Key, value: V, options?: SetOptions): Promise<SetOutcome> {
     this.#core.assertOpen();
     assertKey(key);
@@ -154,14 +200,17 @@ export class Cache<V = unknown> {
     return this.#writer.setAsync(key, value, options);
   }
 
-  /** Removes a key, visible to every thread at once and for good; true if it was there. */
+  /**
+   * Removes a key for every thread, now and after a restart. Returns true if it was present and not
+   * expired.
+   */
   delete(key: Key): boolean {
     const wasThere = this.#writer.delete(key);
     this.#readThrough.forget(key);
     return wasThere;
   }
 
-  /** `delete` for each key; answers how many were there. */
+  /** Calls `delete` for each key. Returns how many were present. */
   deleteMany(keys: Iterable<Key>): number {
     this.#core.assertOpen();
     let deleted = 0;
@@ -169,22 +218,61 @@ export class Cache<V = unknown> {
     return deleted;
   }
 
-  /** Removes everything, visible to every thread at once and for good, in time that does not grow with the entries. */
+  /**
+   * Removes every entry for every thread, now and after a restart. Takes the same time however many
+   * entries there are.
+   */
   clear(): void {
     this.#writer.clear();
     this.#readThrough.forgetAll();
   }
 
-  /** Removes every entry with this tag, or one of these, visible to every thread at once and for good, in time that does
-   *  not grow with the entries; how many there were is not known. What is being loaded with such a tag is not stored. An
-   *  entry whose tags share a place with tags that were removed after it was stored may go too (docs/internals/memory.md). */
+  /**
+   * Removes every entry that has the tag, or one of the tags, for every thread, now and after a
+   * restart. Takes the same time however many entries there are, so it cannot say how many it
+   * removed. A load under way with such a tag is not stored.
+   *
+   * Tags share the cells of a fixed table, as in a Bloom filter. So other tags, invalidated after
+   * an entry was stored, may rarely remove it too. An entry with the tag never stays.
+   *
+   * @example
+   * ```ts
+   * import { openCache } from "undercroft";
+   *
+   * const cache = await openCache<string>();
+   * cache.set("cart:7", "3 mugs", { tags: ["user:7"] });
+   * cache.set("cart:8", "1 pen", { tags: ["user:8"] });
+   * cache.deleteByTag("user:7");
+   * console.log(cache.getSync("cart:7"), cache.getSync("cart:8")); // undefined 1 pen
+   * await cache.close();
+   * ```
+   */
   deleteByTag(tags: string | readonly string[]): void {
     this.#writer.deleteByTag(tags);
     this.#readThrough.forgetAll();
   }
 
-  /** The value of a key from the cache, or from `loader`, whose value fills the cache; see ReadThrough.fetch for what
-   *  happens to errors, time limits and stale values. One loader runs per key at a time, over all threads. */
+  /**
+   * Resolves to the cached value, or runs `loader`, stores its value and resolves to that. Only one
+   * loader runs per key at a time, over all threads; the other callers wait for it. A loader that
+   * returns undefined stores nothing (see `negativeTtl`). A loader's error rejects every waiting
+   * caller, unless there is a stale value to serve. A loader must not wait for a fetch of its own
+   * key.
+   *
+   * An expired value within its `staleFor` is returned at once while the loader runs in the
+   * background.
+   *
+   * @example
+   * ```ts
+   * import { openCache } from "undercroft";
+   *
+   * const cache = await openCache<string>();
+   * const load = async (): Promise<string> => "loaded";
+   * const [first, second] = await Promise.all([cache.fetch("a", load), cache.fetch("a", load)]);
+   * console.log(first, second, cache.stats().loads); // loaded loaded 1
+   * await cache.close();
+   * ```
+   */
   fetch(
     key: Key,
     loader: (context: LoadContext<V>) => V | PromiseLike<V>,
@@ -197,12 +285,16 @@ export class Cache<V = unknown> {
   }
 
   #fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
-    // A forced load looks for no entry first, where a wrong key would be noticed.
+    // A forced load skips the lookup that would reject a wrong key.
     if (options.forceRefresh) assertKey(key);
     return this.#readThrough.fetch(key, loader, options);
   }
 
-  /** A function that remembers its results: `fetch` with `fn` as the loader. */
+  /**
+   * Returns a memoised `fn`: each call is a `fetch` of `options.key(...args)` with `fn` as loader.
+   *
+   * @throws TypeError if `fn` or `options.key` is not a function.
+   */
   wrap<A extends readonly unknown[]>(
     fn: (...args: A) => V | undefined | PromiseLike<V | undefined>,
     options: WrapOptions<A>,
@@ -219,42 +311,59 @@ export class Cache<V = unknown> {
     };
   }
 
-  /** Resolves when everything written before it, by any thread, survives a kill of the process; with `fsync`, a power
-   *  loss too. Resolves at once for a cache in memory only. Rejects with ERR_DISK_IO while the disk tier is down. */
+  /**
+   * Resolves when everything that any thread wrote before this call survives a `kill -9` of the
+   * process; with `fsync: true`, a power loss too. Without a disk tier it resolves at once. Rejects
+   * with ERR_DISK_IO while the disk tier is down.
+   */
   async flush(options?: { readonly fsync?: boolean }): Promise<void> {
     this.#core.assertOpen();
     const fsync = options !== undefined && fsyncOf(options);
     if (this.#core.disk !== null) await flush(this.#core, fsync);
   }
 
-  /** Every counter, gauge and latency of the cache, of all threads together, as one plain object. */
+  /** Returns all counters, gauges and latencies of the cache, summed over all threads. */
   stats(): CacheStats {
     this.#core.assertOpen();
     return snapshotOf(this.#core);
   }
 
-  /** Calls `listener` at each event of this thread's cache; returns a function that ends it. `evict` and `expire` are told in
-   *  the thread that opened the cache, after the fact, for entries that the janitor removes; those that a writer's own
-   *  eviction removes, since no segment was free, are counted in `stats()` and not told. */
+  /**
+   * Calls `listener` at each event. Returns a function that removes the listener.
+   *
+   * "evict" and "expire" are emitted only in the thread that opened the cache, and only for entries
+   * that the janitor removed. What a writer evicts in a foreground reclaim is counted in `stats()`
+   * but not emitted.
+   *
+   * @throws RangeError if there is no such event, TypeError if `listener` is not a function.
+   */
   on<Name extends CacheEventName>(event: Name, listener: CacheListener<Name>): () => void {
     this.#core.assertOpen();
     return this.#events.on(event, listener);
   }
 
-  /** Ends what `on` began; may be called after `close`, which ended it already. */
+  /** Removes a listener. Does nothing after `close`, which removes them all. */
   off<Name extends CacheEventName>(event: Name, listener: CacheListener<Name>): void {
     this.#events.off(event, listener);
   }
 
-  /** What another thread needs to attach: may be posted, put in workerData or in the environment data. */
+  /**
+   * Returns what another thread of the process needs to attach. It can be posted, passed as
+   * `workerData` or set as environment data.
+   */
   handle(): CacheHandle {
     this.#core.assertOpen();
     return this.#handle;
   }
 
-  /** In the thread that opened the cache: flushes, writes the index down and releases the directory; other threads get
-   *  ERR_CACHE_CLOSED from then on. In a thread that attached: detaches, when its reads from disk that are under way have
-   *  ended. Idempotent. */
+  /**
+   * Closes the cache. Idempotent.
+   *
+   * In the thread that opened it: flushes, writes the snapshot of the index and releases the
+   * directory; every other thread gets ERR_CACHE_CLOSED from then on. Rejects with ERR_DISK_IO if
+   * the directory could not be left clean. In an attached thread: waits for this thread's disk
+   * reads, then gives its thread id back; the cache stays open for the others.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -269,7 +378,7 @@ export class Cache<V = unknown> {
       this.#registration.end();
       return;
     }
-    // What such a read does when it ends, it does with this thread's place, which another must not have by then.
+    // A disk read that ends uses this thread's id, so it must end before another thread claims it.
     const reads = core.disk?.settled();
     if (reads !== undefined) await reads;
     this.#registration.leave();

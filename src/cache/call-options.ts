@@ -1,12 +1,17 @@
-// The options of a call that has only one: `get`, `flush`. Called by the facade; calls with more options are config's.
+// Checks the options of the calls that have only one: `get` (signal) and `flush` (fsync). Called by
+// the cache. Calls with more options are checked in config/.
 import { describe } from "../base/mod.js";
 
-/** The option `name` of what a caller passed as options.
- *  @throws TypeError if it is no object, RangeError if it has an option of another name. */
+/**
+ * The option `name` of `options`.
+ *
+ * @throws TypeError if `options` is not an object, RangeError if it has an option of another name.
+ */
 function soleOption(options: unknown, name: string): unknown {
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw new TypeError(
-      `Cannot use option options: current value is ${describe(options)}; it must be an object of options`,
+      `Cannot use option options: current value is ${describe(options)}; ` +
+        "it must be an object of options",
     );
   }
   for (const given of Object.keys(options)) {
@@ -16,11 +21,11 @@ function soleOption(options: unknown, name: string): unknown {
   return Reflect.get(options, name);
 }
 
-/** The signal in the options of `get`. */
+/** The signal in the options of `get`, or undefined. Throws TypeError if it is not a signal. */
 export function signalOf(options: unknown): AbortSignal | undefined {
   const signal = soleOption(options, "signal");
   if (signal === undefined) return undefined;
-  // By its members, not its class: a signal may come from another realm or a polyfill.
+  // Duck-typed: a signal may come from another realm or a polyfill.
   const candidate = signal as Partial<AbortSignal> | null;
   if (
     typeof candidate === "object" &&
@@ -34,7 +39,7 @@ export function signalOf(options: unknown): AbortSignal | undefined {
   );
 }
 
-/** Whether the options of `flush` ask for an fsync. */
+/** Whether the options of `flush` ask for an fsync. Throws TypeError unless it is a boolean. */
 export function fsyncOf(options: unknown): boolean {
   const fsync = soleOption(options, "fsync");
   if (fsync === undefined || typeof fsync === "boolean") return fsync === true;

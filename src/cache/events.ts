@@ -1,46 +1,91 @@
-// The events of one cache on one thread. Called by the facade, which emits after the fact and under no lock.
-// Invariant: nothing that a listener does reaches the engine; an event without a listener is no more than a lookup.
+// The events of one cache in one thread. The cache emits them after the fact and under no lock.
+// Invariants: nothing a listener does reaches the engine; an event without listeners costs one
+// lookup.
 
 import { describe, type UndercroftError } from "../base/mod.js";
 import type { RecoveryKind } from "../directory/mod.js";
 
-/** Each event by its name, with what its listeners get. */
+/**
+ * Each event by its name, with the data its listeners get.
+ *
+ * @example
+ * ```ts
+ * import { type CacheEventMap, openCache } from "undercroft";
+ *
+ * const log = ({ kind, entries }: CacheEventMap["recovered"]) => console.error(kind, entries);
+ * const cache = await openCache();
+ * cache.on("recovered", log);
+ * await cache.close();
+ * ```
+ */
 export interface CacheEventMap {
-  /** An entry left for want of room in memory ("capacity") or on disk. The few that give way in full buckets of the index are
-   *  counted (`evictions.index`), not told of, as are those for which the listeners fell behind (`eventsDropped`). */
+  /**
+   * An entry was evicted, from memory ("capacity") or from disk. Not emitted for entries evicted
+   * from a full index bucket (`stats().evictions.index`), nor when the listeners fall behind
+   * (`stats().eventsDropped`).
+   */
   evict: {
     readonly key: string | Uint8Array;
     readonly cause: "capacity" | "disk";
     readonly tier: "memory" | "disk";
   };
-  /** An entry was removed because its time was over. */
+  /** An entry was removed at the end of its ttl. */
   expire: { readonly key: string | Uint8Array };
-  /** Something of the world failed, and the cache goes on without it. */
+  /** A directory, disk or worker failed. The cache goes on without it. */
   error: { readonly error: UndercroftError };
-  /** The directory was opened: what was kept of the last life, and why. */
+  /** The directory was opened. Says what was recovered from the last session, and why. */
   recovered: {
     readonly kind: RecoveryKind;
     /** A sentence for people. */
     readonly reason: string;
+    /** Entries recovered. */
     readonly entries: number;
+    /** Segment files with records that are missing, damaged, or cut by a smaller capacity. */
     readonly lostSegments: number;
+    /** Milliseconds the recovery took. */
     readonly ms: number;
   };
-  /** A tier failed; the cache goes on without it. */
+  /** A tier failed. The cache goes on without it. */
   "tier-down": { readonly tier: string; readonly error: UndercroftError };
-  /** A tier that had failed is back. */
+  /** A failed tier is back. */
   "tier-up": { readonly tier: string };
-  /** A worker of the pool died and was replaced. */
+  /** A worker died and was replaced. */
   "worker-restarted": { readonly worker: string; readonly reason: string };
 }
 
-/** The name of an event. */
+/**
+ * The name of an event.
+ *
+ * @example
+ * ```ts
+ * import { type CacheEventName, openCache } from "undercroft";
+ *
+ * const names: CacheEventName[] = ["tier-down", "tier-up"];
+ * const cache = await openCache();
+ * for (const name of names) cache.on(name, () => console.error(name));
+ * await cache.close();
+ * ```
+ */
 export type CacheEventName = keyof CacheEventMap;
 
-/** What a listener of an event is: a function of the event's data. What it returns is ignored. */
+/**
+ * A listener of an event: a function of the event's data. Its return value is ignored. If it throws
+ * or rejects, the process gets one warning (UndercroftListenerWarning) and the cache goes on.
+ *
+ * @example
+ * ```ts
+ * import { type CacheListener, openCache } from "undercroft";
+ *
+ * const alarm: CacheListener<"tier-down"> = ({ tier, error }) => console.error(tier, error.code);
+ * const cache = await openCache();
+ * cache.on("tier-down", alarm);
+ * cache.off("tier-down", alarm);
+ * await cache.close();
+ * ```
+ */
 export type CacheListener<Name extends CacheEventName> = (event: CacheEventMap[Name]) => void;
 
-/** Listeners of all events are kept together: which one takes what is known by the name they are kept under. */
+/** One type for all listeners: the map's key says which event a listener takes. */
 type AnyListener = (event: CacheEventMap[CacheEventName]) => unknown;
 
 const eventNames: Readonly<Record<CacheEventName, true>> = {
@@ -53,24 +98,25 @@ const eventNames: Readonly<Record<CacheEventName, true>> = {
   "worker-restarted": true,
 };
 
-/** The listeners of one cache and thread. */
+/** The listeners of one cache in one thread. */
 export class CacheEvents {
   readonly #listeners = new Map<CacheEventName, Set<AnyListener>>();
-  /** Listeners that threw; each is told of once. */
+  /** Listeners that threw; each is reported once. */
   readonly #warned = new WeakSet<AnyListener>();
   readonly #onChange: () => void;
 
-  /** `onChange` is called after an event got its first listener or lost its last. */
+  /** Calls `onChange` after an event gets its first listener or loses its last. */
   constructor(onChange: () => void = () => {}) {
     this.#onChange = onChange;
   }
 
   /**
-   * Calls `listener` at each `event` from now on; returns a function that ends it. A listener that is there already is
-   * not added again. Unlike Node's emitters, an "error" without a listener throws nothing.
+   * Calls `listener` at each `event` from now on. Returns a function that removes it. Adding a
+   * listener twice has no effect. Unlike in Node's emitters, "error" without a listener does not
+   * throw.
    *
-   * A listener that throws, or returns a promise that rejects, stops neither the cache nor the other listeners: it is
-   * reported by `process.emitWarning` (UndercroftListenerWarning), once for each listener.
+   * A listener that throws or rejects stops neither the cache nor the other listeners. It is
+   * reported once by `process.emitWarning` (UndercroftListenerWarning).
    *
    * @throws RangeError if there is no such event, TypeError if `listener` is not a function.
    */
@@ -90,7 +136,7 @@ export class CacheEvents {
   }
 
   /**
-   * Ends what `on` with the same two arguments began; nothing happens if nothing was begun.
+   * Removes a listener. Does nothing if it was not added.
    *
    * @throws RangeError if there is no such event, TypeError if `listener` is not a function.
    */
@@ -104,25 +150,26 @@ export class CacheEvents {
     this.#onChange();
   }
 
-  /** Whether anybody listens to `event`, so that its data need not be made for nobody. */
+  /** Whether `event` has listeners. If not, its data need not be built. */
   hasListeners(event: CacheEventName): boolean {
     return this.#listeners.has(event);
   }
 
-  /** Calls the listeners of `event` in the order they came. Never throws. */
+  /** Calls the listeners of `event` in the order they were added. Never throws. */
   emit<Name extends CacheEventName>(event: Name, data: CacheEventMap[Name]): void {
     const listeners = this.#listeners.get(event);
     if (listeners === undefined) return;
-    // Over a copy: one added by a listener waits for the next event, one removed is not called any more.
+    // Iterates over a copy: a listener added meanwhile waits for the next event. One removed
+    // meanwhile is skipped.
     for (const listener of Array.from(listeners)) {
       if (listeners.has(listener)) this.#call(event, listener, data);
     }
   }
 
-  /** Forgets all listeners. */
+  /** Removes all listeners. */
   removeAll(): void {
     if (this.#listeners.size === 0) return;
-    // Emptied, not only dropped: an emit under way looks into its set before each call.
+    // Clears each set as well, because an `emit` under way checks its set before each call.
     for (const listeners of this.#listeners.values()) listeners.clear();
     this.#listeners.clear();
     this.#onChange();
@@ -132,7 +179,7 @@ export class CacheEvents {
     try {
       const answer = listener(data);
       if (!(answer instanceof Promise)) return;
-      // An async listener: its rejection would end the process.
+      // An async listener: an unhandled rejection would end the process.
       answer.catch((error: unknown) => {
         this.#warn(event, listener, error);
       });
@@ -146,7 +193,7 @@ export class CacheEvents {
     this.#warned.add(listener);
     const name = listener.name === "" ? "A listener" : `The listener ${listener.name}`;
     const detail = error instanceof Error ? (error.stack ?? error.message) : describe(error);
-    process.emitWarning(`${name} of the event ${event} threw; it is told only once`, {
+    process.emitWarning(`${name} of the event ${event} threw; it is reported only once`, {
       type: "UndercroftListenerWarning",
       code: "UNDERCROFT_LISTENER",
       detail,
@@ -157,13 +204,15 @@ export class CacheEvents {
 function assertEvent(verb: string, event: unknown): void {
   if (typeof event === "string" && Object.hasOwn(eventNames, event)) return;
   throw new RangeError(
-    `Cannot ${verb} event ${describe(event)}: there is no such event; allowed are ${Object.keys(eventNames).join(", ")}`,
+    `Cannot ${verb} event ${describe(event)}: there is no such event; ` +
+      `allowed are ${Object.keys(eventNames).join(", ")}`,
   );
 }
 
 function assertListener(verb: string, event: string, listener: unknown): void {
   if (typeof listener === "function") return;
   throw new TypeError(
-    `Cannot ${verb} event ${describe(event)}: the listener is ${describe(listener)}; it must be a function`,
+    `Cannot ${verb} event ${describe(event)}: the listener is ${describe(listener)}; ` +
+      "it must be a function",
   );
 }

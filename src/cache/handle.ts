@@ -1,8 +1,25 @@
-// What one thread gives another so that it may attach: plain data, structured-cloneable, the memory shared by reference.
+// What a thread needs to attach to a cache. Made at open, returned by `Cache.handle`. Plain data
+// that can be structured-cloned; the memory is shared by reference.
 import type { Config } from "../config/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
 
-/** A cache as it travels between threads of one process. Opaque: pass it to `attachCache`. */
+/**
+ * What `Cache.handle` returns: a cache as it travels between threads of one process. Post it and
+ * pass it to `attachCache`; its properties are not for users.
+ *
+ * @example
+ * ```ts
+ * import { attachCache, type CacheHandle, openCache } from "undercroft";
+ *
+ * const cache = await openCache<string>();
+ * cache.set("a", "shared");
+ * const handle: CacheHandle = cache.handle(); // usually posted to a worker
+ * const attached = attachCache<string>(structuredClone(handle));
+ * console.log(attached.getSync("a")); // shared
+ * await attached.close();
+ * await cache.close();
+ * ```
+ */
 export interface CacheHandle {
   readonly kind: "undercroft-handle";
   readonly version: 1;
@@ -12,7 +29,7 @@ export interface CacheHandle {
   readonly worker: WorkerHandle;
 }
 
-/** Whether something a user passed is a handle of this version of the package. */
+/** Whether `value` is a handle made by this version of the package. */
 export function isHandle(value: unknown): value is CacheHandle {
   if (typeof value !== "object" || value === null) return false;
   const handle = value as Partial<CacheHandle>;

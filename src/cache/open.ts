@@ -1,4 +1,5 @@
-// Making caches: `openCache` in the thread that owns one, `attachCache` in any other thread of the process.
+// Opens caches: `openCache` in the thread that owns one, `attachCache` in any other thread of the
+// process. Invariant: if either throws, nothing stays open: no thread id, descriptor or worker.
 import { randomBytes, randomUUID } from "node:crypto";
 import { isMainThread } from "node:worker_threads";
 import {
@@ -30,11 +31,30 @@ import { OpenerSide } from "./opener-side.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
 /**
- * Opens a cache; resolves when what its directory holds is back.
+ * Opens a cache. Resolves when the index of its directory is recovered.
  *
- * @throws TypeError or RangeError naming the option, the value and what is allowed. Rejects with ERR_DIRECTORY_LOCKED,
- * ERR_DIRECTORY_NOT_WRITABLE, ERR_DIRECTORY_NOT_OURS, ERR_NOT_A_DIRECTORY, ERR_FORMAT_VERSION, ERR_DISK_IO or ERR_WORKER,
- * and then nothing stays open.
+ * @returns The cache. The calling thread is its opener: it has the directory and the workers.
+ * @throws Rejects with TypeError or RangeError that names a wrong option, its value and what is
+ *   allowed; with UndercroftError of code ERR_DIRECTORY_LOCKED, ERR_DIRECTORY_NOT_WRITABLE,
+ *   ERR_DIRECTORY_NOT_OURS, ERR_NOT_A_DIRECTORY, ERR_FORMAT_VERSION, ERR_DISK_IO or ERR_WORKER.
+ *   Nothing stays open then.
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp, rm } from "node:fs/promises";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { openCache } from "undercroft";
+ *
+ * const path = await mkdtemp(join(tmpdir(), "undercroft-"));
+ * const cache = await openCache<string>({ memory: "16mb", disk: { path, capacity: "64mb" } });
+ * cache.set("a", "kept");
+ * await cache.close(); // flushes
+ * const again = await openCache<string>({ memory: "16mb", disk: { path, capacity: "64mb" } });
+ * console.log(await again.get("a")); // kept
+ * await again.close();
+ * await rm(path, { recursive: true });
+ * ```
  */
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
@@ -60,7 +80,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       filter: options.disk?.admission?.filter,
       clock: options.clock,
       onFault: (error) => opener?.diskFault(error),
-      // A listener may call the cache, whose set is not over yet.
+      // Emits later: a listener may call the cache, and the set under way must end first.
       onRemovals: (entries) => void setImmediate(() => opener?.removed(entries)),
     });
     opener = new OpenerSide(core, worker, directory, events);
@@ -127,33 +147,58 @@ function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {
   return typeof codec === "object" ? (codec as CustomCodec<unknown>) : undefined;
 }
 
-/** What cannot be posted with a handle and an attaching thread may have to bring. */
+/**
+ * Options of `attachCache`: the functions of `openCache`'s options, which cannot be posted.
+ *
+ * @example
+ * ```ts
+ * import { type AttachOptions, attachCache, type CustomCodec, openCache } from "undercroft";
+ *
+ * const codec: CustomCodec<string> = {
+ *   name: "utf8",
+ *   encode: (text) => Buffer.from(text),
+ *   decode: (bytes) => Buffer.from(bytes).toString(),
+ * };
+ * const cache = await openCache<string>({ codec });
+ * const options: AttachOptions<string> = { codec };
+ * const attached = attachCache<string>(cache.handle(), options);
+ * attached.set("a", "text");
+ * console.log(cache.getSync("a")); // text
+ * await attached.close();
+ * await cache.close();
+ * ```
+ */
 export interface AttachOptions<V> {
-  /** Required if the cache was opened with a codec of one's own: one of the same name. */
+  /** Required if the cache has a custom codec: one with the same name. */
   readonly codec?: CustomCodec<V>;
-  /** Required if the cache was opened with `disk.admission.filter`: what to ask for the entries that this thread sets. */
+  /**
+   * Required if the cache has a `disk.admission.filter`: what decides about the entries that this
+   * thread sets.
+   */
   readonly filter?: AdmissionFilter;
 }
 
-/** Checked before a thread place is taken, which nothing would give back. */
+/** Runs before a thread id is claimed, because nothing would give it back after a throw. */
 function attachedCodecOf(given: unknown, config: Config): CustomCodec<unknown> | undefined {
   if (config.codec !== "custom") {
     if (given === undefined || given === config.codec) return undefined;
     throw new TypeError(
-      `Cannot attach to a cache: options.codec is ${describe(given)}; it must be left out, as the cache was opened with codec ${describe(config.codec)}`,
+      `Cannot attach to a cache: options.codec is ${describe(given)}; it must be left out, ` +
+        `as the cache was opened with codec ${describe(config.codec)}`,
     );
   }
   const codec = customCodecOf(given) as Partial<CustomCodec<unknown>> | null | undefined;
   const isWhole = typeof codec?.encode === "function" && typeof codec.decode === "function";
   if (isWhole && codec.name === config.codecName) return codec as CustomCodec<unknown>;
   const name: unknown = codec?.name;
-  const text = `Cannot attach to a cache: options.codec is ${typeof name === "string" ? `one named ${describe(name)}` : describe(given)}`;
+  const shown = typeof name === "string" ? `one named ${describe(name)}` : describe(given);
+  const text = `Cannot attach to a cache: options.codec is ${shown}`;
   throw new TypeError(
     `${text}; it must be the codec named ${describe(config.codecName)}, with encode() and decode()`,
   );
 }
 
-/** As attachedCodecOf: a filter that was forgotten would let everything through, unseen. */
+/** Like `attachedCodecOf`. Without the filter, this thread would write everything to disk. */
 function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | undefined {
   if (config.disk?.admission.isFiltered === true) {
     assertFilter("filter", given);
@@ -161,16 +206,37 @@ function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | und
   }
   if (given === undefined) return undefined;
   throw new TypeError(
-    `Cannot attach to a cache: options.filter is ${describe(given)}; it must be left out, as the cache was opened without disk.admission.filter`,
+    `Cannot attach to a cache: options.filter is ${describe(given)}; it must be left out, ` +
+      "as the cache was opened without disk.admission.filter",
   );
 }
 
 /**
- * Attaches this thread to a cache that another thread of the process has opened; takes well under a millisecond. The
- * result has the same methods; its `close` only detaches.
+ * Attaches this thread to a cache that another thread of the process opened. Takes well under a
+ * millisecond.
  *
- * @throws TypeError if the handle is none, or the codec or filter is missing or of no use, UndercroftError ERR_CACHE_CLOSED
- * if the cache is closed, ERR_TOO_MANY_THREADS if 64 threads hold it.
+ * @returns A cache with the same methods. Its `close` only detaches this thread.
+ * @throws TypeError if the handle is not one, or a codec or filter is missing or not wanted;
+ *   UndercroftError with ERR_CACHE_CLOSED if the cache is closed, with ERR_TOO_MANY_THREADS if all
+ *   64 thread ids are taken.
+ *
+ * @example
+ * ```ts
+ * import { isMainThread, Worker, workerData } from "node:worker_threads";
+ * import { attachCache, type CacheHandle, openCache } from "undercroft";
+ *
+ * if (isMainThread) {
+ *   const cache = await openCache<string>();
+ *   const worker = new Worker(new URL(import.meta.url), { workerData: cache.handle() });
+ *   await new Promise((resolve) => worker.once("exit", resolve));
+ *   console.log(cache.getSync("from")); // the worker
+ *   await cache.close();
+ * } else {
+ *   const cache = attachCache<string>(workerData as CacheHandle);
+ *   cache.set("from", "the worker");
+ *   await cache.close();
+ * }
+ * ```
  */
 export function attachCache<V = unknown>(
   handle: CacheHandle,
@@ -178,7 +244,8 @@ export function attachCache<V = unknown>(
 ): Cache<V> {
   if (!isHandle(handle)) {
     throw new TypeError(
-      `Cannot attach to a cache: the handle is ${describe(handle)}; it must be what cache.handle() returned`,
+      `Cannot attach to a cache: the handle is ${describe(handle)}; ` +
+        "it must be what cache.handle() returned",
     );
   }
   const { config, worker } = handle;

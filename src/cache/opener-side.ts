@@ -1,5 +1,5 @@
-// What the thread that opens a cache has beside the others: the directory, the worker pool, and the events they lead to.
-// Invariant: whatever fails at open, nothing stays half open: no descriptor, no lock, no thread.
+// What only the opener has: the directory, the worker pool, and the events they cause. Made by
+// `openCache`. Invariant: if open fails, `close` leaves no descriptor, lock or thread behind.
 import { UndercroftError } from "../base/mod.js";
 import type { OpenDirectory } from "../directory/mod.js";
 import type { RecoveryReport } from "../disk-log/mod.js";
@@ -10,9 +10,12 @@ import { codes, hasPendingTombstone, type Kernel } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
 import type { CacheEvents } from "./events.js";
 
-/** Milliseconds that close waits for a thread that is writing a dead mark or a schema. */
+/** Milliseconds that close waits for a thread that is writing a tombstone or a schema. */
 const writeWaitMs = 1000;
-/** How often the directory is told that the cache lives: a clock that was set back while it was killed shows by that. */
+/**
+ * Milliseconds between writes of the current time to the manifest. The next open compares it with
+ * its own clock to notice that the clock was set back.
+ */
 const aliveEveryMs = 10_000;
 
 export class OpenerSide {
@@ -40,7 +43,7 @@ export class OpenerSide {
     });
   }
 
-  /** Starts the workers and waits until what is on disk is back. */
+  /** Starts the workers. Resolves when the disk log is recovered. */
   async start(): Promise<void> {
     const directory = this.#directory;
     if (directory === null) {
@@ -59,7 +62,7 @@ export class OpenerSide {
     const report = await this.pool.start(plan);
     await directory.finishRecovery();
     this.#alive = setInterval(() => {
-      // One that fails only leaves an older moment there.
+      // A failed write leaves an older time in the manifest, which is harmless.
       directory.writeManifest({ lastAliveMs: this.#core.clock.now() }).catch(() => undefined);
     }, aliveEveryMs).unref();
     this.#recovered(directory, report);
@@ -68,7 +71,7 @@ export class OpenerSide {
   #recovered(directory: OpenDirectory, report: RecoveryReport | null): void {
     const { kind, reason, lostSegments } = directory.recovery;
     const { entries, ms } = report ?? { entries: 0, ms: 0 };
-    // After `openCache` has resolved, or nobody could be listening yet.
+    // Emits after `openCache` has resolved, since nobody can listen before.
     setImmediate(() => {
       this.#events.emit("recovered", { kind, reason, entries, lostSegments, ms });
     });
@@ -91,11 +94,11 @@ export class OpenerSide {
         return;
       case "ready":
       case "end":
-        return; // the pool has taken them
+        return; // the pool handles these
     }
   }
 
-  /** Entries left; some thread has counted them as waiting for this. */
+  /** Entries were removed. The thread that removed them counted them as pending removals. */
   removed(entries: readonly Removal[]): void {
     this.#core.kernel.control.addPendingRemovals(-entries.length);
     for (const { key, cause } of entries) {
@@ -105,18 +108,18 @@ export class OpenerSide {
   }
 
   #restarted(worker: "janitor" | "store", reason: string): void {
-    // What a dead janitor had counted and not sent would wait for ever.
+    // What the dead janitor counted as pending and did not send would stay pending for ever.
     if (worker === "janitor") this.#core.kernel.control.resetPendingRemovals();
     this.#events.emit("worker-restarted", { worker, reason });
   }
 
-  /** A write to disk failed in some thread: the cache goes on in memory. */
+  /** A write to disk failed in some thread. The cache goes on in memory. */
   diskFault(error: UndercroftError): void {
     this.#events.emit("tier-down", { tier: "disk", error });
     this.#events.emit("error", { error });
   }
 
-  /** Makes what the janitor has flushed durable against a power loss, and wakes who waits for it. */
+  /** Fsyncs what the janitor has flushed up to `sequence`, then wakes the threads that wait. */
   async #sync(ticket: number, sequence: number): Promise<void> {
     let hasFailed = false;
     try {
@@ -129,7 +132,10 @@ export class OpenerSide {
     this.#core.kernel.flushes.markSyncDone(ticket, hasFailed);
   }
 
-  /** Ends the cache for all threads. Idempotent. Rejects with ERR_DISK_IO if the directory could not be left clean. */
+  /**
+   * Closes the cache for all threads. Idempotent. Rejects with ERR_DISK_IO if the directory could
+   * not be left clean.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -152,7 +158,10 @@ export class OpenerSide {
   }
 }
 
-/** Waits until no thread is about to write a tombstone or a schema: its descriptor is about to be closed. */
+/**
+ * Waits, at most `writeWaitMs`, until no thread is about to write a tombstone or a schema: the
+ * descriptors close next.
+ */
 async function waitForWrites(kernel: Kernel): Promise<void> {
   const isWriting = (): boolean => kernel.locks.schema.isLocked() || hasPendingTombstone(kernel);
   for (let waited = 0; waited < writeWaitMs && isWriting(); waited++) {

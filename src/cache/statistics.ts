@@ -1,4 +1,5 @@
-// Gathers what `stats()` shows: counters and histograms summed over the threads' blocks, and gauges of this moment.
+// Builds what `stats()` returns: counters and histograms summed over the threads' blocks, and the
+// gauges of this moment. Called by the cache.
 import type { ThreadCore } from "../entries/mod.js";
 import { codes, threadsAttached } from "../kernel/mod.js";
 import {
@@ -31,7 +32,10 @@ function freeSegments(core: ThreadCore): number {
   return verbs.freeSegments(geometry.segmentCount);
 }
 
-/** A count of live entries since the last clear; never below 0 while threads count without waiting for each other. */
+/**
+ * Live entries or bytes since the last clear. Threads count without waiting for each other, so the
+ * difference may be negative for a moment; it is then 0.
+ */
 function live(core: ThreadCore, counter: number, cleared: number): number {
   return Math.max(0, core.kernel.total(counter) - cleared);
 }

@@ -1,23 +1,24 @@
-// The caches that this thread has opened or attached to, and the two events by which threads are known to end: its own
-// exit, at which it gives back what it holds, and the exits of workers that it started, whose places it recovers. Called
-// where caches are made and closed. Invariant: however many caches there are, the process object has one listener of each.
+// Which caches this thread has, and how threads are seen to end: by this thread's own exit, when it
+// gives back what it has, and by the exits of workers it started, whose thread ids it recovers.
+// Called by thread-registration.ts. Invariant: however many caches there are, the process object
+// has one listener of each event.
 import type { Worker } from "node:worker_threads";
 
 /** One cache of this thread. */
 export interface ThreadExitListener {
-  /** Has the cache ended for all threads? Then there is nothing left to give back. */
+  /** Whether the cache is closed for all threads. If so there is nothing to give back. */
   isOver(): boolean;
-  /** This thread ends; nothing asynchronous happens any more. */
+  /** This thread ends. Nothing asynchronous runs any more. */
   threadExits(): void;
-  /** A worker that this thread started has ended; `workerId` is its id in Node. */
+  /** A worker that this thread started has ended. `workerId` is its `threadId` in Node. */
   workerExited(workerId: number): void;
 }
 
 const listeners = new Set<ThreadExitListener>();
 
-/** Tells an attachment of exits from now on, until `unregister`. */
+/** Reports exits to `listener` until `unregister`. */
 export function register(listener: ThreadExitListener): void {
-  // Those whose opener closed and that nobody closed here would pile up.
+  // Drops caches whose opener closed them and that were never closed here; they would pile up.
   for (const other of listeners) if (other.isOver()) unregister(other);
   if (listeners.size === 0) {
     process.once("exit", threadExits);
@@ -26,7 +27,7 @@ export function register(listener: ThreadExitListener): void {
   listeners.add(listener);
 }
 
-/** Ends what `register` began. */
+/** Stops reporting to `listener`. */
 export function unregister(listener: ThreadExitListener): void {
   if (!listeners.delete(listener) || listeners.size > 0) return;
   process.off("exit", threadExits);
@@ -38,7 +39,7 @@ function threadExits(): void {
 }
 
 function watch(worker: Worker): void {
-  // Afterwards the worker does not know its id any more.
+  // Read now: after its exit a worker no longer knows its id.
   const { threadId } = worker;
   worker.once("exit", () => {
     for (const listener of listeners) listener.workerExited(threadId);

@@ -1,6 +1,6 @@
-// What a thread does about the ends of threads, its own and others': it gives its thread id back, recovers the workers that it
-// started, and notices that the opener died. One for each cache that a thread has; made where caches are made.
-// Invariant: once the opener is gone, the state says so to every thread before anything else happens.
+// Handles the end of threads for one cache in one thread: gives this thread's id back, recovers the
+// workers it started, and notices that the opener died. Made where caches are made. Invariant: once
+// the opener is dead, the shared state is set to closed before anything else happens.
 import { isMainThread } from "node:worker_threads";
 import type { ThreadCore } from "../entries/mod.js";
 import {
@@ -13,9 +13,9 @@ import {
 } from "../kernel/mod.js";
 import { register, type ThreadExitListener, unregister } from "./thread-exits.js";
 
-/** The opener attaches first. */
+/** The opener claims its thread id first, so it has id 0. */
 const openerThread = 0;
-/** How often a thread that is not the opener's asks whether a worker that opened the cache lives. */
+/** Milliseconds between an attached thread's checks that the opener, if a worker, is alive. */
 const openerLookMs = 100;
 
 export class ThreadRegistration implements ThreadExitListener {
@@ -43,7 +43,7 @@ export class ThreadRegistration implements ThreadExitListener {
     if (this.isOver()) clearInterval(this.#look);
   }
 
-  /** The janitor is gone with it, and so are its descriptors. */
+  /** The janitor and its descriptors died with the opener. */
   #openerDied(): void {
     const { control, flushes, verbs } = this.#core.kernel;
     control.setState(codes.stateClosed);
@@ -60,20 +60,20 @@ export class ThreadRegistration implements ThreadExitListener {
   }
 
   threadExits(): void {
-    // With the main thread the process ends, and until then its last listeners may read.
+    // When the main thread exits the process ends, and its last exit listeners may still read.
     if (isMainThread) return;
     this.#core.close();
     if (this.#isOpener) this.#openerDied();
     else this.leave();
   }
 
-  /** Gives the thread's id back. Nothing of this thread may touch the cache's memory afterwards. */
+  /** Gives this thread's id back. The thread must not touch the shared memory afterwards. */
   leave(): void {
     this.end();
     this.#core.detach();
   }
 
-  /** Stops watching. */
+  /** Stops watching for exits. */
   end(): void {
     clearInterval(this.#look);
     unregister(this);

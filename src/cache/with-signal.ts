@@ -1,6 +1,7 @@
-// An AbortSignal over a promise: the caller stops waiting, the work goes on for others.
+// Ends a caller's wait when an AbortSignal aborts. The work itself goes on, since others may wait
+// for it. Called by `Cache.get`.
 
-/** What `work` resolves to, or a rejection with the signal's reason as soon as it aborts. */
+/** Resolves to what `work` resolves to. Rejects with the signal's reason as soon as it aborts. */
 export async function withSignal<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   signal.throwIfAborted();
   let abort: (() => void) | undefined;

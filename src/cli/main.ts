@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npx undercroft <command>`: finds the command and runs it. Exits with 0, with 1 when the world was at fault (a file that
-// cannot be read), and with 2 when the command line was.
+// `npx undercroft <command>`: finds the command and runs it. Exits with 0; with 1 if a file cannot
+// be read; with 2 if the command line is wrong.
 import { UndercroftError } from "../base/mod.js";
 import type { Output } from "./output.js";
 import { simulate, simulateUsage } from "./simulate.js";
@@ -15,7 +15,7 @@ async function main([command, ...words]: string[], output: Output): Promise<numb
   }
   try {
     if (command === "simulate") return await simulate(words, output);
-    throw new RangeError(`Cannot run "${command}": there is no such command; there is simulate`);
+    throw new RangeError(`Cannot run "${command}": there is no such command; use simulate`);
   } catch (error) {
     if (error instanceof UndercroftError) {
       output.warn(error.message);

@@ -1,7 +1,8 @@
-// The outcomes of one trace as text: a table of miss ratios, sizes down, policies across. Called by the simulate command.
+// The outcomes of one trace as a text table of miss ratios: a row a size, a column a policy. Called
+// by the simulate command.
 import type { Outcome } from "../simulation/mod.js";
 
-/** `column` chooses the ratio that is shown. */
+/** The table of one ratio, `column`, as lines of text. */
 export function outcomeTable(
   outcomes: readonly Outcome[],
   column: "missRatio" | "byteMissRatio",

@@ -1,8 +1,9 @@
-// Where a command's words go: results to one stream, everything else to another, so that results can be piped.
+// Where a command writes: results to one stream and everything else to another, so that results can
+// be piped.
 
 export interface Output {
-  /** A result, for standard output. */
+  /** Writes a result to standard output. */
   readonly print: (text: string) => void;
-  /** Progress, and what went wrong, for standard error. */
+  /** Writes progress or an error to standard error. */
   readonly warn: (text: string) => void;
 }

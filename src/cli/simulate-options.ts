@@ -1,4 +1,4 @@
-// The command line of `undercroft simulate`, read and checked. Called by the command.
+// Reads and checks the command line of `undercroft simulate`. Called by that command.
 import { parseArgs } from "node:util";
 
 import { type Simulated, simulatedNames } from "../simulation/mod.js";
@@ -6,20 +6,20 @@ import { type Simulated, simulatedNames } from "../simulation/mod.js";
 export interface SimulateOptions {
   readonly traces: readonly string[];
   readonly policies: readonly Simulated[];
-  /** Fractions of the different objects, or of their bytes; ascending. */
+  /** Fractions of the distinct objects, or of their bytes, ascending. */
   readonly sizes: readonly number[];
   readonly unit: boolean;
   readonly json: boolean;
-  /** The file for the plot. */
+  /** The file that the plot is written to. */
   readonly svg: string | undefined;
-  /** The hit ratio to find a configuration for. */
+  /** The hit ratio to suggest a configuration for. */
   readonly target: number | undefined;
   readonly help: boolean;
 }
 
 const defaultSizes: readonly number[] = [0.001, 0.01, 0.05, 0.1, 0.2];
 
-/** Throws `RangeError` or `TypeError` that names the option, its value and what is allowed. */
+/** Throws RangeError or TypeError that names the option, its value and what is allowed. */
 export function simulateOptions(words: readonly string[]): SimulateOptions {
   const { values, positionals } = parseArgs({
     args: [...words],

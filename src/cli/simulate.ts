@@ -1,4 +1,4 @@
-// `undercroft simulate`: replays traces through every policy at several sizes. Called by main.
+// `undercroft simulate`: replays traces through every policy at several sizes. Called by main.ts.
 import { writeFileSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 
@@ -16,21 +16,23 @@ import type { Output } from "./output.js";
 import { outcomeTable } from "./outcome-table.js";
 import { type SimulateOptions, simulateOptions } from "./simulate-options.js";
 
-export const simulateUsage = `simulate <trace…>   miss ratios of every policy at several sizes, from a cold cache
+export const simulateUsage = `simulate <trace…>   miss ratios by policy and size, from a cold cache
   --policies a,b    auto, s3-fifo, lfu, lru, sieve, fifo, lru-exact, belady (default: all)
-  --sizes 0.01,0.1  fractions of the different objects, or of their bytes (default: 0.001,0.01,0.05,0.1,0.2)
+  --sizes 0.01,0.1  fractions of the distinct objects, or of their bytes
+                    (default: 0.001,0.01,0.05,0.1,0.2)
   --unit            count objects, not bytes
   --target 0.9      suggest a configuration for this hit ratio
-  --svg curves.svg  draw the curves; of several traces, each into a file of its own: curves-<trace>.svg
-  --json            an array of { trace, policy, size, capacity, requests, misses, missRatio, byteMissRatio }
-A trace is CSV (key, size, ttl, timestamp; all but the key may be left out; a first line may name the columns) or
-records of 16 bytes (key u64, size u32, ttl u32, little-endian); either may be packed (.gz). ttl and timestamp are
-seconds; a ttl has an effect where there are timestamps.`;
+  --svg curves.svg  draw the curves; for several traces, one file each: curves-<trace>.svg
+  --json            print an array of
+                    { trace, policy, size, capacity, requests, misses, missRatio, byteMissRatio }
+A trace is CSV (key, size, ttl, timestamp; only the key is required; the first line may name the
+columns) or records of 16 bytes (key u64, size u32, ttl u32, little-endian); either may be gzipped
+(.gz). ttl and timestamp are seconds; a ttl has no effect without timestamps.`;
 
-/** Progress is told this often, in ms. */
+/** Milliseconds between progress messages. */
 const progressMs = 2000;
 
-/** Runs the command; the exit status. */
+/** Runs the command. Returns the exit status. */
 export async function simulate(words: readonly string[], output: Output): Promise<number> {
   const options = simulateOptions(words);
   if (options.help) {
@@ -55,15 +57,15 @@ function replayAll(trace: Trace, options: SimulateOptions, output: Output): Outc
     options.policies.map((policy) => ({ size, policy })),
   );
   const started = performance.now();
-  let told = started;
+  let reportedAt = started;
   return runs.map(({ size, policy }, index) => {
     const now = performance.now();
-    if (now - told >= progressMs) {
+    if (now - reportedAt >= progressMs) {
       const rate = (index * trace.requests) / (now - started) / 1000;
       output.warn(
         `${trace.name}: ${index} of ${runs.length} runs, ${rate.toFixed(1)} M requests/s`,
       );
-      told = now;
+      reportedAt = now;
     }
     return replay(trace, policy, size);
   });
@@ -85,7 +87,8 @@ function advice(trace: Trace, outcomes: readonly Outcome[], target: number): str
   const found = suggest(outcomes, target);
   if (found === undefined) {
     const best = Math.max(...outcomes.map(({ missRatio }) => 1 - missRatio));
-    return `No simulated size reaches a hit ratio of ${target}; the best is ${best.toFixed(4)}. Try larger --sizes`;
+    const reached = `the best is ${best.toFixed(4)}`;
+    return `No simulated size reaches a hit ratio of ${target}; ${reached}. Try larger --sizes`;
   }
   const { policy, capacity, memory, hitRatio } = found;
   const reached = `reaches a hit ratio of ${hitRatio.toFixed(4)}`;

@@ -1,6 +1,6 @@
-// Which built-in type an object really is, whatever its prototype claims, and whether its prototype is that type's
-// own. Called by the slow look at a value. Objects of another realm (vm contexts, as some test runners use them) count
-// as built-ins too.
+// Finds the built-in type of an object whatever its prototype claims, and whether its prototype is
+// the type's own. Called by the survey (survey.ts). Objects of another realm (vm contexts, which
+// some test runners use) count as built-ins too.
 
 import { types } from "node:util";
 
@@ -10,12 +10,12 @@ const viewTag = Reflect.getOwnPropertyDescriptor(
 )?.get;
 
 /**
- * The name of the built-in type whose internal state `value` has; "Object" if it has none, so that its own properties
- * are all there is; `undefined` if it has state that no copy can have.
+ * The name of the built-in type whose internal state `value` has. "Object" means that it has none:
+ * its own properties are all there is. `undefined` means that it has state that cannot be copied.
  */
 export function builtInName(value: object): string | undefined {
   if (Array.isArray(value)) return types.isProxy(value) ? undefined : "Array";
-  // A typed array of any realm has its name behind this getter.
+  // This getter names a typed array of any realm.
   if (types.isTypedArray(value)) {
     return Buffer.isBuffer(value) ? "Buffer" : (viewTag?.call(value) as string);
   }
@@ -64,7 +64,7 @@ const errorNames: ReadonlySet<string> = new Set([
   "AggregateError",
 ]);
 
-/** Whether `prototype` is the one that the built-in type `name` gives its instances, in this realm or another. */
+/** Whether `prototype` is the prototype of the built-in type `name`, in this realm or another. */
 export function isBuiltInPrototype(prototype: unknown, name: string): boolean {
   if (typeof prototype !== "object" || prototype === null) return false;
   if (name === "Object" && prototype === Object.prototype) return true;

@@ -1,14 +1,14 @@
-// Freezing of a decoded value, for the near cache's mode "frozen". Called once for each value that it keeps.
+// Freezes decoded values for the near cache's mode "frozen". Called once for each value it keeps.
 
 /**
- * Freezes `value` and all that it holds, and returns it. Runs no getter, takes cycles. What cannot be frozen stays as
- * it is: the bytes of typed arrays and buffers. A Map, Set or Date is frozen as an object, and so is what it holds,
- * but its own methods (`set`, `add`, `setTime`) still change it.
+ * Freezes `value` and everything it holds, and returns it. Runs no getter and handles cycles. The
+ * bytes of typed arrays and buffers cannot be frozen. A Map, Set or Date is frozen as an object,
+ * and so is what it holds, but its own methods (`set`, `add`, `setTime`) still change it.
  */
 export function deepFreeze<T>(value: T): T {
   if (typeof value !== "object" || value === null) return value;
   const seen = new Set<object>([value]);
-  // A Set is walked in the order of insertion, also over what is added on the way: no recursion, no queue.
+  // Iterating a Set also visits what is added meanwhile, so this needs no recursion and no queue.
   for (const object of seen) freezeOne(object, seen);
   return value;
 }

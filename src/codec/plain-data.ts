@@ -1,41 +1,44 @@
-// Which values msgpackr keeps exactly. On the path of every `set`, so this only says yes or "look closer": the slow
-// look is survey.ts, which also finds what cannot be kept at all. Invariant: whatever is answered with yes comes back
-// from msgpackr deeply equal, of the same types and identities. What msgpackr is known to change, and so gets no yes:
-// -0, lone surrogates, a byte order mark at the start of a string (lost without its native part), repeated references
-// and cycles, holes, named properties of arrays and built-ins, keys `__proto__` (renamed) and `__keys__` (breaks its
-// table of structures), errors (stack and own properties lost), null prototypes.
+// Finds the values that msgpackr encodes exactly. Every `set` runs this, so it only says yes or
+// "look closer"; survey.ts looks closer and finds what cannot be stored at all. Invariant: what
+// gets a yes comes back from msgpackr deeply equal, with the same types and identities.
 
 import { inspect, types } from "node:util";
 
 import { isWellFormed } from "../base/mod.js";
 
-/** Deeper nesting goes to V8, whose recursion is cheaper on the stack. */
+/** Deeper values go to V8, which uses less stack for each level. */
 export const plainDepthMax = 128;
-/** An object of more keys is a dictionary: as a record it would fill msgpackr's table of structures. */
+/** An object with more keys is used as a map. It would fill msgpackr's table of structures. */
 export const plainKeysMax = 1024;
 
-/** Objects met in this value so far; most values have few, for which a list is faster than a Set. */
+/** The objects seen in this value. Most values have few, and then a list is faster than a Set. */
 const listed: (object | null)[] = Array.from({ length: 16 }, () => null);
 let listedCount = 0;
 let overflow: Set<object> | undefined;
 let busy = false;
 
-/** Whether msgpackr keeps `value` exactly. `false` may also mean that it cannot be kept at all. */
+/**
+ * Whether msgpackr encodes `value` exactly. False may also mean that it cannot be stored at all.
+ * These are refused, since msgpackr changes them: -0, lone surrogates, a byte order mark at the
+ * start of a string (lost without the native part), repeated references and cycles, holes, named
+ * properties of arrays and built-ins, the keys `__proto__` (renamed) and `__keys__` (breaks
+ * msgpackr's table of structures), errors (lose their stack and own properties), null prototypes.
+ */
 export function isPlainData(value: object): boolean {
-  // A getter of the value may come back here through `set`; the inner value then takes the slow look.
+  // A getter of the value may call `set`, which comes back here. The inner value then goes to V8.
   if (busy) return false;
   busy = true;
   try {
     return isPlainObject(value, 0);
   } finally {
     busy = false;
-    // So that the value is not kept alive; a loop, as `fill` costs 40 ns for one.
+    // Drop the references to the value. A loop, because `fill` costs 40 ns even for one element.
     while (listedCount > 0) listed[--listedCount] = null;
     overflow = undefined;
   }
 }
 
-/** Whether msgpackr keeps the number, bigint or other primitive exactly (not for symbols). */
+/** Whether msgpackr encodes this primitive exactly. Never true for symbols and functions. */
 export function isPlainPrimitive(value: unknown): boolean {
   switch (typeof value) {
     case "string":
@@ -81,7 +84,10 @@ function isPlainObject(value: object, depth: number): boolean {
   return plainViews.has(prototype) && types.isTypedArray(value);
 }
 
-/** DataView and ArrayBuffer are rare, and resizable ones need V8; Float16Array is unknown to msgpackr. */
+/**
+ * DataView and ArrayBuffer are missing: they are rare, and resizable ones need V8. Float16Array is
+ * missing because msgpackr does not know it.
+ */
 const plainViews: ReadonlySet<unknown> = new Set([
   Uint8Array.prototype,
   Buffer.prototype,
@@ -112,7 +118,10 @@ function isRepeated(value: object): boolean {
   return false;
 }
 
-/** The key that was last found plain at each of the first places of an object: values mostly have the keys of those before. */
+/**
+ * The last plain key seen at each of the first positions of an object. Consecutive values mostly
+ * have the same keys, so one comparison replaces the check.
+ */
 const plainKeys: string[] = Array.from({ length: 32 }, () => "");
 
 function isPlainRecord(value: Record<string, unknown>, depth: number): boolean {
@@ -151,7 +160,7 @@ function isPlainSet(value: ReadonlySet<unknown>, depth: number): boolean {
   return true;
 }
 
-/** Whether a built-in that is not indexed has no properties of its own that could be lost. */
+/** Whether a built-in without indexed items has no own enumerable properties that would be lost. */
 function isBare(value: object): boolean {
   for (const _ in value) return false;
   return Object.getOwnPropertySymbols(value).length === 0;
@@ -174,9 +183,9 @@ const inspectOptions = Object.freeze({
 });
 
 /**
- * Whether an array has no named properties. Listing the keys costs about 10 ns an item; `inspect` finds named
- * properties without a walk over the items, in about 1.5 us whatever the length, and any answer but the one expected
- * only leads to the slow look.
+ * Whether an array has no named properties. Listing its keys costs about 10 ns an item. `inspect`
+ * takes about 1.5 us whatever the length, and shows named properties without visiting the items.
+ * Any unexpected text only sends the value to V8.
  */
 function hasOnlyItems(value: readonly unknown[]): boolean {
   const { length } = value;

@@ -1,10 +1,8 @@
-// Packs plain data with its objects' keys left to the schema dictionary: a value of a known schema is smaller by its keys, and
-// read by a function made for that schema, in a third of the time. One per thread and cache; called by the value codec.
-// Invariants: msgpackr never gives an id to a schema itself (the table does, for all threads); a value that names a schema
-// this thread cannot know throws at reading, and is never read as something else.
-//
-// Ids in msgpackr: the schemas are its shared structures, 1 byte for the first 32 and 2 for the others. Keys of an object
-// without a schema stand in the value, as a definition with an id from behind the schemas' for that value alone.
+// Packs plain data and leaves the keys of its objects to the schema dictionary. A value whose
+// schema has an id is smaller by its keys, and decodes in a third of the time, by a function made
+// for that schema. One per thread and cache; called by the value codec. Invariants: msgpackr never
+// assigns an id to a schema; the table does, for all threads. A value that names a schema this
+// thread cannot know throws when it is read, and is never read as something else.
 
 import { Packr, Unpackr } from "msgpackr";
 
@@ -12,24 +10,29 @@ import { schemasMax, type SchemaTable } from "../dictionary/mod.js";
 import { isPacking, pack, packOptions } from "./scratch.js";
 import { SchemaSampler } from "./schema-sampler.js";
 
-/** Ids for definitions within one value. */
+/** Ids for the definitions within one value. */
 const ownSchemasMax = 64;
-/** Ids below this take one byte; two more bytes begin with the id of one of the next 32. */
+/** Ids below this take one byte. A two-byte id begins with one of the next 32. */
 const oneByteIds = 32;
 
-/** A list of keys as msgpackr wants it. */
+/** A list of keys in msgpackr's form. */
 interface Structure extends Array<string> {
   isShared?: boolean;
-  /** The second byte of the id, for an id of two. */
+  /** The second byte of a two-byte id. */
   highByte?: number;
 }
 
 interface Structures extends Array<unknown> {
   sharedLength?: number;
-  /** The trie by which an object's keys are found; made anew if it is not there. */
+  /** The trie that finds an object's keys. msgpackr rebuilds it if it is missing. */
   transitions?: object | null;
 }
 
+/**
+ * msgpackr sees the schemas as its shared structures: ids take 1 byte for the first 32 and 2 for
+ * the others. The keys of an object without a schema are in the value, as a definition that takes
+ * an id above the schemas' for this value only.
+ */
 export class SchemaPacker {
   readonly #table: SchemaTable;
   readonly #sampler = new SchemaSampler();
@@ -55,21 +58,27 @@ export class SchemaPacker {
     });
   }
 
-  /** As `pack` of scratch.ts: the bytes, good until the next call on this thread; `undefined` inside another call. */
+  /**
+   * As `pack` of scratch.ts: the bytes, valid until this thread's next call; `undefined` inside
+   * another call.
+   */
   pack(value: unknown): Uint8Array | undefined {
-    // A getter of the value being packed has come back here.
+    // A getter of the value being packed called `set`.
     if (isPacking()) return undefined;
     if (this.#table.count !== this.#writtenCount) this.#learnToWrite();
     const bytes = pack(value, this.#packr);
     const ripe = this.#sampler.takeRipe();
-    // From the next value on: the bytes of this one are there.
+    // Only later values use the new id: this one is already encoded.
     if (ripe !== undefined && !this.#table.isFull) this.#table.add(ripe, this.#writtenCount);
     return bytes;
   }
 
-  /** The value of bytes that a `pack` made, on whichever thread. Throws if there is none or a schema is lost. */
+  /**
+   * Decodes bytes that `pack` made on any thread. Throws if they hold no value, or if a schema is
+   * lost.
+   */
   unpack(buffer: Buffer, start: number, end: number): unknown {
-    // A schema is counted before any value with it can be found.
+    // The count includes a schema before any thread can find a value that names it.
     let unpackr = this.#unpackr;
     if (unpackr === undefined || this.#table.count !== this.#readCount) unpackr = this.#learn();
     this.#range.start = start;
@@ -115,8 +124,9 @@ function refuse(): never {
 }
 
 /**
- * What stands for a schema that is not known. Without it msgpackr takes the id for a number. The ids from 32 to 63 begin all
- * ids of two bytes, so theirs must let msgpackr make the reader that looks at the second byte, and refuse only behind it.
+ * Stands in for a schema this thread does not know; without it msgpackr reads the id as a number.
+ * The ids from 32 to 63 begin every two-byte id, so their stand-ins must let msgpackr make the
+ * reader that looks at the second byte. They throw only after that.
  */
 function missingStructure(id: number): object {
   if (id < oneByteIds || id >= 2 * oneByteIds) return { isShared: true, read: refuse };
@@ -126,7 +136,8 @@ function missingStructure(id: number): object {
     get length(): number {
       return refuse();
     },
-    // msgpackr makes a faster reader after some calls, from keys that are not there.
+    // After some calls msgpackr makes a faster reader from the keys, which are missing here. This
+    // count keeps it from doing so.
     set read0(reader: { count: number }) {
       reader.count = -Infinity;
     },

@@ -1,12 +1,15 @@
-// Counts the schemas that have no id yet, so that only one seen again and again gets one: ids are few and are never taken
-// back. Called by the packer while it packs. Invariant: at most `windowSchemas` schemas are remembered, of at most
-// `schemaBytesMax` characters each; objects whose keys are data (users by their id) pass through and leave nothing.
+// Counts schemas without an id, so that only those seen again and again get one: ids are few and
+// are never taken back. Called by the packer while it packs. Invariant: remembers at most
+// `windowSchemas` schemas of at most `schemaBytesMax` characters each. Objects whose keys are data
+// (users by their id) are forgotten with their window.
 
 import { schemaBytesMax, schemaKeysMax } from "../dictionary/mod.js";
 
-/** Sightings after which counting begins anew. */
+/** The counts are cleared after this many sightings. */
 const windowSchemas = 1024;
-/** Sightings in one window that give a schema an id: more than one in 64 of all that have none. */
+/**
+ * A schema seen this often in one window gets an id: at least one in 64 of the objects without one.
+ */
 const ripeCount = 16;
 
 export class SchemaSampler {
@@ -14,7 +17,7 @@ export class SchemaSampler {
   #seen = 0;
   #ripe: string[] | undefined;
 
-  /** Notes an object without an id; `keys` are copied if they are kept. */
+  /** Counts an object without an id. Copies `keys` if it keeps them. */
   note(keys: readonly string[]): void {
     if (keys.length > schemaKeysMax) return;
     if (++this.#seen > windowSchemas) {
@@ -25,13 +28,13 @@ export class SchemaSampler {
     if (name.length > schemaBytesMax) return;
     const count = (this.#counts.get(name) ?? 0) + 1;
     if (count >= ripeCount && this.#ripe === undefined) {
-      // If it gets no id now it has to be seen as often again.
+      // If it gets no id now, it must be seen as often again.
       this.#counts.delete(name);
       this.#ripe = [...keys];
     } else this.#counts.set(name, count);
   }
 
-  /** The schema that deserves an id, once. */
+  /** The schema that should get an id. Returns each such schema once. */
   takeRipe(): readonly string[] | undefined {
     const ripe = this.#ripe;
     this.#ripe = undefined;

@@ -1,18 +1,19 @@
-// Where this thread encodes: one buffer for strings and JSON, one for msgpackr. Called by the codec. Invariant: bytes
-// given out are valid until the next encode; no buffer is used across an await.
+// This thread's encoding buffers: one for strings and JSON, one for msgpackr. Called by the codec.
+// Invariant: the returned bytes are valid until the next encode, and no buffer is used across an
+// await.
 
 import { Packr, REUSE_BUFFER_MODE } from "msgpackr";
 
 import { KiB, MiB } from "../base/mod.js";
 
-/** Longer texts get a buffer of their own, which the garbage collector takes back. */
+/** Longer texts get a buffer of their own, which the garbage collector frees. */
 const textBytesMax = 64 * KiB;
-/** msgpackr's buffer grows with the values up to this and is kept. */
+/** msgpackr's buffer grows with the values up to this size, and never shrinks. */
 const packBytesMax = 4 * MiB;
 
 const textBuffer = Buffer.allocUnsafeSlow(textBytesMax);
 
-/** The bytes of `text`, in a buffer that the next call uses again. */
+/** The bytes of `text`, in a buffer that the next call reuses. */
 export function writeText(text: string, encoding: "latin1" | "utf8" | "utf16le"): Uint8Array {
   if (text.length * 3 > textBytesMax) return Buffer.from(text, encoding);
   return textBuffer.subarray(0, textBuffer.write(text, 0, encoding));
@@ -20,7 +21,10 @@ export function writeText(text: string, encoding: "latin1" | "utf8" | "utf16le")
 
 const shortLengthMax = 32;
 
-/** As `writeText` in latin1, if `text` is short and fits it; a call into Node costs more than such a text. */
+/**
+ * As `writeText` in latin1, for short texts; `undefined` if `text` is long or does not fit latin1.
+ * Calling Node costs more than encoding a short text here.
+ */
 export function writeShortLatin1(text: string): Uint8Array | undefined {
   const { length } = text;
   if (length > shortLengthMax) return undefined;
@@ -32,7 +36,7 @@ export function writeShortLatin1(text: string): Uint8Array | undefined {
   return textBuffer.subarray(0, length);
 }
 
-/** How values are packed, with a schema dictionary and without. */
+/** Packing options, with a schema dictionary or without. */
 export const packOptions = Object.freeze({
   useRecords: true,
   moreTypes: true,
@@ -44,25 +48,28 @@ const packr = new Packr(packOptions);
 let packBuffer: Buffer = Buffer.allocUnsafeSlow(64 * KiB);
 let packing = false;
 /**
- * msgpackr's output buffer belongs to the whole thread: all its instances write to the one used last. So ours is put
- * in place for each call, and after it one that is full, which makes the next user (the application, its database
- * driver) allocate its own: nobody writes over our bytes, and we not over theirs.
+ * All msgpackr instances of a thread share one output buffer: they write to the one used last. So
+ * each call installs ours, and afterwards installs a full one. The next user of msgpackr (the
+ * application, its database driver) then allocates its own, and neither side overwrites the other's
+ * bytes.
  */
 const fullBuffer = Buffer.allocUnsafeSlow(8 * KiB);
 
-/** A value is being packed on this thread: a getter of it has called. */
+/** Whether this thread is packing a value, so that the caller runs inside one of its getters. */
 export function isPacking(): boolean {
   return packing;
 }
 
-/** What msgpackr returns in REUSE_BUFFER_MODE; its types do not say so. */
+/** What msgpackr returns in REUSE_BUFFER_MODE. Its types do not say so. */
 interface PackedRange {
   readonly start: number;
   readonly end: number;
 }
 
-/** The bytes of `value` by msgpackr (by an instance with schemas, or one for values that stand alone), in a buffer that the
- * next call uses again; `undefined` inside another call. */
+/**
+ * Packs `value` with msgpackr: by an instance with schemas, or by default one for values that stand
+ * alone. The next call reuses the buffer. `undefined` inside another call.
+ */
 export function pack(value: unknown, by: Packr = packr): Uint8Array | undefined {
   if (packing) return undefined;
   packing = true;
@@ -71,7 +78,7 @@ export function pack(value: unknown, by: Packr = packr): Uint8Array | undefined 
     const target = by.pack(value, REUSE_BUFFER_MODE);
     const { start, end } = target as unknown as PackedRange;
     if (target.length > packBuffer.length && target.length <= packBytesMax) packBuffer = target;
-    // A third cheaper than a subarray of a Buffer.
+    // A third cheaper than Buffer.subarray.
     return new Uint8Array(target.buffer, target.byteOffset + start, end - start);
   } finally {
     by.useBuffer(fullBuffer);
@@ -82,7 +89,10 @@ export function pack(value: unknown, by: Packr = packr): Uint8Array | undefined 
 
 const range = { start: 0, end: 0 };
 
-/** The value that msgpackr reads from `start` to `end` of `buffer`; it aliases nothing. Throws if there is none. */
+/**
+ * Decodes the bytes from `start` to `end` of `buffer`. The value aliases nothing. Throws if the
+ * bytes hold no value.
+ */
 export function unpack(buffer: Buffer, start: number, end: number): unknown {
   range.start = start;
   range.end = end;

@@ -1,11 +1,12 @@
-// Values through V8's structured serialization: what msgpackr would change. Called by the codec, after the survey.
-// V8 writes and reads everything but views; those are "host objects" whose bytes this file owns, ON DISK too:
+// Encodes what msgpackr would change, with V8's structured serialization. Called by the codec after
+// the survey. V8 writes and reads everything but views. Views are "host objects", whose bytes this
+// file owns, ON DISK too:
 //
-//   ┬ kind    u32 (varint)   position in `viewKinds`, never changed
+//   ┬ kind    u32 (varint)   index in `viewKinds`, never changed
 //   ├ length  u32 (varint)   bytes
 //   └ bytes
 //
-// Node's own v8.deserialize returns views that alias its input; here each view gets memory of its own.
+// Node's own v8.deserialize returns views that alias its input. Here each view gets its own memory.
 
 import { Deserializer, Serializer } from "node:v8";
 
@@ -14,7 +15,7 @@ import { applyRepairs, type Repair } from "./repair.js";
 
 type ViewMaker = new (buffer: ArrayBuffer) => ArrayBufferView;
 
-/** Missing where this version of Node has no such type. */
+/** Undefined if this version of Node has no such type. */
 const float16 = Reflect.get(globalThis, "Float16Array") as ViewMaker | undefined;
 
 const viewKinds: readonly (ViewMaker | undefined)[] = [
@@ -30,7 +31,7 @@ const viewKinds: readonly (ViewMaker | undefined)[] = [
   BigInt64Array,
   BigUint64Array,
   DataView,
-  undefined, // Buffer, read apart
+  undefined, // Buffer, which `_readHostObject` handles itself
   float16,
 ];
 const bufferKind = 12;
@@ -40,7 +41,7 @@ const viewNames: readonly string[] = [
   "Float16Array",
 ];
 
-/** Documented by Node, left out of its types. */
+/** Node documents this method but leaves it out of its types. */
 interface SerializerHooks {
   _setTreatArrayBufferViewsAsHostObjects(flag: boolean): void;
 }
@@ -58,13 +59,17 @@ class ValueSerializer extends Serializer {
   /** Called by V8 for each view. */
   _writeHostObject(view: ArrayBufferView): void {
     const kind = viewNames.indexOf(viewNameOf(view));
-    if (kind < 0) throw new TypeError("the view is of an unknown kind");
+    if (kind < 0) {
+      throw new TypeError(
+        `Cannot store value of key ${describe(this.#key)}: it holds a view of an unknown kind`,
+      );
+    }
     this.writeUint32(kind);
     this.writeUint32(view.byteLength);
     this.writeRawBytes(new Uint8Array(view.buffer, view.byteOffset, view.byteLength));
   }
 
-  /** Called by V8 to make the error of a value that it cannot write. */
+  /** Called by V8 for the error of a value that it cannot write. */
   _getDataCloneError(message: string): Error {
     return new TypeError(`Cannot store value of key ${describe(this.#key)}: ${message}`);
   }
@@ -82,7 +87,7 @@ class ValueDeserializer extends Deserializer {
       return buffer;
     }
     const maker = viewKinds[kind];
-    if (maker === undefined) throw new Error("the view is of an unknown kind");
+    if (maker === undefined) throw new Error("Cannot read a view of an unknown kind");
     const own = new Uint8Array(length);
     own.set(bytes);
     return new maker(own.buffer);
@@ -99,7 +104,7 @@ function viewNameOf(view: ArrayBufferView): string {
   return (typedArrayTag?.call(view) as string | undefined) ?? "DataView";
 }
 
-/** The bytes of `value` as V8 writes it (`key` is for messages), with `repairs` beside it if there are any. */
+/** Encodes `value` with V8, together with `repairs` if there are any. `key` is for messages. */
 export function writeStructured(
   value: unknown,
   repairs: readonly Repair[],
@@ -111,13 +116,17 @@ export function writeStructured(
   return serializer.releaseBuffer();
 }
 
-/** The value of the bytes; `repaired` if repairs are beside it. Throws if they are no such message. */
+/**
+ * Decodes a value. `repaired` says that its repairs are beside it. Throws if `writeStructured` did
+ * not make these bytes.
+ */
 export function readStructured(bytes: Buffer, repaired: boolean): unknown {
   const deserializer = new ValueDeserializer(bytes);
   deserializer.readHeader();
   const read: unknown = deserializer.readValue();
   if (!repaired) return read;
-  if (!Array.isArray(read) || read.length !== 2) throw new Error("no value with repairs");
+  if (!Array.isArray(read) || read.length !== 2)
+    throw new Error("Cannot read a value: its repairs are missing");
   const [value, repairs] = read as unknown[];
   applyRepairs(repairs);
   return value;

@@ -1,7 +1,8 @@
-// The slow look at a value that is not plain data: finds what cannot be stored, and names where it is; notes what V8
-// would leave out, so that it is put back after reading. Called by the codec before V8 serializes. Invariant: a value
-// that passes comes back exactly, with its repairs, but for what docs say is not part of a value (named properties of
-// views and buffers, getters, non-enumerable properties, frozenness).
+// Examines a value that is not plain data. Finds what cannot be stored and names where it is, and
+// lists the repairs for what V8 leaves out. Called by the codec before V8 serializes. Invariant: a
+// value that passes comes back exactly, once its repairs are applied, except for what the docs say
+// is not part of a value: named properties of views and buffers, getters, non-enumerable
+// properties, and whether objects are frozen.
 
 import { types } from "node:util";
 
@@ -15,7 +16,10 @@ import {
 } from "./repair.js";
 import { builtInName, isBuiltInPrototype } from "./built-in.js";
 
-/** What is nested deeper is refused: V8 overflows the main thread's stack when reading about 1,500 nested objects. */
+/**
+ * Values nested deeper are refused. Reading about 1,500 nested objects makes V8 overflow the main
+ * thread's stack.
+ */
 export const depthMax = 500;
 
 /** A walk over one value. */
@@ -24,7 +28,9 @@ export class Survey {
   readonly #key: string | Uint8Array;
   readonly #classInstances: "throw" | "plain";
   readonly #seen = new Set<object>();
-  /** How to get from the value to where the walk is: ".user", "[3]", ... Joined for a message only. */
+  /**
+   * The path from the value to the current object: ".user", "[3]", ... Joined for messages only.
+   */
   readonly #path: string[] = [];
 
   /** `key` is for messages. */
@@ -33,13 +39,17 @@ export class Survey {
     this.#classInstances = classInstances;
   }
 
-  /** Throws a TypeError if `value` or anything in it cannot be stored, a RangeError if it is nested too deeply. */
+  /**
+   * Throws a TypeError if `value` or anything in it cannot be stored, and a RangeError if it is
+   * nested too deeply.
+   */
   visit(value: unknown): void {
     if (typeof value === "function" || typeof value === "symbol") throw this.#refused(value);
     if (typeof value !== "object" || value === null || this.#seen.has(value)) return;
     if (this.#path.length > depthMax) {
       throw new RangeError(
-        `Cannot store value of key ${describe(this.#key)}: it is nested more than ${depthMax} levels deep; store a flatter value`,
+        `Cannot store value of key ${describe(this.#key)}: it is nested more than ` +
+          `${depthMax} levels deep; store a flatter value`,
       );
     }
     this.#seen.add(value);
@@ -55,7 +65,8 @@ export class Survey {
     } else if (!isBuiltInPrototype(prototype, name) && this.#classInstances === "throw") {
       throw this.#refused(value);
     }
-    // A view is its bytes: its items need no visit, and what is hung on it (as libraries do) is not the value.
+    // A view is its bytes. Its items need no visit, and properties that libraries add to it are not
+    // part of the value.
     if (ArrayBuffer.isView(value)) return;
     this.#refuseSymbolKeys(value);
     if (Array.isArray(value) || name === "Object") {
@@ -94,7 +105,7 @@ export class Survey {
     for (const item of value) this.#step(`.values()[${index++}]`, item);
   }
 
-  /** V8 keeps an error's class if it is built in, its stack, message and cause. */
+  /** V8 keeps an error's built-in class, stack, message and cause. */
   #visitError(value: Error): void {
     if (Object.hasOwn(value, "cause")) this.#step(".cause", value.cause);
     if (value instanceof AggregateError && Object.hasOwn(value, "errors")) {
@@ -103,7 +114,7 @@ export class Survey {
     }
   }
 
-  /** Named properties of a built-in, which V8 leaves out. */
+  /** Lists the named properties of a built-in, which V8 leaves out. */
   #noteProperties(value: object): void {
     const properties: unknown[] = [];
     for (const name of Object.keys(value)) {
@@ -124,7 +135,8 @@ export class Survey {
     for (const symbol of Object.getOwnPropertySymbols(value)) {
       if (!Object.prototype.propertyIsEnumerable.call(value, symbol)) continue;
       throw new TypeError(
-        `Cannot store value of key ${describe(this.#key)}: ${this.#where()} has the key ${describe(symbol)}; keys of objects must be strings`,
+        `Cannot store value of key ${describe(this.#key)}: ${this.#where()} has the key ` +
+          `${describe(symbol)}; keys of objects must be strings`,
       );
     }
   }

@@ -1,8 +1,8 @@
-// The codec of a cache: chooses how each value is encoded. Called through the Codec contract (codec.ts).
+// The codec of a cache: chooses how to encode each value. Called through the contract in codec.ts.
 //
-// Strings and bytes are stored as they are. Plain data, nearly all values, goes through msgpackr; what msgpackr would
-// change goes through V8; what neither keeps is refused. With "json" all but strings and bytes goes through JSON, and
-// a custom codec gets every value.
+// Strings and bytes are stored as they are. Plain data, which nearly all values are, goes through
+// msgpackr. What msgpackr would change goes through V8, and what V8 cannot keep either is refused.
+// With "json" everything but strings and bytes goes through JSON. A custom codec gets every value.
 
 import { assert, describe, isWellFormed, UndercroftError } from "../base/mod.js";
 import {
@@ -27,21 +27,23 @@ import { SchemaPacker } from "./schema-packer.js";
 import { readStructured, writeStructured } from "./structured.js";
 import { Survey } from "./survey.js";
 
-/** The part of a configuration that a codec needs. */
+/** The part of a configuration that the codec needs. */
 export interface CodecConfig {
   readonly codec: "msgpack" | "json" | "custom";
   readonly classInstances: "throw" | "plain";
 }
 
-/** A codec of the user's own. */
+/** The user's own codec. */
 export interface CustomValueCodec {
   encode(value: unknown): Uint8Array;
   decode(bytes: Uint8Array): unknown;
 }
 
-/** The codec of a configuration, for one thread. `custom` must be there if, and only if, the configuration says so. With
- * `schemas`, plain data leaves the keys of its objects, and what its values have in common, to that table, and can be read only
- * with it. */
+/**
+ * Makes the codec of a configuration for one thread. Pass `custom` if, and only if, the
+ * configuration says "custom". With `schemas`, plain data leaves object keys and common byte
+ * strings to that table, and only a codec with the same table can decode it.
+ */
 export function createCodec(
   config: CodecConfig,
   custom?: CustomValueCodec,
@@ -77,7 +79,8 @@ class ValueCodec implements Codec {
   encode(value: unknown, key: Key): Uint8Array {
     if (value === undefined) {
       throw new TypeError(
-        `Cannot store value of key ${describe(key)}: current value is undefined, which means a miss; null can be stored`,
+        `Cannot store value of key ${describe(key)}: current value is undefined, which means a ` +
+          "miss; null can be stored",
       );
     }
     if (this.#custom !== undefined) return this.#encodeCustom(this.#custom, value, key);
@@ -160,7 +163,7 @@ class ValueCodec implements Codec {
   #encodePlain(value: unknown, key: Key): Uint8Array {
     const schemas = this.#schemas;
     const bytes = schemas === undefined ? pack(value) : schemas.pack(value);
-    // A getter of a value being packed has come back here through `set`.
+    // A getter of the value being packed called `set`.
     if (bytes === undefined) return this.#encodeStructured(value, key);
     const short = this.#dictionaries?.shorten(bytes);
     if (short !== undefined) this.lastCodecId = codecDictionary;
@@ -186,7 +189,8 @@ class ValueCodec implements Codec {
     const bytes: unknown = custom.encode(value);
     if (!(bytes instanceof Uint8Array)) {
       throw new TypeError(
-        `Cannot store value of key ${describe(key)}: the custom codec encoded it to ${describe(bytes)}; it must give a Uint8Array`,
+        `Cannot store value of key ${describe(key)}: the custom codec encoded it to ` +
+          `${describe(bytes)}; it must give a Uint8Array`,
       );
     }
     this.lastCodecId = codecCustom;
@@ -197,25 +201,28 @@ class ValueCodec implements Codec {
 function unknownCodec(codecId: number): UndercroftError {
   return new UndercroftError(
     "ERR_FORMAT_VERSION",
-    `Cannot decode a value of codec ${codecId}: this cache has no such codec; open it with the codec that wrote it`,
+    `Cannot decode a value of codec ${codecId}: this cache has no such codec; open it with the ` +
+      "codec that wrote it",
   );
 }
 
-/** As JSON.stringify, whose type says that it gives a string: functions and symbols give `undefined`. */
+/** As JSON.stringify, but throws where that returns `undefined`: for functions and symbols. */
 function jsonOf(value: unknown, key: Key): string {
   let text: string | undefined;
   try {
     text = JSON.stringify(value) as string | undefined;
   } catch (error) {
-    if (!(error instanceof TypeError)) throw error; // of a getter or a toJSON
+    if (!(error instanceof TypeError)) throw error; // thrown by a getter or a toJSON
     throw new TypeError(
-      `Cannot store value of key ${describe(key)}: JSON refuses it (${error.message}); store a value that JSON has`,
+      `Cannot store value of key ${describe(key)}: JSON refuses it (${error.message}); store a ` +
+        "value that JSON can express",
       { cause: error },
     );
   }
   if (text !== undefined) return text;
   throw new TypeError(
-    `Cannot store value of key ${describe(key)}: current value is ${describe(value)}, which JSON leaves out; store a value that JSON has`,
+    `Cannot store value of key ${describe(key)}: current value is ${describe(value)}, which JSON ` +
+      "leaves out; store a value that JSON can express",
   );
 }
 

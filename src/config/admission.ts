@@ -1,28 +1,28 @@
-// Admission to disk as users configure it: which entries are worth a write. Called by config.ts; the rules themselves run
-// in the janitor (the flusher) and, for size and the user's filter, in the thread that sets.
+// Checks the options of admission to disk. Called by config.ts. The rules run elsewhere: size and
+// the user's filter in the thread that sets, the others in the janitor's flusher.
 
 import { parseDuration, parseSize } from "../base/mod.js";
 import { optionsOf, optionRangeError, optionTypeError } from "./option-error.js";
 import type { AdmissionFilter } from "./options.js";
 
-/** The checked rules; plain data, so that every thread of the cache knows them. */
+/** The checked rules. Plain data, so that they can be posted to every thread of the cache. */
 export interface AdmissionConfig {
-  /** An entry with less time left is not written. */
+  /** Entries with less time left than this are not written. */
   readonly minTtlMs: number;
-  /** An entry of more bytes is kept in memory only; `Infinity` = no such bound. */
+  /** Entries with more bytes than this stay in memory; `Infinity` means no bound. */
   readonly maxBytes: number;
-  /** Only entries that were hit, or set before, are written. */
+  /** Write only entries that were hit, or whose key was set before. */
   readonly seenBefore: boolean;
-  /** Bytes that may be written in a second, and in a day; `Infinity` = no bound. */
+  /** Bytes that may be written in a second and in a day; `Infinity` means no bound. */
   readonly bytesPerSecond: number;
   readonly bytesPerDay: number;
-  /** There is a filter: a thread that attaches has to bring it. */
+  /** Whether there is a filter. If so, a thread that attaches must pass its own. */
   readonly isFiltered: boolean;
 }
 
 const defaultMinTtlMs = 1000;
 
-/** @throws TypeError or RangeError naming the option, the value given and what is allowed. */
+/** Throws TypeError or RangeError that names the option, the value given and what is allowed. */
 export function admissionOf(admission: unknown): AdmissionConfig {
   const given = optionsOf("disk.admission", admission === undefined ? {} : admission, [
     "minTtl",
@@ -65,7 +65,7 @@ function bytesOf(option: string, size: unknown): number {
   return bytes;
 }
 
-/** @throws TypeError unless `filter` is a function. */
+/** Throws TypeError unless `filter` is a function. */
 export function assertFilter(option: string, filter: unknown): asserts filter is AdmissionFilter {
   if (typeof filter === "function") return;
   throw optionTypeError(option, filter, "a function of key and size that answers true or false");

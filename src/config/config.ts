@@ -1,5 +1,5 @@
-// The configuration of a cache. Called once, when a cache is opened; below this door no option has a default and
-// none is checked again. Invariant: a Config is plain data (no functions), so the same one is posted to workers.
+// The configuration of a cache, checked once at open. Code below it checks no option again and has
+// no defaults. Invariant: a Config is plain data (no functions), so it can be posted to workers.
 
 import { resolve } from "node:path";
 
@@ -16,7 +16,7 @@ import {
 } from "./option-error.js";
 import { fetchDefaultsOf, parseTtl, type OperationDefaults } from "./operation-options.js";
 
-/** A checked configuration: every value present, in base units, frozen, structured-cloneable. */
+/** A checked configuration: every value present, in bytes and milliseconds, frozen, cloneable. */
 export interface Config extends OperationDefaults {
   readonly name: string;
   readonly memoryBytes: number;
@@ -33,16 +33,16 @@ export interface Config extends OperationDefaults {
   } | null;
   readonly classInstances: "throw" | "plain";
   readonly codec: "msgpack" | "json" | "custom";
-  /** "msgpack", "json", or the custom codec's own name: what a directory's manifest remembers. */
+  /** "msgpack", "json", or the custom codec's own name; the manifest of a directory records it. */
   readonly codecName: string;
 }
 
 export const memoryBytesMin = MiB;
-/** 65,536 pages of 64 KiB less one, so that every offset and every end of a range fits 32 bits. */
+/** 65,536 pages of 64 KiB, less one, so that every offset and every end of a range fits 32 bits. */
 export const memoryBytesMax = 4 * GiB - 64 * KiB;
 export const diskBytesMin = MiB;
 export const nameLengthMax = 64;
-/** A `Map`, of which the near cache is made, holds at most 2^24 entries. */
+/** The near cache is made of Maps, and a Map holds at most 2^24 entries. */
 export const nearEntriesMax = 2 ** 24;
 
 const cacheOptionNames = [
@@ -59,7 +59,7 @@ const cacheOptionNames = [
 ] as const;
 
 /**
- * The frozen configuration that `options` mean. The only maker of a {@link Config}.
+ * Checks `options` and fills in the defaults. The only maker of a {@link Config}.
  *
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
@@ -91,12 +91,12 @@ function checkedName(option: string, name: unknown): string {
   if (name.length === 0 || name.length > nameLengthMax) {
     throw optionRangeError(option, name, allowed);
   }
-  // As UTF-8, in which it is kept, two of them could be one.
+  // The name is stored as UTF-8, where two names with lone surrogates could become the same.
   if (!isWellFormed(name)) throw optionRangeError(option, name, `${allowed}, no lone surrogates`);
   return name;
 }
 
-/** The bytes of a memory budget. */
+/** Parses and checks the option `memory`. Returns bytes. */
 export function memoryBytesOf(memory: unknown): number {
   const bytes = parseSize("memory", memory === undefined ? "64mb" : memory);
   if (bytes < memoryBytesMin) {
@@ -110,7 +110,8 @@ export function memoryBytesOf(memory: unknown): number {
     throw optionRangeError(
       "memory",
       memory,
-      `at most ${memoryBytesMax} bytes (4 GiB - 64 KiB), since one cache is one WebAssembly memory of 32-bit offsets`,
+      `at most ${memoryBytesMax} bytes (4 GiB - 64 KiB), ` +
+        "since one cache is one WebAssembly memory of 32-bit offsets",
     );
   }
   return bytes;
@@ -158,12 +159,12 @@ function nearOf(near: unknown): Config["near"] {
   return Object.freeze({ mode, maxEntries, maxBytes: bytes });
 }
 
-/** The name of a codec option that is one. */
+/** The name of a checked `codec` option: "msgpack", "json" or the custom codec's own. */
 export function codecNameOf(codec: unknown): string {
   if (typeof codec !== "object" || codec === null) {
     return oneOf("codec", codec, ["msgpack", "json"], "msgpack");
   }
-  // A codec may be an instance of a class with more members, so unknown ones are left alone here.
+  // Other members are allowed, since a codec may be an instance of a class.
   const { name, encode, decode } = codec as Readonly<Record<string, unknown>>;
   if (typeof encode !== "function") {
     throw optionTypeError("codec.encode", encode, "a function from a value to a Uint8Array");

@@ -1,21 +1,39 @@
-// The options of a shared map: what users may write, and what it means. Called once, when a map is made; below this door
-// no option has a default and none is checked again.
+// The options of a shared map, checked once when a map is made. Code below it checks no option
+// again and has no defaults.
 
 import { codecNameOf, memoryBytesOf } from "./config.js";
 import { assertOptions, oneOf, optionsOf, optionTypeError } from "./option-error.js";
 import type { CustomCodec, Size } from "./options.js";
 
-/** The options of a `SharedHashMap`. All may be left out; an unknown one is refused. */
+/**
+ * The options of `SharedHashMap.create`. All are optional; an unknown option throws RangeError.
+ *
+ * @example
+ * ```ts
+ * import { type MapOptions, SharedHashMap } from "undercroft/shared-map";
+ *
+ * const options: MapOptions<number> = { memory: "8mb", codec: "json" };
+ * const map = SharedHashMap.create(options);
+ * console.log(map.set("a", 1)); // stored
+ * map.close();
+ * ```
+ */
 export interface MapOptions<V = unknown> {
-  /** The whole memory budget, index and metadata included: 1 MiB to 4 GiB - 64 KiB. Default "64mb". It never grows. */
+  /**
+   * The whole memory budget, index and metadata included: 1 MiB to 4 GiB - 64 KiB. The map never
+   * grows beyond it. Default "64mb".
+   */
   readonly memory?: Size;
-  /** Whether instances of classes are refused ("throw", the default) or stored as plain objects ("plain"). */
+  /** Class instances: "throw" (default) refuses them, "plain" stores them as plain objects. */
   readonly classInstances?: "throw" | "plain";
-  /** "msgpack" (default) keeps every type exactly, "json" is what JSON makes of the value; or one of your own. */
+  /**
+   * "msgpack" (default) keeps every type, "json" keeps what `JSON.stringify` does, and an object is
+   * a codec of your own.
+   */
   readonly codec?: "msgpack" | "json" | CustomCodec<V>;
 }
 
-/** A checked configuration of a map: every value present, frozen, structured-cloneable. */
+/** A checked configuration of a map: every value present, frozen, cloneable. */
 export interface MapConfig {
   readonly memoryBytes: number;
   readonly classInstances: "throw" | "plain";
@@ -25,7 +43,7 @@ export interface MapConfig {
 }
 
 /**
- * The frozen configuration that `options` mean.
+ * Checks `options` and fills in the defaults.
  *
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
@@ -40,10 +58,11 @@ export function resolveMapConfig(options: MapOptions<unknown>): MapConfig {
 }
 
 /**
- * The codec that a thread has to bring to a map that was made with one of its maker's own, else undefined: functions
- * cannot be posted.
+ * The custom codec that an attaching thread must pass, because functions cannot be posted.
+ * Undefined if the map has a built-in codec.
  *
- * @throws TypeError or RangeError if the options are none, or the codec is missing, not wanted or of another name.
+ * @throws TypeError or RangeError if the options are wrong, or the codec is missing, not wanted or
+ *   has another name.
  */
 export function resolveMapCodec(
   options: unknown,

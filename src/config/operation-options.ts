@@ -1,5 +1,5 @@
-// The options of one operation, checked. Called at each `set` and `fetch`, so the usual calls cost nothing: no options
-// give a constant made at open, and each option given is read once.
+// The checked options of one `set` or `fetch`. On the path of every call, so the usual one costs
+// nothing: without options the answer is a constant made at open; a given option is read once.
 
 import { isWellFormed, parseDuration } from "../base/mod.js";
 import type { FetchOptions, SetOptions } from "./options.js";
@@ -11,40 +11,40 @@ import {
   unknownOptionError,
 } from "./option-error.js";
 
-/** The options of one `set`, every value present. */
+/** The options of one `set`, with every value present. */
 export interface ResolvedSetOptions {
-  /** > 0; `Infinity` = no expiry. */
+  /** More than 0; `Infinity` means no expiry. */
   readonly ttlMs: number;
-  /** >= 0. */
+  /** At least 0. */
   readonly staleForMs: number;
   /** Distinct, well-formed, within {@link tagCountMax} and {@link tagBytesMax}. */
   readonly tags: readonly string[];
 }
 
-/** The options of one `fetch`, every value present. */
+/** The options of one `fetch`, with every value present. */
 export interface ResolvedFetchOptions extends ResolvedSetOptions {
-  /** `Infinity` = none. */
+  /** `Infinity` means no timeout. */
   readonly softTimeoutMs: number;
-  /** `Infinity` = none. */
+  /** `Infinity` means no timeout. */
   readonly hardTimeoutMs: number;
-  /** 0 = none. */
+  /** 0 means negative answers are not remembered. */
   readonly negativeTtlMs: number;
   readonly forceRefresh: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
-/** The part of a configuration that operations look at; made once, at open, and frozen. */
+/** The part of a configuration that single operations use. Made at open, frozen. */
 export interface OperationDefaults {
-  /** What `set` without options means. */
+  /** For a `set` without options. */
   readonly setDefaults: ResolvedSetOptions;
-  /** What `fetch` without options means. */
+  /** For a `fetch` without options. */
   readonly fetchDefaults: ResolvedFetchOptions;
 }
 
-/** As many as a record has room for (recordTagsMax). */
+/** As many tags as a record has room for (`recordTagsMax`). */
 export const tagCountMax = 16;
 export const tagBytesMax = 1024;
-/** What `setTimeout` takes: beyond it, it would fire at once. */
+/** The longest delay that `setTimeout` takes; a longer one fires at once. */
 export const timeoutMsMax = 2 ** 31 - 1;
 
 const setOptionNames = ["ttl", "staleFor", "tags"] as const;
@@ -56,7 +56,7 @@ const fetchOptionNames = [
   "signal",
 ] as const;
 
-/** What `fetch` without options means, given what `set` without options means. */
+/** The defaults of `fetch`, derived from those of `set`. */
 export function fetchDefaultsOf(set: ResolvedSetOptions): ResolvedFetchOptions {
   return Object.freeze({
     ttlMs: set.ttlMs,
@@ -71,7 +71,7 @@ export function fetchDefaultsOf(set: ResolvedSetOptions): ResolvedFetchOptions {
 }
 
 /**
- * What the options of one `set` mean; without options, a constant of the configuration.
+ * Checks the options of one `set`. Without options, returns the configuration's constant.
  *
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
@@ -103,7 +103,7 @@ export function resolveSetOptions(
 }
 
 /**
- * What the options of one `fetch` mean; without options, a constant of the configuration.
+ * Checks the options of one `fetch`. Without options, returns the configuration's constant.
  *
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
@@ -135,7 +135,10 @@ export function resolveFetchOptions(
   };
 }
 
-/** A time to live in milliseconds: > 0, `Infinity` for ever. Zero is refused, as libraries disagree on what it means. */
+/**
+ * A time to live in milliseconds, more than 0; `Infinity` means no expiry. 0 is refused because
+ * libraries disagree on its meaning.
+ */
 export function parseTtl(option: string, value: unknown): number {
   if (typeof value === "number" && value > 0) return value;
   const ms = parseDuration(option, value);
@@ -169,8 +172,11 @@ function parseTimeout(option: string, value: unknown): number {
   );
 }
 
-/** The tags that a caller of `deleteByTag` names: one, or an array of any length.
- *  @throws TypeError or RangeError if they are none. */
+/**
+ * The tags given to `deleteByTag`: one string, or an array of any length.
+ *
+ * @throws TypeError or RangeError if one of them is not a tag.
+ */
 export function resolveTags(given: unknown): readonly string[] {
   const tags: readonly unknown[] = Array.isArray(given) ? given : [given];
   for (let index = 0; index < tags.length; index++) {
@@ -188,11 +194,13 @@ function assertTag(option: string, tag: unknown): asserts tag is string {
 }
 
 function checkedTags(tags: unknown): readonly string[] {
-  const allowed = `an array of at most ${tagCountMax} non-empty strings, together at most ${tagBytesMax} bytes`;
+  const allowed =
+    `an array of at most ${tagCountMax} non-empty strings, ` +
+    `together at most ${tagBytesMax} bytes`;
   if (!Array.isArray(tags)) throw optionTypeError("tags", tags, allowed);
   const distinct = new Set<string>();
   let bytes = 0;
-  // By index, so that a hole is seen (as undefined) and refused.
+  // By index, so that a hole is seen as undefined and refused.
   for (let index = 0; index < tags.length; index++) {
     const tag: unknown = tags[index];
     assertTag(`tags[${index}]`, tag);
@@ -207,7 +215,7 @@ function checkedTags(tags: unknown): readonly string[] {
 
 function checkedSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined) return undefined;
-  // By its members, not its class: a signal may come from another realm or a polyfill.
+  // Duck-typed: a signal may come from another realm or a polyfill.
   const candidate = signal as Partial<AbortSignal> | null;
   if (
     typeof candidate === "object" &&

@@ -1,13 +1,14 @@
-// The errors of a wrong option, in one schema. Called by the files of this room only.
+// The errors of wrong options, all with one wording. Called in this room, and by the cache for the
+// options of `attachCache`.
 
 import { describe } from "../base/mod.js";
 
-/** A value of the right type that is not allowed. */
+/** The error for a value of the right type that is not allowed. */
 export function optionRangeError(option: string, value: unknown, allowed: string): RangeError {
   return new RangeError(text(option, value, allowed));
 }
 
-/** A value of the wrong type. */
+/** The error for a value of the wrong type. */
 export function optionTypeError(option: string, value: unknown, allowed: string): TypeError {
   return new TypeError(text(option, value, allowed));
 }
@@ -16,7 +17,7 @@ function text(option: string, value: unknown, allowed: string): string {
   return `Cannot use option ${option}: current value is ${describe(value)}; it must be ${allowed}`;
 }
 
-/** The error of an option that is none of `allowed`. `owner` is "" or the option that holds it. */
+/** The error for an unknown option. `owner` is the option that holds it, or "" for none. */
 export function unknownOptionError(
   owner: string,
   name: string,
@@ -28,12 +29,12 @@ export function unknownOptionError(
   );
 }
 
-/** Throws unless `value` is an object (not an array) whose properties are all among `allowed`. */
+/** Throws unless `value` is an object (not an array) with no property outside `allowed`. */
 export function assertOptions(owner: string, value: unknown, allowed: readonly string[]): void {
   void optionsOf(owner, value, allowed);
 }
 
-/** `value` as an object of options; throws unless it is one and its properties are all among `allowed`. */
+/** Like `assertOptions`, and returns `value` as an object of options. */
 export function optionsOf(
   owner: string,
   value: unknown,
@@ -48,7 +49,7 @@ export function optionsOf(
   return value as Readonly<Record<string, unknown>>;
 }
 
-/** `value` if it is one of `allowed`, `fallback` if it is missing; throws otherwise. */
+/** `value` if it is one of `allowed`; `fallback` if it is undefined. Throws otherwise. */
 export function oneOf<T extends string>(
   option: string,
   value: unknown,

@@ -1,119 +1,276 @@
-// What users may write: the options of a cache, of `set` and of `fetch`. Read by config.ts and operation-options.ts,
-// which are the only places that give a missing option its value.
+// The options that users write, for a cache, a `set` and a `fetch`. Defaults are filled in by
+// config.ts and operation-options.ts only.
 
 import type { Clock } from "../base/mod.js";
 import type { PolicyName } from "../policy/mod.js";
 
-/** A number of bytes, or a size such as "64kb", "256mb", "1.5gb" (1 kb = 1024 bytes). */
+/**
+ * A size in bytes: a number, or a string such as "64kb", "256mb" or "1.5gb" (1 kb = 1024 bytes).
+ *
+ * @example
+ * ```ts
+ * import { openCache, type Size } from "undercroft";
+ *
+ * const memory: Size = "16mb";
+ * const cache = await openCache({ memory });
+ * console.log(cache.stats().memory.limitBytes); // 16777216
+ * await cache.close();
+ * ```
+ */
 export type Size = number | string;
 
-/** A number of milliseconds, or a duration such as "250ms", "30s", "5m", "1h", "7d". `Infinity` is for ever. */
+/**
+ * A time span: a number of milliseconds, or a string such as "250ms", "30s", "5m", "1h" or "7d".
+ * `Infinity` means for ever.
+ *
+ * @example
+ * ```ts
+ * import { type Duration, openCache } from "undercroft";
+ *
+ * const halfAnHour: Duration = "30m";
+ * const cache = await openCache<string>({ ttl: halfAnHour });
+ * cache.set("a", "half an hour");
+ * cache.set("b", "one second", { ttl: 1000 });
+ * await cache.close();
+ * ```
+ */
 export type Duration = number | string;
 
-/** How values become bytes, where neither built-in codec will do. Both methods are called on the caller's thread. */
+/**
+ * A codec of your own, for values that neither built-in codec stores as you want. Both methods run
+ * on the calling thread. What `encode` throws, `set` throws. If `decode` throws, a cache's read is
+ * a miss, counted in `stats().corruptRecords`; `SharedHashMap.get` throws it.
+ *
+ * @example
+ * ```ts
+ * import { type CustomCodec, openCache } from "undercroft";
+ *
+ * const codec: CustomCodec<URL> = {
+ *   name: "url",
+ *   encode: (url) => Buffer.from(url.href),
+ *   decode: (bytes) => new URL(Buffer.from(bytes).toString()),
+ * };
+ * const cache = await openCache<URL>({ codec, near: false });
+ * cache.set("home", new URL("https://example.org/"));
+ * console.log(cache.getSync("home")?.host); // example.org
+ * await cache.close();
+ * ```
+ */
 export interface CustomCodec<V> {
-  /** Names the encoding, 1 to 64 characters: a directory written with one name is not read with another. */
+  /** 1 to 64 characters. A directory written under one codec name is not read under another. */
   readonly name: string;
-  /** The bytes of a value. They are copied before `encode` is called again. */
+  /** Returns the bytes of a value. They are copied before `encode` is called again. */
   encode(value: V): Uint8Array;
-  /** The value of bytes that `encode` made. The bytes are the callee's own and may be kept. */
+  /** Returns the value of bytes that `encode` made. It may keep the bytes: they are its own. */
   decode(bytes: Uint8Array): V;
 }
 
-/** The disk tier. */
+/**
+ * The disk tier.
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp, rm } from "node:fs/promises";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { type DiskOptions, openCache } from "undercroft";
+ *
+ * const path = await mkdtemp(join(tmpdir(), "undercroft-"));
+ * const disk: DiskOptions = { path, capacity: "64mb", admission: { minTtl: "1m" } };
+ * const cache = await openCache({ disk });
+ * console.log(cache.stats().disk?.limitBytes); // 67108864
+ * await cache.close();
+ * await rm(path, { recursive: true });
+ * ```
+ */
 export interface DiskOptions {
-  /** The directory, made if it is missing; relative paths are taken from the working directory at open. */
+  /** The directory; made if it is missing. A relative path starts at the working directory. */
   readonly path: string;
-  /** The most that the directory's files may take, at least 1 MiB. Default "1gb". */
+  /** Most bytes that the files of the directory may take, at least 1 MiB. Default "1gb". */
   readonly capacity?: Size;
-  /** Which entries are written there. Default: all but those about to expire. */
+  /** Which entries are written to disk. Default: all but those about to expire. */
   readonly admission?: AdmissionOptions;
 }
 
 /**
- * Whether an entry may be written to disk. `size` is what its encoded value and key take, in bytes. Called in the thread
- * that sets or loads the entry, before anything is changed; what it throws, the `set` throws. It must answer at once,
- * with true or false, and must not write to the cache.
+ * Decides whether an entry may be written to disk. Called in the thread that sets or loads the
+ * entry, before anything is changed; `size` is the bytes of the encoded value and the key. It must
+ * return true or false synchronously and must not write to the cache. What it throws, `set` throws.
+ *
+ * @example
+ * ```ts
+ * import type { AdmissionFilter, CacheOptions } from "undercroft";
+ *
+ * const filter: AdmissionFilter = (key) => !String(key).startsWith("session:");
+ * const options: CacheOptions = { disk: { path: "./cache", admission: { filter } } };
+ * console.log(filter("session:7", 100), options.disk?.admission?.filter === filter); // false true
+ * ```
  */
 export type AdmissionFilter = (key: string | Uint8Array, size: number) => boolean;
 
 /**
- * Which entries are worth a write to disk. Refused ones live in memory only, and leave the cache when memory has no room
- * for them; an older copy on disk is dead all the same. `filter` and `maxSize` keep an entry off the disk for good; the
- * other rules put it off: `flush` and `close` write what they refused, if it is still in memory.
+ * Which entries are worth a write to disk. An entry that is not written stays in memory until it is
+ * evicted; an older copy on disk is dead in any case. `filter` and `maxSize` keep an entry off the
+ * disk for good. The other rules only defer it: `flush` and `close` write it if it is still in
+ * memory.
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp, rm } from "node:fs/promises";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { type AdmissionOptions, openCache } from "undercroft";
+ *
+ * const admission: AdmissionOptions = { maxSize: "1kb", writeBudget: { perDay: "10gb" } };
+ * const path = await mkdtemp(join(tmpdir(), "undercroft-"));
+ * const cache = await openCache<string>({ disk: { path, capacity: "64mb", admission } });
+ * cache.set("large", "x".repeat(2000));
+ * await cache.flush();
+ * console.log(cache.stats().admissions.refusedSize); // 1
+ * await cache.close();
+ * await rm(path, { recursive: true });
+ * ```
  */
 export interface AdmissionOptions {
-  /** An entry with less time to live (to be served stale included) is not written, >= 0. Default "1s". */
+  /**
+   * Entries with less time to live than this, `staleFor` included, are not written. At least 0.
+   * Default "1s".
+   */
   readonly minTtl?: Duration;
-  /** Entries whose encoded value and key take more are not written, >= 1. Default: no bound. */
+  /** Entries whose encoded value and key take more are not written. At least 1. Default: none. */
   readonly maxSize?: Size;
-  /** Writes only entries that were hit in memory, or whose key was set before not long ago. Default false. */
+  /** Writes only entries that were hit in memory or whose key was set recently. Default false. */
   readonly seenBefore?: boolean;
-  /** The most bytes to write in a second, and in a day (spread over it: what was not used can be made up for within an
-   *  hour), each >= 1. What reclaim writes again counts too, and gives way first. Default: no bounds. */
+  /**
+   * Most bytes to write in a second, and in a day, each at least 1. The day's budget is spread
+   * evenly; an unused part can be made up for within an hour. What reclaim rewrites counts too, and
+   * gives way first. Default: no bounds.
+   */
   readonly writeBudget?: { readonly perSecond?: Size; readonly perDay?: Size };
-  /** Asked for each entry. A thread that attaches must bring its own. Default: all may be written. */
+  /** Asked for each entry. A thread that attaches must pass its own. Default: admits everything. */
   readonly filter?: AdmissionFilter;
 }
 
-/** The near cache: decoded values of the calling thread. */
+/**
+ * The near cache: decoded values that each thread keeps for itself.
+ *
+ * @example
+ * ```ts
+ * import { type NearOptions, openCache } from "undercroft";
+ *
+ * const near: NearOptions = { mode: "frozen", maxEntries: 1000, maxBytes: "1mb" };
+ * const cache = await openCache<{ name: string }>({ near });
+ * cache.set("user:7", { name: "Ada" });
+ * console.log(Object.isFrozen(cache.getSync("user:7"))); // true
+ * await cache.close();
+ * ```
+ */
 export interface NearOptions {
   /**
-   * What a hit returns: "shared" (default) the same object each time, "frozen" the same object, deeply frozen,
-   * "copy" a fresh one each time.
+   * What hits return: "shared" (default) the same object each time, "frozen" the same object,
+   * deeply frozen, "copy" a new object each time.
    */
   readonly mode?: "shared" | "frozen" | "copy";
-  /** The most values kept, at least 1. Default 16,384. */
+  /** Most values kept, 1 to 16,777,216. Default 16,384. */
   readonly maxEntries?: number;
-  /** The most encoded bytes that the kept values stand for, at least 1. Default "16mb". */
+  /** Most bytes of values kept, counted as encoded, at least 1. Default "16mb". */
   readonly maxBytes?: Size;
 }
 
-/** The options of `openCache`. All may be left out; an unknown one is refused. */
+/**
+ * The options of `openCache`. All are optional; an unknown option throws RangeError.
+ *
+ * @example
+ * ```ts
+ * import { type CacheOptions, openCache } from "undercroft";
+ *
+ * const options: CacheOptions<string> = { name: "pages", memory: "16mb", ttl: "1h" };
+ * const cache = await openCache(options);
+ * console.log(cache.name); // pages
+ * await cache.close();
+ * ```
+ */
 export interface CacheOptions<V = unknown> {
-  /** The label in metrics and errors, 1 to 64 characters. Default "default". */
+  /** The name in statistics and errors, 1 to 64 characters. Default "default". */
   readonly name?: string;
-  /** The whole memory budget, index and metadata included: 1 MiB to 4 GiB - 64 KiB. Default "64mb". */
+  /**
+   * The whole memory budget, index and metadata included: 1 MiB to 4 GiB - 64 KiB. The near cache
+   * comes on top. Default "64mb".
+   */
   readonly memory?: Size;
-  /** The disk tier; without it the cache is in memory only. */
+  /** The disk tier. Default: none, the cache is in memory only. */
   readonly disk?: DiskOptions;
-  /** Time to live of an entry whose `set` gives none, > 0. Default: no expiry. */
+  /** Time to live of entries whose `set` gives none, more than 0. Default: no expiry. */
   readonly ttl?: Duration;
-  /** How long after its expiry an entry may still be served while it is loaded anew, >= 0. Default 0. */
+  /**
+   * How long after its expiry an entry may still be served while it is loaded again, at least 0.
+   * Default 0.
+   */
   readonly staleFor?: Duration;
-  /** Default "auto": tries several settings on a sample of the requests and goes on with the best. */
+  /** The eviction policy. Default "auto": tries settings on a sample of requests, uses the best. */
   readonly eviction?: PolicyName;
   /** The near cache, or `false` to decode at each hit. */
   readonly near?: NearOptions | false;
-  /** Whether instances of classes are refused ("throw", the default) or stored as plain objects ("plain"). */
+  /** Class instances: "throw" (default) refuses them, "plain" stores them as plain objects. */
   readonly classInstances?: "throw" | "plain";
-  /** "msgpack" (default) keeps every type exactly, "json" is what JSON makes of the value; or one of your own. */
+  /**
+   * "msgpack" (default) keeps every type, "json" keeps what `JSON.stringify` does, and an object is
+   * a codec of your own.
+   */
   readonly codec?: "msgpack" | "json" | CustomCodec<V>;
-  /** Where the time comes from; for tests. */
+  /** The source of time, for tests. Default: the machine's clock, made monotonic. */
   readonly clock?: Clock;
 }
 
-/** The options of one `set`. */
+/**
+ * The options of one `set`. An unknown option throws RangeError.
+ *
+ * @example
+ * ```ts
+ * import { openCache, type SetOptions } from "undercroft";
+ *
+ * const options: SetOptions = { ttl: "5m", staleFor: "1h", tags: ["user:7"] };
+ * const cache = await openCache<string>();
+ * cache.set("cart:7", "3 mugs", options);
+ * console.log((await cache.getEntry("cart:7"))?.tags); // [ 'user:7' ]
+ * await cache.close();
+ * ```
+ */
 export interface SetOptions {
-  /** Time to live of this entry, > 0; `Infinity` is for ever. Default: the cache's. */
+  /** Time to live, more than 0; `Infinity` means for ever. Default: the cache's. */
   readonly ttl?: Duration;
-  /** How long after its expiry this entry may still be served stale, >= 0. Default: the cache's. */
+  /** How long after its expiry the entry may be served stale, at least 0. Default: the cache's. */
   readonly staleFor?: Duration;
   /** Groups for `deleteByTag`: at most 16 names, together at most 1,024 bytes of UTF-8. */
   readonly tags?: readonly string[];
 }
 
-/** The options of one `fetch`: those of `set` for what is loaded, and how to load. */
+/**
+ * The options of one `fetch`: those of `set` for the loaded value, and how to load it. An unknown
+ * option throws RangeError.
+ *
+ * @example
+ * ```ts
+ * import { type FetchOptions, openCache } from "undercroft";
+ *
+ * const options: FetchOptions = { ttl: "5m", timeout: { hard: "10s" }, negativeTtl: "30s" };
+ * const cache = await openCache<string>();
+ * console.log(await cache.fetch("user:8", async () => "Grace", options)); // Grace
+ * await cache.close();
+ * ```
+ */
 export interface FetchOptions extends SetOptions {
   /**
-   * How long a loader may take. A duration, or `hard`: then the loader is aborted. `soft`: then a stale value is
-   * served, if there is one. Each > 0 and at most 2,147,483,647 ms, or `Infinity` for no limit (default).
+   * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
+   * for no limit. A duration, or `hard`: the loader is aborted and the fetch rejects with
+   * ERR_LOADER_TIMEOUT, unless there is a value to serve. `soft`: a stale value is served, if there
+   * is one.
    */
   readonly timeout?: Duration | { readonly soft?: Duration; readonly hard?: Duration };
-  /** How long an answer of "nothing" (`undefined`) is remembered, >= 0. Default 0: not at all. */
+  /** How long a loader's `undefined` is remembered, at least 0. Default 0: it is not remembered. */
   readonly negativeTtl?: Duration;
   /** Loads even if there is a fresh value. Default false. */
   readonly forceRefresh?: boolean;
-  /** Ends this caller's wait; others waiting for the same load are left alone. */
+  /** Ends this caller's wait. Other callers that wait for the same load are not affected. */
   readonly signal?: AbortSignal;
 }

@@ -1,6 +1,6 @@
-// The device every cache runs on: node:fs by descriptor. It holds no state, so all threads of a process may use it with
-// descriptors that the owner thread opened and keeps open.
-// Invariant: no call takes a FileHandle, whose close by a garbage collector would free a number other threads still use.
+// The device of every cache: node:fs by descriptor. It has no state, so all threads of a process
+// may use it with descriptors that the opener opened and keeps open. Invariant: no call takes a
+// FileHandle. The garbage collector would close it and free a number that other threads still use.
 
 import fs from "node:fs";
 import { UndercroftError } from "../base/mod.js";
@@ -21,7 +21,8 @@ function reasonOf(cause: unknown): string {
 function syncFault(cause: unknown): UndercroftError {
   return new UndercroftError(
     "ERR_DISK_IO",
-    `Cannot make a cache file durable: ${reasonOf(cause)}; what was written since the last success is unknown`,
+    `Cannot sync a cache file to disk: ${reasonOf(cause)}; what was written since the last sync ` +
+      "may be lost",
     { cause },
   );
 }
@@ -74,7 +75,8 @@ export const fileDevice: Device = Object.freeze({
         { cause: error },
       );
     }
-    // libuv goes on after a short write by itself, so what is still short is a full disk whose error was swallowed.
+    // libuv continues a short write itself, so a write that is still short means a full disk whose
+    // error was swallowed.
     if (written !== length) throw shortWrite(written, length, position);
   },
 
@@ -108,10 +110,11 @@ export const fileDevice: Device = Object.freeze({
   },
 });
 
-/** The error of a write that moved fewer bytes than asked. */
+/** The error of a write that moved fewer bytes than asked for. */
 export function shortWrite(written: number, length: number, position: number): UndercroftError {
   return new UndercroftError(
     "ERR_DISK_IO",
-    `Cannot write ${length} bytes at ${position} of a cache file: the system took ${written}; the disk may be full`,
+    `Cannot write ${length} bytes at ${position} of a cache file: the system took ${written}; ` +
+      "the disk may be full",
   );
 }

@@ -1,8 +1,9 @@
-// Whether a descriptor is still of the file that it was opened for. Called by the disk tier where descriptors may have been
-// closed behind its back: Node.js closes those of a worker that ends, and their numbers are given to what is opened next.
+// Tells whether a descriptor still belongs to the file it was opened for. Called by the disk tier
+// where descriptors may have been closed behind its back: Node.js closes those of a worker that
+// ends, and gives their numbers to the next files opened.
 import { fstatSync, statSync } from "node:fs";
 
-/** True if the descriptor is open and of the regular file at this path. */
+/** Whether the descriptor is open and belongs to the regular file at this path. */
 export function isFileAt(fd: number, path: string): boolean {
   try {
     const [open, named] = [fstatSync(fd, { bigint: true }), statSync(path, { bigint: true })];

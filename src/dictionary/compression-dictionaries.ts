@@ -1,5 +1,6 @@
-// The compression dictionaries of a cache as one thread uses them: the newest for what it writes, any for what it reads. Called by the
-// value codec. Invariant: a value is expanded by the very dictionary that it names, or not at all.
+// The compression dictionaries of a cache as one thread uses them: it writes with the newest and
+// reads with any. Called by the value codec. Invariant: a value is expanded by the dictionary that
+// it names, or not at all.
 import { expanded, CompressionDictionary } from "./compression-dictionary.js";
 import { schemasMax } from "./dictionary-image.js";
 import type { SchemaTable } from "./schema-table.js";
@@ -8,23 +9,29 @@ export class CompressionDictionaries {
   readonly #table: SchemaTable;
   readonly #dictionaries: (CompressionDictionary | undefined)[] = [];
   #newest: CompressionDictionary | undefined;
-  /** Ids of the table that were looked at. */
+  /** The number of ids of the table that this thread has read. */
   #known = 0;
 
   constructor(table: SchemaTable) {
     this.#table = table;
   }
 
-  /** The value in fewer bytes, good until the next call on this thread; undefined if no dictionary makes it worth it. */
+  /**
+   * Shortens a value. The result is valid until this thread's next call; undefined if no dictionary
+   * saves enough.
+   */
   shorten(value: Uint8Array): Uint8Array | undefined {
     if (this.#table.count !== this.#known) this.#learn();
     return this.#newest?.shorten(value);
   }
 
-  /** Expands a value to `expanded`; answers its length. Throws if its dictionary is lost or never made it. */
+  /**
+   * Expands a value into `expanded` and returns its length. Throws if its dictionary is lost, or
+   * did not make these bytes.
+   */
   expand(stored: Buffer, start: number, end: number): number {
     const id = stored[start] as number;
-    // A dictionary is counted before any value by it can be found.
+    // The count includes a dictionary before any thread can find a value that it shortened.
     if (this.#dictionaries[id] === undefined && this.#table.count !== this.#known) this.#learn();
     const dictionary = this.#dictionaries[id];
     if (dictionary === undefined || start === end) {
@@ -35,7 +42,7 @@ export class CompressionDictionaries {
     return dictionary.expand(stored, start, end);
   }
 
-  /** What the last `expand` of this thread wrote. */
+  /** What this thread's last `expand` wrote. */
   get expanded(): Buffer {
     return expanded;
   }

@@ -1,68 +1,81 @@
-// A compression dictionary: runs of bytes that many values of a cache have in common. A value is stored as numbers of symbols and
-// the bytes between them, so that what thousands of small values repeat stands in memory once. Made by each thread from what
-// the schema dictionary holds (schema-image.ts); called by the packer of schemas. Invariants: a dictionary never changes; `expand` gives
-// back exactly what `shorten` was given, and refuses bytes that would lead out of the dictionary or the buffer.
+// A compression dictionary: byte strings (symbols) that many values of a cache have in common. A
+// value is stored as symbol numbers and the bytes between them, so what thousands of small values
+// repeat is in memory once. Each thread makes its own from an entry of the schema dictionary
+// (dictionary-image.ts). Called by CompressionDictionaries. Invariants: a dictionary never changes;
+// `expand` restores exactly what `shorten` was given, and refuses bytes that lead out of the
+// dictionary or the buffer.
 //
 //   value := id of the dictionary, token*
-//   token := n, n + 1 bytes       for n < 64
-//          | 64 + symbol          the symbol's bytes, for symbol < 191
-//          | 255, place u16, n u8 n bytes from that place of all symbols one after the other: a part of one, where a
-//                                 counter, a date or the length of a text differs
+//   token := n, n + 1 bytes         for n < 64
+//          | 64 + symbol            the symbol's bytes, for symbol < 191
+//          | 255, offset u16, n u8  n bytes from that offset of all symbols in a row: a part of a
+//                                   symbol, where a counter, a date or a length differs
 
 import { assert } from "../base/mod.js";
 
-/** Symbols of one dictionary: what is left of a byte beside the lengths of runs and the token of a part. */
+/** Symbols of one dictionary: the token values left by the lengths of runs and the part token. */
 export const symbolsMax = 191;
-/** A shorter one saves little, and a place that could begin one is found by its first four bytes. */
+/** Shorter symbols save little, and the hash chains look up the first four bytes of a symbol. */
 export const symbolBytesMin = 4;
 export const symbolBytesMax = 64;
 const runBytesMax = 64;
 const partToken = 255;
 const partTokenBytes = 4;
-/** A shorter part of a symbol would not be worth its token. */
+/** A shorter part is not worth its token. */
 const partBytesMin = 8;
 const partBytesMax = 255;
-/** Places of symbols that are compared with a place of a value. */
+/** At most this many offsets of a chain are compared with one position of a value. */
 const chainMax = 16;
 
-/** Longer values are stored as they are: the pool deflates those that are worth it. */
+/** Longer values are stored as they are. The pool deflates those that are worth it. */
 const valueBytesMax = 16 * 1024;
-/** Values must become smaller by this share, or they are stored as they are and read the faster. */
+/**
+ * A shortened value must be at most this share of the original. Others are stored as they are,
+ * since they read faster.
+ */
 const worthwhile = 7 / 8;
-/** After so many bytes it is seen whether a long value will be worthwhile. */
+/** After this many bytes `shorten` gives up on a value that has not shrunk enough. */
 const probeBytes = 1024;
 
-/** Four bytes to one of 4,096 chains. */
+/** Hashes four bytes to one of 4,096 chains. */
 const hashFactor = 0x9e3779b1;
 const hashShift = 20;
-/** Above the size of a match stands what it is: a symbol, or behind the numbers of symbols a place. */
+/**
+ * A match is a number: its size in the low bits, and above them a symbol, or `matchOffsetBase` plus
+ * the offset of a part.
+ */
 const matchSizeBits = 8;
-const placeOffset = 256;
+const matchOffsetBase = 256;
 
-/** Symbols are copied four bytes at a time, and so up to three more than they have. */
+/** Symbols are copied four bytes at a time, so up to three bytes too many. */
 const stride = 4;
 
-/** Where this thread shortens values, and where it expands them: each good until the next call of its kind. With room for
- *  the id, for the lengths of runs, and for what the last symbol writes too much. */
+/**
+ * Room for the id, the lengths of runs, and the bytes that the last symbol writes too many. The
+ * buffers belong to the thread; each is valid until the next call of its kind.
+ */
 const bufferBytes = valueBytesMax + valueBytesMax / runBytesMax + partBytesMax + stride;
 const shortened: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
-/** What the last `expand` of this thread wrote. */
+/** What this thread's last `expand` wrote. */
 export const expanded: Buffer = Buffer.allocUnsafeSlow(bufferBytes);
 const expandedView = new DataView(expanded.buffer);
 
 export class CompressionDictionary {
   readonly #id: number;
-  /** All symbols, one after the other. */
+  /** All symbols in a row. */
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  /** Where each begins; one more says where the last ends. */
+  /** The offset at which each symbol begins, and the end of the last one. */
   readonly #starts: Uint16Array;
   readonly #count: number;
   readonly #size: number;
-  /** By the hash of the four bytes there, places + 1 in all symbols: where a symbol begins first, the longest before. */
+  /**
+   * Heads of the hash chains: 1 + an offset in all symbols, 0 = none. A chain lists the offsets
+   * where a symbol begins first, the longest symbol before the shorter ones.
+   */
   readonly #first = new Uint16Array(2 ** (32 - hashShift));
   readonly #next: Uint16Array;
-  /** The symbol that begins at a place, + 1. */
+  /** 1 + the symbol that begins at an offset, 0 = none. */
   readonly #begins: Uint8Array;
 
   constructor(id: number, symbols: readonly Uint8Array[]) {
@@ -83,21 +96,24 @@ export class CompressionDictionary {
       start += symbol.length;
       this.#starts[number + 1] = start;
     }
-    for (let place = bytes - symbolBytesMin; place >= 0; place--) {
-      if (this.#begins[place] === 0) this.#link(place);
+    for (let offset = bytes - symbolBytesMin; offset >= 0; offset--) {
+      if (this.#begins[offset] === 0) this.#link(offset);
     }
     const starts = symbols.map((symbol, number) => ({ size: symbol.length, number }));
     starts.sort((a, b) => a.size - b.size);
     for (const { number } of starts) this.#link(this.#starts[number] as number);
   }
 
-  #link(place: number): void {
-    const chain = Math.imul(wordAt(this.#bytes, place), hashFactor) >>> hashShift;
-    this.#next[place] = this.#first[chain] as number;
-    this.#first[chain] = place + 1;
+  #link(offset: number): void {
+    const chain = Math.imul(wordAt(this.#bytes, offset), hashFactor) >>> hashShift;
+    this.#next[offset] = this.#first[chain] as number;
+    this.#first[chain] = offset + 1;
   }
 
-  /** The bytes of `value` by this dictionary, good until the next call on this thread; undefined if it is not worth it. */
+  /**
+   * Shortens a value. The result is valid until this thread's next call; undefined if it saves too
+   * little.
+   */
   shorten(value: Uint8Array): Uint8Array | undefined {
     const { length } = value;
     if (length < 2 * symbolBytesMin || length > valueBytesMax) return undefined;
@@ -122,12 +138,12 @@ export class CompressionDictionary {
       if (run < from) to = writeRuns(out, to, value, run, from);
       const size = match & ((1 << matchSizeBits) - 1);
       const what = match >>> matchSizeBits;
-      if (what < placeOffset) {
+      if (what < matchOffsetBase) {
         out[to++] = runBytesMax + what;
       } else {
         out[to++] = partToken;
-        out[to++] = (what - placeOffset) & 0xff;
-        out[to++] = (what - placeOffset) >>> 8;
+        out[to++] = (what - matchOffsetBase) & 0xff;
+        out[to++] = (what - matchOffsetBase) >>> 8;
         out[to++] = size;
       }
       from += size;
@@ -141,8 +157,10 @@ export class CompressionDictionary {
     return to > length * worthwhile ? undefined : new Uint8Array(out.buffer, 0, to);
   }
 
-  /** What of a chain serves best at a place of a value, of which `length` bytes are left and the first four are `word`, and how
-   *  many bytes it stands for; 0 if nothing does. */
+  /**
+   * The best match in a chain for one position of a value; 0 if there is none. `word` is the first
+   * four bytes there, `length` the bytes left. A whole symbol wins over a part.
+   */
   #longest(chain: number, word: number, value: DataView, from: number, length: number): number {
     const symbols = this.#view;
     const most = Math.min(partBytesMax, length);
@@ -150,34 +168,36 @@ export class CompressionDictionary {
     let bestSize = partBytesMin - 1;
     let left = chainMax;
     for (let next = chain; next !== 0 && left > 0; next = this.#next[next - 1] as number, left--) {
-      const place = next - 1;
-      if (symbols.getInt32(place, true) !== word) continue;
-      const limit = Math.min(most, this.#size - place);
+      const offset = next - 1;
+      if (symbols.getInt32(offset, true) !== word) continue;
+      const limit = Math.min(most, this.#size - offset);
       let same = stride;
       let differs = 0;
       while (same + stride <= limit) {
-        differs = symbols.getInt32(place + same, true) ^ value.getInt32(from + same, true);
+        differs = symbols.getInt32(offset + same, true) ^ value.getInt32(from + same, true);
         if (differs !== 0) break;
         same += stride;
       }
       if (differs !== 0) same += (31 - Math.clz32(differs & -differs)) >>> 3;
       else
-        while (same < limit && symbols.getUint8(place + same) === value.getUint8(from + same))
+        while (same < limit && symbols.getUint8(offset + same) === value.getUint8(from + same))
           same += 1;
-      const symbol = this.#begins[place] as number;
+      const symbol = this.#begins[offset] as number;
       if (symbol !== 0) {
-        const size = (this.#starts[symbol] as number) - place;
+        const size = (this.#starts[symbol] as number) - offset;
         if (same >= size) return ((symbol - 1) << matchSizeBits) | size;
       }
       if (same <= bestSize) continue;
       bestSize = same;
-      best = ((placeOffset + place) << matchSizeBits) | same;
+      best = ((matchOffsetBase + offset) << matchSizeBits) | same;
     }
     return best;
   }
 
-  /** Writes the value that `shorten` was given to `expanded`, and answers its length. Throws if these bytes are none that it
-   *  made. */
+  /**
+   * Restores into `expanded` what `shorten` was given, and returns its length. Throws if this
+   * dictionary did not make these bytes.
+   */
   expand(stored: Uint8Array, start: number, end: number): number {
     const bytes = this.#view;
     const starts = this.#starts;
@@ -218,14 +238,14 @@ export class CompressionDictionary {
 
 let viewed: DataView = new DataView(new ArrayBuffer(0));
 
-/** The buffer of a value, which is nearly always the one that this thread packs in. */
+/** A view of a value's buffer, which is nearly always the one that this thread packs into. */
 function viewOf(value: Uint8Array): DataView {
   if (viewed.buffer !== value.buffer) viewed = new DataView(value.buffer);
   return viewed;
 }
 
 function notOurs(): Error {
-  return new Error("Cannot expand a value: its bytes are not of this dictionary");
+  return new Error("Cannot expand a value: this dictionary did not make its bytes");
 }
 
 function wordAt(bytes: Uint8Array, at: number): number {
@@ -237,7 +257,9 @@ function wordAt(bytes: Uint8Array, at: number): number {
   );
 }
 
-/** Writes the bytes of `value` from `from` to `end` as runs to `out`; answers where they end. */
+/**
+ * Writes the bytes of `value` from `from` to `end` to `out` as runs. Returns the end of the runs.
+ */
 function writeRuns(
   out: Uint8Array,
   to: number,
@@ -246,11 +268,11 @@ function writeRuns(
   end: number,
 ): number {
   let at = from;
-  let place = to;
+  let offset = to;
   while (at < end) {
     const stop = Math.min(end, at + runBytesMax);
-    out[place++] = stop - at - 1;
-    while (at < stop) out[place++] = value[at++] as number;
+    out[offset++] = stop - at - 1;
+    while (at < stop) out[offset++] = value[at++] as number;
   }
-  return place;
+  return offset;
 }

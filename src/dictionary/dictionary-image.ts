@@ -1,11 +1,13 @@
-// The schema dictionary as bytes: the same in shared memory and in the directory's file, so that a schema is written once and
-// copied as it is. A schema is the list of an object's keys, in their order; a value names it by its id, the place of its
-// slot. A compression dictionary (symbol-dictionary.ts) takes an id and an entry in the same way. Called by the schema table (memory/) and by
-// the file of schemas (disk/). Invariant: an id never means another schema or dictionary within the life of a directory.
+// The schema dictionary as bytes, the same in shared memory and in the directory's file. A schema
+// is the list of an object's keys in order; a value names it by its id, which is the number of its
+// slot. A compression dictionary (compression-dictionary.ts) takes an id and an entry in the same
+// way. Called by memory/schema-area.ts and directory/schema-file.ts. Invariant: an id keeps its
+// meaning as long as the directory exists.
 //
 //   0    ┬ magic "UCSHAPES"  8 bytes, version u32, zero u32; zero in memory
-//   64   ├ slots   256 × { offset u32, bytes u32, check u64 = XXH64 of the entry, seed of the directory }, zero = none
-//   4160 ├ entries one after the other, each on 8 bytes:
+//   64   ├ slots   256 × { offset u32, bytes u32,
+//        │                 check u64 = XXH64 of the entry, seed of the directory }, zero = none
+//   4160 ├ entries in a row, each aligned to 8 bytes:
 //        │         id u16, count u16, then each key as u16 length and UTF-8
 //   32768┴
 
@@ -13,19 +15,19 @@ import { assert, KiB } from "../base/mod.js";
 import { symbolBytesMax, symbolBytesMin, symbolsMax } from "./compression-dictionary.js";
 
 export const schemaImageBytes = 32 * KiB;
-/** Schemas of one cache and directory. Values of further schemas carry their keys. */
+/** Ids of one cache and directory. Values of further schemas carry their keys. */
 export const schemasMax = 256;
-/** A longer schema is a dictionary, or costs more room than it saves. */
+/** An object with more keys is used as a map, or its schema costs more room than it saves. */
 export const schemaKeysMax = 64;
 export const schemaBytesMax = 1024;
-/** Books of one cache and directory: values like none that they were made from stand as they are. */
+/** Compression dictionaries of one cache and directory. */
 export const dictionariesMax = 8;
-/** Bytes of the symbols of a dictionary, with their lengths. */
+/** Bytes of all symbols of a dictionary, with their lengths. */
 export const dictionaryBytesMax = 2000;
-/** Stands in the count of an entry that is a dictionary. */
+/** Set in the count of an entry that is a compression dictionary. */
 const dictionaryMark = 0x8000;
 const entryHeaderBytes = 4;
-/** Before each key or symbol stands its length. */
+/** Bytes of the length before each key or symbol. */
 export const pieceLengthBytes = 2;
 export const schemaMagic = 0x5345504148534355n;
 export const schemaVersion = 1;
@@ -33,13 +35,13 @@ const slotsStart = 64;
 export const schemaSlotBytes = 16;
 export const schemaEntriesStart: number = slotsStart + schemasMax * schemaSlotBytes;
 
-/** Where the slot of a schema is in the image. */
+/** The offset of a schema's slot in the image. */
 export function schemaSlotOf(id: number): number {
-  assert(id >= 0 && id < schemasMax, "a schema has one of the slots");
+  assert(id >= 0 && id < schemasMax, "a schema id is below schemasMax");
   return slotsStart + id * schemaSlotBytes;
 }
 
-/** The entry of a schema, or null if it is too long for one. */
+/** Encodes a schema as an entry. Returns null if it is too long. */
 export function encodeSchema(id: number, keys: readonly string[]): Buffer | null {
   if (keys.length > schemaKeysMax) return null;
   const entry = encodeEntry(
@@ -50,19 +52,25 @@ export function encodeSchema(id: number, keys: readonly string[]): Buffer | null
   return entry.length > schemaBytesMax ? null : entry;
 }
 
-/** The keys of an entry whose checksum held, or null if it is not of this schema. */
+/**
+ * Returns the keys of an entry whose checksum is right, or null if it is not the schema with this
+ * id.
+ */
 export function decodeSchema(entry: Buffer, id: number): string[] | null {
   return decodeEntry(entry, id, 0)?.map((key) => key.toString("utf8")) ?? null;
 }
 
-/** The entry of a compression dictionary. */
+/** Encodes a compression dictionary as an entry. */
 export function encodeDictionary(id: number, symbols: readonly Uint8Array[]): Buffer {
   const entry = encodeEntry(id, dictionaryMark, symbols);
   assert(entry.length <= entryHeaderBytes + dictionaryBytesMax, "a dictionary fits its entry");
   return entry;
 }
 
-/** The symbols of an entry whose checksum held, or null if it is not a dictionary with this id. */
+/**
+ * Returns the symbols of an entry whose checksum is right, or null if it is not the dictionary with
+ * this id.
+ */
 export function decodeDictionary(entry: Buffer, id: number): Uint8Array[] | null {
   const symbols = decodeEntry(entry, id, dictionaryMark);
   const isDictionary =
@@ -77,28 +85,31 @@ function encodeEntry(id: number, mark: number, pieces: readonly Uint8Array[]): B
   const entry = Buffer.alloc(entryHeaderBytes + bytes);
   entry.writeUInt16LE(id, 0);
   entry.writeUInt16LE(mark | pieces.length, 2);
-  let place = entryHeaderBytes;
+  let offset = entryHeaderBytes;
   for (const piece of pieces) {
-    entry.writeUInt16LE(piece.length, place);
-    entry.set(piece, place + pieceLengthBytes);
-    place += pieceLengthBytes + piece.length;
+    entry.writeUInt16LE(piece.length, offset);
+    entry.set(piece, offset + pieceLengthBytes);
+    offset += pieceLengthBytes + piece.length;
   }
   return entry;
 }
 
-/** The pieces, which lie in the entry; null if it is not of this id and mark, or not whole. */
+/**
+ * Returns the pieces, which alias the entry, or null if the entry has another id or mark, or is cut
+ * off.
+ */
 function decodeEntry(entry: Buffer, id: number, mark: number): Buffer[] | null {
   if (entry.length < entryHeaderBytes || entry.readUInt16LE(0) !== id) return null;
   const count = entry.readUInt16LE(2) ^ mark;
   if (count >= dictionaryMark) return null;
   const pieces: Buffer[] = [];
-  let place = entryHeaderBytes;
+  let offset = entryHeaderBytes;
   while (pieces.length < count) {
-    const start = place + pieceLengthBytes;
+    const start = offset + pieceLengthBytes;
     if (start > entry.length) return null;
-    place = start + entry.readUInt16LE(place);
-    if (place > entry.length) return null;
-    pieces.push(entry.subarray(start, place));
+    offset = start + entry.readUInt16LE(offset);
+    if (offset > entry.length) return null;
+    pieces.push(entry.subarray(start, offset));
   }
-  return place === entry.length ? pieces : null;
+  return offset === entry.length ? pieces : null;
 }

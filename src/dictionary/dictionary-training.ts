@@ -1,40 +1,49 @@
-// Finds the symbols worth a place in a dictionary, from a sample of values. Called by the janitor, in a thread that no caller waits
-// for. Pure. It takes the way of FSST (Boncz, Neumann, Leis 2020: "FSST: Fast Random Access String Compression"): the sample is
-// cut by the symbols found so far, the pieces and the pairs of neighbours are counted, and the best of them are the symbols
-// of the next turn; so a symbol doubles in length each turn, and one that another serves better is counted no more.
+// Finds the symbols of a dictionary in a sample of values. Called by the janitor, in a thread that
+// no caller waits for. Pure. It works like FSST (Boncz, Neumann, Leis 2020: "FSST: Fast Random
+// Access String Compression"). Each round cuts the sample into the pieces found so far, counts the
+// pieces and the pairs of neighbours, and keeps the best as the next round's pieces. So a piece can
+// double in length each round, and a piece that a longer one covers is no longer counted.
 
 import { dictionaryBytesMax, pieceLengthBytes } from "./dictionary-image.js";
 import { symbolBytesMax, symbolBytesMin, symbolsMax } from "./compression-dictionary.js";
 
-/** Pieces double in length with each turn, up to the longest symbol; one more turn drops what is not used. */
-const turns = 8;
-/** Pieces kept between turns: short ones have yet to grow into symbols. */
+/**
+ * Pieces double in length each round, up to the longest symbol. One more round drops unused ones.
+ */
+const rounds = 8;
+/** Pieces kept between rounds. Short ones have yet to grow into symbols. */
 const piecesMax = 512;
-/** A symbol stands this often in the sample at least. */
+/** A symbol occurs at least this often in the sample. */
 const usesMin = 8;
 
-/** Looks for the symbols of values like these, a turn at a time: a turn over 32 KiB takes some milliseconds. */
+/**
+ * Finds the symbols of values like the sample, one round at a time. A round over 32 KiB takes some
+ * milliseconds.
+ */
 export class DictionaryTraining {
   readonly #texts: readonly string[];
   #pieces: ReadonlyMap<string, number> = new Map();
-  #turn = 0;
+  #round = 0;
 
   constructor(sample: readonly Uint8Array[]) {
     this.#texts = sample.map((value) => Buffer.from(value).toString("latin1"));
   }
 
-  /** One turn; true once there is no other. */
+  /** Runs one round. Returns true after the last. */
   step(): boolean {
-    this.#turn += 1;
+    this.#round += 1;
     const counts = countPieces(this.#texts, this.#pieces);
-    const isLast = this.#turn === turns;
+    const isLast = this.#round === rounds;
     this.#pieces = isLast
       ? bestOf(singlesOf(counts), symbolBytesMin, symbolsMax)
       : bestOf(joined(counts), 2, piecesMax);
     return isLast;
   }
 
-  /** What was found, the best first, as many as a dictionary holds; none if the values have nothing in common. */
+  /**
+   * The symbols found, best first, as many as a dictionary holds. Empty if the values have nothing
+   * in common.
+   */
   symbols(): Uint8Array[] {
     const symbols: Uint8Array[] = [];
     let room = dictionaryBytesMax;
@@ -47,15 +56,18 @@ export class DictionaryTraining {
   }
 }
 
-/** Pieces have numbers below this: those that were kept, and single bytes. */
+/** Piece numbers are below this: the kept pieces and the single bytes fit. */
 const numbersMax = 1024;
 
 interface Counts {
-  /** The pieces that were met, by their numbers. */
+  /** The pieces that occur, by number. */
   readonly names: readonly string[];
-  /** Of each, when the texts are cut at the longest piece each time. */
+  /** How often each piece occurs, if the texts are always cut at the longest piece. */
   readonly singles: readonly number[];
-  /** Of each two neighbours: the number of the first times `numbersMax`, and that of the second. */
+  /**
+   * How often each pair of neighbours occurs. The key is the first number times `numbersMax`, plus
+   * the second.
+   */
   readonly pairs: ReadonlyMap<number, number>;
 }
 
@@ -89,8 +101,11 @@ function singlesOf({ names, singles }: Counts): Map<string, number> {
   return new Map(names.map((name, number) => [name, singles[number] as number]));
 }
 
-/** The pieces and the pairs that may be one. A symbol takes in a neighbour only if most of its uses have that neighbour: else
- *  what varies (numbers, times) would make many symbols of one, and each serve few values but those of the sample. */
+/**
+ * The pieces, and the pairs that may become one piece. A symbol takes in a neighbour only if most
+ * of its uses have that neighbour. Otherwise what varies (numbers, times) would make many symbols
+ * of one, each of use to few values outside the sample.
+ */
 function joined(counts: Counts): Map<string, number> {
   const found = singlesOf(counts);
   for (const [pair, uses] of counts.pairs) {
@@ -107,7 +122,7 @@ function joined(counts: Counts): Map<string, number> {
   return found;
 }
 
-/** By the first two bytes: the lengths of the pieces that begin so, the longest first. */
+/** The lengths of the pieces by their first two bytes, longest first. */
 function lengthsOf(pieces: ReadonlyMap<string, number>): Map<string, number[]> {
   const lengths = new Map<string, number[]>();
   for (const piece of pieces.keys()) {
@@ -133,7 +148,7 @@ function pieceAt(
   return text.charAt(at);
 }
 
-/** The pieces that save most, the best first. */
+/** The pieces that save most, best first. */
 function bestOf(
   counts: ReadonlyMap<string, number>,
   shortest: number,

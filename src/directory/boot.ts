@@ -1,16 +1,19 @@
-// Which boot of the machine this is. The page cache outlives a killed process but not a boot, so the name of the boot
-// decides whether writes that were never synced are still there. Called by openDirectory.
-// Invariant: when in doubt two boots are different, because then nothing unsynced is trusted.
+// Which boot of the machine this is. The page cache survives a process crash but not a reboot, so
+// the boot id says whether unsynced writes are still there. Called by openDirectory.
+// Invariant: when in doubt, two boots count as different, and nothing unsynced is trusted.
 
 import fs from "node:fs";
 import os from "node:os";
 
 const bootIdPath = "/proc/sys/kernel/random/boot_id";
 const coarsePrefix = "up:";
-/** Uptime is whole seconds on some systems and the wall clock may be stepped a little. */
+/** Some systems give uptime in whole seconds, and the wall clock may be stepped a little. */
 const coarseSlackMs = 2_000;
 
-/** The name of this boot, at most 48 bytes of ASCII: the kernel's random one, else the time of the boot by the wall clock. */
+/**
+ * The id of this boot, at most 48 bytes of ASCII: Linux's random boot id, else the time of the boot
+ * by the wall clock.
+ */
 export function readBootId(wallNow: number): string {
   try {
     const fd = fs.openSync(bootIdPath, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
@@ -23,12 +26,12 @@ export function readBootId(wallNow: number): string {
       fs.closeSync(fd);
     }
   } catch {
-    // Not Linux, or /proc is hidden: the coarse answer below.
+    // Not Linux, or /proc is hidden: use the time of the boot.
   }
   return `${coarsePrefix}${Math.round(wallNow - os.uptime() * 1000)}`;
 }
 
-/** True if both names are of one boot for certain. */
+/** True if both ids certainly name the same boot. */
 export function isSameBoot(before: string, now: string): boolean {
   if (before === "" || now === "") return false;
   if (before.startsWith(coarsePrefix) && now.startsWith(coarsePrefix)) {

@@ -1,5 +1,6 @@
-// The names in a cache directory, and how its files are opened, listed and deleted. Called by openDirectory.
-// Invariant: nothing is followed, opened or deleted that does not bear one of our names and is not a regular file.
+// The file names in a cache directory, and how files are opened, listed and deleted. Called by
+// openDirectory.
+// Invariant: it opens and deletes only regular files with one of our names, and follows no link.
 
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
@@ -11,10 +12,10 @@ export const manifestName = "undercroft.manifest";
 export const epochsName = "undercroft.epochs";
 export const schemasName = "undercroft.shapes";
 export const snapshotName = "undercroft.index";
-/** Made by the file system itself at the root of a volume, and no reason to refuse the volume. */
+/** File systems create these at the root of a volume; they are no reason to refuse it. */
 const harmlessNames: ReadonlySet<string> = new Set(["lost+found"]);
 
-/** The name of the file of one disk segment. */
+/** The name of a segment file. */
 export function segmentName(segment: number): string {
   return `segment-${segment.toString().padStart(3, "0")}.ucs`;
 }
@@ -23,13 +24,13 @@ export function segmentName(segment: number): string {
 export interface DirectoryListing {
   readonly hasManifest: boolean;
   readonly hasSnapshot: boolean;
-  /** Length in bytes of each segment file there is, by its number. */
+  /** Length in bytes of each segment file, by segment number. */
   readonly segments: ReadonlyMap<number, number>;
   /** One name that is not ours, or null. */
   readonly foreign: string | null;
 }
 
-/** Runs file-system calls on `path` and turns their errors into coded ones: "Cannot <verb> <path>: …". */
+/** Runs file-system calls; their errors become coded ones that say "Cannot <verb> <path>: …". */
 export function attempt<T>(verb: string, path: string, run: () => T): T {
   try {
     return run();
@@ -56,14 +57,14 @@ function codeOf(systemCode: string | undefined): ErrorCode {
   }
 }
 
-/** Makes the directory and its parents, readable by their owner only, if they are not there. */
+/** Creates the directory and its parents where they are missing, with mode 0700. */
 export function ensureDirectory(path: string): void {
   attempt("create the cache directory", path, () => {
     try {
       makeDirectory(resolve(path), path);
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      // All parents are there by now, so "no such entry" means that this file system lets nobody make one.
+      // All parents exist by now, so ENOENT means that this file system lets nobody create entries.
       if (code !== "ENOENT") throw error;
       const text = `Cannot create the cache directory ${path}: ${message}`;
       throw new UndercroftError("ERR_DIRECTORY_NOT_WRITABLE", text, { cause: error });
@@ -71,7 +72,10 @@ export function ensureDirectory(path: string): void {
   });
 }
 
-/** Not mkdir's own `recursive`: on Node 20 it never returns where such a file system answers ENOENT, as /proc does. */
+/**
+ * Creates a directory and its parents. mkdir's own `recursive` hangs on Node 20 when the file
+ * system answers ENOENT, as /proc does.
+ */
 function makeDirectory(path: string, wanted: string): void {
   if (isDirectory(path, wanted)) return;
   const parent = dirname(path);
@@ -79,14 +83,16 @@ function makeDirectory(path: string, wanted: string): void {
   try {
     fs.mkdirSync(path, { recursive: false, mode: 0o700 });
   } catch (error) {
-    // Another process may have been faster.
+    // Another process may have created it first.
     if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !isDirectory(path, wanted))
       throw error;
   }
 }
 
-/** Throws ERR_NOT_A_DIRECTORY if there is something else. Below a file, stat answers "nothing there" (Node 24) or throws
- *  (Node 20): then it is the file that is in the way. */
+/**
+ * Returns false if nothing exists at `path`; throws ERR_NOT_A_DIRECTORY if something else does. For
+ * a path below a file, stat returns undefined on Node 24 and throws on Node 20.
+ */
 function isDirectory(path: string, wanted: string): boolean {
   const stat = fs.statSync(path, { bigint: false, throwIfNoEntry: false });
   if (stat === undefined) return false;
@@ -96,11 +102,13 @@ function isDirectory(path: string, wanted: string): boolean {
 
 function notDirectory(path: string, wanted: string): UndercroftError {
   const what = path === resolve(wanted) ? "it" : path;
-  const text = `Cannot open ${wanted} as a cache directory: ${what} is there and is not a directory`;
+  const text =
+    `Cannot open ${wanted} as a cache directory: ${what} exists and is not a directory; ` +
+    "choose another path";
   return new UndercroftError("ERR_NOT_A_DIRECTORY", text);
 }
 
-/** Lists a directory. Throws ERR_DIRECTORY_NOT_OURS if one of our names is not a regular file. */
+/** Lists a directory. Throws ERR_DIRECTORY_NOT_OURS if a file of ours is not a regular file. */
 export function listDirectory(path: string): DirectoryListing {
   const segments = new Map<number, number>();
   const ours = new Set<string>();
@@ -130,7 +138,7 @@ const fixedNames: ReadonlySet<string> = new Set([
   lockFileName,
 ]);
 
-/** A lock file that a thief had moved aside when it died. */
+/** A stale lock file that another opener moved aside and had not deleted when it died. */
 function isStaleLock(name: string): boolean {
   return name.startsWith(`${lockFileName}.`);
 }
@@ -142,15 +150,18 @@ function segmentOfName(name: string): number {
 }
 
 function notRegular(file: string): UndercroftError {
-  const text = `Cannot use ${file}: it is not a regular file, so no cache made it; remove it or choose another directory`;
+  const text =
+    `Cannot use ${file}: it is not a regular file, so no cache created it; ` +
+    "remove it or choose another directory";
   return new UndercroftError("ERR_DIRECTORY_NOT_OURS", text);
 }
 
-/** Opens a file for reading and writing, makes it if it is not there, and follows no link. Returns the descriptor. */
+/** Opens a file for reading and writing, follows no link, and creates the file if it is missing. */
 export function openFile(file: string): number {
   return attempt("open", file, () => {
     const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-    // The two last are missing on Windows. Without O_NONBLOCK a pipe under our name could hold the open for ever.
+    // Windows lacks the last two. Without O_NONBLOCK, opening a pipe with one of our names could
+    // block forever.
     const flags = O_RDWR | O_CREAT | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
     const fd = fs.openSync(file, flags, 0o600);
     try {
@@ -163,7 +174,7 @@ export function openFile(file: string): number {
   });
 }
 
-/** Deletes a file if it is there. */
+/** Deletes a file if it exists. */
 export function removeFile(file: string): void {
   attempt("delete", file, () => {
     try {
@@ -174,7 +185,7 @@ export function removeFile(file: string): void {
   });
 }
 
-/** Makes the names in a directory durable, where the system can. */
+/** Syncs the names in a directory. Windows cannot, so nothing happens there. */
 export function syncDirectory(path: string): void {
   if (process.platform === "win32") return;
   attempt("sync", path, () => {

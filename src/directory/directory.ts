@@ -1,17 +1,16 @@
-// Opens a cache directory: locks it, decides what may come back, and makes every file of the capacity. The owner thread
-// calls it and keeps the result open; other threads use the descriptors as numbers.
-// Invariant: the clean flag is cleared durably before anything else is written, and on any error no descriptor stays
-// open and the lock is free.
+// Opens a cache directory: takes its lock, decides what may come back, and creates its files. The
+// opener calls it and keeps the result until close; other threads use the descriptors as numbers.
+// Invariant: the clean flag is cleared and synced before anything else is written. On any error no
+// descriptor stays open and the lock is released.
 
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
-import { type Hasher, createHasher } from "../hash/mod.js";
+import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./boot.js";
 import {
   type DirectoryListing,
-  attempt,
   ensureDirectory,
   epochsName,
   listDirectory,
@@ -25,8 +24,8 @@ import {
 } from "./directory-files.js";
 import { emptyEpochs, epochsFileBytes, readClearEpoch } from "./epochs.js";
 import { newestTagEpoch, noTagEpochs, readTagEpochs, type TagEpochs } from "./tag-epochs.js";
-import { planGeometry, snapshotBytesMax } from "./geometry.js";
-import { type DirectoryLock, acquireLock } from "./lock.js";
+import { planGeometry } from "./geometry.js";
+import { acquireLock } from "./lock.js";
 import {
   ManifestFile,
   type ManifestFields,
@@ -36,38 +35,32 @@ import {
   manifestFileBytes,
   manifestVersion,
 } from "./manifest.js";
-import { type OpenCircumstances, type Recovery, planRecovery } from "./recovery.js";
+import { type OpenCircumstances, planRecovery } from "./recovery.js";
 import { emptySchemas, readSchemas, schemasFileBytes, type SchemasReading } from "./schema-file.js";
-import type { SnapshotPlace } from "./snapshot.js";
+import { OpenDirectory, type Opening } from "./open-directory.js";
 
 export interface OpenDirectoryOptions {
   readonly path: string;
-  /** Bound of the sum of all files, in bytes. */
+  /** Upper bound of the sum of all files, in bytes. */
   readonly capacityBytes: number;
-  /** The largest record as it stands on disk; a segment holds at least two. */
+  /** Size of the largest record on disk. A segment holds at least two. */
   readonly maxRecordBytes: number;
-  /** Who encodes the values, 1 to 64 characters: what another codec wrote is dropped. */
+  /** Name of the codec, 1 to 64 characters. What another codec wrote is dropped. */
   readonly codecName: string;
   /** Wall-clock milliseconds. */
   readonly wallNow: number;
-  /** The name of this boot; read from the system if not given. */
+  /** Name of this boot of the machine; read from the system if absent. */
   readonly bootId?: string;
   readonly device?: Device;
 }
 
-/** How a directory is left. */
-export interface DirectoryEnd {
-  /** Everything was flushed, and the next open may trust it. */
-  readonly clean: boolean;
-  readonly nextSequence: number;
-  readonly lastAliveMs: number;
-  /** Ids of schemas given out. */
-  readonly schemas: number;
-}
-
-/** Opens a directory, which is made if it is not there. Throws RangeError if the capacity is too small or too large.
- * Rejects with ERR_DIRECTORY_LOCKED, ERR_NOT_A_DIRECTORY, ERR_DIRECTORY_NOT_WRITABLE, ERR_DIRECTORY_NOT_OURS,
- * ERR_FORMAT_VERSION or ERR_DISK_IO, and then leaves nothing open. */
+/**
+ * Opens a directory; creates it if it does not exist.
+ *
+ * Rejects with RangeError if the capacity is too small or too large, else with
+ * ERR_DIRECTORY_LOCKED, ERR_NOT_A_DIRECTORY, ERR_DIRECTORY_NOT_WRITABLE, ERR_DIRECTORY_NOT_OURS,
+ * ERR_FORMAT_VERSION or ERR_DISK_IO. After a rejection nothing is left open.
+ */
 export async function openDirectory(options: OpenDirectoryOptions): Promise<OpenDirectory> {
   const { path, capacityBytes, maxRecordBytes, codecName, wallNow } = options;
   assert(
@@ -89,16 +82,6 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     await lock.release();
     throw error;
   }
-}
-
-/** What the steps of opening share. `fds` collects every descriptor, so that an error can close them. */
-interface Opening {
-  readonly path: string;
-  readonly hasher: Hasher;
-  readonly device: Device;
-  readonly lock: DirectoryLock;
-  readonly fds: number[];
-  readonly now: OpenCircumstances;
 }
 
 async function openLocked(opening: Opening): Promise<OpenDirectory> {
@@ -137,7 +120,8 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
     bootId: now.bootId,
   });
 
-  // From here on a kill leaves a directory that the next open scans, or starts anew if the epochs are not there yet.
+  // A crash from here on leaves a directory that the next open scans; or, before the epochs are
+  // written, one that it starts cold.
   if (plan.keep === null) {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
@@ -174,8 +158,10 @@ function readEpochs(
   return clear === null || tags === null ? null : { clear, tags };
 }
 
-/** The schemas of a directory that is kept (`fields` of its manifest), or of one that starts anew. A file of another length
- * is made anew too, and its schemas are lost; the ids they had are not. */
+/**
+ * Reads the schemas of a directory that is kept; `fields` is null for one that starts empty. A file
+ * of the wrong length is written anew: its schemas are lost, but their ids are not given out again.
+ */
 function keepSchemas(opening: Opening, fd: number, fields: ManifestFields | null): SchemasReading {
   const { device, hasher } = opening;
   const file = Buffer.alloc(schemasFileBytes + 1);
@@ -211,7 +197,7 @@ function newFields(now: OpenCircumstances): ManifestFields {
   };
 }
 
-/** Deletes surplus segment files before it makes missing ones, so that the capacity holds at every moment. */
+/** Deletes surplus segment files before it creates missing ones, so that capacity always holds. */
 function openSegments(
   opening: Opening,
   listing: DirectoryListing,
@@ -225,7 +211,7 @@ function openSegments(
   const segmentFds: number[] = [];
   for (let segment = 0; segment < segmentCount; segment++) {
     const fd = keepOpen(opening, segmentName(segment));
-    // A file of another length lost its dead list with its end, so nothing in it may come back.
+    // Tombstones are at the end: a file of the wrong length lost them, so all of it is void.
     if (!keep || listing.segments.get(segment) !== segmentBytes) {
       resetFile(opening, fd, segmentBytes);
     }
@@ -240,154 +226,15 @@ function resetFile(opening: Opening, fd: number, length: number): void {
 }
 
 function notOurs(path: string, name: string): UndercroftError {
-  const text = `Cannot open ${path} as a cache directory: it holds ${JSON.stringify(name)} and no cache; an empty or missing directory is needed`;
+  const text =
+    `Cannot open ${path} as a cache directory: it holds ${JSON.stringify(name)} and no cache; ` +
+    "choose an empty or missing directory";
   return new UndercroftError("ERR_DIRECTORY_NOT_OURS", text);
 }
 
 function otherVersion(path: string, version: number): UndercroftError {
-  const text = `Cannot open ${path}: its format has version ${version}; this release reads version ${manifestVersion}`;
+  const text =
+    `Cannot open ${path}: its format is version ${version}; this release reads version ` +
+    `${manifestVersion}; use the release that wrote it, or choose another directory`;
   return new UndercroftError("ERR_FORMAT_VERSION", text);
-}
-
-/** A directory that this thread owns until `close`. */
-export class OpenDirectory {
-  readonly path: string;
-  readonly identity: Buffer;
-  /** Of the key hash, and of every checksum that binds a file to this directory. */
-  readonly seed: bigint;
-  readonly segmentBytes: number;
-  readonly segmentCount: number;
-  /** The descriptor of each segment file. Other threads may use the numbers until `close`. */
-  readonly fds: readonly number[];
-  readonly epochsFd: number;
-  readonly schemasFd: number;
-  /** The schemas that its records may name. */
-  readonly schemas: SchemasReading;
-  /** Above every sequence the manifest knows of; a scan may find higher ones. */
-  readonly nextSequence: number;
-  readonly clearEpoch: number;
-  /** Which tags earlier lives invalidated. */
-  readonly tags: TagEpochs;
-  readonly recovery: Recovery;
-  /** The snapshot to read now; null unless `recovery.kind` is "clean". */
-  readonly snapshotToRead: SnapshotPlace | null;
-  /** The snapshot to write just before a clean close. */
-  readonly snapshotToWrite: SnapshotPlace;
-  readonly #manifest: ManifestFile;
-  readonly #manifestFd: number;
-  readonly #lock: DirectoryLock;
-  readonly #device: Device;
-  #closed: Promise<void> | undefined;
-
-  constructor(
-    opening: Opening,
-    manifest: ManifestFile,
-    files: {
-      readonly manifestFd: number;
-      readonly epochsFd: number;
-      readonly schemasFd: number;
-      readonly schemas: SchemasReading;
-      readonly segmentFds: readonly number[];
-    },
-    found: { readonly recovery: Recovery; readonly tags: TagEpochs },
-  ) {
-    const { fields } = manifest;
-    this.path = opening.path;
-    this.identity = fields.identity;
-    this.seed = fields.seed;
-    this.segmentBytes = fields.segmentBytes;
-    this.segmentCount = fields.segmentCount;
-    this.fds = files.segmentFds;
-    this.epochsFd = files.epochsFd;
-    this.schemasFd = files.schemasFd;
-    this.schemas = files.schemas;
-    this.nextSequence = fields.nextSequence;
-    const { recovery } = found;
-    this.clearEpoch = recovery.clearEpoch;
-    this.recovery = recovery;
-    this.tags = found.tags;
-    const snapshot = {
-      file: `${opening.path}/${snapshotName}`,
-      bytesMax: snapshotBytesMax(opening.now.capacityBytes),
-      identity: fields.identity,
-      seed: fields.seed,
-    };
-    this.snapshotToWrite = { ...snapshot, generation: fields.generation };
-    const isClean = recovery.kind === "clean";
-    this.snapshotToRead = isClean ? { ...snapshot, generation: fields.generation - 1 } : null;
-    this.#manifest = manifest;
-    this.#manifestFd = files.manifestFd;
-    this.#lock = opening.lock;
-    this.#device = opening.device;
-  }
-
-  /** Every write up to this sequence survives a power loss; 0 = none. */
-  get fsyncBarrier(): number {
-    return this.#manifest.fields.fsyncBarrier;
-  }
-
-  /** Remembers how far this life has come; resolves when it is durable. Rejects with ERR_DISK_IO. */
-  writeManifest(change: {
-    readonly nextSequence?: number;
-    readonly lastAliveMs?: number;
-  }): Promise<void> {
-    return this.#manifest.write(change);
-  }
-
-  /** Call it when every segment has been settled after a recovery: what the filter left out is dead durably then, and
-   * need not be left out again. Before it there is no barrier and no clean close. Rejects with ERR_DISK_IO. */
-  async finishRecovery(): Promise<void> {
-    const { keepThrough, dropExpiring } = this.#manifest.fields;
-    if (keepThrough === Infinity && !dropExpiring) return;
-    await this.#manifest.writeBoth({ keepThrough: Infinity, dropExpiring: false });
-  }
-
-  /** Makes everything written to the files so far durable, and with it every write up to `sequence`, which the caller
-   * has flushed. Rejects with ERR_DISK_IO; what was written since the last success is unknown then. */
-  async syncThrough(sequence: number, lastAliveMs: number): Promise<void> {
-    assert(this.#isRecovered(), "recovery ends before a barrier is set");
-    await this.#syncFiles();
-    const { fsyncBarrier, nextSequence } = this.#manifest.fields;
-    await this.#manifest.write({
-      fsyncBarrier: Math.max(fsyncBarrier, sequence),
-      nextSequence: Math.max(nextSequence, sequence + 1),
-      lastAliveMs,
-    });
-  }
-
-  /** Gives the directory up: no thread may use a descriptor any more. With `clean` everything is synced first and the
-   * next open trusts it. Idempotent. Rejects with ERR_DISK_IO if it could not be left clean; it is closed all the same. */
-  close(end: DirectoryEnd): Promise<void> {
-    this.#closed ??= this.#close(end);
-    return this.#closed;
-  }
-
-  async #close(end: DirectoryEnd): Promise<void> {
-    try {
-      const clean = end.clean && this.#isRecovered();
-      if (clean) {
-        await this.#syncFiles();
-        syncDirectory(this.path);
-      }
-      const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
-      const { lastAliveMs } = end;
-      const schemas = Math.max(this.schemas.count, end.schemas);
-      await this.#manifest.write({ clean, nextSequence, lastAliveMs, schemas });
-    } finally {
-      for (const fd of [...this.fds, this.epochsFd, this.schemasFd, this.#manifestFd]) {
-        attempt("close", this.path, () => fs.closeSync(fd));
-      }
-      await this.#lock.release();
-    }
-  }
-
-  async #syncFiles(): Promise<void> {
-    const fds = [...this.fds, this.epochsFd, this.schemasFd];
-    await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
-  }
-
-  #isRecovered(): boolean {
-    const { keepThrough, dropExpiring } = this.#manifest.fields;
-    return keepThrough === Infinity && !dropExpiring;
-  }
 }

@@ -1,12 +1,14 @@
-// The epochs file: which writes a clear has made void, and which an invalidation of a tag (tag-epochs.ts). Any thread writes
-// its own slot by descriptor; openDirectory reads.
-// Invariant: a slot that cannot be read for certain counts as damage, never as "no clear", which would bring entries back.
-//
+// The epochs file: which writes are void because of a clear, or of a tag (tag-epochs.ts). Each
+// thread writes its own slot by descriptor; openDirectory reads the file.
+// Invariant: an unreadable slot counts as damage, never as "no clear", which would bring entries
+// back.
+
 //   0      ┬ magic "UCEPOCHS"  8 bytes, version u32, zero padding to 1024
-//   1024   ├ clear slots, first copy: 64 × { sequence u64, check u64 = sequence XOR constant XOR seed }, zero = unused
+//   1024   ├ clear slots, first copy: 64 × { sequence u64, check u64 }, zero = unused;
+//          │ check = sequence XOR constant XOR seed
 //   2048   ├ tag floor slots, first copy: 64 × the same
 //   3072   ├ zero
-//   5120   ├ clear slots, second copy, in another page, so that one damaged sector forgets no clear
+//   5120   ├ clear slots, second copy; in another page, so one damaged sector loses no clear
 //   6144   ├ tag floor slots, second copy
 //   7168   ├ zero
 //   8192   ├ tag cells, first copy: 4,096 × the same (tag-epochs.ts)
@@ -17,7 +19,7 @@ import { KiB, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 
 export const epochsFileBytes = 136 * KiB;
-/** Threads that may clear, each with a slot of its own. */
+/** One slot for each thread id. */
 export const epochSlotCount = 64;
 const slotSize = 16;
 const slotsOffsets = [1024, 5120] as const;
@@ -25,7 +27,7 @@ const epochsMagic = 0x5348434f50454355n;
 const epochsVersion = 2;
 const checkConstant = 0x756e646572637266n;
 
-/** The bytes of an epochs file in which nothing was ever cleared. */
+/** The bytes of an epochs file before the first clear. */
 export function emptyEpochs(): Buffer {
   const bytes = Buffer.alloc(epochsFileBytes);
   bytes.writeBigUInt64LE(epochsMagic, 0);
@@ -33,8 +35,11 @@ export function emptyEpochs(): Buffer {
   return bytes;
 }
 
-/** Makes durable against a kill, before it returns, that every record up to and including `sequence` is void.
- * `thread` is the caller's own slot, 0 to 63; no two threads share one. `seed` is the directory's. */
+/**
+ * Writes that every record up to and including `sequence` is void. It survives a process crash when
+ * this returns. `thread` is the caller's thread id, so no two threads write one slot. `seed` is the
+ * directory's.
+ */
 export function writeClearEpoch(
   fd: number,
   seed: bigint,
@@ -47,7 +52,7 @@ export function writeClearEpoch(
   writeSlot(fd, seed, slotsOffsets, thread, sequence, device);
 }
 
-/** Where the two copies of an array of slots begin. */
+/** Offsets of the two copies of an array of slots. */
 export type SlotOffsets = readonly [number, number];
 
 /** Writes both copies of a slot. */
@@ -67,7 +72,7 @@ export function writeSlot(
   }
 }
 
-/** Is this an epochs file of this version? */
+/** True if the bytes are an epochs file of this version. */
 export function isEpochsFile(bytes: Buffer): boolean {
   return (
     bytes.length === epochsFileBytes &&
@@ -76,7 +81,10 @@ export function isEpochsFile(bytes: Buffer): boolean {
   );
 }
 
-/** The highest sequence that a clear made void, 0 if there was none, or null if the file is damaged or a stranger's. */
+/**
+ * The highest sequence that a clear made void, 0 if there was none, null if the file is damaged or
+ * not an epochs file.
+ */
 export function readClearEpoch(bytes: Buffer, seed: bigint): number | null {
   if (!isEpochsFile(bytes)) return null;
   const slots = readSlots(bytes, seed, slotsOffsets, epochSlotCount);
@@ -95,7 +103,8 @@ export function readSlots(
     const first = readSlot(bytes, offsets[0] + index * slotSize, seed);
     const second = readSlot(bytes, offsets[1] + index * slotSize, seed);
     if (first === null && second === null) return null;
-    // One copy damaged and the other never written: the damaged one held a sequence that nobody can name now.
+    // One copy damaged and the other never written: the first write of this slot was cut short, or
+    // its copy was damaged later. Its sequence is unknown.
     if ((first === null && second === 0) || (second === null && first === 0)) return null;
     sequences[index] = Math.max(first ?? 0, second ?? 0);
   }

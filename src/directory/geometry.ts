@@ -1,5 +1,6 @@
-// How a disk capacity is cut into files. Called by openDirectory only.
-// Invariant: manifest + epochs + schemas + the largest snapshot allowed + all segment files are never more than the capacity.
+// How a disk capacity is divided into files. Called by openDirectory and recovery.ts.
+// Invariant: the fixed files, the largest allowed snapshot and all segment files together never
+// exceed the capacity.
 
 import { GiB, KiB, assert } from "../base/mod.js";
 import { epochsFileBytes } from "./epochs.js";
@@ -8,7 +9,7 @@ import { lockFileBytes } from "./lock.js";
 import { manifestFileBytes } from "./manifest.js";
 import { schemasFileBytes } from "./schema-file.js";
 
-/** The cut: `segmentCount` files of `segmentBytes` (a power of two) each. */
+/** `segmentCount` segment files of `segmentBytes` each, a power of two. */
 export interface Geometry {
   readonly segmentBytes: number;
   readonly segmentCount: number;
@@ -17,9 +18,9 @@ export interface Geometry {
 const segmentBytesMin = 128 * KiB;
 const segmentBytesMax = GiB;
 const segmentCountMin = 4;
-/** The share of the capacity kept for the index snapshot: 1 / 16. */
+/** 1/16 of the capacity is kept for the index snapshot. */
 const snapshotShare = 16;
-/** Manifest, epochs, schemas, and the lock file of systems that need one. */
+/** Manifest, epochs, schemas, and the lock file, which only some systems need. */
 const fixedBytes = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
 
 /** The largest index snapshot that a directory of this capacity may hold, in bytes. */
@@ -27,28 +28,36 @@ export function snapshotBytesMax(capacityBytes: number): number {
   return Math.floor(capacityBytes / snapshotShare);
 }
 
-/** Cuts a capacity into up to 128 segments of at least two of the largest records each.
- * Throws RangeError if the capacity is too small for 4 segments or too large for 128. */
+/**
+ * Divides a capacity into 4 to 128 segments, each with room for two of the largest records.
+ * Throws RangeError if the capacity is too small for 4 segments or too large for 128.
+ */
 export function planGeometry(capacityBytes: number, maxRecordBytes: number): Geometry {
   assert(maxRecordBytes <= diskRecordBytesMax, "a disk location can describe the largest record");
   let segmentBytes = smallestSegment(maxRecordBytes);
   const least = capacityFor(segmentBytes, segmentCountMin);
   if (!(capacityBytes >= least)) {
     throw new RangeError(
-      `Cannot open the disk tier: disk.capacity is ${capacityBytes} bytes; with records up to ${maxRecordBytes} bytes at least ${least} bytes are needed`,
+      `Cannot use option disk.capacity: current value is ${capacityBytes}; it must be ` +
+        `at least ${least} bytes for records of up to ${maxRecordBytes} bytes; ` +
+        "raise it, or lower option memory, which bounds the largest record",
     );
   }
   while (segmentsIn(capacityBytes, segmentBytes) > segmentCountMax) segmentBytes *= 2;
   if (segmentBytes > segmentBytesMax) {
     const most = capacityFor(segmentBytesMax, segmentCountMax + 1) - 1;
     throw new RangeError(
-      `Cannot open the disk tier: disk.capacity is ${capacityBytes} bytes; at most ${most} bytes can be used`,
+      `Cannot use option disk.capacity: current value is ${capacityBytes}; it must be ` +
+        `at most ${most} bytes`,
     );
   }
   return { segmentBytes, segmentCount: segmentsIn(capacityBytes, segmentBytes) };
 }
 
-/** The cut of a capacity with the segment size a directory already has, or null if that size no longer suits. */
+/**
+ * Divides a capacity with the segment size that the directory already has. Returns null if that
+ * size no longer suits.
+ */
 export function refitGeometry(
   capacityBytes: number,
   maxRecordBytes: number,
@@ -60,7 +69,7 @@ export function refitGeometry(
   return { segmentBytes, segmentCount };
 }
 
-/** True if a manifest may name this geometry at all. */
+/** True if a manifest may name this geometry. */
 export function isGeometry(segmentBytes: number, segmentCount: number): boolean {
   return (
     segmentBytes >= segmentBytesMin &&

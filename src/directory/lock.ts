@@ -1,5 +1,6 @@
-// The exclusive right to one directory, among processes and within one. Called by openDirectory.
-// Invariant: a lock is held by at most one opener, and a dead process holds none.
+// The lock of a cache directory: it excludes other openers, in this process and in others.
+// openDirectory takes it.
+// Invariant: at most one opener holds the lock, and a dead process holds none.
 
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
@@ -11,18 +12,24 @@ export interface DirectoryLock {
   release(): Promise<void>;
 }
 
-/** The file that holds the lock where there are no abstract sockets. */
+/** The lock file, on systems without abstract sockets. */
 export const lockFileName = "undercroft.lock";
-/** More than two decimal numbers need. */
+/** An upper bound of its length: two decimal numbers. */
 export const lockFileBytes = 64;
 
-/** Takes the lock of the directory at `path`, which exists; rejects with ERR_DIRECTORY_LOCKED while another holds it.
- * On Linux the lock is seen within one network namespace: two containers that share a volume do not see each other's. */
+/**
+ * Takes the lock of the existing directory at `path`. Rejects with ERR_DIRECTORY_LOCKED while
+ * another opener holds it. On Linux the lock works within one network namespace: two containers
+ * that share a volume do not exclude each other.
+ */
 export function acquireLock(path: string): Promise<DirectoryLock> {
   return process.platform === "linux" ? acquireSocketLock(path) : acquireFileLock(path);
 }
 
-/** A listening abstract socket named after the directory's device and inode: the kernel frees it at kill -9. */
+/**
+ * Listens on an abstract socket named by the directory's device and inode. The operating system
+ * closes it when the process dies, even by kill -9.
+ */
 export async function acquireSocketLock(path: string): Promise<DirectoryLock> {
   const name = socketName(path);
   const server = net.createServer((socket) => socket.destroy());
@@ -30,7 +37,7 @@ export async function acquireSocketLock(path: string): Promise<DirectoryLock> {
     server.once("error", (error: NodeJS.ErrnoException) => {
       reject(error.code === "EADDRINUSE" ? heldError(path) : lockFault(path, error));
     });
-    // `exclusive`, or the workers of node:cluster would share one socket and so the lock.
+    // Without `exclusive` the workers of node:cluster would share the socket, and so the lock.
     server.listen({ path: name, exclusive: true }, resolve);
   });
   server.on("error", () => undefined);
@@ -53,7 +60,10 @@ function socketName(path: string): string {
   }
 }
 
-/** A lock file that names its owner; a file whose owner is dead is taken over. */
+/**
+ * Creates a lock file with the process id and start time of its owner. A file whose owner is dead
+ * is taken over.
+ */
 export async function acquireFileLock(path: string): Promise<DirectoryLock> {
   const file = `${path}/${lockFileName}`;
   for (let attempt = 0; attempt < 3; attempt++) {
@@ -92,7 +102,7 @@ function createLockFile(path: string, file: string): boolean {
   return true;
 }
 
-/** The owner's process id and start, or null if the file is gone or was never finished. */
+/** The owner's process id and start time, or null if the file is absent or incomplete. */
 function readOwner(file: string): { pid: number; startedMs: number } | null {
   try {
     const fd = fs.openSync(file, fs.constants.O_RDONLY | (fs.constants.O_NOFOLLOW ?? 0));
@@ -111,7 +121,8 @@ function readOwner(file: string): { pid: number; startedMs: number } | null {
 
 function isHeld(owner: { pid: number; startedMs: number } | null): boolean {
   if (owner === null) return false;
-  // Our own number with another start is a dead process of an earlier boot or container: numbers begin again there.
+  // Process ids start over at each boot and in each container: our own id with another start time
+  // belongs to a dead process.
   if (owner.pid === process.pid) return Math.abs(owner.startedMs - startedMs()) < 2_000;
   try {
     process.kill(owner.pid, 0);
@@ -121,7 +132,10 @@ function isHeld(owner: { pid: number; startedMs: number } | null): boolean {
   }
 }
 
-/** Moves the stale file aside before deleting it, so that of two thieves only one takes the same file. */
+/**
+ * Deletes a stale lock file. It renames the file first, so that only one of two openers removes it,
+ * and links it back if by then the file names a living owner.
+ */
 function removeStale(file: string): void {
   const aside = `${file}.${randomBytes(6).toString("hex")}`;
   try {
@@ -129,11 +143,11 @@ function removeStale(file: string): void {
     if (isHeld(readOwner(aside))) fs.linkSync(aside, file);
     fs.rmSync(aside, { force: true, recursive: false, maxRetries: 0, retryDelay: 0 });
   } catch {
-    // Another thief was faster; the next attempt sees what it left.
+    // Another opener was faster. The next attempt sees what it left.
   }
 }
 
-/** Wall-clock start of this process; the same in all of its threads to within the steps of the clock. */
+/** Start of this process by the wall clock. Threads agree unless the wall clock was stepped. */
 function startedMs(): number {
   return Math.round(readAnchorMs() + monotonicMs() - process.uptime() * 1000);
 }
@@ -141,7 +155,8 @@ function startedMs(): number {
 function heldError(path: string): UndercroftError {
   return new UndercroftError(
     "ERR_DIRECTORY_LOCKED",
-    `Cannot open ${path}: another cache has it open, in this process or another; each directory has one owner`,
+    `Cannot open ${path}: another cache has it open, in this process or another; ` +
+      "close that cache or choose another directory",
   );
 }
 

@@ -1,26 +1,27 @@
-// The manifest: what a directory is, how it is cut, and how it was left. openDirectory reads and writes it.
-// Invariant: one damaged copy never matters, because the two are written alternately, each synced before the other is
-// touched; the checksum, the version and the revision stand at the same place in every version of the format.
-//
+// The manifest: what a directory is, its geometry, and how the last session left it. directory.ts
+// reads and writes it.
+// Invariant: one damaged copy does no harm: the two are written alternately, each synced before the
+// other is touched. Magic, version, revision and checksum keep their offsets in every version.
+
 //   file: copy 0 at 0, copy 1 at 4096. One copy:
 //   0    ┬ magic "UNDERCFT"   8 bytes
 //   8    ├ version            u32
-//   12   ├ flags              u32  1 clean, 2 drop what expires (see recovery.ts)
-//   16   ├ revision           u64  one higher with each copy written; its parity is the place of the copy
+//   12   ├ flags              u32  1 = clean, 2 = drop entries that expire (recovery.ts)
+//   16   ├ revision           u64  one higher with each write; its parity picks the copy
 //   24   ├ identity           16 random bytes, new after every cold start
 //   40   ├ seed               u64  of the key hash, random, new with the identity
 //   48   ├ segmentBytes       u32
 //   52   ├ segmentCount       u32
-//   56   ├ generation         u64  how often the directory was opened; a snapshot belongs to one generation
+//   56   ├ generation         u64  opens of the directory; a snapshot belongs to one
 //   64   ├ nextSequence       u64
-//   72   ├ fsyncBarrier       u64  every write up to it survives a power loss; 0 = none
-//   80   ├ keepThrough        u64  later records are void until recovery is done; all ones = keep all
-//   88   ├ lastAlive          f64  wall ms
+//   72   ├ fsyncBarrier       u64  writes up to it survive a power loss; 0 = none
+//   80   ├ keepThrough        u64  until recovery ends, later records are void; all ones = none
+//   88   ├ lastAlive          f64  wall-clock ms
 //   96   ├ bootId             48 bytes of ASCII, zero padded
 //   144  ├ codecNameBytes     u16  1 to 192
-//   146  ├ codecName          192 bytes of UTF-8, zero padded: who wrote the values, and so who may read them
+//   146  ├ codecName          192 bytes of UTF-8, zero padded: the codec of the values
 //   338  ├ zero               u16
-//   340  ├ schemas             u32  ids of schemas given out when it was written
+//   340  ├ schemas            u32  schema ids given out when it was written
 //   344  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
@@ -38,7 +39,7 @@ const checksumOffset = 4088;
 const bootIdOffset = 96;
 const bootIdBytes = 48;
 const codecNameOffset = 144;
-/** A name has at most 64 UTF-16 units, and a unit takes at most 3 bytes of UTF-8. */
+/** A name has at most 64 UTF-16 units, of at most 3 bytes of UTF-8 each. */
 const codecNameBytesMax = 192;
 const schemasOffset = 340;
 const flagClean = 1;
@@ -46,7 +47,7 @@ const flagDropExpiring = 2;
 const keepAll = 0xffff_ffff_ffff_ffffn;
 
 export interface ManifestFields {
-  /** The directory was closed in order and everything in it was synced. */
+  /** The directory was closed cleanly, with everything in it synced. */
   readonly clean: boolean;
   readonly identity: Buffer;
   readonly seed: bigint;
@@ -63,17 +64,17 @@ export interface ManifestFields {
   readonly bootId: string;
   /** 1 to 64 characters. */
   readonly codecName: string;
-  /** Ids of schemas given out when it was written; exact while the directory is clean. */
+  /** Schema ids given out when this was written; exact while the directory is clean. */
   readonly schemas: number;
 }
 
-/** What the two copies say together. */
+/** What the two copies say. */
 export type ManifestReading =
   | { readonly kind: "valid"; readonly fields: ManifestFields; readonly revision: number }
   | { readonly kind: "otherVersion"; readonly version: number }
   | { readonly kind: "damaged" };
 
-/** One copy as bytes. */
+/** The bytes of one copy. */
 export function encodeManifest(fields: ManifestFields, revision: number, hasher: Hasher): Buffer {
   assert(fields.identity.length === identityBytes, "an identity is 16 bytes");
   assert(fields.bootId.length <= bootIdBytes, "the name of a boot fits its field");
@@ -103,7 +104,7 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   return copy;
 }
 
-/** Reads both copies of a manifest file and takes the newest whole one. */
+/** Reads the newest whole copy of a manifest file. */
 export function decodeManifest(file: Buffer, hasher: Hasher): ManifestReading {
   const copies = [0, manifestCopyBytes].map((at) => file.subarray(at, at + manifestCopyBytes));
   const whole = copies.filter((copy) => isWhole(copy, hasher));
@@ -124,7 +125,10 @@ function isWhole(copy: Buffer, hasher: Hasher): boolean {
   return copy.readBigUInt64LE(checksumOffset) === hasher.h64(copy.subarray(0, checksumOffset));
 }
 
-/** A later version may check its copies otherwise; two copies that name the same one are believed, not deleted. */
+/**
+ * A later version may have another checksum. If both copies name the same other version, it counts
+ * as that version and not as damage, which would delete the directory's files.
+ */
 function readingOfDamaged(copies: Buffer[]): ManifestReading {
   const versions = copies.map((copy) => {
     if (copy.length < 12 || copy.readBigUInt64LE(0) !== manifestMagic) return manifestVersion;
@@ -161,7 +165,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
   };
 }
 
-/** The open manifest of one directory. Writes are serialised: each copy is synced before the next is begun. */
+/** The open manifest of a directory. Each write is synced before the next begins. */
 export class ManifestFile {
   readonly #fd: number;
   readonly #hasher: Hasher;
@@ -170,7 +174,7 @@ export class ManifestFile {
   #revision: number;
   #last: Promise<void> = Promise.resolve();
 
-  /** `revision` is that of the newest copy in the file, 0 for a new file. */
+  /** `revision` is that of the newest copy, 0 for a new file. */
   constructor(
     fd: number,
     hasher: Hasher,
@@ -184,12 +188,12 @@ export class ManifestFile {
     this.#revision = start.revision;
   }
 
-  /** The fields as last asked for. */
+  /** The fields of the newest write that has begun, even if it failed. */
   get fields(): ManifestFields {
     return this.#fields;
   }
 
-  /** Changes some fields; resolves when one copy with them is durable. Rejects with ERR_DISK_IO. */
+  /** Changes some fields; resolves once one copy is synced. Rejects with ERR_DISK_IO. */
   write(change: Partial<ManifestFields>): Promise<void> {
     const written = this.#last.then(async () => {
       this.#fields = { ...this.#fields, ...change };
@@ -204,7 +208,7 @@ export class ManifestFile {
     return written;
   }
 
-  /** As `write`, for what must not be forgotten if either copy is damaged later. */
+  /** Like `write`, but in both copies, so that damage to one cannot undo the change. */
   async writeBoth(change: Partial<ManifestFields>): Promise<void> {
     await this.write(change);
     await this.write({});

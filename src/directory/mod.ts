@@ -1,12 +1,14 @@
-export {
-  type DirectoryEnd,
-  type OpenDirectory,
-  openDirectory,
-  type OpenDirectoryOptions,
-} from "./directory.js";
+// The door of directory/: open a cache directory, and write its epochs, schemas and snapshot.
+export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
+export type { DirectoryEnd, OpenDirectory } from "./open-directory.js";
 export { epochsName, segmentName, schemasName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch } from "./epochs.js";
 export { type TagEpochs, writeTagCell, writeTagFloor } from "./tag-epochs.js";
 export type { Recovery, RecoveryKind } from "./recovery.js";
 export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";
-export { readSnapshot, type SegmentState, type SnapshotPlace, writeSnapshot } from "./snapshot.js";
+export {
+  readSnapshot,
+  type SegmentState,
+  type SnapshotPlace,
+  writeSnapshot,
+} from "./index-snapshot.js";

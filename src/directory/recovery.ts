@@ -1,6 +1,6 @@
-// What a directory that was used before may bring back, decided from what its manifest and its files say. Pure; called by
-// openDirectory, which carries it out.
-// Invariant: when in doubt less comes back: a cache may forget, it may not bring back an older value.
+// Decides from the manifest and the files what may come back from earlier sessions. Pure;
+// openDirectory calls it and carries the decision out.
+// Invariant: when in doubt, less comes back. A cache may forget; it must not return an older value.
 
 import { isSameBoot } from "./boot.js";
 import type { DirectoryListing } from "./directory-files.js";
@@ -8,20 +8,28 @@ import { type Geometry, isGeometry, refitGeometry } from "./geometry.js";
 import type { ManifestFields, ManifestReading } from "./manifest.js";
 import type { RecoveryFilter } from "../disk/mod.js";
 
-/** `new`: nothing was there. `clean`: closed in order, the index snapshot may be used. `scan`: the segments must be
- * scanned. `barrier`: scanned, and only what a power loss left for certain kept. `cold`: everything was dropped. */
+/**
+ * - `new`: the directory was empty.
+ * - `clean`: it was closed cleanly; the index snapshot may be used.
+ * - `scan`: the segments must be scanned.
+ * - `barrier`: they are scanned, and only what the last barrier covers is kept.
+ * - `cold`: everything was dropped.
+ */
 export type RecoveryKind = "new" | "clean" | "scan" | "barrier" | "cold";
 
-/** What an open found and what the segments' scan must leave out. */
+/** What an open found, and what a scan must leave out. */
 export interface Recovery extends RecoveryFilter {
   readonly kind: RecoveryKind;
-  /** A sentence for people. */
+  /** Why, for people to read. */
   readonly reason: string;
-  /** Segment files that held records of the directory and are gone: cut by a smaller capacity, missing, or damaged. */
+  /**
+   * Segments whose records are lost: missing, of the wrong length, surplus under a smaller
+   * capacity, or dropped by a cold start.
+   */
   readonly lostSegments: number;
 }
 
-/** What this open wants and when it is. */
+/** The options of this open, the time and the boot. */
 export interface OpenCircumstances {
   readonly capacityBytes: number;
   readonly maxRecordBytes: number;
@@ -30,13 +38,13 @@ export interface OpenCircumstances {
   readonly bootId: string;
 }
 
-/** The decision; `keep` is null if the directory starts anew. */
+/** The decision. `keep` is null if the directory starts empty. */
 export interface RecoveryPlan {
   readonly recovery: Recovery;
   readonly keep: { readonly fields: ManifestFields; readonly geometry: Geometry } | null;
 }
 
-/** The clock may be this much behind the last life before entries that expire are dropped. */
+/** How far the clock may be behind the last session before entries that expire are dropped. */
 const clockSlackMs = 1_000;
 
 /** Decides what to keep. `clearEpoch` is null if the epochs file is missing or damaged. */
@@ -89,7 +97,7 @@ function startAnew(kind: "new" | "cold", reason: string, lost: number): Recovery
   return { recovery: { kind, reason, lostSegments: lost, ...filter }, keep: null };
 }
 
-/** Segments of the last life that are surplus now, or whose file is missing or has another length. */
+/** Counts segments that are surplus now, or whose file is missing or has the wrong length. */
 function lostSegments(
   fields: ManifestFields,
   geometry: Geometry,
@@ -113,7 +121,8 @@ function describe(
   },
 ): { kind: "clean" | "scan" | "barrier"; reason: string } {
   if (found.keepThrough !== Infinity) {
-    const reason = "the machine stopped while the cache was open; kept is what had been synced";
+    const reason =
+      "the machine stopped while the cache was open; only what had been synced is kept";
     return { kind: "barrier", reason };
   }
   if (!fields.clean) {

@@ -1,7 +1,8 @@
-// The file of schemas: the keys of objects and the compression dictionaries that records name by an id (schemas/schema-image.ts has its bytes). Any thread that
-// adds a schema writes it by descriptor, under the table's lock; openDirectory reads it.
-// Invariant: a schema that cannot be read for certain is lost and its id is not given out again, so records that name it
-// are misses. Which ids were given out is known without the file: batches and manifest say how many there were.
+// The schemas file: the schemas and compression dictionaries that values name by an id. Its layout
+// is in dictionary/dictionary-image.ts. The thread that adds a schema writes it by descriptor,
+// under the schema lock; openDirectory reads it.
+// Invariant: a schema that cannot be read is lost and its id never given out again, so its values
+// are misses. Batches and the manifest say how many ids were given out, without this file.
 
 import {
   decodeDictionary,
@@ -20,17 +21,17 @@ import type { Hasher } from "../hash/mod.js";
 
 export const schemasFileBytes: number = schemaImageBytes;
 
-/** What the file of schemas says. */
+/** What the schemas file holds. */
 export interface SchemasReading {
-  /** The table as it stands in shared memory; lost schemas have no slot. */
+  /** The bytes for shared memory. A lost schema has no slot. */
   readonly image: Buffer;
-  /** Ids given out, as far as the file tells. */
+  /** Ids given out, as far as the file says. */
   readonly count: number;
-  /** Where the next entry goes. */
+  /** Offset of the next entry. */
   readonly end: number;
 }
 
-/** The bytes of a file without a schema. */
+/** The bytes of a schemas file without a schema. */
 export function emptySchemas(): Buffer {
   const bytes = Buffer.alloc(schemasFileBytes);
   bytes.writeBigUInt64LE(schemaMagic, 0);
@@ -38,7 +39,7 @@ export function emptySchemas(): Buffer {
   return bytes;
 }
 
-/** Takes the whole schemas out of a file's bytes. `seed` is the directory's. */
+/** Copies every schema that verifies. `seed` is the directory's. */
 export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): SchemasReading {
   const image = Buffer.alloc(schemaImageBytes);
   let count = 0;
@@ -50,7 +51,7 @@ export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): Schemas
   for (let id = 0; isOurs && id < schemasMax; id++) {
     const slot = schemaSlotOf(id);
     if (file.subarray(slot, slot + schemaSlotBytes).every((byte) => byte === 0)) continue;
-    // It was begun, at least.
+    // A slot that is not zero means that the id was given out, even if its entry is damaged.
     count = id + 1;
     const offset = file.readUInt32LE(slot);
     const entryEnd = offset + file.readUInt32LE(slot + 4);
@@ -65,7 +66,10 @@ export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): Schemas
   return { image, count, end };
 }
 
-/** Writes bytes of the table at their offset; they survive a kill when this returns. Throws ERR_DISK_IO. */
+/**
+ * Writes bytes of the schemas at their offset. They survive a process crash when this returns.
+ * Throws ERR_DISK_IO.
+ */
 export function writeSchemaBytes(
   fd: number,
   bytes: Uint8Array,

@@ -1,17 +1,18 @@
-// The part of the epochs file that remembers invalidated tags: the cells of the shared tag table that were raised, and for
-// each thread a floor, below which every tagged record is void. Threads write it by descriptor; openDirectory reads it.
-// Invariant: a cell is written only by the thread that holds the tag lock, with what the shared table says then, so the file
-// never goes back; a thread that cannot have the lock writes its own floor instead, which voids more.
+// The tag part of the epochs file: the cells of the shared tag table, and a floor for each thread
+// id, up to which every tagged record is void. Threads write it by descriptor; openDirectory reads.
+// Invariant: only the owner of the tag lock writes a cell, with the value the shared table has at
+// that moment, so a cell on disk never decreases. A thread that cannot take the lock writes its own
+// floor instead, which voids more.
 import { type Device, fileDevice } from "../device/mod.js";
 import { assert } from "../base/mod.js";
 import { epochSlotCount, isEpochsFile, readSlots, type SlotOffsets, writeSlot } from "./epochs.js";
 
-/** Cells of the tag table. The kernel's table has as many. */
+/** Cells of the tag table; equal to the number of cells in shared memory. */
 export const tagCellCount = 4096;
 const floorOffsets: SlotOffsets = [2048, 6144];
 const cellOffsets: SlotOffsets = [8192, 73_728];
 
-/** What is remembered of tags: plain data, posted to the janitor. */
+/** The tag invalidations of earlier sessions. Plain data: it is posted to the janitor. */
 export interface TagEpochs {
   /** Tagged records up to this sequence are void. */
   readonly floor: number;
@@ -19,12 +20,15 @@ export interface TagEpochs {
   readonly cells: Float64Array;
 }
 
-/** The epochs of a directory in which no tag was ever invalidated. */
+/** The tag epochs of a directory before the first invalidation of a tag. */
 export function noTagEpochs(): TagEpochs {
   return { floor: 0, cells: new Float64Array(tagCellCount) };
 }
 
-/** Makes durable against a kill, before it returns, that a cell was raised to `sequence`. Call with the tag lock held. */
+/**
+ * Writes that a cell was raised to `sequence`. It survives a process crash when this returns. The
+ * caller holds the tag lock.
+ */
 export function writeTagCell(
   fd: number,
   seed: bigint,
@@ -36,8 +40,10 @@ export function writeTagCell(
   writeSlot(fd, seed, cellOffsets, cell, sequence, device);
 }
 
-/** Makes durable against a kill, before it returns, that every tagged record up to `sequence` is void. `thread` is the
- *  caller's own slot. */
+/**
+ * Writes that every tagged record up to `sequence` is void. It survives a process crash when this
+ * returns. `thread` is the caller's thread id.
+ */
 export function writeTagFloor(
   fd: number,
   seed: bigint,
@@ -49,7 +55,7 @@ export function writeTagFloor(
   writeSlot(fd, seed, floorOffsets, thread, sequence, device);
 }
 
-/** What a directory remembers of tags, or null if the file is damaged or a stranger's. */
+/** The tag epochs in the file, or null if it is damaged or not an epochs file. */
 export function readTagEpochs(bytes: Buffer, seed: bigint): TagEpochs | null {
   if (!isEpochsFile(bytes)) return null;
   const floors = readSlots(bytes, seed, floorOffsets, epochSlotCount);
@@ -57,7 +63,7 @@ export function readTagEpochs(bytes: Buffer, seed: bigint): TagEpochs | null {
   return floors === null || cells === null ? null : { floor: Math.max(...floors), cells };
 }
 
-/** The newest sequence that any of it names. */
+/** The highest sequence in the floor and the cells. */
 export function newestTagEpoch({ floor, cells }: TagEpochs): number {
   return cells.reduce((newest, sequence) => Math.max(newest, sequence), floor);
 }

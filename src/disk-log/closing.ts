@@ -1,5 +1,6 @@
-// The janitor's last act: everything to disk, every entry left to its disk copy, and the index written down, so that the
-// next open finds the cache warm without a scan. Runs when no other thread writes any more.
+// The janitor's last step at a clean close: flush everything, demote every record to its disk copy,
+// write the index as a snapshot. The next open then finds the cache warm without a scan. Runs when
+// no other thread writes any more.
 import { type SegmentState, type SnapshotPlace, writeSnapshot } from "../directory/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
@@ -10,7 +11,7 @@ import { retryWhileBusy } from "./retry-while-busy.js";
 
 const chunkBytes = 1 << 20;
 
-/** The disk side of a janitor. */
+/** What a janitor needs to work on the disk tier. */
 export interface DiskSide {
   readonly log: DiskLog;
   readonly flusher: Flusher;
@@ -18,9 +19,9 @@ export interface DiskSide {
   readonly hasher: Hasher;
 }
 
-/** How the janitor ended. */
+/** How the janitor ended, as reported to the opener. */
 export interface JanitorEnd {
-  /** Everything live is on disk. */
+  /** The last flush and the snapshot step ran without a disk error. */
   readonly flushed: boolean;
   readonly snapshotWritten: boolean;
   readonly nextSequence: number;
@@ -37,23 +38,24 @@ export class Closing {
     this.#snapshot = snapshot;
   }
 
-  /** Throws ERR_DISK_IO if something could not be written; the next open scans then. */
+  /** Throws ERR_DISK_IO if a write fails. There is no snapshot then, and the next open scans. */
   run(now: number): JanitorEnd {
     const nextSequence = this.#kernel.control.sequence() + 1;
     this.#disk.log.dropQuarantined();
-    // Again while a lock is held somewhere: what is not written now is gone.
+    // Retry while a key's lock is held: what is not written now is lost.
     const { flusher } = this.#disk;
     retryWhileBusy(() =>
       flusher.flush("all", now, () => undefined) ? codes.answerDone : codes.answerBusy,
     );
     this.#disk.log.seal();
     this.#demoteAll();
-    // Cleared entries would look alive to a reader of the snapshot.
+    // Remove cleared entries first: a session that loads the snapshot takes them for live ones.
     this.#kernel.verbs.sweep(0, this.#kernel.geometry.bucketCount, now);
     return { flushed: true, snapshotWritten: this.#write(), nextSequence };
   }
 
-  /** Leaves every record to its disk copy. A record without one (expired, or its copy was reclaimed) leaves the cache. */
+  /** Demotes every record to its disk copy. A record without one (it expired, or its copy was
+   *  reclaimed) leaves the cache. */
   #demoteAll(): void {
     const { verbs, segments, tombstones } = this.#kernel;
     const { directory } = this.#disk;
@@ -62,7 +64,8 @@ export class Closing {
       const walk = segments.walk(segment);
       while (walk.next()) {
         const { record } = walk;
-        // One whose key stays locked is left out of the snapshot's account when that is read.
+        // A record whose key stays locked keeps its slot. Loading the snapshot discards slots that
+        // name memory.
         retryWhileBusy(() => verbs.demote(record));
         tombstones.drain((location) => directory.writeTombstone(location));
       }

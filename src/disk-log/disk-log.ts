@@ -1,5 +1,6 @@
-// The disk log as the janitor writes it: which segment file is open, and batches into it. Invariant: one spare segment is always
-// free, so that reclaim has somewhere to put what was hit.
+// The disk log as the janitor writes it: which segment file is open, and the batches that go into
+// it. Only the janitor calls it. Invariant: one spare segment is always free, so that reclaim has
+// room to rewrite the entries that were hit.
 import { randomBytes } from "node:crypto";
 import { MiB, UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
@@ -22,18 +23,18 @@ import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.j
 import { chooseVictim, findFree } from "./segment-choice.js";
 import type { WriteBudget } from "./write-budget.js";
 
-/** The share of a reclaimed segment that may be written again: bounds write amplification at 1 / (1 - 1/4). */
+/** Share of a reclaimed segment that may be rewritten. Bounds write amplification at 4/3. */
 const reinsertionShare = 1 / 4;
 
-/** What a record takes beside its bytes: its entry in the batch's index and room for its tombstone. */
+/** Overhead of a record: 32 bytes in the batch's index block, 8 bytes of room for its tombstone. */
 const perRecordBytes = 40;
 
-/** What a disk log is made of beside the kernel and the directory. */
+/** What a disk log needs besides the kernel and the directory. */
 export interface DiskLogParts {
   readonly hasher: Hasher;
-  /** Charged for every record that is appended. */
+  /** Charged for every appended record. */
   readonly budget: WriteBudget;
-  /** Told of entries that leave the disk; null if nobody can be. */
+  /** Receives the entries that leave the disk; null if no thread can receive them. */
   readonly removals: RemovalReporter | null;
   readonly device?: Device;
 }
@@ -66,12 +67,12 @@ export class DiskLog implements ReinsertionLog {
     this.#builder = new BatchBuilder(bufferBytes, hasher);
   }
 
-  /** The segment that is written to, -1 = none. */
+  /** The segment being written, or -1. */
   get openSegment(): number {
     return this.#open;
   }
 
-  /** Goes on in a segment that recovery found half filled. */
+  /** Continues in a segment that recovery found half filled. */
   resume(segment: number): void {
     this.#open = segment;
     this.#begin();
@@ -88,12 +89,13 @@ export class DiskLog implements ReinsertionLog {
     this.#batchNumber += 1;
   }
 
-  /** Counts batches: a new number means that the batch before was written. */
+  /** Number of the batch under construction. It changes once that batch is written. */
   get batchNumber(): number {
     return this.#batchNumber;
   }
 
-  /** The location that the next record of `size` bytes will have; writes the batch or opens a segment as needed. */
+  /** The location of the next record of `size` bytes. Writes the batch or opens a segment first if
+   *  there is no room. */
   place(size: number, now: number): number {
     if (this.#open < 0) this.#openNext(now);
     let offset = this.#builder.nextOffset(size);
@@ -109,13 +111,13 @@ export class DiskLog implements ReinsertionLog {
     if (offset < 0) {
       throw new UndercroftError(
         "ERR_DISK_IO",
-        `Cannot write a record of ${size} bytes: a segment is smaller`,
+        `Cannot write a record of ${size} bytes to disk: it does not fit an empty segment file`,
       );
     }
     return packLocation(this.#open, offset, size, this.#disk.segmentBytes);
   }
 
-  /** Appends the record that `place` made room for. The hash is the one of the kernel's last call. */
+  /** Appends the record that `place` made room for. The last kernel call left its hash. */
   append(source: Uint8Array, size: number, sequence: number, expires: number): void {
     const { hashLow, hashHigh } = this.#kernel.results;
     this.#builder.append(source, 0, size, hashLow, hashHigh, sequence, expires);
@@ -127,14 +129,15 @@ export class DiskLog implements ReinsertionLog {
     this.#kernel.count(counter.counterFlushedBytes, size);
   }
 
-  /** Leaves the room that `place` answered empty: its entry was taken away when the location had been announced, and whoever
-   *  did that may write its tombstone. It counts as a record, since it may take an index in the tombstone list. */
+  /** Leaves the room from `place` empty: the entry was removed while its location was being
+   *  announced, and the thread that removed it may write its tombstone. It counts as a record
+   *  because that tombstone takes an index in the tombstone list. */
   skip(size: number): void {
     this.#builder.skip(size);
     this.#batch.records += 1;
   }
 
-  /** Is told when the batch under construction is on disk, or failed. */
+  /** Registers an outcome to call once the batch under construction is on disk or has failed. */
   afterBatch(outcome: BatchOutcome): void {
     this.#outcomes.push(outcome);
   }
@@ -145,7 +148,8 @@ export class DiskLog implements ReinsertionLog {
     return outcomes;
   }
 
-  /** Writes the batch under construction. Throws ERR_DISK_IO after the records' owners were told. */
+  /** Writes the batch under construction. If that fails, calls each `failed`, then throws
+   *  ERR_DISK_IO. */
   commit(): void {
     const outcomes = this.#takeOutcomes();
     if (this.#open >= 0 && this.#builder.count > 0) {
@@ -170,7 +174,8 @@ export class DiskLog implements ReinsertionLog {
       writeBatch(fd, bytes, offset, this.#device);
       this.#assertWritable();
     } catch (error) {
-      // A failed write may have reached the file whole: its records are unannounced now, and must not come back.
+      // A failed write may have reached the file whole. Its locations are about to be dropped, so
+      // make it void: a later session must not bring its records back.
       const recordCount = this.table.recordCount(this.#open);
       const isVoid = voidBatch(this.#disk, this.#open, offset, recordCount, this.#device);
       if (isVoid) this.#kernel.verbs.sealDisk(this.#open);
@@ -181,14 +186,14 @@ export class DiskLog implements ReinsertionLog {
     }
   }
 
-  /** Another thread may have given the open segment up. */
+  /** Throws if another thread has quarantined the open segment. */
   #assertWritable(): void {
     if (this.table.state(this.#open) === codes.diskOpen) return;
     const text = "Cannot write a batch: a tombstone could not be written to its segment";
     throw new UndercroftError("ERR_DISK_IO", text);
   }
 
-  /** Ends the open segment. */
+  /** Writes the batch under construction and seals the open segment. */
   seal(): void {
     if (this.#open < 0) return;
     this.commit();
@@ -196,12 +201,12 @@ export class DiskLog implements ReinsertionLog {
     this.#open = -1;
   }
 
-  /** Counts writes that worked. */
+  /** Counts successful writes. */
   get writes(): number {
     return this.#writes;
   }
 
-  /** Finds out whether the disk takes writes, by one that changes nothing. Throws ERR_DISK_IO if not. */
+  /** Tests the disk with a write that changes nothing. Throws ERR_DISK_IO if it fails. */
   probe(): void {
     const segment = findFree(this.table);
     if (segment < 0) return;
@@ -216,7 +221,7 @@ export class DiskLog implements ReinsertionLog {
       segment = findFree(this.table);
     }
     if (segment < 0) {
-      // Only after a failed reclaim: without a spare nothing that was hit can be saved.
+      // Only after a failed reclaim. Without a spare segment nothing that was hit can be rewritten.
       segment = this.#reclaimNext(now, 0);
       if (this.table.state(segment) !== codes.diskFree) {
         throw new UndercroftError("ERR_DISK_IO", "Cannot write to disk: no segment is free");
@@ -227,7 +232,8 @@ export class DiskLog implements ReinsertionLog {
     const identity = { nonce, serial, createdMs: now };
     const key = segmentKeyOf(this.#disk.seed, segment);
     const fd = this.#disk.fds[segment] as number;
-    // Has anybody asked for an fsync since the cache was opened?
+    // Once any thread has asked for an fsync, a power loss must not undo the reset: the old records
+    // would return without their tombstones.
     const sync = this.#disk.syncResets || this.#kernel.flushes.syncRequested() !== 0;
     resetSegment(fd, this.#disk.segmentBytes, identity, key, this.#hasher, sync, this.#device);
     const low = Number(nonce & 0xffff_ffffn);
@@ -239,7 +245,7 @@ export class DiskLog implements ReinsertionLog {
     }
   }
 
-  /** Reclaims a sealed segment of which nothing lives, else the oldest; answers which. */
+  /** Reclaims the next victim (see chooseVictim) and returns it. */
   #reclaimNext(now: number, budget: number): number {
     const victim = chooseVictim(this.table, this.#kernel.control, now, this.#open);
     if (victim < 0) {
@@ -251,9 +257,10 @@ export class DiskLog implements ReinsertionLog {
     return victim;
   }
 
-  /** Empties the segments that were given up: some thread could not write a tombstone there, and could perhaps not make
-   *  them void either. Everything in them is dropped, so that what is in memory too is written again. Throws
-   *  ERR_DISK_IO; the tier must not come up before this has worked. */
+  /** Voids and empties the quarantined segments: a thread failed to write a tombstone there, and
+   *  perhaps failed to void the segment too. Every entry in them is dropped; records still in
+   *  memory are written again. Throws ERR_DISK_IO. The tier must not come up before this has
+   *  succeeded. */
   dropQuarantined(): void {
     for (let segment = 0; segment < this.table.count; segment++) {
       if (this.table.state(segment) !== codes.diskQuarantined) continue;

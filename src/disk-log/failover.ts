@@ -1,6 +1,7 @@
-// A new janitor after one died: whatever the dead one had announced on disk and not written is taken back. Invariant: when
-// this returns, every disk location in the index and in record headers is one whose batch was written, and what they no
-// longer name is void on disk: it could be overwritten unseen, and a later life would bring it back.
+// Failover: a new janitor takes back what a dead one announced on disk and did not write. Also used
+// by the disk log after a failed write. Invariant: when failOver returns, every disk location in
+// the index and in record headers names a written batch. What they no longer name is void on disk,
+// else it could be overwritten without a tombstone and a later session would bring it back.
 import { UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import { tombstoneSize, segmentHeaderSize, voidSegment } from "../disk/mod.js";
@@ -8,10 +9,10 @@ import { codes, type Kernel } from "../kernel/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 
-/** docs/internals/files.md: a batch begins with a header of 64 bytes. */
+/** A batch begins with a header of 64 bytes (docs/internals/files.md). */
 const batchHeaderBytes = 64;
 
-/** Seals the segment the dead janitor wrote to, and frees the one it was reclaiming. */
+/** Seals the segment that the dead janitor was writing and frees the one it was reclaiming. */
 export function failOver(kernel: Kernel, disk: DiskHandle): void {
   const { segmentCount } = kernel.geometry;
   for (let segment = 0; segment < segmentCount; segment++) kernel.verbs.unpinSegment(segment);
@@ -20,7 +21,7 @@ export function failOver(kernel: Kernel, disk: DiskHandle): void {
     const state = disks.state(segment);
     if (state === codes.diskOpen) {
       const end = disks.endOffset(segment) || segmentHeaderSize;
-      // The batch may have been written whole before the janitor could say so.
+      // The batch may be whole on disk although the janitor died before it could record that.
       const isVoid = voidBatch(disk, segment, end, disks.recordCount(segment));
       if (dropLocationsFrom(kernel, disk, segment, end) && isVoid) kernel.verbs.sealDisk(segment);
       else giveUp(kernel, segment);
@@ -34,15 +35,15 @@ export function failOver(kernel: Kernel, disk: DiskHandle): void {
   }
 }
 
-/** Leaves a segment to the janitor's rounds, which make it void and empty it before the tier takes writes again. */
+/** Quarantines a segment. The janitor voids and empties it before the tier takes writes again. */
 function giveUp(kernel: Kernel, segment: number): void {
   kernel.verbs.setDiskState(segment, codes.diskQuarantined);
   kernel.control.markDiskDown();
 }
 
-/** Puts zeros, at which a scan ends, in place of the header of a batch that does not count. False if they could
- *  not be written, after a failed write for instance: then the whole segment must be given up. `recordCount`: what the
- *  segment has room for marks of. */
+/** Voids a batch: overwrites its header with zeros, which end a scan. False if that write fails;
+ *  the whole segment must be quarantined then. The end of the segment has room for `recordCount`
+ *  tombstones. */
 export function voidBatch(
   disk: DiskHandle,
   segment: number,
@@ -51,7 +52,7 @@ export function voidBatch(
   device: Device = fileDevice,
 ): boolean {
   const zeros = Buffer.alloc(batchHeaderBytes);
-  // Nearer to the marks there is no room for a batch, and a mark must not be overwritten.
+  // So close to the tombstones no batch fits, and a tombstone must not be overwritten.
   if (offset + zeros.length + recordCount * tombstoneSize > disk.segmentBytes) return true;
   const fd = disk.fds[segment] as number;
   return attemptToVoid(() => device.writeAtSync(fd, zeros, 0, zeros.length, offset));
@@ -67,8 +68,9 @@ function attemptToVoid(write: () => void): boolean {
   }
 }
 
-/** Drops every location in a disk segment from an offset on: disk entries leave the index, memory records lose their copy there.
- *  False if a key's lock could not be had: then the index may still name what is there. */
+/** Drops every location in a disk segment from an offset on: disk entries leave the index, memory
+ *  records lose their copy there. False if a key's lock could not be taken: the index may still
+ *  name a location there. */
 export function dropLocationsFrom(
   kernel: Kernel,
   disk: DiskHandle,

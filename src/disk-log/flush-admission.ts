@@ -1,6 +1,7 @@
-// Admission to disk: whether a record is worth a write. Asked by the flusher for each record, before anything is announced.
-// What it refuses stays in memory and goes with it; an older copy on disk was marked dead when the record was published,
-// so none can come back. Every refusal is counted by its reason.
+// Admission to disk: is a record worth a write? The flusher asks for each record before it
+// announces anything. A refused record stays in memory and leaves the cache with its segment. An
+// older copy on disk got its tombstone when the record was published, so it cannot come back. Every
+// refusal is counted by its reason.
 import type { AdmissionConfig } from "../config/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { flagDiskLocation } from "../record/mod.js";
@@ -8,7 +9,7 @@ import * as counter from "../stats/mod.js";
 import { SeenKeys } from "./seen-keys.js";
 import { WriteBudget } from "./write-budget.js";
 
-/** "never": not in this record's life. "deferred": not now, but a flush that is asked for takes it. */
+/** "never": not while this record exists. "deferred": not now, but a requested flush writes it. */
 export type Verdict = "write" | "never" | "deferred";
 
 export class FlushAdmission {
@@ -25,13 +26,14 @@ export class FlushAdmission {
     this.#seen = bytes === 0 ? null : new SeenKeys(buffer, offset, bytes);
   }
 
-  /** `isAsked`: a flush was asked for, which promises that everything before it is on disk. Then only what cannot be
-   *  there is refused. `isInMain`: the record was moved to the main log, since it was hit. */
+  /** `isAsked`: a flush was requested, which promises that everything before it is on disk; only
+   *  what cannot be written is refused. `isInMain`: the record is in the main log, because it was
+   *  hit. */
   judge(record: number, now: number, isAsked: boolean, isInMain: boolean): Verdict {
     const { records } = this.#kernel;
-    // Reserved and given up: no entry.
+    // Reserved and never published: no entry.
     if (records.sequence(record) === 0) return "never";
-    // The writer's filter or size has refused it, and counted that.
+    // Refused, and counted, by the writer: the filter or the size limit.
     if ((records.flags(record) & flagDiskLocation) === 0) return "never";
     if (records.diskLocation(record) !== 0)
       return this.#refuse(counter.counterRefusedClean, "never");
@@ -50,7 +52,7 @@ export class FlushAdmission {
     return "write";
   }
 
-  /** A dead record counts as seen: that it is dead is found out, and counted, when its place is announced. */
+  /** A dead record counts as seen. The flusher counts it when it reserves the disk location. */
   #isSeen(seen: SeenKeys, record: number): boolean {
     const frequency = this.#kernel.verbs.frequencyOfRecord(record);
     const { hashLow, hashHigh } = this.#kernel.results;

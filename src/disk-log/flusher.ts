@@ -1,6 +1,7 @@
-// Flushing: copies the live records of memory segments to the disk log. Runs in the janitor. Invariant: a record's disk
-// location is announced in its header before its bytes are written, under its key's lock; a write or delete that comes
-// later sees it and marks it dead on disk, one that came before makes the record dead and it is not written.
+// Flushing: copies the live records of memory segments to the disk log. The janitor calls it.
+// Invariant: a record's disk location is announced in its header, under its key's lock, before its
+// bytes are written. A write or delete that comes later sees the location and writes its tombstone;
+// one that came earlier has made the record dead, and it is not written.
 import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskLog } from "./disk-log.js";
@@ -8,8 +9,9 @@ import type { FlushAdmission } from "./flush-admission.js";
 import type { BatchOutcome } from "./reclaimer.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 
-/** How far a flush goes: sealed segments; what is published in open ones too, and what has lost its copy on disk; what
- *  admission has put off as well, since somebody was promised that everything is on disk. */
+/** How far a flush goes. "sealed": sealed segments. "open": also what is published in open
+ *  segments, and what lost its copy on disk. "all": also what admission deferred, because a flush
+ *  promises that everything is on disk. */
 export type FlushReach = "sealed" | "open" | "all";
 
 export class Flusher {
@@ -17,7 +19,7 @@ export class Flusher {
   readonly #log: DiskLog;
   readonly #admission: FlushAdmission;
   readonly #table: SegmentTable;
-  /** Segments with records in the batch under construction, and the one being read. */
+  /** Segments with records in the batch under construction, and the segment being read. */
   readonly #pinned = new Set<number>();
 
   constructor(kernel: Kernel, log: DiskLog, admission: FlushAdmission) {
@@ -27,9 +29,10 @@ export class Flusher {
     this.#table = kernel.segments;
   }
 
-  /** Writes what is published, not yet on disk and worth it. `betweenSegments` runs after each segment. False if something
-   *  could not be looked at (a key's lock was held, a segment was being emptied) and must be tried again. Throws
-   *  ERR_DISK_IO; the records of the failed batch stay unflushed. */
+  /** Writes what is published, not on disk yet and admitted. Calls `betweenSegments` after each
+   *  segment. False if something could not be visited (a key was locked, a segment was being
+   *  reclaimed) and the flush must be tried again. Throws ERR_DISK_IO; the records of the failed
+   *  batch stay unflushed. */
   flush(reach: FlushReach, now: number, betweenSegments: () => void): boolean {
     let isComplete = true;
     try {
@@ -39,7 +42,7 @@ export class Flusher {
       }
       this.#log.commit();
     } catch (error) {
-      // What was not written must be looked at again from the start.
+      // The next flush must look at these segments again from the start.
       for (const segment of this.#pinned) {
         this.#kernel.verbs.setDiskCopyLost(segment, 1);
         this.#kernel.verbs.setDeferred(segment, 1);
@@ -52,7 +55,7 @@ export class Flusher {
     return isComplete;
   }
 
-  /** Segments with something to flush, oldest first, so that the disk log keeps the order of the writes. */
+  /** Segments with something to flush, oldest first: the disk log keeps the order of writes. */
   #pending(reach: FlushReach): number[] {
     const pending: { readonly segment: number; readonly order: number }[] = [];
     const table = this.#table;
@@ -62,7 +65,7 @@ export class Flusher {
         continue;
       const isWritten = table.flushedOffset(segment) >= table.writeOffset(segment);
       if (isWritten && !this.#isDueAgain(segment, reach)) continue;
-      // Read once, since others seal meanwhile and the order has to be one.
+      // Read the order once: other threads seal segments during the sort.
       pending.push({
         segment,
         order: state === codes.segmentOpen ? Infinity : table.sealOrder(segment),
@@ -72,18 +75,18 @@ export class Flusher {
     return pending.map(({ segment }) => segment);
   }
 
-  /** Must records that were looked at before be looked at again? */
+  /** Must records that were already looked at be looked at again? */
   #isDueAgain(segment: number, reach: FlushReach): boolean {
     if (reach !== "sealed" && this.#table.hasDiskCopyLost(segment)) return true;
     return reach === "all" && this.#table.hasDeferred(segment);
   }
 
-  /** False if it has to be tried again. The segment stays pinned until its last batch is written: what is said of its
-   *  records then must not be said of others that took their place. */
+  /** False if it must be tried again. The segment stays pinned until its last batch is written, so
+   *  that the outcome is not applied to other records that reuse its bytes. */
   #flushSegment(segment: number, reach: FlushReach, now: number): boolean {
     const table = this.#table;
     if (this.#kernel.verbs.pinSegment(segment) === 0) {
-      // Somebody else is emptying it, which is no loss if nothing in it lives.
+      // Another thread is reclaiming it, which loses nothing if all its records are dead.
       const epoch = this.#kernel.control.clearEpoch();
       return table.state(segment) === codes.segmentFree || table.isDead(segment, now, epoch);
     }
@@ -104,14 +107,15 @@ export class Flusher {
     const walk = table.walk(segment, from);
     while (walk.next()) {
       const { record, size, nextOffset } = walk;
-      // The owner of an open segment reserves and publishes in one go, so only its last record may be under its hands;
-      // one before that was given up (superseded, or its key's lock could not be had).
+      // The owner of an open segment reserves and publishes in one step, so only its last record
+      // can still be unpublished. An earlier unpublished record was abandoned: superseded, or its
+      // key's lock could not be taken.
       if (records.sequence(record) === 0 && !isSealed && nextOffset >= walk.end) break;
       const verdict = this.#admission.judge(record, now, reach === "all", isInMain);
       if (verdict === "deferred") verbs.setDeferred(segment, 1);
       if (verdict === "write") {
         const location = this.#log.place(size, now);
-        // `place` may have written the batch; what it wrote is done with, and a new account begins.
+        // If `place` has written the batch, the old progress has its outcome: start a new one.
         if (progress?.batch !== this.#log.batchNumber) {
           progress = new Progress(this.#kernel, account, this.#log.batchNumber, walk.offset);
           this.#log.afterBatch(progress);
@@ -127,7 +131,7 @@ export class Flusher {
     return isComplete;
   }
 
-  /** False if the record's key is locked, and nothing is known of it. */
+  /** False if the record's key is locked: its state is unknown. */
   #announce(record: number, size: number, location: number, progress: Progress): boolean {
     const answer = this.#kernel.verbs.reserveDiskLocation(record, location);
     if (answer === codes.answerBusy) return false;
@@ -144,7 +148,8 @@ export class Flusher {
   }
 }
 
-/** The records of one segment in one batch: flushed when it is written, unannounced when it fails. */
+/** The records of one segment in one batch. They count as flushed once the batch is written; if it
+ *  fails, their disk locations are taken back. */
 class Progress implements BatchOutcome {
   readonly batch: number;
   readonly announced: number[] = [];

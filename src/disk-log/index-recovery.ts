@@ -1,7 +1,8 @@
-// Bringing the index back at open: from the snapshot of a clean close, else from the index blocks of the segments,
-// newest segment and newest record first. Runs in the janitor before any other thread sees the cache. Invariant: every
-// record on disk that is alive and unexpired afterwards is in the index; what could not be indexed was marked dead, or
-// it could come back one day as an older value.
+// Recovers the index at open: from the snapshot of a clean close, else from the index blocks of the
+// segment files, newest segment and newest record first. Runs in the janitor before any other
+// thread sees the cache. Invariant: afterwards every live, unexpired record on disk is in the
+// index. A record that could not be indexed gets a tombstone, or a later session could bring it
+// back as an older value.
 import { assert, UndercroftError } from "../base/mod.js";
 import { schemasMax } from "../dictionary/mod.js";
 import {
@@ -24,19 +25,19 @@ import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DirectoryWriter, DiskHandle } from "../tiers/mod.js";
 
-/** Sequences skipped after an unclean stop, for writes that reached no file: 2^24 is more than fit in memory. */
+/** Sequences skipped after a crash, for writes that reached no file: more than fit in memory. */
 const sequenceMargin = 2 ** 24;
 
-/** What to bring back from disk, and how. */
+/** What to recover, and how. */
 export interface RecoveryTask {
   readonly filter: RecoveryFilter;
-  /** Which tags earlier sessions invalidated. */
+  /** The tags that earlier sessions invalidated. */
   readonly tags: TagEpochs;
   readonly snapshot: SnapshotPlace | null;
   readonly nextSequence: number;
 }
 
-/** What a recovery brought back. */
+/** What a recovery found. */
 export interface RecoveryReport {
   readonly source: "snapshot" | "scan" | "nothing";
   readonly entries: number;
@@ -45,7 +46,7 @@ export interface RecoveryReport {
 }
 
 export interface RecoveryResult extends RecoveryReport {
-  /** A half-filled segment to go on in, or -1. */
+  /** A half-filled segment to continue in, or -1. */
   readonly resume: number;
 }
 
@@ -77,14 +78,14 @@ export function recover(
   return { source, entries, damagedBatches, resume, ms };
 }
 
-/** Copies the index out of the snapshot; answers its entries, or -1 if there is no usable snapshot. */
+/** Copies the index from the snapshot. Returns its number of entries, -1 if it is not usable. */
 function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): number {
-  assert(task.snapshot !== null, "a snapshot is read where there may be one");
+  assert(task.snapshot !== null, "only an existing snapshot is loaded");
   const { bucketCount } = kernel.geometry;
   const index = kernel.slots.bytes();
   let filled = 0;
   const keep = (chunk: Buffer): void => {
-    assert(filled + chunk.length <= index.length, "a snapshot is as long as the index");
+    assert(filled + chunk.length <= index.length, "a snapshot is no longer than the index");
     index.set(chunk, filled);
     filled += chunk.length;
   };
@@ -92,7 +93,7 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
   try {
     states = readSnapshot(task.snapshot, bucketCount, keep, hasher);
   } catch (error) {
-    // It changed while it was read: what was copied counts for nothing, and the scan finds the rest.
+    // The file changed during the read. Discard what was copied; the scan finds the entries.
     if (!(error instanceof UndercroftError)) throw error;
     index.fill(0);
   }
@@ -102,7 +103,8 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
     const low = Number(state.nonce & 0xffff_ffffn);
     const high = Number(state.nonce >> 32n);
     kernel.verbs.openDisk(segment, low, high, state.serial, state.createdMs);
-    // The snapshot does not keep the newest sequence of each segment: anything written before now may be in it.
+    // The snapshot does not keep each segment's newest sequence. Any sequence of that session may
+    // be in it, so take the upper bound.
     const maxSequence = task.nextSequence;
     const { endOffset, recordCount, maxExpires, tombstoneCount } = state;
     kernel.verbs.extendDisk(segment, endOffset, recordCount, maxExpires, maxSequence);
@@ -152,15 +154,15 @@ class Scanner {
   }
 
   #newestFirst(): number[] {
-    const lives: { segment: number; serial: number }[] = [];
+    const identities: { segment: number; serial: number }[] = [];
     const { fds, segmentBytes, seed } = this.#disk;
     for (const [segment, fd] of fds.entries()) {
       const key = segmentKeyOf(seed, segment);
-      const life = readSegmentIdentity(fd, segmentBytes, key, this.#hasher);
-      if (life !== null) lives.push({ segment, serial: life.serial });
+      const identity = readSegmentIdentity(fd, segmentBytes, key, this.#hasher);
+      if (identity !== null) identities.push({ segment, serial: identity.serial });
     }
-    lives.sort((left, right) => right.serial - left.serial);
-    return lives.map(({ segment }) => segment);
+    identities.sort((left, right) => right.serial - left.serial);
+    return identities.map(({ segment }) => segment);
   }
 
   #recoverSegment(segment: number): void {
@@ -185,7 +187,7 @@ class Scanner {
     this.#indexEntries(segment, scan);
   }
 
-  /** An id that a record may name is not given out again, though its schema may be lost. */
+  /** Never reuses an id that a record may name, even if its schema is lost. */
   #raiseSchemas(schemas: number): void {
     const { control } = this.#kernel;
     control.setSchemaCount(Math.min(schemasMax, Math.max(control.schemaCount(), schemas)));
@@ -210,7 +212,7 @@ class Scanner {
     }
   }
 
-  /** In a full bucket an entry gave way: it must not come back either. */
+  /** A full bucket evicted an entry to make room. Its record must not come back either. */
   #buryVictim(): void {
     const write = (location: number): void => this.#directory.writeTombstone(location);
     this.entries -= this.#kernel.tombstones.drain(write);

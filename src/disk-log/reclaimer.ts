@@ -1,6 +1,7 @@
-// Reclaim of disk segments: the oldest is emptied and made free when files run out, and what was hit is written again. Called by
-// the disk log. Invariants: a slot is pointed at its new location before the bytes are written there, so that whoever deletes
-// the entry meanwhile writes the new location's tombstone; a segment is void on disk before its first entry is dropped.
+// Reclaims disk segments: empties the oldest when segment files run out, and rewrites what was hit.
+// Called by the disk log. Invariants: a slot points to its new location before the bytes are
+// written there, so a thread that deletes the entry meanwhile writes the tombstone of the new
+// location. A segment is void on disk before its first entry is dropped.
 import { UndercroftError } from "../base/mod.js";
 import type { Device } from "../device/mod.js";
 import {
@@ -24,16 +25,16 @@ import { dropLocationsFrom } from "./failover.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 import type { WriteBudget } from "./write-budget.js";
 
-/** Milliseconds to wait for a writer that is about to write a tombstone into the segment being reclaimed. */
+/** Milliseconds to wait for a thread with a pending tombstone for the segment being reclaimed. */
 const tombstoneWaitMs = 1000;
 
-/** What becomes of the records of a batch when it is written, or cannot be. */
+/** Called for the records of a batch once it is written, or has failed. */
 export interface BatchOutcome {
   written(): void;
   failed(): void;
 }
 
-/** Where what was hit is written again: the disk log. */
+/** The log that takes the rewritten records: the disk log. */
 export interface ReinsertionLog {
   readonly openSegment: number;
   place(size: number, now: number): number;
@@ -62,9 +63,9 @@ export class Reclaimer {
   readonly #budget: WriteBudget;
   readonly #removals: RemovalReporter | null;
   readonly #log: ReinsertionLog;
-  /** Segments in which the index may name locations that were never written. */
+  /** Segments for which the index may name locations that were never written. */
   readonly #suspect = new Set<number>();
-  /** The record that is looked at. */
+  /** The record being looked at. */
   readonly #record: RecordReader;
 
   constructor(
@@ -86,12 +87,13 @@ export class Reclaimer {
     this.#record = new RecordReader(0, kernel.control.createdBaseMs);
   }
 
-  /** Empties a segment and makes it free; entries that were hit are written again, up to `budget` bytes. Throws
-   *  ERR_DISK_IO, after which the segment can be reclaimed once more. */
+  /** Empties a segment and frees it. Rewrites entries that were hit, up to `budget` bytes. Throws
+   *  ERR_DISK_IO; the segment can be reclaimed again afterwards. */
   reclaim(segment: number, now: number, budget: number): void {
     const { verbs } = this.#kernel;
     const scan = this.#scan(segment);
-    // Void before the state says so: what a successor finds reclaiming is void, whatever else was done.
+    // Void the file before the state changes: a new janitor that finds "reclaiming" knows that the
+    // file is void, whatever else happened.
     voidSegment(this.#disk.fds[segment] as number, this.#device);
     verbs.setDiskState(segment, codes.diskReclaiming);
     let isEmpty = false;
@@ -105,7 +107,8 @@ export class Reclaimer {
     this.free(segment, isEmpty);
   }
 
-  /** Makes a void segment free once nothing names it and nobody writes to it; else it is given up for a later round. */
+  /** Frees a void segment once no slot names it and no thread writes to it. Quarantines it
+   *  otherwise; a later round tries again. */
   free(segment: number, isEmpty: boolean): void {
     const { verbs } = this.#kernel;
     this.#waitForTombstones(segment);
@@ -119,7 +122,7 @@ export class Reclaimer {
     this.#kernel.count(counter.counterDiskSegmentsReclaimed, 1);
   }
 
-  /** Waits until no thread is about to write a tombstone into this segment. */
+  /** Waits, for tombstoneWaitMs at most, until no thread has a pending tombstone here. */
   #waitForTombstones(segment: number): void {
     for (let waited = 0; waited < tombstoneWaitMs; waited++) {
       if (!this.#table.hasPendingTombstone(segment)) return;
@@ -127,7 +130,7 @@ export class Reclaimer {
     }
   }
 
-  /** Null if there is nothing to be read: it was damaged, or made void by a reclaim that failed half way. */
+  /** Null if nothing can be read: the file is damaged, or was voided by a failed reclaim. */
   #scan(segment: number): SegmentScan | null {
     const { segmentBytes, seed, fds } = this.#disk;
     const key = segmentKeyOf(seed, segment);
@@ -135,7 +138,7 @@ export class Reclaimer {
       const fd = fds[segment] as number;
       return scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
     } catch (error) {
-      // Bytes that cannot be read must not keep the whole segment from being used again.
+      // Unreadable bytes must not keep the whole segment from being reused.
       this.#countDiskError(error);
       return null;
     }
@@ -146,7 +149,7 @@ export class Reclaimer {
     this.#kernel.count(counter.counterDiskErrors, 1);
   }
 
-  /** Drops every entry that the file tells of; false if the index may name others. */
+  /** Drops every entry that the file lists. False if the index may name others. */
   #dropAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
     const left = { budget };
     let isEmpty =
@@ -174,7 +177,7 @@ export class Reclaimer {
     };
   }
 
-  /** Drops an entry, or writes it again. False if its key was locked. */
+  /** Drops an entry, or rewrites it. False if its key was locked. */
   #drop(entry: Entry, now: number, left: { budget: number }): boolean {
     const isExpired = entry.expires <= now;
     const mayStay =
@@ -199,20 +202,20 @@ export class Reclaimer {
     return retryWhileBusy(() => verbs.dropDisk(entry.hashLow, entry.hashHigh, location, force));
   }
 
-  /** Was a tag of the record that was just read invalidated? */
+  /** Was a tag of the record just read invalidated? */
   #isInvalidated(): boolean {
     const field = this.#record.tagsField();
     return field.length > 0 && this.#kernel.areTagsInvalidated(field, this.#record.sequence);
   }
 
-  /** The key is in the record alone: it is read for those who listen. */
+  /** Reports a removal. Only the record has the key, so it is read if there is a listener. */
   #tell(entry: Entry, cause: Removal["cause"]): void {
     if (this.#removals?.isWanted !== true) return;
     if (this.#readRecord(entry) !== null) this.#removals.tellOf(this.#record, cause);
     else this.#kernel.count(counter.counterEventsDropped, 1);
   }
 
-  /** The bytes of a record that is in the index, taken apart in `#record`; null if they are damaged. */
+  /** Reads and parses a record that the index names, into `#record`. Null if it is damaged. */
   #readRecord({ location, size }: Entry): Buffer | null {
     const { segmentBytes, fds } = this.#disk;
     const segment = segmentOfLocation(location, segmentBytes);
@@ -226,7 +229,7 @@ export class Reclaimer {
     return buffer;
   }
 
-  /** How many bytes could be read; 0 if the disk refuses. */
+  /** The number of bytes read; 0 on a disk error. */
   #read(fd: number, buffer: Buffer, offset: number): number {
     try {
       return this.#device.readAtSync(fd, buffer, 0, buffer.length, offset);
@@ -236,10 +239,11 @@ export class Reclaimer {
     }
   }
 
-  /** Writes a record again in the open segment; false if its key was locked. */
+  /** Rewrites a record into the open segment, unless its entry has changed. False if its key was
+   *  locked. */
   #reinsert(record: Buffer, entry: Entry, now: number): boolean {
     const to = this.#log.place(record.length, now);
-    // The slot first: from here on whoever deletes the entry writes the new location's tombstone.
+    // The slot first: from now on a delete of the entry writes the new location's tombstone.
     const { verbs } = this.#kernel;
     const { hashLow, hashHigh, location } = entry;
     const answer = retryWhileBusy(() => verbs.relocateDisk(hashLow, hashHigh, location, to));

@@ -1,8 +1,9 @@
-// Which keys were set not long ago: two Bloom filters of the keys' hashes, of which the older is emptied and becomes the
-// newer when that is full (the "reject first" admission of CacheLib). The janitor alone reads and writes it; it lies in
-// the cache's memory, so a janitor that takes over goes on with it. Every bit pattern is valid.
+// Which keys were set recently: two Bloom filters over key hashes. When the newer is full, the
+// older is emptied and becomes the newer (CacheLib's "reject first" admission). Only the janitor
+// reads and writes them. They are in shared memory, so a new janitor continues with them. Every bit
+// pattern is valid.
 
-/** Bits set per key: with bitsPerKey, one new key in about 40 is taken for a known one when a filter is full. */
+/** Bits set per key. With bitsPerKey, about 1 in 40 new keys looks known to a full filter. */
 const probes = 4;
 const bitsPerKey = 8;
 
@@ -12,7 +13,7 @@ export class SeenKeys {
   readonly #bitMask: number;
   readonly #keysMax: number;
 
-  /** `bytes` at `offset` of `buffer`, a multiple of 4: at least 72. */
+  /** `offset` is a multiple of 4, `bytes` at least 72. */
   constructor(buffer: ArrayBufferLike, offset: number, bytes: number) {
     const words = 2 ** Math.floor(Math.log2((bytes - 8) / 8));
     this.#state = new Uint32Array(buffer, offset, 2);
@@ -24,7 +25,7 @@ export class SeenKeys {
     this.#keysMax = (words * 32) / bitsPerKey;
   }
 
-  /** Whether the key was noted before, within the last one to two fillings; notes it. */
+  /** Notes a key. True if it was noted before, within the last one to two fillings of a filter. */
   note(hashLow: number, hashHigh: number): boolean {
     const newer = (this.#state[0] as number) & 1;
     const isOld = this.#has(1 - newer, hashLow, hashHigh);

@@ -1,4 +1,5 @@
-// Which segment file the disk log takes next: a free one, or the one to reclaim. Reads the disk segment table.
+// Chooses the disk log's next segment file: a free one to open, or a victim to reclaim. Reads the
+// disk segment table only.
 import { codes, type ControlBlock, type DiskSegmentTable } from "../kernel/mod.js";
 
 /** A free segment, or -1. */
@@ -9,7 +10,7 @@ export function findFree(table: DiskSegmentTable): number {
   return -1;
 }
 
-/** False while a segment is given up and not known to be void and empty. */
+/** False while any segment is quarantined: it may hold records that must not come back. */
 export function isTrusted(table: DiskSegmentTable): boolean {
   for (let segment = 0; segment < table.count; segment++) {
     if (table.state(segment) === codes.diskQuarantined) return false;
@@ -17,8 +18,8 @@ export function isTrusted(table: DiskSegmentTable): boolean {
   return true;
 }
 
-/** The sealed segment to reclaim next: one in which everything expired, was cleared or has a tombstone, else the oldest; -1 if
- *  there is none. `open` is never chosen. */
+/** The sealed segment to reclaim next, or -1: one whose entries all expired, were cleared or have a
+ *  tombstone, else the oldest. Never `open`. */
 export function chooseVictim(
   table: DiskSegmentTable,
   control: ControlBlock,

@@ -1,9 +1,10 @@
-// How many bytes may be written to disk: two token buckets, one for a second and one for a day. Called by the janitor's
-// admission. Invariant: over any time t no more is admitted than what the buckets hold and t refills, and one record; what
-// is charged without being asked for (a flush) is owed, and paid back before anything else is admitted.
+// Limits the bytes written to disk, with two token buckets: per second and per day. Called by the
+// janitor's admission. Invariant: over any time t it admits at most the buckets' capacity plus the
+// refill of t plus one record. A requested flush is charged without being admitted; that debt is
+// paid before anything else is admitted.
 
 const dayMs = 86_400_000;
-/** The day's bucket holds an hour's worth, so that a busy hour does not spend the day. */
+/** The day's bucket holds one hour's share, so that a busy hour cannot spend the day. */
 const hoursOfDay = 24;
 
 class Bucket {
@@ -34,7 +35,7 @@ class Bucket {
 export class WriteBudget {
   readonly #buckets: Bucket[] = [];
 
-  /** `Infinity` = no bound. `nowMs` is any clock that only goes forward; `hasRoom` is asked by the same one. */
+  /** `Infinity` = no limit. `nowMs` is any monotonic clock; `hasRoom` must use the same one. */
   constructor(bytesPerSecond: number, bytesPerDay: number, nowMs: number) {
     if (bytesPerSecond !== Infinity) {
       this.#buckets.push(new Bucket(bytesPerSecond, bytesPerSecond / 1000, nowMs));

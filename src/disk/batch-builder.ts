@@ -1,6 +1,7 @@
-// Builds one batch of records in a private buffer, to be written with one positional write. The janitor calls it.
-// Invariant: records are copied once, to the place the caller learned before it appended; index entries grow down from
-// the end of the buffer (the last record first), and are moved behind the records when their number is known.
+// Builds one batch of records in a private buffer, so that one positional write puts it on disk.
+// The disk log calls it, in the janitor.
+// Invariant: a record is copied once, to the offset that `nextOffset` gave before. Index entries
+// grow down from the end of the buffer, last record first; `finish` moves them behind the records.
 
 import { alignUp, assert } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -26,25 +27,25 @@ import {
   entryUnit,
   seedAt,
   unitBytes,
-} from "./layout.js";
+} from "./file-layout.js";
 import { sealRecord } from "./record-check.js";
 
-/** Where a batch will stand. */
+/** Where a batch will be written. */
 export interface BatchPlace {
   /** The segment's nonce. */
   readonly nonce: bigint;
-  /** Where the batch starts in the segment: 64, or the end of the batch before. */
+  /** Offset of the batch in the segment: 64, or the end of the batch before. */
   readonly offset: number;
   readonly segmentBytes: number;
-  /** Records in the segment so far: each has room for one dead mark at the tail. */
+  /** Records in the segment so far, skipped ones included. Each has room for a tombstone. */
   readonly recordCount: number;
 }
 
-/** One batch under construction, reused for the next. */
+/** One batch under construction. The builder is reused for the next. */
 export class BatchBuilder {
   readonly #buffer: Buffer;
   readonly #hasher: Hasher;
-  #place: BatchPlace = { nonce: 0n, offset: 0, segmentBytes: 0, recordCount: 0 };
+  #target: BatchPlace = { nonce: 0n, offset: 0, segmentBytes: 0, recordCount: 0 };
   #recordsEnd = batchHeaderSize;
   #count = 0;
   #skipped = 0;
@@ -52,7 +53,7 @@ export class BatchBuilder {
   #maxSequence = 0;
   #maxExpires = 0;
 
-  /** `bufferBytes`, a multiple of 16, bounds one batch with its header and index. */
+  /** `bufferBytes`, a multiple of 16, bounds a batch with its header and index. */
   constructor(bufferBytes: number, hasher: Hasher) {
     assert(bufferBytes % unitBytes === 0, "a batch buffer is a multiple of 16 bytes");
     assert(bufferBytes >= 1024, "a batch buffer holds a header and a record");
@@ -60,10 +61,10 @@ export class BatchBuilder {
     this.#hasher = hasher;
   }
 
-  /** Starts an empty batch at a place. */
-  begin(place: BatchPlace): void {
-    assert(place.offset % unitBytes === 0, "a batch starts on 16 bytes");
-    this.#place = place;
+  /** Starts an empty batch. */
+  begin(target: BatchPlace): void {
+    assert(target.offset % unitBytes === 0, "a batch starts on 16 bytes");
+    this.#target = target;
     this.#recordsEnd = batchHeaderSize;
     this.#count = 0;
     this.#skipped = 0;
@@ -77,22 +78,27 @@ export class BatchBuilder {
     return this.#count;
   }
 
-  /** Where the batch ends in the segment, and so where the next begins. */
+  /** Where the batch ends in the segment, and the next begins. */
   get endOffset(): number {
-    return this.#place.offset + this.#recordsEnd + this.#count * entrySize;
+    return this.#target.offset + this.#recordsEnd + this.#count * entrySize;
   }
 
-  /** The offset in the segment that a record of `size` bytes would get now, or -1 if buffer or segment is full. */
+  /**
+   * The offset in the segment that a record of `size` bytes would get now, or -1 if the buffer or
+   * the segment is full.
+   */
   nextOffset(size: number): number {
     const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + (this.#count + 1) * entrySize;
     if (batchEnd > this.#buffer.length) return -1;
-    const tombstones = (this.#place.recordCount + this.#count + this.#skipped + 1) * tombstoneSize;
-    if (this.#place.offset + batchEnd + tombstones > this.#place.segmentBytes) return -1;
-    return this.#place.offset + this.#recordsEnd;
+    const tombstones = (this.#target.recordCount + this.#count + this.#skipped + 1) * tombstoneSize;
+    if (this.#target.offset + batchEnd + tombstones > this.#target.segmentBytes) return -1;
+    return this.#target.offset + this.#recordsEnd;
   }
 
-  /** Copies a sealed record (`source` may be shared memory) and returns its offset in the segment, or -1 if full.
-   * `expires` is wall-clock milliseconds, Infinity = never. */
+  /**
+   * Copies a record and returns its offset in the segment, or -1 if the batch is full. `source` may
+   * be shared memory. `expires` is wall-clock milliseconds, Infinity = never.
+   */
   append(
     source: Uint8Array,
     sourceOffset: number,
@@ -109,7 +115,7 @@ export class BatchBuilder {
     const end = start + alignUp(size, unitBytes);
     buffer.set(source.subarray(sourceOffset, sourceOffset + size), start);
     buffer.fill(0, start + size, end);
-    sealRecord(buffer, start, size, seedAt(this.#place.nonce, offset), this.#hasher);
+    sealRecord(buffer, start, size, seedAt(this.#target.nonce, offset), this.#hasher);
     this.#recordsEnd = end;
     this.#count += 1;
 
@@ -127,17 +133,23 @@ export class BatchBuilder {
     return offset;
   }
 
-  /** Leaves the place that the next record of `size` bytes would get empty: a dead mark may name it already. */
+  /**
+   * Leaves the offset that the next record of `size` bytes would get empty, and keeps room for its
+   * tombstone: a thread may have announced one for this disk location.
+   */
   skip(size: number): void {
-    assert(this.nextOffset(size) >= 0, "only a place that a record could have had is left empty");
+    assert(this.nextOffset(size) >= 0, "only room that a record could have had is skipped");
     const end = this.#recordsEnd + alignUp(size, unitBytes);
     this.#buffer.fill(0, this.#recordsEnd, end);
     this.#recordsEnd = end;
     this.#skipped += 1;
   }
 
-  /** The bytes to write at the batch's offset: a view on the builder's own buffer, good until the next `begin`. `schemas`
-   * is how many ids of schemas were given out when the last record had been appended. */
+  /**
+   * Completes the batch and returns the bytes to write at its offset: a view of the builder's
+   * buffer, valid until the next `begin`. `schemas` is the number of schema ids given out, read
+   * after the last record was appended.
+   */
   finish(schemas: number): Buffer {
     assert(this.#count > 0, "a batch has a record");
     const buffer = this.#buffer;
@@ -152,7 +164,7 @@ export class BatchBuilder {
     buffer.writeUInt32LE(this.#count, batchHeaderCount);
     buffer.writeUInt32LE(this.#recordsEnd - batchHeaderSize, batchHeaderRecordsBytes);
     buffer.writeBigUInt64LE(BigInt(schemas), batchHeaderSchemas);
-    const { nonce, offset } = this.#place;
+    const { nonce, offset } = this.#target;
     buffer.writeBigUInt64LE(this.#hasher.h64(index, nonce), batchHeaderIndexChecksum);
     buffer.writeBigUInt64LE(BigInt(this.#minSequence), batchHeaderMinSequence);
     buffer.writeBigUInt64LE(BigInt(this.#maxSequence), batchHeaderMaxSequence);

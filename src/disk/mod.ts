@@ -1,3 +1,4 @@
+// The door of disk/: segment files, written, scanned and reconciled; disk locations.
 export { BatchBuilder, type BatchPlace } from "./batch-builder.js";
 export { readTombstones, appendTombstone } from "./tombstone-list.js";
 export {
@@ -16,7 +17,7 @@ export {
   sizeClassOfLocation,
   sizeOfClass,
   unitBytes,
-} from "./layout.js";
+} from "./file-layout.js";
 export { verifyRecord } from "./record-check.js";
 export {
   readSegmentIdentity,

@@ -1,33 +1,38 @@
-// What follows the scan of a segment: entries that this open must not bring back are made dead durably, and the dead
-// list is put in order, so that there is exactly one free mark for each entry that still lives. Runs in a worker, while
-// no other thread writes marks.
-// Invariant: no place of the list that holds a mark of a record found is overwritten, so a kill at any byte loses none.
+// Follows the scan of a segment: writes tombstones for the entries that this open must not bring
+// back, and closes the holes in the list, so that exactly one free index is left for each live
+// entry. Runs in the janitor at open, while no other thread writes tombstones.
+// Invariant: the tombstone of a found record is erased only after its copy at a lower index was
+// written, so a crash at any byte loses none.
 
 import { type Device, fileDevice } from "../device/mod.js";
 import { rewriteTombstones } from "./tombstone-list.js";
 import { indexOfUnit, type SegmentEntries, type SegmentScan } from "./segment-scan.js";
 
-/** Which of the entries found are void; openDirectory decides, see docs/internals/files.md. */
+/** Which of the entries found are void. openDirectory decides; see docs/internals/files.md. */
 export interface RecoveryFilter {
-  /** Entries with a sequence up to this were cleared. */
+  /** Entries up to this sequence were cleared. */
   readonly clearEpoch: number;
-  /** Entries with a higher sequence may have lost their marks in a power loss; Infinity = keep all. */
+  /** Entries above this sequence may have lost tombstones in a power loss; Infinity = keep all. */
   readonly keepThrough: number;
-  /** The wall clock is behind the last life of the directory: entries that expire might live too long. */
+  /** The wall clock is behind the last session, so entries that expire could live too long. */
   readonly dropExpiring: boolean;
 }
 
-/** How a segment goes on after recovery. */
+/** How a segment continues after recovery. */
 export interface ReconciledSegment {
-  /** Marks in the dead list: the index of the segment's next mark. */
+  /** Tombstones in the file, and so the index of the next one. */
   readonly tombstoneCount: number;
-  /** Batches may be added at `endOffset`; false if anything but zeros may follow there. */
+  /** Batches may be added at `endOffset`; false if it may be followed by anything but zeros. */
   readonly appendable: boolean;
 }
 
-const placed = 2;
+/** A state of `dead` that only this file uses: a tombstone of the entry was found. */
+const claimed = 2;
 
-/** Completes `scan.entries.dead` by the filter and settles the dead list of the file. Throws ERR_DISK_IO. */
+/**
+ * Applies the filter to `scan.entries.dead` and reconciles the tombstones of the file.
+ * Throws ERR_DISK_IO.
+ */
 export function reconcileSegment(
   fd: number,
   segmentBytes: number,
@@ -38,7 +43,7 @@ export function reconcileSegment(
   const { entries, tombstones } = scan;
   const tombstoneCount = applyFilter(entries, filter);
   if (scan.tombstonesDamaged) return { tombstoneCount, appendable: false };
-  // After a power loss any page of an unfinished write may be there, also behind zeros.
+  // After a power loss, pages of an unfinished write may be there even behind zeros.
   const appendable = scan.damagedBatches === 0 && filter.keepThrough === Infinity;
   const units = new Uint32Array(Math.max(tombstoneCount, tombstones.length));
   let changed = tombstones.length > tombstoneCount;
@@ -54,16 +59,16 @@ export function reconcileSegment(
     changed = true;
   }
   for (let entry = 0; entry < entries.dead.length; entry++) {
-    if (entries.dead[entry] === placed) entries.dead[entry] = 1;
+    if (entries.dead[entry] === claimed) entries.dead[entry] = 1;
   }
   if (!changed) return { tombstoneCount, appendable };
-  // First the marks that fill places, then the zeros over the marks that moved: a kill between leaves some twice.
+  // Fill the free indexes first, then zero what moved: a crash in between leaves duplicates.
   rewriteTombstones(fd, segmentBytes, scan.nonce, units.subarray(0, tombstoneCount), device);
   if (units.length > tombstoneCount) rewriteTombstones(fd, segmentBytes, scan.nonce, units, device);
   return { tombstoneCount, appendable };
 }
 
-/** Marks what the filter voids and returns the number of dead entries. */
+/** Marks the entries that the filter voids as dead; returns the number of dead entries. */
 function applyFilter(entries: SegmentEntries, filter: RecoveryFilter): number {
   let tombstoneCount = 0;
   for (let entry = 0; entry < entries.dead.length; entry++) {
@@ -78,10 +83,10 @@ function applyFilter(entries: SegmentEntries, filter: RecoveryFilter): number {
   return tombstoneCount;
 }
 
-/** The dead entry of a mark if this is its first mark, else -1. */
+/** The dead entry that a tombstone names, or -1 if another tombstone claimed it before. */
 function claim(entries: SegmentEntries, unit: number): number {
   const entry = unit === 0 ? -1 : indexOfUnit(entries.unit, unit);
   if (entry < 0 || entries.dead[entry] !== 1) return -1;
-  entries.dead[entry] = placed;
+  entries.dead[entry] = claimed;
   return entry;
 }

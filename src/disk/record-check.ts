@@ -1,6 +1,7 @@
-// The checksum of one record on disk: the builder seals, every reader verifies. It binds the record's bytes to the life
-// of its segment (the nonce) and to its place, so that old, moved and misdirected bytes are refused like damaged ones.
-// Invariant: a record that verifies is inside the bytes read, and so are its key and its value.
+// The checksum of one record on disk. The batch builder sets it; every reader verifies it. Its seed
+// binds the bytes to one use of the segment file (the nonce) and to their offset, so old, moved and
+// misdirected bytes fail like damaged ones.
+// Invariant: a record that verifies lies inside the bytes that were read, key and value included.
 
 import { assert } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -13,12 +14,15 @@ import {
   recordKeyLength,
   recordSize,
 } from "../record/mod.js";
-import { seedAt } from "./layout.js";
+import { seedAt } from "./file-layout.js";
 
 /** A header and a key of one byte. */
 export const diskRecordBytesMin = recordHeaderSize + 1;
 
-/** Makes the record at `start` of a private buffer what stands on disk: no durable location, and the checksum set. */
+/**
+ * Gives the record at `start` of a private buffer its form on disk: disk location zero, checksum
+ * set.
+ */
 export function sealRecord(
   buffer: Buffer,
   start: number,
@@ -36,8 +40,11 @@ export function sealRecord(
   buffer.writeUInt32LE(checksum, start + recordChecksum);
 }
 
-/** The size of the record at `start` of a private buffer, of which `available` bytes were read from `offsetInSegment`,
- * or 0 if it is damaged, of another life or from another place. The checksum field is left as 0, as it is in memory. */
+/**
+ * Verifies the record at `start` of a private buffer; `available` bytes were read at
+ * `offsetInSegment`. Returns its size, or 0 if the checksum fails: the record is damaged, or was
+ * written at another offset or under another nonce. Zeroes the checksum field, as it is in memory.
+ */
 export function verifyRecord(
   buffer: Buffer,
   start: number,

@@ -1,6 +1,8 @@
-// The writes of a segment file that begin its life and extend it. The janitor calls them, synchronously, on its thread.
-// Invariant: the file is all zeros but for its header before a byte of a new life follows: a scan ends at zeros, a place
-// of the dead list is free when it is zero, and nothing of the old life verifies under the new nonce.
+// Resets, extends and voids a segment file, and reads its header. The janitor makes these calls,
+// synchronously, except that a thread whose tombstone write failed also voids the segment.
+// Invariant: after a reset the file is a header and zeros. The scan relies on it: batches end at
+// zeros, a free tombstone is zero, and nothing written before the reset verifies under the new
+// nonce.
 
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
@@ -16,26 +18,33 @@ import {
   segmentMagic,
   segmentVersion,
   unitBytes,
-} from "./layout.js";
+} from "./file-layout.js";
 
-/** What a segment's header says about this life of the segment. */
+/** What a segment header says about the current use of the file. */
 export interface SegmentIdentity {
-  /** Random and new for each life. */
+  /** Random, and new at each reset. */
   readonly nonce: bigint;
-  /** Order of allocation over the whole life of the directory. */
+  /** Order of allocation across all sessions of the directory. */
   readonly serial: number;
   /** Wall-clock milliseconds. */
   readonly createdMs: number;
 }
 
-/** Begins a new life of a segment: everything in it is void when this returns. `key` is `segmentKeyOf(seed, segment)`.
- * With `sync` it is durable against a power loss too: needed once the manifest has an fsync barrier, or the dead list of
- * the old life could be gone while its header and records are not. Cutting the file and growing it again is how it is
- * zeroed, since that costs no writes. Throws ERR_DISK_IO, after which the segment holds nothing that a scan takes. */
+/**
+ * Starts a new use of a segment file; everything in it is void when this returns.
+ * `key` is `segmentKeyOf(seed, segment)`.
+ *
+ * Truncating to 0 and growing again zeroes the file without writing data.
+ *
+ * `sync` makes the reset survive a power loss. It is needed once the manifest has an fsync barrier:
+ * without it, a power loss could lose the old tombstones and keep the old header and records.
+ *
+ * Throws ERR_DISK_IO. The segment then holds nothing that a scan accepts.
+ */
 export function resetSegment(
   fd: number,
   segmentBytes: number,
-  life: SegmentIdentity,
+  identity: SegmentIdentity,
   key: bigint,
   hasher: Hasher,
   sync: boolean,
@@ -47,16 +56,16 @@ export function resetSegment(
   bytes.writeBigUInt64LE(segmentMagic, 0);
   bytes.writeUInt32LE(segmentVersion, segmentHeaderVersion);
   bytes.writeUInt32LE(Math.log2(segmentBytes), segmentHeaderShift);
-  bytes.writeBigUInt64LE(life.nonce, segmentHeaderNonce);
-  bytes.writeBigUInt64LE(BigInt(life.serial), segmentHeaderSerial);
-  bytes.writeDoubleLE(life.createdMs, segmentHeaderCreated);
+  bytes.writeBigUInt64LE(identity.nonce, segmentHeaderNonce);
+  bytes.writeBigUInt64LE(BigInt(identity.serial), segmentHeaderSerial);
+  bytes.writeDoubleLE(identity.createdMs, segmentHeaderCreated);
   const checksum = hasher.h64(bytes.subarray(0, segmentHeaderChecksum), key);
   bytes.writeBigUInt64LE(checksum, segmentHeaderChecksum);
   device.writeAtSync(fd, bytes, 0, bytes.length, 0);
   if (sync) device.fsyncSync(fd);
 }
 
-/** The life that a segment's header names, or null if it was never written, is damaged or is not of this directory. */
+/** Reads the segment header; null if it is missing, damaged or another directory's. */
 export function readSegmentIdentity(
   fd: number,
   segmentBytes: number,
@@ -78,8 +87,11 @@ export function readSegmentIdentity(
   };
 }
 
-/** Writes what `BatchBuilder.finish` returned, at the batch's offset, with one call. Throws ERR_DISK_IO, after which
- * the bytes from `offset` on are unknown and the segment takes no more batches in this life. */
+/**
+ * Writes the bytes of `BatchBuilder.finish` at the batch's offset, in one call.
+ * Throws ERR_DISK_IO. The bytes from `offset` on are then unknown, and the caller must not add
+ * batches to the segment before it is reset.
+ */
 export function writeBatch(
   fd: number,
   batch: Buffer,
@@ -90,8 +102,11 @@ export function writeBatch(
   device.writeAtSync(fd, batch, 0, batch.length, offset);
 }
 
-/** Makes everything in a segment void for the next open, while its bytes can still be read by who knows where they are:
- * reclaim does it before it lets go of the first entry, for an entry that is in no index can be overwritten unseen. */
+/**
+ * Zeroes the segment header, so that the next open finds nothing here. Records can still be read by
+ * their locations. Reclaim voids a segment before it drops the first entry: once an entry is in no
+ * index, a newer write of its key leaves no tombstone, and a scan would bring back the old value.
+ */
 export function voidSegment(fd: number, device: Device = fileDevice): void {
   device.writeAtSync(fd, Buffer.alloc(segmentHeaderSize), 0, segmentHeaderSize, 0);
 }

@@ -1,7 +1,8 @@
-// Reads back what a segment file holds: its header, the index of each batch and the dead list, never a value. Runs in a
-// worker, once per segment, when the directory was not closed in order or has no snapshot.
-// Invariant: the file is a stranger's until its checksums say otherwise: every length is checked against the segment
-// before memory is taken for it, and the first damaged batch ends the scan.
+// Reads what a segment file holds: its header, the index of each batch and the tombstones, never a
+// value. The janitor scans every segment at open when there is no usable snapshot, and one segment
+// before it reclaims it.
+// Invariant: nothing in the file is trusted before its checksum verifies. Every length is checked
+// against the segment before memory is allocated for it. The first damaged batch ends the scan.
 
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
@@ -31,11 +32,11 @@ import {
   segmentHeaderSize,
   sequenceMax,
   unitBytes,
-} from "./layout.js";
+} from "./file-layout.js";
 import { diskRecordBytesMin } from "./record-check.js";
 import { readSegmentIdentity, type SegmentIdentity } from "./segment-file.js";
 
-/** The entries of a segment in the order of their writing, as parallel arrays; units ascend. */
+/** The entries of a segment in the order they were written, as parallel arrays. Units ascend. */
 export interface SegmentEntries {
   readonly hashLow: Uint32Array;
   readonly hashHigh: Uint32Array;
@@ -45,27 +46,33 @@ export interface SegmentEntries {
   readonly size: Uint32Array;
   /** Wall-clock milliseconds, Infinity = never. */
   readonly expires: Float64Array;
-  /** 1 = overwritten, deleted or void; `reconcileSegment` completes it. */
+  /**
+   * 1 = dead: it has a tombstone, or no tombstone can be trusted. `reconcileSegment` adds the
+   * entries that its filter voids.
+   */
   readonly dead: Uint8Array;
 }
 
 /** What a segment file holds. */
 export interface SegmentScan extends SegmentIdentity {
-  /** Where the next batch starts. */
+  /** Offset of the next batch. */
   readonly endOffset: number;
-  /** Records found, dead ones included: the length of the arrays in `entries`. */
+  /** Records found, dead ones included; the length of the arrays in `entries`. */
   readonly recordCount: number;
   readonly entries: SegmentEntries;
   readonly maxSequence: number;
-  /** Ids of schemas that its records may name: 0 to `schemas` - 1. */
+  /** Its records may name the schema ids 0 to `schemas` - 1. */
   readonly schemas: number;
-  /** The latest expiry, Infinity if an entry never expires, 0 if there is no entry. */
+  /** The latest expiry; Infinity if an entry never expires, 0 if there is no entry. */
   readonly maxExpires: number;
-  /** 1 if a batch ended the scan by damage (a torn write or a bad sector), else 0: zeros followed, or nothing fits. */
+  /** 1 if a damaged batch ended the scan, 0 if zeros or the end of the room did. */
   readonly damagedBatches: number;
-  /** The dead list cannot be trusted, so every entry is dead; the segment must be reset before it is used again. */
+  /**
+   * The tombstones cannot be trusted, so every entry counts as dead. The segment must be reset
+   * before it is used again.
+   */
   readonly tombstonesDamaged: boolean;
-  /** Units of the marks in the file by index, 0 = none; for `reconcileSegment`. */
+  /** The unit of each tombstone by its index, 0 = none; for `reconcileSegment`. */
   readonly tombstones: Uint32Array;
 }
 
@@ -80,7 +87,7 @@ interface Batch {
   readonly schemas: number;
 }
 
-/** Where a segment is and who may say so. */
+/** How to read one segment file and verify what it holds. */
 interface Source {
   readonly fd: number;
   readonly segmentBytes: number;
@@ -89,8 +96,10 @@ interface Source {
   readonly device: Device;
 }
 
-/** Scans one segment, or null if it was never written, is damaged at its header or is not of this directory.
- * `key` is `segmentKeyOf(seed, segment)`. Throws ERR_DISK_IO if the file cannot be read. */
+/**
+ * Scans one segment. Returns null if its header is missing, damaged or another directory's.
+ * `key` is `segmentKeyOf(seed, segment)`. Throws ERR_DISK_IO if the file cannot be read.
+ */
 export function scanSegment(
   fd: number,
   segmentBytes: number,
@@ -98,9 +107,9 @@ export function scanSegment(
   hasher: Hasher,
   device: Device = fileDevice,
 ): SegmentScan | null {
-  const life = readSegmentIdentity(fd, segmentBytes, key, hasher, device);
-  if (life === null) return null;
-  const source = { fd, segmentBytes, nonce: life.nonce, hasher, device };
+  const identity = readSegmentIdentity(fd, segmentBytes, key, hasher, device);
+  if (identity === null) return null;
+  const source = { fd, segmentBytes, nonce: identity.nonce, hasher, device };
   const headers = readBatchHeaders(source);
   const entries = emptyEntries(headers.batches.reduce((sum, batch) => sum + batch.count, 0));
   const largest = headers.batches.reduce((most, batch) => Math.max(most, batch.count), 0);
@@ -122,11 +131,11 @@ export function scanSegment(
     schemas = Math.max(schemas, batch.schemas);
   }
   const found = cutEntries(entries, recordCount);
-  const list = readTombstones(fd, segmentBytes, life.nonce, recordCount, device);
+  const list = readTombstones(fd, segmentBytes, identity.nonce, recordCount, device);
   if (list.damaged) found.dead.fill(1);
   else for (const unit of list.units) markDead(found, unit);
   return {
-    ...life,
+    ...identity,
     endOffset,
     recordCount,
     entries: found,
@@ -139,7 +148,7 @@ export function scanSegment(
   };
 }
 
-/** The place among ascending units of `unit`, or -1. */
+/** The position of `unit` among ascending units, or -1. */
 export function indexOfUnit(units: Uint32Array, unit: number): number {
   let low = 0;
   let high = units.length - 1;
@@ -159,7 +168,7 @@ function markDead(entries: SegmentEntries, unit: number): void {
   if (index >= 0) entries.dead[index] = 1;
 }
 
-/** Follows the batch headers to the first that is not one. */
+/** Follows the batch headers up to the first offset that holds none. */
 function readBatchHeaders(source: Source): {
   batches: Batch[];
   endOffset: number;
@@ -171,7 +180,7 @@ function readBatchHeaders(source: Source): {
   let recordCount = 0;
   for (;;) {
     const end = source.segmentBytes - recordCount * tombstoneSize;
-    // Where no other header fits, what follows is the dead list.
+    // No room for another header: what follows are tombstones.
     if (offset + batchHeaderSize > end) return { batches, endOffset: offset, damaged: false };
     const read = source.device.readAtSync(source.fd, header, 0, batchHeaderSize, offset);
     const batch = read === batchHeaderSize ? parseHeader(source, header, offset, end) : null;
@@ -205,7 +214,10 @@ function parseHeader(source: Source, header: Buffer, offset: number, end: number
   };
 }
 
-/** Reads the index of a batch into the arrays from `at` on; false if it is damaged or contradicts its header. */
+/**
+ * Reads the index of a batch into the arrays from `at` on. Returns false if it is damaged or
+ * contradicts its header.
+ */
 function readIndex(
   source: Source,
   batch: Batch,
@@ -221,7 +233,7 @@ function readIndex(
   if (checksum !== batch.indexChecksum) return false;
   let free = batch.offset + batchHeaderSize;
   for (let i = 0; i < batch.count; i++) {
-    // The last record's entry stands first.
+    // The last record's entry comes first.
     const entry = bytes - (i + 1) * entrySize;
     const sequence = index.readUIntLE(entry + entrySequence, 6);
     const unit = index.readUInt32LE(entry + entryUnit);

@@ -1,20 +1,26 @@
-// The dead list at the tail of a segment file: which of its records were overwritten or deleted. Any thread adds a mark,
-// with one small synchronous write, before the set or delete that killed the record returns; the scan reads them all.
-// Invariant: a mark that cannot be read for certain makes the whole list untrusted, for a record that comes back from the
-// dead is an older value; a mark too many only costs a hit.
+// The tombstones at the end of a segment file: which of its records are dead. Any thread appends
+// one, with a synchronous write of 8 bytes, before the set or delete that ended the record returns.
+// The scan reads them all.
+// Invariant: one unreadable tombstone makes the whole list untrusted. A lost tombstone would bring
+// back an older value; one too many only costs a hit.
 
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
-import { tombstoneSize } from "./layout.js";
+import { tombstoneSize } from "./file-layout.js";
 
 const chunkTombstones = 8192;
 const chunkBytes = chunkTombstones * tombstoneSize;
-/** Marks that may be missing below the last: one for each thread that a kill stopped between taking its number and
- * writing its mark. More than there are threads means that marks were lost. */
+/**
+ * Tombstones that may be missing below the last one: a thread that dies between taking an index and
+ * writing leaves a hole. More holes than threads (64) mean that tombstones were lost.
+ */
 const holesMax = 64;
 
-/** Marks the record at `unit` (its offset / 16) dead, durably against a kill, before it returns. `index` is this mark's
- * own, taken atomically from the segment's dead counter and below its record count; `nonce` is the segment's. */
+/**
+ * Writes the tombstone of the record at `unit` (its offset / 16). It survives a process crash when
+ * this returns. `index` is the caller's own: taken atomically from the segment's tombstone count,
+ * and below its record count. `nonce` is the segment's.
+ */
 export function appendTombstone(
   fd: number,
   segmentBytes: number,
@@ -24,21 +30,24 @@ export function appendTombstone(
   device: Device = fileDevice,
 ): void {
   assert(unit > 0 && unit < segmentBytes / 16, "a dead record is in its segment");
-  const mark = Buffer.allocUnsafe(tombstoneSize);
-  encodeTombstone(mark, 0, unit, index, Number(nonce & 0xffff_ffffn));
-  device.writeAtSync(fd, mark, 0, tombstoneSize, tombstoneOffset(segmentBytes, index));
+  const tombstone = Buffer.allocUnsafe(tombstoneSize);
+  encodeTombstone(tombstone, 0, unit, index, Number(nonce & 0xffff_ffffn));
+  device.writeAtSync(fd, tombstone, 0, tombstoneSize, tombstoneOffset(segmentBytes, index));
 }
 
-/** The dead list as read: the unit of each mark by its index, 0 where there is none. */
+/** The tombstones as read: the unit of each by its index, 0 where there is none. */
 export interface TombstoneList {
   readonly units: Uint32Array;
-  /** One above the index of the last mark. */
+  /** One above the index of the last tombstone. */
   readonly length: number;
   readonly damaged: boolean;
 }
 
-/** Reads the marks of a segment with `recordCount` records. It reads at least one chunk past that many, because marks
- * outnumber the records found if a batch was damaged, and those of the lost records stand among the others. */
+/**
+ * Reads the tombstones of a segment with `recordCount` records. If a batch was damaged there can be
+ * more tombstones than records found, in any order, so it reads on until a chunk that ends past
+ * `recordCount` holds none.
+ */
 export function readTombstones(
   fd: number,
   segmentBytes: number,
@@ -77,7 +86,7 @@ export function readTombstones(
   return { units: units.subarray(0, length), length, damaged };
 }
 
-/** Writes the marks 0 to `units.length` anew, in chunks; a unit of 0 becomes a free place. */
+/** Rewrites the tombstones 0 to `units.length` - 1, in chunks. A unit of 0 frees its index. */
 export function rewriteTombstones(
   fd: number,
   segmentBytes: number,
@@ -99,7 +108,7 @@ export function rewriteTombstones(
 }
 
 function tombstoneOffset(segmentBytes: number, index: number): number {
-  assert(index >= 0, "a mark has an index");
+  assert(index >= 0, "a tombstone has an index");
   return segmentBytes - (index + 1) * tombstoneSize;
 }
 
@@ -114,7 +123,7 @@ function encodeTombstone(
   bytes.writeUInt32LE(unit === 0 ? 0 : checkOf(unit, index, nonceLow), at + 4);
 }
 
-/** The unit of a mark, 0 if there is none, -1 if the bytes are no mark of this place and life. */
+/** The unit of a tombstone, 0 if there is none, -1 if its check fails for this index and nonce. */
 function decodeTombstone(bytes: Buffer, at: number, index: number, nonceLow: number): number {
   const unit = bytes.readUInt32LE(at);
   const check = bytes.readUInt32LE(at + 4);
@@ -122,7 +131,7 @@ function decodeTombstone(bytes: Buffer, at: number, index: number, nonceLow: num
   return unit !== 0 && check === checkOf(unit, index, nonceLow) ? unit : -1;
 }
 
-/** Mixes all three numbers over 32 bits; plain arithmetic, since every thread computes it on set and delete. */
+/** Mixes all three numbers over 32 bits. It must be cheap: set and delete compute it. */
 function checkOf(unit: number, index: number, nonceLow: number): number {
   let mixed = Math.imul(unit ^ nonceLow, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca77);
   mixed = Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d);

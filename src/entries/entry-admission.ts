@@ -1,6 +1,6 @@
-// The rules of admission to disk that need the key or the whole value: the user's filter, which is a function and cannot
-// cross threads, and the largest size. Asked by the writer of each thread before a record is made; a record that is
-// refused has no room for a place on disk, so nothing later can put it there. Runs under no lock.
+// Admission rules that need the key or the whole value: the user's filter, a function that cannot
+// cross threads, and the size limit. Each thread's writer asks before it makes a record. A refused
+// record has no room for a disk location, so nothing can put it on disk later. Runs under no lock.
 import { describe } from "../base/mod.js";
 import type { AdmissionConfig, AdmissionFilter } from "../config/mod.js";
 import type { Kernel, Key } from "../kernel/mod.js";
@@ -18,15 +18,17 @@ export class EntryAdmission {
     this.#filter = filter;
   }
 
-  /** Throws TypeError inside the filter: the value under way is in a scratch that a second set would overwrite. */
+  /** Throws TypeError if the filter is running: a nested set would overwrite the codec's scratch,
+   *  which holds the value of the outer set. */
   assertNotAsking(key: Key): void {
     if (!this.#isAsking) return;
     throw new TypeError(
-      `Cannot store key ${describe(key)}: disk.admission.filter is running; it must not write to the cache`,
+      `Cannot store key ${describe(key)}: ` +
+        `disk.admission.filter is running; it must not write to the cache`,
     );
   }
 
-  /** Whether an entry may be written to disk. Throws what the filter throws, TypeError if it answers no boolean. */
+  /** Whether an entry may be written to disk. Throws TypeError if the filter returns no boolean. */
   admits(key: Key, valueBytes: number): boolean {
     const filter = this.#filter;
     if (filter === undefined && this.#maxBytes === Infinity) return true;
@@ -50,7 +52,8 @@ export class EntryAdmission {
     }
     if (typeof answer === "boolean") return answer;
     throw new TypeError(
-      `Cannot store key ${describe(key)}: disk.admission.filter answered ${describe(answer)}; it must answer true or false`,
+      `Cannot store key ${describe(key)}: ` +
+        `disk.admission.filter returned ${describe(answer)}; it must return true or false`,
     );
   }
 }

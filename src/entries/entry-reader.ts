@@ -1,6 +1,7 @@
-// Reading on one thread: near cache, shared memory, disk, in this order. Called by the facade and by read-through. Invariants: an
-// expired value is answered by `peek` and the reads for it only, marked as stale; what was checked before an await is checked
-// again after it. A key is written and hashed once in a call: the near cache, the memory tier and the disk take it on.
+// Reads entries on one thread: near cache, then shared memory, then disk. Called by the facade and
+// by read-through. Invariants: only `peek` and the other reads for read-through return an expired
+// value, and they mark it stale. What was checked before an await is checked again after it. A call
+// writes and hashes its key once, for the near cache, memory and disk.
 import type { HashedKey, Key } from "../kernel/mod.js";
 import { largeValueOf } from "../memory/mod.js";
 import { flagChunk, flagChunked, type RecordReader } from "../record/mod.js";
@@ -10,13 +11,29 @@ import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ValueDecoder } from "./value-decoder.js";
 
-/** An entry with what is known of it. Times are wall-clock milliseconds, `Infinity` = never. */
+/**
+ * What `getEntry` resolves to: a value with its metadata. Times are wall-clock milliseconds since
+ * 1970; `Infinity` means never.
+ *
+ * @example
+ * ```ts
+ * import { type CacheEntry, openCache } from "undercroft";
+ *
+ * const cache = await openCache<string>();
+ * cache.set("a", "text", { ttl: 60_000, tags: ["letters"] });
+ * const entry: CacheEntry<string> | undefined = await cache.getEntry("a");
+ * if (entry !== undefined) {
+ *   console.log(entry.value, entry.expiresAt - entry.createdAt, entry.tags.length); // text 60000 1
+ * }
+ * await cache.close();
+ * ```
+ */
 export interface CacheEntry<V> {
   readonly value: V;
   readonly source: "near" | "memory" | "disk";
   readonly createdAt: number;
   readonly expiresAt: number;
-  /** Until then an expired value may be served by `fetch`; `expiresAt` if it may not. */
+  /** Until then `fetch` may serve the expired value; equals `expiresAt` if it may not. */
   readonly staleUntil: number;
   readonly tags: readonly string[];
   /** Bytes of key, value and metadata as stored. */
@@ -29,11 +46,11 @@ export interface FoundValue<V> {
   readonly stale: boolean;
 }
 
-/** What a look in memory found for `fetch`: a value, or that the key may be on disk, or nothing. */
+/** What `peek` found in memory: a value, or that the key may be on disk, or nothing. */
 export type Peek<V> =
   { readonly kind: "fresh" | "stale"; readonly value: V } | { readonly kind: "disk" | "absent" };
 
-/** What is known of an entry beside its value; outlives the next use of the record reader. */
+/** Metadata of an entry. A copy: it survives the next use of the record reader. */
 interface Metadata {
   readonly createdAt: number;
   readonly expiresAt: number;
@@ -54,9 +71,10 @@ export class EntryReader<V> {
   readonly #sampler: GetSampler;
   #getsLeft: number;
   readonly #counters: ThreadCore["kernel"]["counters"];
-  /** Why the last look found no value; read before anything else is looked up. "expired": the record is the reader's. */
+  /** Why the last lookup found no value. Read it before the next lookup. "expired": the record is
+   *  still in the record reader. */
   #miss: "disk" | "expired" | "absent" = "absent";
-  /** The key window's count when the last look had written its key. */
+  /** The key window's write count after the last lookup wrote its key. */
   #writes = 0;
 
   constructor(core: ThreadCore, decoder: ValueDecoder<V>) {
@@ -69,22 +87,22 @@ export class EntryReader<V> {
     this.#counters = core.kernel.counters;
   }
 
-  // ── What users ask ──────────────────────────────────────────────────────────────────────────
+  // ── For users ───────────────────────────────────────────────────────────────────────────────
 
-  /** The value if it is near or in shared memory and fresh. */
+  /** The value from the near cache or shared memory, if it is fresh. */
   getSync(key: Key): V | undefined {
     const value = --this.#getsLeft === 0 ? this.#sampled(key) : this.#look(key);
     if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
     return value;
   }
 
-  /** A get that is timed. */
+  /** A sampled get: timed, and used to detect interned keys. */
   #sampled(key: Key): V | undefined {
     this.#observe(key);
     return this.#sampler.time(() => this.#look(key));
   }
 
-  /** Shows whether the caller interns its key strings, before anything is looked up. */
+  /** Lets the key identity detector see the key. Call it before the lookup. */
   #observe(key: Key): void {
     this.#getsLeft = this.#sampler.next();
     if (typeof key === "string") this.#near?.observe(key);
@@ -108,7 +126,7 @@ export class EntryReader<V> {
     this.#core.assertOpen();
     keys.write(key);
     const nearValue = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
-    // The record is read for what is known of the entry, also where the value is near.
+    // Read the record even if the value is near: it has the metadata.
     const found = reader.findWritten(true);
     this.#writes = keys.writes;
     if (found === "memory") {
@@ -122,7 +140,8 @@ export class EntryReader<V> {
     return isFresh ? entry : undefined;
   }
 
-  /** Whether the key is there: exact for memory; on disk the index's word, wrong for about one absent key in 9,000. */
+  /** Whether the key is present. Exact for memory. For disk only the index is asked, which is wrong
+   *  for about one absent key in 9,000. */
   has(key: Key): boolean {
     const { reader, clock } = this.#core;
     this.#core.assertOpen();
@@ -132,9 +151,9 @@ export class EntryReader<V> {
     return expiresMs === Infinity || expiresMs > clock.now();
   }
 
-  // ── What read-through asks ──────────────────────────────────────────────────────────────────
+  // ── For read-through ────────────────────────────────────────────────────────────────────────
 
-  /** Reads a key, with its hash, for the calls below. */
+  /** Reads and hashes a key for the calls below. */
   readKey(key: Key): HashedKey {
     const { keys } = this.#core;
     this.#core.assertOpen();
@@ -142,14 +161,16 @@ export class EntryReader<V> {
     return keys.take(key);
   }
 
-  /** As `readKey`, for the key that was just looked up: only its bytes are copied, unless decoding has written another key. */
+  /** Like `readKey`, for the key just looked up. Only copies its bytes, unless decoding wrote
+   *  another key to the key window meanwhile. */
   takeKey(key: Key): HashedKey {
     const { keys } = this.#core;
     if (keys.writes !== this.#writes) keys.write(key);
     return keys.take(key);
   }
 
-  /** The value in memory, fresh or stale. Counts a hit, or a miss for a stale value; when there is neither, it is counted later. */
+  /** The value in memory, fresh or stale. Counts a hit, or a miss for a stale value. If there is
+   *  neither, the caller counts later. */
   peek(key: Key): Peek<V> {
     const fresh = this.#look(key);
     if (fresh !== undefined) return { kind: "fresh", value: fresh };
@@ -164,13 +185,13 @@ export class EntryReader<V> {
     return this.#miss === "disk" ? onDisk : absent;
   }
 
-  /** The value in memory, fresh or stale; counts nothing. */
+  /** The value in memory, fresh or stale. Counts nothing. */
   peekAgain(key: HashedKey): FoundValue<V> | undefined {
     this.#core.assertOpen();
     return this.#findValue(this.#core.reader.findHashed(key, false));
   }
 
-  /** After a `peek` that answered "disk": the value there, fresh or stale. Counts a disk hit or a miss. */
+  /** After `peek` returned "disk": the value there, fresh or stale. Counts a disk hit or a miss. */
   async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined> {
     const found = await this.#fromDisk(key, bytesRead);
     const isHit = found !== undefined && !found.stale;
@@ -178,7 +199,7 @@ export class EntryReader<V> {
     return found;
   }
 
-  /** The value in memory or on disk, fresh or stale; counts nothing. */
+  /** The value in memory or on disk, fresh or stale. Counts nothing. */
   async readAgain(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
     const found = this.peekAgain(key);
     if (found === undefined) {
@@ -188,7 +209,7 @@ export class EntryReader<V> {
     return found;
   }
 
-  /** Keeps a value near that was just stored: `low` and `high` are the word of its slot. */
+  /** Keeps a value near that was just stored. `low` and `high` are the word of its slot. */
   keepNear(
     key: HashedKey,
     value: V,
@@ -201,7 +222,7 @@ export class EntryReader<V> {
 
   // ── Memory ──────────────────────────────────────────────────────────────────────────────────
 
-  /** The value near or in memory, if it is fresh. Counts a hit, and no miss. */
+  /** The value near or in memory, if it is fresh. Counts a hit, but no miss. */
   #look(key: Key): V | undefined {
     const near = this.#lookNear(key);
     if (near === undefined) return this.#lookInMemory();
@@ -209,7 +230,7 @@ export class EntryReader<V> {
     return near;
   }
 
-  /** The value if it is near. The key stands in the key window after a miss. */
+  /** The value if it is near. After a miss the key is in the key window. */
   #lookNear(key: Key): V | undefined {
     const near = this.#near;
     if (near === null || typeof key !== "string") {
@@ -222,7 +243,7 @@ export class EntryReader<V> {
     return near.find(key, isCurrent) as V | undefined;
   }
 
-  /** The value in memory of the key that was just written. */
+  /** The value in memory of the key in the key window, if it is fresh. */
   #lookInMemory(): V | undefined {
     const { reader, kernel, clock } = this.#core;
     const found = reader.findWritten(true);
@@ -241,7 +262,7 @@ export class EntryReader<V> {
     return value;
   }
 
-  /** What a lookup found in memory, fresh or stale. */
+  /** The value of the record that a lookup found in memory, fresh or stale. */
   #findValue(found: "memory" | "disk" | "none"): FoundValue<V> | undefined {
     const { reader, clock } = this.#core;
     this.#miss = found === "disk" ? "disk" : "absent";
@@ -255,13 +276,13 @@ export class EntryReader<V> {
     return value === undefined ? undefined : { value, stale };
   }
 
-  /** Decodes the record that was just read from memory and keeps the value near. Undefined if it is damaged, or a chunk of it is
-   *  not in memory. */
+  /** Decodes the record just read from memory and keeps the value near. Undefined if it is damaged
+   *  or one of its chunks is not in memory. */
   #decodeFound(): V | undefined {
     const { reader, kernel } = this.#core;
     const near = this.#near;
     const { record, found } = reader;
-    // Taken along: reading chunks uses the reader again.
+    // Copy these first: reading chunks reuses the record reader and the results.
     const { expiresMs, size } = record;
     const { low, high } = found;
     const { hashLow, tagEpoch } = kernel.results;
@@ -278,7 +299,7 @@ export class EntryReader<V> {
     return value;
   }
 
-  /** The entry of the record that was just read from memory, if it is fresh; its value may be known already. */
+  /** The entry of the record just read from memory, if it is fresh. A near value is not decoded. */
   #entryInMemory(nearValue: V | undefined): CacheEntry<V> | undefined {
     const { reader, kernel, clock } = this.#core;
     const { record } = reader;
@@ -304,13 +325,14 @@ export class EntryReader<V> {
     const entry = await this.#entryFromDisk(key, bytesRead);
     if (entry === undefined) return undefined;
     this.#core.sample(counter.histogramDisk, (performance.now() - start) * 1e6);
-    // Looked at once more: it may have expired while its chunks were read.
+    // Check again: it may have expired while its chunks were read.
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;
     return stale && entry.staleUntil <= now ? undefined : { value: entry.value, stale };
   }
 
-  /** Reads the entry wherever it is; expired ones too, while they may be served stale. */
+  /** Reads the entry from disk, or from memory if it was promoted meanwhile. Also returns an
+   *  expired entry that may be served stale. */
   async #entryFromDisk(key: HashedKey, bytesRead: () => void): Promise<CacheEntry<V> | undefined> {
     const core = this.#core;
     for (let attempt = 0; attempt < moveAttemptsMax; attempt++) {

@@ -1,6 +1,7 @@
-// Writing on one thread: set, asynchronous set, delete, clear, and the fills of read-through. Called by the facade and by
-// read-through. Invariant: whatever a write answers, an older value of its key is gone when it returns, in memory for every
-// thread and on disk for every later session.
+// Writes entries on one thread: set, asynchronous set, delete, clear, and the fills of
+// read-through. Called by the facade and by read-through. Invariant: whatever a write returns, no
+// older value of its key is left: not in memory, for any thread, and not on disk, for any later
+// session.
 import { describe } from "../base/mod.js";
 import {
   assertKey,
@@ -18,19 +19,33 @@ import type { EntryReader } from "./entry-reader.js";
 import type { ThreadCore } from "./thread-core.js";
 import type { ValueDecoder } from "./value-decoder.js";
 
-/** How a set came out: "stored", or why not. */
+/**
+ * The outcome of a set. "stored": every thread sees the value. "too-large": the value takes more
+ * than a quarter of the segments, or the key does not fit a segment. "overloaded": no memory could
+ * be freed in time. Whatever the outcome, an older value of the key is removed.
+ *
+ * @example
+ * ```ts
+ * import { openCache, type SetOutcome } from "undercroft";
+ *
+ * const cache = await openCache<string>({ memory: "1mb" });
+ * const outcomes: SetOutcome[] = [cache.set("a", "small"), cache.set("a", "x".repeat(2 ** 20))];
+ * console.log(outcomes.join(), cache.has("a")); // stored,too-large false
+ * await cache.close();
+ * ```
+ */
 export type SetOutcome = "stored" | "too-large" | "overloaded";
 
-/** Publishes a value in a worker of the pool; undefined in a thread that has none. */
+/** Publishes a value in a worker of the pool. Undefined in a thread without a pool. */
 export type StoreInPool = (task: StoreTask) => Promise<WriteOutcome>;
 
-/** How long a fill lives, and its tags. */
+/** Ttl, staleFor and tags of a fill. */
 export type FillFields = Pick<ResolvedSetOptions, "ttlMs" | "staleForMs" | "tags">;
 
-/** What came of a fill. */
+/** The result of a fill. */
 export interface Filled<V> {
   readonly outcome: WriteOutcome;
-  /** The value as a later hit gives it. */
+  /** The value as a later hit returns it. */
   readonly value: V;
 }
 
@@ -64,17 +79,17 @@ export class EntryWriter<V> {
     assertKey(key);
     const bytes = this.#encode(key, value);
     const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
-    // Only a fill can be superseded.
+    // The cast is right: only a fill can be superseded.
     return writeValue(core.writer, key, bytes, fields) as SetOutcome;
   }
 
-  /** The bytes of a value, good until the next call. The key has been checked, so that its message comes first. */
+  /** The encoded value, valid until the next call. Check the key first, so that its error wins. */
   #encode(key: Key, value: unknown): Uint8Array {
     const { codec, admission } = this.#core;
     admission?.assertNotAsking(key);
     if (value === undefined) {
       throw new TypeError(
-        `Cannot store key ${describe(key)}: the value is undefined, which means absent; null can be stored`,
+        `Cannot store key ${describe(key)}: the value is undefined; store null or delete the key`,
       );
     }
     return codec.encode(value, key);
@@ -85,7 +100,7 @@ export class EntryWriter<V> {
   }
 
   #fields(options: FillFields, flight: number, forDisk: boolean): WriteFields {
-    // Whole milliseconds, as records keep them.
+    // Records keep whole milliseconds.
     const createdMs = Math.floor(this.#core.clock.now());
     const expiresMs = createdMs + options.ttlMs;
     return {
@@ -100,8 +115,8 @@ export class EntryWriter<V> {
     };
   }
 
-  /** The value is encoded here, since cloning it for a worker costs more than that (docs/internals/decisions/0002), and
-   *  compressed and published in the pool. */
+  /** Encodes the value here, since cloning it for a worker costs more
+   *  (docs/internals/decisions/0002). The pool compresses and publishes it. */
   async setAsync(key: Key, value: V, options: SetOptions | undefined): Promise<SetOutcome> {
     const core = this.#core;
     core.assertOpen();
@@ -115,12 +130,12 @@ export class EntryWriter<V> {
     }
     const moved = movable(bytes, value);
     const hashed = this.#reader.readKey(key);
-    // Without its hash no later write could supersede this one.
+    // An unhashed key cannot have a flight, so no later write could supersede this one.
     if (!hashed.isHashed) return writeValue(core.writer, key, moved, fields) as SetOutcome;
     core.writer.remove(hashed);
     const flight = core.kernel.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     if (flight < 0) {
-      // The flight table is full: write it at once, which cannot be superseded.
+      // The flight table is full. Write now: a synchronous write cannot be superseded.
       core.kernel.count(counter.counterFlightsRefused, 1);
       return writeValue(core.writer, hashed, moved, fields) as SetOutcome;
     }
@@ -140,11 +155,11 @@ export class EntryWriter<V> {
         forDisk,
       });
       if (outcome !== "superseded") return outcome;
-      // A later write won: this value was stored and replaced, as far as anybody can tell.
+      // A later write won. To every observer this value was stored and then replaced.
       core.kernel.count(counter.counterFillsSuperseded, 1);
       return "stored";
     } catch (error) {
-      // A worker that ended because the cache was closed is no fault of the worker.
+      // If the cache was closed, report that instead of the worker's end.
       core.assertOpen();
       throw error;
     } finally {
@@ -152,16 +167,16 @@ export class EntryWriter<V> {
     }
   }
 
-  /** For read-through: publishes unless superseded, and gives the value as a later hit does. */
+  /** For read-through: publishes unless superseded, and returns the value as a later hit does. */
   fill(key: HashedKey, value: unknown, options: FillFields, flight: number): Filled<V> {
     const { codec, kernel, writer } = this.#core;
     this.#core.assertOpen();
     const name = key.toKey();
     const bytes = this.#encode(name, value);
     const fields = this.#fields(options, flight, this.#admits(name, bytes));
-    // Before it is published: what is kept near from here counts for the tags as they were then.
+    // Read before publishing: a later invalidation of its tags must also end the value kept near.
     const tagEpoch = fields.tags.length === 0 ? null : kernel.control.tagEpoch();
-    // A fill without a flight could bury a newer write, so it is not published.
+    // A fill without a flight could overwrite a newer write, so it is not published.
     const outcome = flight < 0 ? "superseded" : writeValue(writer, key, bytes, fields);
     const { slotLow: low, slotHigh: high } = kernel.results;
     const buffer = Buffer.from(bytes);
@@ -196,7 +211,7 @@ export class EntryWriter<V> {
     kernel.verbs.ring();
   }
 
-  /** Every entry with one of these tags is gone when this returns, for every thread and every later session. */
+  /** When this returns no entry with one of these tags is left, for any thread or later session. */
   deleteByTag(tags: string | readonly string[]): void {
     const { kernel, directory } = this.#core;
     this.#core.assertOpen();
@@ -206,7 +221,7 @@ export class EntryWriter<V> {
     }
   }
 
-  /** The counts of live entries start over at a clear: cleared entries leave their slots later and uncounted. */
+  /** Live entries are counted from zero after a clear: cleared ones leave later, uncounted. */
   #rememberCounts(): void {
     const { kernel } = this.#core;
     kernel.control.setClearedCounts({
@@ -217,8 +232,9 @@ export class EntryWriter<V> {
   }
 }
 
-/** Bytes that are the task's alone from now on. A caller's own whole buffer is moved, at once, so that what the caller
- *  does while the task waits for a worker is not stored; anything else, a codec's scratch too, is copied. */
+/** Bytes that belong to the task alone. A buffer that is wholly the caller's value is transferred
+ *  now, so that later changes by the caller are not stored. Anything else, such as a codec's
+ *  scratch, is copied. */
 function movable(bytes: Uint8Array, value: unknown): Uint8Array {
   const { buffer } = bytes;
   const isWhole = bytes.byteOffset === 0 && bytes.byteLength === buffer.byteLength;
@@ -226,7 +242,7 @@ function movable(bytes: Uint8Array, value: unknown): Uint8Array {
     try {
       return new Uint8Array(structuredClone(buffer, { transfer: [buffer] }));
     } catch {
-      // A buffer that cannot be moved, such as a WebAssembly memory's, is copied.
+      // A buffer that cannot be transferred, such as a WebAssembly memory's, is copied.
     }
   }
   const copy = new Uint8Array(bytes.length);

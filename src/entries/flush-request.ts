@@ -1,15 +1,17 @@
-// A flush as a thread asks for it: takes a ticket, rings, and waits until the janitor has answered it. Called by the facade.
+// A flush as any thread requests it: take a ticket, ring the janitor, wait for its answer. Called
+// by the facade.
 import { monotonicMs, UndercroftError } from "../base/mod.js";
 import { hasReached, waitForChange } from "../kernel/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
-/** A flush that takes longer than this rejects: the janitor is stuck. */
+/** Milliseconds until a flush rejects: the janitor is stuck. */
 const flushTimeoutMs = 120_000;
-/** The longest wait without a look at whether the cache is open. */
+/** The longest wait, in milliseconds, between two checks that the cache is open. */
 const pollMs = 100;
 
-/** Resolves when everything written before it, by any thread, survives a kill of the process; with `fsync`, a power loss too.
- *  Rejects with ERR_DISK_IO while the disk tier is down, ERR_CACHE_CLOSED, or ERR_WORKER if the janitor does not answer. */
+/** Resolves when everything written before it, by any thread, survives the end of the process, by
+ *  kill -9 too; with `fsync`, also a power loss. Rejects with ERR_DISK_IO if the disk tier is down, ERR_CACHE_CLOSED
+ *  if the cache closes, ERR_WORKER if the janitor does not answer. */
 export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   const { flushes, verbs, control } = core.kernel;
   const ticket = flushes.take();
@@ -22,7 +24,7 @@ export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   throw diskDown();
 }
 
-/** Resolves when the ticket is answered. Keeps the process alive while it waits. */
+/** Resolves when the ticket is answered. Keeps the process alive meanwhile. */
 async function waitForTicket(
   core: ThreadCore,
   which: "done" | "syncDone",
@@ -30,7 +32,7 @@ async function waitForTicket(
 ): Promise<void> {
   const { flushes, control } = core.kernel;
   const deadline = monotonicMs() + flushTimeoutMs;
-  // A pending waitAsync does not keep the process alive.
+  // A pending Atomics.waitAsync does not keep the process alive.
   const alive = setInterval(() => undefined, pollMs);
   try {
     while (true) {

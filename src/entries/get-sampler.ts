@@ -1,10 +1,11 @@
-// Times a sample of the gets: seldom, since to read the clock is to wait for all that is under way, which takes a microsecond.
+// Chooses which gets are samples, and times those of getSync. Samples are rare, because reading the
+// clock takes about a microsecond. Called by the entry reader.
 import { counterNearHits, histogramMemory, histogramNear } from "../stats/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
-/** One in this many gets is timed. */
+/** One get in this many is a sample. */
 const sampleEvery = 1024;
-/** The first samples come sooner, so that a cache that is asked little has some too. */
+/** The first samples come sooner, so that a cache with few gets has some too. */
 const earlySamples = 64;
 const earlySampleEvery = 64;
 
@@ -16,12 +17,12 @@ export class GetSampler {
     this.#core = core;
   }
 
-  /** Gets up to the next sample. The caller counts them down: a hit has no nanosecond to spare. */
+  /** Gets until the next sample. The caller counts down itself: a hit has no time for a call. */
   next(): number {
     return ++this.#samples < earlySamples ? earlySampleEvery : sampleEvery;
   }
 
-  /** Runs a get that is one of the sample. */
+  /** Runs and times a get. Only hits enter the histograms. */
   time<T>(get: () => T | undefined): T | undefined {
     const { counters } = this.#core.kernel;
     const nearBefore = counters.own(counterNearHits);

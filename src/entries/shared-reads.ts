@@ -1,15 +1,15 @@
-// Reads from disk that are under way in one thread: who asks for a key that is being read waits for that read. Called by the entry
-// reader. Invariant: a read is shared until its bytes are there, no longer: what is validated then may have been overwritten or
-// deleted before the next one asks.
+// Shares disk reads under way in one thread: a get of a key that is being read waits for that read.
+// Called by the entry reader. Invariant: a read is shared only until its bytes arrive. It is
+// validated then, and an overwrite or delete after that must not be hidden from a later get.
 import type { HashedKey } from "../kernel/mod.js";
 import type { DiskRead, DiskReader } from "../tiers/mod.js";
 
-/** Reads that may be shared at once; beyond it each get reads for itself. */
+/** Reads shared at once. Beyond this, each get reads for itself. */
 const sharedReadsMax = 65_536;
 
 interface SharedRead {
   readonly record: Promise<DiskRead>;
-  /** Of those who share it: called when its bytes are there and are about to be validated. */
+  /** One callback per get that shares the read. Called when the bytes arrive, before validation. */
   readonly bytesRead: (() => void)[];
 }
 
@@ -21,7 +21,7 @@ export class SharedReads {
     this.#disk = disk;
   }
 
-  /** As DiskReader.read; undefined without a disk. */
+  /** Like DiskReader.read; undefined without a disk. */
   read(key: HashedKey, bytesRead: () => void): Promise<DiskRead> {
     const disk = this.#disk;
     if (disk === null) return Promise.resolve(undefined);

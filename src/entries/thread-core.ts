@@ -1,5 +1,6 @@
-// Everything one thread has of one cache: its kernel, key window, readers and writers, codec, near cache and clock. The rooms above
-// share one of these. Invariant: used by one thread; nothing of a kernel call is kept across an await.
+// What one thread has of one cache: kernel, key window, readers and writers, codec, near cache and
+// clock. Shared by the rooms above. Invariants: only one thread uses it. No result of a kernel call
+// is kept across an await.
 import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
 import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
@@ -11,13 +12,13 @@ import { bucketOf } from "../stats/mod.js";
 import type { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { EntryAdmission } from "./entry-admission.js";
 
-/** The codec, filter and clock a thread was given; none can be posted to another thread. */
+/** What cannot be posted to another thread: each thread is given its own. */
 export interface ThreadOptions {
   readonly codec: CustomCodec<unknown> | undefined;
   readonly filter: AdmissionFilter | undefined;
   readonly clock: Clock | undefined;
   readonly onFault: (error: UndercroftError) => void;
-  /** Hears of entries that this thread evicted; null in a thread that did not open the cache. */
+  /** Receives entries that this thread evicted; null in a thread that did not open the cache. */
   readonly onRemovals: SendRemovals | null;
 }
 
@@ -28,7 +29,7 @@ export class ThreadCore {
   readonly keys: KeyWindow;
   readonly reader: MemoryReader;
   readonly writer: MemoryWriter;
-  /** Null for a cache in memory only, as the next two. */
+  /** Null for a memory-only cache, like the next two. */
   readonly disk: DiskReader | null;
   readonly directory: DirectoryWriter | null;
   readonly admission: EntryAdmission | null;
@@ -63,25 +64,26 @@ export class ThreadCore {
     return this.#isClosed;
   }
 
-  /** Was this thread's id given back? What ends later, a loader for instance, must not touch the memory then. */
+  /** Was this thread's id given back? Work that ends later, such as a loader, must not touch the
+   *  memory then. */
   get isDetached(): boolean {
     return this.#isDetached;
   }
 
-  /** From now on every call throws ERR_CACHE_CLOSED. */
+  /** Makes every later call throw ERR_CACHE_CLOSED. */
   close(): void {
     this.#isClosed = true;
-    // What is kept near may be given without another look at this.
+    // The near cache answers hits without a look at #isClosed, so it must end too.
     this.near?.end();
   }
 
-  /** Gives this thread's id back. Nothing of this thread may touch the cache's memory afterwards. */
+  /** Gives this thread's id back. This thread must not touch the cache's memory afterwards. */
   detach(): void {
     this.#isDetached = true;
     this.kernel.detach((location) => this.directory?.writeTombstone(location));
   }
 
-  /** Throws ERR_CACHE_CLOSED once this thread, or the thread that opened the cache, has closed it. */
+  /** Throws ERR_CACHE_CLOSED once this thread or the opener has closed the cache. */
   assertOpen(): void {
     if (!this.#isClosed && this.kernel.control.isOpen()) return;
     throw this.closedError();
@@ -98,7 +100,7 @@ export class ThreadCore {
   }
 }
 
-/** An injected clock is published in shared memory whenever it is read, for the threads that cannot have it. */
+/** Each read of an injected clock is published in shared memory: other threads cannot call it. */
 function clockOf(kernel: Kernel, handle: WorkerHandle, injected: Clock | undefined): Clock {
   if (injected !== undefined) {
     const { tick } = kernel.verbs;

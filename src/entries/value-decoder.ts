@@ -1,6 +1,6 @@
-// From the bytes of a record to the value that a caller gets: decodes, decompresses, puts chunks together. Called by the entry
-// reader and writer. Invariant: a value is decoded from private bytes that were validated after they were copied; bytes that no
-// codec of this version made are damage, counted, and no value.
+// Turns a record's bytes into the value that a caller gets: joins chunks, decompresses, decodes.
+// Called by the entry reader and writer. Invariant: only private bytes that were validated after
+// the copy are decoded. Bytes that do not decode are damage: counted, and no value.
 import { decompress, deepFreeze } from "../codec/mod.js";
 import {
   chunkCount,
@@ -14,10 +14,10 @@ import { flagChunked, flagCompressed, type RecordReader } from "../record/mod.js
 import { counterCorruptRecords } from "../stats/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
-/** Attempts to read an entry that goes from memory to disk and back each time it is looked for. */
+/** Attempts to read an entry that moves between memory and disk at each lookup. */
 export const moveAttemptsMax = 4;
 
-/** The encoding of a value, with its bytes. */
+/** An encoded value and how it is encoded. */
 interface EncodedValue {
   readonly codecId: number;
   readonly flags: number;
@@ -26,7 +26,7 @@ interface EncodedValue {
   readonly end: number;
 }
 
-/** A decoded value, with the bytes of its chunks if it has some. */
+/** A decoded value, and the bytes of its chunks, 0 if it has none. */
 export interface DecodedValue<V> {
   readonly value: V;
   readonly chunkBytes: number;
@@ -39,8 +39,8 @@ export class ValueDecoder<V> {
     this.#core = core;
   }
 
-  /** The value of a record whose chunks, if it has some, are in memory; undefined if it is damaged. "elsewhere": a chunk is not in
-   *  memory. Writes over the record reader of memory where there are chunks. */
+  /** Decodes a record whose chunks, if any, are in memory. Undefined if it is damaged, "elsewhere"
+   *  if a chunk is not in memory. Chunks overwrite the memory reader's record. */
   decode(record: RecordReader): DecodedValue<V> | "elsewhere" | undefined {
     const { codecId, flags, buffer } = record;
     if ((flags & flagChunked) === 0) {
@@ -52,7 +52,7 @@ export class ValueDecoder<V> {
     return this.#decodedWhole(codecId, flags, whole);
   }
 
-  /** As `decode`, with the chunks wherever they are; undefined if one is gone. */
+  /** Like `decode`, with chunks in memory or on disk. Undefined if one is missing. */
   async decodeAnywhere(record: RecordReader): Promise<DecodedValue<V> | undefined> {
     const { codecId, flags } = record;
     if ((flags & flagChunked) === 0) return this.decode(record) as DecodedValue<V> | undefined;
@@ -70,7 +70,7 @@ export class ValueDecoder<V> {
     return value === undefined ? undefined : { value, chunkBytes };
   }
 
-  /** The value of bytes as a hit gives it; undefined if they are damaged. */
+  /** Decodes bytes to the value as a hit returns it. Undefined if they are damaged. */
   #decodeBytes({ codecId, flags, buffer, start, end }: EncodedValue): V | undefined {
     const { codec, kernel } = this.#core;
     try {
@@ -88,12 +88,12 @@ export class ValueDecoder<V> {
     }
   }
 
-  /** A decoded value as a hit gives it. */
+  /** A decoded value as a hit returns it: deep-frozen in near mode "frozen". */
   present(value: unknown): V {
     return (this.#core.config.near?.mode === "frozen" ? deepFreeze(value) : value) as V;
   }
 
-  /** All chunks of a value, from memory and disk; undefined if one is gone. */
+  /** Joins all chunks of a value, from memory and disk. Undefined if one is missing. */
   async #gather(large: LargeValue): Promise<Buffer | undefined> {
     const whole = Buffer.allocUnsafeSlow(large.bytes);
     for (let number = 0; number < chunkCount(large); number++) {

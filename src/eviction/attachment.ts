@@ -1,5 +1,6 @@
-// What any thread needs to use a cache: its key window, its reader and writer of memory and disk, and the eviction it runs
-// itself when no segment is free. Called by the entries and by pool workers.
+// What a thread needs to use a cache: its key window, readers and writers of memory and disk, and
+// the eviction that it runs itself when no segment is free. Called by the entries room and by pool
+// workers.
 import type { UndercroftError } from "../base/mod.js";
 import { type Kernel, KeyWindow } from "../kernel/mod.js";
 import { MemoryReader, MemoryWriter } from "../memory/mod.js";
@@ -11,7 +12,7 @@ import { policyOver } from "./shared-policy.js";
 import { sharedTime } from "./shared-time.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
-/** One thread's way into a cache. */
+/** One thread's access to a cache. */
 export interface Attachment {
   readonly keys: KeyWindow;
   readonly reader: MemoryReader;
@@ -21,7 +22,8 @@ export interface Attachment {
   readonly directory: DirectoryWriter | null;
 }
 
-/** `onFault` hears of failed writes to disk, `send` of entries that this thread evicted; null if it cannot. */
+/** `onFault` gets failed writes to disk. `send` gets the entries that this thread evicted; null
+ *  if the thread cannot deliver them. */
 export function attachThread(
   kernel: Kernel,
   handle: Pick<WorkerHandle, "disk" | "clockAnchorMs">,
@@ -34,7 +36,7 @@ export function attachThread(
   const directory = handle.disk === null ? null : new DirectoryWriter(kernel, handle.disk, onFault);
   const disk = handle.disk === null ? null : new DiskReader(reader, writer, handle.disk);
   const writeTombstone = (location: number): void => directory?.writeTombstone(location);
-  // Made when it is first needed: most threads never evict, and attaching is to be quick.
+  // Created on first use: most threads never evict, and attaching must be quick.
   let reclaimer: ForegroundReclaimer | undefined;
   const now = sharedTime(kernel, handle.clockAnchorMs);
   writer.connect(writeTombstone, () => {
@@ -45,7 +47,7 @@ export function attachThread(
   return { keys, reader, writer, disk, directory };
 }
 
-/** The eviction that a writer runs itself. */
+/** The foreground reclaim of a writer. */
 class ForegroundReclaimer {
   readonly #kernel: Kernel;
   readonly #evictor: Evictor;
@@ -75,7 +77,8 @@ class ForegroundReclaimer {
     const wanted = geometry.reserveSegments + 1;
     const isDiskUp = control.isDiskUp();
     if (this.#evictor.makeRoom(wanted, now, isDiskUp)) return true;
-    // The disk is slower than the writers: the oldest entries go unwritten, unless a flush was promised them.
+    // The disk is slower than the writers, so the oldest entries are evicted unflushed, unless a
+    // flush was requested: the caller was promised them.
     const isPromised = flushes.requested() !== flushes.done();
     return isDiskUp && !isPromised && this.#evictor.makeRoom(wanted, now, false);
   }

@@ -1,7 +1,8 @@
-// Making room in memory, a segment at a time: one with many dead bytes is compacted, and what lives in it moves; where there is
-// none, the oldest of a log is reclaimed, and the policy says which entries leave. The janitor runs it to keep a watermark of
-// free segments; a writer that finds none runs it itself (a foreground reclaim). Invariant (the safe order): every slot that
-// named a record of the segment is changed by compare first, then the generation, then the segment is free to be written again.
+// Makes room in memory one segment at a time. A segment with many dead bytes is compacted: its live
+// records move. Otherwise the oldest segment of a log is reclaimed, and the policy says which
+// entries leave. The janitor keeps a watermark of free segments with it; a writer that finds none
+// runs it itself (a foreground reclaim). Invariant, in this order: every slot that named a record
+// of the segment changes by CAS, then its generation is raised, then it is free.
 import { codes, type Kernel, type SegmentTable, type TombstoneWriter } from "../kernel/mod.js";
 import {
   emptyLogs,
@@ -14,17 +15,17 @@ import {
 import { flagDiskLocation } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 
-/** A segment is compacted once so much of it is dead. Freeing a segment then copies at most three, and entries leave a
- *  cache only when its live bytes are beyond three quarters of its memory. */
+/** A segment is compacted once this share of it is dead. So freeing a segment copies at most
+ *  three segments, and entries leave only when live bytes exceed three quarters of the memory. */
 const compactedShare = 1 / 4;
 
-/** The segment to empty next: compacted, or reclaimed. */
+/** The segment to empty next, by compaction or by the policy. */
 interface Choice {
   readonly segment: number;
   readonly isCompacted: boolean;
 }
 
-/** Hears of an entry that leaves. */
+/** Called for each entry that leaves the cache, while its record can still be read. */
 export type RemovalCallback = (record: number, cause: "capacity" | "expired") => void;
 
 export class Evictor {
@@ -35,7 +36,6 @@ export class Evictor {
   readonly #writeTombstone: TombstoneWriter;
   readonly #removed: RemovalCallback | undefined;
 
-  /** `removed` hears of entries that leave the cache. */
   constructor(
     kernel: Kernel,
     policy: EvictionPolicy,
@@ -53,8 +53,9 @@ export class Evictor {
     return this.#kernel.verbs.freeSegments(this.#table.count);
   }
 
-  /** Empties segments until `wanted` are free, or none can be emptied. Returns whether that many are free. With
-   *  `flushedOnly` a segment is left alone until the flusher has looked at its every record. */
+  /** Empties segments until `wanted` are free or none can be emptied. Returns whether `wanted`
+   *  are free. With `flushedOnly` it skips segments that hold records the flusher has not
+   *  examined. */
   makeRoom(wanted: number, now: number, flushedOnly: boolean): boolean {
     let fruitless = 0;
     while (this.#free() < wanted) {
@@ -65,7 +66,8 @@ export class Evictor {
     return true;
   }
 
-  /** Empties and frees one segment; false if there is none to take. With `ruthless` hits do not save an entry. */
+  /** Empties and frees one segment; false if there is none to take. If `ruthless`, hits save no
+   *  entry. */
   evictOne(now: number, flushedOnly: boolean, ruthless: boolean): boolean {
     const { verbs, records } = this.#kernel;
     const { segment, isCompacted } = this.#choose(now, flushedOnly);
@@ -85,7 +87,8 @@ export class Evictor {
           this.#settle(record, codes.logMain, kept, isUnwritten);
         }
       } else if (frequency !== codes.answerBusy) this.#dropDead(record);
-      // Where the lock could not be had nothing is known of the record: freeSegment leaves it to a later round.
+      // Busy: nothing is known of the record. freeSegment blocks the segment until that bucket's
+      // lock is free, and a later round empties it again.
     }
     verbs.freeSegment(segment);
     const emptied = isCompacted ? counter.counterSegmentsCompacted : counter.counterSegmentsEvicted;
@@ -93,8 +96,9 @@ export class Evictor {
     return true;
   }
 
-  /** Dead, cleared or invalidated: a slot may still name the record and must let go of it. The epoch of a clear is durable
-   *  before anybody relies on it; who invalidated a tag may have died before that was. */
+  /** Drops a dead, cleared or invalidated record: a slot may still name it. A clear is written
+   *  down before anyone relies on it, so a cleared copy on disk needs no tombstone. A tag's
+   *  invalidation may be missing: its writer may have died. */
   #dropDead(record: number): void {
     const { verbs, records, control, tombstones } = this.#kernel;
     verbs.dropRecord(record);
@@ -102,26 +106,26 @@ export class Evictor {
     else tombstones.drain(this.#writeTombstone);
   }
 
-  /** What the policy says of the record whose frequency the kernel has just read: its hash is still in the results. */
+  /** Asks the policy about the record whose frequency the kernel just read. The results still
+   *  hold its hash. */
   #ask(log: LogName, size: number, frequency: number): number {
     return this.#policy.decide(log, this.#kernel.results.hashHigh, size, frequency);
   }
 
-  /** Moves a record to a log, or evicts it; that too where there is no room to move it to. */
+  /** Moves a record to a log, or evicts it. Evicts it too if there is no room to move it. */
   #settle(record: number, log: number, frequency: number, isUnwritten: boolean): void {
     const { verbs, tombstones } = this.#kernel;
     if (frequency !== evict && verbs.move(record, log, frequency) !== codes.answerNoRoom) return;
     const answer = verbs.demote(record);
-    if (answer === codes.answerDone) {
-      tombstones.drain(this.#writeTombstone);
-    } else if (answer === codes.answerMiss) {
-      this.#kernel.count(counter.counterEvictionsMemory, 1);
-      if (isUnwritten) this.#countUnwritten(record);
-      this.#removed?.(record, "capacity");
-    }
+    // A disk entry of the class may have given way even if this record's slot was taken away.
+    tombstones.drain(this.#writeTombstone);
+    if (answer !== codes.answerMiss) return;
+    this.#kernel.count(counter.counterEvictionsMemory, 1);
+    if (isUnwritten) this.#countUnwritten(record);
+    this.#removed?.(record, "capacity");
   }
 
-  /** The record goes before the flusher has looked at it. */
+  /** Counts a record that leaves before the flusher has examined it. */
   #countUnwritten(record: number): void {
     if ((this.#kernel.records.flags(record) & flagDiskLocation) === 0) return;
     const isUp = this.#kernel.control.isDiskUp();
@@ -137,8 +141,9 @@ export class Evictor {
     this.#removed?.(record, "expired");
   }
 
-  /** The segment to empty: one whose every record has expired or was cleared, else the one with the largest share of dead
-   *  bytes if that is worth it, else the oldest of the log the policy names. Never one that the flusher has in its hands. */
+  /** Chooses the segment to empty: one whose every record has expired or was cleared; else the
+   *  one with the largest share of dead bytes, if at least compactedShare; else the oldest of
+   *  the log that the policy names. Never one that the flusher has pinned. */
   #choose(now: number, flushedOnly: boolean): Choice {
     const table = this.#table;
     const epoch = this.#kernel.control.clearEpoch();

@@ -1,11 +1,12 @@
-// Entries that left, on their way to the listeners of evict and expire, who are in the thread that opened the cache. Called by
-// the janitor and by writers that evict. While nobody listens, nothing is copied. Invariant: at most removalsPendingMax are
-// under way, and each one that is not told of is counted.
+// Reports removed entries to the listeners of evict and expire, who are in the opener's thread.
+// Called by the janitor, by reclaim of segment files and by writers that evict. Copies nothing
+// while nobody listens. Invariant: about removalsPendingMax removals are pending at most, and each
+// one dropped is counted.
 import type { Kernel } from "../kernel/mod.js";
 import { flagChunk, RecordReader } from "../record/mod.js";
 import { counterEventsDropped } from "../stats/mod.js";
 
-/** An entry that left, for listeners of evict and expire. */
+/** A removed entry, for listeners of evict and expire. */
 export interface Removal {
   readonly key: string | Uint8Array;
   readonly cause: "capacity" | "disk" | "expired";
@@ -13,10 +14,11 @@ export interface Removal {
 
 /** Removals reported in one message. */
 const removalsPerMessage = 256;
-/** Removals under way: a blocked event loop does not fill the memory. */
+/** Most removals sent and not yet delivered, so that a blocked event loop does not fill the
+ *  memory. */
 const removalsPendingMax = 65_536;
 
-/** Brings removals to the thread that opened the cache; null in a thread that has no way to it. */
+/** Sends removals to the opener's thread. */
 export type SendRemovals = (entries: readonly Removal[]) => void;
 
 export class RemovalReporter {
@@ -31,19 +33,19 @@ export class RemovalReporter {
     this.#reader = new RecordReader(4096, kernel.control.createdBaseMs);
   }
 
-  /** Does anybody listen? */
+  /** Is there a listener? */
   get isWanted(): boolean {
     return this.#kernel.control.hasRemovalListeners();
   }
 
-  /** A record that nobody writes over meanwhile has left. */
+  /** Reports the entry of a record. The record must not be overwritten during the call. */
   add(record: number, cause: Removal["cause"]): void {
     if (!this.isWanted) return;
     this.copy(record, this.#kernel.records.size(record));
     this.tell(cause);
   }
 
-  /** Takes a record's bytes along; `tell` reports it, once they are known to be whole. */
+  /** Copies a record's bytes. Call `tell` to report it once the copy is known to be whole. */
   copy(record: number, size: number): void {
     this.#kernel.records.copyTo(this.#reader, record, size);
   }
@@ -53,9 +55,9 @@ export class RemovalReporter {
     this.tellOf(this.#reader, cause);
   }
 
-  /** Reports the entry of a record that was taken apart. */
+  /** Reports the entry of a parsed record. */
   tellOf(record: RecordReader, cause: Removal["cause"]): void {
-    // A chunk's key is internal; its head is told of.
+    // A chunk's key is internal; its head record is reported instead.
     if ((record.flags & flagChunk) !== 0) return;
     const waiting = this.#kernel.control.pendingRemovals();
     if (this.#send === null || waiting + this.#reports.length >= removalsPendingMax) {

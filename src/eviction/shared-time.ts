@@ -1,9 +1,10 @@
-// The time as any thread of the cache reads it: the monotonic clock with the cache's anchor, or, where the opener injected a
-// clock (tests), the coarse clock in shared memory that the opener keeps.
+// The time that every thread of a cache reads: the monotonic clock with the cache's anchor. If the
+// opener injected a clock (tests), it is the coarse clock in shared memory, which the opener then
+// keeps.
 import { SystemClock } from "../base/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 
-/** Wall-clock milliseconds, as every thread of the cache sees them. */
+/** Returns a clock of wall-clock milliseconds that all threads of the cache share. */
 export function sharedTime(kernel: Kernel, clockAnchorMs: number | null): () => number {
   if (clockAnchorMs === null) {
     const { control } = kernel;

@@ -1,10 +1,12 @@
-// What a thread needs to attach to a cache's memory and directory: structured-cloneable, posted with a handle and to workers.
+// What a thread needs to attach to a cache's memory and directory. It can be structured-cloned; it
+// is posted to workers and inside the handle that users post.
 import type { DiskHandle } from "../tiers/mod.js";
 
 export interface WorkerHandle {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
   readonly disk: DiskHandle | null;
-  /** Wall-clock ms at monotonic zero; null when the opener's injected clock is read from shared memory. */
+  /** Wall-clock milliseconds at monotonic zero; null if the clock is the coarse clock in shared
+   *  memory. */
   readonly clockAnchorMs: number | null;
 }

@@ -1,4 +1,5 @@
-// One listener on an AbortSignal, however many calls share it: Node warns of a leak at the eleventh.
+// Shares one listener on an AbortSignal among all fetches that use it: Node.js warns of a leak at
+// the eleventh listener. Called by Join.
 
 interface Watch {
   readonly callbacks: Set<() => void>;
@@ -7,7 +8,7 @@ interface Watch {
 
 const watches = new WeakMap<AbortSignal, Watch>();
 
-/** Calls `callback` when `signal` aborts; returns a function that ends it. */
+/** Calls `callback` when `signal` aborts; returns a function that ends the watch. */
 export function watchAbort(signal: AbortSignal, callback: () => void): () => void {
   const watch = watches.get(signal) ?? startWatch(signal);
   watch.callbacks.add(callback);

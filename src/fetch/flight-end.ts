@@ -1,23 +1,24 @@
-// How a load that threads share begins and ends for one of them.
+// The roles of a thread in a flight, and how a flight ends. Used by FlightBoard and the phases of a
+// fetch.
 
-/** How a thread stands to the load of a key. "lead": it runs the loader for all threads. "follow": another does, and this
- *  one waits. "unshared": there is no flight to meet in; its loader runs for this thread only, and with flight -1 the value is
- *  not published. */
+/** A thread's role in the load of a key. "lead": it runs the loader for all threads. "follow":
+ *  another thread runs it and this one waits. "unshared": nobody can join; the loader runs for this
+ *  thread alone. With flight -1 its value is not published. */
 export interface FlightRole {
   readonly role: "lead" | "follow" | "unshared";
   readonly flight: number;
 }
 
-/** What came of a flight. */
+/** How a flight ended. */
 export type FlightEnd =
   /** The value is in the cache. */
   | { readonly kind: "stored" }
-  /** There is a value that the cache could not take. */
+  /** There is a value, but the cache could not store it. */
   | { readonly kind: "unstored" }
-  /** The loader gave `undefined`, to be remembered until this wall-clock millisecond; 0 = not at all. */
+  /** The loader answered `undefined`, to be remembered until this wall-clock ms; 0 = not at all. */
   | { readonly kind: "negative"; readonly untilMs: number }
   | { readonly kind: "failed"; readonly error: unknown; readonly mayServeStale: boolean }
-  /** It was superseded or given up: who waited looks again. */
+  /** The flight was superseded or given up: followers look again. */
   | { readonly kind: "again" }
-  /** Its thread died, or was silent for longer than its lease. */
+  /** The leader died, or was silent for longer than its lease. */
   | { readonly kind: "lost" };

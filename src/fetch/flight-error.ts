@@ -1,21 +1,24 @@
-// A loader's error as it travels from the thread that loaded to those that wait. Called by SharedFlights. Invariant: the
-// bytes are bounded, and every thrown value has some: what the codec cannot keep is cut down to what it can.
+// Carries a loader's error from the leader to the followers. Called by SharedFlights. Invariants:
+// the bytes are bounded, and every thrown value gives some: what the codec cannot encode is cut
+// down to what it can.
 import { types } from "node:util";
 import { describe, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
 
-/** The most bytes of an error under way. A larger one loses its properties, then its causes and the rest of its texts. */
+/** The most bytes of an encoded error. A larger one loses its properties and the ends of its texts,
+ *  then its causes and stack. */
 export const errorBytesMax: number = 16 * 1024;
-/** Characters kept of an error that had to be cut down, and how many causes below it. */
+/** Characters kept of an error that is cut down, and how many causes. */
 const messageCharsMax = 1024;
 const stackCharsMax = 2048;
 const causesMax = 2;
 
-/** Class instances are taken for what they hold: an error of the user's own class is still an error. */
+/** Class instances are encoded by their properties: an error of a user's own class is still an
+ *  error. */
 const codec: Codec = createCodec({ codec: "msgpack", classInstances: "plain" });
 const keyForMessages = "error";
 
-/** An error's bytes and the codec that made them. */
+/** An encoded error, and the id of the codec that made it. */
 export interface ErrorBytes {
   readonly codecId: number;
   readonly bytes: Uint8Array;
@@ -23,12 +26,12 @@ export interface ErrorBytes {
 
 interface Parcel {
   readonly thrown: unknown;
-  /** V8 keeps only the names of its own classes. */
+  /** The error's own name: V8 keeps only the names of its built-in classes. */
   readonly name: string | undefined;
   readonly isUndercroft: boolean;
 }
 
-/** The bytes of what a loader threw, at most {@link errorBytesMax}; good until the next call. */
+/** Encodes what a loader threw, in at most {@link errorBytesMax}; valid until the next call. */
 export function encodeError(thrown: unknown): ErrorBytes {
   const candidates = [
     () => thrown,
@@ -43,11 +46,11 @@ export function encodeError(thrown: unknown): ErrorBytes {
   return tryEncode(() => unreadable, unreadable) as ErrorBytes;
 }
 
-/** Undefined if it cannot be kept; a getter of the value may throw as well. */
+/** Undefined if it cannot be encoded; a getter of the value may throw too. */
 function tryEncode(candidate: () => unknown, thrown: unknown): ErrorBytes | undefined {
   try {
     const value = candidate();
-    // Errors of another realm, and DOMException (a native error to Node 24), which V8 writes without their texts.
+    // V8 writes errors of another realm, and DOMException (native in Node.js 24), without texts.
     const isForeign = value instanceof DOMException || !types.isNativeError(value);
     if (value instanceof Error && isForeign) return undefined;
     const parcel: Parcel = {
@@ -71,7 +74,8 @@ const errorClasses: readonly ErrorConstructor[] = [
   URIError,
 ];
 
-/** An error with the texts of another, cut to their bounds; a value that is no error becomes one that describes it. */
+/** A bounded copy of an error's texts; a value that is no error becomes an error that describes
+ *  it. */
 function cutDown(thrown: unknown, causes: number, stackChars: number): Error {
   if (!(thrown instanceof Error)) {
     const what = describe(thrown).slice(0, messageCharsMax);
@@ -94,8 +98,8 @@ function cutDown(thrown: unknown, causes: number, stackChars: number): Error {
   return made;
 }
 
-/** What a loader threw, of its bytes: an error has its name, message, stack, code and cause, and its class if that is one
- *  of the language's or of this package. Throws if they are no such bytes. */
+/** Decodes what a loader threw. An error keeps its name, message, stack, code and cause, and its
+ *  class if that is JavaScript's own or UndercroftError. Throws on any other bytes. */
 export function decodeError(codecId: number, buffer: Buffer, start: number, end: number): unknown {
   const { thrown, name, isUndercroft } = codec.decode(codecId, buffer, start, end) as Parcel;
   if (!(thrown instanceof Error)) return thrown;

@@ -1,5 +1,6 @@
-// The flights of one thread: which one a fetch of a key joins, and the one way out of each. Called by the phases of a fetch.
-// Invariant: a flight that is done is joined by nobody, and its number in the flight table is given back.
+// The flights of one thread: which one a fetch joins, and the one way each ends. Called by the
+// phases of a fetch. Invariant: nobody joins a flight that is done, and its number in the flight
+// table has been given back.
 import { describe, monotonicMs, UndercroftError } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { FoundValue } from "../entries/mod.js";
@@ -9,8 +10,8 @@ import type { FetchParts } from "./fetch-parts.js";
 import { Flight, type Waiter } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
 
-/** The most keys whose loads are coalesced at once in one thread. A load beyond runs for its caller alone, and its
- *  value is not stored. */
+/** The most keys whose loads one thread coalesces at once. A load beyond that runs for its caller
+ *  alone, and its value is not stored. */
 export const flightsInThreadMax = 65_536;
 
 export class FlightRegistry<V> {
@@ -29,7 +30,7 @@ export class FlightRegistry<V> {
     return this.#live.size;
   }
 
-  /** Is there no flight to join? */
+  /** Whether there is no flight to join. */
   get isIdle(): boolean {
     return this.#joinable.size === 0;
   }
@@ -39,12 +40,13 @@ export class FlightRegistry<V> {
     const flight = this.#joinable.get(id);
     if (flight === undefined || (forced && !flight.options.forceRefresh)) return undefined;
     if (flight.hasRead) return undefined;
-    // Loaded before a write, delete or clear that has returned: too old for who comes after it.
+    // A write, delete or clear that has returned may have superseded it: too old for a later fetch.
     return this.#isTooOld(flight) ? undefined : flight;
   }
 
-  /** A flight that follows another thread's looks for the value when that is done, or loads it, so it is too old only if
-   *  it is about to take what that one failed with. */
+  /** Whether a later fetch must not join. A flight that follows another thread looks for the value
+   *  when that load ends, or loads it, so it is too old only if it is about to take that load's
+   *  failure. */
   #isTooOld(flight: Flight<V>): boolean {
     const { flights } = this.#parts;
     if (flight.followed !== -1) return flights.isOver(flight.followed);
@@ -86,7 +88,8 @@ export class FlightRegistry<V> {
     for (const waiter of Array.from(flight.waiters)) waiter.resolve(value);
   }
 
-  /** Ends a flight by an error. With `mayServeStale` those who may have a stale value get that, if there is one. */
+  /** Fails a flight. With `mayServeStale`, waiters that accept a stale value get one if there is
+   *  one. */
   fail(flight: Flight<V>, error: unknown, mayServeStale: boolean): void {
     if (flight.isDone) return;
     if (flight.isLoading) {
@@ -100,7 +103,7 @@ export class FlightRegistry<V> {
     if (flight.waiters.size > 0) void this.#fallBack(flight, error);
   }
 
-  /** Gives those who still wait what the cache has now, or the error. One look serves all. */
+  /** Gives the waiters left what the cache has now, or the error. One lookup serves all. */
   async #fallBack(flight: Flight<V>, error: unknown): Promise<void> {
     const found = await this.current(flight.key);
     for (const waiter of Array.from(flight.waiters)) {
@@ -124,7 +127,7 @@ export class FlightRegistry<V> {
     flight.abort(reason);
   }
 
-  /** Rejects all who wait with `error` and aborts the loaders with it as their reason. */
+  /** Rejects all waiters with `error`, and aborts the loaders with it as their reason. */
   abortAll(error: Error): void {
     for (const flight of Array.from(this.#live)) {
       const waiters = Array.from(flight.waiters);
@@ -133,7 +136,7 @@ export class FlightRegistry<V> {
     }
   }
 
-  /** The one way out of every flight. */
+  /** The one way every flight ends. */
   #end(flight: Flight<V>, end: FlightEnd): void {
     const { flights } = this.#parts;
     flight.end();
@@ -146,7 +149,7 @@ export class FlightRegistry<V> {
     this.dropIfOver(flight);
   }
 
-  /** Forgets a flight that is done and that nobody waits for. */
+  /** Forgets a flight that is done and has no waiters. */
   dropIfOver(flight: Flight<V>): void {
     if (flight.isDone && flight.waiters.size === 0) this.#live.delete(flight);
   }
@@ -159,7 +162,7 @@ export class FlightRegistry<V> {
 
   // ── Serving what the cache has ──────────────────────────────────────────────────────────────
 
-  /** Gives a waiter what the cache has now, fresh or stale, if it has something; the load goes on behind it. */
+  /** Gives a waiter what the cache has now, fresh or stale, if anything; the load goes on. */
   async serveCurrent(flight: Flight<V>, waiter: Waiter<V>): Promise<void> {
     const found = await this.current(flight.key);
     if (found === undefined || waiter.isSettled) return;
@@ -178,15 +181,17 @@ export class FlightRegistry<V> {
     try {
       return reader.peekAgain(key) ?? (await reader.readAgain(key));
     } catch {
-      return undefined; // closed meanwhile; whoever asked has an error to tell
+      return undefined; // the cache was closed meanwhile; the flight reports that
     }
   }
 }
 
-/** What a waiter gets whose `timeout.hard` is over. */
+/** The error of a waiter whose `timeout.hard` has run out. */
 export function timeoutError<V>(flight: Flight<V>, options: ResolvedFetchOptions): UndercroftError {
   return new UndercroftError(
     "ERR_LOADER_TIMEOUT",
-    `Cannot load key ${describe(flight.key.toKey())}: the loader took longer than the hard timeout of ${options.hardTimeoutMs} ms; raise timeout.hard, or serve stale values by staleFor`,
+    `Cannot load key ${describe(flight.key.toKey())}: the loader took longer than the hard ` +
+      `timeout of ${options.hardTimeoutMs} ms; ` +
+      "raise timeout.hard, or set staleFor to serve stale values",
   );
 }

@@ -1,24 +1,25 @@
-// One load under way in one thread, and the callers that wait for it. The phases of a fetch decide; what is here only keeps.
-// Invariant: a waiter is settled once, and then no timer, no abort listener and no set holds it.
+// One load under way in one thread, and its waiters. The phases of a fetch decide; this file only
+// keeps state. Invariant: a waiter is settled once, and then no timer, abort listener or set holds
+// it.
 
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
 
-/** The period of a timer that does nothing but hold the event loop. */
+/** The period of a timer that only keeps the event loop alive. */
 const keepAliveMs = 60_000;
 
 /** One caller of `fetch` that waits. */
 export class Waiter<V> {
   readonly promise: Promise<V | undefined>;
-  /** It asked for a load of its own time: it is never given what was there before. */
+  /** It asked for a load that begins after its call: it never gets what was there before. */
   readonly isForced: boolean;
-  /** It does not wait where there is a stale value. */
+  /** It takes a stale value at once instead of waiting. */
   readonly takesStaleAtOnce: boolean;
-  /** It found the flight under way. */
+  /** It joined a flight under way. */
   readonly isJoined: boolean;
-  /** It was counted as one that waits for another's loader. */
+  /** It was counted as waiting for another caller's loader. */
   isCoalesced = false;
-  /** Its own hard timeout runs. */
+  /** Its own hard timeout is running. */
   isTimed = false;
   readonly #cleanups: (() => void)[] = [];
   #resolve: (value: V | undefined) => void = () => {};
@@ -44,7 +45,7 @@ export class Waiter<V> {
     this.#cleanups.push(cleanup);
   }
 
-  /** Calls `callback` after `ms` unless the waiter is settled by then; `Infinity` is never. */
+  /** Calls `callback` after `ms` unless the waiter is settled by then; `Infinity` means never. */
   after(ms: number, callback: () => void): void {
     if (ms === Infinity) return;
     const timer = setTimeout(callback, ms);
@@ -69,33 +70,34 @@ export class Waiter<V> {
   }
 }
 
-/** A load under way, from the moment it is asked for. */
+/** A load, from the moment it is asked for. */
 export class Flight<V> {
   readonly key: HashedKey;
-  /** Those of the fetch that began it. */
+  /** The options of the fetch that began the flight. */
   readonly options: ResolvedFetchOptions;
   readonly waiters = new Set<Waiter<V>>();
-  /** Made when the loader asks for its signal: a flight that ends at the disk needs none. */
+  /** Created when the loader reads its signal: a flight that ends at the disk needs none. */
   #controller: AbortController | undefined;
   #hardTimer: NodeJS.Timeout | undefined;
-  /** The expired value that was met on the way to the loader. */
+  /** The expired value found on the way to the loader. */
   stale: V | undefined;
-  /** The number in the kernel's flight table, -1 = none: then the value is not published. */
+  /** The number in the kernel's flight table; -1 = none: then the value is not published. */
   number = -1;
-  /** The number of another thread's flight that this one waits for, -1 = none. */
+  /** The number of another thread's flight that this one follows, -1 = none. */
   followed = -1;
   #following: NodeJS.Timeout | undefined;
   /** Monotonic milliseconds when the loader was called; undefined before. */
   startedMs: number | undefined;
-  /** Somebody was given a stale value and relies on the refresh: it goes on without waiters. */
+  /** A caller got a stale value and relies on the refresh, so the load goes on without waiters. */
   isBackground = false;
   /** It began when too many were under way: nobody joins it, and its value is not published. */
   isUnshared = false;
-  /** A newer flight of the key has come instead: its value goes to its waiters only. */
+  /** A newer flight of the key has replaced it: its value goes to its waiters only. */
   isReplaced = false;
-  /** What is on disk is being made sure of: who comes now may have seen a later write, and must not join. */
+  /** What was read from disk is being verified. A fetch from now on may come after a later write,
+   *  and must not join. */
   hasRead = false;
-  /** The key was written or deleted since it began: an answer of "nothing" is not remembered. */
+  /** The key was written or deleted since it began: a negative answer is not remembered. */
   isWrittenOver = false;
   #isDone = false;
 
@@ -113,7 +115,7 @@ export class Flight<V> {
     return this.startedMs !== undefined;
   }
 
-  /** What the loader is told to stop by. */
+  /** The signal that tells the loader to stop. */
   get signal(): AbortSignal {
     this.#controller ??= new AbortController();
     return this.#controller.signal;
@@ -136,10 +138,10 @@ export class Flight<V> {
     this.#holdLoop();
   }
 
-  /** It waits for a flight of another thread from now on. */
+  /** From now on the flight waits for another thread's. */
   startFollowing(number: number): void {
     this.followed = number;
-    // A wait on shared memory keeps no process alive, as one on a loader's socket or timer does.
+    // A wait on shared memory does not keep the process alive, unlike a loader's socket or timer.
     this.#following = setInterval(() => undefined, keepAliveMs);
     this.#holdLoop();
   }
@@ -150,18 +152,18 @@ export class Flight<V> {
     this.#following = undefined;
   }
 
-  /** Marks it done; what its loader still brings is ignored. */
+  /** Marks the flight done; what its loader still brings is ignored. */
   end(): void {
     this.#isDone = true;
     clearTimeout(this.#hardTimer);
   }
 
-  /** Runs the loader's abort listeners, which are not ours: call it when all else is in order. */
+  /** Runs the loader's abort listeners, which are user code: call it when all else is in order. */
   abort(reason: unknown): void {
     this.#controller?.abort(reason);
   }
 
-  /** Its timers keep the process alive for those who wait for it, not for a refresh in the background. */
+  /** Its timers keep the process alive for waiters, not for a refresh in the background. */
   #holdLoop(): void {
     for (const timer of [this.#hardTimer, this.#following]) {
       if (this.waiters.size > 0) timer?.ref();

@@ -1,4 +1,5 @@
-// Following a load: another thread runs the loader of the key, and this one waits for what comes of it.
+// Following a load: another thread runs the loader of the key, and this one waits for the outcome.
+// Called by ReadThrough.
 import type { FetchParts } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
@@ -28,7 +29,7 @@ export class Follow<V> {
     this.#tiers = tiers;
   }
 
-  /** Waits for another thread's load and ends the flight by it, if that answers. */
+  /** Waits for another thread's load. If that gives an answer, the flight ends with it. */
   async run(flight: Flight<V>): Promise<FlightEnd> {
     const { followed, options } = flight;
     const { flights } = this.#parts;
@@ -40,7 +41,7 @@ export class Follow<V> {
     flight.stopFollowing();
     if (end.kind === "failed") this.#registry.fail(flight, end.error, end.mayServeStale);
     else if (end.kind === "negative") this.#takeNegative(flight, end);
-    // What a forced load waits for must be newer than itself; only the load that it joined is.
+    // A forced load needs a value newer than its own start; only the load that it joined gives one.
     else if (!options.forceRefresh || end.kind === "stored") await this.#tiers.settleAgain(flight);
     return end;
   }

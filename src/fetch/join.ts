@@ -1,5 +1,6 @@
-// Joining a load: one caller of `fetch` waits for the flight of its key, with its own signal and time limits, and leaves it. The
-// last one to leave ends the load. Called by ReadThrough, and by the load for the waiters of another thread's.
+// Joining a load: one caller of `fetch` waits for the flight of its key, with its own signal and
+// time limits, and may leave it. Called by ReadThrough, and by Lead and Follow to count waiters.
+// Invariant: when the last waiter in any thread has left, the load ends.
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import { counterLoadsCoalesced, counterLoadsCoalescedAcross } from "../stats/mod.js";
 import { watchAbort } from "./abort-watch.js";
@@ -16,7 +17,7 @@ export class Join<V> {
     this.#registry = registry;
   }
 
-  /** Adds a waiter to a flight: to one that it has just begun, or to one that was under way (`isJoined`). */
+  /** Adds a waiter to a flight: one that it has just begun, or one under way (`isJoined`). */
   add(flight: Flight<V>, options: ResolvedFetchOptions, isJoined: boolean): Waiter<V> {
     const waiter = new Waiter<V>(options, isJoined);
     flight.add(waiter);
@@ -37,13 +38,14 @@ export class Join<V> {
   #joined(flight: Flight<V>, waiter: Waiter<V>, options: ResolvedFetchOptions): void {
     if (flight.isLoading || flight.followed !== -1) this.count(waiter, flight.followed !== -1);
     waiter.after(options.hardTimeoutMs, () => void this.timeOut(flight, waiter, options));
-    // The flight met a stale value on disk, where this fetch has not looked.
+    // The flight found a stale value on disk, where this fetch has not looked.
     if (flight.stale !== undefined && waiter.takesStaleAtOnce) {
       void this.#registry.serveCurrent(flight, waiter);
     }
   }
 
-  /** Those who began the flight wait for another thread's loader: their own hard timeouts run from now on. */
+  /** The flight now waits for another thread's loader: starts the hard timeouts of the waiters that
+   *  began it. */
   startTimers(flight: Flight<V>): void {
     const { options } = flight;
     for (const waiter of flight.waiters) {
@@ -53,7 +55,7 @@ export class Join<V> {
     }
   }
 
-  /** A waiter whose own time was over before the flight's. */
+  /** Ends the wait of a caller whose own hard timeout ran out before the flight's. */
   async timeOut(
     flight: Flight<V>,
     waiter: Waiter<V>,
@@ -63,7 +65,7 @@ export class Join<V> {
     if (!waiter.isSettled) this.leave(flight, waiter, timeoutError(flight, options));
   }
 
-  /** Ends one wait. The last one to leave ends the load. */
+  /** Ends one wait. The last waiter to leave ends the load. */
   leave(flight: Flight<V>, waiter: Waiter<V>, reason: unknown): void {
     waiter.reject(reason);
     if (flight.waiters.size > 0 || flight.isBackground) return;
@@ -74,7 +76,7 @@ export class Join<V> {
     }
   }
 
-  /** Ends a load for which nobody waits in this thread when nobody does in another either. */
+  /** Without waiters in this thread: ends the load once no other thread waits either. */
   async #loadForOthers(flight: Flight<V>, reason: unknown): Promise<void> {
     const isForOthers = (): boolean =>
       !flight.isDone && flight.waiters.size === 0 && !flight.isBackground;
@@ -82,7 +84,7 @@ export class Join<V> {
     if (isForOthers()) this.#registry.giveUp(flight, reason);
   }
 
-  /** Counts one that waits for another's loader, once. */
+  /** Counts a waiter for another caller's loader, once. */
   count(waiter: Waiter<V>, isAcross: boolean): void {
     if (waiter.isCoalesced) return;
     waiter.isCoalesced = true;

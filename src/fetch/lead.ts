@@ -1,5 +1,6 @@
-// Leading a load: this thread runs the loader of the key, for all threads or for itself, and fills the cache. Invariant: after
-// each await the flight is looked at again, as it may be done.
+// Leading a load: this thread runs the loader of the key, for all threads or for itself, and fills
+// the cache. Called by ReadThrough. Invariant: after each await the flight is checked again, since
+// it may be done.
 import { monotonicMs } from "../base/mod.js";
 import {
   counterFillsSuperseded,
@@ -32,7 +33,7 @@ export class Lead<V> {
     this.#negatives = negatives;
   }
 
-  /** Brings a flight to its end by the loader. `isTakeover`: the thread that loaded before is lost. */
+  /** Ends a flight with the loader. `isTakeover`: the thread that led the load before was lost. */
   async run(flight: Flight<V>, loader: Loader<V>, isTakeover: boolean): Promise<void> {
     if (this.#settleFromMemory(flight)) return;
     if (isTakeover) this.#parts.meter.count(counterFlightTakeovers, 1);
@@ -41,7 +42,7 @@ export class Lead<V> {
     if (loaded !== undefined && !flight.isDone) this.#publish(flight, loaded.value);
   }
 
-  /** Before the loader runs: another thread's load may have ended since this one looked. */
+  /** Another thread's load may have ended since this thread looked, so it looks again first. */
   #settleFromMemory(flight: Flight<V>): boolean {
     if (flight.options.forceRefresh || flight.number === -1) return false;
     const found = this.#parts.reader.peekAgain(flight.key);
@@ -60,7 +61,7 @@ export class Lead<V> {
     });
   }
 
-  /** Runs the loader; undefined if it failed, which is then told. */
+  /** Runs the loader; undefined if it failed, after failing the flight. */
   async #load(
     flight: Flight<V>,
     loader: Loader<V>,

@@ -1,3 +1,4 @@
+// The door of read-through: `fetch`, its loaders, and the flights that threads share.
 export type { LoadContext, Loader } from "./fetch-parts.js";
 export { ReadThrough } from "./read-through.js";
 export { SharedFlights } from "./shared-flights.js";

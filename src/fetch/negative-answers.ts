@@ -1,5 +1,6 @@
-// The keys for which a loader lately answered "nothing", in one thread. Called by ReadThrough. Invariant: bounded in
-// number and in characters; the oldest answer goes first, as a cache may forget.
+// The negative answers of one thread: keys whose loader lately answered `undefined`. Called by
+// ReadThrough. Invariant: bounded in number and in characters; the oldest answer is forgotten
+// first.
 
 import { type Clock, MiB } from "../base/mod.js";
 
@@ -8,7 +9,7 @@ export const negativeAnswersMax = 16_384;
 export const negativeAnswerCharsMax: number = 4 * MiB;
 
 export class NegativeAnswers {
-  /** Key to the wall-clock milliseconds at which it is forgotten, oldest first. */
+  /** Key id to the wall-clock milliseconds at which the answer is forgotten, oldest first. */
   readonly #until = new Map<string, number>();
   readonly #clock: Clock;
   #chars = 0;
@@ -17,12 +18,12 @@ export class NegativeAnswers {
     this.#clock = clock;
   }
 
-  /** How many are remembered, those whose time is over and that nobody asked for included. */
+  /** How many are remembered, including expired answers that nobody has asked for since. */
   get size(): number {
     return this.#until.size;
   }
 
-  /** Whether the answer for `id` is "nothing". */
+  /** Whether the answer for `id` is `undefined`. */
   has(id: string): boolean {
     const until = this.#until.get(id);
     if (until === undefined) return false;
@@ -31,9 +32,9 @@ export class NegativeAnswers {
     return false;
   }
 
-  /** Remembers "nothing" for `id` during `ttlMs` > 0. */
+  /** Remembers `undefined` for `id` during `ttlMs` > 0. */
   remember(id: string, ttlMs: number): void {
-    this.forget(id); // so that it stands at the end, as the newest
+    this.forget(id); // a Map keeps insertion order: this moves the key to the end
     this.#until.set(id, this.#clock.now() + ttlMs);
     this.#chars += id.length;
     for (const oldest of this.#until.keys()) {

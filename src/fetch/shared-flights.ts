@@ -1,6 +1,6 @@
-// The loads of all threads as one thread sees them: who runs the loader of a key, who waits for that, and what came of it.
-// Called by FillAdapter, for ReadThrough. Invariants: nobody waits longer than a turn without looking at the lease, and
-// nothing of a flight is read after this thread has left it.
+// The flight table of all threads as one thread uses it: who leads the load of a key, who follows,
+// and how it ended. Called by ReadThrough and its phases. Invariants: a follower looks at the lease
+// at least every followPollMs, and reads nothing of a flight after it has left it.
 import { randomFillSync } from "node:crypto";
 import { monotonicMs } from "../base/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
@@ -12,12 +12,14 @@ import type { FlightBoard } from "./fetch-parts.js";
 import type { FlightEnd, FlightRole } from "./flight-end.js";
 import { decodeError, encodeError } from "./flight-error.js";
 
-/** How long the thread that loads may be silent before another takes the load over. It renews this three times in that
- *  time, so only a thread whose event loop stands still for longer loses it; one that died is found at once. */
+/** How long a leader may be silent before a follower takes the load over. The leader renews its
+ *  lease three times in that time, so only a thread whose event loop stalls for longer loses it; a
+ *  dead thread's flights end when it is recovered. */
 export const flightLeaseMs = 5000;
-/** With `timeout.hard` the lease is half of that, so that who takes over has the other half; but no shorter than this. */
+/** With `timeout.hard` the lease is half of it, so that a takeover has the other half; this is the
+ *  least. */
 export const flightLeaseMsMin = 100;
-/** The longest wait for another thread without a look at its lease and at whether the cache is open. */
+/** The longest a follower waits before it checks the lease and whether the cache is open. */
 export const followPollMs = 500;
 /** How long a loader's error stays in memory for threads that have not read it. */
 export const errorLifeMs = 10_000;
@@ -27,7 +29,7 @@ const noTags = new Uint8Array(0);
 
 export class SharedFlights implements FlightBoard {
   readonly #core: ThreadCore;
-  /** The flights that this thread leads, and the milliseconds of their leases. */
+  /** The flights that this thread leads, and the durations of their leases in milliseconds. */
   readonly #led = new Map<number, number>();
   #renewal: NodeJS.Timeout | undefined;
   #renewalDueMs = Infinity;
@@ -36,7 +38,8 @@ export class SharedFlights implements FlightBoard {
     this.#core = core;
   }
 
-  /** Leads the load of a key, or waits for the thread that does, or neither, if there is no flight for it. */
+  /** Leads the load of a key, or follows the thread that does; else unshared, if no flight is
+   *  free. */
   enter(key: HashedKey, forced: boolean, hardTimeoutMs: number): FlightRole {
     if (!key.isHashed) return this.#unheld(counter.counterFlightsFull);
     const { verbs } = this.#core.kernel;
@@ -55,7 +58,7 @@ export class SharedFlights implements FlightBoard {
     return this.#unheld(counter.counterFlightsFull);
   }
 
-  /** A load of this thread alone, which others supersede but do not join. */
+  /** Begins a load for this thread alone: writes supersede it, but nobody joins it. */
   enterUnshared(key: HashedKey): FlightRole {
     return this.#unshared(key, counter.counterFlightsUnstored);
   }
@@ -81,7 +84,7 @@ export class SharedFlights implements FlightBoard {
     this.#renewal = setTimeout(() => this.#renew(), ms).unref();
   }
 
-  /** Shows that the event loop of this thread turns. */
+  /** Renews the leases: this shows that the thread's event loop is running. */
   #renew(): void {
     this.#renewalDueMs = Infinity;
     if (this.#core.isDetached) return;
@@ -94,10 +97,10 @@ export class SharedFlights implements FlightBoard {
     if (this.#led.size > 0) this.#renewWithin(shortest / 3);
   }
 
-  /** Ends a flight of this thread, and tells those that wait for it in other threads. */
+  /** Ends a flight of this thread, and tells the followers in other threads. */
   end(flight: number, end: FlightEnd): void {
     this.#led.delete(flight);
-    // Detaching has ended it, and the place may be another thread's.
+    // Detaching has ended it, and its entry may be another thread's by now.
     if (this.#core.isDetached) return;
     const [outcome, argument] = this.#outcomeOf(flight, end);
     this.#core.kernel.verbs.endFlight(flight, outcome, argument);
@@ -112,7 +115,8 @@ export class SharedFlights implements FlightBoard {
       case "negative":
         return [codes.flightNegative, end.untilMs];
       case "failed": {
-        // Who begins to wait only now loads for itself, as who finds no room for the error does.
+        // A thread that begins to follow only now loads for itself, as when the error finds no
+        // room.
         const id = this.hasFollowers(flight) ? this.#writeError(end.error) : 0;
         if (id === 0) return [codes.flightAgain, 0];
         return [end.mayServeStale ? codes.flightFailed : codes.flightRefused, id];
@@ -123,8 +127,8 @@ export class SharedFlights implements FlightBoard {
     }
   }
 
-  /** Whether the key was written, deleted or cleared, or one of the tags invalidated, since the flight began, or another
-   *  thread has taken it over. */
+  /** Whether the flight was superseded (by a write, delete or clear, or a tag's invalidation) or
+   *  another thread has taken it over. */
   isSuperseded(flight: number, tags: readonly string[]): boolean {
     const { kernel } = this.#core;
     const { flights, control } = kernel;
@@ -134,17 +138,17 @@ export class SharedFlights implements FlightBoard {
     return tags.length > 0 && kernel.areTagsInvalidated(encodeTags(tags), sequence + 1);
   }
 
-  /** Whether what came of a flight that this thread waits for is known. */
+  /** Whether the outcome of a flight that this thread follows is known. */
   isOver(flight: number): boolean {
     return this.#core.kernel.flights.state(flight) === codes.flightDone;
   }
 
-  /** Whether another thread waits for a flight of this one. */
+  /** Whether another thread waits for this thread's flight. */
   hasFollowers(flight: number): boolean {
     return this.#core.kernel.flights.hasFollowers(flight);
   }
 
-  /** Resolves when nobody in other threads waits for a flight any more, or `stays` says no. */
+  /** Resolves when no other thread waits for a flight any more, or when `stays` is false. */
   async untilUnfollowed(flight: number, stays: () => boolean): Promise<void> {
     const { flights } = this.#core.kernel;
     while (stays()) {
@@ -154,7 +158,7 @@ export class SharedFlights implements FlightBoard {
     }
   }
 
-  /** Waits for a flight of another thread, while `stays` says so. Rejects with ERR_CACHE_CLOSED. */
+  /** Waits for another thread's flight while `stays` is true. Rejects with ERR_CACHE_CLOSED. */
   async follow(flight: number, stays: () => boolean): Promise<FlightEnd> {
     const { flights, verbs } = this.#core.kernel;
     while (stays()) {
@@ -171,7 +175,7 @@ export class SharedFlights implements FlightBoard {
     return { kind: "lost" };
   }
 
-  /** This thread waits no longer. */
+  /** Stops following a flight. The last follower to leave removes the error's record. */
   leave(flight: number): void {
     if (this.#core.isDetached) return;
     const isOver = this.isOver(flight);
@@ -207,9 +211,9 @@ export class SharedFlights implements FlightBoard {
     }
   }
 
-  // ── Errors: each a record of a short life, under an internal key as a chunk has, named by a number. ───────────────
+  // ── Errors: short-lived records under internal keys (as chunks have), each named by an id ───
 
-  /** Answers the error's id, 0 if there was no room for it. */
+  /** Stores an error and answers its id, 0 if there was no room for it. */
   #writeError(error: unknown): number {
     const { writer, clock } = this.#core;
     const { codecId, bytes } = encodeError(error);
@@ -229,7 +233,7 @@ export class SharedFlights implements FlightBoard {
     return outcome === "stored" ? id : 0;
   }
 
-  /** Undefined if it has left memory. */
+  /** Undefined if the error's record has left memory. */
   #readError(id: number): { readonly error: unknown } | undefined {
     const { reader } = this.#core;
     if (reader.find(errorKey(id), false) !== "memory") return undefined;
@@ -242,7 +246,7 @@ export class SharedFlights implements FlightBoard {
   }
 }
 
-/** A random number that is not 0; as with chunks, two never meet. */
+/** A random 48-bit number that is not 0, so two never collide in practice. */
 function newErrorId(): number {
   return randomFillSync(Buffer.alloc(errorIdBytes)).readUIntLE(0, 6) + 1;
 }

@@ -1,4 +1,5 @@
-// The look at what the cache has, before a loader runs and after another thread's has: the flight ends here if that answers.
+// Looks for the value in the cache, before a loader runs and after another thread's load has ended.
+// If it is found, the flight ends here. Called by ReadThrough and Follow.
 import type { FoundValue } from "../entries/mod.js";
 import { counterMisses } from "../stats/mod.js";
 import type { FetchParts } from "./fetch-parts.js";
@@ -17,13 +18,14 @@ export class TierLook<V> {
     this.#negatives = negatives;
   }
 
-  /** After a look in memory that found that the key is nowhere: true if a negative answer is remembered. */
+  /** After a lookup in memory that found no entry anywhere: true if a negative answer is
+   *  remembered. */
   settleAbsent(flight: Flight<V>): boolean {
     this.#parts.meter.count(counterMisses, 1);
     return this.#settleBy(flight, undefined);
   }
 
-  /** After a look in memory that found that the key may be on disk: reads it there; true if no load is needed. */
+  /** After a lookup in memory that found a disk location: reads it; true if no load is needed. */
   async settleFromDisk(flight: Flight<V>): Promise<boolean> {
     const bytesRead = (): void => {
       flight.hasRead = true;

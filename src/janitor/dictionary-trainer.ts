@@ -1,7 +1,7 @@
-// Finds out what the values of a cache have in common, and gives it to all threads as a compression dictionary (schemas/symbol-dictionary.ts).
-// Runs in the janitor, between its other duties, so that no caller waits for it. Invariants: a symbol is learnt from several
-// values, never from one; a dictionary is added only if it served values that it was not made from; a turn of learning is all that a
-// round of the janitor waits for.
+// Learns what the values of a cache have in common and publishes it to all threads as a compression
+// dictionary (dictionary/compression-dictionary.ts). Runs in the janitor, between its other duties,
+// so no caller waits for it. Invariants: a dictionary is added only if it pays on values that it
+// was not trained on. A round of the janitor waits for one training step at most.
 import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
 import type { SchemaArea } from "../memory/mod.js";
 import {
@@ -19,16 +19,16 @@ import {
   DictionaryTraining,
 } from "../dictionary/mod.js";
 
-/** Bytes of values that a dictionary is made from, of several segments; half are kept to try it on. */
+/** Bytes of sampled values for one dictionary, from several segments. Half are kept to test it. */
 const sampleBytes = 48 * 1024;
 const segmentSampleBytes = 16 * 1024;
-/** Of a longer value the beginning says enough. */
+/** Only the beginning of a longer value is sampled. */
 const valueBytesMax = 1024;
-/** A value shorter than this has nothing to learn from, nor to save. */
+/** A shorter value neither teaches nor saves anything. */
 const valueBytesMin = 16;
-/** The values kept for the trial must take at most this share of what they take by the newest dictionary that there is. */
+/** The test values must take at most this share of their size under the newest dictionary. */
 const worthwhile = 3 / 4;
-/** Segments that pass until the next trial, after a dictionary was added; twice as many after each trial that came to nothing. */
+/** Segments to skip after a dictionary was added. Doubles with each training that added none. */
 const segmentsBetween = 8;
 const segmentsBetweenMax = 8192;
 
@@ -38,9 +38,9 @@ export class DictionaryTrainer {
   readonly #table: SegmentTable;
   readonly #dictionaries: CompressionDictionaries;
   readonly #record: RecordReader;
-  /** Segments sealed up to this sequence were looked at. */
+  /** Segments with a seal order up to this one have been looked at. */
   #seen = 0;
-  /** Segments to let pass. */
+  /** Segments still to be skipped. */
   #idle = 0;
   #wasted = 0;
   #sample: Buffer[] = [];
@@ -55,7 +55,7 @@ export class DictionaryTrainer {
     this.#record = new RecordReader(kernel.geometry.segmentBytes, kernel.control.createdBaseMs);
   }
 
-  /** Looks at the newest sealed segment, or takes one turn of learning. */
+  /** Looks at the newest sealed segment, or takes one training step. */
   run(): void {
     if (this.#training !== undefined) {
       if (this.#training.step()) this.#conclude(this.#training);
@@ -67,10 +67,10 @@ export class DictionaryTrainer {
     if (this.#idle > 0) this.#idle -= 1;
     else if (this.#area.takesDictionaries) this.#look(segment);
     if (this.#bytes < sampleBytes) return;
-    this.#training = new DictionaryTraining(this.#sample.filter((_, place) => place % 2 === 0));
+    this.#training = new DictionaryTraining(this.#sample.filter((_, index) => index % 2 === 0));
   }
 
-  /** The segment sealed last, if it has not been looked at; -1 if it has. */
+  /** The segment of the small log sealed last, or -1 if it has been looked at. */
   #newest(): number {
     let newest = -1;
     let order = this.#seen;
@@ -84,7 +84,7 @@ export class DictionaryTrainer {
     return newest;
   }
 
-  /** Takes values of a segment into the sample. */
+  /** Samples values of a segment. */
   #look(segment: number): void {
     const generation = this.#table.generation(segment);
     const picked: Buffer[] = [];
@@ -102,13 +102,13 @@ export class DictionaryTrainer {
         }
       }
     }
-    // Emptied and used again meanwhile: what was read is of no certain record.
+    // The segment was reused meanwhile, so the bytes read belong to no certain record.
     if (this.#table.generation(segment) !== generation) return;
     this.#sample.push(...picked);
     this.#bytes += bytes;
   }
 
-  /** The value of a record as msgpackr packed it, or its beginning; undefined if it is none that symbols serve. */
+  /** The beginning of a record's value as msgpackr packed it; undefined if it is no such value. */
   #valueOf(from: number, size: number): Buffer | undefined {
     const record = this.#record;
     this.#kernel.records.copyTo(record, from, size);
@@ -135,8 +135,8 @@ export class DictionaryTrainer {
     const dictionary = new CompressionDictionary(0, symbols);
     let before = 0;
     let after = 0;
-    for (let place = 1; place < this.#sample.length; place += 2) {
-      const value = this.#sample[place] as Buffer;
+    for (let index = 1; index < this.#sample.length; index += 2) {
+      const value = this.#sample[index] as Buffer;
       before += this.#dictionaries.shorten(value)?.length ?? value.length;
       after += dictionary.shorten(value)?.length ?? value.length;
     }

@@ -1,6 +1,7 @@
-// The janitor: one long task in a pool worker that keeps a watermark of free segments, flushes what is sealed, answers
-// flush requests, removes what expired, and ticks the coarse clock, however busy every event loop is. It sleeps on a word
-// in shared memory that writers ring, and it does its file I/O synchronously: the thread has nothing else to do.
+// The janitor: one long task in a pool worker. It keeps a watermark of free segments, flushes
+// sealed segments, serves flush requests, removes expired entries, recovers dead threads and ticks
+// the coarse clock, however busy every event loop is. It sleeps on a word in shared memory that
+// writers ring. Its file I/O is synchronous: the thread has nothing else to do.
 import { UndercroftError } from "../base/mod.js";
 import {
   Closing,
@@ -32,20 +33,20 @@ import type { JanitorMessage, JanitorTask } from "./messages.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
 
-/** The longest sleep: bounds the coarse clock's lag and the wait for expired entries. */
+/** The longest sleep in milliseconds. Bounds the lag of the coarse clock and of expiry. */
 const roundMs = 20;
-/** Records of segments still open are flushed after this long, so that a kill loses at most so much. */
+/** Milliseconds between flushes of open segments. Bounds what a `kill -9` loses. */
 const openFlushMs = 1000;
-/** Buckets looked through for expired entries in one round; a round is at most every millisecond. */
+/** Buckets swept for expired entries at a time, at most once a millisecond. */
 const sweepBuckets = 4096;
-/** After a disk error, how long until writing is tried again. */
+/** Milliseconds after a disk error until the next attempt to write. */
 const diskRetryMs = 5000;
 
-/** Starts a janitor in this thread. Resolves when it has recovered what is on disk; from then on it has the thread to
- *  itself until controlStop is set, and reports through the task's port. */
+/** Starts a janitor in this thread. Resolves when what is on disk is recovered. From then on the
+ *  janitor blocks the thread until controlStop is set, and reports through the task's port. */
 export async function startJanitor(task: JanitorTask): Promise<void> {
   const janitor = await Janitor.start(task);
-  // After the pool has heard that the task is done: it must not count as running, or it would keep the process alive.
+  // Run after the pool has seen the task resolve: a running task would keep the process alive.
   setTimeout(() => janitor.run(), 0);
 }
 
@@ -66,7 +67,7 @@ class Janitor {
   #diskRetryAtMs = 0;
   #wasDiskUp = true;
   #clearEpoch = 0;
-  /** The newest flush ticket whose sync was asked of the owner. */
+  /** The newest flush ticket whose fsync was requested from the opener. */
   #syncPosted = 0;
 
   private constructor(
@@ -92,7 +93,7 @@ class Janitor {
     this.#watermark = watermarkOf(kernel.geometry);
   }
 
-  /** Attaches, and brings back what is on disk. */
+  /** Attaches, then recovers what is on disk, or fails over. */
   static async start(task: JanitorTask): Promise<Janitor> {
     const { module, memory, disk, clockAnchorMs } = task.handle;
     const kernel = Kernel.attachAs(module, memory, task.thread);
@@ -132,9 +133,9 @@ class Janitor {
     this.#finish();
   }
 
-  /** One round of everything; true if there is more to do at once. */
+  /** One round of all duties. True if there is more to do at once. */
   #round(): boolean {
-    // Before the time is read: what had expired when a flush was asked for is expired to that flush.
+    // Read before the time: what had expired when a flush was requested is expired for that flush.
     const requested = this.#kernel.flushes.requested();
     const now = this.#now();
     if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
@@ -162,8 +163,9 @@ class Janitor {
     return false;
   }
 
-  /** A clear empties the index at leisure, and new records do not share a disk segment with cleared ones. It is written
-   *  down here too: who cleared may have died before, or failed. False as long as that has not worked. */
+  /** After a clear: restarts the sweep, and seals the disk segment so that new records do not share
+   *  it with cleared ones. Writes the clear to disk as well, since the thread that cleared may have
+   *  died or failed before it did. False until that write succeeds. */
   #noticeClear(): boolean {
     const epoch = this.#kernel.control.clearEpoch();
     if (epoch === this.#clearEpoch) return true;
@@ -174,10 +176,10 @@ class Janitor {
     return true;
   }
 
-  /** Writes what is due, and answers the flushes that were asked for before. */
+  /** Writes what is due, then answers the flush requests up to `requested`. */
   #flush(requested: number, now: number): void {
     const { flushes, control } = this.#kernel;
-    // Who asks for a sync says so after taking a ticket, which may have been answered by then.
+    // A thread asks for an fsync after it took its ticket, which may already be answered.
     const isAsked = requested !== flushes.done() || this.#syncAsked(requested) !== null;
     const sequence = control.sequence();
     const outcome = this.#write(isAsked, now);
@@ -192,14 +194,14 @@ class Janitor {
     flushes.markDone(requested);
   }
 
-  /** The newest ticket up to `requested` that wants a sync which was not asked of the owner yet, or null. */
+  /** The newest ticket up to `requested` whose fsync the opener has not been asked for, or null. */
   #syncAsked(requested: number): number | null {
     const sync = this.#kernel.flushes.syncRequested();
     const isNew = !hasReached(this.#syncPosted, sync);
     return isNew && hasReached(requested, sync) ? sync : null;
   }
 
-  /** "again": something could not be looked at for a moment. "failed": the disk refuses, or was not asked. */
+  /** "again": something could not be visited for a moment. "failed": the disk failed or is down. */
   #write(isAsked: boolean, now: number): "done" | "again" | "failed" {
     const disk = this.#disk;
     if (disk === null) return "done";
@@ -215,7 +217,7 @@ class Janitor {
       const before = disk.log.writes;
       disk.log.dropQuarantined();
       isComplete = disk.flusher.flush(reach, now, keepRoom);
-      // That nothing had to be written does not show that the disk is well again.
+      // A flush with nothing to write does not prove that the disk works again.
       if (!this.#isDiskUp() && disk.log.writes === before) disk.log.probe();
       return disk.log.writes > before && isTrusted(disk.log.table);
     });
@@ -223,13 +225,13 @@ class Janitor {
     return isComplete ? "done" : "again";
   }
 
-  /** The disk tier takes writes, or it is time to try again. */
+  /** True if the disk tier is up, or it is time to try again. */
   #mayWrite(now: number): boolean {
     if (this.#isDiskUp()) {
       this.#wasDiskUp = true;
       return true;
     }
-    // Another thread's dead mark failed: as after a failed write, not again at once.
+    // Another thread took the tier down: wait as after a failed write of the janitor's own.
     if (this.#wasDiskUp) this.#diskRetryAtMs = now + diskRetryMs;
     this.#wasDiskUp = false;
     if (now < this.#diskRetryAtMs) return false;
@@ -237,11 +239,11 @@ class Janitor {
     return true;
   }
 
-  /** Runs something that writes, and keeps the word that says whether the tier is up; true if it did not throw. If the
-   *  tier was down, it comes up when `write` answers that a write has worked. */
+  /** Runs a write and keeps the word that says whether the tier is up. True if `write` did not
+   *  throw. A tier that was down comes up only if `write` returns true: a write has succeeded. */
   #attempt(write: () => unknown): boolean {
     const { control } = this.#kernel;
-    // If another thread takes the tier down meanwhile, this is no news of it.
+    // If another thread takes the tier down during `write`, this success must not bring it up.
     const wasUp = this.#isDiskUp();
     try {
       const isProof = write() === true;
@@ -262,7 +264,7 @@ class Janitor {
   }
 
   #sweep(now: number): void {
-    // In real time: with an injected clock, `now` may stand still.
+    // Real time: an injected clock may stand still.
     if (performance.now() < this.#sweepDueMs) return;
     this.#sweepDueMs = performance.now() + 1;
     const { bucketCount } = this.#kernel.geometry;
@@ -272,14 +274,14 @@ class Janitor {
     if (this.#sweepFrom >= bucketCount) this.#sweepFrom = 0;
   }
 
-  /** Removes expired entries as sweep does, but each with its key, for whoever listens. */
+  /** Removes expired entries like `sweep`, and reports each one's key to the listeners. */
   #tellExpired(now: number): void {
     const { verbs, results, geometry } = this.#kernel;
     const end = Math.min(this.#sweepFrom + sweepBuckets, geometry.bucketCount) * 8;
     const next = (from: number): number => verbs.nextExpired(from, end, now);
     for (let slot = next(this.#sweepFrom * 8); slot >= 0; slot = next(slot + 1)) {
       const { slotLow: low, slotHigh: high, record, recordSize } = results;
-      // Torn: the segment is being reused, and the slot has changed.
+      // A torn size: the segment is being reused, and the slot has changed.
       if (recordSize > geometry.segmentBytes) continue;
       this.#removals.copy(record, recordSize);
       if (verbs.validate(slot, low, high) !== 1) continue;

@@ -1,5 +1,5 @@
-// What the owner hands a janitor and what the janitor reports. The janitor never reads messages while it works: it is
-// told to stop, to flush and to wake through words in shared memory; its port only goes out.
+// What the opener gives a janitor, and what the janitor reports. While it works the janitor reads
+// no messages: words in shared memory tell it to stop, flush or wake. Its port is for sending only.
 import type { MessagePort } from "node:worker_threads";
 import type { SnapshotPlace } from "../directory/mod.js";
 import type { JanitorEnd, RecoveryReport, RecoveryTask } from "../disk-log/mod.js";
@@ -7,11 +7,11 @@ import type { Removal, WorkerHandle } from "../eviction/mod.js";
 
 export interface JanitorTask {
   readonly handle: WorkerHandle;
-  /** The thread block that the owner claimed for the janitor. */
+  /** The thread id that the opener claimed for the janitor. */
   readonly thread: number;
-  /** What to bring back from disk first; null for a memory-only cache or a restarted janitor. */
+  /** What to recover from disk; null for a memory-only cache or for a janitor that fails over. */
   readonly recovery: RecoveryTask | null;
-  /** Where to write the index at the end. */
+  /** Where to write the index at a clean close. */
   readonly snapshot: SnapshotPlace | null;
   readonly port: MessagePort;
 }

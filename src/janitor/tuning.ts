@@ -1,20 +1,21 @@
-// The policy "auto" in the engine: hands the sampled requests of all threads to the tuner, and the setting that it finds to
-// the live policy. Runs in the janitor, between its other duties. Invariants: it never takes more than its share of the
-// janitor's time; what it needs beyond the rings lies in this thread's heap (miniature caches of up to 2,000 entries for
-// each setting, together 1 to 2 MiB) and is built anew by a janitor that takes over.
+// The policy "auto" in the live cache: feeds the sampled requests of all threads to the tuner, and
+// gives the setting it finds to the live policy. Runs in the janitor, between its other duties.
+// Invariants: tuning never takes more than its share of the janitor's time. Its memory beyond the
+// rings is in this thread's heap (miniature caches of up to 2,000 entries for each setting, 1 to 2
+// MiB in all); a new janitor builds it anew.
 import { policyCapacityOf } from "../eviction/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import { candidates, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
 
-/** The share of the janitor's thread that tuning may take; what it did not use it may make up for within a second. */
+/** Share of the janitor's time that tuning may take. It may save up the share of one second. */
 const timeShare = 0.02;
 const savedMsMax = 1000 * timeShare;
 /** Requests taken from one ring between two looks at the clock. */
 const stride = 64;
-/** How full the log must be for its entries to say how many it will hold: one part in so many. */
+/** The log must be at least 1/8 full before its entries predict how many it will hold. */
 const knownAt = 8;
-/** The tuner is built anew when the cache holds this many times more or fewer entries than it was built for. */
+/** The tuner is rebuilt when the number of entries has grown or shrunk by this factor. */
 const drift = 2;
 const entriesMin = 16;
 
@@ -27,14 +28,14 @@ export class Tuning {
   #savedMs = savedMsMax;
   #seenMs = performance.now();
 
-  /** `live`: the setting that the policy has now. */
+  /** `live`: the policy's current setting. */
   constructor(kernel: Kernel, policy: LogPolicy, live: Setting) {
     this.#kernel = kernel;
     this.#policy = policy;
     this.#live = live;
   }
 
-  /** Takes note of what the rings hold, as far as its time allows. */
+  /** Feeds the tuner from the rings, as far as its time allows. */
   run(): void {
     const now = performance.now();
     this.#savedMs = Math.min(savedMsMax, this.#savedMs + (now - this.#seenMs) * timeShare);
@@ -45,7 +46,7 @@ export class Tuning {
     for (let thread = 0; thread < codes.threadsMax; thread++) this.#drain(thread, this.#tuner);
   }
 
-  /** Builds the tuner for the number of entries that the log holds when it is full, as far as is known. */
+  /** Builds the tuner for the number of entries that a full log will hold, once that is known. */
   #fit(): void {
     const capacity = policyCapacityOf(this.#kernel.geometry);
     const bytes = this.#kernel.total(counter.counterMemoryBytes);
@@ -84,7 +85,7 @@ export class Tuning {
   }
 }
 
-/** A janitor that takes over goes back to the setting that a cache begins with: what its predecessor had learnt is gone. */
+/** A new janitor starts from the first setting: what its predecessor learned is lost. */
 export function startTuning(kernel: Kernel, policy: LogPolicy): Tuning {
   const first = settingOf("auto");
   policy.adopt(first);

@@ -1,5 +1,5 @@
-// What other rooms may know of layout.ts: states, answers and limits. No offset is here, so that no file outside this room
-// can compute an address.
+// The part of layout.ts that other rooms may use: states, answers and limits. It exports no offset,
+// so no file outside this room can compute an address.
 export {
   answerAbsent,
   answerBusy,

@@ -1,5 +1,6 @@
-// One thread's instance of the kernel over a cache's shared memory, with the views through which TypeScript reads it.
-// The module is compiled once by the owner and posted to other threads, so that attaching takes no compilation.
+// One thread's instance of the kernel over a cache's shared memory, with named accessors to its
+// words. Called by every room above. The opener compiles the module once and posts it to other
+// threads, so attaching does not compile.
 import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import { recordTagsMax } from "../record/mod.js";
@@ -27,7 +28,7 @@ import { ThreadCounters } from "./words/thread-counters.js";
 import { ThreadLock } from "./words/thread-lock.js";
 import { type Views, viewsOf } from "./words/views.js";
 
-/** The kernel's verbs; each is described where it is written, in assembly/. */
+/** The kernel's verbs; each is documented where it is defined, in assembly/. */
 export interface KernelVerbs {
   readonly attach: (thread: number) => void;
   readonly hashKey: (key: number, length: number) => void;
@@ -86,8 +87,8 @@ export interface KernelVerbs {
   readonly unpinSegment: (segment: number) => void;
   readonly releaseClaims: (thread: number) => void;
   readonly setFlushed: (segment: number, offset: number, generation: number) => void;
-  readonly setDiskCopyLost: (segment: number, letGo: number) => void;
-  readonly setDeferred: (segment: number, putOff: number) => void;
+  readonly setDiskCopyLost: (segment: number, diskCopyLost: number) => void;
+  readonly setDeferred: (segment: number, deferred: number) => void;
   readonly sealOpen: (log: number) => void;
   readonly sealOrphans: (thread: number) => void;
   readonly frequencyOfRecord: (record: number) => number;
@@ -126,8 +127,9 @@ export interface KernelVerbs {
   readonly raiseSequence: (sequence: number, clearEpoch: number) => void;
 }
 
-/** Compiles the kernel; a few milliseconds, once per process and cache. x86 does not reorder loads, so there the
- *  build without fences serves (docs/internals/decisions/0001-fences.md). */
+/** Compiles the kernel, once per process and cache; it takes a few milliseconds. x86 does not
+ *  reorder loads, so a build without fences is enough there
+ *  (docs/internals/decisions/0001-fences.md). */
 export function compileKernel(): WebAssembly.Module {
   const totalStoreOrder = process.arch === "x64" || process.arch === "ia32";
   const url = totalStoreOrder
@@ -136,10 +138,10 @@ export function compileKernel(): WebAssembly.Module {
   return new WebAssembly.Module(readFileSync(url));
 }
 
-/** The most bytes of a tags field up to the end of its hashes: the kernel reads no further. */
+/** The most bytes of a tags field up to the end of its hashes; the kernel reads no further. */
 const tagHashesMax = 4 + recordTagsMax * 4;
 
-/** A part of the memory that another room lays out. */
+/** A part of the shared memory that another room lays out. */
 export interface Room {
   readonly buffer: ArrayBufferLike;
   readonly offset: number;
@@ -153,7 +155,7 @@ export class Kernel {
   readonly thread: number;
   /** Byte offset of this thread's block. */
   readonly block: number;
-  /** For this room and its tests: what other rooms read of the memory has a name below. */
+  /** For this room and its tests only: other rooms read the memory through the accessors below. */
   readonly views: Views;
   readonly control: ControlBlock;
   readonly flushes: FlushTickets;
@@ -166,7 +168,8 @@ export class Kernel {
   readonly records: SharedRecords;
   readonly slots: IndexSlots;
   readonly samples: SampleRings;
-  /** Who may add a schema; who writes an invalidated tag to disk; who compacts a map; who has a long key in the slack. */
+  /** Held to add a schema; to write an invalidated tag to disk; to compact a map; to use the
+   *  slack. */
   readonly locks: Readonly<Record<"schema" | "tag" | "compactor" | "slack", ThreadLock>>;
   readonly #holder: ThreadHolder;
 
@@ -176,7 +179,7 @@ export class Kernel {
     const isLockOwnerDead = (lockWord: number): number => (this.#releaseIfDead(lockWord) ? 1 : 0);
     const instance = new WebAssembly.Instance(module, { env: { memory, isLockOwnerDead } });
     this.verbs = instance.exports as unknown as KernelVerbs;
-    // Last of what may fail: nothing would give the thread id back.
+    // The last step that may fail: a failure after it would leak the thread id.
     this.#holder = adopted < 0 ? claimThread(this) : takeOverThreadId(this, adopted);
     this.thread = this.#holder.thread;
     this.block = at.threadTable + this.thread * at.threadBlockSize;
@@ -201,32 +204,42 @@ export class Kernel {
     this.verbs.attach(this.thread);
   }
 
-  /** Claims a thread id and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS when all 64 are taken,
-   *  ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its opener has closed it. */
+  /** Claims a thread id and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS
+   *  when all 64 are taken, ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its
+   *  opener has closed it. */
   static attach(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernel {
     const words = new Int32Array(memory.buffer, 0, at.controlBlockSize / 4);
     const version = words[at.controlLayoutVersion / 4];
     if (words[at.controlMagic / 4] !== at.kernelMagic || version !== at.kernelLayoutVersion) {
-      throw new UndercroftError("ERR_HANDLE", "Cannot attach to memory: it is not a cache's");
+      throw new UndercroftError(
+        "ERR_HANDLE",
+        "Cannot attach to memory: it is not a cache's of this version of Undercroft; " +
+          "pass what handle() of an open cache or map returned",
+      );
     }
     if (Atomics.load(words, at.controlState / 4) !== at.stateOpen) {
-      throw new UndercroftError("ERR_CACHE_CLOSED", "Cannot attach to a cache: it is closed");
+      throw new UndercroftError(
+        "ERR_CACHE_CLOSED",
+        "Cannot attach to a cache: it is closed; open it again and pass its new handle",
+      );
     }
     return new Kernel(module, memory, -1);
   }
 
-  /** Instantiates the kernel for a thread id that another thread claimed for this one (the opener, for its janitor). */
+  /** Instantiates the kernel for a thread id that another thread claimed for this one: the opener
+   *  does so for its janitor. */
   static attachAs(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number): Kernel {
     return new Kernel(module, memory, thread);
   }
 
-  /** Gives back the thread id and all the thread has: open segments, flights, and what it was about when it is the thread's
-   *  exit that calls this. `writeTombstone` writes a tombstone that the thread has announced. */
+  /** Gives back the thread id and everything the thread has: open segments, flights, and any work
+   *  cut off if the thread is exiting. `writeTombstone` writes a pending tombstone. */
   detach(writeTombstone: TombstoneWriter = () => undefined): void {
     reconcileThread(this, this.#holder, writeTombstone);
   }
 
-  /** For a thread that has waited for a lock in vain: releases the lock if its owner is proven dead. */
+  /** For a thread that has waited for a lock past its bound: frees it if its owner is proven
+   *  dead. */
   #releaseIfDead(lockWord: number): boolean {
     const holder = deadHolderOf(this, (lockWord & 0xff) - 1, true);
     if (holder === null || lockWordOf(holder) !== lockWord) return false;
@@ -240,7 +253,7 @@ export class Kernel {
     return { buffer: this.views.u8.buffer, offset: policyBase, bytes: policyBytes };
   }
 
-  /** Where admission remembers which keys were set; no bytes if it does not. */
+  /** Where admission remembers which keys were set; 0 bytes if it does not. */
   get seenKeysRoom(): Room {
     const { keyHistoryBase, seenBytes } = this.geometry;
     return { buffer: this.views.u8.buffer, offset: keyHistoryBase, bytes: seenBytes };
@@ -251,20 +264,21 @@ export class Kernel {
     return this.views.u8.subarray(at.schemaTable, at.schemaTable + at.schemaTableSize);
   }
 
-  /** Hashes bytes that stand in the schema table; the hash is in the results. */
+  /** Hashes bytes of the schema table; the hash is in the results. */
   hashSchema(offset: number, length: number): void {
     this.verbs.hashKey(at.schemaTable + offset, length);
   }
 
-  /** Has a tag of this field (RecordReader.tagsField) been invalidated at `sequence` or later? */
+  /** Whether a tag of this field (RecordReader.tagsField) was invalidated at `sequence` or
+   *  later. */
   areTagsInvalidated(field: Uint8Array, sequence: number): boolean {
-    // Not the key's scratch: the key there may be asked for once more.
+    // Not the key's scratch: the key there may be looked up once more.
     const scratch = this.block + at.threadInvalidations;
     this.views.u8.set(field.subarray(0, tagHashesMax), scratch);
     return this.verbs.checkTags(scratch, sequence) === 1;
   }
 
-  /** The hashes that `readInvalidations` has just read: their low halves. */
+  /** The low halves of the hashes that the last `readInvalidations` verb has read. */
   get readInvalidations(): Int32Array {
     const first = (this.block + at.threadInvalidations) / 4;
     return this.views.i32.subarray(first, first + at.invalidationBatch);
@@ -275,7 +289,7 @@ export class Kernel {
     this.counters.add(counter, amount);
   }
 
-  /** A counter summed over all threads, those that are gone included. */
+  /** A counter summed over all threads, dead ones included. */
   total(counter: number): number {
     return this.counters.total(counter);
   }

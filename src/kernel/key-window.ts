@@ -1,7 +1,8 @@
-// Where a thread puts a key for the kernel to hash and compare: its scratch in shared memory, or, for a key too long for
-// that, the free end of its open segment. Invariant: the bytes belong to this thread alone and only until its next call.
-// This is the one place whose fields the next call overwrites: a hit costs about as much as making an object, so what was
-// read of a key stays here, and `take` makes a HashedKey of it where it has to outlive the call.
+// The key window: where a thread writes a key for the kernel to hash and compare. That is the
+// thread's scratch in shared memory or, for a longer key, the free end of its open segment. Called
+// by readers, writers and the near cache. Invariant: the bytes, and what is known of the key, are
+// valid only until the thread's next call. A hit costs about as much as an allocation, so nothing
+// is allocated; `take` makes a HashedKey for use after the call.
 import { alignUp, isWellFormed } from "../base/mod.js";
 import { assertKey } from "../config/mod.js";
 import { recordHeaderSize } from "../record/mod.js";
@@ -9,12 +10,13 @@ import { HashedKey, type Key } from "./hashed-key.js";
 import type { Kernel, KernelVerbs } from "./kernel.js";
 import * as at from "./layout.js";
 
-// Below this length a loop over charCodeAt beats the native encoder's call (measured: equal at 20 to 25 characters).
+// Below this length a loop over charCodeAt beats a call of the native encoder (measured: equal at
+// 20 to 25 characters).
 const loopLengthMax = 24;
-/** Waits of a millisecond for the room behind the segments. */
+/** Waits of 1 ms for the slack. */
 const slackWaitsMax = 1000;
 const scratchCharsMax = at.keyScratchSize / 3;
-/** Keys of more bytes get no `hash`: the kernel's takes less time than a loop here. */
+/** Longer keys, in bytes, get no `hash`: the kernel's hash takes less time than a loop here. */
 const hashedBytesMax = 256;
 /** An odd number whose bits look random (2^32 over the golden ratio: Knuth, TAOCP 6.4). */
 const multiplier = 0x9e3779b1;
@@ -23,7 +25,7 @@ const written = 0;
 const hashed = 1;
 const touched = 2;
 
-/** `write` answers this for a key that no segment of this cache could hold with its record's header. */
+/** `write` answers this for a key that does not fit a segment with its record's header. */
 export const keyTooLong: number = -1;
 /** `write` answers this for a long key when no segment has room for it. */
 export const noKeyRoom: number = -2;
@@ -39,32 +41,37 @@ export class KeyWindow {
   readonly #seed: number;
   readonly #findNear: KernelVerbs["findNear"];
   readonly #encoder = new TextEncoder();
-  /** Byte offset in shared memory of the key last written, and its bytes; less than 0: it could not be written. */
+  /** Byte offset in shared memory of the key last written, and its length in bytes; a negative
+   *  length says why it could not be written. */
   at: number;
   length = 0;
-  /** Keys written so far: who has written one can tell whether it still stands here. */
+  /** Keys written so far: a caller can tell whether the key it wrote is still here. */
   writes = 0;
-  /** How far the kernel has got with the key: written, hashed (the hash is in the results), hit and counted. */
+  /** The kernel's progress with the key: written, hashed (the hash is in the results), or hit and
+   *  counted. */
   #progress = written;
-  /** The key that `load` put here last, while nothing else was. */
+  /** The key that `load` put here last, while nothing has replaced it. */
   #loaded: HashedKey | undefined;
-  /** The scratch as words: a key of up to hashedBytesMax bytes stands at its start, with zeros to the end of a word. */
+  /** The scratch as words. A key of up to hashedBytesMax bytes is at its start, padded with zeros
+   *  to a whole word. */
   readonly words: Int32Array;
-  /** A number made from the key last written, a string of up to hashedBytesMax bytes: the same for the same key, and another
-   *  one for most others; else 0. It costs little beside the writing, and says where this thread may have the value without
-   *  asking the kernel. Who likes can make keys that share it: what is found by it has to be compared. */
+  /** A cheap hash of the key last written, if it is a string of up to hashedBytesMax bytes, else 0.
+   *  It says where this thread may have the value without a kernel call. Collisions are easy to
+   *  make on purpose, so whatever is found by it must be compared with the key. */
   hash = 0;
-  /** Called when a long key finds no segment: true if it made room. A key that cannot be written cannot be deleted. */
+  /** Called when a long key finds no segment: true if it made room. A key that cannot be written
+   *  could not be deleted either. */
   makeRoom: () => boolean = () => false;
   /** The key for which there was no room. */
-  #homeless: Uint8Array = new Uint8Array(0);
+  #unwritten: Uint8Array = new Uint8Array(0);
 
   /** `log` is the log in whose open segment long keys are staged. */
   constructor(kernel: Kernel, log: number = at.logSmall) {
     this.#kernel = kernel;
     this.#findNear = kernel.verbs.findNear;
     this.#log = log;
-    // In a map the last free segments are for who compacts: without them it could never make room again.
+    // In a map the reserve of free segments is for the compactor only: without it no room could be
+    // made.
     this.#privileged = kernel.control.neverEvicts ? 0 : 1;
     this.#u8 = kernel.views.u8;
     this.#u32 = kernel.views.u32;
@@ -76,13 +83,14 @@ export class KeyWindow {
     this.at = this.#scratch;
   }
 
-  /** Does the key last written stand at the free end of the open segment? The next reserve may lay a record over it. */
+  /** Whether the key last written is at the free end of the open segment. The next `reserve` may
+   *  overwrite it. */
   get isStaged(): boolean {
     return this.at !== this.#scratch;
   }
 
-  /** Writes a key's bytes at `this.at` and answers how many there are, or keyTooLong or noKeyRoom.
-   *  Throws TypeError or RangeError if the key is none. */
+  /** Writes a key's bytes at `this.at` and answers their count, or keyTooLong or noKeyRoom. Throws
+   *  TypeError or RangeError if it is not a key. */
   write(key: Key): number {
     this.writes += 1;
     this.#progress = written;
@@ -90,23 +98,23 @@ export class KeyWindow {
     return (this.length = typeof key === "string" ? this.#writeText(key) : this.#writeBytes(key));
   }
 
-  /** Is the key's hash in the kernel's results? */
+  /** Whether the key's hash is in the kernel's results. */
   get isHashed(): boolean {
     return this.#progress >= hashed;
   }
 
-  /** Has its hit been counted? */
+  /** Whether its hit has been counted. */
   get isTouched(): boolean {
     return this.#progress === touched;
   }
 
-  /** The kernel has hashed the key. */
+  /** Notes that the kernel has hashed the key. */
   noteHashed(): void {
     if (this.#progress < hashed) this.#progress = hashed;
   }
 
-  /** Looks for a memory slot of the class of the key that was just written: a near entry compares with its word, which is in the
-   *  kernel's results. Counts the hit. */
+  /** Finds a memory slot of the class of the key just written, and counts the hit. The slot's word
+   *  is in the kernel's results, for a near entry to compare with. */
   findNear(): boolean {
     if (this.length <= 0) return false;
     const isThere = this.#findNear(this.at, this.length) === 1;
@@ -118,7 +126,8 @@ export class KeyWindow {
     const length = key.length;
     this.at = this.#scratch;
     if (length > loopLengthMax || length === 0) return this.#encode(key);
-    // Whole words: four characters a store, as if all were ASCII; if one was not, the encoder does it all again.
+    // Stores whole words, four characters each, as if all were ASCII. If one was not, the encoder
+    // does it again.
     const u32 = this.#u32;
     let every = 0;
     let index = 0;
@@ -149,7 +158,8 @@ export class KeyWindow {
   #encode(key: string): number {
     if (key.length <= scratchCharsMax && key.length > 0) {
       const { written } = this.#encoder.encodeInto(key, this.#scratchView);
-      // As many bytes as characters: all ASCII. Else a lone surrogate may have become a replacement character.
+      // If there are as many bytes as characters, all were ASCII. Else the encoder may have
+      // replaced a lone surrogate.
       if (written !== key.length && !isWellFormed(key)) assertKey(key);
       this.hash = written <= hashedBytesMax ? this.#hashWritten(written) : 0;
       return written;
@@ -159,7 +169,8 @@ export class KeyWindow {
     return this.#stage(this.#encoder.encode(key));
   }
 
-  /** The hash of the key that the encoder wrote. The last word is made as if nothing stood behind the key. */
+  /** The hash of the key that the encoder wrote. Clears the bytes after the key in its last
+   *  word. */
   #hashWritten(length: number): number {
     const u32 = this.#u32;
     let word = this.#scratch >>> 2;
@@ -167,7 +178,7 @@ export class KeyWindow {
     for (const end = word + (length >>> 2); word < end; word++) {
       hash = mix(hash, u32[word] as number);
     }
-    // Behind the key stands what an earlier one left there.
+    // An earlier key may have left bytes there.
     const tail = (u32[word] as number) & ((1 << ((length & 3) << 3)) - 1);
     u32[word] = tail;
     return mix(hash, tail);
@@ -186,8 +197,8 @@ export class KeyWindow {
     return bytes.length;
   }
 
-  /** The key that was just written, for a later call: a copy of its bytes, and their hash. `key` is as it was written. One that
-   *  had no room has no hash. */
+  /** The key just written as a HashedKey: a copy of its bytes, and their hash. `key` is what was
+   *  written. A key that had no room has no hash. */
   take(key: Key): HashedKey {
     if (this.length < 0) {
       const isText = typeof key === "string";
@@ -203,7 +214,7 @@ export class KeyWindow {
     return taken;
   }
 
-  /** Puts a key back, unless it is here still; answers as `write`. */
+  /** Writes a key again, unless it is still here; answers as `write`. */
   load(key: HashedKey): number {
     if (this.#loaded === key) return this.length;
     this.writes += 1;
@@ -222,7 +233,7 @@ export class KeyWindow {
       staged = verbs.stage(bytes.length, this.#log, this.#privileged) >>> 0;
     }
     if (staged === 0) {
-      this.#homeless = bytes;
+      this.#unwritten = bytes;
       return noKeyRoom;
     }
     this.#u8.set(bytes, staged);
@@ -230,15 +241,16 @@ export class KeyWindow {
     return bytes.length;
   }
 
-  /** After `write` answered noKeyRoom: runs `use` with that key in the slack behind the segments. One thread at a time has
-   *  it, so this waits; a thread that died there is recovered by the opener. False if it could not be had. */
+  /** After `write` answered noKeyRoom: runs `use` with that key in the slack. One thread at a time
+   *  may use the slack, so this may wait; if a thread dies there, its recovery frees the slack.
+   *  False if it was not free in time. */
   borrowSlack(use: () => void): boolean {
     const lock = this.#kernel.locks.slack;
     if (!lock.lock(slackWaitsMax)) return false;
     this.#loaded = undefined;
     this.at = alignUp(this.#kernel.geometry.totalBytes, 8);
-    this.#u8.set(this.#homeless, this.at);
-    this.length = this.#homeless.length;
+    this.#u8.set(this.#unwritten, this.at);
+    this.length = this.#unwritten.length;
     this.#progress = written;
     use();
     lock.unlock();
@@ -246,7 +258,8 @@ export class KeyWindow {
   }
 }
 
-/** One step of a hash: each bit of both goes into the high bits, and from there into the low ones. */
+/** One step of a hash: each bit of both words reaches the high bits, and from there the low
+ *  ones. */
 function mix(hash: number, word: number): number {
   const product = Math.imul(hash ^ word, multiplier);
   return product ^ (product >>> 15);

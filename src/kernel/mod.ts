@@ -1,4 +1,4 @@
-// The kernel's door. The layout stays inside: what other rooms read of the memory has a name.
+// The door of the kernel. The layout stays inside: other rooms read the memory through accessors.
 export * as codes from "./codes.js";
 export { HashedKey, type Key, keyIdOf } from "./hashed-key.js";
 export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";

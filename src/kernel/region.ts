@@ -1,5 +1,6 @@
-// The memory of one cache: how the budget is divided (geometry), and the allocation. Called once by the owner at open;
-// other threads get the memory by handle and read the geometry from its control block.
+// The memory of one cache: how a budget is divided (the geometry), and the allocation. The opener
+// calls it once; other threads get the memory by handle and read the geometry from its control
+// block.
 import { alignUp, assert, KiB, MiB } from "../base/mod.js";
 import * as at from "./layout.js";
 
@@ -14,15 +15,17 @@ export interface Geometry {
   readonly diskTable: number;
   readonly diskSegmentCount: number;
   readonly diskSegmentUnits: number;
-  /** What admission and eviction remember of keys: admission's part first, then that of the policy. */
+  /** Where the key history begins: first admission's seen keys, then the eviction policy's
+   *  state. */
   readonly keyHistoryBase: number;
   readonly seenBytes: number;
   readonly policyBase: number;
   readonly policyBytes: number;
-  /** Sampled requests that the ring of a thread holds; the rings of all threads follow the policy's state. */
+  /** Sampled requests in each thread's ring; the rings of all threads follow the policy's state. */
   readonly sampleBase: number;
   readonly sampleSlots: number;
-  /** Free segments only the janitor may take, so that moving hit records never waits for the room it makes. */
+  /** Free segments kept for moves of live records (and a cache's long keys), so that reclaim never
+   *  waits for the room it makes. */
   readonly reserveSegments: number;
 }
 
@@ -31,18 +34,19 @@ export interface GeometryRequest {
   readonly diskCapacityBytes: number;
   readonly diskSegmentCount: number;
   readonly diskSegmentBytes: number;
-  /** Does admission remember which keys were set? */
+  /** Whether admission remembers which keys were set. */
   readonly remembersSets: boolean;
-  /** What the eviction policy needs for its state (policy's policyStateBytes). */
+  /** Bytes of the eviction policy's state (policyStateBytes). */
   readonly policyBytes: number;
-  /** Are requests sampled? */
+  /** Whether requests are sampled. */
   readonly samples: boolean;
 }
 
-/** The share of its slots an index is meant to fill: 64 bytes / 7 slots / 0.85 = 10.8 bytes of index per entry. */
+/** The share of its slots that an index is meant to fill. It makes 64 bytes / 7 slots / 0.85 = 10.8
+ *  bytes of index per entry. */
 export const designLoad: number = 0.85;
-// One entry for this many bytes of the budget. Records of 64 bytes then fill two thirds of the log before slots run out,
-// and records of 200 bytes (agents) lose 4 % of it to slots they do not need.
+// Bytes of budget per expected entry. With records of 64 bytes two thirds of the log are full when
+// slots run out; with records of 200 bytes 4 % of the budget are unneeded slots.
 const expectedMemoryEntryBytes = 112;
 const expectedDiskEntryBytes = 1024;
 const segmentsWanted = 128;
@@ -56,35 +60,38 @@ function bucketsFor(request: GeometryRequest): number {
   return Math.max(64, Math.floor(Math.min(wanted, most)));
 }
 
-/** Two filters of 8 bits a key, each for as many keys as memory may hold entries (janitor/seen-keys.ts). */
+/** Two filters of 8 bits a key, each for as many keys as memory may hold
+ *  (disk-log/seen-keys.ts). */
 function seenBytesFor(memoryBytes: number): number {
   const words = 2 ** Math.floor(Math.log2(memoryBytes / expectedMemoryEntryBytes / 4));
   return alignUp(8 + 2 * words * 4, at.cacheLineSize);
 }
 
-/** All rings together take at most a 64th of the memory; a ring of 512 lasts a busy thread for some milliseconds. */
+/** All rings together take at most 1/64 of the memory; 512 requests last a busy thread some
+ *  milliseconds. */
 function sampleSlotsFor(memoryBytes: number): number {
   const most = memoryBytes / 64 / at.threadsMax / at.sampleSize;
   return Math.min(512, Math.max(32, 2 ** Math.floor(Math.log2(most))));
 }
 
-/** Bytes of a segment for a log of this many bytes: a power of two, so that about 128 segments make the log. */
+/** Segment size for a log of this many bytes: a power of two, for about 128 segments. */
 function segmentBytesFor(logBytes: number): number {
   const exponent = Math.floor(Math.log2(logBytes / segmentsWanted));
   return Math.min(at.segmentBytesMax, Math.max(at.segmentBytesMin, 2 ** exponent));
 }
 
-/** The bytes of a segment that a memory budget leads to, before the disk geometry is known. */
+/** Segment size for a memory budget, before the disk geometry is known. */
 export function segmentBytesOf(memoryBytes: number): number {
   return segmentBytesFor(memoryBytes * 0.7);
 }
 
-/** Divides a budget; everything but the untouched slack behind it lies within `memoryBytes`. */
+/** Divides a budget. All but the slack lies within `memoryBytes`. */
 export function divide(request: GeometryRequest): Geometry {
   const segmentBytes = segmentBytesOf(request.memoryBytes);
   const bucketCount = bucketsFor(request);
   const segmentTableEnd = at.segmentTable + at.segmentCountMax * at.segmentEntrySize;
-  // Room for the table of the most segments there could be; the real count follows from what is left.
+  // Room for a segment table of the largest possible count; the real count follows from what is
+  // left.
   const countMax = Math.min(at.segmentCountMax, Math.floor(request.memoryBytes / segmentBytes));
   const diskTable = Math.min(segmentTableEnd, at.segmentTable + countMax * at.segmentEntrySize);
   const bucketBase = alignUp(
@@ -121,10 +128,11 @@ export function divide(request: GeometryRequest): Geometry {
   };
 }
 
-/** What the memory is for: a cache may let entries go, a map keeps all. */
+/** What the memory is for: a cache may evict, a map never does. */
 export type RegionKind = "cache" | "map";
 
-/** Allocates the memory of a geometry and writes its control block. Pages are committed only as they are touched. */
+/** Allocates the memory of a geometry and writes its control block. Pages are committed as they are
+ *  touched. */
 export function createRegion(
   geometry: Geometry,
   seed: bigint,

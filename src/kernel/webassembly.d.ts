@@ -1,5 +1,5 @@
-// The part of the WebAssembly interface that the kernel room uses. TypeScript has it only in its DOM library, which a
-// library for Node.js does without.
+// The part of the WebAssembly interface that the kernel room uses. TypeScript declares it only in
+// its DOM library, which this package does not load.
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);

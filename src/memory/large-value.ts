@@ -1,6 +1,7 @@
-// Values too large for one record: written as chunks, each a record of its own under an internal key, and a head record
-// that names them. Chunks live, move and leave like any record; a value with a chunk missing is a miss. Invariant: chunks
-// carry the id of one write, so chunks of two writes are never put together.
+// Values too large for one record: they are written as chunks, each a record under an internal key,
+// and a head record that names them. Called by the entry writer, the decoder and the pool workers.
+// Chunks are moved and evicted like any record; a value with a chunk missing is a miss. Invariant:
+// the chunks of one write share a random id, so chunks of two writes are never joined.
 //
 //   head's value:  u32 bytes of the whole value, u32 bytes of a chunk, u64 id
 //   chunk's key:   0x00, u64 id, u32 number
@@ -14,19 +15,19 @@ import type { MemoryWriter, WriteFields, WriteOutcome } from "./memory-writer.js
 const headBytes = 16;
 const chunkKeyBytes = 13;
 
-/** What a head record says. */
+/** The contents of a head record. */
 export interface LargeValue {
   readonly bytes: number;
   readonly chunkBytes: number;
   readonly id: Uint8Array;
 }
 
-/** The most bytes of a record's value before it is cut: a quarter of a segment, so that segments fill well. */
+/** The most bytes of a value in one record: a quarter of a segment, so that segments fill well. */
 export function inlineBytesMax(segmentBytes: number): number {
   return segmentBytes / 4;
 }
 
-/** The most bytes of a value at all: a quarter of the log, so that one value cannot turn the whole cache over. */
+/** The most bytes of any value: a quarter of the log, so that one value cannot evict everything. */
 export function valueBytesMax(segmentBytes: number, segmentCount: number): number {
   return Math.floor((segmentBytes * segmentCount) / 4);
 }
@@ -50,7 +51,7 @@ export function writeValue(
   const chunkFields = { ...fields, flags: flagChunk, tags: new Uint8Array(0), flight: -1 };
   for (let number = 0; number * chunkBytes < value.length; number++) {
     const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
-    // No set of its own: what is refused is the whole, and counted once.
+    // Not a set of its own: the refusal of the whole value is counted once, by `overload`.
     if (writer.append(chunkKey(large, number), chunk, chunkFields) === "stored") continue;
     removeChunks(writer, large, number);
     return writer.overload(key);
@@ -60,7 +61,7 @@ export function writeValue(
   return outcome;
 }
 
-/** What the head record that was just read says. */
+/** Reads the head record that was just found. */
 export function largeValueOf(record: RecordReader): LargeValue {
   return readHead(record.buffer, record.valueStart, record.valueEnd);
 }
@@ -87,7 +88,7 @@ export function chunkKey(large: LargeValue, number: number): Uint8Array {
   return key;
 }
 
-/** Puts a chunk's bytes into their place; false if they are not as long as they must be. */
+/** Copies a chunk to its offset in `whole`; false if the chunk does not have its exact length. */
 export function copyChunk(
   whole: Buffer,
   large: LargeValue,

@@ -1,11 +1,12 @@
-// Reading the memory tier on one thread: keys in, records out. Called by the entry reader, by the disk tier, which asks where a
-// record is, and by a shared map. Invariant: what a lookup leaves in `record` was copied whole out of shared memory and
-// validated after. A lookup's results stand in `record` and `found` until the next one: nothing of them may cross an await but
-// a SlotRef, which is a copy.
+// Reads the memory tier on one thread: keys in, records out. Called by the entry reader, by the
+// disk tier to find a record's location, and by a shared map. Invariant: a lookup copies a record
+// whole out of shared memory and validates its slot after. Results stay in `record` and `found`
+// until the next lookup; only a SlotRef, which is a copy, may cross an await.
 import { codes, type HashedKey, type Kernel, type Key, type KeyWindow } from "../kernel/mod.js";
 import { RecordReader } from "../record/mod.js";
 
-/** What a lookup found: a record in memory (in `record`), a location on disk (in `found`), or nothing. */
+/** What a lookup found: a record in memory (in `record`), a disk location (in `found`), or
+ *  nothing. */
 export type Found = "memory" | "disk" | "none";
 
 /** A slot as a lookup found it, with the disk location that it names (0 in memory). */
@@ -16,7 +17,7 @@ export interface SlotRef {
   readonly location: number;
 }
 
-/** The slot that the last lookup found; a hit makes no object. */
+/** The slot that the last lookup found; reused, so that a hit allocates nothing. */
 interface FoundSlot {
   slot: number;
   low: number;
@@ -38,21 +39,22 @@ export class MemoryReader {
     this.record = new RecordReader(4096, kernel.control.createdBaseMs);
   }
 
-  /** Looks a key up and copies its record into `record`. `touch` counts the hit for eviction. A record that is larger than it
-   *  says, torn or replaced meanwhile is looked up again; after readRetriesMax attempts the answer is "none". Throws TypeError or
-   *  RangeError if the key is none. */
+  /** Looks a key up and copies its record into `record`; `touch` counts the hit for eviction. A
+   *  record that was torn or replaced meanwhile, or has the wrong size, is looked up again; after
+   *  readRetriesMax attempts the answer is "none". Throws TypeError or RangeError if it is not a
+   *  key. */
   find(key: Key, touch: boolean): Found {
     this.keys.write(key);
     return this.findWritten(touch);
   }
 
-  /** As `find`, for a key that was read before. */
+  /** As `find`, for a hashed key. */
   findHashed(key: HashedKey, touch: boolean): Found {
     this.keys.load(key);
     return this.#findBy(key.hashLow, key.hashHigh, touch);
   }
 
-  /** As `find`, for the key that was just written to `keys`. */
+  /** As `find`, for the key just written to `keys`. */
   findWritten(touch: boolean): Found {
     const { results } = this.kernel;
     const isHashed = this.keys.isHashed;
@@ -63,7 +65,7 @@ export class MemoryReader {
     const { verbs, results } = this.kernel;
     const { keys, found } = this;
     if (keys.length < 0) return "none";
-    // A hit is counted once, whoever looks first.
+    // A hit counts once: the near lookup may have counted it.
     const mark = touch && !keys.isTouched ? 1 : 0;
     keys.noteHashed();
     for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
@@ -83,19 +85,21 @@ export class MemoryReader {
     return "none";
   }
 
-  /** The slot of the last lookup, for what comes after an await. */
+  /** The slot of the last lookup, for use after an await. */
   slotRef(): SlotRef {
     const { slot, low, high, location } = this.found;
     return { slot, low, high, location };
   }
 
-  /** Does a slot name what it named then? Also fences, so that what was copied before counts. */
+  /** Whether the slot still has that word. The kernel fences first, so if it has, everything that
+   *  was copied before is valid. */
   isCurrent({ slot, low, high }: SlotRef): boolean {
     return this.kernel.verbs.validate(slot, low, high) === 1;
   }
 
-  /** For a walk over the index: copies the memory record that a slot names into `record`; false if it names none, or one that was
-   *  cleared. A record that is moved meanwhile is read where it went. */
+  /** For a walk over the index: copies the memory record that a slot names into `record`. False if
+   *  it names none, or one that was cleared. A record that moves meanwhile is read at its new
+   *  location. */
   readSlot(slot: number): boolean {
     const { slots, control } = this.kernel;
     const { found } = this;

@@ -1,6 +1,7 @@
-// Writing the memory tier on one thread: appends records, publishes them and removes keys. Called by the entry writer, by pool
-// workers that store large values, by the disk tier, which brings records back, and by a shared map. Invariant: a write or remove
-// returns when every thread sees it, and when the tombstones of what it made dead on disk are written.
+// Writes the memory tier on one thread: appends records, publishes them, removes keys. Called by
+// the entry writer, by pool workers that store large values, by the disk tier to promote records,
+// and by a shared map. Invariant: when a write or remove returns, every thread sees it, and the
+// tombstones of the disk records it made dead are written.
 import { assert } from "../base/mod.js";
 import {
   codes,
@@ -22,11 +23,12 @@ import {
 } from "../stats/mod.js";
 import type { SlotRef } from "./memory-reader.js";
 
-/** How a write came out. "superseded" only for fills: a newer write, delete or clear won. */
+/** The outcome of a write. "superseded" only for fills: a newer write, delete or clear came
+ *  first. */
 export type WriteOutcome = "stored" | "too-large" | "overloaded" | "superseded";
 
-/** How an append came out: as a write, but for why there was no room: "no-room" (no segment is free, or no slot), "busy"
- *  (the key's lock could not be had). */
+/** The outcome of an append: as of a write, but "overloaded" is split into "no-room" (no free
+ *  segment or slot) and "busy" (the key's lock was not free within its bound). */
 export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "superseded";
 
 /** What to write beside key and value. Times are wall-clock milliseconds, Infinity = never. */
@@ -41,21 +43,21 @@ export interface WriteFields {
   readonly tags: Uint8Array;
   /** The flight whose fill this is, or -1. */
   readonly flight: number;
-  /** Whether it may be written to disk. A record without room for a disk location never is. */
+  /** Whether it may be flushed. A record without room for a disk location never is. */
   readonly forDisk: boolean;
 }
 
 export class MemoryWriter {
   readonly kernel: Kernel;
   readonly keys: KeyWindow;
-  /** The largest record a segment takes; larger values are written in chunks. */
+  /** The largest record that a segment holds. */
   readonly recordBytesMax: number;
   readonly #hasDisk: boolean;
   readonly #log: number;
   #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has no disk copies");
   #reclaim: () => boolean = () => false;
 
-  /** `log` is the one that this thread's writes go to. */
+  /** `log` is the log that this thread appends to. */
   constructor(kernel: Kernel, keys: KeyWindow, log: number = codes.logSmall) {
     this.kernel = kernel;
     this.keys = keys;
@@ -64,7 +66,8 @@ export class MemoryWriter {
     this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
   }
 
-  /** Says who writes tombstones, and who makes room when no segment is free (true if there is some then). */
+  /** Connects the writer of tombstones, and the foreground reclaim that runs when no segment is
+   *  free (true if one is free afterwards). */
   connect(writeTombstone: TombstoneWriter, reclaim: () => boolean): void {
     this.#writeTombstone = writeTombstone;
     this.#reclaim = reclaim;
@@ -80,15 +83,15 @@ export class MemoryWriter {
     return { hasDiskLocation: this.#hasDisk && forDisk, expiresMs, staleUntilMs, tags };
   }
 
-  /** Writes a record and makes it the newest of its key. Whatever the outcome but "superseded", an older value of the key is
-   *  gone. The slot's word is in the kernel's results. */
+  /** Writes a record and makes it the newest of its key. Unless "superseded", the key's older value
+   *  is removed whatever the outcome. The slot's word is in the kernel's results. */
   write(key: Key | HashedKey, value: Uint8Array, fields: WriteFields): WriteOutcome {
     const outcome = this.append(key, value, fields);
     if (outcome === "too-large") return this.refuse(key);
     return outcome === "no-room" || outcome === "busy" ? this.overload(key) : outcome;
   }
 
-  /** As `write`, but an append that came to nothing has changed nothing. */
+  /** As `write`, but an append that fails changes nothing. */
   append(key: Key | HashedKey, value: Uint8Array, fields: WriteFields): AppendOutcome {
     const keyBytes = key instanceof HashedKey ? key.bytes.length : this.keys.write(key);
     const size = this.sizeOf(Math.max(keyBytes, 1), value.length, fields);
@@ -103,14 +106,14 @@ export class MemoryWriter {
     return outcome;
   }
 
-  /** A set of a value that no cache of this size holds: the older value goes all the same. */
+  /** A set of a value that this cache can never hold: the older value is removed all the same. */
   refuse(key: Key | HashedKey): WriteOutcome {
     this.remove(key);
     this.kernel.count(counterSetsTooLarge, 1);
     return "too-large";
   }
 
-  /** A set for which there was no room: the older value goes all the same. */
+  /** A set that found no room: the older value is removed all the same. */
   overload(key: Key | HashedKey): WriteOutcome {
     this.remove(key);
     this.kernel.count(counterSetsOverloaded, 1);
@@ -135,7 +138,8 @@ export class MemoryWriter {
     const [low, high] = key instanceof HashedKey ? [key.hashLow, key.hashHigh] : [0, 0];
     if (key instanceof HashedKey) records.writeBody(record, extensionBytes, key.bytes, value);
     else if (this.keys.isStaged) {
-      // A long key was staged where this very record lies now: it is encoded again, since reserve has written over it.
+      // A long key was staged where this record is now, and `reserve` wrote over it: encode it
+      // again.
       const bytes = typeof key === "string" ? Buffer.from(key, "utf8") : key;
       records.writeBody(record, extensionBytes, bytes, value);
     } else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
@@ -160,14 +164,14 @@ export class MemoryWriter {
     this.kernel.tombstones.drain(this.#writeTombstone);
   }
 
-  /** Removes a key; true if it was there. Visible to every thread at once. */
+  /** Removes a key; true if it was there. Every thread sees it at once. */
   remove(key: Key | HashedKey): boolean {
     const isHashed = key instanceof HashedKey;
     const keyBytes = isHashed ? this.keys.load(key) : this.keys.write(key);
     const [low, high] = isHashed ? [key.hashLow, key.hashHigh] : [0, 0];
     if (keyBytes === keyTooLong) return false;
     if (keyBytes !== noKeyRoom) return this.#remove(low, high);
-    // No segment has room to look for it, and it must go all the same.
+    // No segment has room for the key to look it up, but it must be removed all the same.
     let wasThere = false;
     this.keys.borrowSlack(() => (wasThere = this.#remove(low, high)));
     return wasThere;
@@ -179,8 +183,8 @@ export class MemoryWriter {
     return outcome !== "absent";
   }
 
-  /** Removes the key that was just written to `keys`, but only with its lock: "busy" if that could not be had, and nothing has
-   *  changed. */
+  /** Removes the key just written to `keys`, but only under its lock. "busy": the lock was not free
+   *  within its bound, and nothing has changed. */
   removeLocked(low = 0, high = 0): "removed" | "absent" | "busy" {
     const answer = this.kernel.verbs.remove(this.keys.at, this.keys.length, low, high);
     if (answer === codes.answerBusy) return "busy";
@@ -188,7 +192,8 @@ export class MemoryWriter {
     return answer === codes.answerDone ? "removed" : "absent";
   }
 
-  /** For a key whose lock cannot be had. A key has a slot in memory or one on disk, and others may write it meanwhile. */
+  /** Removes a key whose lock cannot be had. It repeats, since the key may have a slot in memory
+   *  and one on disk, and others may write it meanwhile. */
   #removeUnlocked(): void {
     for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
       if (this.kernel.verbs.evictUnlocked(this.keys.at, this.keys.length) !== codes.answerDone)
@@ -197,13 +202,14 @@ export class MemoryWriter {
     }
   }
 
-  /** Drops a disk entry if its slot is unchanged: it was damaged or another key's. */
+  /** Drops a disk entry if its slot is unchanged: the record was damaged or another key's. */
   drop({ slot, low, high }: SlotRef): void {
     this.kernel.verbs.dropSlot(slot, low, high);
     this.#drainTombstones();
   }
 
-  /** Copies a verified disk record back to memory and points its slot at the copy, if that is unchanged. */
+  /** Copies a verified disk record to memory, and points its slot at the copy if it is
+   *  unchanged. */
   promote(source: RecordReader, { slot, low, high }: SlotRef): boolean {
     const { verbs, records } = this.kernel;
     const record = verbs.reserve(source.size, this.#log, 0) >>> 0;

@@ -1,3 +1,4 @@
+// The door of the memory tier: records written and read by one thread, large values, schemas.
 export {
   chunkCount,
   chunkKey,

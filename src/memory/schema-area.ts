@@ -1,7 +1,7 @@
-// The schema dictionary in shared memory, as one thread uses it. Its bytes are described by
-// dictionary/dictionary-image.ts, its words in docs/internals/memory.md. Called by each thread's codec.
+// The schema dictionary in shared memory as one thread uses it; dictionary/dictionary-image.ts
+// describes its bytes, docs/internals/memory.md its words. Called by each thread's codec.
 // Invariants: a schema's bytes are in memory and in the directory's file before the count includes
-// it, so no value on disk names a schema that is not. A thread that finds the lock taken adds none.
+// it, so no value on disk names a missing schema. A thread that finds the lock taken adds nothing.
 import { alignUp } from "../base/mod.js";
 import {
   decodeDictionary,
@@ -23,7 +23,8 @@ import { type Kernel } from "../kernel/mod.js";
 /** Writes bytes of the table to the directory's file, at the same offset; false if that failed. */
 export type SchemaWriter = (bytes: Uint8Array, offset: number) => boolean;
 
-/** Puts what the directory remembers into a memory that no other thread has attached to yet; null for no directory. */
+/** Loads the directory's schemas into a memory that no other thread has attached to yet; null for
+ *  no directory. */
 export function loadSchemas(
   kernel: Kernel,
   schemas: { readonly image: Uint8Array; readonly count: number; readonly end: number } | null,
@@ -80,7 +81,7 @@ export class SchemaArea implements SchemaTable {
     });
   }
 
-  /** Room for another compression dictionary? */
+  /** Whether there is room for another compression dictionary. */
   get takesDictionaries(): boolean {
     const end = this.#kernel.control.schemaEnd();
     const bytes = dictionaryBytesMax + schemaBytesMax;
@@ -108,7 +109,8 @@ export class SchemaArea implements SchemaTable {
     }
   }
 
-  /** Under the lock. Until the count is raised the bytes are nobody's: the next to add writes over them. */
+  /** Under the lock. Until the count is raised the bytes belong to nobody: the next add overwrites
+   *  them. */
   #append(id: number, entry: Buffer): boolean {
     const image = this.#image;
     const { control, results } = this.#kernel;

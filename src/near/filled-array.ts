@@ -1,9 +1,9 @@
-// Places for what is kept near. Called by the near table and by what stands beside it.
+// Preallocated arrays for the near table and the near hash index.
 
-/** An array of this many elements, all undefined: without holes, which V8 would look for at each read, and made by copying, a
- *  few times as fast as one by one. */
+/** An array of `count` undefined elements. It has no holes, which V8 would check for at each read,
+ *  and doubling by copy is a few times as fast as filling element by element. */
 export function filledArray(count: number): unknown[] {
-  let places: unknown[] = [undefined];
-  while (places.length < count) places = places.concat(places.slice(0, count - places.length));
-  return places;
+  let filled: unknown[] = [undefined];
+  while (filled.length < count) filled = filled.concat(filled.slice(0, count - filled.length));
+  return filled;
 }

@@ -1,49 +1,52 @@
-// Near values by the very strings they are asked with, for callers that keep their key strings. Such a string carries its
-// hash, so a Map finds the value without reading a character. Called by the near cache and the reader. Invariants: a part
-// of the near cache's entries, so its bounds are the near cache's; a value answers only while the change reader says that
-// all is current, and is added only when the kernel's `mayKeepNear` has just allowed it.
+// The identity index: near values by interned key, that is by the string object the caller keeps.
+// V8 stores a string's hash in the string, so a Map finds the value without reading a character.
+// Called by the near cache. Invariants: every value here is also in the near table, whose bounds
+// hold. A value may answer only while the invalidation reader says that everything is current, and
+// is added only right after the kernel's `mayKeepNear` allowed it.
 
-/** Values from which their Map is given room: a smaller one is in the processor's caches, chains and all. */
+/** Smaller Maps get no fillers: the processor's caches hold them, chains and all. */
 const roomyFrom = 1024;
-/** A Map that grows stands still: for some milliseconds with as many fillers, and longer with more. */
+/** A Map stalls its thread while it grows: some milliseconds at this many fillers, then longer. */
 const fillersMax = 2 ** 17;
-/** Fillers that come in where one value would: each takes some tens of nanoseconds. */
+/** Fillers added in place of one value; each takes some tens of nanoseconds. */
 const fillersAtOnce = 64;
-/** Entries, fillers too: a Map of V8 has room for 2^24, and must have half of that free to do without more. */
+/** The most entries, fillers included. A V8 Map has room for 2^24, deleted ones included, and stays
+ *  within it only if half of that is free. */
 const entriesMax = 2 ** 23;
 
-/** Fillers that give as many values room: a power of two, one and a half to three times as many. */
+/** How many fillers to add for `count` values: a power of two, 1.5 to 3 times as many. */
 function fillersFor(count: number): number {
   if (count < roomyFrom) return 0;
   return Math.min(fillersMax, 2 ** Math.ceil(Math.log2(1.5 * count)));
 }
 
 export class IdentityIndex {
-  /** The values, and fillers, which are numbers. */
+  /** Values by key. Fillers are numbers with the value undefined. */
   readonly values: Map<string | number, unknown> = new Map();
-  /** While callers build their strings anew nothing is kept here. */
+  /** Off while callers use fresh keys: then nothing is kept here. */
   isOn = false;
   #fillers = 0;
   #fillersWanted = 0;
 
-  /** Begins; `count` values are expected at first. */
+  /** Turns the index on; `count` values are expected at first. */
   begin(count: number): void {
     this.isOn = true;
     this.#fillersWanted = fillersFor(count);
   }
 
-  /** Ends, and lets go of everything. */
+  /** Turns the index off and drops everything. */
   end(): void {
     this.isOn = false;
     this.clear();
   }
 
-  /** Adds a value: or part of the room for it, while some is wanting, or nothing when there are entriesMax.
+  /** Adds a value, or a batch of fillers while some are missing. Adds nothing at entriesMax.
    *
-   *  V8 chains a Map's entries by their hashes, in half as many chains as the Map has room for entries, and doubles that room
-   *  when it is full. So there are one to two entries a chain, and each that stands before the one asked for costs a look at
-   *  its key, a string somewhere else in memory. With the fillers there are a third to two thirds of a value a chain. They
-   *  are there first, because who comes later stands before them. */
+   *  V8 chains a Map's entries by hash, with half as many chains as it has room for entries, and
+   *  doubles the room when it is full. So a chain has one to two entries, and each entry ahead of
+   *  the one we want costs a compare with a string elsewhere in memory. With fillers a chain has
+   *  only a third to two thirds of a value. Fillers go in first, since V8 puts later entries ahead
+   *  of them. */
   add(key: string, value: unknown): void {
     const { values } = this;
     if (this.#fillers < this.#fillersWanted) {
@@ -57,8 +60,8 @@ export class IdentityIndex {
     this.clear();
   }
 
-  /** Lets go of everything. As many values as there were are expected again: so it is by values that were here that the
-   *  fillers are paid for, however often this happens. */
+  /** Drops everything and expects as many values again. So the number of values that were here pays
+   *  for the fillers, however often this runs. */
   clear(): void {
     if (this.values.size === 0) return;
     this.#fillersWanted = fillersFor(this.values.size - this.#fillers);

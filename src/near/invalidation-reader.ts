@@ -1,24 +1,24 @@
-// What this thread has to know of writes to values that it finds without a look at their slots (kept-keys.ts, built-keys.ts):
-// they are noted in the change log (kernel/assembly/invalidations.ts), whose last number is the only word that such a hit reads
-// and a write changes. Called before each look there. Invariant: while `isCurrent` says so, nothing is noted that this
-// thread has not read, no clear was made that it has not heard of, and the cache is open.
+// Reads the invalidation log (kernel/assembly/invalidations.ts) for the identity index and the near
+// hash index, which answer without looking at a slot. The log's last number is the only shared word
+// that such a hit reads. Called before each lookup there. Invariant: while `isCurrent` is true,
+// this thread has read every invalidation, knows of every clear, and the cache is open.
 import { codes, type ControlBlock, type Kernel } from "../kernel/mod.js";
 
-/** No number of a change: with it as the last one read, nothing is current any more. */
+/** Not an invalidation number: with this as the last one read, nothing is current again. */
 const never = -1;
-/** Looks in a row that meet a change which is numbered and not written yet. Its writer needs some nanoseconds more, or it
- *  is off the processor or dead: then everything goes. */
-const patience = 1000;
-/** Turns of reading in one look: a log full of changes. */
-const turnsMax = codes.invalidationsMax / codes.invalidationBatch;
+/** Lookups in a row that may find an invalidation numbered but not written yet. Its writer needs
+ *  some nanoseconds, unless it was descheduled or died. Past this bound we drop everything. */
+const waitsMax = 1000;
+/** Batches read in one lookup: together they hold a full log. */
+const batchesMax = codes.invalidationsMax / codes.invalidationBatch;
 
-/** Who keeps values. */
+/** Holds the values that invalidations end. */
 export interface InvalidationListener {
-  /** True if there are none: then nothing has to be read. */
+  /** True if there is no value: then nothing has to be read. */
   isEmpty(): boolean;
-  /** Lets go of the values of a hash, known by its low half. */
+  /** Drops the values of one hash, given by its low half. */
   invalidate(hashLow: number): void;
-  /** Lets go of everything. */
+  /** Drops everything. */
   invalidateAll(): void;
 }
 
@@ -26,9 +26,9 @@ export class InvalidationReader {
   readonly #lastInvalidation: () => number;
   readonly #readInvalidations: (seen: number) => number;
   readonly #control: ControlBlock;
-  /** The number of the last invalidation, at element 0. */
+  /** The number of the last invalidation, at element 0; every writing thread changes it. */
   readonly #last: Float64Array;
-  /** Where readInvalidations puts the hashes. */
+  /** Where readInvalidations puts the low halves of the hashes. */
   readonly #hashes: Int32Array;
   readonly #listener: InvalidationListener;
   #seen: number;
@@ -46,24 +46,26 @@ export class InvalidationReader {
     this.#epoch = this.#control.nearEpoch();
   }
 
-  /** Whether what is kept is what the cache holds at this moment: it is open, and what was written since the last look has
-   *  been forgotten. One word tells, as a clear and the close are numbered too. */
+  /** Whether kept values are what the cache holds now: the cache is open, and whatever was written
+   *  since the last call has been dropped. One word tells: a clear and a close are numbered too. */
   isCurrent(): boolean {
     return this.#last[0] === this.#seen || this.#catchUp();
   }
 
-  /** Nothing is current any more: this thread has left the cache. */
+  /** Ends this reader: the thread has left the cache, and nothing is current again. */
   end(): void {
     this.#seen = never;
   }
 
-  /** Forgets what was written since the last look. False if that is not all known yet: then nothing kept may answer. */
+  /** Drops what was written since the last call. False if that is not all known yet: then no kept
+   *  value may answer. */
   #catchUp(): boolean {
-    // The kernel must not be called after the end: this thread's block may be another's by then.
+    // The kernel must not be called after the end: the thread's block may be another's by then.
     if (this.#seen === never) return false;
     const isKnown = this.#readAll();
-    // The epoch and the state change before they are numbered, so what has been read now shows in them; the numbers
-    // first, and by the kernel, since a processor may load a later word before an earlier one.
+    // The epoch and the state are written before they are numbered, so what we have just read is
+    // visible in them. The numbers come first, and through the kernel's atomic loads, since a
+    // processor may load a later word before an earlier one.
     if (!this.#control.isOpen()) {
       this.#seen = never;
       return false;
@@ -73,18 +75,18 @@ export class InvalidationReader {
     return false;
   }
 
-  /** Reads all changes up to the last; false if that one is not written yet. */
+  /** Reads all invalidations up to the last; false if that one is not written yet. */
   #readAll(): boolean {
     if (this.#listener.isEmpty()) {
       this.#seen = this.#lastInvalidation();
       return true;
     }
-    for (let turn = 0; turn < turnsMax; turn++) {
+    for (let batch = 0; batch < batchesMax; batch++) {
       const taken = this.#readInvalidations(this.#seen);
       if (taken < 0) break;
       if (taken === 0) {
         this.#waits += 1;
-        if (this.#waits > patience) break;
+        if (this.#waits > waitsMax) break;
         return false;
       }
       for (let index = 0; index < taken; index++) {
@@ -98,8 +100,9 @@ export class InvalidationReader {
     return true;
   }
 
-  /** After a clear, too far behind, or behind a writer that does not go on: lets go of everything. What is added from here on
-   *  is of no change before here: its writer would hold the key's lock still, or the slot would show it. */
+  /** Drops everything: after a clear, when too far behind, or when a writer stalled. A value added
+   *  after this cannot be stale by an earlier write: its writer would still hold the key's lock, or
+   *  the slot would show the write. */
   #beginAnew(): void {
     this.#listener.invalidateAll();
     this.#waits = 0;

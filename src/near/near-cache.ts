@@ -1,9 +1,9 @@
-// Decoded values of one thread, and the order in which they are found: by the very string, where callers intern their keys
-// (identity-index.ts); by a hash of the key that costs next to nothing (near-hash-index.ts); by the slot that the kernel finds
-// (near-table.ts). All values stand in the table, which has the bounds; those without tags that are hit again stand in one of the
-// two indexes too, where no slot is looked at, so that they answer only while the invalidation reader says that all is current.
-// Called by the entry reader. Invariant: when the near epoch has changed (a clear, or segment generations coming round) everything
-// goes before anything is looked up.
+// The near cache: decoded values of one thread, called by the entry reader. All values are in the
+// near table, which has the bounds. Values without tags that were hit again are also in the
+// identity index (interned keys) or in the near hash index (fresh keys). The two indexes look at no
+// slot, so they answer only while the invalidation reader says that everything is current.
+// Invariant: after the near epoch has changed (a clear, or segment generations that wrap)
+// everything is dropped before any lookup.
 import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import type { Kernel, KernelVerbs, KeyWindow } from "../kernel/mod.js";
@@ -14,12 +14,13 @@ import { KeyIdentityDetector } from "./key-identity-detector.js";
 import { NearHashIndex } from "./near-hash-index.js";
 import { NearTable, type NearWord } from "./near-table.js";
 
-/** About as many keys show, while there is no identity index, whether callers intern their strings: one in 64 to one in
- *  256, by the hash. A string is known as interned by the hash that it was given at an earlier look here, so it is the same
- *  few keys. They stand in no index, so that all their hits come by here. */
+/** The number of sampled keys, which show whether callers intern their strings while there is no
+ *  identity index: one key in 64 to one in 256, chosen by hash. A string is known as interned by
+ *  the hash it got at an earlier lookup here, so the same few keys are sampled. They enter no
+ *  index, so that all their hits come by here. */
 const sampledKeys = 256;
 const [sampledKeysShiftMin, sampledKeysShiftMax] = [6, 8];
-/** One in this many hits of all keys is such a look. */
+/** One hit in this many, counted over all keys, is timed. */
 const sampledHits = 512;
 
 export class NearCache {
@@ -31,7 +32,7 @@ export class NearCache {
   readonly #detector = new KeyIdentityDetector();
   readonly #invalidations: InvalidationReader;
   readonly #identity = new IdentityIndex();
-  /** The identity index's values; null while there is no such index. */
+  /** The identity index's values; null while the index is off. */
   #identityValues: IdentityIndex["values"] | null = null;
   readonly #hashIndex: NearHashIndex;
   readonly #sampledKeysMask: number;
@@ -59,23 +60,25 @@ export class NearCache {
     return this.#table.count;
   }
 
-  /** Encoded bytes that they stand for. */
+  /** Encoded bytes that the kept values stand for. */
   get bytes(): number {
     return this.#table.bytes;
   }
 
-  /** Is what is kept what the cache holds at this moment? False too once the cache is closed. Call it before each `find`. */
+  /** Whether kept values are what the cache holds now; false once the cache is closed. Call it
+   *  before each `find`. */
   isCurrent(): boolean {
     return this.#invalidations.isCurrent();
   }
 
-  /** Nothing is current any more: this thread has left the cache. */
+  /** Ends the near cache: this thread has left the cache, and nothing is current again. */
   end(): void {
     this.#invalidations.end();
   }
 
-  /** The value of a key, if it is kept and fresh; `isCurrent` is what that has just answered. After a miss the key stands in the
-   *  key window, which says whether the kernel has hashed it and counted the hit. The cache must be open. */
+  /** The value of a key, if it is kept and fresh. `isCurrent` is what `isCurrent()` has just
+   *  answered. After a miss the key is in the key window, which says whether the kernel has hashed
+   *  it and counted the hit. The cache must be open. */
   find(key: string, isCurrent: boolean): unknown {
     const keys = this.#keys;
     if (!isCurrent) {
@@ -92,7 +95,8 @@ export class NearCache {
     return value === undefined ? this.findBySlot(key) : value;
   }
 
-  /** The value of the key that was just written, if the table has it for what its slot shows. */
+  /** The value of the key just written to the key window, if the table has it for the slot's
+   *  word. */
   findBySlot(key: string): unknown {
     if (!this.#keys.findNear()) return undefined;
     const { control } = this.#kernel;
@@ -101,7 +105,8 @@ export class NearCache {
     const position = table.find(key);
     if (position < 0) return undefined;
     const tagEpoch = table.tagEpochAt(position);
-    // One with tags is kept until any tag is invalidated: whether one of its own was, the next look in memory says.
+    // A tagged entry is kept until any tag is invalidated. The next lookup in memory says whether
+    // that was one of its own tags.
     if (tagEpoch !== null && tagEpoch !== control.tagEpoch()) return undefined;
     const expiresMs = table.expiresAt(position);
     if (expiresMs !== Infinity && expiresMs <= this.#clock.now()) return undefined;
@@ -109,7 +114,8 @@ export class NearCache {
     return table.valueAt(position);
   }
 
-  /** A value that was hit by its slot comes into an index, and some show whether callers intern their strings. */
+  /** Moves a value that was hit by its slot into an index; the hits of sampled keys go to the
+   *  detector. */
   #noteHit(key: string, position: number, expiresMs: number): void {
     const { results, control } = this.#kernel;
     const identity = this.#identity;
@@ -117,7 +123,8 @@ export class NearCache {
       if ((++this.#hits & this.#sampledHitsMask) === 0) this.#judge(key);
       return;
     }
-    // As mayKeepNear would say, but without a call: in a small cache it is so of all keys.
+    // `mayKeepNear` checks this too; this check saves the call. In a small cache all keys are
+    // sampled.
     if (control.isSampled(results.hashLow) || this.#verbs.mayKeepNear() !== 1) return;
     const table = this.#table;
     const value = table.valueAt(position);
@@ -131,8 +138,8 @@ export class NearCache {
     table.setNumber(position, this.#hashIndex.add(hash, length, own, value, expiresMs, number));
   }
 
-  /** With an identity index: adds a key, as it was asked for and before it is looked up, to the sample that says whether
-   *  callers intern their strings still. */
+  /** While the identity index is on: adds a key, before it is looked up, to the sample that says
+   *  whether callers still intern their strings. */
   observe(key: string): void {
     if (this.#identity.isOn) this.#judge(key);
   }
@@ -142,7 +149,7 @@ export class NearCache {
     this.indexKeys(this.#detector.observe(key, isOn ? values : null));
   }
 
-  /** Begins or ends the identity index. */
+  /** Turns the identity index on or off. */
   indexKeys(isWanted: boolean): void {
     if (isWanted === this.#identity.isOn) return;
     this.invalidateAll();
@@ -153,12 +160,12 @@ export class NearCache {
 
   // ── What the invalidation reader tells ──────────────────────────────────────────────────────
 
-  /** Is nothing kept where no slot is looked at? */
+  /** Whether both indexes are empty. */
   isEmpty(): boolean {
     return this.#hashIndex.isEmpty && this.#identity.values.size === 0;
   }
 
-  /** Takes what has this low half of a hash out of the indexes. */
+  /** Takes the entries with this low half of a hash out of the indexes. */
   invalidate(hashLow: number): void {
     for (const position of this.#table.positionsOf(hashLow)) this.#removeFromIndexes(position);
   }
@@ -171,15 +178,15 @@ export class NearCache {
 
   #removeFromIndexes(position: number): void {
     const key = this.#table.keyAt(position);
-    // A Map hashes a string for this, also where there is nothing.
+    // Guarded, since a Map hashes the string for this even when it is empty.
     if (this.#identity.isOn) this.#identity.values.delete(key);
     this.#hashIndex.remove(this.#table.numberAt(position), key);
   }
 
   // ── Keeping ─────────────────────────────────────────────────────────────────────────────────
 
-  /** Keeps a value: the word of the slot that it was decoded from, and the low half of its key's hash. `key` must be a string of
-   *  its own: one cut from a larger string would keep that alive. */
+  /** Keeps a value, with the slot's word that it was decoded from and the low half of its key's
+   *  hash. `key` must be a string of its own: a substring would keep the larger string alive. */
   keep(
     word: NearWord,
     hash: number,

@@ -1,26 +1,27 @@
-// Near values by the hash of the key's bytes that this thread makes while it writes them (memory/key-window.ts), for keys
-// that callers build anew for each get: a hit is found without the kernel, whose index would be one more line of memory to
-// wait for. Called by the near cache and the reader. Invariants: a part of the near cache's entries, so its bounds are the
-// near cache's; a value answers only while the change reader says that all is current, and is added only when the
-// kernel's `mayKeepNear` has just allowed it; the hash is only where to look, and the key decides.
+// The near hash index: near values of fresh keys, by the hash that the key window computes while it
+// writes a key (kernel/key-window.ts). A hit needs no kernel call, whose index would be one more
+// cache line to wait for. Called by the near cache. Invariants: every value here is also in the
+// near table, whose bounds hold. A value may answer only while the invalidation reader says that
+// everything is current, and is added only right after the kernel's `mayKeepNear` allowed it. The
+// hash only says where to look; the key decides.
 //
-// The index is an open-addressing table of words, four places to a key, which lie side by side:
+// The index is an open-addressing table of words. A key has four neighbouring positions:
 //
 //   31     24 23        22           0
 //  ┌─────────┬─────────┬──────────────┐
-//  │ tag     │ expires │ number       │   tag: the high bits of the hash; number: of the entry, 0 = none
+//  │ tag     │ expires │ number       │   tag: high bits of the hash; number: the entry's, 0 = none
 //  └─────────┴─────────┴──────────────┘
 //
-// The value stands in an array at the same place, so that it can be fetched while the key is compared still. The key's
-// bytes stand in a row of eight words, its length first; a longer key is compared as a string.
+// The value is at the same position of another array, so it is fetched while the key is compared.
+// The key is kept as a row of eight words, its length first; a longer key is compared as a string.
 import type { Clock } from "../base/mod.js";
 import { filledArray } from "./filled-array.js";
 
 const tagShift = 24;
 const expiresBit = 1 << 23;
 const numberMask = expiresBit - 1;
-/** Places of the index per entry allowed: a key has all its four taken by others in one case of twenty when it is full. */
-const placesPerEntry = 2;
+/** Positions per entry allowed. In a full index one key in twenty finds all its four taken. */
+const positionsPerEntry = 2;
 const probes = 4;
 const rowWords = 8;
 const rowBytesMax = 4 * (rowWords - 1);
@@ -28,28 +29,28 @@ const rowBytesMax = 4 * (rowWords - 1);
 export class NearHashIndex {
   readonly #clock: Clock;
   readonly #entriesMax: number;
-  readonly #placesMax: number;
-  /** The key that is asked for, as the key window has it. */
+  readonly #positionsMax: number;
+  /** The key that is looked up, as the key window has it. */
   readonly #asked: Int32Array;
-  // Made with the first entry: what is not used costs nothing.
+  // Allocated with the first entry: an unused index costs nothing.
   #index = new Int32Array(probes);
   #mask = probes - 1;
   #values: unknown[] = filledArray(probes);
   #rows = new Int32Array(0);
-  /** By number, from 1. */
+  /** By entry number, from 1. */
   readonly #keys: (string | undefined)[] = [undefined];
   readonly #hashes: number[] = [0];
   readonly #expires: number[] = [Infinity];
   readonly #free: number[] = [];
 
-  /** `entriesMax` as the near cache has it: fewer are kept if a number cannot name so many. */
+  /** `entriesMax` is the near cache's; at most numberMask entries are kept. */
   constructor(asked: Int32Array, entriesMax: number, clock: Clock) {
     this.#clock = clock;
     this.#asked = asked;
     this.#entriesMax = Math.min(entriesMax, numberMask);
-    this.#placesMax = Math.max(
+    this.#positionsMax = Math.max(
       probes,
-      2 ** Math.ceil(Math.log2(this.#entriesMax * placesPerEntry)),
+      2 ** Math.ceil(Math.log2(this.#entriesMax * positionsPerEntry)),
     );
   }
 
@@ -57,8 +58,8 @@ export class NearHashIndex {
     return this.#hashes.length - 1 === this.#free.length;
   }
 
-  /** The value of the key that the key window has just written, with this many bytes and this hash (0 = it has none), if it
-   *  is here and has not expired. */
+  /** The value of the key just written to the key window, if it is here and has not expired.
+   *  `length` is the key's in bytes; `hash` 0 means it has none. */
   find(hash: number, length: number, key: string): unknown {
     const index = this.#index;
     const first = hash & this.#mask;
@@ -73,7 +74,7 @@ export class NearHashIndex {
     return undefined;
   }
 
-  /** Whether it is this key's entry. */
+  /** Whether this is the key's entry. */
   #isOf(number: number, length: number, key: string): boolean {
     if (length > rowBytesMax) return this.#keys[number] === key;
     const rows = this.#rows;
@@ -91,9 +92,9 @@ export class NearHashIndex {
     return (this.#expires[number] as number) <= this.#clock.now();
   }
 
-  /** Adds the value of the key that the key window has just written, and answers its number. `number` is that of an entry
-   *  that may be the key's already, as whoever comes into a full index takes another's place there; 0 = none. Answers 0 if
-   *  there is no room. */
+  /** Adds the value of the key just written to the key window, and answers its number, 0 if there
+   *  is no room. `number` is an entry that may be the key's already, 0 = none: in a full index
+   *  another key's entry may have taken its position. */
   add(
     hash: number,
     length: number,
@@ -110,17 +111,17 @@ export class NearHashIndex {
     this.#hashes[entry] = hash;
     this.#expires[entry] = expiresMs;
     this.#writeRow(entry, length);
-    const place = this.#placeFor(hash, entry);
+    const position = this.#positionFor(hash, entry);
     const tag = hash & (-1 << tagShift);
-    this.#index[place] = tag | (expiresMs === Infinity ? 0 : expiresBit) | entry;
-    this.#values[place] = value;
+    this.#index[position] = tag | (expiresMs === Infinity ? 0 : expiresBit) | entry;
+    this.#values[position] = value;
     return entry;
   }
 
   #make(): void {
-    this.#index = new Int32Array(this.#placesMax);
-    this.#mask = this.#placesMax - 1;
-    this.#values = filledArray(this.#placesMax);
+    this.#index = new Int32Array(this.#positionsMax);
+    this.#mask = this.#positionsMax - 1;
+    this.#values = filledArray(this.#positionsMax);
     this.#rows = new Int32Array((this.#entriesMax + 1) * rowWords);
   }
 
@@ -142,8 +143,9 @@ export class NearHashIndex {
     this.#rows.set(this.#asked.subarray(0, (length + 3) >> 2), row + 1);
   }
 
-  /** Where the entry is already, else an empty place, else that of another: which one the entry's number says. */
-  #placeFor(hash: number, entry: number): number {
+  /** The entry's own position, else an empty one, else one that another key's entry loses; the
+   *  entry's number picks it. */
+  #positionFor(hash: number, entry: number): number {
     const first = hash & this.#mask;
     let empty = -1;
     for (let probe = probes - 1; probe >= 0; probe--) {
@@ -166,14 +168,14 @@ export class NearHashIndex {
   #takeOut(number: number): void {
     const first = (this.#hashes[number] as number) & this.#mask;
     for (let probe = 0; probe < probes; probe++) {
-      const place = first ^ probe;
-      if (((this.#index[place] as number) & numberMask) !== number) continue;
-      this.#index[place] = 0;
-      this.#values[place] = undefined;
+      const position = first ^ probe;
+      if (((this.#index[position] as number) & numberMask) !== number) continue;
+      this.#index[position] = 0;
+      this.#values[position] = undefined;
     }
   }
 
-  /** Removes everything, in time that grows with what came in since the last time. */
+  /** Removes everything, in time proportional to the entries added since the last clear. */
   clear(): void {
     const count = this.#hashes.length;
     for (let number = 1; number < count; number++) this.#takeOut(number);

@@ -1,33 +1,36 @@
-// The near cache's entries: decoded values by key and slot word. An entry is current while the slot still shows the word that it
-// was decoded from, so no message has to reach this thread. Called by the near cache. Invariant: at most `maxEntries` values that
-// stand for at most `maxBytes` encoded bytes.
+// The near table: the near cache's entries, decoded values by key and slot word. Called by the near
+// cache. An entry is current while the slot still shows the word that it was decoded from, so no
+// message has to reach this thread. Invariant: at most `maxEntries` values, which stand for at most
+// `maxBytes` encoded bytes.
 //
-// A hit of a cache that does not fit the processor's caches costs what it touches, so an entry is four elements of one array, side
-// by side, and not an object of its own. An entry is named by its position, which counts entries; its elements start at 4 times that:
+// In a cache larger than the processor's caches a hit costs what it touches. So an entry is four
+// neighbouring elements of one array, not an object. Its position p counts entries:
 //
 //   4 p + 0  key      a string of its own
 //       + 1  value
-//       + 2  low      the slot's word, less its frequency
-//       + 3  high     the same; with expiresBit set when the value expires (#expires[p] says when), and with taggedBit when it
-//                     has tags: then it counts while no tag is invalidated (#tagEpochs[p])
+//       + 2  low      the slot's word, without its frequency
+//       + 3  high     likewise, with expiresBit if the value expires (at #expires[p]) and taggedBit
+//                     if it has tags: then it holds until the tag epoch leaves #tagEpochs[p]
 import { type CallResults, codes } from "../kernel/mod.js";
 import { filledArray } from "./filled-array.js";
 
-/** They stand where a slot's high word has its frequency, which an entry's word has no use for. */
+/** These bits are where a slot's high word has its frequency, which an entry's word does not
+ *  need. */
 const expiresBit = 1 << (codes.slotFrequencyShift - 32);
 const taggedBit = 2 << (codes.slotFrequencyShift - 32);
-/** Positions per entry allowed: nine entries in ten then stand in the first pair that is looked at. */
+/** Positions per entry allowed. Nine entries in ten are then in the pair that is looked at
+ *  first. */
 const positionsPerEntry = 2;
 /** Entries moved at most to make room for one. */
 const movesMax = 12;
-/** Elements of an entry. */
+/** Array elements per entry. */
 const entrySize = 4;
 
 /** What a near entry was decoded from. */
 export interface NearWord {
   readonly low: number;
   readonly high: number;
-  /** The tag epoch before the record's tags were looked at; null for a record without tags. */
+  /** The tag epoch read before the record's tags were checked; null for a record without tags. */
   readonly tagEpoch: number | null;
 }
 
@@ -36,9 +39,9 @@ export class NearTable {
   readonly #maxEntries: number;
   readonly #maxBytes: number;
   readonly #pairs: number;
-  /** Maps the low half of a hash to a pair. */
+  /** Maps the low half of a hash to a pair of positions. */
   readonly #scale: number;
-  // Made when the first value is kept: attaching a thread costs nothing then.
+  // Allocated with the first value: attaching a thread costs nothing until then.
   #table: unknown[] = [];
   #bytesOf = new Int32Array(0);
   #hashes = new Int32Array(0);
@@ -57,8 +60,9 @@ export class NearTable {
     this.#scale = this.#pairs / 2 ** 32;
   }
 
-  /** The position of the entry made from what the slot of the kernel's last `findNear` shows, if it is of this key; -1 if there
-   *  is none. Where it would stand follows from the key's hash, not from the slot: so both are fetched at once. */
+  /** The position of this key's entry, if it was made from the slot word that the kernel's last
+   *  `findNear` left; -1 if there is none. The position follows from the key's hash and not from
+   *  the slot, so the processor fetches both at once. */
   find(key: string): number {
     const table = this.#table;
     const low = this.#results.slotLow | 0;
@@ -74,7 +78,7 @@ export class NearTable {
         }
       }
     }
-    // The other half of the word, whatever is noted beside it.
+    // The high half of the word, without the two bits of ours.
     const high = (table[element + 3] as number) & ~(expiresBit | taggedBit);
     return high === (this.#results.slotHigh | 0) ? element / entrySize : -1;
   }
@@ -93,13 +97,13 @@ export class NearTable {
     return (high & expiresBit) === 0 ? Infinity : (this.#expires[position] as number);
   }
 
-  /** The tag epoch for which the entry counts; null for one without tags. */
+  /** The tag epoch for which the entry is valid; null for an entry without tags. */
   tagEpochAt(position: number): number | null {
     const high = this.#table[position * entrySize + 3] as number;
     return (high & taggedBit) === 0 ? null : (this.#tagEpochs[position] as number);
   }
 
-  /** The entry's number in the near hash index; one that is not there any more may stay. */
+  /** The entry's number in the near hash index. It may be stale: the index checks the key. */
   numberAt(position: number): number {
     return this.#numbers[position] as number;
   }
@@ -121,23 +125,24 @@ export class NearTable {
     return this.#table[position * entrySize] !== undefined;
   }
 
-  /** The first of the two positions of the pair of a hash. */
+  /** The first of the two positions of a hash's pair. */
   #pairOf(hash: number): number {
     return (((hash >>> 0) * this.#scale) | 0) * 2;
   }
 
-  /** The same of its other pair (multiplicative hashing: Knuth, TAOCP 6.4). */
+  /** The same for its other pair (multiplicative hashing: Knuth, TAOCP 6.4). */
   #secondPairOf(hash: number): number {
     return this.#pairOf(Math.imul(hash, 0x9e3779b1));
   }
 
-  /** Could a value of so many encoded bytes be kept? */
+  /** Whether a value of so many encoded bytes may be kept. */
   takes(bytes: number): boolean {
     return bytes <= this.#maxBytes;
   }
 
-  /** Where an entry of the key will stand: at an older value of it, else at an empty position, else at one that is made (cuckoo
-   *  hashing with pairs: Pagh and Rodler 2001, Dietzfelbinger and Weidling 2007), else at the first, whose entry goes. */
+  /** The position for a key's entry: that of its older value, else an empty one, else one that is
+   *  vacated (cuckoo hashing with pairs: Pagh and Rodler 2001, Dietzfelbinger and Weidling 2007),
+   *  else the first one, whose entry the caller removes. */
   positionFor(hash: number, key: string): number {
     if (this.#table.length === 0) this.#make();
     const first = this.#pairOf(hash);
@@ -177,13 +182,14 @@ export class NearTable {
     this.bytes += bytes;
   }
 
-  /** Is there more than there may be? */
+  /** Whether the table exceeds a bound. */
   get isOverfull(): boolean {
     return this.count > this.#maxEntries || this.bytes > this.#maxBytes;
   }
 
-  /** The position of the entry that goes next, but never `newest`; -1 if there is none. The hand goes round the positions, whose
-   *  entries are in random order: a value dropped wrongly costs one decode. */
+  /** The position of the entry to drop next, never `newest`; -1 if there is none. The hand goes
+   *  round the positions, whose entries are in random order: a value dropped wrongly costs one
+   *  decode. */
   nextVictim(newest: number): number {
     const positions = this.#pairs * 2;
     for (let step = 0; step < positions; step++) {
@@ -209,8 +215,8 @@ export class NearTable {
     return this.#table.length > 0 && this.#isTaken(position);
   }
 
-  /** Moves the entry at a position to its other pair, and who stands there on in turn; false if no room was found within `moves`
-   *  moves. */
+  /** Moves the entry at a position to its other pair, and whichever entry is in the way to its own.
+   *  False if no room was found within `moves` moves. */
   #vacate(position: number, moves: number): boolean {
     const hash = this.#hashes[position] as number;
     const first = this.#pairOf(hash);

@@ -1,5 +1,5 @@
-// Gives hashes small dense numbers, so that several miniature caches can find a key with one probe. Called by the tuner.
-// Invariant: a number is given to one hash until `recycle` takes it back.
+// Maps hashes to small dense numbers, so that several miniature caches find a key with one probe.
+// Called by the tuner. Invariant: a number belongs to one hash until `recycle` takes it back.
 
 const noKey = -1;
 
@@ -10,7 +10,7 @@ export class KeyTable {
   readonly #free: Int32Array;
   #freeCount = 0;
 
-  /** `keys` numbers at most. */
+  /** Hands out at most `keys` numbers. */
   constructor(keys: number) {
     this.hashes = new Uint32Array(keys);
     this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(keys * 2))).fill(noKey);
@@ -18,7 +18,7 @@ export class KeyTable {
     for (let key = keys - 1; key >= 0; key--) this.#free[this.#freeCount++] = key;
   }
 
-  /** The hash's number, given now if it has none; -1 when all are taken. */
+  /** The hash's number, assigned now if it has none; -1 if all are taken. */
   numberOf(hash: number): number {
     const mask = this.#slots.length - 1;
     let slot = Math.imul(hash, 0x9e3779b1) & mask;
@@ -35,7 +35,7 @@ export class KeyTable {
     return key;
   }
 
-  /** Takes back all numbers that are not used. */
+  /** Takes back all unused numbers. */
   recycle(isUsed: (key: number) => boolean): void {
     const held = this.#slots.filter((key) => key !== noKey);
     this.#slots.fill(noKey);

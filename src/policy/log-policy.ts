@@ -1,23 +1,25 @@
-// One policy for a log of segments, steered by a setting: S3-FIFO, W-TinyLFU, SIEVE, LRU and FIFO are points of it. The
-// janitor and the simulator call it. Its state is one buffer of numbers; the setting lies in it too, so that the tuner
-// can move it while the cache runs, and every thread that evicts sees it.
+// One policy for a log of segments, controlled by a setting: S3-FIFO, W-TinyLFU, SIEVE, LRU and
+// FIFO are settings of it. Called by whoever evicts and by the simulator. Its state is one buffer
+// of numbers that includes the setting, so the tuner can change the setting of a running cache and
+// every thread that evicts sees it.
 //
-//   0 ┬ 16 × f64   the clock, the hand, the setting, the bar
+//   0 ┬ 16 × f64   clock, hand, threshold, setting and the rest of the state words below
 //     └ cells      what is remembered of keys (history.ts)
 //
-// Threads write it without a lock: two that evict at the same time may lose one step of a number, which costs a decision
-// that is a little off, and nothing else.
+// Threads write the state without a lock. Two that evict at the same time may lose one step of a
+// number; that makes one decision slightly off and does no other harm.
 import { evict, type EvictionPolicy, type LogSituation, type LogName } from "./eviction-policy.js";
 import { cellAge, cellFrequency, History, historyCells, historyFrequencyMax } from "./history.js";
 import type { KeepRule, Setting, VictimRule } from "./setting.js";
 
-// Words of the state. Written by whoever evicts, but for the setting, which the opener and the tuner write.
+// State words. Whoever evicts writes them, except the setting, which the opener and the tuner
+// write.
 const stateClock = 0; // bytes that left the cache
-const stateHand = 1; // seal order up to which the main log was behind the hand when it started over
-const stateSmallBytes = 2; // in the small log, when a segment was last chosen
-const stateThreshold = 3; // what an entry that competes has to be worth
-const stateEpoch = 4; // half-lives that have passed for the bar
-const stateMeanSize = 5; // of the entries that were decided on
+const stateHand = 1; // newest seal order when the hand last started over
+const stateSmallBytes = 2; // bytes of the small log when a segment was last chosen
+const stateThreshold = 3; // worth above which a competing entry is kept
+const stateEpoch = 4; // half-lives applied to the threshold
+const stateMeanSize = 5; // mean size of the entries decided on
 const stateRandom = 6;
 const stateVictim = 8;
 const stateSmallShare = 9;
@@ -32,26 +34,29 @@ const [, ruleOldest, ruleHand] = [0, 1, 2];
 const keepRules: readonly KeepRule[] = ["never", "count", "renew", "compete"];
 const [, keepCount, keepRenew, keepCompete] = [0, 1, 2, 3];
 
-/** Ticks of the history's clock in one turnover of the memory. */
+/** Ticks of the history clock in one turnover of the memory. */
 const ticksPerTurnover = 32;
-/** Turnovers after which a remembered frequency is worth half. */
+/** Ticks after which a remembered frequency counts half: 16 turnovers. */
 const halfLife = 16 * ticksPerTurnover;
-/** Keys that are remembered for each entry that the cache holds. */
+/** Keys remembered for each entry that the cache holds. */
 const keysPerEntry = 4;
 
-// How the bar moves, per turnover of what was decided on. It rises fast when main keeps all it has, so that room is
-// found; it sinks when main gives entries up, and slowly while newcomers fail, so that it cannot stay too high.
+// How the threshold moves, per turnover of the bytes decided on. It rises fast while the main log
+// keeps all it has, so that room is found. It falls when the main log gives entries up, and slowly
+// while new entries fail, so that it cannot stay too high.
 const thresholdRise = 30;
 const thresholdFall = 8;
 const thresholdLeak = 0.2;
-/** What a hit since it was last looked at adds to an entry of the main log, beside being counted. */
+/** What an entry of the main log gains if it was hit since the last look, on top of the hits
+ *  counted. */
 const hitBonus = 1;
-/** A newcomer asked for this often that fails is let in all the same now and then, so that nobody who knows which keys
- *  are popular can keep others out for ever (as Caffeine does). */
+/** A new entry with at least this frequency that fails is admitted anyway now and then (as
+ *  Caffeine does). Otherwise an attacker who knows which keys are popular could keep others out
+ *  forever. */
 const jitterFrequency = 6;
 const jitterChance = 1 / 128;
 
-/** Bytes of state for a cache of about `entries` entries: 16 for each. */
+/** Bytes of state for a cache of about `entries` entries: 16 bytes for each. */
 export function policyStateBytes(entries: number): number {
   return stateWords * 8 + historyCells(entries * keysPerEntry) * 4;
 }
@@ -59,7 +64,8 @@ export function policyStateBytes(entries: number): number {
 export interface PolicyRoom {
   /** The cache's bytes (or entries, where sizes are 1). */
   readonly capacity: number;
-  /** Where the state is: `bytes` bytes, a multiple of 32, from `offset`, a multiple of 8. All zero at first. */
+  /** The state: `bytes` bytes, a multiple of 32, at `offset`, a multiple of 8. All zero at
+   *  first. */
   readonly buffer: ArrayBufferLike;
   readonly offset: number;
   readonly bytes: number;
@@ -79,7 +85,7 @@ export class LogPolicy implements EvictionPolicy {
     this.#tickBytes = room.capacity / ticksPerTurnover;
   }
 
-  /** A policy with memory of its own. */
+  /** A policy with its own state, outside shared memory. */
   static alone(setting: Setting, capacity: number, entries: number): LogPolicy {
     const bytes = policyStateBytes(entries);
     const policy = new LogPolicy({ capacity, buffer: new ArrayBuffer(bytes), offset: 0, bytes });
@@ -87,7 +93,7 @@ export class LogPolicy implements EvictionPolicy {
     return policy;
   }
 
-  /** Goes on with another setting. What is in the cache stays, and so does what is remembered. */
+  /** Switches to another setting. The entries of the cache and the remembered keys stay. */
   adopt(setting: Setting): void {
     const state = this.#state;
     state[stateVictim] = victimRules.indexOf(setting.victim);
@@ -109,7 +115,8 @@ export class LogPolicy implements EvictionPolicy {
     return situation.small > (state[stateSmallShare] as number) * total ? "small" : "main";
   }
 
-  /** SIEVE's hand visits what main held when it started over, then the small log up to its head. */
+  /** SIEVE's hand visits what the main log held when it started over, then the small log up to
+   *  its head. */
   #underHand(situation: LogSituation): LogName {
     if (situation.oldestMain <= (this.#state[stateHand] as number)) return "main";
     if (situation.oldestSmall !== Infinity) return "small";
@@ -122,7 +129,7 @@ export class LogPolicy implements EvictionPolicy {
     const now = Math.floor((state[stateClock] as number) / this.#tickBytes);
     const cell = this.#history.find(hash);
     const past = cell === 0 ? 0 : cellFrequency(cell, now, halfLife);
-    // An entry in the small log was written once since it was last noted.
+    // An entry in the small log was written once since the history last noted its key.
     const total = Math.min(historyFrequencyMax, past + frequency + (log === "small" ? 1 : 0));
     let answer: number;
     if (state[stateKeep] === keepCompete) {
@@ -147,21 +154,24 @@ export class LogPolicy implements EvictionPolicy {
     return keep === keepCount ? frequency - 1 : 0;
   }
 
-  /** A time from which nothing counts as a ghost: only what left the small log is one. */
+  /** A time so long ago that the key does not count as a ghost: only keys that left the small
+   *  log are ghosts. */
   #noGhost(now: number): number {
     return now - ((this.#state[stateGhostTurnovers] as number) + 1) * ticksPerTurnover - 1;
   }
 
-  /** Was the key a ghost when its entry was written? The small log's bytes have left the cache since. */
+  /** Was the key a ghost when its entry was written? About the small log's bytes have left the
+   *  cache since then. */
   #hasReturned(cell: number, now: number): boolean {
-    const turns = this.#state[stateGhostTurnovers] as number;
-    if (turns === 0 || cell === 0) return false;
+    const turnovers = this.#state[stateGhostTurnovers] as number;
+    if (turnovers === 0 || cell === 0) return false;
     const since = Math.floor((this.#state[stateSmallBytes] as number) / this.#tickBytes);
-    return cellAge(cell, now) <= turns * ticksPerTurnover + since;
+    return cellAge(cell, now) <= turnovers * ticksPerTurnover + since;
   }
 
-  /** Entries compete by what they are worth: frequency, times a power of how much smaller than others they are. There is
-   *  no queue of victims to compare with, since a log gives up whole segments; the bar stands for them. */
+  /** Entries compete by worth: frequency, times a power of mean size over size. A log gives up
+   *  whole segments, so there is no queue of victims to compare with; the threshold stands in
+   *  for it. */
   #compete(log: LogName, size: number, frequency: number, total: number, now: number): number {
     const state = this.#state;
     const epoch = Math.floor(now / halfLife);
@@ -189,7 +199,7 @@ export class LogPolicy implements EvictionPolicy {
     return power === 0 || mean === 0 ? 1 : (mean / size) ** power;
   }
 
-  /** A number in [0, 1), the same sequence for the same start. */
+  /** A pseudorandom number in [0, 1). The sequence depends only on the state. */
   #random(): number {
     const next = (Math.imul((this.#state[stateRandom] as number) | 0, 1664525) + 1013904223) >>> 0;
     this.#state[stateRandom] = next;

@@ -1,6 +1,7 @@
-// A model of the engine's memory: two logs of segments, entries marked by hits, segments emptied one at a time as a
-// policy decides. The simulator runs whole caches in it, the tuner miniature ones. Keys are dense numbers.
-// Invariant: the bytes in both logs never exceed the capacity, and a key has at most one live record.
+// A model of the engine's memory: two logs of segments whose entries are marked by hits; a policy
+// decides which segment is emptied next. The simulator runs whole caches in it, the tuner miniature
+// ones. Keys are dense numbers. Invariants: the bytes of both logs never exceed the capacity, and a
+// key has at most one live record.
 import {
   emptyLogs,
   evict,
@@ -10,14 +11,14 @@ import {
   type LogName,
 } from "./eviction-policy.js";
 
-/** Segments a cache is cut into; a small cache has segments of one entry. */
+/** Segments that a cache is cut into. A small cache has segments of one entry. */
 export const modelSegments = 128;
 
 const resident = 128;
 const inMain = 64;
 const frequencyMask = 3;
 
-/** One log: a ring of keys, cut into segments by a ring of the positions at which they end. */
+/** One log: a ring of keys, and a ring of the positions at which its segments end. */
 class Log {
   #keys = new Int32Array(64);
   #sizes = new Float64Array(64);
@@ -57,9 +58,9 @@ class Log {
       this.#ends = doubled(this.#ends, this.#firstSegment, Float64Array);
       this.#orders = doubled(this.#orders, this.#firstSegment, Float64Array);
     }
-    const place = this.#segments++ & (this.#ends.length - 1);
-    this.#ends[place] = this.head;
-    this.#orders[place] = order;
+    const position = this.#segments++ & (this.#ends.length - 1);
+    this.#ends[position] = this.head;
+    this.#orders[position] = order;
     this.openBytes = 0;
   }
 
@@ -68,7 +69,7 @@ class Log {
     return this.#orders[this.#firstSegment & (this.#orders.length - 1)] as number;
   }
 
-  /** Takes the oldest sealed segment out and returns the position where it ends; it starts at `tail`. */
+  /** Removes the oldest sealed segment, which starts at `tail`; returns where it ends. */
   take(): number {
     return this.#ends[this.#firstSegment++ & (this.#ends.length - 1)] as number;
   }
@@ -94,7 +95,7 @@ function doubled<T extends Int32Array | Float64Array>(
 export interface ModelGeometry {
   /** Bytes (or entries, where every size is 1) that fit. */
   readonly capacity: number;
-  /** Keys are numbers below this. */
+  /** All keys are below this. */
   readonly keys: number;
   /** 32 bits of each key's hash. */
   readonly hashes: Uint32Array;
@@ -123,12 +124,12 @@ export class SegmentedLog {
     this.#positions = new Float64Array(geometry.keys);
   }
 
-  /** Is the key held? Does not mark it. */
+  /** Is the key present? Does not mark it. */
   has(key: number): boolean {
     return this.#state[key] !== 0;
   }
 
-  /** Looks a key up and marks it if it is there. */
+  /** Looks a key up and marks it as hit if it is present. */
   hit(key: number): boolean {
     const state = this.#state[key] as number;
     if (state === 0) return false;
@@ -136,7 +137,7 @@ export class SegmentedLog {
     return true;
   }
 
-  /** Writes a key that is not there; false if it is too large for the cache. */
+  /** Writes an absent key; false if it is too large for the cache. */
   insert(key: number, size: number): boolean {
     if (size > this.#largest) return false;
     let fruitless = 0;
@@ -149,7 +150,7 @@ export class SegmentedLog {
     return true;
   }
 
-  /** Forgets a key at once (expired, deleted); its bytes stay until its segment is emptied. */
+  /** Forgets a key at once (expired or deleted). Its bytes stay until its segment is emptied. */
   drop(key: number): void {
     this.#state[key] = 0;
   }

@@ -1,15 +1,15 @@
-// The policy "auto": finds the setting that suits the requests by running several of them in miniature caches on a
-// sample of the keys, and has the live cache go on with the best. The janitor feeds it (off the event loop); the
-// simulator feeds it the same way. Sampling by key keeps what matters: a cache of 1/2^n of the size under 1/2^n of the
-// keys has about the miss ratio of the whole (Waldspurger et al., "Cache modeling and optimization using miniature
-// simulations", ATC '17). Invariant: it decides by what it was told alone, so the same requests give the same settings.
+// The policy "auto": runs several settings in miniature caches on a sample of the keys and gives
+// the live cache the best one. The janitor feeds it off the event loop; the simulator feeds it the
+// same way. A cache of 1/2^n of the size under 1/2^n of the keys has about the miss ratio of the
+// whole (Waldspurger et al., "Cache modeling and optimization using miniature simulations", ATC
+// '17). Invariant: the same requests give the same settings.
 import { KeyTable } from "./key-table.js";
 import { LogPolicy } from "./log-policy.js";
 import { SegmentedLog } from "./segmented-log.js";
 import { lfuSetting, clockSetting, s3FifoSetting, type Setting } from "./setting.js";
 
-/** The settings that are tried. The first is where a cache begins: it has the best mean, and what it remembers of keys
- *  serves the others. */
+/** The settings that are tried. A cache starts with the first: it has the best mean, and what it
+ *  remembers of keys also serves the others. */
 export const candidates: readonly Setting[] = [
   lfuSetting,
   { ...lfuSetting, smallShare: 0.01 },
@@ -20,23 +20,27 @@ export const candidates: readonly Setting[] = [
   clockSetting,
 ];
 
-/** Entries of a miniature cache: at least this, less than twice as many. A smaller cache is simulated whole. */
+/** A miniature cache has at least this many entries, and less than twice as many. A smaller
+ *  cache is simulated whole. */
 const miniatureEntries = 1000;
-/** Misses of earlier windows count this much less with each window. A window is as many requests as entries. */
+/** Factor by which earlier misses shrink with each window. A window is as many requests as
+ *  entries. */
 const decay = 0.8;
-/** The best setting must have fewer misses than the live one by this share of them, and by this many times their square
- *  root, which is about their noise; else caches of a hundred entries would change settings all the time. */
+/** The best setting replaces the live one if it has fewer misses by this share of them, plus
+ *  this many times their square root, which is about their noise. Without the noise term, caches
+ *  of a hundred entries would switch all the time. */
 const marginShare = 0.004;
 const marginNoise = 0.5;
 
-/** What one request counts in the running mean of sizes. */
+/** Weight of one request in the running mean of sizes. */
 const meanSizeShare = 1 / 1024;
 
 class Candidate {
   readonly setting: Setting;
   readonly log: SegmentedLog;
-  /** Misses of the running window, and of all, older ones counting less. A miss of an entry of the mean size counts 1,
-   *  others half for the miss and half for their bytes, so that both hit ratios are served. */
+  /** Misses of the current window, and of all windows, older ones weighted less. A miss costs
+   *  half for the miss and half for its bytes relative to the mean, so 1 at the mean size. This
+   *  serves both hit ratio and byte hit ratio. */
   misses = 0;
   score = 0;
 
@@ -51,13 +55,13 @@ export interface TunerOptions {
   readonly capacity: number;
   /** Entries it holds, as far as is known. */
   readonly entries: number;
-  /** What is tried instead of `candidates`. */
+  /** Settings to try instead of `candidates`. */
   readonly settings?: readonly Setting[];
 }
 
 export class Tuner {
-  /** Bits of the low half of a key's hash: the caller reports a key's requests if none of them is set. The high half,
-   *  which `observe` gets, must not depend on the low one. */
+  /** The caller reports requests of a key if the low half of its hash has none of these bits
+   *  set. The high half, which `observe` gets, must not depend on the low half. */
   readonly sampleMask: number;
   readonly #candidates: readonly Candidate[];
   readonly #table: KeyTable;
@@ -72,7 +76,7 @@ export class Tuner {
     const scale = 2 ** Math.max(0, Math.floor(Math.log2(options.entries / miniatureEntries)));
     const entries = Math.ceil(options.entries / scale);
     const settings = options.settings ?? candidates;
-    // Each arm may hold other keys, and new ones come in between two turns of recycling.
+    // Candidates may hold different keys, and new keys arrive between two calls of `recycle`.
     const keys = (settings.length + 2) * (entries + 16);
     this.sampleMask = scale - 1;
     this.#table = new KeyTable(keys);
@@ -90,18 +94,18 @@ export class Tuner {
     return (this.#candidates[this.#current] as Candidate).setting;
   }
 
-  /** Requests that were not taken note of, since the miniature caches held more entries than expected. */
+  /** Requests dropped because the miniature caches held more entries than expected. */
   get dropped(): number {
     return this.#dropped;
   }
 
-  /** How often `setting` has changed. */
+  /** Number of changes of `setting`. */
   get switches(): number {
     return this.#switches;
   }
 
-  /** Takes note of a request for a sampled key. `hash` is the half of the key's hash that policies get, `size` the bytes
-   *  of the entry, at least 1. Returns whether `setting` has changed. */
+  /** Notes a request for a sampled key. `hash` is the half of the key's hash that policies get,
+   *  `size` the bytes of the entry, at least 1. Returns whether `setting` has changed. */
   observe(hash: number, size: number): boolean {
     let key = this.#table.numberOf(hash);
     if (key < 0) {

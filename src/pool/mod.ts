@@ -1,3 +1,3 @@
-export type { StoreTask } from "./messages.js";
+export type { StoreTask } from "./pool-messages.js";
 export { storeValue } from "./store-task.js";
 export { type DiskPlan, type WorkerListener, WorkerPool } from "./worker-pool.js";

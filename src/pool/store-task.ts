@@ -1,15 +1,15 @@
-// The worker's side of an asynchronous set: compresses the value and publishes it from this thread. Each worker attaches
-// to each cache once and keeps its place until it ends.
+// The worker's side of an asynchronous set: compresses the value and publishes it. A worker
+// attaches to each cache once and keeps its thread id until it exits.
 import { compress } from "../codec/mod.js";
 import { attachThread } from "../eviction/mod.js";
 import { Kernel } from "../kernel/mod.js";
 import { type MemoryWriter, type WriteOutcome, writeValue } from "../memory/mod.js";
 import { encodeTags, flagCompressed } from "../record/mod.js";
-import type { StoreTask } from "./messages.js";
+import type { StoreTask } from "./pool-messages.js";
 
 const writers = new Map<string, MemoryWriter>();
 
-/** Publishes a value and answers how that came out. Runs in a worker of the pool. */
+/** Stores a value and returns the outcome. Runs in a worker of the pool. */
 export function storeValue(task: StoreTask): WriteOutcome {
   const writer = writers.get(task.cacheId) ?? attach(task);
   const deflated = compress(task.bytes);
@@ -28,7 +28,7 @@ export function storeValue(task: StoreTask): WriteOutcome {
 function attach(task: StoreTask): MemoryWriter {
   const { handle, cacheId } = task;
   const kernel = Kernel.attach(handle.module, handle.memory);
-  // A tombstone that cannot be written takes the disk tier down, which the janitor notices and reports.
+  // A failed tombstone write takes the disk tier down; the janitor notices and reports it.
   const { writer } = attachThread(kernel, handle, () => undefined, null);
   writers.set(cacheId, writer);
   return writer;

@@ -1,6 +1,7 @@
-// The owner's side of its workers: a Piscina pool of one thread for the janitor, which a new one follows if it dies, and
-// one of up to two threads for asynchronous sets. Invariants: no task ever gets an AbortSignal (aborting terminates the
-// thread); workers keep no process alive; what a dead worker held is recovered before another takes its holder.
+// The opener's side of its workers: a Piscina pool of one thread for the janitor, which is replaced
+// if it dies, and one of up to two threads for asynchronous sets. Invariants: no task gets an
+// AbortSignal, since aborting terminates the thread; workers do not keep the process alive; what a
+// dead worker held is recovered before its thread id is reused.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
 import { UndercroftError } from "../base/mod.js";
@@ -19,39 +20,41 @@ import {
 } from "../kernel/mod.js";
 import type { WriteOutcome } from "../memory/mod.js";
 import { counterEncodeTasks, counterSetsOverloaded, counterWorkerRestarts } from "../stats/mod.js";
-import type { StoreTask } from "./messages.js";
+import type { StoreTask } from "./pool-messages.js";
 
-/** A worker that is not ready after this long counts as failed: its file may have thrown while it was imported. */
+/** A janitor that is not ready after this long has failed: its file may have thrown on import. */
 const startTimeoutMs = 30_000;
-/** The index may take this long to be written at close. */
+/** Longest wait at close for the janitor to flush and to write the snapshot. */
 const endTimeoutMs = 120_000;
-/** More deaths of the janitor than this within a minute, and it is not started again: memory goes on without it. */
+/** After more deaths of the janitor than this within a minute it is not restarted; the cache
+ *  runs in memory only. */
 const deathsMax = 5;
 const deathsWindowMs = 60_000;
-/** A worker's short-lived garbage: they make little, and V8 would keep up to 48 MiB for it, 10 of them resident. */
+/** V8's young generation in a worker. Workers make little garbage; by default V8 would take up
+ *  to 48 MiB, 10 resident. */
 const youngGenerationMb = 2;
 const storeThreadsMax = 2;
-/** Asynchronous sets waiting for a worker; the next is refused as "overloaded". */
+/** Most asynchronous sets waiting for a worker; the next is refused as "overloaded". */
 const storeQueueMax = 256;
 
-/** What the pool tells its owner. */
+/** What the pool reports to the opener. */
 export interface WorkerListener {
   message(message: JanitorMessage): void;
   restarted(worker: "janitor" | "store", reason: string): void;
   failed(error: UndercroftError): void;
-  /** Writes a dead mark that a dead thread had announced. */
+  /** Writes a tombstone that a dead thread had announced. */
   writeTombstone(location: number): void;
 }
 
-/** How to recover at the start, and where to write the index at the end; null without a disk tier. */
+/** How to recover at start, and where to write the snapshot at close; null without a disk tier. */
 export interface DiskPlan {
   readonly recovery: JanitorTask["recovery"];
   readonly snapshot: SnapshotPlace;
 }
 
-/** One start of the janitor, until it has ended or its worker has. */
+/** One run of the janitor, until it or its worker has ended. */
 interface JanitorRun {
-  /** Its holder, as this thread took it; the janitor makes the holder its own. */
+  /** The thread id that this thread claimed for it; the janitor takes the id over. */
   readonly holder: ThreadHolder;
   readonly port: MessagePort;
   isOver: boolean;
@@ -69,7 +72,8 @@ function piscina(
     idleTimeout: Infinity,
     maxQueue: queue,
     concurrentTasksPerWorker: 1,
-    // The janitor takes its thread over after its task: nothing may wait there in Piscina's holder.
+    // The janitor runs from a timer after its task has returned, so Piscina must not block the
+    // thread in Atomics.wait between tasks.
     atomics: "disabled",
     recordTiming: false,
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
@@ -83,7 +87,7 @@ export class WorkerPool {
   readonly #janitors: Piscina;
   #stores: Piscina | undefined;
   #run: JanitorRun | undefined;
-  /** Why a janitor threw; its worker's exit comes after, and counts as its death. */
+  /** Why the janitor threw. The exit of its worker comes later and counts as its death. */
   #lastFault: string | undefined;
   #deaths: number[] = [];
   #isStopping = false;
@@ -98,7 +102,8 @@ export class WorkerPool {
     this.#janitors.on("error", (error) => (this.#lastFault = reasonOf(error)));
   }
 
-  /** Starts the janitor; resolves when it has brought back what is on disk. Rejects with ERR_WORKER. */
+  /** Starts the janitor; resolves when it has recovered what is on disk. Rejects with
+   *  ERR_WORKER. */
   async start(plan: DiskPlan | null): Promise<RecoveryReport | null> {
     this.#snapshot = plan?.snapshot ?? null;
     return this.#startJanitor(plan?.recovery ?? null);
@@ -132,19 +137,19 @@ export class WorkerPool {
     try {
       await withTimeout(started, startTimeoutMs, "start the janitor");
     } catch (error) {
-      // One that is late may still be running: what it holds stays its own.
+      // A janitor that is only late may still be running, so nothing it holds is recovered.
       if (isSettled) this.#giveBack(run);
       else run.isOver = true;
       throw error;
     }
-    // Messages are delivered in order, so "ready" is here once the port has been read.
+    // Messages arrive in order, so "ready" has been handled once the port has been read.
     await new Promise((resolve) => setImmediate(resolve));
     this.#watch(run);
     port1.unref();
     return report;
   }
 
-  /** Waits for the end of the worker in which this very run is; its successor may be in the pool already. */
+  /** Watches the worker of this very run; a successor may be in the pool already. */
   #watch(run: JanitorRun): void {
     const workerId = workerIdOf(this.#kernel, run.holder.thread);
     const worker = this.#janitors.threads.find(({ threadId }) => threadId === workerId);
@@ -155,13 +160,13 @@ export class WorkerPool {
     worker.once("exit", (code) => this.#janitorDied(run, `thread ${workerId} exited with ${code}`));
   }
 
-  /** Puts in order what a run that is over held. */
+  /** Recovers what a run that is over held. */
   #giveBack(run: JanitorRun): void {
     run.isOver = true;
     run.port.close();
     const { thread, incarnation } = run.holder;
     const holder = holderOf(this.#kernel, thread);
-    // Another thread may have been faster, and a third may hold the holder by now.
+    // Another thread may have recovered it already, and a third may have claimed the id since.
     if (holder?.incarnation === incarnation) this.#recover(holder);
   }
 
@@ -180,7 +185,9 @@ export class WorkerPool {
     this.#deaths = this.#deaths.filter((death) => now - death < deathsWindowMs);
     this.#deaths.push(now);
     if (this.#deaths.length > deathsMax) {
-      const text = `Cannot keep the janitor running: it died ${this.#deaths.length} times within a minute, last by ${reason}; the cache goes on in memory without it`;
+      const text =
+        `Cannot keep the janitor running: it died ${this.#deaths.length} times within a minute ` +
+        `(last reason: ${reason}); the cache continues in memory only until it is reopened`;
       this.#kernel.control.markDiskDown();
       this.#listener.failed(new UndercroftError("ERR_WORKER", text));
       return;
@@ -190,8 +197,8 @@ export class WorkerPool {
     });
   }
 
-  /** Publishes a value in a worker. Resolves to "overloaded" when too many wait. Rejects with ERR_WORKER if the worker
-   *  dies; the flight is the caller's to end. */
+  /** Stores a value in a worker. Resolves to "overloaded" if too many sets are waiting. Rejects
+   *  with ERR_WORKER if the worker dies. The caller ends the flight. */
   async store(task: StoreTask): Promise<WriteOutcome> {
     const pool = (this.#stores ??= this.#startStores());
     if (pool.queueSize >= storeQueueMax) {
@@ -235,7 +242,8 @@ export class WorkerPool {
     recoverThread(this.#kernel, holder, (location) => this.#listener.writeTombstone(location));
   }
 
-  /** Stops the workers. Resolves to how the janitor ended: what it could write of its last act. */
+  /** Stops the workers. Resolves to how the janitor ended: whether it flushed and wrote the
+   *  snapshot. */
   async stop(): Promise<JanitorEnd> {
     await this.#stores?.close({ force: false });
     this.#isStopping = true;

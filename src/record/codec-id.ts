@@ -1,5 +1,6 @@
-// How the value of a record is encoded: the codec byte of the record header. Written by the codec, kept in memory and
-// ON DISK. A number never changes its meaning and is never given out again; a new encoding takes a new number.
+// How the value of a record is encoded: the codec byte of the record header. Written by the codec,
+// kept in memory and ON DISK. A number keeps its meaning and is never reused; a new encoding takes
+// a new number.
 
 /** A string in UTF-8. */
 export const codecUtf8 = 1;
@@ -11,17 +12,23 @@ export const codecUtf16 = 3;
 export const codecBytes = 4;
 /** The bytes of a Buffer. */
 export const codecBuffer = 5;
-/** msgpackr: records, more types, no schemas (each value stands alone). */
+/** msgpackr with records and more types, without schemas: each value stands alone. */
 export const codecMsgpack = 6;
-/** V8's structured serialization, with views as in structured.ts. */
+/** V8's structured serialization, with views as in codec/structured.ts. */
 export const codecStructured = 7;
 /** JSON in UTF-8. */
 export const codecJson = 8;
-/** The codec that the user handed in. */
+/** The user's own codec. */
 export const codecCustom = 9;
-/** As codecStructured, of `[value, repairs]`: what V8 leaves out is put back after reading (structured.ts). */
+/**
+ * As codecStructured, of `[value, repairs]`: the repairs restore what V8 leaves out
+ * (codec/repair.ts).
+ */
 export const codecRepaired = 10;
-/** As codecMsgpack, with the keys of objects in the cache's schema dictionary (schema-packer.ts). */
+/**
+ * As codecMsgpack, with the keys of objects in the cache's schema dictionary
+ * (codec/schema-packer.ts).
+ */
 export const codecSchema = 11;
-/** As codecSchema, shortened by a compression dictionary (schemas/symbol-dictionary.ts). */
+/** As codecSchema, shortened by a compression dictionary (dictionary/compression-dictionary.ts). */
 export const codecDictionary = 12;

@@ -1,12 +1,12 @@
-// Reads one record out of private memory: copied from a memory segment and validated, or read from disk and verified.
-// Called by the memory tier, the disk tier and the facade. Invariant: the bytes are whole; nothing here trusts a length
-// that was not checked before (a torn copy is thrown away before it is parsed).
-import * as at from "./layout.js";
+// Parses one record in private memory: copied from a memory segment and validated, or read from
+// disk and verified. Called by every room that reads records. Invariant: the caller passes only
+// whole records, so nothing here checks lengths. A torn copy is dropped before it is parsed.
+import * as at from "./record-layout.js";
 import { readTags, tagHashesEnd } from "./tags.js";
 
-/** One record's header, taken apart. The fields are valid until the next `parse`. */
+/** One parsed record. The fields are valid until the next `parse`. */
 export class RecordReader {
-  /** The record's bytes; grown as records need. Values are decoded from here and never alias it. */
+  /** The record's bytes. Grows as records need. Decoded values never alias it. */
   buffer: Buffer;
   /** Word views of `buffer`, for copying. */
   words: Uint32Array;
@@ -16,9 +16,9 @@ export class RecordReader {
   sequence = 0;
   /** Wall-clock milliseconds. */
   createdMs = 0;
-  /** Wall-clock milliseconds, Infinity = never. */
+  /** Wall-clock milliseconds; Infinity = never. */
   expiresMs = Infinity;
-  /** Until then an expired value may be served; equals `expiresMs` if it may not. */
+  /** Until then an expired value may be served. Equals `expiresMs` if it may not. */
   staleUntilMs = Infinity;
   start = 0;
   keyStart = 0;
@@ -28,7 +28,7 @@ export class RecordReader {
 
   readonly #createdBaseMs: number;
 
-  /** `createdBaseMs` is the cache's (createdBaseOf). */
+  /** `createdBaseMs` is the cache's base of creation times (createdBaseOf). */
   constructor(bytes: number, createdBaseMs: number) {
     this.#createdBaseMs = createdBaseMs;
     this.buffer = Buffer.alloc(0);
@@ -36,7 +36,7 @@ export class RecordReader {
     this.ensure(bytes);
   }
 
-  /** Makes the buffer at least `bytes` long; what it held is lost if it grows. */
+  /** Makes the buffer at least `bytes` long. If it grows, its contents are lost. */
   ensure(bytes: number): void {
     if (this.buffer.length >= bytes) return;
     const memory = new ArrayBuffer(Math.max(4096, 2 ** Math.ceil(Math.log2(bytes))));
@@ -44,13 +44,13 @@ export class RecordReader {
     this.words = new Uint32Array(memory);
   }
 
-  /** Reads records from another private buffer (one that a disk read filled). */
+  /** Uses another private buffer, one that a disk read filled. */
   adopt(buffer: Buffer): void {
     this.buffer = buffer;
     this.words = new Uint32Array(0);
   }
 
-  /** Takes the record at `start` apart. */
+  /** Parses the record at `start`. */
   parse(start: number): void {
     const { buffer } = this;
     this.start = start;
@@ -78,13 +78,13 @@ export class RecordReader {
     this.valueEnd = start + this.size;
   }
 
-  /** The record's tags; reads them anew at each call. */
+  /** The record's tags, parsed anew by each call. */
   tags(): string[] {
     if ((this.flags & at.flagTags) === 0) return [];
     return readTags(this.buffer, this.#tagsStart());
   }
 
-  /** The bytes that the kernel needs to look at the tags: count and hashes; none if there are no tags. */
+  /** The bytes of the tags that the kernel reads: the count and the hashes. Empty without tags. */
   tagsField(): Uint8Array {
     if ((this.flags & at.flagTags) === 0) return this.buffer.subarray(0, 0);
     const start = this.#tagsStart();
@@ -103,18 +103,20 @@ export class RecordReader {
     return (this.flags & at.flagTags) !== 0;
   }
 
-  /** Was the key given as bytes? */
+  /** Whether the key was given as bytes. */
   get isBytesKey(): boolean {
     return (this.flags & at.flagKeyBytes) !== 0;
   }
 
-  /** The key's text, in one piece and of its own: a key glued together from parts costs each compare a line of memory more, and
-   *  one cut from a larger string keeps that alive. */
+  /**
+   * The key's text as a flat string of its own. A string concatenated from parts costs each compare
+   * one more line of memory, and a slice of a larger string keeps that string alive.
+   */
   keyText(): string {
     return this.buffer.toString("utf8", this.keyStart, this.keyEnd);
   }
 
-  /** The key as it was given: a string, or bytes of its own. */
+  /** The key as it was given: a string, or a copy of its bytes. */
   key(): string | Uint8Array {
     if (!this.isBytesKey) return this.keyText();
     return Uint8Array.from(this.buffer.subarray(this.keyStart, this.keyEnd));

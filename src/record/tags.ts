@@ -1,9 +1,13 @@
-// The tags field of a record's extension: u16 count, u16 bytes of the names, count × u32 hash, then each name as u16
-// length and UTF-8, zero padding to 8 bytes. The hashes let the kernel compare tag epochs without reading names.
+// The tags field of a record's extension: u16 count, u16 bytes of the names, count × u32 hash, then
+// each name as u16 length and UTF-8, zero padding to 8 bytes. With the hashes the kernel compares
+// tag epochs without reading names. Called by readers and writers of records.
 
-import { recordTagsMax } from "./layout.js";
+import { recordTagsMax } from "./record-layout.js";
 
-/** The bytes of the field for these tags, a multiple of 8; empty for no tags. At most 1,024 bytes of names. */
+/**
+ * Encodes a tags field; its length is a multiple of 8. Empty for no tags. The names may have at
+ * most 1,024 bytes.
+ */
 export function encodeTags(tags: readonly string[]): Buffer {
   if (tags.length === 0) return Buffer.alloc(0);
   const names = tags.map((tag) => Buffer.from(tag, "utf8"));
@@ -24,7 +28,7 @@ export function encodeTags(tags: readonly string[]): Buffer {
   return bytes;
 }
 
-/** Bytes of a tags field up to the end of the hashes. */
+/** Bytes of a tags field up to the end of its hashes. */
 export function tagHashesEnd(buffer: Buffer, field: number): number {
   return 4 + Math.min(buffer.readUInt16LE(field), recordTagsMax) * 4;
 }
@@ -42,7 +46,10 @@ export function readTags(buffer: Buffer, field: number): string[] {
   return tags;
 }
 
-/** FNV-1a over the name's UTF-8, 32 bits. It is in the format; two tags that share it are invalidated together. */
+/**
+ * FNV-1a over the name's UTF-8, 32 bits. It is part of the format. Two tags with the same hash are
+ * invalidated together.
+ */
 export function tagHash(name: Uint8Array): number {
   let hash = 0x811c9dc5;
   for (const byte of name) hash = Math.imul(hash ^ byte, 0x01000193);

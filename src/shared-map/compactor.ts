@@ -1,11 +1,12 @@
-// Making room in a map: copies what lives in the oldest segments together and frees them. Run by a writer that finds no
-// free segment. Invariants: an entry is moved, never dropped; one thread compacts at a time, so the free segments kept
-// for it are enough; the safe order is the evictor's (docs/internals/memory.md): every slot that named a record of the
-// segment is changed by compare first, then the generation, then the segment is free to be written again.
+// Makes room in a map: moves the live records of the oldest segments together and frees the
+// segments. A writer runs it when it finds no free segment. Invariants: an entry is moved, never
+// dropped. One thread compacts at a time, so the free segments in reserve are enough. The order is
+// the evictor's (docs/internals/memory.md): first every slot that names a record of the segment
+// changes by CAS, then the generation grows, then the segment is free.
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 
-/** Waits of a millisecond for another thread's compaction. */
+/** How many times a thread waits a millisecond for another thread's compaction. */
 const waitsMax = 200;
 
 export class Compactor {
@@ -15,8 +16,10 @@ export class Compactor {
     this.#kernel = kernel;
   }
 
-  /** Frees a segment that any thread may take. "none": there is not enough garbage for one. "busy": another thread is at
-   *  it and does not come to an end. */
+  /**
+   * Frees a segment that any thread may take. "none": there is not enough garbage for one. "busy":
+   * another thread compacts and does not finish.
+   */
   makeRoom(): "room" | "none" | "busy" {
     if (!this.#lock()) return this.#hasRoom() ? "room" : "busy";
     try {
@@ -31,7 +34,7 @@ export class Compactor {
     return verbs.freeSegments(geometry.segmentCount) > geometry.reserveSegments;
   }
 
-  /** True when this thread is the one that compacts; false once it need not, or waited in vain. */
+  /** True if this thread now compacts. False if there is room, or the wait was in vain. */
   #lock(): boolean {
     for (let wait = 0; wait < waitsMax && !this.#hasRoom(); wait++) {
       if (this.#kernel.locks.compactor.lock(1)) return true;
@@ -39,7 +42,10 @@ export class Compactor {
     return false;
   }
 
-  /** Once round the segments that are sealed now, oldest first: what is sealed meanwhile is full of live records. */
+  /**
+   * Goes once through the segments that are sealed now, oldest first. A segment sealed meanwhile
+   * holds only live records.
+   */
   #compact(): boolean {
     for (const segment of this.#sealed()) {
       if (this.#hasRoom()) return true;
@@ -56,7 +62,8 @@ export class Compactor {
 
   #sealed(): number[] {
     const table = this.#kernel.segments;
-    // Only for the segments whose emptying met a lock that is free by now: they are sealed again.
+    // Covers no buckets. It only seals again segments that were not freed because a bucket lock was
+    // held, if that lock is free now.
     this.#kernel.verbs.sweep(0, 0, 0);
     const sealed: number[] = [];
     for (let segment = 0; segment < table.count; segment++) {
@@ -65,7 +72,9 @@ export class Compactor {
     return sealed.sort((left, right) => table.sealOrder(left) - table.sealOrder(right));
   }
 
-  /** Moves what lives in a claimed segment; false if there was no room to move it to. */
+  /**
+   * Moves the live records of a claimed segment. Returns false if there was no room to move one.
+   */
   #empty(segment: number): boolean {
     const { verbs, segments } = this.#kernel;
     const walk = segments.walk(segment);
@@ -75,8 +84,8 @@ export class Compactor {
       if (frequency >= 0) {
         if (verbs.move(record, codes.logMain, frequency) === codes.answerNoRoom) return false;
       } else if (frequency === codes.answerMiss) {
-        // Cleared, perhaps: its slot still names the record and must let go of it. If its lock was held (answerBusy)
-        // nothing is known of it, and the segment is not freed.
+        // The record may be cleared while its slot still names it, so empty the slot. After
+        // answerBusy nothing is known of the record, and the kernel does not free the segment.
         verbs.dropRecord(record);
       }
     }

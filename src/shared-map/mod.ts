@@ -1,7 +1,7 @@
 // The door of the subpath "undercroft/shared-map".
 export type { CustomCodec, MapOptions, Size } from "../config/mod.js";
 export { UndercroftError } from "../base/mod.js";
-export type { MapHandle } from "./handle.js";
+export type { MapHandle } from "./map-handle.js";
 export {
   type MapAttachOptions,
   type MapKey,

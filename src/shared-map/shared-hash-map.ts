@@ -1,5 +1,6 @@
-// A map that every thread of the process shares: the kernel's index and segments without a disk, a janitor or a near
-// cache. Invariant: an entry is there until it is overwritten, deleted or cleared; what finds no room is refused.
+// A map that every thread of the process shares: the kernel's index and segments, without a disk, a
+// janitor or a near cache. Invariant: an entry stays until it is overwritten, deleted or cleared; a
+// set that finds no room is refused.
 import { randomBytes } from "node:crypto";
 import { describe, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
@@ -24,23 +25,74 @@ import * as counter from "../stats/mod.js";
 import { Budget } from "./budget.js";
 import { Compactor } from "./compactor.js";
 import { recoverDeadThread } from "./dead-threads.js";
-import { isMapHandle, type MapHandle } from "./handle.js";
+import { isMapHandle, type MapHandle } from "./map-handle.js";
 
-/** A string and the bytes of its UTF-8 are the same key. */
+/**
+ * A key of a map: a non-empty string without lone surrogates or a non-empty Uint8Array, at most
+ * 64 KiB. A string and the bytes of its UTF-8 are the same key.
+ *
+ * @example
+ * ```ts
+ * import { type MapKey, SharedHashMap } from "undercroft/shared-map";
+ *
+ * const map = SharedHashMap.create<string>({ memory: "1mb" });
+ * const key: MapKey = new TextEncoder().encode("user:7");
+ * map.set(key, "Ada");
+ * console.log(map.get("user:7")); // Ada
+ * map.close();
+ * ```
+ */
 export type MapKey = string | Uint8Array;
 
-/** How a set came out: "stored"; or nothing was changed, and an older value is still there: "too-large" (key and value do
- *  not fit a segment: 32 KiB in a map of up to 11 MiB, 256 KiB in one of 64 MiB, 1 MiB from 183 MiB on), "full" (no room
- *  until something is deleted), "busy" (another thread's lock or compaction did not come to an end in time). */
+/**
+ * The outcome of a set. "stored": the value is stored. Any other outcome changed nothing, and an
+ * older value of the key is still there. "too-large": key and value do not fit a segment (32 KiB in
+ * a map of up to 11 MiB, 256 KiB in one of 64 MiB, 1 MiB from 183 MiB on). "full": there is no room
+ * until something is deleted. "busy": another thread held a lock or compacted for too long.
+ *
+ * @example
+ * ```ts
+ * import { type MapSetOutcome, SharedHashMap } from "undercroft/shared-map";
+ *
+ * const map = SharedHashMap.create<string>({ memory: "1mb" });
+ * const outcome: MapSetOutcome = map.set("a", "x".repeat(40_000));
+ * console.log(outcome, map.has("a")); // too-large false
+ * map.close();
+ * ```
+ */
 export type MapSetOutcome = "stored" | "too-large" | "full" | "busy";
 
-/** What cannot be posted with a handle and an attaching thread may have to bring. */
+/**
+ * Options of `SharedHashMap.attach`: what a handle cannot carry.
+ *
+ * @example
+ * ```ts
+ * import {
+ *   type CustomCodec,
+ *   type MapAttachOptions,
+ *   SharedHashMap,
+ * } from "undercroft/shared-map";
+ *
+ * const codec: CustomCodec<string> = {
+ *   name: "utf8",
+ *   encode: (text) => Buffer.from(text),
+ *   decode: (bytes) => Buffer.from(bytes).toString(),
+ * };
+ * const map = SharedHashMap.create<string>({ memory: "1mb", codec });
+ * const options: MapAttachOptions<string> = { codec };
+ * const attached = SharedHashMap.attach<string>(map.handle(), options);
+ * attached.set("a", "text");
+ * console.log(map.get("a")); // text
+ * attached.close();
+ * map.close();
+ * ```
+ */
 export interface MapAttachOptions<V> {
-  /** Required if the map was made with a codec of one's own: one of the same name. */
+  /** Required if the map was made with a custom codec: a codec of the same name. */
   readonly codec?: CustomCodec<V>;
 }
 
-/** Times a delete waits for a lock, each about 50 ms. */
+/** How many times a delete tries to take a lock. Each try waits about 50 ms. */
 const deleteTriesMax = 20;
 
 const outcomes: Readonly<Record<AppendOutcome, MapSetOutcome>> = {
@@ -65,10 +117,22 @@ const plainFields: WriteFields = {
 };
 
 /**
- * A hash map of a fixed budget in shared memory. Every thread that has it sees what another sets or deletes at once.
- * Values are encoded when they are set and decoded anew at each `get`. Nothing is ever evicted: a `set` for which there
- * is no room says so. Every method throws ERR_CACHE_CLOSED after `close`, and TypeError or RangeError for a key, value
- * or option that is none.
+ * A hash map with a fixed memory budget, shared by threads. Every thread sees at once what another
+ * sets or deletes. `set` encodes a value, and each `get` decodes it anew. Nothing is ever evicted:
+ * a `set` that finds no room returns "full". After `close` every method throws ERR_CACHE_CLOSED. A
+ * wrong key, value or option throws TypeError or RangeError.
+ *
+ * @example
+ * ```ts
+ * import { SharedHashMap } from "undercroft/shared-map";
+ *
+ * const map = SharedHashMap.create<{ name: string }>({ memory: "1mb" });
+ * console.log(map.set("user:7", { name: "Ada" })); // stored
+ * console.log(map.get("user:7"), map.size); // { name: 'Ada' } 1
+ * console.log([...map.keys()].join()); // user:7
+ * console.log(map.delete("user:7"), map.has("user:7")); // true false
+ * map.close();
+ * ```
  */
 export class SharedHashMap<V = unknown> {
   readonly #handle: MapHandle;
@@ -79,15 +143,15 @@ export class SharedHashMap<V = unknown> {
   readonly #codec: Codec;
   readonly #compactor: Compactor;
   readonly #budget: Budget;
-  /** The last search for room met another thread's that did not come to an end. */
+  /** The last search for room met another thread's compaction, which did not finish. */
   #isBusy = false;
   #isClosed = false;
 
-  /** Not for users: `create` and `attach` make maps. */
+  /** Not for users. Make maps with `create` and `attach`. */
   constructor(handle: MapHandle, kernel: Kernel, codec: CustomCodec<unknown> | undefined) {
     this.#handle = handle;
     this.#kernel = kernel;
-    // New records go to the same log as moved ones, so that a thread has one open segment and not two.
+    // New records go to the same log as moved ones, so that a thread has one open segment, not two.
     this.#keys = new KeyWindow(kernel, codes.logMain);
     this.#reader = new MemoryReader(kernel, this.#keys);
     this.#writer = new MemoryWriter(kernel, this.#keys, codes.logMain);
@@ -99,8 +163,10 @@ export class SharedHashMap<V = unknown> {
     recoverDeadThread(kernel);
   }
 
-  /** Makes a map. Its memory is reserved at once, committed as it is used, and given back when no thread has the map any
-   *  more. Throws TypeError or RangeError for a wrong option. */
+  /**
+   * Makes a map. Its memory is reserved at once, committed as it is used, and given back once no
+   * thread has the map. Throws TypeError or RangeError for a wrong option.
+   */
   static create<V = unknown>(options: MapOptions<V> = {}): SharedHashMap<V> {
     const config = resolveMapConfig(options as MapOptions<unknown>);
     const geometry = divide({
@@ -120,22 +186,26 @@ export class SharedHashMap<V = unknown> {
     return new SharedHashMap<V>(handle, Kernel.attach(module, memory), custom);
   }
 
-  /** Gives this thread a map that another thread of the process has made, in well under a millisecond. Throws TypeError if
-   *  the handle is none or the codec is missing or of another name, ERR_TOO_MANY_THREADS if 64 threads have it. */
+  /**
+   * Attaches this thread to a map that another thread of the process made, in well under a
+   * millisecond. Throws TypeError if `handle` is not a map handle, or if the codec is missing or
+   * has another name; ERR_TOO_MANY_THREADS if 64 threads are attached.
+   */
   static attach<V = unknown>(
     handle: MapHandle,
     options: MapAttachOptions<V> = {},
   ): SharedHashMap<V> {
     if (!isMapHandle(handle)) {
       throw new TypeError(
-        `Cannot attach to a shared map: the handle is ${describe(handle)}; it must be what map.handle() returned`,
+        `Cannot attach to a shared map: the handle is ${describe(handle)}; it must be what ` +
+          "map.handle() returned",
       );
     }
     const codec = resolveMapCodec(options, handle.config);
     return new SharedHashMap<V>(handle, Kernel.attach(handle.module, handle.memory), codec);
   }
 
-  /** The value of a key, decoded anew; undefined if there is none. */
+  /** The value of a key, decoded anew; undefined if the key is absent. */
   get(key: MapKey): V | undefined {
     this.#assertOpen();
     if (!this.#find(key)) return undefined;
@@ -143,18 +213,21 @@ export class SharedHashMap<V = unknown> {
     return this.#codec.decode(codecId, buffer, valueStart, valueEnd) as V;
   }
 
-  /** Whether a key is there. */
+  /** Whether the map has a key. */
   has(key: MapKey): boolean {
     this.#assertOpen();
     return this.#find(key);
   }
 
-  /** Stores a value, visible to every thread when it returns "stored". With any other outcome nothing has changed. A set
-   *  that finds no free room moves live entries together first, which takes some milliseconds now and then. */
+  /**
+   * Stores a value. Every thread sees it once this returns "stored"; any other outcome changed
+   * nothing. A set that finds no free segment first moves live entries together, which now and then
+   * takes some milliseconds.
+   */
   set(key: MapKey, value: V): MapSetOutcome {
     this.#assertOpen();
     const writer = this.#writer;
-    // The key first, so that the message of a wrong one is about the key.
+    // Check the key first: then an error about a wrong key names the key.
     const keyBytes = this.#keys.write(key);
     const bytes = this.#codec.encode(value, key);
     const fields = { ...plainFields, codecId: this.#codec.lastCodecId };
@@ -165,7 +238,7 @@ export class SharedHashMap<V = unknown> {
     }
     const outcome = this.#append(key, bytes, fields);
     if (outcome === "stored") return outcome;
-    // What a thread that died has open, is emptying or has locked is in nobody's use.
+    // Recovering a dead thread frees the segments and locks it had, so try once more.
     return recoverDeadThread(this.#kernel) ? this.#append(key, bytes, fields) : outcome;
   }
 
@@ -175,8 +248,11 @@ export class SharedHashMap<V = unknown> {
     return outcome === "no-room" && this.#isBusy ? "busy" : outcomes[outcome];
   }
 
-  /** Removes a key, visible to every thread at once; true if it was there. Throws ERR_WORKER if another thread holds the
-   *  lock of the key's bucket and does not let go: it was stopped, or it died there. */
+  /**
+   * Removes a key. Every thread sees that at once. Returns true if the key was there. Throws
+   * ERR_WORKER if another thread keeps the lock of the key's bucket, because it was stopped or died
+   * there.
+   */
   delete(key: MapKey): boolean {
     this.#assertOpen();
     const keys = this.#keys;
@@ -189,12 +265,16 @@ export class SharedHashMap<V = unknown> {
       else keys.borrowSlack(() => (outcome = remove()));
     }
     if (outcome !== "busy") return outcome === "removed";
-    const text = `Cannot delete key ${describe(key)}: the lock of its bucket is held by a thread that does not go on`;
+    const text =
+      `Cannot delete key ${describe(key)}: a thread that was stopped or died holds the lock of ` +
+      "its bucket; let it go on, or attach another thread to recover what a dead one left";
     throw new UndercroftError("ERR_WORKER", text);
   }
 
-  /** Removes everything, visible to every thread at once; then puts the index in order, in time that grows with its size
-   *  (a few milliseconds for a map of 64 MiB). */
+  /**
+   * Removes everything. Every thread sees that at once. Then cleans the index, in time that grows
+   * with its size: a few milliseconds for a map of 64 MiB.
+   */
   clear(): void {
     this.#assertOpen();
     const { verbs, geometry } = this.#kernel;
@@ -202,21 +282,25 @@ export class SharedHashMap<V = unknown> {
     verbs.sweep(0, geometry.bucketCount, 0);
   }
 
-  /** How many entries there are. Exact while no thread is writing. */
+  /** The number of entries. Exact while no thread writes. */
   get size(): number {
     this.#assertOpen();
     return Math.max(0, this.#kernel.total(counter.counterMemoryEntries));
   }
 
-  /** The keys, in no order. Weakly consistent: a key that is there all the time is given, and once, or twice if a set of
-   *  another key makes it move meanwhile; one that is set or deleted meanwhile may or may not be given. */
+  /**
+   * The keys, in no order. Weakly consistent: a key that is there all the time is given once, or
+   * twice if a set of another key moves it meanwhile. A key that is set or deleted meanwhile may or
+   * may not be given.
+   */
   *keys(): IterableIterator<MapKey> {
-    // Entries move from their home bucket to their other one and not back, so who was missed at home is found there.
-    yield* this.#keysStanding(false);
-    yield* this.#keysStanding(true);
+    // Entries move from their home bucket to their other one and never back, so the second pass
+    // finds what moved during the first.
+    yield* this.#keysOf(false);
+    yield* this.#keysOf(true);
   }
 
-  *#keysStanding(displaced: boolean): IterableIterator<MapKey> {
+  *#keysOf(displaced: boolean): IterableIterator<MapKey> {
     const { slots, geometry } = this.#kernel;
     const { bucketCount } = geometry;
     for (let bucket = 0; bucket < bucketCount; bucket++) {
@@ -231,13 +315,16 @@ export class SharedHashMap<V = unknown> {
     }
   }
 
-  /** What another thread needs to attach: may be posted, put in workerData or in the environment data. */
+  /**
+   * What another thread needs to attach. Can be posted, or put in workerData or the environment
+   * data.
+   */
   handle(): MapHandle {
     this.#assertOpen();
     return this.#handle;
   }
 
-  /** Gives this thread's place back; the other threads keep the map. Idempotent. */
+  /** Gives this thread's id back. Other threads keep the map. Idempotent. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -253,17 +340,17 @@ export class SharedHashMap<V = unknown> {
     throw new UndercroftError("ERR_CACHE_CLOSED", "Cannot use a shared map: it is closed");
   }
 
-  /** Looks the key up and copies its record to `store.record`. */
+  /** Looks the key up and copies its record to the reader's `record`. */
   #find(key: MapKey): boolean {
     const find = (): boolean => this.#reader.findWritten(false) === "memory";
     if (this.#keys.write(key) !== noKeyRoom) return find();
-    // A long key, for which no segment has room: it may be there all the same.
+    // No segment has room for this long key, but it may still be in the map.
     let isThere = false;
     this.#keys.borrowSlack(() => (isThere = find()));
     return isThere;
   }
 
-  /** Bytes of the key's record, 0 if it has none. */
+  /** Bytes of the key's record; 0 if it has none. */
   #sizeNow(key: MapKey): number {
     return this.#find(key) ? this.#reader.record.size : 0;
   }

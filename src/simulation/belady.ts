@@ -1,10 +1,11 @@
-// Belady's bound: what leaves is what will be asked for latest (Belady, "A study of replacement algorithms", 1966). With
-// sizes it is no longer the least possible, but still what nobody who cannot see the future reaches. Called by the replay.
+// Belady's bound: evicts the key whose next use is farthest away (Belady, "A study of replacement
+// algorithms", 1966). With sizes it is not the optimum, but no policy that cannot see the future
+// reaches it. Called by the replay.
 import type { Trace } from "./trace.js";
 
 const notHeld = -1;
 
-/** For each request, the number of the next request for its key; `requests` if there is none. */
+/** For each request, the index of the next request for its key; `requests` if there is none. */
 function nextUses(trace: Trace): Uint32Array {
   const { key, requests } = trace;
   const next = new Uint32Array(requests);
@@ -17,13 +18,13 @@ function nextUses(trace: Trace): Uint32Array {
   return next;
 }
 
-/** The held keys as a heap, the one asked for latest on top. */
+/** The cached keys as a heap; the one with the farthest next use is on top. */
 export class Belady {
   readonly #capacity: number;
   readonly #next: Uint32Array;
   readonly #heap: Int32Array;
-  readonly #place: Int32Array;
-  /** When each held key is asked for again. */
+  readonly #positions: Int32Array;
+  /** The next use of each cached key. */
   readonly #due: Uint32Array;
   readonly #sizes: Float64Array;
   #count = 0;
@@ -34,7 +35,7 @@ export class Belady {
     this.#capacity = capacity;
     this.#next = nextUses(trace);
     this.#heap = new Int32Array(trace.keys);
-    this.#place = new Int32Array(trace.keys).fill(notHeld);
+    this.#positions = new Int32Array(trace.keys).fill(notHeld);
     this.#due = new Uint32Array(trace.keys);
     this.#sizes = new Float64Array(trace.keys);
   }
@@ -42,9 +43,9 @@ export class Belady {
   /** Called once for each request of the trace, in order. */
   hit(key: number): boolean {
     this.#request += 1;
-    if (this.#place[key] === notHeld) return false;
+    if (this.#positions[key] === notHeld) return false;
     this.#due[key] = this.#next[this.#request] as number;
-    this.#rise(this.#place[key] as number);
+    this.#rise(this.#positions[key] as number);
     return true;
   }
 
@@ -61,50 +62,50 @@ export class Belady {
   }
 
   drop(key: number): void {
-    const place = this.#place[key] as number;
-    this.#place[key] = notHeld;
+    const position = this.#positions[key] as number;
+    this.#positions[key] = notHeld;
     this.#bytes -= this.#sizes[key] as number;
     this.#count -= 1;
-    if (place === this.#count) return;
-    this.#put(place, this.#heap[this.#count] as number);
-    this.#rise(place);
-    this.#sink(place);
+    if (position === this.#count) return;
+    this.#put(position, this.#heap[this.#count] as number);
+    this.#rise(position);
+    this.#sink(position);
   }
 
-  #put(place: number, key: number): void {
-    this.#heap[place] = key;
-    this.#place[key] = place;
+  #put(position: number, key: number): void {
+    this.#heap[position] = key;
+    this.#positions[key] = position;
   }
 
-  #dueAt(place: number): number {
-    return this.#due[this.#heap[place] as number] as number;
+  #dueAt(position: number): number {
+    return this.#due[this.#heap[position] as number] as number;
   }
 
   #rise(from: number): void {
-    let place = from;
-    const key = this.#heap[place] as number;
+    let position = from;
+    const key = this.#heap[position] as number;
     const due = this.#due[key] as number;
-    while (place > 0) {
-      const parent = (place - 1) >>> 1;
+    while (position > 0) {
+      const parent = (position - 1) >>> 1;
       if (this.#dueAt(parent) >= due) break;
-      this.#put(place, this.#heap[parent] as number);
-      place = parent;
+      this.#put(position, this.#heap[parent] as number);
+      position = parent;
     }
-    this.#put(place, key);
+    this.#put(position, key);
   }
 
   #sink(from: number): void {
-    let place = from;
-    const key = this.#heap[place] as number;
+    let position = from;
+    const key = this.#heap[position] as number;
     const due = this.#due[key] as number;
     for (;;) {
-      let child = place * 2 + 1;
+      let child = position * 2 + 1;
       if (child >= this.#count) break;
       if (child + 1 < this.#count && this.#dueAt(child + 1) > this.#dueAt(child)) child += 1;
       if (this.#dueAt(child) <= due) break;
-      this.#put(place, this.#heap[child] as number);
-      place = child;
+      this.#put(position, this.#heap[child] as number);
+      position = child;
     }
-    this.#put(place, key);
+    this.#put(position, key);
   }
 }

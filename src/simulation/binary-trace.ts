@@ -1,8 +1,8 @@
-// Traces as records of 16 bytes, little-endian, without a header. Called by the trace reader, chunk by chunk.
+// Binary traces: 16-byte little-endian records, no header. Called by the trace reader per chunk.
 //
 //   0 ┬ key  u64
 //   8 ├ size u32   bytes; 0 counts as 1
-//  12 └ ttl  u32   seconds; 0 = no expiry. There are no times, so it has no effect
+//  12 └ ttl  u32   seconds; ignored, since records have no times
 import { KeyNumbers } from "./key-numbers.js";
 import { traceError } from "./trace-error.js";
 import { TraceBuilder, traceRequestsMax } from "./trace.js";

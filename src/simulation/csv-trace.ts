@@ -1,11 +1,11 @@
-// Traces as text, one request a line: key, then optionally size, ttl and timestamp, split by commas. A first line that
-// names columns gives their order. Called by the trace reader, chunk by chunk.
+// CSV traces, one request a line: key, then optionally size, ttl and timestamp. If the first line
+// names columns, it sets their order. Called by the trace reader per chunk.
 import { traceError } from "./trace-error.js";
 import { TraceBuilder, traceRequestsMax } from "./trace.js";
 
 const columnNames = ["key", "size", "ttl", "timestamp"] as const;
 type Column = (typeof columnNames)[number];
-/** Other words for the columns, as traces in the wild have them. */
+/** Other names that public traces give the columns. */
 const synonyms: ReadonlyMap<string, Column> = new Map([
   ["id", "key"],
   ["obj_id", "key"],
@@ -25,8 +25,8 @@ export class CsvTrace {
   readonly #path: string;
   readonly #keys = new Map<string, number>();
   readonly #decoder = new TextDecoder();
-  /** Where each column stands in a line; -1 = it does not. */
-  #places: Record<Column, number> = { key: 0, size: 1, ttl: 2, timestamp: 3 };
+  /** The position of each column in a line; -1 if absent. */
+  #positions: Record<Column, number> = { key: 0, size: 1, ttl: 2, timestamp: 3 };
   #line = 0;
   #rest = "";
 
@@ -52,7 +52,7 @@ export class CsvTrace {
     if (line === "" || line.startsWith("#")) return;
     const cells = line.split(",");
     if (this.builder.count === 0 && this.#isHeader(cells)) return;
-    const key = (cells[this.#places.key] ?? "").trim();
+    const key = (cells[this.#positions.key] ?? "").trim();
     if (key === "") this.#refuse("it has no key");
     if (this.builder.count === traceRequestsMax) this.#refuse("a trace has at most 2^31 - 1 lines");
     let number = this.#keys.get(key);
@@ -69,7 +69,7 @@ export class CsvTrace {
     this.builder.add(number, size, ttl, this.#numberIn(cells, "timestamp", NaN));
   }
 
-  /** Does the line name columns? Then it sets their places. */
+  /** If the line names columns, sets their positions and returns true. */
   #isHeader(cells: readonly string[]): boolean {
     const names = cells.map((cell) => {
       const name = cell.trim().replaceAll('"', "").toLowerCase();
@@ -77,7 +77,7 @@ export class CsvTrace {
     });
     if (!names.includes("key")) return false;
     if (!names.every((name) => /^[a-z_ -]+$/.test(name))) return false;
-    this.#places = {
+    this.#positions = {
       key: names.indexOf("key"),
       size: names.indexOf("size"),
       ttl: names.indexOf("ttl"),
@@ -87,7 +87,7 @@ export class CsvTrace {
   }
 
   #numberIn(cells: readonly string[], column: Column, absent: number): number {
-    const text = (cells[this.#places[column]] ?? "").trim();
+    const text = (cells[this.#positions[column]] ?? "").trim();
     if (text === "") return absent;
     const value = Number(text);
     if (!Number.isFinite(value)) this.#refuse(`${column} is "${text}"; it must be a number`);

@@ -1,5 +1,5 @@
-// Miss-ratio curves as an SVG: one line for each policy over the cache's size, on a logarithmic axis. Called by the
-// command. A pure function from outcomes to text.
+// Miss-ratio curves as an SVG: one line for each policy over the cache size, on a logarithmic axis.
+// Called by the command line. A pure function from outcomes to text.
 import type { Outcome } from "./replay.js";
 
 const width = 720;
@@ -8,7 +8,7 @@ const left = 60;
 const right = 120;
 const top = 40;
 const bottom = 50;
-/** Told apart without red against green (Okabe and Ito's palette). */
+/** Distinguishable with red-green color blindness (Okabe and Ito's palette). */
 const colours = [
   "#0072b2",
   "#e69f00",
@@ -20,7 +20,6 @@ const colours = [
   "#000000",
 ];
 
-/** The curves of one trace. */
 export function plotCurves(outcomes: readonly Outcome[]): string {
   const policies = [...new Set(outcomes.map(({ policy }) => policy))];
   const sizes = [...new Set(outcomes.map(({ size }) => size))].sort((a, b) => a - b);
@@ -41,14 +40,17 @@ export function plotCurves(outcomes: readonly Outcome[]): string {
     const colour = colours[index % colours.length] ?? "#000000";
     const dash = policy === "belady" ? ' stroke-dasharray="4 3"' : "";
     parts.push(
-      `<polyline points="${points.join(" ")}" fill="none" stroke="${colour}" stroke-width="2"${dash}/>`,
-      `<rect x="${width - right + 12}" y="${top + index * 20 - 4}" width="14" height="4" fill="${colour}"/>`,
+      `<polyline points="${points.join(" ")}" fill="none" ` +
+        `stroke="${colour}" stroke-width="2"${dash}/>`,
+      `<rect x="${width - right + 12}" y="${top + index * 20 - 4}" ` +
+        `width="14" height="4" fill="${colour}"/>`,
       text(width - right + 32, top + index * 20 + 2, policy, "start"),
     );
   }
   const title = escaped(outcomes[0]?.trace ?? "");
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +
+      'font-family="sans-serif" font-size="12">',
     `<title>Miss ratio of ${title} by cache size</title>`,
     `<rect width="${width}" height="${height}" fill="#ffffff"/>`,
     text(left, 22, `${outcomes[0]?.trace ?? ""}: miss ratio by cache size`, "start"),
@@ -77,7 +79,8 @@ function axis(sizes: readonly number[], x: (size: number) => number): string[] {
 }
 
 function text(x: number, y: number, words: string, anchor: "start" | "middle" | "end"): string {
-  return `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escaped(words)}</text>`;
+  const at = `x="${x.toFixed(1)}" y="${y.toFixed(1)}"`;
+  return `<text ${at} text-anchor="${anchor}">${escaped(words)}</text>`;
 }
 
 function escaped(words: string): string {

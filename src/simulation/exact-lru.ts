@@ -1,4 +1,5 @@
-// An exact LRU, as a measure for the policies: a list through typed arrays, one move at each hit. Called by the replay.
+// An exact LRU, to compare the policies with: a doubly linked list in typed arrays, one move per
+// hit. Called by the replay.
 
 const nobody = -1;
 

@@ -1,5 +1,5 @@
-// Gives 64-bit keys numbers from 0 in the order in which they first come. Open addressing over typed arrays, at most
-// half full. Called by the binary trace.
+// Numbers 64-bit keys from 0 in order of first appearance. An open-addressing table over typed
+// arrays, at most half full. Called by the binary trace.
 
 export class KeyNumbers {
   #low = new Uint32Array(1 << 12);

@@ -1,5 +1,5 @@
-// Replays a trace through one policy at one size, from a cold cache: every request is a look-up, and what was missed is
-// written. Called by the command and by whoever measures policies.
+// Replays a trace through one policy at one size, from an empty cache: every request is a lookup,
+// and every miss is written. Called by the command line and by benchmarks.
 import {
   type LogPolicy,
   type PolicyName,
@@ -12,7 +12,7 @@ import { Belady } from "./belady.js";
 import { ExactLru } from "./exact-lru.js";
 import { footprintOf, type Trace } from "./trace.js";
 
-/** What can be simulated: the cache's own policies, an exact LRU, and Belady's bound. */
+/** The policies of the cache, an exact LRU, and Belady's bound. */
 export type Simulated = PolicyName | "lru-exact" | "belady";
 
 export const simulatedNames: readonly Simulated[] = [...policyNames, "lru-exact", "belady"];
@@ -20,9 +20,9 @@ export const simulatedNames: readonly Simulated[] = [...policyNames, "lru-exact"
 export interface Outcome {
   readonly trace: string;
   readonly policy: Simulated;
-  /** Fraction of the different objects, or of their bytes. */
+  /** Cache size as a fraction of the distinct objects, or of their bytes. */
   readonly size: number;
-  /** The cache's bytes, or objects where sizes are not counted. */
+  /** The cache's bytes, or its objects if sizes are ignored. */
   readonly capacity: number;
   readonly requests: number;
   readonly misses: number;
@@ -36,12 +36,13 @@ interface Store {
   drop(key: number): void;
 }
 
-/** Bytes (or objects) of a cache of this share of the trace; at least 1. */
+/** Bytes (or objects) of a cache of this fraction of the trace; at least 1. */
 export function capacityOf(trace: Trace, size: number): number {
   return Math.max(1, Math.floor(footprintOf(trace) * size));
 }
 
-/** Replays `trace` with `policy` in a cache of `size` times its different objects (or their bytes). */
+/** Replays `trace` with `policy` in a cache of `size` times its distinct objects (or their
+ *  bytes). */
 export function replay(trace: Trace, policy: Simulated, size: number): Outcome {
   const capacity = capacityOf(trace, size);
   const { misses, missedBytes, bytes } = count(trace, policy, capacity);
@@ -60,7 +61,7 @@ interface Counts {
 function count(trace: Trace, policy: Simulated, capacity: number): Counts {
   if (policy === "belady") return run(trace, new Belady(capacity, trace), undefined);
   if (policy === "lru-exact") return run(trace, new ExactLru(capacity, trace.keys), undefined);
-  // As many entries as objects of the mean size would be: the engine knows its entries, this is as near as it gets.
+  // Estimate of the entries from the mean object size; the engine knows its own count.
   const entries = Math.ceil((capacity * trace.keys) / footprintOf(trace));
   const hashes = hashesOf(trace.keys, 0x9e3779b1);
   const live = policyOf(policy, capacity, entries);
@@ -95,12 +96,12 @@ function run(trace: Trace, store: Store, tuning: Tuning | undefined): Counts {
   return counts;
 }
 
-/** The tuner beside a live cache, as the janitor runs it. */
+/** The tuner beside the simulated cache, as the janitor runs it. */
 class Tuning {
   readonly #live: LogPolicy;
   readonly #tuner: Tuner;
   readonly #hashes: Uint32Array;
-  /** Is each key of the sample? */
+  /** 1 for each key in the sample. */
   readonly #sampled: Uint8Array;
 
   constructor(live: LogPolicy, hashes: Uint32Array, capacity: number, entries: number) {
@@ -120,7 +121,7 @@ class Tuning {
   }
 }
 
-/** 32 bits of hash for each key; the same for the same seed. */
+/** 32 bits of hash for each key, fixed for a seed. */
 function hashesOf(keys: number, seed: number): Uint32Array {
   const hashes = new Uint32Array(keys);
   for (let key = 0; key < keys; key++) {

@@ -1,22 +1,24 @@
-// Which configuration reaches a hit ratio, by what was simulated. Called by the command.
+// Suggests a configuration that reaches a hit ratio, from simulated outcomes. Called by the command
+// line.
 import { KiB, MiB } from "../base/mod.js";
 import type { Outcome } from "./replay.js";
 
-/** Policies that a cache can be opened with; the others are measures. */
+/** Simulated policies that a cache cannot be opened with. */
 const measures: readonly string[] = ["lru-exact", "belady"];
-/** Shares of the capacity in memory that are tried with a disk behind, smallest first. */
-const missesInMemoryMax = 0.5;
+/** The least share of the hits that memory must answer when a disk tier is behind it. */
+const memoryHitShareMin = 0.5;
 
 export interface Suggestion {
   readonly policy: string;
-  /** Bytes (or entries, where sizes are not counted) of the whole cache, and of its memory. */
+  /** Bytes (or entries, if sizes are ignored) of the whole cache, and of its memory. */
   readonly capacity: number;
   readonly memory: number;
   readonly hitRatio: number;
 }
 
-/** The smallest simulated cache that reaches `target`, its best policy ("auto" if that is as good within a thousandth),
- *  and the smallest memory of it that answers half of the hits itself; `undefined` if none reaches it. */
+/** The smallest simulated cache that reaches `target`; its best policy ("auto" if within a
+ *  thousandth of the best); and the smallest memory that answers half of the hits alone, if
+ *  `outcomes` are in order of size. `undefined` if no cache reaches the target. */
 export function suggest(outcomes: readonly Outcome[], target: number): Suggestion | undefined {
   const usable = outcomes.filter(({ policy }) => !measures.includes(policy));
   const capacities = [...new Set(usable.map(({ capacity }) => capacity))].sort((a, b) => a - b);
@@ -26,7 +28,7 @@ export function suggest(outcomes: readonly Outcome[], target: number): Suggestio
     if (hitRatio < target) continue;
     const memory = usable.find(
       (outcome) =>
-        outcome.policy === best.policy && 1 - outcome.missRatio >= hitRatio * missesInMemoryMax,
+        outcome.policy === best.policy && 1 - outcome.missRatio >= hitRatio * memoryHitShareMin,
     );
     return {
       policy: best.policy,
@@ -45,7 +47,7 @@ function bestOf(outcomes: readonly Outcome[]): Outcome {
   return auto !== undefined && auto.missRatio <= best.missRatio + 0.001 ? auto : best;
 }
 
-/** A number of bytes as options take it, rounded up: "12mb". */
+/** Bytes as options take them, rounded up: "12mb". */
 export function sizeWords(bytes: number): string {
   if (bytes >= MiB) return `${Math.ceil(bytes / MiB)}mb`;
   return bytes >= KiB ? `${Math.ceil(bytes / KiB)}kb` : `${bytes}`;

@@ -1,4 +1,5 @@
-// Reads a trace file of either form, packed or not, without holding more of the file than a chunk. Called by the command.
+// Reads a trace file, CSV or binary, plain or gzip, one chunk at a time. Called by the command line
+// and by benchmarks.
 import { createReadStream } from "node:fs";
 import { basename } from "node:path";
 import { createGunzip } from "node:zlib";
@@ -8,11 +9,12 @@ import { CsvTrace } from "./csv-trace.js";
 import { traceError } from "./trace-error.js";
 import type { Trace } from "./trace.js";
 
-/** Bytes of the beginning by which text is told from records. */
+/** Leading bytes that decide whether a file is text. */
 const sniffBytes = 4096;
 
-/** Reads `path`: CSV if its name or its beginning says so, else records of 16 bytes; unpacks it if it is gzip. Throws
- *  `ERR_TRACE` with the place for a file that cannot be read or is malformed. */
+/** Reads `path`: CSV if its name or its first bytes say so, else 16-byte records. Unpacks a file
+ *  whose name ends in ".gz". Throws `ERR_TRACE`, with the position, if the file is unreadable or
+ *  malformed. */
 export async function readTrace(path: string): Promise<Trace> {
   let reader: CsvTrace | BinaryTrace | undefined;
   try {
@@ -32,7 +34,7 @@ export async function readTrace(path: string): Promise<Trace> {
   return reader.builder.build(traceName(path));
 }
 
-/** A file's name without its endings: "web.csv.gz" is "web". */
+/** A file's name without its extensions: "web.csv.gz" is "web". */
 export function traceName(path: string): string {
   return basename(path)
     .replace(/\.gz$/i, "")

@@ -1,25 +1,25 @@
-// A trace in memory: what was asked for, in order, in typed arrays. The readers build it, the runs replay it.
-// Invariant: keys are numbered from 0 in the order in which they first appear.
+// A trace in memory: the requests, in order, in typed arrays. The readers build it, the replay runs
+// it. Invariant: keys are numbered from 0 in order of first appearance.
 
-/** Requests that fit in a trace: what the typed arrays of one can index. */
+/** Most requests in a trace: what its typed arrays can index. */
 export const traceRequestsMax = 2 ** 31 - 1;
 
 export interface Trace {
   readonly name: string;
   readonly requests: number;
-  /** How many different keys. */
+  /** Number of distinct keys. */
   readonly keys: number;
   /** The key of each request. */
   readonly key: Int32Array;
-  /** The bytes of each request's object, at least 1; `null` = all are 1. */
+  /** Bytes of each request's object, at least 1; `null` if all are 1. */
   readonly size: Uint32Array | null;
-  /** When the object of each request would expire if it were written then, and when the request came, in seconds;
-   *  `null` where the trace has no times or no time to live. */
+  /** For each request, its time and when its object would expire if written then, in seconds.
+   *  `null` if the trace has no times or no ttl. */
   readonly expires: Float64Array | null;
   readonly time: Float64Array | null;
 }
 
-/** Collects requests. Arrays grow by doubling. */
+/** Collects requests in arrays that double as they fill. */
 export class TraceBuilder {
   #count = 0;
   #keys = 0;
@@ -35,7 +35,8 @@ export class TraceBuilder {
     return this.#count;
   }
 
-  /** Adds a request. A new key is the number after the highest so far; `ttl` 0 is no expiry; `time` NaN is unknown. */
+  /** Adds a request. A new key must be the highest number so far plus one. `ttl` 0 means no
+   *  expiry, `time` NaN unknown. */
   add(key: number, size: number, ttl: number, time: number): void {
     if (this.#count === this.#key.length) this.#grow();
     this.#key[this.#count] = key;
@@ -96,7 +97,7 @@ export function withoutSizes(trace: Trace): Trace {
   return { ...trace, size: null };
 }
 
-/** Bytes of all different objects together, each as large as when it first appears. */
+/** Total bytes of the distinct objects, each with its size at first appearance. */
 export function footprintOf(trace: Trace): number {
   if (trace.size === null) return trace.keys;
   let [seen, bytes] = [0, 0];

@@ -1,16 +1,16 @@
-// Latencies in 64 buckets. Each thread keeps one array of counts for each of four kinds of operation in shared memory
-// (kernel/layout.ts, threadHistograms); stats() adds the arrays up and reads percentiles off them. Pure.
+// Latency histograms of 64 buckets. Each thread keeps one for each of four kinds of operation in
+// shared memory (kernel/layout.ts, threadHistograms); stats() sums them and reads off percentiles.
 //
 //   bucket 0        below 20 ns
-//   buckets 1..62   from 20 ns to 10 s in steps of one factor: (10 s / 20 ns) ^ (1/62) = 1.3814
+//   buckets 1..62   20 ns to 10 s in steps of one factor: (10 s / 20 ns) ^ (1/62) = 1.3814
 //   bucket 63       10 s and more
 //
-// A percentile is told as the geometric middle of its bucket, so it is off by at most the root of a step: 17.5 %.
-// Steps of one factor give the smallest bound that 64 buckets can; two linear steps an octave would give 22.5 %.
+// A percentile is reported as the geometric middle of its bucket, so its error is at most the
+// square root of a step: 17.5 %. A constant factor gives the smallest bound for 64 buckets; two
+// linear steps an octave would give 22.5 %.
 
 import { assert } from "../base/mod.js";
 
-/** Which operation a histogram is of. */
 export const histogramNear = 0; // hits of the near cache
 export const histogramMemory = 1; // hits of shared memory
 export const histogramDisk = 2; // hits of the disk
@@ -21,10 +21,10 @@ const bucketLast = latencyBucketCount - 1;
 const lowestNs = 20;
 const highestNs = 10_000_000_000;
 
-/** Lower bounds of all buckets, in nanoseconds. */
+/** Lower bound of each bucket, in nanoseconds. */
 const bounds = makeBounds();
 
-/** Percentiles of latencies, in nanoseconds. */
+/** Latency percentiles in nanoseconds. */
 export interface Percentiles {
   readonly p50: number;
   readonly p99: number;
@@ -37,30 +37,29 @@ function makeBounds(): Float64Array {
   for (let bucket = 1; bucket < bucketLast; bucket++) {
     made[bucket] = lowestNs * (highestNs / lowestNs) ** ((bucket - 1) / steps);
   }
-  made[bucketLast] = highestNs; // exactly, whatever the power rounds to
+  made[bucketLast] = highestNs; // exact, whatever the power rounds to
   return made;
 }
 
-/** The bucket, 0 to 63, of a latency in nanoseconds. A negative one (two clocks read apart) or NaN goes to bucket 0. */
+/** The bucket, 0 to 63, of a latency in nanoseconds. NaN and negative latencies (from two clocks
+ *  that disagree) go to bucket 0. */
 export function bucketOf(ns: number): number {
   let bucket = 0;
-  // Halving 64 six times finds the last bucket that begins at or below.
+  // Binary search for the last bucket whose lower bound is at most `ns`.
   for (let half = latencyBucketCount / 2; half >= 1; half /= 2) {
     if ((bounds[bucket + half] as number) <= ns) bucket += half;
   }
   return bucket;
 }
 
-/** The least latency, in nanoseconds, that `bucket` (0 to 63) counts. */
+/** The lowest latency, in nanoseconds, that `bucket` (0 to 63) counts. */
 export function lowerBound(bucket: number): number {
   assert(Number.isInteger(bucket) && bucket >= 0 && bucket <= bucketLast, "there are 64 buckets");
   return bounds[bucket] as number;
 }
 
-/**
- * Percentiles in nanoseconds of 64 bucket counts, `null` without samples. Each is within 17.5 % of the sample it stands
- * for; below 20 ns it is told as 10, from 10 s on as 10 s.
- */
+/** Percentiles of 64 bucket counts; `null` without samples. Each is within 17.5 % of the true
+ *  sample, except that below 20 ns it reads 10 ns and from 10 s it reads 10 s. */
 export function percentiles(counts: ArrayLike<number>): Percentiles | null {
   assert(counts.length === latencyBucketCount, "there are 64 buckets");
   let total = 0;
@@ -73,7 +72,7 @@ export function percentiles(counts: ArrayLike<number>): Percentiles | null {
   };
 }
 
-/** The bucket of the sample that is `rank`th (from 1) in order of size. */
+/** The bucket of the `rank`th smallest sample, counted from 1. */
 function bucketOfRank(counts: ArrayLike<number>, rank: number): number {
   let seen = 0;
   for (let bucket = 0; bucket < bucketLast; bucket++) {

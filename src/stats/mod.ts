@@ -10,4 +10,5 @@ export {
   type Percentiles,
   percentiles,
 } from "./histogram.js";
-export { type CacheStats, makeSnapshot, type StatsGauges, type StatsInput } from "./snapshot.js";
+export type { CacheStats, StatsGauges } from "./cache-stats.js";
+export { makeSnapshot, type StatsInput } from "./snapshot.js";

@@ -1,8 +1,9 @@
-// What `stats()` returns: every counter, gauge and percentile of a cache as one plain object, and the difference of two
-// such objects. Called by the facade. Invariant: every counter of counters.ts has its place here (a test holds it), so
-// nothing is counted in vain.
+// What `stats()` returns: all counters, gauges and percentiles of a cache as one plain object, and
+// the difference of two such objects. Called by the facade. Invariant: every counter of counters.ts
+// is reported here, except those from which gauges are made; a test checks it.
 
 import { describe } from "../base/mod.js";
+import type { CacheStats, StatsGauges } from "./cache-stats.js";
 import * as counters from "./counters.js";
 import {
   histogramDisk,
@@ -13,188 +14,19 @@ import {
   percentiles,
 } from "./histogram.js";
 
-/** What is measured now rather than counted: entries, bytes, limits. */
-export interface StatsGauges {
-  readonly memory: {
-    readonly entries: number;
-    readonly bytes: number;
-    readonly limitBytes: number;
-    readonly indexBytes: number;
-    /** Segments that are not free × their size, and index and tables. */
-    readonly usedBytes: number;
-  };
-  /** `null` for a cache in memory only. */
-  readonly disk: {
-    readonly entries: number;
-    readonly bytes: number;
-    readonly limitBytes: number;
-    readonly state: "up" | "down";
-    readonly segments: number;
-  } | null;
-  /** Of the calling thread; zeros without a near cache. */
-  readonly near: { readonly entries: number; readonly bytes: number };
-  /** Memory segments. */
-  readonly segments: { readonly free: number; readonly total: number };
-  /** Thread places taken, of 64: by the opener, by workers of its pool, and by each attachment. */
-  readonly threads: { readonly attached: number };
-}
-
-/** Where a snapshot's numbers come from. */
 export interface StatsInput {
   readonly name: string;
-  /** A counter of counters.ts, summed over all threads. */
+  /** The sum over all threads of a counter of counters.ts. */
   total(counter: number): number;
-  /** The bucket counts of a histogram (histogramNear and so on), summed over all threads; copied here. */
+  /** The summed bucket counts of a histogram (such as histogramNear). The snapshot copies them. */
   histogram(histogram: number): Uint32Array;
   readonly gauges: StatsGauges;
 }
 
-/**
- * The state of a cache at one moment: counters since the shared memory was made (of all threads together), gauges as
- * they are. Plain data: it may be cloned, posted and made JSON, which leaves `since` behind. Threads count without
- * waiting for each other, so numbers of different counters may be a few operations apart.
- */
-export interface CacheStats {
-  readonly name: string;
-  /** Gets answered with a value, by where it came from. */
-  readonly hits: {
-    readonly near: number;
-    readonly memory: number;
-    readonly disk: number;
-    readonly total: number;
-  };
-  readonly misses: number;
-  /** Hits by hits and misses, 0 to 1; 0 while nothing was read. */
-  readonly hitRatio: number;
-  /** Lookups that met an expired entry. */
-  readonly expiredHits: number;
-  readonly staleServed: number;
-  readonly loads: number;
-  readonly loadErrors: number;
-  /** Fetches that waited for another's loader, in this thread or another. */
-  readonly coalescedLoads: number;
-  /** Loads as the threads share them. */
-  readonly flights: {
-    /** Of `coalescedLoads`, those that waited for a loader in another thread. */
-    readonly coalescedAcross: number;
-    /** Loads begun by a thread that had waited for another's, which died or fell silent. */
-    readonly takeovers: number;
-    /** Loads that lost their claim to the key, as their thread's event loop stood still while others waited. */
-    readonly leaseExpiries: number;
-    /** Loads that ran for one thread alone, by reason: no place in the table of flights; the key's lock could not be had;
-     *  the thread had an older load of the key under way; another's value was not stored, or did not last. */
-    readonly alone: {
-      readonly full: number;
-      readonly busy: number;
-      readonly twice: number;
-      readonly unstored: number;
-    };
-  };
-  /** Loads and asynchronous sets not stored, as a newer write, delete or clear came first. */
-  readonly fillsSuperseded: number;
-  /** Loads not stored, as too many were under way at once. */
-  readonly fillsRefused: number;
-  /** `set` calls by outcome; `bytes` are those of the records stored. */
-  readonly sets: {
-    readonly stored: number;
-    readonly tooLarge: number;
-    readonly overloaded: number;
-    readonly bytes: number;
-  };
-  readonly deletes: number;
-  readonly clears: number;
-  /** Tags invalidated by `deleteByTag`. */
-  readonly tagInvalidations: number;
-  /** Entries evicted, by what there was no room in. */
-  readonly evictions: { readonly memory: number; readonly disk: number; readonly index: number };
-  readonly expirations: number;
-  /** With `eviction: "auto"`: sampled requests that were taken note of and dropped, and changes of the live setting. */
-  readonly tuning: { readonly samples: number; readonly dropped: number; readonly changes: number };
-  /** Entries moved: within memory to the main log, from memory to disk, from disk to memory, within the disk. */
-  readonly moves: {
-    readonly toMain: number;
-    readonly demotions: number;
-    readonly promotions: number;
-    readonly reinsertions: number;
-  };
-  /** Records written to disk (`flushed`), and those that were not by reason: with less than `minTtl` to live, overwritten
-   *  or deleted first, in memory while the disk tier was down, on disk already, by the user's filter, larger than
-   *  `maxSize`, neither hit nor set before, over the write budget, and gone from memory before their turn came. A record
-   *  that is looked at twice may be refused twice. */
-  readonly admissions: {
-    readonly flushed: number;
-    readonly flushedBytes: number;
-    readonly refusedExpired: number;
-    readonly refusedDead: number;
-    readonly refusedDiskDown: number;
-    readonly refusedClean: number;
-    readonly refusedFilter: number;
-    readonly refusedSize: number;
-    readonly refusedUnseen: number;
-    readonly refusedBudget: number;
-    readonly refusedQueue: number;
-  };
-  readonly memory: StatsGauges["memory"];
-  /** `null` for a cache in memory only. */
-  readonly disk:
-    | (NonNullable<StatsGauges["disk"]> & {
-        readonly writes: number;
-        readonly writeBytes: number;
-        readonly reads: number;
-        readonly readBytes: number;
-        readonly tombstones: number;
-      })
-    | null;
-  /** The near cache: `entries` and `bytes` of the calling thread, `evictions` of all. */
-  readonly near: StatsGauges["near"] & { readonly evictions: number };
-  /** Bytes written to the directory by record bytes of stored sets; `null` without a disk or a stored set. */
-  readonly writeAmplification: number | null;
-  readonly corruptRecords: number;
-  readonly diskErrors: number;
-  /** Disk reads that found another key. */
-  readonly falseFingerprints: number;
-  readonly readRetries: number;
-  /** Reads given up as misses, as their slot kept changing. */
-  readonly readRetriesExceeded: number;
-  /** Disk reads whose entry changed meanwhile. */
-  readonly staleReads: number;
-  readonly locks: { readonly waits: number; readonly timeouts: number };
-  /** Evictions a writer did itself. */
-  readonly foregroundReclaims: number;
-  /** Memory segments: `evicted` ones gave up entries, `compacted` ones only their dead bytes. And disk segments reclaimed. */
-  readonly segments: StatsGauges["segments"] & {
-    readonly sealed: number;
-    readonly evicted: number;
-    readonly compacted: number;
-    readonly diskReclaimed: number;
-  };
-  /** Values encoded in the pool. */
-  readonly encodeTasks: number;
-  readonly workerRestarts: number;
-  /** `recovered`: places of threads that died without detaching, freed again with all that the thread held. */
-  readonly threads: StatsGauges["threads"] & { readonly recovered: number };
-  readonly eventsDropped: number;
-  /** Sampled latencies in nanoseconds, within 17.5 %; `null` where nothing was sampled. */
-  readonly latency: {
-    readonly near: Percentiles | null;
-    readonly memory: Percentiles | null;
-    readonly disk: Percentiles | null;
-    readonly load: Percentiles | null;
-  };
-  /**
-   * What happened between `previous` and this: counters as differences, ratios and latencies of the interval alone;
-   * gauges as they are here. `previous` is an earlier `stats()` of the same cache, as it was returned: a clone, or
-   * what `since` itself returned, does not do.
-   *
-   * @throws TypeError if `previous` is no such object, RangeError if it is of another cache or a later moment.
-   */
-  since(previous: CacheStats): CacheStats;
-}
-
-/** The numbers a snapshot was made of; a difference is taken of these. */
+/** The numbers behind a snapshot, from which differences are computed. */
 interface Readings {
   readonly name: string;
-  /** Snapshots of this thread in order, to tell an earlier from a later. */
+  /** Counts the snapshots made in this thread, to tell an earlier one from a later one. */
   readonly order: number;
   readonly totals: ReadonlyMap<number, number>;
   readonly histograms: readonly Uint32Array[];
@@ -204,11 +36,10 @@ interface Readings {
 const counterNumbers: readonly number[] = Object.values(counters);
 const histogramNumbers = [histogramNear, histogramMemory, histogramDisk, histogramLoad] as const;
 
-/** Kept beside the snapshots, not in them: they are plain data. */
+/** Kept outside the snapshots so that they stay plain data. */
 const readingsOf = new WeakMap<object, Readings>();
 let snapshotsMade = 0;
 
-/** A snapshot of a cache, made of its counters, histograms and gauges. */
 export function makeSnapshot(input: StatsInput): CacheStats {
   const readings: Readings = {
     name: input.name,
@@ -226,23 +57,26 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
   const now = readingsOf.get(stats);
   if (now === undefined) {
     throw new TypeError(
-      "Cannot take since() of a difference: it covers an interval already; call it on what stats() returned",
+      "Cannot take since() of a difference: it covers an interval already; " +
+        "call since() on what stats() returned",
     );
   }
   const before = typeof previous === "object" ? readingsOf.get(previous) : undefined;
   if (before === undefined) {
     throw new TypeError(
-      `Cannot take stats since ${describe(previous)}: it is not what stats() returned; it must be that very object`,
+      `Cannot take stats since ${describe(previous)}: it is not what stats() returned; ` +
+        "pass the very object, not a clone or a difference",
     );
   }
   if (before.name !== now.name) {
     throw new RangeError(
-      `Cannot take stats since ${describe(before.name)}: that is another cache; it must be stats() of ${describe(now.name)}`,
+      `Cannot take stats since ${describe(before.name)}: that is another cache; ` +
+        `pass an earlier stats() of ${describe(now.name)}`,
     );
   }
   if (before.order > now.order) {
     throw new RangeError(
-      "Cannot take stats since a later moment: the argument is newer; it must be an earlier stats()",
+      "Cannot take stats since a later moment: the argument is newer; pass an earlier stats()",
     );
   }
   const totals = new Map(
@@ -255,7 +89,7 @@ function totalIn(readings: Readings, counter: number): number {
   return readings.totals.get(counter) ?? 0;
 }
 
-/** Assigning to the u32 takes the difference modulo 2^32, so counts that came round in between are right too. */
+/** Storing in a Uint32Array takes the difference modulo 2^32, so a count that wrapped is right. */
 function histogramsBetween(before: Readings, now: Readings): Uint32Array[] {
   return now.histograms.map((counts, histogram) =>
     counts.map((count, bucket) => count - (before.histograms[histogram]?.[bucket] ?? 0)),
@@ -277,7 +111,7 @@ function compose(readings: Readings): CacheStats {
       load: percentilesIn(readings, histogramLoad),
     },
   };
-  // Not enumerable, as a function cannot be cloned.
+  // Not enumerable: structured clone refuses a function.
   return Object.defineProperty(stats, "since", {
     value: (previous: CacheStats) => difference(stats as CacheStats, previous),
     enumerable: false,

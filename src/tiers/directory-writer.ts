@@ -1,6 +1,8 @@
-// What any thread writes to the directory itself, before the call that caused it returns: tombstones, clears, tag invalidations
-// and schemas. Invariant: what could not be written cannot bring an older value back: a segment without its tombstone is given
-// up, an epochs file that misses an epoch counts as damaged. The first failure takes the disk tier down.
+// What any thread writes to the directory itself, before the call that caused it returns:
+// tombstones, clears, tag invalidations and schemas. Called by writers and the janitor. Invariant:
+// a failed write never brings an older value back. A segment whose tombstone was not written is
+// void; an epochs file whose epoch was not written is cut and counts as damaged. The first failure
+// takes the disk tier down.
 import { UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice, isFileAt } from "../device/mod.js";
 import { appendTombstone, offsetOfLocation, segmentOfLocation, voidSegment } from "../disk/mod.js";
@@ -17,7 +19,7 @@ import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "./disk-handle.js";
 
-/** Waits of a millisecond for another thread that writes an invalidation down. */
+/** Most waits of a millisecond for another thread that is writing an invalidation. */
 const tagLockWaitsMax = 50;
 
 export class DirectoryWriter {
@@ -26,7 +28,7 @@ export class DirectoryWriter {
   readonly #device: Device;
   readonly #onFault: (error: UndercroftError) => void;
 
-  /** `onFault` hears of the first failed write; the disk tier is down then. */
+  /** `onFault` gets the error of the write that took the disk tier down. */
   constructor(
     kernel: Kernel,
     disk: DiskHandle,
@@ -39,14 +41,16 @@ export class DirectoryWriter {
     this.#onFault = onFault;
   }
 
-  /** Writes the tombstone of the record at a location. Synchronous: the record is dead when this returns. If it cannot be
-   *  written the tier goes down for writing, and the whole segment is given up: the next open must not trust it. */
+  /** Writes the tombstone of the record at a location, synchronously: the record is dead on disk
+   *  when this returns. If the write fails the tier goes down and the whole segment becomes
+   *  void, since the next open must not trust it. */
   writeTombstone(location: number): void {
     const { segmentBytes, fds } = this.#disk;
     const { diskSegments, control, verbs } = this.#kernel;
     const segment = segmentOfLocation(location, segmentBytes);
     const fd = fds[segment] as number;
-    // The kernel has announced it; an opener that closes waits for that, and one that has closed is seen here.
+    // The kernel has announced the tombstone. A closing opener waits, up to a bound, for announced
+    // tombstones before it closes the descriptors; after that, isClosed() is true here.
     if (control.isClosed()) return;
     if (diskSegments.state(segment) === codes.diskQuarantined) return;
     if (!this.#isOurs(fd, segmentName(segment))) return;
@@ -62,14 +66,16 @@ export class DirectoryWriter {
     }
   }
 
-  /** False once a descriptor may be of somebody else's file. Asked before each write, for as long as the opener may die
-   *  without a word; its cache is closed by then, and nobody is told that the write was made. */
+  /** False if the descriptor may name another file by now. Node.js closes the descriptors of a
+   *  worker that dies, and their numbers are reused. So if the opener is a worker, this is
+   *  checked before each write; when it fails the opener is dead, the cache is closed, and no
+   *  caller is told that the write was made. */
   #isOurs(fd: number, name: string): boolean {
     return !this.#disk.isOpenerMortal || isFileAt(fd, `${this.#disk.path}/${name}`);
   }
 
-  /** Makes a segment void for the next open: by a write over bytes that are there, else by cutting the file, neither of
-   *  which needs room. The janitor drops its entries and uses it again. */
+  /** Makes a segment void for the next open: overwrites its header, or else truncates the file.
+   *  Neither needs free space. The janitor then drops its entries and reuses it. */
   #giveUp(segment: number): void {
     const fd = this.#disk.fds[segment] as number;
     try {
@@ -89,8 +95,8 @@ export class DirectoryWriter {
     }
   }
 
-  /** Makes a clear durable: records up to `sequence` never come back. False if it could not be written: the janitor
-   *  writes it too, and the tier stays down until that has worked. */
+  /** Writes a clear down, so that records up to `sequence` never come back. False if the write
+   *  failed: the tier stays down until the janitor has written the clear. */
   writeClear(sequence: number): boolean {
     const { epochsFd, seed } = this.#disk;
     if (!this.#isOurs(epochsFd, epochsName)) return false;
@@ -98,19 +104,20 @@ export class DirectoryWriter {
       writeClearEpoch(epochsFd, seed, this.#kernel.thread, sequence, this.#device);
       return true;
     } catch (error) {
-      // Without its whole length the file counts as damaged, and the next open starts cold.
+      // A file of the wrong length counts as damaged, and the next open starts cold.
       this.#cut(epochsFd);
       this.#fault(error);
       return false;
     }
   }
 
-  /** Makes bytes of the schema table durable against a kill; false if they could not be written, or the tier is down
-   *  and may be without the room: the schema has no id then, which costs bytes. */
+  /** Writes bytes of the schema table, so that they survive a process crash. False if the write
+   *  failed or the tier is down: the schema then gets no id, which only costs bytes. */
   writeSchema(bytes: Uint8Array, offset: number): boolean {
     const { control } = this.#kernel;
     if (!control.isDiskUp()) return false;
-    // The opener closes the descriptor when no thread is about to use it; one that comes later is seen here.
+    // The opener closes the descriptor once no thread is about to use it. A thread that comes later
+    // sees the state here.
     if (control.state() !== codes.stateOpen) return false;
     if (!this.#isOurs(this.#disk.schemasFd, schemasName)) return false;
     try {
@@ -122,8 +129,8 @@ export class DirectoryWriter {
     }
   }
 
-  /** Makes the invalidation of a tag durable, that the kernel's last call was; `sequence` is what that answered. If it
-   *  cannot be written the directory starts cold at the next open. */
+  /** Writes down the tag invalidation that the kernel's last call made; `sequence` is what that
+   *  call returned. If the write fails, the directory starts cold at the next open. */
   writeTag(sequence: number): void {
     const { epochsFd, seed } = this.#disk;
     if (!this.#isOurs(epochsFd, epochsName)) return;
@@ -131,7 +138,8 @@ export class DirectoryWriter {
     const cells = results.tagCells();
     try {
       if (!locks.tag.lock(tagLockWaitsMax)) {
-        // Whoever has the lock was stopped. To drop every tagged record at the next open is always right.
+        // The lock owner has stopped. A floor makes the next open drop every tagged record up to
+        // `sequence`, which is always safe.
         writeTagFloor(epochsFd, seed, thread, sequence, this.#device);
         return;
       }
@@ -150,7 +158,7 @@ export class DirectoryWriter {
 
   #fault(error: unknown): void {
     this.#kernel.count(counter.counterDiskErrors, 1);
-    // Told once: while the tier is down, failing is what it does.
+    // Report it once: further writes fail while the tier is down.
     if (!this.#kernel.control.markDiskDown()) return;
     const text = `Cannot write to ${this.#disk.path}`;
     this.#onFault(

@@ -1,5 +1,5 @@
-// What a thread needs of the directory: plain data, posted with the handle. The opener opens the files; the other threads have
-// them by descriptor.
+// What a thread needs of the directory: plain data, posted with the worker handle. The opener opens
+// the files; other threads use its descriptors.
 import type { AdmissionConfig } from "../config/mod.js";
 
 export interface DiskHandle {
@@ -9,10 +9,12 @@ export interface DiskHandle {
   readonly epochsFd: number;
   readonly schemasFd: number;
   readonly seed: bigint;
-  /** A power loss must find the tombstones of reused segments gone: there is an fsync barrier. */
+  /** True once an fsync was asked for: resets of segments are then synced, so that a power loss
+   *  does not bring old records back without their tombstones. */
   readonly syncResets: boolean;
-  /** Which records the janitor writes there. */
+  /** Which records the janitor writes to disk. */
   readonly admission: AdmissionConfig;
-  /** A worker opened the cache: its descriptors are closed when it dies, while other threads still have their numbers. */
+  /** True if a worker opened the cache: when it dies its descriptors are closed, but other
+   *  threads keep their numbers. */
   readonly isOpenerMortal: boolean;
 }

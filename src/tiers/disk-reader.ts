@@ -1,6 +1,7 @@
-// Reading from disk on one thread: one positional read at the location the index gives. Invariants: what `read` returns was
-// verified against its location and its segment's nonce, is of the key asked for, and was still what the slot named after it was
-// read; nothing of a lookup but a SlotRef crosses the read.
+// Reads records from disk for one thread: one positional read at the location in the index. Called
+// by the entry reader. Invariants: a returned record was verified against its location and its
+// segment's nonce, has the key asked for, and the slot still named its location after the read. Of
+// a lookup, only a SlotRef outlives the read.
 import { type Device, fileDevice } from "../device/mod.js";
 import {
   offsetOfLocation,
@@ -15,10 +16,10 @@ import { RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "./disk-handle.js";
 
-/** A read that finds its entry changed looks it up again this often before it answers a miss. */
+/** Most lookups of one read whose entry keeps changing; after that it is a miss. */
 const lookupsMax = 4;
 
-/** The record on disk, "memory" if the key is in memory by now, or undefined if there is none. */
+/** The record on disk, "memory" if the key has moved to memory, undefined if there is none. */
 export type DiskRead = RecordReader | "memory" | undefined;
 
 export class DiskReader {
@@ -28,7 +29,7 @@ export class DiskReader {
   readonly #disk: DiskHandle;
   readonly #device: Device;
   #hasher: Hasher | undefined;
-  /** Reads under way, and who waits for the last of them. */
+  /** Reads in progress, and the callbacks to run when the last one ends. */
   #reads = 0;
   readonly #waiting: (() => void)[] = [];
 
@@ -45,8 +46,8 @@ export class DiskReader {
     this.#device = device;
   }
 
-  /** Reads the key's record. The record's buffer is the caller's own. Counts reads and what went wrong. `bytesRead` is called
-   *  before a record is validated: who asks for the key after that must not be given this answer. */
+  /** Reads the key's record into a buffer that the caller owns. Calls `bytesRead` before it
+   *  validates the record: a get of the key that starts after that must not share this answer. */
   async read(key: HashedKey, bytesRead: () => void = () => undefined): Promise<DiskRead> {
     this.#reads += 1;
     try {
@@ -57,7 +58,7 @@ export class DiskReader {
     }
   }
 
-  /** Resolves when no read is under way; undefined if none is. */
+  /** Resolves when no read is in progress; undefined if none is. */
   settled(): Promise<void> | undefined {
     if (this.#reads === 0) return undefined;
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -86,10 +87,11 @@ export class DiskReader {
     const generation = diskSegments.generation(segment);
     const nonce = diskSegments.nonce(segment);
     const offset = offsetOfLocation(slot.location, segmentBytes);
-    // Announced, but its batch is not written yet: for a moment the entry is nowhere to be read.
+    // The location is reserved but its batch is not written yet. Until then the entry cannot be
+    // read.
     if (offset >= diskSegments.endOffset(segment)) return undefined;
     const length = readBytesOfLocation(slot.location, segmentBytes);
-    // Twice: a mismatch may come from a write of the same page under way, as production systems have seen.
+    // Twice: a checksum may fail because a write to the same page is in progress.
     for (let attempt = 0; attempt < 2; attempt++) {
       const buffer = Buffer.allocUnsafe(length);
       let read: number;
@@ -102,7 +104,8 @@ export class DiskReader {
       bytesRead();
       this.#kernel.count(counter.counterDiskReads, 1);
       this.#kernel.count(counter.counterDiskReadBytes, read);
-      // The opener may have closed the file meanwhile and its number been given out again: the caller checks the state.
+      // The opener may have closed the file during the read and its descriptor number been reused.
+      // The caller checks the state of the cache.
       if (diskSegments.generation(segment) !== generation) return "changed";
       if (verifyRecord(buffer, 0, read, nonce, offset, this.#hasher as Hasher) > 0) {
         return this.#accept(key, slot, buffer);
@@ -127,7 +130,7 @@ export class DiskReader {
       this.#writer.drop(slot);
       return undefined;
     }
-    // A second hit shows that the entry is wanted in memory again.
+    // A second hit shows that the entry is worth memory again.
     const frequency = verbs.touch(slot.slot, slot.low, slot.high);
     if (frequency > 0) this.#writer.promote(record, slot);
     return record;

@@ -1,4 +1,5 @@
-// What the threads of threads.test.ts run: attaches to a cache and does what it is told, a method at a time.
+// What the threads of attached.ts run: attaches to a cache and calls the methods it is told to, one
+// at a time.
 import { getEnvironmentData, parentPort, threadId, Worker, workerData } from "node:worker_threads";
 import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, openCache } from "../../dist/src/mod.js";
@@ -9,10 +10,10 @@ function attach(handle) {
   cache = attachCache(handle);
 }
 
-/** Steps that one message could not say. */
+/** Steps that one message cannot describe. */
 const steps = {
   attach,
-  // Counts up under its own keys until told to stop by the cache itself.
+  // Counts up under its own keys until the cache is closed.
   writeUntilStopped: (name) => {
     let writes = 0;
     do {
@@ -39,7 +40,7 @@ const steps = {
   },
   fetchSlow: (key) => cache.fetch(key, () => new Promise(() => {})),
   exit: (code) => process.exit(code),
-  // The thread ends by itself: nothing keeps it any more.
+  // The thread ends by itself: nothing keeps it alive.
   leave: () => {
     setImmediate(() => parentPort.unref());
   },
@@ -54,7 +55,7 @@ const steps = {
   },
   holdLocks,
   sleepFor: (ms) => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
-  // A thread of this thread.
+  // A thread started by this thread.
   begin: (handle) =>
     new Promise((resolve, reject) => {
       const child = new Worker(new URL(import.meta.url), { workerData: { handle } });

@@ -1,4 +1,4 @@
-// Workers of one's own that attach to a cache and call its methods on request; they are ended after each test.
+// Workers that attach to a cache and call its methods on request. They end after each test.
 
 import { Worker, type WorkerOptions } from "node:worker_threads";
 import { afterEach } from "vitest";
@@ -12,7 +12,10 @@ interface Answer {
   readonly error?: { readonly code: string; readonly message: string };
 }
 
-/** Call it once in a test file, after setUpCaches: hooks run in reverse order, and threads end before their caches. */
+/**
+ * Call it once in a test file, after setUpCaches: hooks run in reverse order, so threads end before
+ * their caches.
+ */
 export function setUpThreads(): void {
   afterEach(async () => {
     await Promise.all(Array.from(threads, (thread) => thread.worker.terminate()));
@@ -20,7 +23,7 @@ export function setUpThreads(): void {
   });
 }
 
-/** A thread that calls what attached-thread.mjs offers. */
+/** A thread that runs attached-thread.mjs. */
 export class Thread {
   readonly worker: Worker;
   readonly exited: Promise<number>;
@@ -31,7 +34,7 @@ export class Thread {
     const file = new URL("attached-thread.mjs", import.meta.url);
     this.worker = new Worker(file, { ...options, workerData });
     this.exited = new Promise((resolve) => this.worker.once("exit", resolve));
-    // One that throws or runs out of memory on purpose.
+    // Some throw or run out of memory on purpose.
     this.worker.on("error", () => undefined);
     this.worker.on("message", (answer: Answer) => {
       this.#waiting.get(answer.id)?.(answer);

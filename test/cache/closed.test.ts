@@ -5,7 +5,7 @@ import { diskAt, errorOf, freshPath, held, open, setUpCaches, until } from "./op
 
 setUpCaches();
 
-/** Every method, with arguments that an open cache takes; empty lists too. */
+/** Every method, with arguments that an open cache accepts; empty lists too. */
 function calls(cache: Cache): Record<"sync" | "async", (() => unknown)[]> {
   return {
     sync: [
@@ -54,14 +54,14 @@ function thrownBy(call: () => unknown): unknown {
 async function expectClosed(cache: Cache): Promise<void> {
   const { sync, async } = calls(cache);
   for (const call of sync) {
-    // Sync methods throw; they give no promise.
+    // Synchronous methods throw; they return no promise.
     const error = thrownBy(call);
     expect(error).toBeInstanceOf(UndercroftError);
     const { code } = error as UndercroftError;
     expect(`${call.toString()}: ${code}`).toBe(`${call.toString()}: ERR_CACHE_CLOSED`);
   }
   for (const call of async) {
-    // Async methods reject; they never throw.
+    // Asynchronous methods reject; they never throw.
     const promise = call() as Promise<unknown>;
     expect(promise).toBeInstanceOf(Promise);
     const error = await errorOf(() => promise);
@@ -73,7 +73,7 @@ async function expectClosed(cache: Cache): Promise<void> {
 describe.each([["memory"], ["disk"]])("after close (%s)", (tier) => {
   const options = () => ({ name: "shop", ...(tier === "disk" ? diskAt(freshPath()) : {}) });
 
-  test("every method says so", async () => {
+  test("every method fails with ERR_CACHE_CLOSED", async () => {
     const cache = await open(options());
     cache.set("near", 1);
     cache.getSync("near");
@@ -85,7 +85,7 @@ describe.each([["memory"], ["disk"]])("after close (%s)", (tier) => {
     cache.off("evict", () => {});
   });
 
-  test("from the moment that close was called", async () => {
+  test("methods fail from the moment that close is called", async () => {
     const cache = await open(options());
     cache.set("near", 1);
     const closed = cache.close();
@@ -94,7 +94,7 @@ describe.each([["memory"], ["disk"]])("after close (%s)", (tier) => {
     await closed;
   });
 
-  test("closing again is fine, at once, later and by await using", async () => {
+  test("closing again does nothing, at once, later and by await using", async () => {
     const cache = await open(options());
     const first = cache.close();
     expect(cache.close()).toBe(first);
@@ -104,7 +104,7 @@ describe.each([["memory"], ["disk"]])("after close (%s)", (tier) => {
     await expectClosed(cache);
   });
 
-  test("what was under way ends, by its value or as closed", async () => {
+  test("operations under way end with their value or as closed", async () => {
     const cache = await open(options());
     cache.set("k", "v");
     await cache.flush();
@@ -135,19 +135,20 @@ describe.each([["memory"], ["disk"]])("after close (%s)", (tier) => {
     await closed;
   });
 
-  test("nothing of it stays: no thread, no descriptor", async () => {
-    await (await open(options())).close(); // what is loaded once for all stays
+  test("no thread and no descriptor is left", async () => {
+    // The first one loads modules that stay.
+    await (await open(options())).close();
     const before = held();
     const cache = await open(options());
     await cache.setAsync("k", "x".repeat(100_000));
     expect(held().threads).toBeGreaterThan(before.threads - (process.platform === "linux" ? 0 : 1));
     await cache.close();
     await until(() => held().threads <= before.threads);
-    expect(held().descriptors).toBeLessThanOrEqual(before.descriptors);
+    await until(() => held().descriptors <= before.descriptors);
   });
 });
 
-test("await using closes", async () => {
+test("await using closes the cache", async () => {
   const path = freshPath();
   let kept: Cache;
   {
@@ -161,7 +162,7 @@ test("await using closes", async () => {
   expect(await again.get("k")).toBe(1);
 });
 
-test("an event's listener that closes the cache does no harm", async () => {
+test("an event listener may close the cache", async () => {
   const cache = await open(diskAt(freshPath()));
   let closed: Promise<void> | undefined;
   cache.on("recovered", () => {
@@ -177,7 +178,7 @@ async function expectClosedQuietly(cache: Cache): Promise<void> {
 }
 
 describe("attached caches", () => {
-  test("close alone: the opener goes on", async () => {
+  test("close without closing the opener", async () => {
     const opener = await open({ name: "shop" });
     const attached = attachCache(opener.handle());
     attached.set("k", 1);
@@ -201,7 +202,7 @@ describe("attached caches", () => {
     expect((await errorOf(() => attachCache(handle))).code).toBe("ERR_CACHE_CLOSED");
   });
 
-  test("give their thread id back, so a thread may attach as often as it likes", async () => {
+  test("give their thread id back, so that a thread may attach any number of times", async () => {
     const opener = await open();
     for (let round = 0; round < 200; round++) {
       const attached = attachCache<number>(opener.handle());

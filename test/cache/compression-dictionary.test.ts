@@ -1,5 +1,5 @@
-// compression dictionaries in whole caches: the janitor learns one, every thread uses it, a directory's lives share it, and where it is
-// lost its values are misses and never others.
+// Compression dictionaries in whole caches: the janitor learns one, every thread uses it, and the
+// sessions of a directory share it. If it is lost, its values are misses, never other values.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +10,8 @@ import { diskAt, freshPath, open, setUpCaches } from "./opened.js";
 
 setUpCaches();
 
-/** Longer than a janitor takes to learn from what it was given. */
-const patienceMs = 60_000;
+/** Longer than a janitor takes to learn a dictionary. */
+const learnMsMax = 60_000;
 
 interface Note {
   readonly id: number;
@@ -35,9 +35,9 @@ async function sizeOf(cache: Cache<Note>, id: number): Promise<number> {
   return (await cache.getEntry(`note-${id}`))?.size ?? 0;
 }
 
-/** Sets notes until a new one is as small as a dictionary makes it; answers the next id. */
+/** Sets notes until a new one is as small as a dictionary makes it; returns the next id. */
 async function learn(cache: Cache<Note>, from: number): Promise<number> {
-  const deadline = Date.now() + patienceMs;
+  const deadline = Date.now() + learnMsMax;
   let id = from;
   cache.set(`note-${id}`, noteOf(id));
   while ((await sizeOf(cache, id)) > 100) {
@@ -51,7 +51,7 @@ async function learn(cache: Cache<Note>, from: number): Promise<number> {
   return id + 1;
 }
 
-test("a cache of values that have much in common holds them in fewer bytes, for every thread", async () => {
+test("similar values take fewer bytes once a dictionary is learned, in every thread", async () => {
   const cache = (await open({ near: false, memory: "1mb" })) as Cache<Note>;
   cache.set("note-0", noteOf(0));
   const before = await sizeOf(cache, 0);
@@ -62,7 +62,7 @@ test("a cache of values that have much in common holds them in fewer bytes, for 
     (id % 2 === 0 ? cache : other).set(`note-${id}`, noteOf(id));
     expect((id % 2 === 0 ? other : cache).getSync(`note-${id}`)).toEqual(noteOf(id));
   }
-  // What was set before the dictionary was there is read as it was written.
+  // What was set before there was a dictionary is read as it was written.
   for (let id = 0; id < next; id++) {
     const value = cache.getSync(`note-${id}`) ?? noteOf(id);
     expect(value).toEqual(noteOf(id));
@@ -74,7 +74,7 @@ test("a cache of values that have much in common holds them in fewer bytes, for 
   await other.close();
 });
 
-test("a directory's lives share a dictionary, and values of one that is lost are misses and counted", async () => {
+test("sessions of a directory share a dictionary; without it its values are misses", async () => {
   const path = freshPath();
   const file = join(path, "undercroft.shapes");
   const first = (await open({ near: false, memory: "1mb", ...diskAt(path) })) as Cache<Note>;
@@ -85,13 +85,13 @@ test("a directory's lives share a dictionary, and values of one that is lost are
 
   const second = (await open({ near: false, memory: "1mb", ...diskAt(path) })) as Cache<Note>;
   for (const id of ids) expect(await second.get(`note-${id}`)).toEqual(noteOf(id));
-  // At once, without learning anew.
+  // At once, without learning again.
   second.set(`note-${from + 99}`, noteOf(from + 99));
   expect(await sizeOf(second, from + 99)).toBeLessThan(100);
   await second.close();
 
   const bytes = readFileSync(file);
-  // A byte of its symbols is wrong.
+  // One wrong byte in the symbols.
   const text = bytes.indexOf("registered customer");
   expect(text).toBeGreaterThan(0);
   bytes[text] = 0x21;

@@ -1,12 +1,14 @@
-// Whether the statistics add up: each step of a script says what it must add, and nothing else may have changed.
+// The statistics add up: each step of a script says what it must add, and nothing else may have
+// changed.
 
 import { describe, expect, test } from "vitest";
+import * as at from "../../dist/src/kernel/layout.js";
 import { type Cache, type CacheStats, ManualClock } from "../../dist/src/mod.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches, until } from "./opened.js";
 
 setUpCaches();
 
-/** What one step may add, each left out if 0. */
+/** What one step may add; left out if 0. */
 interface Added {
   near?: number;
   memory?: number;
@@ -40,14 +42,17 @@ function addedBy(stats: CacheStats): Added {
   return Object.fromEntries(Object.entries(all).filter(([, count]) => count !== 0));
 }
 
-/** Runs a step and holds what it added. */
+/** Runs a step and checks what it added. */
 async function expectStep(cache: Cache, run: () => unknown, added: Added): Promise<void> {
   const before = cache.stats();
   await run();
-  // A refresh in the background ends some turns later.
-  await new Promise((resolve) => setTimeout(resolve, 1));
+  const step = run.toString();
+  const seen = (): object => ({ step, ...addedBy(cache.stats().since(before)) });
+  // A background refresh ends some turns of the event loop later, and then adds nothing more.
+  await expect.poll(seen, { interval: 1, timeout: 10_000 }).toEqual({ step, ...added });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(seen()).toEqual({ step, ...added });
   const change = cache.stats().since(before);
-  expect({ step: run.toString(), ...addedBy(change) }).toEqual({ step: run.toString(), ...added });
   expect(change.hits.total).toBe(change.hits.near + change.hits.memory + change.hits.disk);
 }
 
@@ -64,7 +69,7 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
   const openOne = (clock?: ManualClock): Promise<Cache> =>
     open({ ...(clock && { clock }), ...(tier === "disk" ? diskAt(freshPath()) : {}) });
 
-  test("of what is not there, each get is one miss", async () => {
+  test("each get of an absent key is one miss", async () => {
     const cache = await openOne();
     for (const get of missing(cache, "none")) await expectStep(cache, get, { misses: 1 });
     await expectStep(cache, () => cache.getMany(["a", "b", "c"]), { misses: 3 });
@@ -72,7 +77,7 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
     await expectStep(cache, () => cache.delete("none"), {});
   });
 
-  test("of what is in memory, the first is decoded and the others are near", async () => {
+  test("the first get of a key in memory is a memory hit, the others are near", async () => {
     const cache = await openOne();
     await expectStep(cache, () => cache.set("k", 1), { stored: 1 });
     await expectStep(cache, () => cache.getSync("k"), { memory: 1 });
@@ -82,7 +87,8 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
     await expectStep(cache, () => cache.getEntry("k"), { memory: 1 });
     await expectStep(cache, () => cache.getEntry("k"), { near: 1 });
     await expectStep(cache, () => cache.has("k"), {});
-    await expectStep(cache, () => cache.setMany([["k", 3], ["l", 1]]), { stored: 2 }); // prettier-ignore
+    // prettier-ignore
+    await expectStep(cache, () => cache.setMany([["k", 3], ["l", 1]]), { stored: 2 });
     await expectStep(cache, () => cache.fetch("k", () => 1), { memory: 1 });
     await expectStep(cache, () => cache.delete("k"), { deletes: 1 });
     await expectStep(cache, () => cache.deleteMany(["k", "l"]), { deletes: 1 });
@@ -99,7 +105,7 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
     await expectStep(cache, () => cache.get("k"), { misses: 1 });
   });
 
-  test("a fetch is one get, whatever becomes of its load", async () => {
+  test("a fetch is one get, however its load ends", async () => {
     const cache = await openOne();
     await expectStep(cache, () => cache.fetch("k", () => 1), { misses: 1, loads: 1, stored: 1 });
     await expectStep(cache, () => cache.fetch("k", () => 2), { near: 1 });
@@ -113,7 +119,7 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
     await expectStep(cache, wrapped, { near: 1 });
   });
 
-  test("an expired entry is one miss, and one that is served stale is told apart", async () => {
+  test("an expired entry is one miss, and a stale answer is counted apart", async () => {
     const clock = new ManualClock();
     const cache = await openOne(clock);
     const expired = (): void => {
@@ -149,7 +155,7 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
   });
 });
 
-test("gets of what is on disk are one hit each, and shared reads too", async () => {
+test("each get from disk is one hit, shared reads included", async () => {
   const path = freshPath();
   const first = await open(diskAt(path));
   const keys = ["a", "b", "c", "d", "e", "f"];
@@ -173,8 +179,21 @@ test("gets of what is on disk are one hit each, and shared reads too", async () 
   expect(cache.stats().latency.disk?.p50).toBeGreaterThan(0);
 });
 
+/** Slots of the index that name a record. */
+function slotsTaken(cache: Cache): number {
+  const { buffer } = cache.handle().worker.memory;
+  const words = new BigUint64Array(buffer);
+  const control = (offset: number): number => new Uint32Array(buffer)[offset / 4] as number;
+  let taken = 0;
+  for (let bucket = 0; bucket < control(at.controlBucketCount); bucket++) {
+    const first = (control(at.controlBucketBase) + bucket * at.bucketSize) / 8 + 1;
+    for (let slot = 0; slot < at.bucketSlots; slot++) if (words[first + slot] !== 0n) taken += 1;
+  }
+  return taken;
+}
+
 describe("gauges", () => {
-  test("count what is there: entries after set, overwrite, delete and clear", async () => {
+  test("count entries after set, overwrite, delete and clear", async () => {
     const cache = await open(diskAt(freshPath()));
     const entries = (): number => cache.stats().memory.entries;
     for (let key = 0; key < 100; key++) cache.set(`k${key}`, key);
@@ -190,7 +209,7 @@ describe("gauges", () => {
     cache.set("new", 1);
     expect(entries()).toBe(1);
     // The janitor takes cleared entries out of the index meanwhile; that changes no count.
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await until(() => slotsTaken(cache) === 1);
     expect(entries()).toBe(1);
     expect(cache.stats().memory.bytes).toBeGreaterThan(0);
     cache.clear();
@@ -230,7 +249,7 @@ describe("gauges", () => {
   });
 });
 
-test("since() takes only what stats() of the same cache gave", async () => {
+test("since() takes only stats() of the same cache", async () => {
   const [cache, other] = [await open({ name: "one" }), await open({ name: "two" })];
   const [before, foreign] = [cache.stats(), other.stats()];
   cache.getSync("k");

@@ -16,7 +16,7 @@ afterEach(() => {
   process.off("warning", note);
 });
 
-/** Warnings are told at the next tick, rejections some microtasks later. */
+/** Warnings are emitted at the next tick, unhandled rejections some microtasks later. */
 function settled(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
@@ -71,7 +71,8 @@ describe("on()", () => {
       }).toThrow(RangeError);
     }
     expect(() => events.on("evicted" as CacheEventName, () => {})).toThrow(
-      'Cannot listen to event "evicted": there is no such event; allowed are evict, expire, error, recovered, tier-down, tier-up, worker-restarted',
+      'Cannot listen to event "evicted": there is no such event; ' +
+        "allowed are evict, expire, error, recovered, tier-down, tier-up, worker-restarted",
     );
   });
 
@@ -183,7 +184,7 @@ describe("a listener that throws", () => {
     expect(warnings[0]).toMatchObject({
       name: "UndercroftListenerWarning",
       code: "UNDERCROFT_LISTENER",
-      message: "The listener careless of the event expire threw; it is told only once",
+      message: "The listener careless of the event expire threw; it is reported only once",
     });
     expect(warnings[0]!.detail).toContain("oops");
   });

@@ -26,7 +26,7 @@ function keyCalls(cache: Cache, key: string): (() => unknown)[] {
   ];
 }
 
-describe("a key that is none", () => {
+describe("an invalid key", () => {
   test.each([
     ["the empty string", "", 'current value is ""'],
     ["a number", 5, "current value is 5"],
@@ -64,7 +64,7 @@ describe("a key that is none", () => {
     }
   });
 
-  test("is seen even while the key is being fetched", async () => {
+  test("is refused even while another key is fetched", async () => {
     const cache = await open();
     let resolve: (value: number) => void = () => {};
     const loaded = new Promise<number>((settle) => {
@@ -80,7 +80,7 @@ describe("a key that is none", () => {
 });
 
 describe("a key of 64 KiB", () => {
-  test("is one like any other", async () => {
+  test("works like any other", async () => {
     const cache = await open({ memory: "64mb", ...diskAt(freshPath(), "16mb") });
     const text = "k".repeat(keyBytesMax);
     const wide = `${"€".repeat(21_845)}a`;
@@ -95,7 +95,7 @@ describe("a key of 64 KiB", () => {
       expect(await cache.setAsync(key, { a: 3 })).toBe("stored");
       expect(await cache.get(key)).toEqual({ a: 3 });
     }
-    // Another key of the same length, different in its last byte only.
+    // Another key of the same length that differs in its last byte only.
     expect(cache.getSync(`${"k".repeat(keyBytesMax - 1)}l`)).toBe(undefined);
     for (const key of [text, wide, bytes]) {
       expect(cache.delete(key)).toBe(true);
@@ -164,7 +164,7 @@ describe("keys are the same", () => {
     expect(cache.getSync("\ufffd")).toBe(undefined);
   });
 
-  test("that are views are read as they are now, and not kept", async () => {
+  test("that are views are copied at the call", async () => {
     const cache = await open();
     const whole = Buffer.from("xxkeyxx");
     cache.set(whole.subarray(2, 5), 1);
@@ -176,7 +176,7 @@ describe("keys are the same", () => {
   });
 });
 
-test("getMany() answers by the keys that it was given, each once", async () => {
+test("getMany() answers under the keys it was given, each once", async () => {
   const cache = await open(diskAt(freshPath()));
   const bytes = Buffer.from("b");
   cache.setMany([

@@ -1,4 +1,5 @@
-// What the tests of whole caches share: caches, directories and threads that are closed after each test, whatever it did.
+// What the tests of whole caches share: caches, directories and threads, all closed after each
+// test, however it ends.
 
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +20,7 @@ export async function open<V = unknown>(options: CacheOptions<V> = {}): Promise<
   return cache;
 }
 
-/** A path under a directory that is removed after the test; nothing is there yet. */
+/** A path that does not exist yet, in a directory that is removed after the test. */
 export function freshPath(): string {
   const directory = mkdtempSync(join(tmpdir(), "undercroft-cache-"));
   directories.add(directory);
@@ -41,7 +42,7 @@ export function setUpCaches(): void {
   });
 }
 
-/** What a call throws or rejects with; fails if it does neither. */
+/** What a call throws or rejects with; throws if it does neither. */
 export async function errorOf(call: () => unknown): Promise<Error & { readonly code?: string }> {
   let value: unknown;
   try {
@@ -55,12 +56,12 @@ export async function errorOf(call: () => unknown): Promise<Error & { readonly c
 
 /** What this process holds of the system. */
 export interface Held {
-  /** Open descriptors of files and directories below `path`. */
+  /** Open descriptors of the process. */
   readonly descriptors: number;
   readonly threads: number;
 }
 
-/** Counts what the process holds. Only on Linux: elsewhere there is no such list, and the counts are 0. */
+/** Counts what the process holds. Only Linux has such lists; elsewhere the counts are 0. */
 export function held(): Held {
   if (process.platform !== "linux") return { descriptors: 0, threads: 0 };
   return {
@@ -69,7 +70,7 @@ export function held(): Held {
   };
 }
 
-/** Waits until `condition` holds; fails after ten seconds. */
+/** Waits until `condition` is true; throws after ten seconds. */
 export async function until(condition: () => boolean): Promise<void> {
   await expect.poll(condition, { interval: 5, timeout: 10_000 }).toBe(true);
 }

@@ -62,7 +62,7 @@ describe("a wrong option", () => {
     expect(held()).toEqual(before);
   });
 
-  test("of a call is refused by name", async () => {
+  test("of a call is refused with its name", async () => {
     const cache = await open();
     const none = "there is no such option";
     const calls: [() => unknown, string][] = [
@@ -103,7 +103,10 @@ describe("a wrong option", () => {
 });
 
 describe("a directory that cannot be used", () => {
-  /** A path of each sort, made anew; what opening it says; and whether it can be opened once it is mended. */
+  /**
+   * A path of each kind, made for the test; the error of opening it; and whether it opens once it
+   * is repaired.
+   */
   const cases: [string, string, (path: string) => Promise<(() => void) | undefined>][] = [
     [
       "locked by another cache",
@@ -194,18 +197,18 @@ describe("a directory that cannot be used", () => {
     },
   );
 
-  test("too small for the segments of the memory: the option is named, nothing is made", async () => {
+  test("a capacity too small for the segments is refused by name and makes nothing", async () => {
     const path = freshPath();
     const before = held();
     const error = await errorOf(() => openCache({ memory: "256mb", ...diskAt(path, "1mb") }));
     expect(error).toBeInstanceOf(RangeError);
-    expect(error.message).toContain("disk.capacity is 1048576 bytes");
+    expect(error.message).toContain("disk.capacity: current value is 1048576;");
     expect(held()).toEqual(before);
     expect(fs.existsSync(path)).toBe(false);
   });
 });
 
-/** Puts the right checksum under both copies of a manifest, as a release of another version would. */
+/** Writes the right checksum to both copies of a manifest, as another release would. */
 async function resealManifest(file: Buffer): Promise<void> {
   const hasher = await createHasher();
   for (const copy of [0, 4096]) {
@@ -214,7 +217,7 @@ async function resealManifest(file: Buffer): Promise<void> {
   }
 }
 
-test("a directory written by another codec starts cold, and says so", async () => {
+test("a directory written by another codec starts cold and reports it", async () => {
   const path = freshPath();
   const first = await open({ codec: "json", ...diskAt(path) });
   first.set("k", { a: 1 });
@@ -231,7 +234,7 @@ test("a directory written by another codec starts cold, and says so", async () =
   expect(second.set("k", new Map())).toBe("stored");
 });
 
-test("a directory holds our files only, within the capacity", async () => {
+test("a directory holds only the cache's files, within the capacity", async () => {
   const path = freshPath();
   const cache = await open(diskAt(path));
   cache.set("k", 1);
@@ -256,27 +259,31 @@ describe("a process that does not close its cache", () => {
     "closed in order":
       "const cache = await openCache(disk); cache.set('k', 1); await cache.close();",
     "while another thread is attached":
-      "const cache = await openCache(disk); const { attachCache } = door; attachCache(cache.handle()).set('k', 1);",
+      "const cache = await openCache(disk); const { attachCache } = door; " +
+      "attachCache(cache.handle()).set('k', 1);",
   };
 
-  test.each(Object.entries(scripts))("%s: it ends by itself, in order", async (_name, script) => {
-    const path = freshPath();
-    const lines = [
-      `import * as door from ${JSON.stringify(door)};`,
-      "const { openCache } = door;",
-      `const disk = ${JSON.stringify({ memory, ...diskAt(path) })};`,
-      script,
-      "process.on('exit', () => process.stdout.write('ended'));",
-    ];
-    expect(await run(lines.join("\n"))).toEqual({ code: 0, signal: null, output: "ended" });
-    const cache = await open(diskAt(path));
-    const value = await cache.get("k");
-    const isInterned = script.includes("flush") || script.includes("close()");
-    expect(value === 1 || !isInterned).toBe(true);
-    expect(cache.set("k", 2)).toBe("stored");
-  });
+  test.each(Object.entries(scripts))(
+    "%s: it ends by itself with exit code 0",
+    async (_name, script) => {
+      const path = freshPath();
+      const lines = [
+        `import * as door from ${JSON.stringify(door)};`,
+        "const { openCache } = door;",
+        `const disk = ${JSON.stringify({ memory, ...diskAt(path) })};`,
+        script,
+        "process.on('exit', () => process.stdout.write('ended'));",
+      ];
+      expect(await run(lines.join("\n"))).toEqual({ code: 0, signal: null, output: "ended" });
+      const cache = await open(diskAt(path));
+      const value = await cache.get("k");
+      const isInterned = script.includes("flush") || script.includes("close()");
+      expect(value === 1 || !isInterned).toBe(true);
+      expect(cache.set("k", 2)).toBe("stored");
+    },
+  );
 
-  test("and throws: the error is what ends it", async () => {
+  test("and throws: it ends with the error", async () => {
     const script = `import { openCache } from ${JSON.stringify(door)};
       await openCache({ memory: "2mb" });
       throw new Error("the program's own");`;
@@ -284,7 +291,7 @@ describe("a process that does not close its cache", () => {
   });
 });
 
-/** Runs a program to its end; kills it after twenty seconds, which shows as a signal. */
+/** Runs a program to its end. After twenty seconds it is killed, which shows as a signal. */
 function run(
   script: string,
 ): Promise<{ code: number | null; signal: string | null; output: string }> {

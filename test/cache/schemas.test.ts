@@ -1,5 +1,5 @@
-// The schema dictionary in whole caches: threads that add schemas at the same time, lives of a directory that share them, and
-// directories that lost some.
+// The schema dictionary in whole caches: threads that add schemas at the same time, sessions of a
+// directory that share them, and directories that lost some.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ function valueOf(schema: number, turn: number): unknown {
   return { [`field ${schema}`]: turn, list: [{ [`inner ${schema}`]: "x" }, { other: turn }] };
 }
 
-/** Sets values of schemas `from` to `to` - 1, often enough that each gets an id. */
+/** Sets values of schemas `from` to `to` - 1, often enough that each schema gets an id. */
 function setSchemas(cache: Cache, from: number, to: number): void {
   for (let schema = from; schema < to; schema++) {
     for (let turn = 0; turn < 40; turn++) cache.set(`schema-${schema}`, valueOf(schema, turn));
@@ -62,7 +62,7 @@ test("threads that add schemas at the same time read each other's values exactly
   await Promise.all(workers.map((worker) => worker.terminate()));
 });
 
-test("a directory's lives share its schemas", async () => {
+test("the sessions of a directory share its schemas", async () => {
   const disk = diskAt(freshPath());
   for (let life = 0; life < 4; life++) {
     const cache = await open({ near: false, ...disk });
@@ -74,7 +74,7 @@ test("a directory's lives share its schemas", async () => {
   }
 });
 
-test("values of lost schemas are misses and counted, and no other value is given for them", async () => {
+test("values of lost schemas are counted misses, never other values", async () => {
   const path = freshPath();
   const file = join(path, "undercroft.shapes");
   const first = await open({ near: false, ...diskAt(path) });
@@ -92,7 +92,7 @@ test("values of lost schemas are misses and counted, and no other value is given
   ] as const) {
     writeFileSync(file, Buffer.from(whole).fill(0, from, to));
     const cache = await open({ near: false, ...diskAt(path) });
-    // New schemas take no lost one's id.
+    // New schemas do not reuse the id of a lost one.
     setSchemas(cache, 100, 105);
     const values = await Promise.all(
       Array.from({ length: 30 }, (_, schema) => cache.get(`schema-${schema}`)),
@@ -108,13 +108,18 @@ test("values of lost schemas are misses and counted, and no other value is given
   expect(misses).toBeGreaterThan(30);
 });
 
-/** A life in a process of its own, which sets the values of schemas 0 to 29, flushes them and is killed. */
+/**
+ * A session in a process of its own, which sets values of schemas 0 to 29, flushes them and is
+ * killed.
+ */
 async function liveKilled(path: string): Promise<void> {
+  const door = new URL("../../dist/src/mod.js", import.meta.url).href;
   const program = `
-    import { openCache } from ${JSON.stringify(new URL("../../dist/src/mod.js", import.meta.url).href)};
+    import { openCache } from ${JSON.stringify(door)};
     ${valueOf.toString()}
     ${setSchemas.toString()}
-    const cache = await openCache({ memory: "2mb", near: false, disk: ${JSON.stringify(diskAt(path).disk)} });
+    const disk = ${JSON.stringify(diskAt(path).disk)};
+    const cache = await openCache({ memory: "2mb", near: false, disk });
     setSchemas(cache, 0, 30);
     await cache.flush();
     process.kill(process.pid, "SIGKILL");
@@ -136,7 +141,7 @@ test("values that were flushed come back with their schemas after kill -9", asyn
   expect(cache.stats().corruptRecords).toBe(0);
 });
 
-test("after kill -9 the ids of a file that is lost are known from the records, and not given out again", async () => {
+test("after kill -9 and the loss of the schema file, no id of a record is used again", async () => {
   const path = freshPath();
   await liveKilled(path);
   rmSync(join(path, "undercroft.shapes"));
@@ -152,7 +157,7 @@ test("after kill -9 the ids of a file that is lost are known from the records, a
   }
 });
 
-test("a value set in the pool and one from a loader leave their keys to the table too", async () => {
+test("values set in the pool and by a loader add their schemas too", async () => {
   const cache = await open({ near: false, memory: "8mb" });
   const rows = Array.from({ length: 2000 }, (_, id) => ({ identifier: id, title: `row ${id}` }));
   for (let turn = 0; turn < 20; turn++) {

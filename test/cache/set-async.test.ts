@@ -12,7 +12,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
   const openOne = <V = unknown>(): Promise<Cache<V>> =>
     open<V>({ memory: "8mb", ...(tier === "disk" ? diskAt(freshPath(), "16mb") : {}) });
 
-  test("takes the older value away at once, and shows the new one when it resolves", async () => {
+  test("removes the older value at once and shows the new one when it resolves", async () => {
     const cache = await openOne<string>();
     cache.set("k", "older");
     expect(cache.getSync("k")).toBe("older");
@@ -27,7 +27,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(entry!.expiresAt - entry!.createdAt).toBe(3_600_000);
   });
 
-  test("a set that comes meanwhile wins", async () => {
+  test("loses to a set that comes meanwhile", async () => {
     const cache = await openOne<string>();
     const first = cache.setAsync("k", large("slow"));
     cache.set("k", "newer");
@@ -38,7 +38,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(cache.stats().fillsSuperseded).toBe(1);
   });
 
-  test("a delete that comes meanwhile wins, though there was nothing to delete", async () => {
+  test("loses to a delete that comes meanwhile, even if there was nothing to delete", async () => {
     const cache = await openOne<string>();
     const first = cache.setAsync("k", large("slow"));
     expect(cache.delete("k")).toBe(false);
@@ -46,7 +46,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(await cache.get("k")).toBe(undefined);
   });
 
-  test("a clear that comes meanwhile wins, and what comes after it stays", async () => {
+  test("loses to a clear that comes meanwhile, and later sets stay", async () => {
     const cache = await openOne<string>();
     const first = cache.setAsync("k", large("slow"));
     const other = cache.setAsync("l", large("slow"));
@@ -57,7 +57,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(await cache.get("l")).toBe(undefined);
   });
 
-  test("of several, the last called wins, whichever is done last", async () => {
+  test("the last call of several wins, whichever ends last", async () => {
     const cache = await openOne<string>();
     for (let round = 0; round < 10; round++) {
       // The first takes the longest.
@@ -77,17 +77,17 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(cache.stats().fillsSuperseded).toBe(0);
   });
 
-  test("a fetch meanwhile loads, and the asynchronous set does not bury what it loaded", async () => {
+  test("does not overwrite what a fetch loads meanwhile", async () => {
     const cache = await openOne<string>();
     const stored = cache.setAsync("k", large("set"));
     const fetched = await cache.fetch("k", () => "loaded");
     await stored;
-    // Whichever came first, what fetch returned and what is stored now are whole values of the key.
+    // Whichever came first, what fetch returned and what is stored are whole values of the key.
     expect(["loaded", large("set")]).toContain(fetched);
     expect(["loaded", large("set")]).toContain(cache.getSync("k"));
   });
 
-  test("keeps large strings, buffers and trees whole", async () => {
+  test("stores large strings, buffers and trees whole", async () => {
     const cache = await openOne();
     const values: Record<string, unknown> = {
       text: large("text"),
@@ -110,7 +110,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     }
   });
 
-  test("compresses what that makes smaller, and nothing else", async () => {
+  test("compresses only values that become smaller", async () => {
     const cache = await openOne();
     await cache.setAsync("text", "a".repeat(1_000_000));
     await cache.setAsync("noise", randomBytes(1_000_000));
@@ -118,13 +118,13 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect((await cache.getEntry("text"))!.size).toBeLessThan(20_000);
     expect((await cache.getEntry("noise"))!.size).toBeGreaterThanOrEqual(1_000_000);
     expect((await cache.getEntry("short"))!.size).toBeGreaterThanOrEqual(1000);
-    // Many times the memory in text, of which everything is still there.
+    // Many times the memory in text, all of which is still there.
     const keys = Array.from({ length: 40 }, (_, key) => `text-${key}`);
     for (const key of keys) await cache.setAsync(key, key.padEnd(1_000_000, "a"));
     for (const key of keys) expect((cache.getSync(key) as string).length).toBe(1_000_000);
   });
 
-  test("moves bytes that are the whole of their buffer, and copies all others", async () => {
+  test("transfers bytes that fill their buffer, and copies all others", async () => {
     const cache = await openOne<Uint8Array>();
     const whole = Uint8Array.from(randomBytes(100_000));
     const same = Uint8Array.from(whole);
@@ -146,7 +146,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(read("part").equals(part)).toBe(true);
     expect(read("buffer").equals(Buffer.alloc(100_000, 4))).toBe(true);
     expect(read("shared").equals(Buffer.alloc(100_000, 5))).toBe(true);
-    // A buffer that cannot be moved is copied.
+    // A buffer that cannot be transferred is copied.
     const wasm = new Uint8Array(
       new WebAssembly.Memory({ initial: 1, maximum: 1, shared: false }).buffer,
     ).fill(6);
@@ -154,7 +154,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect([wasm.length, cache.getSync("wasm")!.length]).toEqual([65_536, 65_536]);
   });
 
-  test("leaves a codec its scratch buffer", async () => {
+  test("does not transfer a codec's scratch buffer", async () => {
     const scratch = new Uint8Array(100);
     const codec = {
       name: "scratch",
@@ -168,7 +168,7 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
   });
 });
 
-test("beyond the pool's queue it answers overloaded, and the older value is gone", async () => {
+test("setAsync() answers overloaded when the pool's queue is full", async () => {
   const cache = await open<string>({ memory: "32mb" });
   const keys = Array.from({ length: 600 }, (_, key) => `k${key}`);
   for (const key of keys) cache.set(key, "older");
@@ -181,12 +181,12 @@ test("beyond the pool's queue it answers overloaded, and the older value is gone
     const expected = outcomes[index] === "stored" ? key.padEnd(20_000) : undefined;
     expect(cache.getSync(key)).toBe(expected);
   }
-  // Nothing stays taken: the next ones are stored.
+  // No queue position stays taken: the next sets are stored.
   expect(await cache.setAsync("k0", "again")).toBe("stored");
   expect(cache.stats().sets.stored).toBe(600 + 600 - refused.length + 1);
 });
 
-test("what it stored is on disk after a flush, compressed, and comes back", async () => {
+test("what setAsync() stored is compressed on disk after a flush and comes back", async () => {
   const path = freshPath();
   const cache = await open<string>({ memory: "8mb", ...diskAt(path, "16mb") });
   const keys = Array.from({ length: 20 }, (_, key) => `k${key}`);
@@ -202,7 +202,7 @@ test("what it stored is on disk after a flush, compressed, and comes back", asyn
   }
 });
 
-test("large values of noise come back from disk in their chunks", async () => {
+test("random values come back from disk in their chunks", async () => {
   const path = freshPath();
   const cache = await open<Buffer>({ memory: "8mb", ...diskAt(path, "32mb") });
   const values = Array.from({ length: 5 }, () => randomBytes(300_000));

@@ -1,5 +1,6 @@
-// Reads of a hot key write nothing that other threads read: a line that one core writes must be fetched anew by all others,
-// so a counter or a mark there would keep threads from scaling.
+// Reads of a hot key write nothing that other threads read. A cache line that one core writes must
+// be fetched again by all others, so a counter or a mark there would keep reads from scaling with
+// threads.
 
 import { expect, test } from "vitest";
 
@@ -28,7 +29,7 @@ function linesOf(cache: Cache<string>): { readonly control: string[]; readonly i
 }
 
 test.each([{ near: false as const }, { near: { maxEntries: 100 } }])(
-  "a key that has been hit often is marked no more, with %o",
+  "a key that was hit often is not marked again, with %o",
   async (options) => {
     const cache = await open<string>({ memory: "1mb", ...options });
     const other = attachCache<string>(cache.handle());
@@ -42,14 +43,14 @@ test.each([{ near: false as const }, { near: { maxEntries: 100 } }])(
       expect(cache.getSync("hot")).toBe("value");
       expect(other.getSync("hot")).toBe("value");
     }
-    // One more, so that a bit that every hit turns round does not stand as before.
+    // One more, to see a bit that every hit toggles.
     cache.getSync("hot");
     expect(linesOf(cache)).toEqual(before);
     await other.close();
   },
 );
 
-test("what threads write often stands on lines that no hit reads", () => {
+test("words that threads write often are on lines that no hit reads", () => {
   const written = [
     at.controlSequence,
     at.controlClock,
@@ -60,7 +61,7 @@ test("what threads write often stands on lines that no hit reads", () => {
   ];
   const lines = written.map((offset) => Math.floor(offset / at.cacheLineSize));
   expect(lines.filter((line) => readByHits.includes(line))).toEqual([]);
-  // Each thread's results and counters are its own.
+  // Each thread's results and counters have lines of their own.
   expect(at.threadTable % at.cacheLineSize).toBe(0);
   expect(at.threadBlockSize % at.cacheLineSize).toBe(0);
 });

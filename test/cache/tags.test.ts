@@ -1,4 +1,4 @@
-// Invalidation by tag: what is gone, for whom, and what is not.
+// Invalidation by tag: which entries it ends, for which threads, and what it leaves.
 
 import { cpSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 
 import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, type Cache } from "../../dist/src/mod.js";
-import { diskAt, freshPath, open, setUpCaches } from "./opened.js";
+import { diskAt, freshPath, open, setUpCaches, until } from "./opened.js";
 
 setUpCaches();
 
@@ -17,7 +17,7 @@ function attach(cache: Cache): Cache {
   return other;
 }
 
-/** The cache as a kill -9 at this moment leaves it: its files as they stand, opened anew. */
+/** The cache that a kill -9 at this moment leaves: a copy of its files, opened again. */
 async function openAfterKill(path: string): Promise<Cache> {
   const copy = freshPath();
   cpSync(path, copy, { recursive: true });
@@ -25,7 +25,7 @@ async function openAfterKill(path: string): Promise<Cache> {
 }
 
 describe("deleteByTag", () => {
-  test("takes what has the tag, by every way of asking, and leaves the rest", async () => {
+  test("ends every entry with the tag, for every kind of read, and no other", async () => {
     const cache = await open();
     cache.set("a", 1, { tags: ["red", "round"] });
     cache.set("b", 2, { tags: ["red"], ttl: "1h" });
@@ -53,7 +53,7 @@ describe("deleteByTag", () => {
     expect(cache.stats().tagInvalidations).toBe(4);
   });
 
-  test("refuses what is no tag", async () => {
+  test("refuses what is not a tag", async () => {
     const cache = await open();
     expect(() => cache.deleteByTag("")).toThrow(RangeError);
     expect(() => cache.deleteByTag(7 as never)).toThrow(TypeError);
@@ -87,7 +87,7 @@ describe("deleteByTag", () => {
     expect(hits.memory).toBe(2);
   });
 
-  test("seldom takes what shares cells with other tags", async () => {
+  test("seldom ends entries of other tags that share its cells", async () => {
     const cache = await open();
     for (let key = 0; key < 5000; key++) cache.set(`k${key}`, key, { tags: [`tag:${key}`] });
     for (let tag = 0; tag < 100; tag++) cache.deleteByTag(`tag:${tag}`);
@@ -98,19 +98,25 @@ describe("deleteByTag", () => {
 });
 
 describe("what is under way when its tag is invalidated", () => {
-  test("a load is answered and not stored; one without the tag is", async () => {
+  test("a load is answered and not stored; a load without the tag is stored", async () => {
     const cache = await open();
     const other = attach(cache);
+    let finish = (): void => undefined;
+    const finished = new Promise<void>((resolve) => (finish = resolve));
+    let begun = 0;
     const slowly = async (value: number): Promise<number> => {
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      begun += 1;
+      await finished;
       return value;
     };
     const tagged = cache.fetch("a", async () => slowly(1), { tags: ["t"] });
     const plain = cache.fetch("b", async () => slowly(2), { tags: ["u"] });
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await until(() => begun === 2);
     other.deleteByTag("t");
-    // Who asks afterwards does not get what was loaded before.
+    // A fetch that comes afterwards does not get what was loaded before.
     const later = cache.fetch("a", async () => slowly(3), { tags: ["t"] });
+    await until(() => begun === 3);
+    finish();
     expect([await tagged, await plain, await later]).toEqual([1, 2, 3]);
     expect([cache.getSync("a"), cache.getSync("b")]).toEqual([3, 2]);
   });
@@ -131,7 +137,7 @@ describe("on disk", () => {
   const fill = async (cache: Cache): Promise<void> => {
     for (let key = 0; key < 200; key++) {
       const tags = key % 2 === 0 ? ["even", `k${key}`] : [];
-      // Where the janitor falls behind, it gets a moment.
+      // If the janitor falls behind, let it catch up.
       while (cache.set(`k${key}`, "v".repeat(2000), { tags }) !== "stored") await sleep(1);
     }
   };
@@ -142,7 +148,7 @@ describe("on disk", () => {
     return { even, odd: found.size - even };
   };
 
-  test("what is only there is gone at once, and stays gone when the cache is opened again", async () => {
+  test("entries only on disk end at once, and stay absent after a reopen", async () => {
     const path = freshPath();
     let cache = await open(diskAt(path));
     await fill(cache);
@@ -160,7 +166,7 @@ describe("on disk", () => {
     expect(await cache.get("k0")).toBe("new");
   });
 
-  test("no kill brings back what was invalidated, and new entries come back", async () => {
+  test("no kill brings back invalidated entries, and new entries come back", async () => {
     const path = freshPath();
     const cache = await open(diskAt(path));
     await fill(cache);
@@ -175,7 +181,7 @@ describe("on disk", () => {
     expect(await countOf(await openAfterKill(path))).toEqual({ even: 100, odd: 100 });
   });
 
-  test("a tag is invalidated for good too while a stopped thread holds the lock for writing it down", async () => {
+  test("a tag stays invalidated even if a stopped thread holds the lock of its file", async () => {
     const path = freshPath();
     const cache = await open(diskAt(path));
     await fill(cache);
@@ -184,7 +190,7 @@ describe("on disk", () => {
     words[at.controlTagLock / 4] = at.threadsMax;
     cache.deleteByTag("k4");
     expect(await countOf(cache)).toEqual({ even: 99, odd: 100 });
-    // Which tag it was is not known then, so all tagged entries are forgotten.
+    // The tag is unknown then, so all tagged entries are dropped.
     expect(await countOf(await openAfterKill(path))).toEqual({ even: 0, odd: 100 });
     words[at.controlTagLock / 4] = 0;
   });

@@ -1,5 +1,5 @@
-// How threads end that attached to a cache, and what the others see of it: by themselves, by process.exit, by an error, for
-// want of memory, by terminate(); and when the thread that ends is the one that opened the cache.
+// How attached threads end, and what the others see of it: by themselves, by process.exit, by an
+// error, out of memory, by terminate(), and when the thread that ends opened the cache.
 
 import { describe, expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
@@ -10,7 +10,7 @@ import { diskAt, errorOf, freshPath, held, open, setUpCaches, until } from "./op
 setUpCaches();
 setUpThreads();
 
-/** Only there the system says whether a thread lives. */
+/** Only Linux tells whether a thread is alive. */
 const isLinux = process.platform === "linux";
 
 function wordsOf(cache: Cache): Int32Array {
@@ -28,7 +28,7 @@ function locksHeld(cache: Cache): number[] {
   return locks.filter((word) => word !== 0);
 }
 
-describe("a thread that ends by itself gives back its thread id in time", () => {
+describe("a thread that ends by itself gives back its thread id", () => {
   test.each([
     ["when nothing keeps it", "leave", []],
     ["by process.exit(0)", "exit", [0]],
@@ -41,7 +41,7 @@ describe("a thread that ends by itself gives back its thread id in time", () => 
     expect(cache.stats().threads).toEqual({ attached: 3, recovered: 0 });
     void thread.call(method, ...args);
     await thread.exited;
-    // It had nothing recovered: it gave everything back itself.
+    // Nothing of it was recovered: it gave everything back itself.
     expect(cache.stats().threads).toEqual({ attached: 2, recovered: 0 });
     expect(cache.getSync("k")).toEqual({ by: "the one that left" });
   });
@@ -53,7 +53,7 @@ describe("a thread that is ended is recovered", () => {
     const thread = attached(cache);
     expect(await thread.call("set", "k", 1)).toBe("stored");
     void thread.call("fetchSlow", "slow");
-    // Else the fetch would note a lock of its own over those that are held below.
+    // Otherwise the fetch would record its own lock over the ones that are held below.
     await until(() => Atomics.load(wordsOf(cache), at.controlFlightThreads / 4) !== 0);
     await thread.call("holdLocks");
     expect(locksHeld(cache).length).toBeGreaterThanOrEqual(2);
@@ -67,7 +67,7 @@ describe("a thread that is ended is recovered", () => {
     await cache.flush();
   });
 
-  test("for want of memory", async () => {
+  test("when it runs out of memory", async () => {
     const cache = await open();
     const options = { resourceLimits: { maxOldGenerationSizeMb: 24 } };
     const thread = new Thread({ handle: cache.handle() }, options);
@@ -78,7 +78,7 @@ describe("a thread that is ended is recovered", () => {
     expect(cache.stats().threads).toEqual({ attached: 2, recovered: 1 });
   });
 
-  // Its parent's exit events do not reach this thread, so only the system tells.
+  // The exit events reach the worker's parent, not this thread, so only the system tells.
   test.runIf(isLinux)("when another worker started and ended it", async () => {
     const cache = await open();
     const parent = new Thread(undefined);
@@ -103,7 +103,7 @@ describe("a thread that is ended is recovered", () => {
   });
 });
 
-test("a lock is not taken from a thread that lives, however long it sleeps", async () => {
+test("a lock is not taken from a live thread, however long it sleeps", async () => {
   const cache = await open();
   const [sleeper, other] = [attached(cache), attached(cache)];
   await sleeper.call("has", "k");
@@ -121,7 +121,7 @@ test("a lock is not taken from a thread that lives, however long it sleeps", asy
   expect(cache.stats().threads).toEqual({ attached: 4, recovered: 0 });
 });
 
-test("the 65th thread gets an error with a code, and the id of one that left", async () => {
+test("the 65th thread gets an error, and then the id of a thread that left", async () => {
   const cache = await open();
   const rest = Array.from({ length: 62 }, () => attachCache(cache.handle()));
   expect((await errorOf(() => attachCache(cache.handle()))).code).toBe("ERR_TOO_MANY_THREADS");
@@ -136,7 +136,7 @@ test("the 65th thread gets an error with a code, and the id of one that left", a
 test("attaching and detaching adds no listeners to the process", async () => {
   const count = (): number[] =>
     (["exit", "worker"] as const).map((event) => process.listenerCount(event as "exit"));
-  // What is over is forgotten when the next cache is made.
+  // The registrations of closed caches are dropped when the next cache is made.
   await (await open()).close();
   const before = count();
   const cache = await open();
@@ -161,7 +161,7 @@ test("close() in an attached thread waits for its reads from disk", async () => 
   let ended = 0;
   for (const read of reads) void read.then(() => (ended += 1));
   const closing = other.close();
-  // What a read does when it ends, it does with its thread's id: nobody else may have it until then.
+  // When a read ends, it uses its thread's id, so nobody else may have that id until then.
   expect(cache.stats().threads.attached).toBe(3);
   await closing;
   expect(cache.stats().threads.attached).toBe(2);
@@ -195,7 +195,7 @@ describe("an opener that is a worker", () => {
     await end(opener);
     expect((await waiting).code).toBe("ERR_CACHE_CLOSED");
     expect((await errorOf(() => cache.getSync("k"))).code).toBe("ERR_CACHE_CLOSED");
-    // Elsewhere only the opener's parent hears of a terminate(), and tells the others.
+    // Elsewhere only the opener's parent sees a terminate(), and tells the others.
     const told = (): Promise<unknown> =>
       third.call("getSync", "k").catch(({ code }: { code: string }) => code);
     await expect.poll(told, { timeout: 10_000 }).toBe("ERR_CACHE_CLOSED");

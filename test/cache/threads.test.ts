@@ -23,7 +23,7 @@ describe("a handle", () => {
     for (const thread of all) {
       expect(await thread.call("getSync", "k")).toEqual({ from: "opener" });
       expect(await thread.call("get", "k")).toEqual({ from: "opener" });
-      // A handle can be handed on.
+      // A handle may be passed on.
       expect(await thread.call("handle")).toMatchObject({ kind: "undercroft-handle" });
     }
   });
@@ -40,7 +40,7 @@ describe("a handle", () => {
     );
   });
 
-  test("takes the codec with it, and only that", async () => {
+  test("works only with the cache's codec", async () => {
     const plain = await open();
     const codec = {
       name: "numbers",
@@ -68,7 +68,7 @@ describe("a handle", () => {
         expect(() => attachCache(handle as never, options as never)).toThrow(words);
       }
     }
-    // None of them took a thread id: there are 64, one each for the opener and its janitor.
+    // None of them took a thread id: there are 64, and the opener and its janitor have one each.
     const rest = Array.from({ length: 62 }, () => attachCache(plain.handle()));
     expect(rest).toHaveLength(62);
   });
@@ -77,7 +77,7 @@ describe("a handle", () => {
 describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => {
   const options = () => (tier === "disk" ? diskAt(freshPath()) : {});
 
-  test("what one writes, deletes or clears, all see at once", async () => {
+  test("all see at once what one writes, deletes or clears", async () => {
     const cache = await open(options());
     const [one, two] = [attached(cache), attached(cache)];
     expect(await one.call("set", "k", { n: 1 }, { tags: ["t"], ttl: "1h" })).toBe("stored");
@@ -97,7 +97,8 @@ describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => 
     await one.call("clear");
     expect(cache.getSync("large")).toBe(undefined);
     expect(await two.call("getSync", "large")).toBe(undefined);
-    expect(await two.call("setMany", [["a", 1], ["b", 2]])).toEqual(["stored", "stored"]); // prettier-ignore
+    // prettier-ignore
+    expect(await two.call("setMany", [["a", 1], ["b", 2]])).toEqual(["stored", "stored"]);
     expect([...(await cache.getMany(["a", "b"])).values()]).toEqual([1, 2]);
     expect(await one.call("flush")).toBe(undefined);
   });
@@ -112,7 +113,7 @@ describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => 
     await seen;
   });
 
-  test("ten threads write and read at once, and nobody reads another's value", async () => {
+  test("ten threads write and read at once, and no key gets another's value", async () => {
     const cache = await open({ memory: "8mb", ...options() });
     const all = Array.from({ length: 10 }, () => attached(cache));
     const done = all.map((thread, index) => thread.call("writeUntilStopped", `t${index}`));
@@ -123,7 +124,7 @@ describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => 
     expect(cache.stats().memory.usedBytes).toBeLessThanOrEqual(cache.stats().memory.limitBytes);
   });
 
-  test("a thread terminated in the middle of its work disturbs nobody", async () => {
+  test("a thread terminated in the middle of its work does not disturb the others", async () => {
     const cache = await open({ memory: "8mb", ...options() });
     const [victim, other] = [attached(cache), attached(cache)];
     const dying = victim.call("writeUntilStopped", "victim");
@@ -133,10 +134,12 @@ describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => 
     expect(await dying).toBe("exited with 1");
     const before = cache.stats().sets.stored;
     await until(() => cache.stats().sets.stored > before + 1000);
-    // What it wrote is there, unless it left for want of room; what is written over it is all that is read from then on.
+    // What it wrote is there, unless it was evicted. Once a key is written again, only the new
+    // value is read.
     expect(["victim", undefined]).toContain(nameOf(cache.getSync("victim-50")));
     for (let key = 0; key < 100; key++) {
-      // It may have died under the lock of a bucket, whose keys are then refused, never read as they were.
+      // It may have died with the lock of a bucket, whose keys are then refused, never read as
+      // older values.
       const outcome = cache.set(`victim-${key}`, { name: "heir" });
       expect(["stored", "overloaded"]).toContain(outcome);
       expect(["heir", undefined]).toContain(nameOf(cache.getSync(`victim-${key}`)));
@@ -148,7 +151,7 @@ describe.each([["memory"], ["disk"]])("threads share one cache (%s)", (tier) => 
 });
 
 describe("close of the opener", () => {
-  test("while a thread reads, writes and waits: closed, never a hang", async () => {
+  test("ends the reads, writes and waits of a thread as closed, never with a hang", async () => {
     const cache = await open(diskAt(freshPath()));
     const [busy, idle] = [attached(cache), attached(cache)];
     expect(await idle.call("has", "k")).toBe(false);
@@ -170,12 +173,13 @@ describe("close of the opener", () => {
       const error = await errorOf(() => idle.call(method, ...args));
       expect([method, error.code]).toEqual([method, "ERR_CACHE_CLOSED"]);
     }
-    // A loader under way is the thread's own: it ends when the thread closes, or by itself.
+    // A loader that is under way belongs to the thread: it ends when the thread closes, or by
+    // itself.
     expect(await idle.call("close")).toBe(undefined);
     expect((await fetching).code).toBe("ERR_CACHE_CLOSED");
   });
 
-  test("while a thread is attaching: it is attached or told", async () => {
+  test("while a thread attaches: it attaches or gets an error", async () => {
     const cache = await open();
     const thread = new Thread(undefined);
     const attaching = thread.call("attach", cache.handle()).then(
@@ -188,7 +192,7 @@ describe("close of the opener", () => {
   });
 });
 
-test("an injected clock is every thread's, as far as the opener has read it", async () => {
+test("an injected clock is every thread's clock, as of the opener's last reading", async () => {
   const clock = new ManualClock();
   const cache = await open({ clock });
   const thread = attached(cache);

@@ -45,7 +45,7 @@ describe("a time to live", () => {
     }
   });
 
-  test("that is Infinity, or is not given, is for ever; the cache's own is otherwise the rule", async () => {
+  test("of Infinity is for ever; without one the cache's ttl applies", async () => {
     const clock = new ManualClock();
     const cache = await open({ clock, ttl: "1h" });
     cache.set("default", 1);
@@ -103,7 +103,7 @@ describe.each([["memory"], ["disk"]])("expiry (%s)", (tier) => {
     expect(await cache.fetch("near", () => "loaded")).toBe("loaded");
   });
 
-  test("begins anew with each set, and a longer one is not cut by a shorter before", async () => {
+  test("starts again with each set, and an earlier shorter ttl has no effect", async () => {
     const cache = await open(options());
     cache.set("k", 1, { ttl: 10 });
     clock.advance(9);
@@ -115,7 +115,7 @@ describe.each([["memory"], ["disk"]])("expiry (%s)", (tier) => {
     expect(cache.getSync("k")).toBe(3);
   });
 
-  test("within staleFor only fetch serves the value, and has it loaded anew", async () => {
+  test("within staleFor only fetch returns the value, and loads it again", async () => {
     const cache = await open(options());
     cache.set("k", "old", { ttl: 100, staleFor: "1s" });
     const entry = await cache.getEntry("k");
@@ -140,7 +140,7 @@ describe.each([["memory"], ["disk"]])("expiry (%s)", (tier) => {
     expect(await cache.fetch("k", ({ stale }) => String(stale))).toBe("undefined");
   });
 
-  test("a loader's error reaches every waiter as it is, once nothing stale may be served", async () => {
+  test("a loader's error reaches every waiter once no stale value may be served", async () => {
     const cache = await open(options());
     cache.set("k", "old", { ttl: 100, staleFor: 1000 });
     clock.advance(1100);
@@ -153,8 +153,8 @@ describe.each([["memory"], ["disk"]])("expiry (%s)", (tier) => {
   });
 });
 
-describe("over a reopening", () => {
-  test("entries keep their times, and those over meanwhile are gone", async () => {
+describe("after a reopen", () => {
+  test("entries keep their times, and those that expired meanwhile are absent", async () => {
     const clock = new ManualClock();
     const path = freshPath();
     const first = await open({ clock, ...diskAt(path) });
@@ -185,7 +185,7 @@ describe("over a reopening", () => {
     expect(await second.get("ever")).toBe(4);
   });
 
-  test("with the clock set back, no entry lives longer than it was to", async () => {
+  test("a clock that was set back makes no entry live longer", async () => {
     const clock = new ManualClock();
     const path = freshPath();
     const first = await open({ clock, ...diskAt(path) });
@@ -199,7 +199,7 @@ describe("over a reopening", () => {
   });
 });
 
-test("with the real clock, an entry is gone when its time is over, in memory and near", async () => {
+test("an entry expires by the real clock, in memory and near", async () => {
   const cache = await open();
   cache.set("k", 1, { ttl: 30 });
   expect(cache.getSync("k")).toBe(1);

@@ -12,7 +12,10 @@ function cyclic(): unknown {
   return value;
 }
 
-/** One of each kind that the default codec keeps; made anew, as the cache may be given only what nobody else holds. */
+/**
+ * One value of each kind that the default codec keeps, made anew for each call, so that only the
+ * cache holds it.
+ */
 const kinds: Readonly<Record<string, () => unknown>> = {
   null: () => null,
   true: () => true,
@@ -75,7 +78,7 @@ const nearModes: readonly (readonly [string, CacheOptions["near"]])[] = [
   ["off", false],
 ];
 
-/** Every way to read a key, the second read of a kind being near if anything is. */
+/** Every way to read a key. The second read of each kind is near if anything is. */
 async function readings(cache: Cache, key: string): Promise<unknown[]> {
   return [
     cache.getSync(key),
@@ -109,7 +112,7 @@ describe.each(nearModes)("near %s", (mode, near) => {
     }
   });
 
-  test("a hit is the same object, frozen or not, or one of its own", async () => {
+  test("a hit returns the shared object or a fresh one, as configured", async () => {
     const cache = await open<{ list: number[] }>({ near: near as false });
     const given = { list: [1] };
     cache.set("k", given);
@@ -122,14 +125,14 @@ describe.each(nearModes)("near %s", (mode, near) => {
     expect(cache.getSync("k")).toEqual({ list: [1] });
   });
 
-  test("fetch gives on a miss what a later hit gives", async () => {
+  test("fetch returns on a miss what a later hit returns", async () => {
     const cache = await open<{ list: number[] }>({ near: near as false });
     const loaded = { list: [1] };
     const missed = await cache.fetch("k", () => loaded);
     expect(missed).not.toBe(loaded);
     expect(cache.getSync("k") === missed).toBe(mode === "shared" || mode === "frozen");
     expect(Object.isFrozen(missed.list)).toBe(mode === "frozen");
-    // Also where nothing was stored: superseded by a write, or too large to keep.
+    // Also if nothing was stored: superseded by a write, or too large.
     const superseded = await cache.fetch("superseded", ({ key }) => {
       cache.set(key, { list: [2] });
       return { list: [3] };
@@ -146,7 +149,7 @@ describe.each(nearModes)("near %s", (mode, near) => {
 });
 
 describe("bytes", () => {
-  test("are the reader's own: what is done to them changes no entry", async () => {
+  test("belong to the reader: changing them changes no entry", async () => {
     const cache = await open<Uint8Array>({ near: false });
     const given = Buffer.from("abc");
     cache.set("k", given);
@@ -158,7 +161,7 @@ describe("bytes", () => {
   });
 });
 
-describe("what is no value", () => {
+describe("what is not a value", () => {
   const calls = (cache: Cache, value: unknown): (() => unknown)[] => [
     () => cache.set("k", value),
     () => cache.setMany([["k", value]]),
@@ -188,7 +191,7 @@ describe("what is no value", () => {
   ])("%s is a TypeError that names the path", async (_name, value, words) => {
     const cache = await open();
     for (const call of calls(cache, value)) {
-      // A loader's promise is its value to come, not the value.
+      // A loader's promise is awaited; a promise inside a value is refused.
       if (value instanceof Promise && call.toString().includes("fetch")) continue;
       const error = await errorOf(call);
       expect(error).toBeInstanceOf(TypeError);
@@ -212,7 +215,7 @@ describe("what is no value", () => {
 });
 
 describe("codecs", () => {
-  test("json gives what JSON makes of a value, on hit and miss", async () => {
+  test("json returns what JSON makes of a value, on hit and miss", async () => {
     const cache = await open({ codec: "json", near: false });
     const value = { at: new Date(5), gone: undefined, list: [NaN, -0], text: "ü" };
     const expected = JSON.parse(JSON.stringify(value)) as unknown;
@@ -239,7 +242,7 @@ describe("codecs", () => {
     decode: (bytes) => new Money(Number(Buffer.from(bytes).toString())),
   };
 
-  test("a codec of one's own gets every value, and its type comes back", async () => {
+  test("a user's codec gets every value, and its type comes back", async () => {
     const path = freshPath();
     const cache = await open({ codec: money, ...diskAt(path) });
     cache.set("k", new Money(5));
@@ -254,7 +257,7 @@ describe("codecs", () => {
     expect(found.get("m")).toBeInstanceOf(Money);
   });
 
-  test("a codec that throws or gives no bytes is told of, and nothing is stored", async () => {
+  test("a codec that throws or returns no bytes is reported, and nothing is stored", async () => {
     const cause = new Error("cannot");
     const cache = await open<number>({
       codec: {
@@ -282,9 +285,9 @@ describe("codecs", () => {
 });
 
 describe("too large", () => {
-  test.each([["memory"], ["disk"]])("the older value is gone all the same (%s)", async (tier) => {
+  test.each([["memory"], ["disk"]])("removes the older value all the same (%s)", async (tier) => {
     const cache = await open(tier === "disk" ? diskAt(freshPath()) : {});
-    // Not to be compressed.
+    // Random, so that it cannot be compressed.
     const large = randomBytes(1_500_000);
     for (const write of [
       () => cache.set("k", large),
@@ -303,7 +306,7 @@ describe("too large", () => {
     expect(cache.stats().sets).toMatchObject({ stored: 4, tooLarge: 4 });
   });
 
-  test("values of up to a quarter of the memory are kept whole", async () => {
+  test("values up to a quarter of the memory are stored whole", async () => {
     const cache = await open<Buffer>(diskAt(freshPath()));
     for (const bytes of [8000, 8192, 8193, 30_000, 32_768, 65_536, 300_001]) {
       const value = Buffer.from(Array.from({ length: bytes }, (_, index) => index % 251));

@@ -1,6 +1,6 @@
-// Kill -9, and the other ends of a process, at random moments: in the middle of work, of an open, of a close. After each
-// the next life of the same directory reads every key, and the judge says whether the promises were kept. The seed of
-// a run is printed with every fault.
+// Kill -9 and other ends of a process at random moments: in the middle of work, of an open, of a
+// close. After each end the next session of the directory reads every key, and the judge checks the
+// guarantees. The seed of a run is printed with every fault.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -32,7 +32,7 @@ interface Room {
   readonly neverEvicts: boolean;
 }
 
-/** Memory evicts, the disk reclaims: everything moves. */
+/** Memory evicts and the disk reclaims, so that everything moves. */
 const tight: Room = {
   memory: "1mb",
   capacity: "2mb",
@@ -40,7 +40,7 @@ const tight: Room = {
   bytesMax: 3000,
   neverEvicts: false,
 };
-/** Nothing has to go, so nothing flushed may be lost. */
+/** Nothing has to be evicted, so nothing flushed may be lost. */
 const spare: Room = {
   memory: "4mb",
   capacity: "32mb",
@@ -49,7 +49,8 @@ const spare: Room = {
   neverEvicts: true,
 };
 
-/** Most rounds end in work; two in a row that end in an open are a crash of the recovery from a crash. */
+/** Most rounds end during work. Two rounds in a row that end during an open crash the recovery from
+ *  a crash. */
 const ends: readonly End[] = [
   ..."work opening opening work closing work exit work closed work throw".split(" "),
   ..."work opening closing work SIGTERM closed opening work work".split(" "),
@@ -68,7 +69,8 @@ afterAll(() => {
   removeScratch(scratch);
 });
 
-/** Starts a life, lets it come to its end and reports how it really ended. */
+/** Starts a session, lets it end and checks how it really ended. The moment of a kill is random;
+ *  nothing waits for it. */
 async function live(options: WriterOptions, end: End, delayMs: number): Promise<void> {
   const running = new Program(program, options);
   if (end === "work" || end === "SIGTERM") {
@@ -84,7 +86,7 @@ async function live(options: WriterOptions, end: End, delayMs: number): Promise<
   const words = `${code ?? signal}: ${errors}`;
   if (end === "closed" || end === "exit") expect(words).toBe("0: ");
   else if (end === "throw") expect(words).toContain("on purpose");
-  else if (code !== null) expect(words).toBe("0: "); // it was done before the signal came
+  else if (code !== null) expect(words).toBe("0: "); // It was done before the signal came.
 }
 
 interface Outcome {
@@ -93,7 +95,7 @@ interface Outcome {
   readonly moves: Movements;
 }
 
-/** Many lives of one directory, with a last one that only reads. */
+/** Many sessions of one directory; the last one only reads. */
 async function lives(
   name: string,
   room: Room,
@@ -144,11 +146,12 @@ function addMoves(moves: Record<keyof Movements, number>, file: string): void {
 
 describe.concurrent("killed at random moments", () => {
   test(
-    "nothing older and nothing wrong comes back, whatever moves",
+    "no older and no wrong value comes back while entries move",
     { timeout: 120_000 },
     async () => {
       let seen = 0;
-      // On a slow machine the lives may be too short for an entry to come back from disk, or to be written again.
+      // On a slow machine the sessions may be too short for an entry to be promoted or written
+      // again.
       for (let turn = 0; turn < 3 && seen === 0; turn++) {
         const { faults, account, moves } = await lives(`tight-${turn}`, tight, ends);
         expect(faults).toEqual([]);
@@ -173,8 +176,9 @@ describe.concurrent("killed at random moments", () => {
   );
 });
 
-// A harness that has never been red proves nothing: the same lives of caches that are broken in one place each.
-describe.concurrent("a broken cache is found out", () => {
+// A checker that has never failed proves nothing: the same sessions of caches that are broken in
+// one place each.
+describe.concurrent("a broken cache is detected", () => {
   const writeTombstone: Patch = {
     file: "src/tiers/directory-writer.js",
     from: "    writeTombstone(location) {",
@@ -190,7 +194,8 @@ describe.concurrent("a broken cache is found out", () => {
     from: 'const reach = isAsked ? "all" : isDue ? "open" : "sealed";',
     to: 'const reach = "sealed";',
   };
-  /** Most are found out in the first few; a slow machine comes to fewer clears and flushes in each. */
+  /** Most are found within the first few sessions. A slow machine does fewer clears and flushes in
+   *  each. */
   const rounds: readonly End[] = Array.from({ length: 60 }, () => "work");
 
   test.each([

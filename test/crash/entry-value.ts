@@ -1,17 +1,18 @@
-// The values of the crash tests: made from key and version, so that whoever reads one knows whether it is whole and which
-// write it came from. Every 64 versions have a key that no others have, so that new schemas are written down all the time.
-// Used by the program that is killed; the judge only sees versions.
+// The values of the crash tests, made from key and version, so that a reader knows whether a value
+// is whole and which write made it. Every 64 versions share a property name that no others have, so
+// that new schemas are written all the time. Used by the program that is killed; the judge only
+// sees versions.
 
 /** A value of one key and version. */
 export interface EntryValue {
   readonly key: string;
   readonly version: number;
   readonly fill: string;
-  /** The version once more, under a key that says which versions share it. */
+  /** The version again, under a name that says which versions share it. */
   readonly [from: string]: string | number;
 }
 
-/** Versions with values of the same keys. */
+/** Versions with values of the same property names. */
 const versionsOfSchema = 64;
 
 /** A small generator of random numbers (mulberry32): one seed, one sequence. */
@@ -25,7 +26,7 @@ export function randomOf(seed: number): () => number {
   };
 }
 
-/** The value of a version of a key: mostly up to `bytesMax`, one in 32 so large that it is stored in chunks. */
+/** The value of a version of a key: mostly up to `bytesMax`; one in 32 is stored in chunks. */
 export function makeValue(key: string, version: number, bytesMax: number): EntryValue {
   const random = randomOf(version);
   const isLarge = random() < 1 / 32;
@@ -35,7 +36,8 @@ export function makeValue(key: string, version: number, bytesMax: number): Entry
   return { key, version, fill: word.repeat(Math.ceil(bytes / word.length)), [from]: version };
 }
 
-/** The version of a value that was read, 0 for none, -1 if it is not what was written under this key. */
+/** The version of a value that was read, 0 for none, -1 if it is not what was written under this
+ *  key. */
 export function versionOf(key: string, value: EntryValue | undefined, bytesMax: number): number {
   if (value === undefined) return 0;
   const whole = makeValue(key, value.version, bytesMax);

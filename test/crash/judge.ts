@@ -1,24 +1,27 @@
-// The judge of the crash tests: replays what programs reported of their operations and reads, over many lives of one
-// directory, and says where a read broke a promise. It knows nothing of the cache but DESIGN's words: never an older
-// value than the last completed write, never a wrong one, and nothing lost that a completed flush had promised to keep.
+// The judge of the crash tests: replays what programs reported of their operations and reads, over
+// many sessions of one directory, and says which read broke a guarantee. It knows only the
+// guarantees: never an older value than the last completed write, never a wrong one, and nothing
+// lost that a completed flush had guaranteed.
 //
-// A program reports, one line each, and each before it goes on:
+// A program reports one line each, each before it goes on:
 //   set <key> <version> <expires>   begun, with its wall-clock end or 0; then   did <outcome>
 //   delete <key> / clear            begun; then   did
 //   flush                           begun; then   did, or   failed
-//   read <key> <version> <now>      `now` was before the read; version 0: nothing, -1: not a value of this key
+//   read <key> <version> <now>      `now` was before the read; version 0: nothing, -1: not a value
+//                                   of this key
 
 /** What may be read of one key. */
 interface Entry {
-  /** Versions that may be there, oldest first; more than one only after a kill in the middle of a write. */
+  /** Versions that may be read, oldest first. More than one only after a kill in the middle of a
+   *  write. */
   allowed: number[];
-  /** It was there in this life of the cache: written, or read. */
+  /** It was written or read in this session of the cache. */
   seen: boolean;
-  /** A flush has promised to keep the one version there is. */
+  /** A flush has guaranteed the only version. */
   promised: boolean;
 }
 
-/** A read may begin this much before the clock of the cache says so. */
+/** A read may begin this much earlier than the cache's clock says. */
 const clockSlackMs = 20;
 
 type Begun =
@@ -26,13 +29,13 @@ type Begun =
   | { readonly kind: "delete"; readonly key: string }
   | { readonly kind: "clear" | "flush" };
 
-/** What the lives had in them, so that a test can see that they had anything. */
+/** What happened in the sessions, so that a test can see that anything did. */
 export interface Account {
   operations: number;
   reads: number;
   hits: number;
   flushes: number;
-  /** Reads of a key whose value a flush had promised to keep. */
+  /** Reads of a key whose value a flush had guaranteed. */
   promisesKept: number;
 }
 
@@ -45,12 +48,12 @@ export class Judge {
   readonly #neverEvicts: boolean;
   #begun: Begun | null = null;
 
-  /** `neverEvicts`: there is room for everything, so that what was flushed must be there. */
+  /** `neverEvicts`: there is room for everything, so everything flushed must be there. */
   constructor(neverEvicts: boolean) {
     this.#neverEvicts = neverEvicts;
   }
 
-  /** Replays the report of one life, which ended after its last whole line. */
+  /** Replays the report of one session, which ended after its last whole line. */
   life(report: string, name: string): void {
     const lines = report.split("\n");
     lines.pop();
@@ -145,7 +148,7 @@ export class Judge {
     return undefined;
   }
 
-  /** What was under way when the life ended may have happened or not. */
+  /** What was under way when the session ended may have happened or not. */
   #killed(): void {
     for (const entry of this.#entries.values()) entry.seen = entry.promised;
     const begun = this.#begun;

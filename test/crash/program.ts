@@ -1,5 +1,6 @@
-// Programs that tests run in processes of their own: TypeScript files of a test folder, compiled beside each other into a
-// scratch folder, since Node 20 cannot run them as they are. Called by the tests that kill, starve or measure a process.
+// Programs that tests run in their own processes: TypeScript files of a test folder, compiled into
+// a scratch folder because Node 20 cannot run them as they are. Called by the tests that kill,
+// starve or measure a process.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import {
@@ -20,7 +21,7 @@ import ts from "typescript";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The door of the built package. */
+/** The entry point of the built package. */
 export const builtDoor = pathToFileURL(join(root, "dist/src/mod.js")).href;
 
 /** A scratch folder that the caller removes. */
@@ -32,7 +33,8 @@ export function removeScratch(path: string): void {
   rmSync(path, { recursive: true, force: true });
 }
 
-/** Compiles the named files of the test folder at `folder` into `scratch`; answers the path of the first. */
+/** Compiles the named files of the test folder at `folder` into `scratch`; returns the path of the
+ *  first. */
 export function compile(scratch: string, folder: URL, ...names: string[]): string {
   writeFileSync(join(scratch, "package.json"), '{ "type": "module" }');
   const outputs = names.map((name) => {
@@ -45,14 +47,14 @@ export function compile(scratch: string, folder: URL, ...names: string[]): strin
   return outputs[0] ?? "";
 }
 
-/** One change to a built file: `from` must be there. */
+/** One change to a built file; `from` must be in it. */
 export interface Patch {
   readonly file: string;
   readonly from: string;
   readonly to: string;
 }
 
-/** A copy of the built package with something broken in it on purpose; answers the address of its door. */
+/** Copies the built package and breaks something in it; returns the address of its entry point. */
 export function brokenCopy(scratch: string, patches: readonly Patch[]): string {
   const copy = join(scratch, "broken");
   mkdirSync(copy);
@@ -62,7 +64,7 @@ export function brokenCopy(scratch: string, patches: readonly Patch[]): string {
       filter: (file) => !file.endsWith(".map"),
     });
   }
-  // Vitest would look for the maps.
+  // Vitest would look for the source maps.
   for (const name of readdirSync(join(copy, "dist"), { recursive: true, encoding: "utf8" })) {
     const path = join(copy, "dist", name);
     if (!name.endsWith(".js")) continue;
@@ -86,15 +88,15 @@ export interface Ending {
   readonly errors: string;
 }
 
-/** A running program; what it writes to its standard output arrives line by line. */
+/** A running program. What it writes to its standard output arrives line by line. */
 export class Program {
   readonly ended: Promise<Ending>;
   readonly #child: ChildProcess;
   readonly #lines: string[] = [];
   readonly #waiting = new Map<string, () => void>();
 
-  /** `options` reach the program as its one argument, in JSON. Its young generation is kept small, so that what the
-   *  process takes is what the cache takes. */
+  /** `options` reach the program as its only argument, in JSON. Its young generation is kept small,
+   *  so that the process's memory is the cache's. */
   constructor(file: string, options: unknown) {
     const flags = ["--expose-gc", "--max-semi-space-size=2"];
     this.#child = spawn(process.execPath, [...flags, file, JSON.stringify(options)], {
@@ -138,7 +140,7 @@ export class Program {
     this.#child.kill(signal);
   }
 
-  /** The last line as JSON, of a program that must have ended by itself. */
+  /** The last line as JSON; the program must have ended by itself. */
   async result<T>(): Promise<T> {
     const { code, signal, errors } = await this.ended;
     if (code !== 0) throw new Error(`the program ended with ${code ?? signal}: ${errors}`);

@@ -1,6 +1,6 @@
-// The program that is killed: opens a cache directory, reads every key, then works on it at random until it is killed or
-// has done what it was asked for. Every operation is reported before and after, every read after, by a write that has
-// reached the system before the program goes on. Started by crash.test.ts.
+// The program that is killed: opens a cache directory, reads every key, then works on it at random
+// until it is killed or done. It reports every operation before and after, and every read after, by
+// a write that has reached the system before it goes on. Started by crash.test.ts.
 
 import { appendFileSync, openSync, writeSync } from "node:fs";
 
@@ -17,14 +17,14 @@ export interface WriterOptions {
   readonly seed: number;
   readonly keys: number;
   readonly bytesMax: number;
-  /** Versions count on from here. */
+  /** Versions continue from here. */
   readonly newest: number;
   /** Operations until the end, which is `end`. */
   readonly operations: number;
   readonly end: "close" | "exit" | "throw";
 }
 
-/** What happened in a life, as far as the program came to say it. */
+/** What happened in a session, as far as the program could report it. */
 export interface Movements {
   readonly demotions: number;
   readonly promotions: number;
@@ -122,7 +122,7 @@ tell("working");
 for (let operation = 1; operation <= options.operations; operation++) {
   await operate(cache);
   if (operation % movementsEvery === 0) tellMovements(cache);
-  // Sets alone never let the event loop turn, and a program that never turns is not what is killed in real life.
+  // Sets alone never turn the event loop, and a program that never does is not typical.
   if (operation % 64 === 0) await new Promise((resolve) => setImmediate(resolve));
 }
 if (options.end === "exit") process.exit(0);

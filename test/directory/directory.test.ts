@@ -134,7 +134,7 @@ describe("the capacity", () => {
     const path = join(scratchDirectory(), "new");
     await expect(open(path, { capacityBytes: 1000 })).rejects.toThrow(RangeError);
     await expect(open(path, { capacityBytes: 1000 })).rejects.toThrow(
-      "disk.capacity is 1000 bytes",
+      "disk.capacity: current value is 1000; it must be at least",
     );
     expect(existsSync(path)).toBe(false);
   });

@@ -97,7 +97,7 @@ describe("the filter", () => {
     expect(() => cache.set("key", "new")).toThrow(fault);
     await expect(cache.setAsync("key", "new")).rejects.toBe(fault);
     answer = () => Promise.resolve(true);
-    expect(() => cache.set("key", "new")).toThrow(/filter answered an instance of Promise/);
+    expect(() => cache.set("key", "new")).toThrow(/filter returned an instance of Promise/);
     answer = () => cache.set("other", "value");
     expect(() => cache.set("key", "new")).toThrow(/it must not write to the cache/);
     answer = () => cache.getSync("key") === "old";

@@ -86,6 +86,7 @@ test.each([1, 2])("ended again and again under load, life %i", async (life) => {
   const ledger = new Ledger();
   let number = life;
   for (let death = 0; death < 5; death++) {
+    // The moment of the death varies; nothing waits for it.
     const ended = sleep(death * 7 + life).then(() => endJanitor(cache));
     let isOver = false;
     void ended.then(() => (isOver = true));

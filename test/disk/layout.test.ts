@@ -1,4 +1,4 @@
-// The numbers of disk/layout.ts: every class edge, and locations there and back.
+// The numbers of disk/file-layout.ts: every class edge, and locations there and back.
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";

@@ -1,4 +1,5 @@
-// `fetch` on a whole cache, memory and disk: what the tests of ReadThrough cannot show with parts that are Maps.
+// `fetch` on a whole cache, memory and disk: what the tests of ReadThrough cannot show with parts
+// that are Maps.
 
 import { describe, expect, test } from "vitest";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
@@ -55,7 +56,7 @@ describe.each([["memory"], ["disk"]])("a load that is superseded (%s)", (tier) =
     expect(cache.stats().fillsSuperseded).toBe(1);
   });
 
-  test("is not by writes of other keys", async () => {
+  test("is not superseded by writes of other keys", async () => {
     const cache = await openOne();
     const load = new Load();
     const { fetched } = await load.begin(cache);
@@ -67,7 +68,7 @@ describe.each([["memory"], ["disk"]])("a load that is superseded (%s)", (tier) =
     expect(cache.stats().fillsSuperseded).toBe(0);
   });
 
-  test("a fetch after the write does not join the load before it", async () => {
+  test("is not joined by a fetch after the write", async () => {
     const cache = await openOne();
     const load = new Load();
     const { fetched } = await load.begin(cache);
@@ -106,14 +107,14 @@ describe("a load", () => {
     });
   });
 
-  test("is aborted at its hard limit, and told of by a coded error", async () => {
+  test("is aborted at its hard timeout with a coded error", async () => {
     const cache = await open();
     const load = new Load();
     const error = await errorOf(() => cache.fetch("k", load.loader, { timeout: "20ms" }));
     expect(error.code).toBe("ERR_LOADER_TIMEOUT");
     expect(load.signal?.aborted).toBe(true);
     load.finish("late");
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setImmediate(resolve));
     expect(cache.getSync("k")).toBe(undefined);
   });
 
@@ -133,7 +134,7 @@ describe("a load", () => {
     expect(cache.getSync("k")).toBe("loaded");
   });
 
-  test("of a key on disk does not run, also when many ask at once", async () => {
+  test("of a key on disk does not run, even when many ask at once", async () => {
     const path = freshPath();
     const first = await open(diskAt(path));
     first.set("k", { a: 1 });
@@ -146,7 +147,7 @@ describe("a load", () => {
     expect(all).toEqual(Array.from({ length: 20 }, () => ({ a: 1 })));
   });
 
-  test("that gives nothing is remembered for negativeTtl, and a set ends that", async () => {
+  test("of undefined is remembered for negativeTtl, until a set", async () => {
     const clock = new ManualClock();
     const cache = await open({ clock });
     let loads = 0;
@@ -171,7 +172,7 @@ describe("a load", () => {
     expect(cache.has("k")).toBe(false);
   });
 
-  test("of a value that cannot be stored is the caller's mistake, and ends cleanly", async () => {
+  test("of a value that cannot be stored rejects with a TypeError and ends cleanly", async () => {
     const cache = await open();
     expect(await errorOf(() => cache.fetch("k", () => () => 1))).toBeInstanceOf(TypeError);
     expect(await cache.fetch("k", () => 1)).toBe(1);
@@ -204,7 +205,7 @@ describe("get() with a signal", () => {
 });
 
 describe("wrap()", () => {
-  test("remembers by key, and hands the arguments on", async () => {
+  test("caches by key and passes the arguments on", async () => {
     const cache = await open();
     let calls = 0;
     const add = cache.wrap(
@@ -219,7 +220,7 @@ describe("wrap()", () => {
     expect((await cache.getEntry("1+2"))!.expiresAt).toBeLessThan(Infinity);
   });
 
-  test("refuses what it cannot wrap, at once", async () => {
+  test("refuses what it cannot wrap at once", async () => {
     const cache = await open();
     const wrong: [unknown, unknown][] = [
       [undefined, { key: () => "k" }],

@@ -1,7 +1,7 @@
-// What the tests of ReadThrough share: its parts and a ReadThrough, made anew for each test, a loader that settles when the
-// test says so, and a watch for rejections that nobody handles.
+// What the tests of ReadThrough share: its parts and a ReadThrough, made anew for each test, a
+// loader that settles when the test says so, and a check that no rejection stays unhandled.
 
-import { afterEach, beforeEach, expect } from "vitest";
+import { afterEach, beforeEach, expect, onTestFinished, vi } from "vitest";
 import type { LoadContext, Loader } from "../../dist/src/fetch/fetch-parts.js";
 import { ReadThrough } from "../../dist/src/fetch/read-through.js";
 import type { ResolvedFetchOptions } from "../../dist/src/config/mod.js";
@@ -18,7 +18,7 @@ const defaults: ResolvedFetchOptions = {
   signal: undefined,
 };
 
-/** Those of the test that runs. */
+/** The parts and the ReadThrough of the current test. */
 export let store: MapParts;
 export let reading: ReadThrough<Value>;
 const unhandled: unknown[] = [];
@@ -50,14 +50,14 @@ export function fetch(
   return reading.fetch(key, loader, { ...defaults, ...options });
 }
 
-/** One turn of the event loop: every promise that can settle has. */
+/** One turn of the event loop, after which every promise that can settle has settled. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
   });
 }
 
-/** A loader that settles when the test says so, and what it was called with. */
+/** A loader that settles when the test says so, and its calls. */
 export class Source {
   readonly calls: LoadContext<Value>[] = [];
   readonly #settlers: {
@@ -89,7 +89,7 @@ export function expectIdle(): void {
 
 export const stale = { ttl: 10, staleFor: 100 };
 
-/** An entry that has expired and may be served stale for 99 ms more. */
+/** Stores an entry that has expired and may be served stale for 99 ms more. */
 export function setStale(key: string, value: Value): void {
   store.set(key, value, stale);
   store.clock.advance(11);
@@ -99,7 +99,7 @@ export const never: Loader<Value> = () => {
   throw new Error("the loader must not run");
 };
 
-/** A signal, and what aborts it with the error "aborted". */
+/** A signal, and a function that aborts it with the error "aborted". */
 export function aborter(): { signal: AbortSignal; abort: () => void } {
   const controller = new AbortController();
   return {
@@ -110,8 +110,15 @@ export function aborter(): { signal: AbortSignal; abort: () => void } {
   };
 }
 
-export function elapsed(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
+/** Fakes the timers until the test is over. Returns a function that lets so many milliseconds pass,
+ *  with everything that follows from it. */
+export function fakeTimers(): (ms: number) => Promise<void> {
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  onTestFinished(() => {
+    vi.useRealTimers();
   });
+  return async (ms) => {
+    await vi.advanceTimersByTimeAsync(ms);
+    await turn();
+  };
 }

@@ -1,4 +1,5 @@
-// Who asks for a key while an answer from disk is on its way: it must not be given what was deleted before it asked.
+// A fetch or get that comes while an answer from disk is on its way must not get what was deleted
+// before it came.
 
 import { expect, test } from "vitest";
 
@@ -22,9 +23,9 @@ test.each(["fetch", "get"] as const)(
       ...diskAt(freshPath()),
       near: false,
     });
-    // A thread id of its own, so that this one's read-through hears of nothing.
+    // It has its own thread id, so this thread's read-through is not told of its delete.
     const other = attachCache<Buffer | string>(cache.handle());
-    // In chunks, which are read from disk one after the other once the head has been.
+    // In chunks, which are read from disk one after the other after the head.
     const large = Buffer.alloc(100_000, 7);
     const keys = Array.from({ length: 40 }, (_, index) => `key ${index}`);
     for (const key of keys) {
@@ -42,7 +43,7 @@ test.each(["fetch", "get"] as const)(
       if (typeof (await earlier) === "object") fromDisk++;
     }
     expect(handed).toBe(0);
-    // Some of the earlier ones had read it before it was deleted.
+    // Some of the earlier ones read it before it was deleted.
     expect(fromDisk).toBeGreaterThan(0);
     await other.close();
   },

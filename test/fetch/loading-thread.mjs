@@ -1,5 +1,6 @@
-// What the threads of shared-fetch-threads.test.ts run: fetches with loaders that count themselves on a board in shared
-// memory and end when the test opens the gate there.
+// What the threads of shared-fetch-threads.test.ts run: fetches whose loaders count their calls on
+// a board in shared memory and end when the test opens the gate there.
+import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, threadId, workerData } from "node:worker_threads";
 import { attachCache } from "../../dist/src/mod.js";
 
@@ -7,14 +8,8 @@ const cache = attachCache(workerData.handle);
 const board = new Int32Array(workerData.board);
 const gate = 0;
 
-function sleep(ms) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
-
 const loaders = {
-  /** Counts the call under the key's number. */
+  /** A slow source. Counts the call under the key's number. */
   counted: async ({ key }) => {
     Atomics.add(board, Number(key.slice(1)), 1);
     await sleep(5);
@@ -25,7 +20,7 @@ const loaders = {
     while (Atomics.load(board, gate) === 0) await sleep(2);
     return workerData.name;
   },
-  /** Stops the event loop of its thread. */
+  /** Blocks the event loop of its thread. */
   blocking: ({ key }) => {
     Atomics.add(board, Number(key.slice(1)), 1);
     Atomics.wait(board, gate, 0, 30_000);

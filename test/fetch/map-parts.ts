@@ -1,5 +1,5 @@
-// The parts of ReadThrough over two Maps, for its tests: memory, "disk" behind an await, and a flight board that writes
-// mark, as the kernel's flight table is.
+// ReadThrough's parts over two Maps, for its tests: memory, a "disk" behind an await, and flights
+// that writes supersede, as in the kernel's flight table.
 
 import { ManualClock } from "../../dist/src/base/mod.js";
 import type { Filled, FillFields, FoundValue, Peek } from "../../dist/src/entries/mod.js";
@@ -34,13 +34,15 @@ export interface NotedFill {
   readonly outcome: string;
 }
 
-/** The flights of the one thread there is: it leads, and nobody follows. */
+/** The flights of the only thread: it always leads, and nobody follows. */
 export class MapFlights implements FlightBoard {
   /** What other threads would have been told, in order. */
   readonly ends: string[] = [];
   /** Every flight ever begun. */
   begun = 0;
   isFull = false;
+  /** Runs once, just before the next flight is entered: what another thread does meanwhile. */
+  beforeEnter: (() => void) | undefined;
   readonly #flights = new Map<number, { key: string; isSuperseded: boolean }>();
   readonly #ofKey = new Map<string, Set<{ key: string; isSuperseded: boolean }>>();
 
@@ -50,6 +52,9 @@ export class MapFlights implements FlightBoard {
   }
 
   enter(key: HashedKey): FlightRole {
+    const before = this.beforeEnter;
+    this.beforeEnter = undefined;
+    before?.();
     if (this.isFull) return { role: "unshared", flight: -1 };
     return { role: "lead", flight: this.#begin(nameOf(key.bytes)) };
   }
@@ -82,7 +87,7 @@ export class MapFlights implements FlightBoard {
     return this.#flights.get(flight)!.isSuperseded;
   }
 
-  /** A write of a key supersedes its flights, but for the one whose fill it is. */
+  /** A write of a key supersedes its flights, except the one whose fill it is. */
   supersede(key: string, but = -1): void {
     const own = this.#flights.get(but);
     for (const flight of this.#ofKey.get(key) ?? []) flight.isSuperseded = flight !== own;
@@ -135,10 +140,10 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   readonly meter = new MapMeter();
   readonly memory = new Map<string, Entry>();
   readonly disk = new Map<string, Entry>();
-  /** Keys that the index takes for others that are on disk. */
+  /** Keys that the index takes for others that are on disk. Only a read tells that they are not. */
   readonly #suspected = new Set<string>();
   readonly fills: NotedFill[] = [];
-  /** Looks in memory, and reads of the disk. */
+  /** Lookups in memory, and reads of the disk. */
   peeks = 0;
   reads = 0;
   /** What a read of the disk waits for. */
@@ -153,7 +158,7 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     return { kind: this.#mayBeOnDisk(nameOf(key)) ? "disk" : "absent" };
   }
 
-  /** All keys have one hash, so that only what they are tells them apart. */
+  /** All keys have the same hash, so that only their bytes tell them apart. */
   readKey(key: Key): HashedKey {
     return new HashedKey(Buffer.from(key as Uint8Array), typeof key === "string", 1, 1);
   }
@@ -199,7 +204,7 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     const isStored = flight !== -1 && !this.flights.isSuperseded(flight);
     if (isStored) {
       const name = nameOf(key.bytes);
-      // The kernel ends the flight's say with its publication: other flights of the key are superseded by it.
+      // As in the kernel, publishing a fill supersedes the other flights of the key.
       this.flights.supersede(name, flight);
       const expiresAt = this.clock.now() + ttlMs;
       this.memory.set(name, { text, expiresAt, staleUntil: expiresAt + staleForMs });
@@ -221,12 +226,13 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     this.memory.set(nameOf(key), this.#entry(value, times));
   }
 
-  /** Puts an entry where only a read of the disk finds it. */
+  /** Stores an entry that only a read of the disk finds. */
   setOnDisk(key: Key, value: Value, times: Times = {}): void {
     this.disk.set(nameOf(key), this.#entry(value, times));
   }
 
-  /** From now on the index takes a key for one that is on disk: only a read of the disk shows that it is not. */
+  /** From now on the index takes this key for one that is on disk; only a read shows that it is
+   *  not. */
   suspectOnDisk(key: Key): void {
     this.#suspected.add(nameOf(key));
   }
@@ -264,5 +270,6 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
 }
 
 function nameOf(key: Key): string {
-  return Buffer.from(key as Uint8Array).toString("hex"); // a string becomes its UTF-8
+  // A string becomes its UTF-8.
+  return Buffer.from(key as Uint8Array).toString("hex");
 }

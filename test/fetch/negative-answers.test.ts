@@ -14,7 +14,7 @@ beforeEach(() => {
   answers = new NegativeAnswers(clock);
 });
 
-test("an answer stands until its time is over, exactly", () => {
+test("an answer is remembered until its time ends, exactly", () => {
   expect(answers.has("a")).toBe(false);
   answers.remember("a", 10);
   expect(answers.has("a")).toBe(true);
@@ -34,13 +34,13 @@ test("an answer given again counts from then, and once", () => {
   expect(answers.size).toBe(1);
 });
 
-test("an answer may stand for ever", () => {
+test("an answer may be remembered for ever", () => {
   answers.remember("a", Infinity);
   clock.advance(1e12);
   expect(answers.has("a")).toBe(true);
 });
 
-test("forget() and forgetAll() end it, and may find nothing", () => {
+test("forget() and forgetAll() end it, and may find none", () => {
   answers.forget("a");
   answers.remember("a", 10);
   answers.remember("b", 10);
@@ -50,7 +50,7 @@ test("forget() and forgetAll() end it, and may find nothing", () => {
   expect(answers.has("b")).toBe(false);
 });
 
-test("at most negativeAnswersMax are kept; the one given longest ago goes", () => {
+test("at most negativeAnswersMax are kept; the oldest is dropped", () => {
   for (let id = 0; id < negativeAnswersMax; id++) answers.remember(`k${id}`, 10);
   answers.remember("k0", 10);
   expect(answers.size).toBe(negativeAnswersMax);

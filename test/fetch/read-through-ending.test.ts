@@ -6,7 +6,7 @@ import type { Loader } from "../../dist/src/fetch/fetch-parts.js";
 import { counterLoadErrors, counterLoads, counterStaleServed } from "../../dist/src/stats/mod.js";
 import {
   aborter,
-  elapsed,
+  fakeTimers,
   expectIdle,
   fetch,
   never,
@@ -22,7 +22,7 @@ import type { Value } from "./map-parts.js";
 setUpFetching();
 
 describe("timeout.hard", () => {
-  test("aborts the loader and rejects all who wait; what it brings later is ignored", async () => {
+  test("aborts the loader and rejects all waiters; its late value is ignored", async () => {
     const source = new Source();
     const both = Promise.allSettled([
       fetch("k", source.load, { hardTimeoutMs: 1 }),
@@ -44,7 +44,7 @@ describe("timeout.hard", () => {
     expect(store.fills).toEqual([]);
   });
 
-  test("a late rejection goes nowhere", async () => {
+  test("a late rejection is ignored", async () => {
     const source = new Source();
     await expect(fetch("k", source.load, { hardTimeoutMs: 1 })).rejects.toThrow("Cannot load");
     source.reject(new Error("late"));
@@ -52,7 +52,7 @@ describe("timeout.hard", () => {
     expect(store.counted(counterLoadErrors)).toBe(1);
   });
 
-  test("a loader that settles in its abort listener comes too late", async () => {
+  test("a loader that settles in its abort listener is too late", async () => {
     const loader: Loader<Value> = ({ signal }) =>
       new Promise((resolve) => {
         signal.addEventListener("abort", () => {
@@ -74,11 +74,12 @@ describe("timeout.hard", () => {
     expectIdle();
   });
 
-  test("ends a load in the background, and the next fetch begins another", async () => {
+  test("ends a background load, and the next fetch begins another", async () => {
+    const pass = fakeTimers();
     setStale("k", "old");
     const source = new Source();
     expect(await fetch("k", source.load, { hardTimeoutMs: 1 })).toBe("old");
-    await elapsed(5);
+    await pass(5);
     expect(source.calls[0]!.signal.aborted).toBe(true);
     expectIdle();
     expect(await fetch("k", () => "new")).toBe("old");
@@ -101,14 +102,15 @@ describe("timeout.hard", () => {
   });
 
   test("does not count the disk's time as the loader's", async () => {
+    const pass = fakeTimers();
     store.suspectOnDisk("k");
-    store.readDelay = elapsed(10);
+    store.readDelay = pass(10);
     expect(await fetch("k", () => 1, { hardTimeoutMs: 5 })).toBe(1);
   });
 });
 
 describe("signal", () => {
-  test("that has aborted rejects at once, even if the value is there", async () => {
+  test("that has already aborted rejects at once, even if the value is in memory", async () => {
     store.set("k", 1);
     const reason = new Error("gone");
     await expect(fetch("k", never, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
@@ -131,7 +133,7 @@ describe("signal", () => {
     expectIdle();
   });
 
-  test("of the last who waits aborts the loader, and a later fetch begins another", async () => {
+  test("of the last waiter aborts the loader, and a later fetch begins another", async () => {
     const source = new Source();
     const one = aborter();
     const two = aborter();
@@ -155,7 +157,7 @@ describe("signal", () => {
     expect(store.fills).toHaveLength(1);
   });
 
-  test("during the disk's part means that no loader runs", async () => {
+  test("during the disk read means that no loader runs", async () => {
     store.suspectOnDisk("k");
     const { signal, abort } = aborter();
     const value = fetch("k", never, { signal });
@@ -179,7 +181,7 @@ describe("signal", () => {
     expect(store.valueOf("k")).toBe(1);
   });
 
-  test("may be shared by any number of fetches, and is listened to once and not for ever", async () => {
+  test("shared by many fetches has one listener, which is removed at the end", async () => {
     const signal = new AbortController().signal;
     let listening = 0;
     const counting = new Proxy(signal, {
@@ -220,7 +222,7 @@ describe("signal", () => {
 describe("abortAll()", () => {
   const closed = new UndercroftError("ERR_CACHE_CLOSED", "closed");
 
-  test("rejects all who wait for loaders that never settle, and aborts them", async () => {
+  test("rejects all waiters for loaders that never settle, and aborts the loaders", async () => {
     const source = new Source();
     setStale("s", "old");
     const all = Promise.allSettled([
@@ -244,7 +246,7 @@ describe("abortAll()", () => {
     expect(store.fills).toEqual([]);
   });
 
-  test("ends loads in the background and at the disk", async () => {
+  test("ends background loads and reads of the disk", async () => {
     setStale("k", "old");
     const source = new Source();
     await fetch("k", source.load);
@@ -257,7 +259,7 @@ describe("abortAll()", () => {
     expectIdle();
   });
 
-  test("reaches those who are being given a stale value", async () => {
+  test("rejects waiters that wait with a stale value", async () => {
     store.suspectOnDisk("k");
     const source = new Source();
     const value = fetch("k", source.load);
@@ -271,7 +273,7 @@ describe("abortAll()", () => {
     expectIdle();
   });
 
-  test("of nothing does nothing", () => {
+  test("without loads does nothing", () => {
     reading.abortAll(closed);
     expectIdle();
   });
@@ -281,7 +283,8 @@ describe("the process", () => {
   const door = (room: string): string =>
     JSON.stringify(new URL(`../../dist/src/${room}`, import.meta.url).href);
 
-  /** What a process prints that fetches a key with a hard timeout, from a loader that never settles. */
+  /** The output of a process that fetches a key with a hard timeout from a loader that never
+   *  settles. */
   async function printedBy(peek: string, hardTimeoutMs: number): Promise<string> {
     const script = `
       import { ReadThrough } from ${door("fetch/read-through.js")};
@@ -314,7 +317,7 @@ describe("the process", () => {
     return stdout.trim();
   }
 
-  test("is not kept alive by a load in the background", async () => {
+  test("is not kept alive by a background load", async () => {
     expect(await printedBy('{ kind: "stale", value: "old" }', 1_000_000)).toBe("old");
   });
 

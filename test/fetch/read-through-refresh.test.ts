@@ -8,7 +8,7 @@ import {
 } from "../../dist/src/stats/mod.js";
 import {
   aborter,
-  elapsed,
+  fakeTimers,
   expectIdle,
   fetch,
   never,
@@ -24,7 +24,7 @@ import {
 setUpFetching();
 
 describe("a stale value", () => {
-  test("is served at once, and one loader runs behind it", async () => {
+  test("is served at once, and one loader refreshes it", async () => {
     setStale("k", "old");
     const source = new Source();
     expect(await fetch("k", source.load)).toBe("old");
@@ -41,7 +41,7 @@ describe("a stale value", () => {
     expectIdle();
   });
 
-  test("stays when the loader behind it fails, which is counted and not thrown", async () => {
+  test("stays when its refresh fails, which is counted and not thrown", async () => {
     setStale("k", "old");
     const source = new Source();
     expect(await fetch("k", source.load)).toBe("old");
@@ -57,7 +57,7 @@ describe("a stale value", () => {
     expectIdle();
   });
 
-  test("that was found on disk is served at once too, to all who wait", async () => {
+  test("found on disk is served at once too, to every waiter", async () => {
     store.setOnDisk("k", "old", stale);
     store.clock.advance(11);
     const source = new Source();
@@ -80,7 +80,7 @@ describe("a stale value", () => {
     expect(store.counted(counterStaleServed)).toBe(0);
   });
 
-  test("that others wait behind keeps the loader when they leave", async () => {
+  test("that was served keeps the loader running when the other waiters leave", async () => {
     setStale("k", "old");
     const source = new Source();
     const { signal, abort } = aborter();
@@ -97,7 +97,7 @@ describe("a stale value", () => {
 });
 
 describe("timeout.soft", () => {
-  test("waits for the fresh value that comes in time", async () => {
+  test("waits for a fresh value that comes in time", async () => {
     setStale("k", "old");
     const source = new Source();
     const value = fetch("k", source.load, { softTimeoutMs: 10_000 });
@@ -108,7 +108,7 @@ describe("timeout.soft", () => {
     expectIdle();
   });
 
-  test("serves the stale value when it is over, and the load goes on", async () => {
+  test("serves the stale value when it ends, and the load goes on", async () => {
     setStale("k", "old");
     const source = new Source();
     expect(await fetch("k", source.load, { softTimeoutMs: 1 })).toBe("old");
@@ -120,7 +120,7 @@ describe("timeout.soft", () => {
     expectIdle();
   });
 
-  test("that served a stale value keeps the loader when the others leave", async () => {
+  test("that served a stale value keeps the loader running when the others leave", async () => {
     setStale("k", "old");
     const source = new Source();
     const { signal, abort } = aborter();
@@ -134,7 +134,8 @@ describe("timeout.soft", () => {
     expect(store.valueOf("k")).toBe("new");
   });
 
-  test("that did not come to pass looks for nothing later", async () => {
+  test("that was not needed causes no lookup later", async () => {
+    const pass = fakeTimers();
     const source = new Source();
     const both = [0, 1].map(() =>
       fetch("k", source.load, { softTimeoutMs: 50, hardTimeoutMs: 50 }),
@@ -143,7 +144,7 @@ describe("timeout.soft", () => {
     source.resolve("new");
     await Promise.all(both);
     const { peeks } = store;
-    await elapsed(70);
+    await pass(70);
     expect(store.peeks).toBe(peeks);
     expect(source.calls[0]!.signal.aborted).toBe(false);
   });
@@ -158,20 +159,22 @@ describe("timeout.soft", () => {
     expectIdle();
   });
 
-  test("without a stale value waits on", async () => {
+  test("without a stale value keeps waiting", async () => {
+    const pass = fakeTimers();
     const source = new Source();
     const value = fetch("k", source.load, { softTimeoutMs: 1 });
-    await elapsed(5);
+    await pass(5);
     source.resolve("new");
     expect(await value).toBe("new");
   });
 
   test("does not serve what was deleted meanwhile", async () => {
+    const pass = fakeTimers();
     setStale("k", "old");
     const source = new Source();
     const value = fetch("k", source.load, { softTimeoutMs: 1 });
     store.delete("k");
-    await elapsed(5);
+    await pass(5);
     source.resolve("new");
     expect(await value).toBe("new");
     expect(store.counted(counterFillsSuperseded)).toBe(1);
@@ -181,7 +184,7 @@ describe("timeout.soft", () => {
 describe("forceRefresh", () => {
   const forced = { forceRefresh: true };
 
-  test("loads though there is a fresh value, and reads nothing", async () => {
+  test("loads even if there is a fresh value, and reads nothing", async () => {
     store.set("k", "old");
     expect(await fetch("k", () => "new", forced)).toBe("new");
     expect([store.peeks, store.reads]).toEqual([0, 0]);
@@ -197,7 +200,7 @@ describe("forceRefresh", () => {
     expect(store.counted(counterLoadsCoalesced)).toBe(1);
   });
 
-  test("comes instead of an ordinary load, which is not published, whoever ends first", async () => {
+  test("replaces an ordinary load, which is not stored, whichever ends first", async () => {
     for (const order of [
       [0, 1],
       [1, 0],
@@ -219,7 +222,7 @@ describe("forceRefresh", () => {
     expect(store.counted(counterFillsSuperseded)).toBe(2);
   });
 
-  test("comes instead of an ordinary load that is still at the disk", async () => {
+  test("replaces an ordinary load that still reads the disk", async () => {
     store.suspectOnDisk("k");
     const source = new Source();
     const ordinary = fetch("k", source.load);
@@ -233,15 +236,17 @@ describe("forceRefresh", () => {
     expectIdle();
   });
 
-  test("is never given what was there before", async () => {
+  test("never returns what was stored before", async () => {
+    const pass = fakeTimers();
     setStale("k", "old");
     const source = new Source();
     const value = fetch("k", source.load, { ...forced, softTimeoutMs: 1 });
     expect(source.calls[0]!.stale).toBeUndefined();
-    await elapsed(5);
+    await pass(5);
     source.reject(new Error("down"));
     await expect(value).rejects.toThrow("down");
     const timed = fetch("k", source.load, { ...forced, hardTimeoutMs: 1 });
+    void pass(1);
     await expect(timed).rejects.toMatchObject({ code: "ERR_LOADER_TIMEOUT" });
     expect(store.counted(counterStaleServed)).toBe(0);
     expectIdle();
@@ -261,7 +266,7 @@ describe("forceRefresh", () => {
 describe("negativeTtl", () => {
   const negative = { negativeTtlMs: 50 };
 
-  test("remembers that there is nothing, for so long", async () => {
+  test("remembers a negative answer for that long", async () => {
     expect(await fetch("k", () => undefined, negative)).toBeUndefined();
     expect(await fetch("k", never, negative)).toBeUndefined();
     store.clock.advance(49);
@@ -271,14 +276,14 @@ describe("negativeTtl", () => {
     expectIdle();
   });
 
-  test("is found under the key's bytes", async () => {
+  test("finds it under the key's bytes too", async () => {
     await fetch("k", () => undefined, negative);
     expect(await fetch(Buffer.from("k"), never)).toBeUndefined();
     reading.forget(Buffer.from("k"));
     expect(await fetch("k", () => 1)).toBe(1);
   });
 
-  test("is forgotten by forget() and forgetAll()", async () => {
+  test("forgets it by forget() and forgetAll()", async () => {
     for (const forget of [() => reading.forget("k"), () => reading.forgetAll()]) {
       await fetch("k", () => undefined, negative);
       forget();
@@ -287,7 +292,7 @@ describe("negativeTtl", () => {
     }
   });
 
-  test("is not remembered of a load that a write came upon", async () => {
+  test("remembers nothing of a load that a write superseded", async () => {
     for (const write of [() => reading.forget("k"), () => store.delete("k")]) {
       const source = new Source();
       const value = fetch("k", source.load, negative);
@@ -309,7 +314,7 @@ describe("negativeTtl", () => {
     expect(await fetch("k", never)).toBe(2);
   });
 
-  test("hides a value that expired, as it is newer", async () => {
+  test("hides an expired value, which is older", async () => {
     setStale("k", "old");
     expect(await fetch("k", () => undefined, { ...negative, softTimeoutMs: 100 })).toBeUndefined();
     expect(await fetch("k", never)).toBeUndefined();
@@ -319,7 +324,7 @@ describe("negativeTtl", () => {
     expect(await fetch("d", never)).toBeUndefined();
   });
 
-  test("does not stand in the way of forceRefresh, which ends it", async () => {
+  test("is ended by forceRefresh", async () => {
     await fetch("k", () => undefined, { negativeTtlMs: Infinity });
     expect(await fetch("k", () => 1, { forceRefresh: true })).toBe(1);
     store.delete("k");

@@ -1,4 +1,4 @@
-import { describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 import { UndercroftError } from "../../dist/src/base/mod.js";
 import type { LoadContext, Loader } from "../../dist/src/fetch/fetch-parts.js";
 import { flightsInThreadMax } from "../../dist/src/fetch/flight-registry.js";
@@ -26,13 +26,13 @@ import type { Value } from "./map-parts.js";
 setUpFetching();
 
 describe("fetch()", () => {
-  test("of a fresh value in memory runs nothing else", async () => {
+  test("of a fresh value in memory runs no loader and reads no disk", async () => {
     store.set("k", 1);
     expect(await fetch("k", never)).toBe(1);
     expect([store.peeks, store.reads, store.flights.begun, reading.size]).toEqual([1, 0, 0, 0]);
   });
 
-  test("keeps the falsy values apart from nothing", async () => {
+  test("tells falsy values from undefined", async () => {
     for (const value of [null, 0, "", false]) {
       expect(await fetch(`k${String(value)}`, () => value)).toBe(value);
       expect(await fetch(`k${String(value)}`, never)).toBe(value);
@@ -46,7 +46,7 @@ describe("fetch()", () => {
     expectIdle();
   });
 
-  test("of nothing loads, fills and returns what a later hit returns", async () => {
+  test("of an absent key loads, fills and returns what a later hit returns", async () => {
     const loaded = { a: 1 };
     let context: LoadContext<Value> | undefined;
     const value = await fetch("k", (given) => {
@@ -81,7 +81,7 @@ describe("fetch()", () => {
     expectIdle();
   });
 
-  test("refuses a loader that is not a function, also where none is needed", async () => {
+  test("refuses a loader that is not a function, even if none is needed", async () => {
     store.set("k", 1);
     for (const loader of [undefined, null, 5, Promise.resolve(1)]) {
       await expect(fetch("k", loader as never)).rejects.toThrow(TypeError);
@@ -91,7 +91,7 @@ describe("fetch()", () => {
     );
   });
 
-  test("rejects when the tiers do, and runs no loader", async () => {
+  test("rejects when the tiers reject, and runs no loader", async () => {
     const closed = new UndercroftError("ERR_CACHE_CLOSED", "closed");
     store.suspectOnDisk("k");
     store.readDelay = Promise.reject(closed);
@@ -122,7 +122,7 @@ describe("coalescing", () => {
     expectIdle();
   });
 
-  test("fetches that a disk read answers waited for no loader", async () => {
+  test("fetches answered by a disk read count as waiting for no loader", async () => {
     store.setOnDisk("k", 1);
     expect(await Promise.all([fetch("k", never), fetch("k", never)])).toEqual([1, 1]);
     expect(store.reads).toBe(1);
@@ -142,26 +142,25 @@ describe("coalescing", () => {
   test.each([
     ["nowhere", (): void => undefined],
     ["on disk, as it seems", (): void => store.suspectOnDisk("k")],
-  ])("a load that ended after this one looked (%s) is not run again", async (_name, prepare) => {
-    prepare();
-    const { flights } = store;
-    vi.spyOn(flights, "enter").mockImplementationOnce((key) => {
-      store.set("k", "loaded"); // by another thread
-      return flights.enter(key);
-    });
-    expect(await fetch("k", never)).toBe("loaded");
-    expect(store.counted(counterLoads)).toBe(0);
-    expect(store.counted(counterLoadsCoalesced)).toBe(1);
-    expectIdle();
-  });
+  ])(
+    "a load that ended after this fetch's lookup (%s) is not run again",
+    async (_name, prepare) => {
+      prepare();
+      store.flights.beforeEnter = (): void => store.set("k", "loaded");
+      expect(await fetch("k", never)).toBe("loaded");
+      expect(store.counted(counterLoads)).toBe(0);
+      expect(store.counted(counterLoadsCoalesced)).toBe(1);
+      expectIdle();
+    },
+  );
 
-  test("a load that ended is not joined", async () => {
+  test("a load that has ended is not joined", async () => {
     expect(await fetch("k", () => 1)).toBe(1);
     store.delete("k");
     expect(await fetch("k", () => 2)).toBe(2);
   });
 
-  test("a string and its UTF-8 are one key, a byte order mark is not nothing, other bytes are apart", async () => {
+  test("a string and its UTF-8 are one key, and keys that differ by one byte are two", async () => {
     const source = new Source();
     const texts = ["é", "\ufeffé", "Ã©"];
     const bytes = [...texts.map((text) => Buffer.from(text)), new Uint8Array([0xe9])];
@@ -172,7 +171,7 @@ describe("coalescing", () => {
     expect(await Promise.all(all)).toEqual([0, 1, 2, 0, 1, 2, 3]);
   });
 
-  test("bytes that the caller changes meanwhile stay the key that was asked for", async () => {
+  test("a key's bytes are copied: the caller may change them meanwhile", async () => {
     // The first change comes before the loader is called, the second while it runs.
     store.suspectOnDisk("abc");
     const source = new Source();
@@ -190,7 +189,7 @@ describe("coalescing", () => {
 });
 
 describe("a loader that fails", () => {
-  test("rejects all who wait, with the error as it is", async () => {
+  test("rejects all waiters with its own error", async () => {
     for (const error of [new Error("down"), "text", undefined, null, 0]) {
       const source = new Source();
       const both = Promise.allSettled([fetch("k", source.load), fetch("k", never)]);
@@ -206,7 +205,7 @@ describe("a loader that fails", () => {
     expect(store.meter.samples).toHaveLength(5);
   });
 
-  test("by throwing is the same, also inside fetch itself", async () => {
+  test("by throwing is the same, even inside fetch itself", async () => {
     const error = new Error("thrown");
     const thrower: Loader<Value> = () => {
       throw error;
@@ -222,7 +221,7 @@ describe("a loader that fails", () => {
     expect(await fetch("k", () => 1)).toBe(1);
   });
 
-  test("with a value the codec refuses rejects with its TypeError, whatever is stale", async () => {
+  test("by a value that the codec refuses rejects with its TypeError, never stale", async () => {
     setStale("k", 1);
     const refused = fetch("k", (() => () => 1) as never, { softTimeoutMs: 10_000 });
     await expect(refused).rejects.toThrow(TypeError);
@@ -244,7 +243,7 @@ describe("a loader that fails", () => {
     expectIdle();
   });
 
-  test("does not bring back a stale value that was deleted or got too old meanwhile", async () => {
+  test("does not bring back a stale value that was deleted or became too old", async () => {
     for (const spoil of [() => store.delete("k"), () => store.clock.advance(100)]) {
       setStale("k", "old");
       const source = new Source();
@@ -257,7 +256,7 @@ describe("a loader that fails", () => {
     expect(store.counted(counterStaleServed)).toBe(0);
   });
 
-  test("gives way to a value that somebody set meanwhile", async () => {
+  test("gives way to a value that was set meanwhile", async () => {
     const source = new Source();
     const value = fetch("k", source.load);
     await turn();
@@ -269,7 +268,7 @@ describe("a loader that fails", () => {
 });
 
 describe("a fill that was superseded", () => {
-  test("is returned and not published", async () => {
+  test("is returned and not stored", async () => {
     for (const supersede of [() => store.set("k", "newer"), () => store.delete("k")]) {
       store.delete("k");
       const source = new Source();
@@ -285,7 +284,7 @@ describe("a fill that was superseded", () => {
     expectIdle();
   });
 
-  test("is not joined by a fetch that comes after the write, whichever thread wrote", async () => {
+  test("is not joined by a fetch after the write, whichever thread wrote", async () => {
     const source = new Source();
     const before = fetch("k", source.load);
     await turn();
@@ -301,7 +300,7 @@ describe("a fill that was superseded", () => {
     expectIdle();
   });
 
-  test("without a number in the flight table is returned, not published, and counted", async () => {
+  test("without an entry in the flight table is returned, not stored, and counted", async () => {
     store.flights.isFull = true;
     expect(await fetch("k", () => 1)).toBe(1);
     expect(store.valueOf("k")).toBeUndefined();

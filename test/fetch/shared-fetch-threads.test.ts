@@ -1,7 +1,8 @@
-// One load of a key over real threads: side by side, and when the thread that loads dies or stands still.
+// One load of a key over real threads: side by side, and when the loading thread dies or blocks.
 
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
+import * as at from "../../dist/src/kernel/layout.js";
 import type { Cache } from "../../dist/src/mod.js";
 import { flightsProof } from "../../dist/test/proof/flights.js";
 import { open, setUpCaches, until } from "../cache/opened.js";
@@ -14,7 +15,9 @@ afterEach(async () => {
 });
 
 const gate = 0;
-/** Loader calls of key "k<n>" stand at n. */
+/** The lease of a load with a hard timeout of 4 s: half of it. */
+const leaseMs = 2000;
+/** Word n counts the loader calls of key "k<n>"; word 0 is the gate. */
 const boardWords = 1024;
 
 type Board = Int32Array<SharedArrayBuffer>;
@@ -23,7 +26,7 @@ function makeBoard(): Board {
   return new Int32Array(new SharedArrayBuffer(boardWords * 4));
 }
 
-/** A thread of its own that fetches keys with a loader of loading-thread.mjs. */
+/** A thread that fetches keys with a loader of loading-thread.mjs. */
 class Loading {
   readonly worker: Worker;
   #ready: Promise<unknown>;
@@ -73,7 +76,7 @@ describe("threads that fetch the same keys at once", () => {
     expect(answers[0]).toMatchObject(keys.map((key) => ({ key })));
     for (const values of answers) expect(values).toEqual(answers[0]);
     expect(hits.total + misses).toBe(keys.length * names.length);
-    // No thread asked twice for a key, so nobody waited for its own.
+    // No thread asked twice for a key, so none waited for its own load.
     expect(flights).toEqual({
       coalescedAcross: coalescedLoads,
       takeovers: 0,
@@ -91,7 +94,7 @@ async function openLoading(loader: string, timeout: string) {
     Loading,
     ...Loading[],
   ];
-  // The others are there before the leader may stand still.
+  // The others are attached before the leader may block.
   await Promise.all(others.map((thread, index) => thread.fetch([`k${index + 10}`], "quick")));
   const leading = leader.fetch(["k1"], loader, { timeout });
   await until(() => board[1] === 1);
@@ -100,7 +103,7 @@ async function openLoading(loader: string, timeout: string) {
   return { cache, board, leader, leading, following };
 }
 
-/** All got the one value of the thread that took over, and it is what is stored. */
+/** All get the one value of the thread that took over, and that value is stored. */
 async function expectTakenOver(cache: Cache, board: Board, following: Promise<unknown>) {
   const values = ((await following) as string[][]).flat();
   expect(new Set(values).size).toBe(1);
@@ -111,14 +114,14 @@ async function expectTakenOver(cache: Cache, board: Board, following: Promise<un
   return values[0];
 }
 
-describe("a load is taken over by exactly one of the threads that wait", () => {
-  test("when the thread that loads is terminated", async () => {
+describe("a load is taken over by exactly one waiting thread", () => {
+  test("when the loading thread is terminated", async () => {
     const { cache, board, leader, following } = await openLoading("gated", "4s");
     await leader.worker.terminate();
     await expectTakenOver(cache, board, following);
   });
 
-  test("when its event loop stands still, and what it brings late is not stored", async () => {
+  test("when its event loop blocks, and its late value is not stored", async () => {
     const { cache, board, leading, following } = await openLoading("blocking", "4s");
     const value = await expectTakenOver(cache, board, following);
     expect(cache.stats().flights.leaseExpiries).toBe(1);
@@ -129,18 +132,32 @@ describe("a load is taken over by exactly one of the threads that wait", () => {
   });
 });
 
-test("a load that takes longer than its lease is left to its thread while that is alive", async () => {
+/** The end of the lease of the one load that is under way, in milliseconds of the shared clock. */
+function leaseOf(cache: Cache): number {
+  const { buffer } = cache.handle().worker.memory;
+  const ends = Array.from({ length: at.flightsMax }, (_, flight) => {
+    const from = at.flightTable + flight * at.flightSize;
+    const state = new Int32Array(buffer)[(from + at.flightState) / 4] as number;
+    const isActive = (state & at.flightStateMask) === at.flightActive;
+    return isActive ? (new Float64Array(buffer)[(from + at.flightLease) / 8] as number) : 0;
+  }).filter((end) => end !== 0);
+  expect(ends).toHaveLength(1);
+  return ends[0] as number;
+}
+
+test("a load longer than its lease stays with its thread while that is alive", async () => {
   const { cache, board, leading, following } = await openLoading("gated", "4s");
-  setTimeout(() => {
-    openGate(board);
-  }, 3000);
+  // Once it was renewed for as long again, the first lease has ended.
+  const first = leaseOf(cache);
+  await until(() => leaseOf(cache) >= first + leaseMs);
+  openGate(board);
   expect(await leading).toEqual(["a"]);
   expect(await following).toEqual([["a"], ["a"], ["a"]]);
   expect(board[1]).toBe(1);
   expect(cache.stats().flights).toMatchObject({ takeovers: 0, leaseExpiries: 0 });
 });
 
-test("threads that fetch, delete, clear and die: npm run proof -- flights, for a short while", async () => {
+test("threads that fetch, delete, clear and die pass the flights proof for 5 seconds", async () => {
   const shown = await flightsProof.run({ seconds: 5, threads: 4, keys: 6, killMs: 2000 }, () => {});
   expect(shown).toMatch(/^[1-9]\d* fetches, [1-9]\d* loads, [1-9]\d* waits across threads/);
 });

@@ -1,5 +1,6 @@
-// One load of a key over all threads, whatever becomes of it. Several caches attached in this one thread are as good as
-// threads here: each has its own thread id, near cache and flights. Real threads are in shared-fetch-threads.test.ts.
+// One load of a key over all threads, however it ends. Several caches attached in this one thread
+// count as threads: each has its own thread id, near cache and flights. Real threads are in
+// shared-fetch-threads.test.ts.
 
 import { describe, expect, test } from "vitest";
 import { UndercroftError } from "../../dist/src/base/mod.js";
@@ -54,7 +55,7 @@ async function openThree(options: FetchOptions = {}, clock?: ManualClock) {
   return { cache, others, loads, all: [first, ...waiting] as const };
 }
 
-/** Takes every flight that a key could have; returns what gives them back. */
+/** Takes every flight that a key could have; returns a function that gives them back. */
 function takeFlights(cache: Cache, key: string): () => void {
   const { module, memory } = cache.handle().worker;
   const kernel = Kernel.attach(module, memory);
@@ -71,7 +72,7 @@ function takeFlights(cache: Cache, key: string): () => void {
 }
 
 describe("a load in one thread", () => {
-  test("answers all threads, each with a value of its own", async () => {
+  test("answers all threads, each with its own value", async () => {
     const { cache, loads, all } = await openThree({ ttl: "1h", tags: ["t"] });
     loads.finish({ when: new Date(0), bytes: new Uint16Array([1, 2]) });
     const values = await Promise.all(all);
@@ -80,7 +81,8 @@ describe("a load in one thread", () => {
     }
     expect(new Set(values).size).toBe(3);
     const { loads: run, coalescedLoads, fillsSuperseded, flights } = cache.stats();
-    expect({ run, coalescedLoads, fillsSuperseded }).toEqual({ run: 1, coalescedLoads: 2, fillsSuperseded: 0 }); // prettier-ignore
+    const counted = { run, coalescedLoads, fillsSuperseded };
+    expect(counted).toEqual({ run: 1, coalescedLoads: 2, fillsSuperseded: 0 });
     expect(flights).toEqual({
       coalescedAcross: 2,
       takeovers: 0,
@@ -90,10 +92,10 @@ describe("a load in one thread", () => {
     expect((await cache.getEntry("k"))?.tags).toEqual(["t"]);
   });
 
-  test("that ended between another's miss and its own load is not run again", async () => {
+  test("that ends between another's miss and its own load is not run again", async () => {
     const cache = await open();
     const other = attachCache(cache.handle());
-    // One of these distances, in turns of the promises, puts the end of the first just there.
+    // At one of these distances, in turns of the promises, the first load ends exactly then.
     for (let turns = 0; turns < 12; turns++) {
       const first = cache.fetch(`k${turns}`, () => "loaded");
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
@@ -103,7 +105,7 @@ describe("a load in one thread", () => {
     expect(cache.stats().loads).toBe(12);
   });
 
-  test("that gives nothing gives nothing to all, for as long as it said", async () => {
+  test("of undefined answers all threads for its negativeTtl", async () => {
     const clock = new ManualClock();
     const { cache, others, loads, all } = await openThree({ negativeTtl: "1m" }, clock);
     loads.finish(undefined);
@@ -116,7 +118,7 @@ describe("a load in one thread", () => {
     expect(await others[0].fetch("k", () => "there now")).toBe("there now");
   });
 
-  test("whose value is too large is run by each thread for itself, side by side", async () => {
+  test("of a value too large to store is run by each thread, side by side", async () => {
     const { cache, loads, all } = await openThree();
     loads.finish(Buffer.alloc(3_000_000, 1));
     await until(() => loads.count === 3);
@@ -129,7 +131,7 @@ describe("a load in one thread", () => {
 });
 
 describe("a loader's error", () => {
-  test("reaches all threads as it is, and all who wait in one as one object", async () => {
+  test("reaches all threads, and all waiters in one thread as one object", async () => {
     const { cache, others, loads, all } = await openThree();
     const again = [errorOf(() => others[0].fetch("k", never)), errorOf(() => all[1])];
     const error = Object.assign(new TypeError("no such agent", { cause: new Error("down") }), {
@@ -146,7 +148,7 @@ describe("a loader's error", () => {
     expect(copy).toMatchObject({ detail: { retry: true }, cause: { message: "down" } });
     expect(copy.stack).toBe(error.stack);
     expect(cache.stats()).toMatchObject({ loads: 1, loadErrors: 1 });
-    // Its record has gone with the last who read it. It is no entry, but it takes bytes.
+    // Its record was removed with the last reader. It is no entry, but it takes bytes.
     expect(cache.stats().memory).toMatchObject({ entries: 0, bytes: 0 });
   });
 
@@ -211,7 +213,7 @@ describe("a loader's error", () => {
     }
   });
 
-  test("that cannot be read at all is an error all the same", async () => {
+  test("that cannot be copied is an error all the same", async () => {
     const { loads, all } = await openThree();
     loads.fail(() => "a function");
     const settled = await Promise.allSettled(all);
@@ -220,7 +222,7 @@ describe("a loader's error", () => {
     expect(copy.message).toMatch(/^The loader threw .*which cannot be given to another thread$/);
   });
 
-  test("is made good by a stale value in each thread", async () => {
+  test("gives way to a stale value in each thread", async () => {
     const clock = new ManualClock();
     const cache = await open({ clock });
     const other = attachCache(cache.handle());
@@ -281,7 +283,7 @@ describe("a load that another thread's write supersedes", () => {
 });
 
 describe("a waiter that leaves", () => {
-  test("does no harm to the others, in its thread or another", async () => {
+  test("does not affect the others, in its thread or another", async () => {
     const { cache, others, loads, all } = await openThree();
     const leaver = new AbortController();
     const left = errorOf(() => others[0].fetch("k", never, { signal: leaver.signal }));
@@ -294,7 +296,7 @@ describe("a waiter that leaves", () => {
     expect(cache.stats().loads).toBe(1);
   });
 
-  test("as the last of its thread leaves the load to those of other threads", async () => {
+  test("as the last of its thread leaves the load to waiters in other threads", async () => {
     const cache = await open();
     const other = attachCache(cache.handle());
     const loads = new Loads();
@@ -309,12 +311,12 @@ describe("a waiter that leaves", () => {
     two.abort(new Error("second"));
     expect((await second).message).toBe("second");
     await until(() => loads.signals[0]?.aborted === true);
-    // And the key is free again.
+    // The key is free again.
     expect(await other.fetch("k", () => "anew")).toBe("anew");
     expect(cache.stats().flights.alone.twice).toBe(0);
   });
 
-  test("leaves a load that goes on, and whose value the others get", async () => {
+  test("leaves a load that goes on, and the others get its value", async () => {
     const cache = await open();
     const other = attachCache(cache.handle());
     const loads = new Loads();
@@ -342,7 +344,7 @@ describe("a waiter that leaves", () => {
 });
 
 describe("timeout.hard of the thread that loads", () => {
-  test("is told to all threads", async () => {
+  test("is reported to all threads", async () => {
     const { loads, all } = await openThree({ timeout: "2s" });
     const errors = await Promise.all(all.map((one) => errorOf(() => one)));
     expect(errors.map(({ code }) => code)).toEqual(Array(3).fill("ERR_LOADER_TIMEOUT"));
@@ -352,7 +354,7 @@ describe("timeout.hard of the thread that loads", () => {
 });
 
 describe("a stale value", () => {
-  test("is refreshed by one thread, and given to all at once", async () => {
+  test("is refreshed by one thread and served to all at once", async () => {
     const clock = new ManualClock();
     const cache = await open({ clock });
     const others = [attachCache(cache.handle()), attachCache(cache.handle())];
@@ -372,7 +374,7 @@ describe("a stale value", () => {
 });
 
 describe("forceRefresh", () => {
-  test("joins a forced load of another thread, and comes instead of an ordinary one", async () => {
+  test("joins a forced load of another thread, and replaces an ordinary one", async () => {
     const { cache, others, loads, all } = await openThree();
     const forced = new Loads();
     const third = attachCache(cache.handle());
@@ -391,7 +393,7 @@ describe("forceRefresh", () => {
 });
 
 describe("the table of flights", () => {
-  test("that is full leaves each thread to its own load, which is counted and not stored", async () => {
+  test("that is full leaves each thread its own load, counted and not stored", async () => {
     const cache = await open();
     const giveBack = takeFlights(cache, "k");
     const other = attachCache(cache.handle());
@@ -409,7 +411,7 @@ describe("the table of flights", () => {
   });
 });
 
-test("a load without a number in the table is not joined by who cannot know that it is too old", async () => {
+test("a load without an entry in the table is not joined by other fetches", async () => {
   const cache = await open();
   takeFlights(cache, "k");
   const loads = new Loads();
@@ -423,7 +425,7 @@ test("a load without a number in the table is not joined by who cannot know that
   expect([await before, await after]).toEqual(["old", "new"]);
 });
 
-test("the close of a thread that loads hands the load over; the opener's ends all waits", async () => {
+test("a loading thread that closes hands its load over; the opener ends all", async () => {
   const cache = await open();
   const [one, two] = [attachCache(cache.handle()), attachCache(cache.handle())];
   const loads = new Loads();

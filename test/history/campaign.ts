@@ -1,6 +1,7 @@
-// A campaign: a cache, several threads that work on it round by round, and the judgement of each round. Called by the
-// history proof and, in its CI share, by the test; built to dist/test/history, since workers are started from there.
-// A round begins with a clear, so that a value of an earlier round is stale wherever it turns up.
+// A campaign: a cache, several threads that work on it round by round, and the judgement of each
+// round. Called by the history proof and, in its CI share, by the test. Built to dist/test/history,
+// because workers are started from there. A round begins with a clear, so that a value of an
+// earlier round is stale wherever it turns up.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,7 +16,7 @@ import type { LoadOptions, LoadReport } from "./load.js";
 import { atTicket, controlWords, createRound, type Round } from "./operations.js";
 import { Judge, type Verdict } from "./zones.js";
 
-/** The door of the built package. */
+/** The entry point of the built package. */
 export const builtDoor: string = new URL("../../src/mod.js", import.meta.url).href;
 
 export interface CampaignOptions {
@@ -25,16 +26,17 @@ export interface CampaignOptions {
   readonly operations: number;
   readonly rounds: number;
   readonly keys: number;
-  /** Tags that a quarter of the values written have one of, or none. */
+  /** A quarter of the values written have one of so many tags. */
   readonly tags: number;
   readonly memory: string;
-  /** Capacity of a disk tier, in a folder of the campaign's own; undefined = memory only. */
+  /** Capacity of a disk tier, in the campaign's own folder; undefined = memory only. */
   readonly disk: string | undefined;
   readonly near: boolean;
   readonly large: LargeValues | undefined;
-  /** How many operations of a thousand are `get`, which may read from disk; the other reads are `getSync`. */
+  /** How many operations in a thousand are `get`, which may read from disk. The other reads are
+   *  `getSync`. */
   readonly awaited: number;
-  /** Whether a thread is killed in the middle of each round, and another follows it in the next. */
+  /** Whether a thread is killed in the middle of each round and replaced in the next. */
   readonly kills: boolean;
   /** Whether the threads have an identity index from the start. */
   readonly indexesKeys: boolean;
@@ -51,17 +53,18 @@ export interface CampaignReport {
   readonly byTag: number;
   readonly killed: number;
   readonly faults: number;
-  /** The first faults, each in a line. */
+  /** The first faults, one line each. */
   readonly told: readonly string[];
-  /** How long the threads worked, and how long it took to judge them. */
+  /** How long the threads worked, and how long the judgement took. */
   readonly workMs: number;
   readonly judgeMs: number;
   readonly stats: CacheStats;
 }
 
-/** When no thread has done anything for so long the library hangs, which is a fault. */
+/** If no thread does anything for this long, the library hangs, which is a fault. */
 const hangMs = 60_000;
-/** Values that a thread keeps near: fewer than there are keys, so that they are evicted there too. */
+/** Values that a thread keeps near: fewer than there are keys, so that the near cache evicts
+ *  too. */
 const nearEntries = 1000;
 
 class Crew {
@@ -96,7 +99,7 @@ class Crew {
     return new Worker(new URL("./load.js", import.meta.url), { workerData });
   }
 
-  /** One round; resolves to its history and to what was read that nobody wrote. */
+  /** One round; resolves to its history and to the values read that nobody wrote. */
   async work(number: number): Promise<{ readonly round: Round; readonly wrong: string[] }> {
     this.#round.words.fill(0);
     this.#control.fill(0);
@@ -107,13 +110,13 @@ class Crew {
     const killed = this.#options.kills ? await this.#kill(number) : -1;
     const reports = await Promise.all(answers);
     for (const [thread, report] of reports.entries()) {
-      // One that had done its part when it was killed has reported, and is gone as well.
+      // A thread that was killed after it had reported is replaced as well.
       if (report === undefined || thread === killed) this.#workers[thread] = this.#start(thread);
     }
     return { round: this.#round, wrong: reports.flatMap((report) => [...(report?.wrong ?? [])]) };
   }
 
-  /** Ends one thread somewhere in the middle of the round; answers which. */
+  /** Ends one thread somewhere in the middle of the round; returns which. */
   async #kill(number: number): Promise<number> {
     const { threads, operations, seed } = this.#options;
     // Two tickets an operation: between a tenth and nine tenths of the round.
@@ -159,7 +162,8 @@ function answerOf(worker: Worker, control: Int32Array): Promise<LoadReport | und
   });
 }
 
-/** Runs a campaign to its end, or to the first round with a fault. `afterRound` hears of each. */
+/** Runs a campaign to its end, or to the first round with a fault. `afterRound` is called after
+ *  each. */
 export async function runCampaign(
   options: CampaignOptions,
   afterRound: (verdict: Verdict) => void = () => undefined,
@@ -171,7 +175,7 @@ export async function runCampaign(
     memory,
     ...(disk === undefined ? {} : { disk: { path: join(folder, "cache"), capacity: disk } }),
     near: near && { maxEntries: nearEntries },
-    // In so small a cache the tuner samples every key, and what is sampled comes into no index.
+    // In so small a cache the tuner samples every key, and sampled keys enter no index.
     ...(options.indexesKeys ? { eviction: "s3-fifo" as const } : {}),
   });
   const crew = new Crew(options, cache);

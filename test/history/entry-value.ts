@@ -1,5 +1,6 @@
-// Values that say what they are: key, number of the write, round, and filler that follows from the three, so that bytes
-// of another entry, of an older value or of two values at once show. Called by the threads of a history.
+// Values that identify themselves: key, number of the write, round, and a filler made from the
+// three. So bytes of another entry, of an older value or of two values at once are detected. Called
+// by the threads of a history.
 
 /** What can be stored: bytes, a string, or an object with both. */
 export type EntryValue = Uint8Array | string | { readonly name: string; readonly body: Uint8Array };
@@ -12,7 +13,7 @@ export interface Identity {
   readonly round: number;
 }
 
-/** Which values take most of a segment of 32 KiB, and which more, so that they are stored in chunks. */
+/** Values that take most of a segment of 32 KiB, and larger ones, which are stored in chunks. */
 export interface LargeValues {
   /** One in so many. */
   readonly every: number;
@@ -23,7 +24,7 @@ export interface LargeValues {
 
 const headWords = 4;
 
-/** How many words of filler a value has: mostly few, now and then a kilobyte, or what is large. */
+/** How many words of filler a value has: mostly few, sometimes a kilobyte, or the large sizes. */
 function fillerWords({ value, round }: Identity, large: LargeValues | undefined): number {
   const mixed = Math.imul(value ^ Math.imul(round, 0x9e3779b1), 0x85ebca6b) >>> 0;
   if (large !== undefined && mixed % large.every === 0) {
@@ -60,7 +61,7 @@ function nameOf(identity: Identity): string {
   return `${idOf(identity)}:${"=".repeat(identity.value % 97)}`;
 }
 
-/** The value of a write; which kind follows from its number. */
+/** The value of a write; its kind follows from its number. */
 export function makeValue(identity: Identity, large: LargeValues | undefined): EntryValue {
   const choice = identity.value & 7;
   if (choice === 0) return nameOf(identity);
@@ -90,7 +91,7 @@ function identityOfName(name: string): Identity | string {
 }
 
 function identityOfBody(bytes: Uint8Array): Identity | string {
-  // What was read may stand at any byte.
+  // A value that was read may start at any byte.
   const isAligned = bytes.byteOffset % 4 === 0 && bytes.length % 4 === 0;
   const own = isAligned ? bytes : new Uint8Array(bytes);
   const words = new Int32Array(own.buffer, own.byteOffset, own.length >>> 2);

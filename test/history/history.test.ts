@@ -1,5 +1,6 @@
-// Histories of real threads: a million operations in which no read is stale, torn or another's, and caches with one fault
-// each, every one of which is found. `npm run proof -- history` does the same a hundred times longer.
+// Histories of real threads: a million operations in which no read is stale, torn or another's, and
+// caches with one fault each, every one of which is found. `npm run proof -- history` does the same
+// a hundred times longer.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
@@ -10,12 +11,12 @@ import { identify, makeValue } from "./entry-value.js";
 import { buildMutant, mutants } from "./mutants.js";
 
 const operations = 1_000_000;
-/** Of a mutant, at most. */
+/** The most operations of a mutant. */
 const mutantRounds = 40;
 const mutantOperations = 30_000;
 
 test(
-  "a million operations of several threads: none stale, none wrong",
+  "a million operations of several threads read nothing stale and nothing wrong",
   { timeout: 600_000 },
   async () => {
     const seed = Number(process.env["HISTORY_SEED"] ?? (Math.random() * 2 ** 31) >>> 0);
@@ -51,7 +52,7 @@ test(
   },
 );
 
-describe("a broken cache is found out", () => {
+describe("a broken cache is detected", () => {
   let scratch = "";
   beforeAll(() => {
     scratch = makeScratch();
@@ -74,17 +75,18 @@ describe("a broken cache is found out", () => {
   });
 });
 
-/** What a broken cache read may trip an assertion of its own before the checker sees it. */
+/** A value that a broken cache returns may fail an assertion of the cache before the checker sees
+ *  it. */
 function toldByAssertion(error: unknown): { told: string[] } {
   if (!String(error).includes("Assertion failed")) throw error;
   return { told: [String(error)] };
 }
 
-describe("values say what they are", () => {
+describe("values identify themselves", () => {
   const identity = { key: 7, value: 1234, round: 3 };
   const large = { every: 1, words: 5000, chunkedEvery: 2 };
 
-  test.each([0, 1, 2, 3, 63, 1000])("value %i is known again", (value) => {
+  test.each([0, 1, 2, 3, 63, 1000])("value %i is recognised", (value) => {
     for (const sizes of [undefined, large]) {
       const made = makeValue({ ...identity, value }, sizes);
       expect(identify(made)).toEqual({ ...identity, value });
@@ -94,7 +96,7 @@ describe("values say what they are", () => {
     }
   });
 
-  test("a changed byte, another length and two values in one are noticed", () => {
+  test("a changed byte, another length and two values in one are detected", () => {
     const bytes = makeValue(identity, large) as Uint8Array;
     for (const at of [0, 4, 12, 16, 4000, bytes.length - 1]) {
       const changed = Uint8Array.from(bytes);

@@ -1,5 +1,6 @@
-// One thread of a history: attaches to the cache of the campaign and does a seeded mix of operations on keys that all
-// threads share, and writes each down. Run as a worker by campaign.ts; the seed gives the mix, never the schedule.
+// One thread of a history: attaches to the campaign's cache, does a seeded mix of operations on
+// keys that all threads share, and records each. campaign.ts runs it as a worker. The seed decides
+// the mix, never the schedule.
 
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -34,7 +35,7 @@ import {
 
 /** What a thread is started with. */
 export interface LoadOptions {
-  /** The address of the package's door: a built one, or a copy with a fault in it. */
+  /** The address of the package's entry point: the built one, or a copy with a fault in it. */
   readonly door: string;
   readonly handle: CacheHandle;
   readonly thread: number;
@@ -43,7 +44,7 @@ export interface LoadOptions {
   /** Words at atTicket and atReady, on lines of their own. */
   readonly control: Int32Array;
   readonly large: LargeValues | undefined;
-  /** How many operations of a thousand are `get`. */
+  /** How many operations in a thousand are `get`. */
   readonly awaited: number;
   /** Whether there is an identity index from the first hit on, which otherwise takes thousands. */
   readonly indexesKeys: boolean;
@@ -51,11 +52,11 @@ export interface LoadOptions {
 
 /** What a thread answers after a round. */
 export interface LoadReport {
-  /** Values that were not what anybody wrote. */
+  /** Values that nobody wrote. */
   readonly wrong: readonly string[];
 }
 
-/** Things that a thread does at once, each a chain of its own over the thread's microtasks. */
+/** Things that a thread does at once, each a chain over the thread's microtasks. */
 const lanes = 4;
 /** The first keys are hot: half of all operations are on them. */
 const hotKeys = 8;
@@ -94,14 +95,15 @@ class Load {
   #wrong: string[] = [];
 
   constructor() {
-    // Short keys, keys past the loop that copies them, and one past the scratch in shared memory.
+    // Short keys, keys longer than the loop that copies them, and one longer than the scratch in
+    // shared memory.
     this.#keys = Array.from({ length: round.keys }, (_, key) => {
       if (key === 3) return `key ${key} `.padEnd(900, "-");
       return key % 4 === 1 ? `key ${key} `.padEnd(40, "-") : `key ${key}`;
     });
   }
 
-  /** Does the operations of a round, and resolves when the last has returned. */
+  /** Does the operations of a round; resolves when the last has returned. */
   async run(number: number, startMs: number): Promise<LoadReport> {
     this.#number = number;
     this.#next = 0;
@@ -124,7 +126,7 @@ class Load {
     }
   }
 
-  /** A number from 0 to below `limit` (mulberry32). */
+  /** A number from 0 to `limit` - 1 (mulberry32). */
   #below(limit: number): number {
     this.#random = (this.#random + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#random ^ (this.#random >>> 15), this.#random | 1);
@@ -141,18 +143,18 @@ class Load {
     if (choice < 700) return this.#fetch(index, key);
     if (choice < 920) return this.#set(index, key, 0);
     if (choice < 950) return this.#set(index, key, 1 + this.#below(10));
-    // A clear empties the cache for everybody, and a tag takes what many keys have, so there are few.
+    // A clear empties the whole cache, and a tag ends many keys, so there are few.
     const rare = this.#below(1000);
     if (rare === 0) return this.#clear(index);
     return rare < 10 && round.tags > 0 ? this.#deleteByTag(index) : this.#delete(index, key);
   }
 
-  /** The tag of a value that is written, + 1: most have none. */
+  /** The tag + 1 of a value to be written; most have none. */
   #tag(): number {
     return this.#below(4) === 0 ? this.#below(round.tags + 1) : 0;
   }
 
-  /** The smaller of two draws, so that some are read often enough to be moved and promoted. */
+  /** The smaller of two draws, so that some keys are read often enough to be moved and promoted. */
   #coldKey(): number {
     return Math.min(this.#below(round.keys), this.#below(round.keys));
   }
@@ -220,7 +222,7 @@ class Load {
     const record = this.#begin(index, kindFetch, key, tag);
     const load = async (): Promise<EntryValue> => {
       this.#words[record + atLoad] = Atomics.add(control, atTicket, 1) + 1;
-      // A source takes its time: a few microtasks, or a turn of the event loop.
+      // A source takes some time: a few microtasks, or a turn of the event loop.
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
       if (turns === 3) await new Promise((resolve) => setImmediate(resolve));
       return this.#valueOf(index, key);

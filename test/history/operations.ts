@@ -1,18 +1,19 @@
-// The history of a round: what each thread did, in shared memory, one record of whole words an operation. Threads write
-// while they work, each its own part; the campaign reads when all are done. Invariant: what an operation is about to do
-// is written before it begins, its end after it has returned, so of a thread that was killed in the middle of an
-// operation the history holds a write without an end.
+// The history of a round: what each thread did, in shared memory, as records of whole words. Each
+// thread writes its own part while it works; the campaign reads when all are done. Invariant: a
+// thread writes what an operation will do before it begins, and its end after it has returned. So
+// the history of a thread killed in the middle of an operation has a write without an end.
 
-/** What an operation was. 0 is none, so that a record that was never written is no operation. */
+/** The kind of an operation. 0 is none, so that a record that was never written is no operation. */
 export const kindSet = 1;
-/** A set that was refused ("overloaded", "too-large"): it takes the older value away and leaves none. */
+/** A set that was refused ("overloaded", "too-large"): it removes the older value and stores
+ *  none. */
 export const kindRefused = 2;
 export const kindDelete = 3;
 export const kindDeleteByTag = 4;
 export const kindClear = 5;
 /** getSync, get, getEntry. */
 export const kindRead = 6;
-/** fetch: a read, and a write too if its loader ran. */
+/** fetch: a read, and also a write if its loader ran. */
 export const kindFetch = 7;
 
 /** Words of a record. */
@@ -28,14 +29,16 @@ export const atBegin = 3;
 export const atEnd = 4;
 /** Of a fetch: the ticket taken when its loader was called; 0 = it was not. */
 export const atLoad = 5;
-/** Microseconds since the round began: when it began. */
+/** Microseconds from the start of the round to the start of the operation. */
 export const atTime = 6;
-/** Of a write that returned: the last moment at which its value may be served, in the same microseconds; 0 = any. */
+/** Of a write that returned: the last moment at which its value may be served, in the same
+ *  microseconds; 0 = any. */
 export const atDeadline = 7;
 /** Of a write: the tag of its value + 1, 0 = none. */
 export const atTag = 8;
 
-/** One round. The value that operation `i` of thread `t` writes has the number `t * operations + i`. */
+/** One round. The value that operation `i` of thread `t` writes has the number `t * operations +
+ *  i`. */
 export interface Round {
   readonly threads: number;
   /** Of each thread, at most. */
@@ -46,7 +49,8 @@ export interface Round {
   readonly words: Int32Array;
 }
 
-/** Tickets that a round of so many operations can take: two each, and one for each loader. Tickets begin at 1. */
+/** The most tickets that a round of so many operations can take: two each, and one for each loader.
+ *  Tickets begin at 1. */
 export function ticketsMax(round: Pick<Round, "threads" | "operations">): number {
   return 3 * round.threads * round.operations + 1;
 }
@@ -57,7 +61,8 @@ export function createRound(schema: Omit<Round, "words">): Round {
   return { ...schema, words: new Int32Array(new SharedArrayBuffer(bytes)) };
 }
 
-/** Words by which the threads of a campaign are held together: the newest ticket, and the threads that are ready. */
+/** Words that synchronise the threads of a campaign: the newest ticket, and the number of ready
+ *  threads. */
 export const controlWords = 32;
 export const atTicket = 0;
 export const atReady = 16;

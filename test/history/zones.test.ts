@@ -1,4 +1,5 @@
-// The judge of histories on histories made by hand: each race that is allowed is let pass, each fault is told.
+// The judge of histories, on histories made by hand: it accepts each race that is allowed and
+// reports each fault.
 
 import { describe, expect, test } from "vitest";
 
@@ -30,7 +31,7 @@ interface Operation {
   /** Tickets before and after; an end of 0 = it did not return. */
   readonly span: readonly [number, number];
   readonly key?: number;
-  /** The position of the write whose value it gave. */
+  /** The position of the write whose value it returned. */
   readonly gave?: number;
   readonly load?: number;
   readonly tag?: number;
@@ -68,7 +69,7 @@ const read = (
   ...(gave === undefined ? {} : { gave }),
   ...more,
 });
-/** A fetch whose loader ran gives its own value unless another is named. */
+/** A fetch whose loader ran returns its own value unless another is named. */
 const fetched = (gave: number, from: number, to: number, load = 0): Operation => ({
   kind: kindFetch,
   span: [from, to],
@@ -95,7 +96,7 @@ function judge(...operations: readonly Operation[]): Verdict {
   return new Judge(round).verdict();
 }
 
-describe("what is allowed", () => {
+describe("the judge accepts", () => {
   test.each<[string, readonly Operation[]]>([
     ["a read after its write", [set(1, 2), read(0, 3, 4)]],
     ["a miss at any time", [set(1, 2), read(undefined, 3, 4), read(0, 5, 6)]],
@@ -135,7 +136,7 @@ describe("what is allowed", () => {
   });
 });
 
-describe("what is told", () => {
+describe("the judge reports", () => {
   test.each<[string, RegExp, readonly Operation[]]>([
     ["an overwritten value", /overwritten/, [set(1, 2), set(3, 4), read(0, 5, 6)]],
     ["a deleted value", /overwritten/, [set(1, 2), remove(3, 4), read(0, 5, 6)]],
@@ -202,7 +203,7 @@ describe("what is told", () => {
   });
 });
 
-test("keys are judged apart, and everything is counted", () => {
+test("keys are judged separately, and everything is counted", () => {
   const verdict = judge(
     set(1, 2, { key: 0 }),
     set(3, 4, { key: 1 }),

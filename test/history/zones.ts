@@ -1,16 +1,19 @@
-// Judges a history: could every read have been answered as it was by one register per key that may lose its value at any
-// moment? Values are unique, so the test of Gibbons and Korach ("Testing shared memories", SIAM J. Comput. 26, 1997) is
-// exact for sets and reads, and runs in linear time. Called by the campaign and by hand-made histories.
+// Judges a history: could one register per key, which may lose its value at any moment, have
+// answered every read as it was answered? Values are unique, so the test of Gibbons and Korach
+// ("Testing shared memories", SIAM J. Comput. 26, 1997) is exact for sets and reads, and takes
+// linear time. Called by the campaign and by hand-made histories.
 //
-// The operations of one value, its write and its reads, are a cluster. Its zone lies between the first end and the last
-// begin in it. If the end comes first the zone is forward: all that time the value was there. Else all operations of the
-// cluster overlap and could have happened at one moment within the zone, which is backward. There is an order if and only
-// if no two forward zones of a key overlap, no backward zone lies within a forward one, and no read ended before its write
-// began. A miss is always allowed, so it is no operation. A delete is a write that nobody reads; a clear is one for every
-// key, and a deletion by tag one for every value with the tag.
+// The operations of one value, its write and its reads, are a cluster. Its zone lies between the
+// first end and the last begin in it. If the end comes first, the zone is forward: the value was
+// there all that time. Otherwise all operations of the cluster overlap and may have happened at one
+// moment within the zone, which is then backward. An order exists if and only if no two forward
+// zones of a key overlap, no backward zone lies within a forward one, and no read ended before its
+// write began. A miss is always allowed, so it is no operation. A delete is a write that nobody
+// reads; a clear is one for every key, and a deletion by tag one for every value with the tag.
 //
-// A fill (the value a loader brought) is stricter than that: it is as old as the moment its loader was called, so a write
-// that began later and has returned hides it from every read that begins afterwards, and from every fetch that joins.
+// A fill (the value a loader brought) has a stricter rule: it is as old as the moment its loader
+// was called. So a write that began later and has returned hides it from every read that begins
+// afterwards, and from every fetch that joins.
 import {
   atBegin,
   atDeadline,
@@ -35,9 +38,10 @@ import {
 
 /** Later than every ticket. */
 const never = 2 ** 31 - 1;
-/** Faults told of one round; more are only counted. */
+/** Faults reported per round; more are only counted. */
 const toldMax = 20;
-/** A value may be served this many microseconds after its end: the clocks of two threads differ by less. */
+/** A value may be served this many microseconds after its end: the clocks of two threads differ by
+ *  less. */
 const precisionUs = 1000;
 
 /** What was found in a round. */
@@ -50,11 +54,12 @@ export interface Verdict {
   /** Deletions by tag that have returned. */
   readonly byTag: number;
   readonly faults: number;
-  /** The first faults, each in a line. */
+  /** The first faults, one line each. */
   readonly told: readonly string[];
 }
 
-/** Intervals in which something was removed, so that one that lies within a zone is found in logarithmic time. */
+/** Intervals in which something was removed. Finds one that lies within a zone in logarithmic
+ *  time. */
 class Removals {
   readonly #begins: number[] = [];
   readonly #ends: number[] = [];
@@ -99,7 +104,8 @@ export class Judge {
   readonly #written: Int32Array;
   readonly #firstEnd: Int32Array;
   readonly #lastBegin: Int32Array;
-  /** By value: the last begin of a fetch that was given a fill by its load and may not have read it. */
+  /** By value: the last begin of a fetch that its load gave a fill and that may not have read
+   *  it. */
   readonly #handed: Int32Array;
   /** By value: who read it last, for the report. */
   readonly #lastReader: Int32Array;
@@ -168,7 +174,7 @@ export class Judge {
     return words.join(" ");
   }
 
-  /** Takes in what an operation wrote or removed. */
+  /** Records what an operation wrote or removed. */
   #noteWrite(operation: number): void {
     const begin = this.#word(operation, atBegin);
     if (begin === 0) return;
@@ -190,7 +196,7 @@ export class Judge {
     }
   }
 
-  /** Takes in what an operation read. */
+  /** Records what an operation read. */
   #noteRead(operation: number): void {
     const kind = this.#word(operation, atKind);
     const end = this.#word(operation, atEnd);
@@ -233,8 +239,8 @@ export class Judge {
     );
   }
 
-  /** The zones of a key in the order in which they begin: the newest forward zone is the only one that can hold another,
-   *  since those before it have ended, or overlap it and are a fault already. */
+  /** The zones of a key in the order in which they begin. Only the newest forward zone can hold
+   *  another: those before it have ended, or overlap it and are a fault already. */
   #sweepZones(): void {
     const begins = this.#zoneBegins();
     const openUntil = new Int32Array(this.#round.keys);
@@ -285,7 +291,8 @@ export class Judge {
         if (this.#word(one, atKind) !== kindDelete || this.#word(one, atEnd) === 0) continue;
         begins[this.#word(one, atBegin)] = one + 1;
       } else {
-        // A fill that nobody read may never have been published, and a write that did not return may not have happened.
+        // A fill that nobody read may never have been published, and a write that did not return
+        // may not have happened.
         const [first, last] = [this.#firstEnd[one] as number, this.#lastBegin[one] as number];
         if (this.#isRead[one] === 0 && (this.#isFill[one] === 1 || first === never)) continue;
         begins[Math.min(first, last)] = one + 1;
@@ -294,7 +301,8 @@ export class Judge {
     return begins;
   }
 
-  /** From the last ticket to the first: for each key the earliest end of a write that begins later. */
+  /** From the last ticket to the first: for each key the earliest end of a write that begins
+   *  later. */
   #sweepFills(): void {
     const begins = new Int32Array(ticketsMax(this.#round) + 1);
     for (let one = 0; one < this.#written.length; one++) {

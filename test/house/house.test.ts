@@ -9,12 +9,18 @@ import { describe, expect, test } from "vitest";
 import { importsOf, readFloors, roomOf, stairFaults } from "./floors.js";
 import { publicNames } from "./public-names.js";
 import {
+  addressFaults,
   codeFaults,
+  columnFaults,
   doorFaults,
   fileLinesMax,
+  folderFaults,
+  folderFilesMax,
   functionFaults,
   lengthFaults,
   openingFaults,
+  retiredFaults,
+  sameNameFaults,
   wordFaults,
   workerLinesMax,
 } from "./rules.js";
@@ -55,7 +61,7 @@ test("the house test visits the tree", () => {
   expect(sources.length).toBeGreaterThan(20);
   expect(code.length).toBeGreaterThan(sources.length + 10);
   expect(sources).toContain("src/mod.ts");
-  expect(sources).toContain("src/record/layout.ts");
+  expect(sources).toContain("src/record/record-layout.ts");
   expect(sources.flatMap((file) => importsOf(read(file))).length).toBeGreaterThan(20);
 });
 
@@ -90,7 +96,7 @@ describe("floors", () => {
     const disk = 'import { a } from "./b.js";\nimport { c } from "../base/mod.js";\n';
     expect(faultsOf("src/disk/a.ts", `${disk}import fs from "fs-extra";`)).toEqual([]);
     const assembly = 'import { a } from "./b";\nimport { c } from "../layout";\n';
-    const record = 'import { d } from "../../record/layout";';
+    const record = 'import { d } from "../../record/record-layout";';
     expect(faultsOf("src/kernel/assembly/a.ts", assembly + record)).toEqual([]);
   });
 
@@ -133,6 +139,26 @@ describe("sizes", () => {
     expect(code.flatMap((file) => lengthFaults(file, read(file), fileLinesMax))).toEqual([]);
   });
 
+  test("a full folder, two files of one name and a long line are refused", () => {
+    const many = Array.from({ length: folderFilesMax + 1 }, (_, i) => `src/a/f${i}.ts`);
+    expect(folderFaults(many)).toHaveLength(1);
+    expect(folderFaults(many.slice(1))).toEqual([]);
+    expect(sameNameFaults(["src/a/index.ts", "src/b/index.ts"])).toHaveLength(1);
+    expect(sameNameFaults(["src/a/mod.ts", "src/b/mod.ts", "src/b/c.ts"])).toEqual([]);
+    expect(columnFaults("src/a.ts", `// ${"x".repeat(98)}\n`)).toHaveLength(1);
+    expect(columnFaults("src/a.ts", `// ${"x".repeat(97)}\n`)).toEqual([]);
+  });
+
+  test("folders are short, and a file's name is its own", () => {
+    const outside = sources.filter((file) => !file.startsWith("src/kernel/assembly/"));
+    expect(folderFaults(sources)).toEqual([]);
+    expect(sameNameFaults(outside)).toEqual([]);
+  });
+
+  test("lines fit the screen, comments included", () => {
+    expect(code.flatMap((file) => columnFaults(file, read(file)))).toEqual([]);
+  });
+
   // oxlint holds every other folder to the same number; it does not read AssemblyScript.
   test("functions are short", () => {
     expect([...sources, ...workers].flatMap((file) => functionFaults(file, read(file)))).toEqual(
@@ -157,6 +183,49 @@ describe("words", () => {
 
   test("no file promises later work or names a machine", () => {
     expect([...code, ...pages].flatMap((file) => wordFaults(file, read(file)))).toEqual([]);
+  });
+});
+
+describe("the glossary", () => {
+  test.each([
+    ["// takes a place of its own", "slot"],
+    ["// a record that was killed", "tombstone"],
+    ["const deadList = 1;", "tombstone list"],
+    ["// the shapes that values share", "schema"],
+    ["// learned phrases", "compression dictionary"],
+    ["// the fill was overtaken", "superseded"],
+    ["// lets go of the record", "drop"],
+    ["function f(letGo: number): void {}", "drop"],
+    ["// puts off the write", "defer"],
+    ["// the change log", "invalidation log"],
+    ["// kept keys", "interned key"],
+    ["// an assisting writer", "foreground reclaim"],
+  ])("%s is refused", (text, instead) => {
+    expect(retiredFaults("src/a/b.ts", text).join()).toContain(instead);
+  });
+
+  test("what is no retired word is not refused", () => {
+    const text = "// in place; after kill -9; takes place; undercroft.shapes";
+    expect(retiredFaults("src/a/b.ts", text)).toEqual([]);
+  });
+
+  test("src/ speaks its words", () => {
+    expect(sources.flatMap((file) => retiredFaults(file, read(file)))).toEqual([]);
+  });
+});
+
+describe("addresses", () => {
+  test.each([
+    ["const a = kernel.views.u32[1];", "views"],
+    ['import * as at from "../kernel/layout.js";', "layout"],
+    ["const a = new Uint32Array(region.memory.buffer);", "maps shared memory"],
+  ])("%s is refused outside kernel/", (text, words) => {
+    expect(addressFaults("src/disk/a.ts", text).join()).toContain(words);
+    expect(addressFaults("src/kernel/words/a.ts", text)).toEqual([]);
+  });
+
+  test("only kernel/ computes addresses", () => {
+    expect(sources.flatMap((file) => addressFaults(file, read(file)))).toEqual([]);
   });
 });
 

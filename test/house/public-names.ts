@@ -1,5 +1,6 @@
-// What the package's door lets out, and which of it has no docstring. It follows `export … from` down to the
-// declaration by syntax alone, so it needs no type checker. Called by house.test.ts.
+// What the package's entries export, and which of it has no docstring. Follows `export … from` to
+// the declaration by syntax alone, so it needs no type checker. Called by house.test.ts and
+// examples.ts.
 
 import { posix } from "node:path";
 
@@ -16,18 +17,28 @@ export interface PublicName {
   readonly undocumented: readonly string[];
 }
 
-/** Every name `door` exports, each followed to its declaration. */
-export function publicNames(door: string, read: ReadSource): PublicName[] {
-  return namesOf(door, read).map((name) => {
-    const found = declarationOf(door, name, read);
-    if (found === undefined) return { name, file: undefined, undocumented: [name] };
-    return { name, file: found.file, undocumented: undocumentedIn(name, found.node) };
-  });
+export interface PublicDeclaration {
+  readonly name: string;
+  /** Undefined where the trail ends in a package or nowhere. */
+  readonly found: Found | undefined;
 }
 
 interface Found {
   readonly file: string;
   readonly node: ts.Statement;
+}
+
+/** Every name `door` exports, each followed to its declaration. */
+export function publicDeclarations(door: string, read: ReadSource): PublicDeclaration[] {
+  return namesOf(door, read).map((name) => ({ name, found: declarationOf(door, name, read) }));
+}
+
+/** Every name `door` exports, with its names that lack a docstring. */
+export function publicNames(door: string, read: ReadSource): PublicName[] {
+  return publicDeclarations(door, read).map(({ name, found }) => {
+    if (found === undefined) return { name, file: undefined, undocumented: [name] };
+    return { name, file: found.file, undocumented: undocumentedIn(name, found.node) };
+  });
 }
 
 function namesOf(file: string, read: ReadSource): string[] {
@@ -61,7 +72,7 @@ function declarationOf(file: string, name: string, read: ReadSource): Found | un
   return undefined;
 }
 
-/** The name `name` has inside the module that `node` re-exports from, or undefined where it does not pass there. */
+/** The name of `name` in the module that `node` re-exports from; undefined if not re-exported. */
 function innerName(node: ts.ExportDeclaration, name: string): string | undefined {
   if (node.exportClause === undefined) return name;
   if (!ts.isNamedExports(node.exportClause)) return undefined;

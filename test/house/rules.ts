@@ -1,11 +1,13 @@
 // The house rules as pure functions from a source text to the faults in it. Called by house.test.ts, which runs each
 // over the tree, and over a seeded bad text first: a rule that has never been red is not a rule.
 
-import { basename } from "node:path";
+import { basename, dirname } from "node:path/posix";
 
 import ts from "typescript";
 
-export const fileLinesMax = 470;
+export const fileLinesMax = 400;
+export const folderFilesMax = 14;
+export const columnsMax = 100;
 export const functionLinesMax = 70;
 export const workerLinesMax = 40;
 
@@ -23,6 +25,96 @@ const machinePath =
 export function lengthFaults(file: string, text: string, linesMax: number): string[] {
   const lines = text.split("\n").length - (text.endsWith("\n") ? 1 : 0);
   return lines <= linesMax ? [] : [`${file}: has ${lines} lines; at most ${linesMax}`];
+}
+
+/** A folder that has grown past what one room needs; `files` are the paths under src/. */
+export function folderFaults(files: readonly string[]): string[] {
+  const counts = new Map<string, number>();
+  for (const file of files) counts.set(dirname(file), (counts.get(dirname(file)) ?? 0) + 1);
+  return [...counts]
+    .filter(([, count]) => count > folderFilesMax)
+    .map(([folder, count]) => `${folder}/: has ${count} files; at most ${folderFilesMax}`);
+}
+
+/** Files of one name in two rooms, which a search cannot tell apart. Each room has its own door. */
+export function sameNameFaults(files: readonly string[]): string[] {
+  const known = new Map<string, string>();
+  const faults: string[] = [];
+  for (const file of files) {
+    const name = basename(file);
+    const other = known.get(name);
+    if (name !== "mod.ts" && other !== undefined) faults.push(`${file}: is named as ${other}`);
+    known.set(name, file);
+  }
+  return faults;
+}
+
+/** Lines that a reader has to scroll for, comments included. A long link cannot be broken. */
+export function columnFaults(file: string, text: string): string[] {
+  return text
+    .split("\n")
+    .map((line, index) => ({ line, at: `${file}:${index + 1}` }))
+    .filter(({ line }) => line.length > columnsMax && !/https?:\/\/\S{60}/.test(line))
+    .map(({ line, at }) => `${at}: has ${line.length} columns; at most ${columnsMax}`);
+}
+
+/** Words that the glossary has retired, and why a match may stand. */
+const retiredWords: readonly (readonly [pattern: RegExp, instead: string])[] = [
+  [/\b(?:a|an|its|own|this|that|each|every|next|first|free|two|one|other|no) places?\b/i, "slot"],
+  [/\bkill(?!-?ed by|ed process|s? -9|\()(?:s|ed|ing|\d)?\b/i, "tombstone"],
+  [/\bdead[ -](?:mark|list)s?\b|\bdeadList/i, "tombstone list"],
+  [/\bdurable (?:location|copy)\b/i, "disk location"],
+  [/(?<!undercroft\.)\bshapes?\b/i, "schema"],
+  [/\bphrases?\b|\bbooks?\b/i, "symbol, compression dictionary"],
+  [/\b(?:overtaken|outdated|forsaken)\b/i, "superseded, invalidated, lock owner dead"],
+  [/\bdepartures?\b|\blets? go of\b|\bletGo\b/i, "removal, drop"],
+  [/\bputs? off\b|\bputOff\b/i, "defer"],
+  [/\bchange log\b|\bkeepers?\b/i, "invalidation log, listener"],
+  [/\b(?:kept|built) keys?\b|\bkey habits?\b/i, "interned key, fresh key"],
+  [/\bassist(?:s|ed|ing)?\b|\bpatience\b|\bmembership\b/i, "foreground reclaim, retry while busy"],
+];
+
+/** What a line of src/ still says in words that the glossary has retired. */
+export function retiredFaults(file: string, text: string): string[] {
+  const faults: string[] = [];
+  for (const [index, line] of text.split("\n").entries()) {
+    for (const [pattern, instead] of retiredWords) {
+      const found = pattern.exec(line);
+      if (found === null) continue;
+      faults.push(`${file}:${index + 1}: says "${found[0]}"; the glossary's word is ${instead}`);
+    }
+  }
+  return faults;
+}
+
+/** Code outside kernel/ that computes an address or looks into shared memory itself. */
+export function addressFaults(file: string, text: string): string[] {
+  if (file.startsWith("src/kernel/")) return [];
+  const faults: string[] = [];
+  const source = parse(file, text);
+  visit(source, (node) => {
+    if (ts.isPropertyAccessExpression(node) && node.name.text === "views") {
+      faults.push(`${place(source, node)}: reads the kernel's views; use an accessor of kernel/`);
+    }
+    if (
+      ts.isImportDeclaration(node) &&
+      /kernel\/layout/.test(node.moduleSpecifier.getText(source))
+    ) {
+      faults.push(
+        `${place(source, node)}: imports the kernel's layout; use an accessor of kernel/`,
+      );
+    }
+    if (
+      ts.isNewExpression(node) &&
+      /^(?:Big)?(?:Ui|I)nt\d+Array$|^Float64Array$|^DataView$/.test(
+        node.expression.getText(source),
+      ) &&
+      /\bmemory\.buffer\b/.test(node.getText(source))
+    ) {
+      faults.push(`${place(source, node)}: maps shared memory; only kernel/ does`);
+    }
+  });
+  return faults;
 }
 
 /** Functions longer than a page, comments and blank lines not counted. */

@@ -24,7 +24,7 @@ describe("threads stopped between any two steps", () => {
         report.fault === undefined ? undefined : describeFault(explorer, number, kind, report);
       expect(fault("seed", drawn)).toBeUndefined();
       expect(fault("schedule", walked)).toBeUndefined();
-      // It was a race: threads were stopped where others touch the same words.
+      // It was a race: threads were stopped where others use the same words.
       expect(explorer.asked).toBeGreaterThan(10);
     },
   );

@@ -1,4 +1,5 @@
-// The mutants of the protocol still apply, and one of them is caught: the long run is `npm run proof -- mutants`.
+// The mutants of the protocol still apply, and one of them is caught. The long run is `npm run
+// proof -- mutants`.
 
 import { expect, test } from "vitest";
 
@@ -19,12 +20,12 @@ test("every mutant's text is in its source exactly once, and its scenarios exist
   }
 });
 
-test("a mutant whose text is gone is refused", () => {
+test("a mutant whose text is absent is refused", () => {
   const [first] = mutants as [Mutant, ...Mutant[]];
   expect(() => mutate({ ...first, find: "text that is nowhere" })).toThrow("has rotted");
 });
 
-test("a reader that does not look again after its copy is caught", async () => {
+test("a reader that does not validate after its copy is caught", async () => {
   const mutant = mutants.find(({ name }) => name === "copy-without-validate");
   const scenario = scenarios.find(({ name }) => name === "reclaim");
   if (mutant === undefined || scenario === undefined) throw new Error("the mutant is gone");

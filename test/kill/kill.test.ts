@@ -1,5 +1,6 @@
-// Threads killed at every write of the kernel and at random, in CI's share (npm run proof -- kill is the long run), and the
-// judge of what they leave behind shown red on each kind of thing that could be left.
+// Threads killed at every write of the kernel and at random, in CI's share (`npm run proof -- kill`
+// is the long run), and the judge of what they leave behind, which must report each kind of thing
+// that could be left.
 
 import { describe, expect, test } from "vitest";
 
@@ -15,7 +16,7 @@ setUpCaches();
 /** The opener's and its janitor's. */
 const threads = 2;
 
-/** The cache as it is now, in memory that no janitor mends while it is judged. */
+/** The cache as it is now, in memory that no janitor repairs while it is judged. */
 function stillCopy(cache: Cache): CacheHandle {
   const handle = cache.handle();
   const { buffer } = handle.worker.memory;
@@ -47,7 +48,7 @@ describe("the judge", () => {
     expect(structureFaults(still, threads).join()).toContain(words);
   });
 
-  test("sees a lock, a slot that names nothing, and wrong values", async () => {
+  test("reports a lock, a slot that names nothing, and wrong values", async () => {
     const cache = await open({ memory: "1mb" });
     cache.set("k", 1);
     const still = stillCopy(cache);

@@ -1,4 +1,5 @@
-// CI's share of the proof that attaching, detaching and dying leak nothing (npm run proof -- leak is the long run).
+// CI's share of the proof that attaching, detaching and dying leak nothing (`npm run proof -- leak`
+// is the long run).
 
 import { expect, test } from "vitest";
 

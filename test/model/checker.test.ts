@@ -1,4 +1,5 @@
-// The checker of the model, shown green on an honest cache and red on each kind of liar, before it judges the real one.
+// The checker of the model accepts an honest cache and reports each kind of wrong answer, before it
+// judges the real one.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -23,7 +24,7 @@ async function replayOn(wrap: (honest: CacheUnderTest) => CacheUnderTest): Promi
   return tally;
 }
 
-test("an honest cache that forgets nothing passes, and hits all it can", async () => {
+test("an honest cache that never evicts passes, and hits all it can", async () => {
   const tally = await replayOn((honest) => honest);
   expect(tally.operations).toBe(operations.length);
   expect(tally.answerable).toBeGreaterThan(2000);
@@ -43,7 +44,7 @@ test.each<[Lie, RegExp]>([
   await expect(replayOn((honest) => lyingCache(honest, lie, 1000))).rejects.toThrow(words);
 });
 
-test("a cache that always misses is no fault, and shows in the tally", async () => {
+test("a cache that always misses has no fault, and shows in the tally", async () => {
   const tally = await replayOn((honest) => lyingCache(honest, "nothing", 1));
   expect(tally.readBackHits).toBe(0);
 });

@@ -1,5 +1,6 @@
-// The cache against a plain Map, by random operations on a manual clock: it may forget, it may not lie. Memory is 1 MiB
-// and the disk 2 MiB, so that eviction, reclaim and refusals all happen. fast-check prints seed and path of a failure.
+// The cache against a plain Map, by random operations on a manual clock: it may miss, but never
+// returns a wrong value. Memory is 1 MiB and the disk 2 MiB, so that eviction, reclaim and refusals
+// all happen. fast-check prints seed and path of a failure.
 
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,7 +19,7 @@ import type { Value } from "./values.js";
 type Options = Pick<CacheOptions<Value>, "near" | "disk" | "eviction">;
 
 const total = emptyTally();
-/** Summed over every cache opened: that memory and disk were truly too small, and both were truly read. */
+/** Summed over every cache opened: shows that memory and disk were too small and were both read. */
 const pressure = {
   memoryHits: 0,
   diskHits: 0,
@@ -29,10 +30,11 @@ const pressure = {
 const memoryBytes = 1024 ** 2;
 const diskBytes = 2 * 1024 ** 2;
 const operationsMin = 100_000;
-/** Ends the shrinking of a failure, each step of which opens a cache; what is found by then is reported. */
+/** Ends the shrinking of a failure, each step of which opens a cache; the best result so far is
+ *  reported. */
 const interruptAfterTimeLimit = 60_000;
 
-/** Opens a cache, replays on it, closes it. `wrap` is between the cache and the checker. */
+/** Opens a cache, replays on it, closes it. `wrap` goes between the cache and the checker. */
 async function check(
   options: Options,
   operations: readonly Operation[],
@@ -64,7 +66,7 @@ async function check(
   return tally;
 }
 
-/** Memory and disk hold no more than they were given, whatever was done. */
+/** Memory and disk hold no more than they were given. */
 async function checkBounds({ memory, disk }: CacheStats, path: string | undefined): Promise<void> {
   expect(memory.limitBytes).toBeLessThanOrEqual(memoryBytes);
   expect(memory.usedBytes).toBeLessThanOrEqual(memory.limitBytes);
@@ -83,7 +85,7 @@ function addPressure({ hits, evictions, segments, expirations }: CacheStats): vo
   pressure.expirations += expirations;
 }
 
-/** As `check`, with a directory that is gone afterwards. */
+/** As `check`, with a directory that is removed afterwards. */
 async function checkWithDisk(options: Options, operations: readonly Operation[]): Promise<Tally> {
   const path = await mkdtemp(join(tmpdir(), "undercroft-model-"));
   try {
@@ -110,7 +112,7 @@ function history(one: fc.Arbitrary<Operation>): fc.Arbitrary<Operation[]> {
 }
 
 describe("against a Map", () => {
-  test("memory only", { timeout: 120_000 }, async () => {
+  test("a cache in memory answers as the Map or misses", { timeout: 120_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(options, history(operation), async (given, operations) => {
         await check(given, operations);
@@ -119,42 +121,48 @@ describe("against a Map", () => {
     );
   });
 
-  test("memory and disk, closed and opened again", { timeout: 120_000 }, async () => {
-    await fc.assert(
-      fc.asyncProperty(options, history(diskOperation), async (given, operations) => {
-        await checkWithDisk(given, operations);
-      }),
-      { numRuns: 20, interruptAfterTimeLimit },
-    );
-  });
+  test(
+    "a cache with a disk does so too, closed and opened again",
+    { timeout: 120_000 },
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(options, history(diskOperation), async (given, operations) => {
+          await checkWithDisk(given, operations);
+        }),
+        { numRuns: 20, interruptAfterTimeLimit },
+      );
+    },
+  );
 
-  test("a long run in memory", { timeout: 120_000 }, async () => {
+  test("a long run in memory does so", { timeout: 120_000 }, async () => {
     const tally = await check({}, fc.sample(operation, { numRuns: 60_000, seed: 20_250_101 }));
     expect(tally.operations).toBe(60_000);
     expect(tally.readBackHits).toBeGreaterThan(0.9 * tally.readBacks);
     expect(tally.hits).toBeGreaterThan(0.5 * tally.answerable);
   });
 
-  test("a long run with a disk", { timeout: 120_000 }, async () => {
+  test("a long run with a disk does so", { timeout: 120_000 }, async () => {
     const tally = await checkWithDisk({}, fc.sample(diskOperation, { numRuns: 30_000, seed: 7 }));
     expect(tally.operations).toBe(30_000);
     expect(tally.readBackHits).toBeGreaterThan(0.9 * tally.readBacks);
     expect(tally.hits).toBeGreaterThan(0.5 * tally.answerable);
   });
 
-  test("a lie told by the real cache once in 1,000 reads would be reported", async () => {
+  test("one wrong answer in 1,000 reads of the real cache would be reported", async () => {
     const operations = fc.sample(operation, { numRuns: 20_000, seed: 3 });
     const lying = check({}, operations, (cache) => lyingCache(cache, "older", 1000));
     await expect(lying).rejects.toThrow(/an older value/);
   });
 
-  // A cache that always misses never lies, and a run that does nothing never fails: both are red here.
-  test("all of these together did enough, and hit", () => {
+  // A cache that always misses is never wrong, and a run that does nothing never fails: this
+  // detects both.
+  test("these runs did enough, and hit", () => {
     expect(total.operations).toBeGreaterThan(operationsMin);
     expect(total.stored).toBeGreaterThan(0.5 * (total.stored + total.refused));
     expect(total.readBackHits).toBeGreaterThan(0.9 * total.readBacks);
     expect(total.hits).toBeGreaterThan(0.5 * total.answerable);
-    // Evicted from memory, found on disk, reclaimed there, expired: each happened, and not by chance.
+    // Evicted from memory, found on disk, reclaimed there, expired: each happened, and not by
+    // chance.
     for (const count of Object.values(pressure)) expect(count).toBeGreaterThan(10);
   });
 });

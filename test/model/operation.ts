@@ -1,5 +1,5 @@
-// The operations of the model and how they are drawn: few keys that are met often, many that make pressure, mostly
-// small values, now and then one larger than a segment. Called by model.test.ts.
+// The operations of the model and how they are drawn: few keys that are used often, many that make
+// pressure, mostly small values, sometimes one larger than a segment. Called by model.test.ts.
 
 import fc from "fast-check";
 
@@ -21,7 +21,7 @@ export type Operation =
 
 export type Change = "set" | "delete" | "deleteByTag" | "clear";
 
-// Hot keys stay in memory, warm ones do not all fit there, the rest are rarely met twice.
+// Hot keys stay in memory, warm ones do not all fit there, the rest are rarely used twice.
 const key = fc.oneof(
   { weight: 10, arbitrary: fc.nat({ max: 60 }) },
   { weight: 8, arbitrary: fc.nat({ max: 800 }) },
@@ -38,7 +38,7 @@ const size = fc.oneof(
 
 const ttl = fc.option(fc.integer({ min: 1, max: 10_000 }), { nil: undefined, freq: 2 });
 const staleFor = fc.option(fc.integer({ min: 0, max: 5000 }), { nil: undefined, freq: 1 });
-// A few that many entries have, and many that few have.
+// A few tags that many entries have, and many that few have.
 const tag = fc.oneof(
   { weight: 1, arbitrary: fc.nat({ max: 3 }).map((number) => `big:${number}`) },
   { weight: 9, arbitrary: fc.nat({ max: 300 }).map((number) => `small:${number}`) },

@@ -1,19 +1,21 @@
-// The model beside the machine: which writes of a key a read may answer with. A cache may forget, so a miss is always
-// right; what it answers must be the newest write, whole and not expired. Called by the replay.
+// The model beside the machine: which writes of a key a read may return. A cache may miss, so a
+// miss is always right; what it returns must be the newest write, whole and not expired. Called by
+// the replay.
 //
-// A key usually has one acceptable write. It has two while a loader runs behind a stale answer: the stale one and the
-// loaded one. Once a read has seen the later, the earlier may not come back.
+// A key usually has one acceptable write. It has two while a loader runs behind a stale answer: the
+// stale one and the loaded one. Once a read has returned the later, the earlier may not come back.
 
 import { isValueOf, keyName, nameOfValue, type Write } from "./values.js";
 
 export class Reference {
   readonly #acceptable = new Map<number, readonly Write[]>();
-  /** Every write of a key that was ever stored, for the fault's words only; the last few. */
+  /** Every write of a key that was ever stored, for the text of a fault; the last few only. */
   readonly #history = new Map<number, Write[]>();
-  /** Keys that lost their newest write to a tag while an older one may still be read: an honest cache may have either. */
+  /** Keys whose newest write was invalidated by tag while an older one may still be read: an honest
+   *  cache may have either. */
   readonly #doubtful = new Set<number>();
 
-  /** The writes a read of `key` may see now, expired ones included. */
+  /** The writes that a read of `key` may return now, expired ones included. */
   acceptable(key: number): readonly Write[] {
     return this.#acceptable.get(key) ?? [];
   }
@@ -31,7 +33,7 @@ export class Reference {
     this.#acceptable.clear();
   }
 
-  /** No write with one of these tags may be read any more. */
+  /** From now on no write with one of these tags may be read. */
   deleteByTag(tags: readonly string[]): void {
     for (const [key, writes] of this.#acceptable) {
       const left = writes.filter((write) => !write.tags.some((tag) => tags.includes(tag)));
@@ -41,17 +43,18 @@ export class Reference {
     }
   }
 
-  /** True if a read of `key` may be answered at all. */
+  /** True if a read of `key` may return a value at all. */
   mayHit(key: number, now: number): boolean {
     return this.acceptable(key).some(({ expiresAt }) => now < expiresAt);
   }
 
-  /** True if a cache that forgets nothing answers a read of `key`. */
+  /** True if a cache that never evicts returns a value for `key`. */
   mustHit(key: number, now: number): boolean {
     return this.mayHit(key, now) && !this.#doubtful.has(key);
   }
 
-  /** The fault in answering a read of `key` with `value`, or undefined if it may be. Later reads see no less. */
+  /** The fault if a read of `key` returned `value`, or undefined if it may. Later reads may return
+   *  nothing older. */
   faultOf(key: number, value: unknown, now: number): string | undefined {
     if (value === undefined) return undefined;
     const writes = this.acceptable(key);

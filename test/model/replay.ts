@@ -1,18 +1,18 @@
-// Replays operations on a cache and on the reference side by side, and throws at the first answer the reference does
-// not accept. Called by model.test.ts.
+// Replays operations on a cache and on the reference side by side, and throws at the first answer
+// that the reference does not accept. Called by model.test.ts.
 
 import type { Operation } from "./operation.js";
 import { Reference } from "./reference.js";
 import type { Subject } from "./subject.js";
 import { isValueOf, keyName, nameOfValue, valueOf, type Write } from "./values.js";
 
-/** What happened, so that a test can tell a cache that works from one that always misses. */
+/** What happened, so that a test can tell a working cache from one that always misses. */
 export interface Tally {
   operations: number;
-  /** Reads of keys that a cache without bounds would have answered. */
+  /** Reads of keys that an unbounded cache would have answered. */
   answerable: number;
   hits: number;
-  /** Reads at once after a set that stored. */
+  /** Reads right after a set that stored. */
   readBacks: number;
   readBackHits: number;
   stored: number;
@@ -35,7 +35,8 @@ const outcomes: ReadonlySet<string> = new Set(["stored", "too-large", "rejected"
 /** A value of this size fits every cache: it is never too large. */
 const sizeAlwaysTaken = 1024;
 
-/** Runs the operations in order, adding to `tally`. Throws an Error that names the operation and the fault. */
+/** Runs the operations in order, adding to `tally`. Throws an Error that names the operation and
+ *  the fault. */
 export async function replay(
   subject: Subject,
   operations: readonly Operation[],
@@ -114,7 +115,7 @@ class Replay {
     return this.#read(write.key, value);
   }
 
-  /** Sets on both. Whatever the outcome, what was under the key before may not be read any more. */
+  /** Sets on both. Whatever the outcome, the older value may not be read any more. */
   #store(write: Write, times: { ttl?: number; staleFor?: number }): string | undefined {
     const { tags } = write;
     const outcome = this.#subject.cache.set(keyName(write.key), valueOf(write), { ...times, tags });
@@ -148,7 +149,8 @@ class Replay {
     return undefined;
   }
 
-  /** A get with a write, delete or clear while it is under way: it may answer with either, later reads only with the last. */
+  /** A get with a write, delete or clear while it is under way: it may return either value, later
+   *  reads only the last. */
   async #getDuring(operation: Operation & { kind: "getDuring" }): Promise<string | undefined> {
     const { cache, clock } = this.#subject;
     const { key } = operation;
@@ -195,7 +197,8 @@ class Replay {
     return fault;
   }
 
-  /** `has` and `delete` may deny an entry the cache forgot; they may not claim one that was never there. */
+  /** `has` and `delete` may deny an entry that the cache evicted, but not claim one that was never
+   *  there. */
   #claim(method: string, key: number, claimed: boolean): string | undefined {
     const now = this.#subject.clock.now();
     const possible =
@@ -221,7 +224,8 @@ class Replay {
     }
     const found = this.#reference.acceptable(key).find((write) => isValueOf(value, write));
     if (found !== undefined && now < found.staleUntil && mayRunBehind(found, now)) {
-      // The loader runs on behind the answer; when it publishes, and so when that expires, is its own affair.
+      // The loader runs on after the answer, so it is not known when it stores its value and when
+      // that expires.
       const later = { ...loaded, expiresAt: Infinity, staleUntil: Infinity };
       this.#reference.accept(key, [found, later]);
       return undefined;
@@ -244,7 +248,8 @@ class Replay {
   }
 }
 
-/** True if a fetch answered with `write` may load behind it: it is stale, or nobody knows when it expires. */
+/** True if a fetch that returned `write` may load in the background: it is stale, or nobody knows
+ *  when it expires. */
 function mayRunBehind(write: Write, now: number): boolean {
   return now >= write.expiresAt || write.staleUntil === Infinity;
 }

@@ -1,5 +1,5 @@
-// What the replay needs of a cache, and the doubles that stand in for one: an honest Map, and wrappers that lie in one
-// way each, by which the checker is shown red. Called by replay.ts and model.test.ts.
+// What the replay needs of a cache, and test doubles: an honest Map, and wrappers that answer
+// wrongly in one way each, which the checker must detect. Called by replay.ts and model.test.ts.
 
 import type { Value } from "./values.js";
 
@@ -9,7 +9,7 @@ interface Options {
   readonly tags?: readonly string[];
 }
 
-/** The methods the model knows; a `Cache<Value>` has them. */
+/** The methods that the model knows; a `Cache<Value>` has them. */
 export interface CacheUnderTest {
   set(key: string, value: Value, options?: Options): string;
   getSync(key: string): Value | undefined;
@@ -23,17 +23,18 @@ export interface CacheUnderTest {
   flush(): Promise<void>;
 }
 
-/** A cache with the clock it goes by. */
+/** A cache with its clock. */
 export interface Subject {
   cache: CacheUnderTest;
   readonly clock: { now(): number; advance(ms: number): void };
-  /** Whether `has` and `delete` know every key exactly; with a disk they go by the index's fingerprints. */
+  /** Whether `has` and `delete` know every key exactly. With a disk they go by the index's
+   *  fingerprints. */
   readonly exact: boolean;
   /** Closes the cache and opens its directory again. */
   readonly reopen?: () => Promise<CacheUnderTest>;
 }
 
-/** An honest cache that forgets nothing, without eviction: what the checker must be content with. */
+/** An honest cache that never evicts; the checker must accept it. */
 export class MapCache implements CacheUnderTest {
   readonly #entries = new Map<
     string,
@@ -109,7 +110,8 @@ export class MapCache implements CacheUnderTest {
 export type Lie =
   "older" | "expired" | "another's" | "torn" | "deleted" | "invalidated" | "nothing";
 
-/** A cache that answers `getSync` and `get` with a lie once in `every` reads, and is `inner` otherwise. */
+/** A cache that gives a wrong answer to `getSync` and `get` once in `every` reads, and is `inner`
+ *  otherwise. */
 export function lyingCache(inner: CacheUnderTest, lie: Lie, every: number): CacheUnderTest {
   const newest = new Map<string, Value>();
   const previous = new Map<string, Value>();

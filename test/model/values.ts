@@ -1,7 +1,7 @@
-// Values that say which key and which write they are of, so that a wrong answer can be named: an older write, another
-// key's, torn bytes. Called by the reference and the replay.
+// Values that say which key and which write they belong to, so that a wrong answer can be named: an
+// older write, another key's value, torn bytes. Called by the reference and the replay.
 
-/** A write of the model: the number of the write decides every byte of the value, and its schema. */
+/** A write of the model. Its number decides every byte of the value, and its schema. */
 export interface Write {
   readonly key: number;
   readonly version: number;
@@ -16,7 +16,7 @@ export interface Write {
 /** What is stored: an object, a string or bytes, each with key, version and filler. */
 export type Value = string | Uint8Array | { key: string; version: number; filler: string };
 
-/** The cache's key of model key `key`; some are long, some are beyond ASCII. */
+/** The cache's key of model key `key`; some are long, some are not ASCII. */
 export function keyName(key: number): string {
   if (key % 17 === 3) return `k${key}:${"long".repeat(40)}`;
   return key % 5 === 2 ? `k${key}:schlüssel` : `k${key}:key`;
@@ -42,7 +42,7 @@ export function isValueOf(value: unknown, write: Write): boolean {
   return key === expected.key && version === expected.version && filler === expected.filler;
 }
 
-/** A value in a few words, for a fault's text: what it says of itself. */
+/** A value in a few words, for a fault's text: what it says about itself. */
 export function nameOfValue(value: unknown): string {
   if (value instanceof Uint8Array) return `bytes "${nameOfText(new TextDecoder().decode(value))}"`;
   if (typeof value === "string") return `text "${nameOfText(value)}"`;

@@ -1,4 +1,5 @@
-// Values kept near: one that is there once is there again, as the same object, until it is no longer what the cache holds.
+// The near cache: a value is returned from it as the same object, until a write, an expiry or an
+// invalidation by tag.
 
 import { describe, expect, test } from "vitest";
 import { type Cache, ManualClock } from "../../dist/src/mod.js";
@@ -6,7 +7,7 @@ import { open, setUpCaches } from "../cache/opened.js";
 
 setUpCaches();
 
-/** Decoded, then hit twice. */
+/** Decodes a value, then hits it twice. */
 function readThrice(cache: Cache, key: string): unknown[] {
   return [cache.getSync(key), cache.getSync(key), cache.getSync(key)];
 }
@@ -39,7 +40,7 @@ describe("a near value", () => {
     expect(cache.stats().hits).toMatchObject({ near: 3, memory: 2 });
   });
 
-  test.each([0, 1, 2, 3])("goes with a write after %i reads", async (reads) => {
+  test.each([0, 1, 2, 3])("is dropped by a write after %i reads", async (reads) => {
     const cache = await open();
     cache.set("k", { version: 1 });
     for (let read = 0; read < reads; read++) cache.getSync("k");

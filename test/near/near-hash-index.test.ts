@@ -1,20 +1,19 @@
-// Near values by hashes of their keys: whatever comes and goes, a key is answered by its own value or not at all. And the same
-// seen through a cache whose caller comes with fresh key strings.
+// The near hash index: whatever is added and removed, a key gets its own newest value or none. Then
+// the same through a cache whose caller uses fresh key strings.
 
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { describe, expect, test } from "vitest";
 
 import { NearHashIndex } from "../../dist/src/near/near-hash-index.js";
-import { NearCache } from "../../dist/src/near/near-cache.js";
 import { KeyWindow } from "../../dist/src/kernel/mod.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
 import { openThread } from "../kernel/opened-kernel.js";
 import { open, setUpCaches } from "../cache/opened.js";
+import { KernelCalls } from "./kernel-calls.js";
 
 setUpCaches();
-afterEach(() => vi.restoreAllMocks());
 
-/** The index with the window that writes what it is asked for, as one thread has them. */
+/** The index with the key window that keys are written to, as one thread has them. */
 class Desk {
   readonly #keys: KeyWindow;
   readonly clock = new ManualClock();
@@ -58,7 +57,8 @@ class Desk {
   }
 }
 
-/** Keys on both sides of each border: of a row, of the loop that writes short ones, of ASCII, and of what has a hash. */
+/** Keys on both sides of each limit: a row, the loop that writes short keys, ASCII, and keys that
+ *  have a hash. */
 const keys = [
   "a",
   "ab",
@@ -76,7 +76,7 @@ const keys = [
 ];
 
 describe("a key", () => {
-  test("of every kind is found by its hash, with its own value", () => {
+  test("of every kind is found by its hash and gets its own value", () => {
     const desk = new Desk(64);
     for (const key of keys) expect(desk.add(key, key)).toBeGreaterThan(0);
     for (const key of keys) expect(desk.find(key)).toBe(key);
@@ -86,7 +86,7 @@ describe("a key", () => {
     );
   });
 
-  test("that is longer than 256 bytes, or none, has no hash and is not taken", () => {
+  test("of more than 256 bytes has no hash and is not added", () => {
     const desk = new Desk(8);
     const long = "k".repeat(257);
     expect(desk.hash(long)).toBe(0);
@@ -95,7 +95,7 @@ describe("a key", () => {
     expect(desk.hashIndex.isEmpty).toBe(true);
   });
 
-  test("has the same hash however it was written before, and shares it with few others", () => {
+  test("has the same hash at each write, and shares it with few others", () => {
     const desk = new Desk(8);
     const many = Array.from({ length: 20_000 }, (_, index) => `user:${index}:profile`);
     const hashes = many.map((key) => desk.hash(key));
@@ -107,7 +107,7 @@ describe("a key", () => {
     expect(groups.size).toBeGreaterThan(11_000);
   });
 
-  test("is told from others with the same hash", () => {
+  test("is told apart from others with the same hash", () => {
     const desk = new Desk(64);
     const hash = desk.hash("asked");
     for (const key of ["other", "askee", "aske", "k".repeat(40)])
@@ -118,7 +118,7 @@ describe("a key", () => {
   });
 });
 
-test("a value is given until it expires", () => {
+test("a value is returned until it expires", () => {
   const desk = new Desk(8);
   desk.add("k", 1, desk.clock.now() + 100);
   desk.clock.advance(99);
@@ -129,7 +129,7 @@ test("a value is given until it expires", () => {
   expect(desk.find("k")).toBe(2);
 });
 
-test("there are never more entries than the near cache has, and a removed one makes room", () => {
+test("the index holds no more entries than the near cache, and a removed one makes room", () => {
   const desk = new Desk(4);
   for (const key of ["a", "b", "c", "d"]) expect(desk.add(key, key)).toBeGreaterThan(0);
   expect(desk.add("e", "e")).toBe(0);
@@ -139,7 +139,7 @@ test("there are never more entries than the near cache has, and a removed one ma
   expect(desk.find("e")).toBe("e");
 });
 
-test("whatever is added, removed and cleared, a key has its newest value or none", () => {
+test("after any adds, removals and clears a key has its newest value or none", () => {
   const step = fc.record({
     act: fc.oneof(
       { weight: 10, arbitrary: fc.constant("add" as const) },
@@ -152,7 +152,7 @@ test("whatever is added, removed and cleared, a key has its newest value or none
   let found = 0;
   fc.assert(
     fc.property(fc.array(step, { minLength: 200, maxLength: 300 }), (steps) => {
-      // So small that keys take each other's positions.
+      // So small that keys replace each other.
       const desk = new Desk(24);
       const newest = new Map<string, number>();
       let value = 0;
@@ -183,46 +183,47 @@ test("whatever is added, removed and cleared, a key has its newest value or none
   expect(found).toBeGreaterThan(5000);
 });
 
-describe("a cache whose caller comes with fresh key strings", () => {
-  /** Its value, and whether it was found without its slot. */
+describe("a cache whose caller uses fresh key strings", () => {
+  /** A cache, and what shows whether its gets ask the kernel. */
+  async function openFast(): Promise<{ cache: Cache<number>; calls: KernelCalls }> {
+    const cache = await open<number>({ eviction: "s3-fifo" });
+    return { cache, calls: new KernelCalls(cache) };
+  }
+
+  /** The value, and whether it was found without the kernel. */
   function ask(
-    cache: Cache<number>,
+    { cache, calls }: { cache: Cache<number>; calls: KernelCalls },
     number: number,
   ): { value: number | undefined; isFast: boolean } {
-    const looks = vi.spyOn(NearCache.prototype, "findBySlot");
-    const value = cache.getSync(`user:${number}:profile`);
-    const isFast = value !== undefined && looks.mock.calls.length === 0;
-    looks.mockRestore();
-    return { value, isFast };
+    const { value, isAsked } = calls.during(() => cache.getSync(`user:${number}:profile`));
+    return { value, isFast: value !== undefined && !isAsked };
   }
 
   const numbers = Array.from({ length: 100 }, (_, number) => number);
 
-  function countFast(cache: Cache<number>): number {
-    return numbers.filter((number) => ask(cache, number).isFast).length;
-  }
-
-  test("finds nearly all without the kernel from the fourth get on, and what is written again", async () => {
-    const cache = await open<number>({ eviction: "s3-fifo" });
+  test("finds values without the kernel from the fourth get until a write", async () => {
+    const opened = await openFast();
+    const { cache } = opened;
+    const countFast = (): number => numbers.filter((number) => ask(opened, number).isFast).length;
     for (const number of numbers) cache.set(`user:${number}:profile`, number);
-    for (let get = 0; get < 3; get++) expect(countFast(cache)).toBe(0);
-    // Those that show what strings the caller has, and those that the janitor has moved, go the ordinary way.
-    expect(countFast(cache)).toBeGreaterThan(85);
+    for (let get = 0; get < 3; get++) expect(countFast()).toBe(0);
+    // Sampled keys enter no index, and those whose records the janitor has moved leave it.
+    expect(countFast()).toBeGreaterThan(85);
     const other = attachCache<number>(cache.handle());
     for (const number of numbers) {
       const writer = number % 2 === 0 ? cache : other;
       writer.set(`user:${number}:profile`, number + 1000);
-      expect(ask(cache, number)).toEqual({ value: number + 1000, isFast: false });
+      expect(ask(opened, number)).toEqual({ value: number + 1000, isFast: false });
     }
     cache.clear();
-    expect(numbers.filter((number) => ask(cache, number).value !== undefined)).toEqual([]);
+    expect(numbers.filter((number) => ask(opened, number).value !== undefined)).toEqual([]);
     await other.close();
   });
 
-  test("counts these hits as any others", async () => {
-    const cache = await open<number>({ eviction: "s3-fifo" });
-    cache.set("user:1:profile", 1);
-    for (let get = 0; get < 10; get++) ask(cache, 1);
-    expect(cache.stats().hits).toMatchObject({ near: 9, memory: 1 });
+  test("counts hits that are found without the kernel", async () => {
+    const opened = await openFast();
+    opened.cache.set("user:1:profile", 1);
+    for (let get = 0; get < 10; get++) ask(opened, 1);
+    expect(opened.cache.stats().hits).toMatchObject({ near: 9, memory: 1 });
   });
 });

@@ -73,7 +73,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
         newest.set(key, write);
       } else newest.delete(key);
       if (write === 3000) void started[0]!.terminate();
-      if (write % 100 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      if (write % 100 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
     await until(() => restarts.length === 1);
     await cache.flush();

@@ -1,5 +1,6 @@
-// What the protocols assume, checked where they assume it. Only the checked build that the tests run has these checks
-// (build.mjs); in the shipped builds ASC_NO_ASSERT is set and each function is empty. A failed check traps.
+// Checks for the protocols' assumptions, at the points that rely on them. Only the checked build
+// that the tests run has them (build.mjs). The shipped builds set ASC_NO_ASSERT, which makes each
+// function empty. A failed check traps.
 import * as at from "../layout";
 import {
   bucketBase,
@@ -11,7 +12,7 @@ import {
   selfId,
 } from "./geometry";
 
-/** This thread holds the bucket's lock. */
+/** This thread owns the bucket's lock. */
 // @ts-ignore: decorator
 @inline
 export function assertLocked(bucket: usize): void {
@@ -19,7 +20,7 @@ export function assertLocked(bucket: usize): void {
   assert(atomic.load<u32>(bucket) == lockWord);
 }
 
-/** This is the address of a slot, not of a bucket's lock word. */
+/** The address is a slot, not a bucket's lock word. */
 // @ts-ignore: decorator
 @inline
 export function assertSlot(slot: usize): void {
@@ -27,7 +28,7 @@ export function assertSlot(slot: usize): void {
   assert(slot > bucketBase && ((slot - bucketBase) & 7) == 0 && ((slot - bucketBase) & 63) != 0);
 }
 
-/** A record starts here: 8-byte aligned, in a segment. */
+/** A record can start here: the address is 8-byte aligned and inside a segment. */
 // @ts-ignore: decorator
 @inline
 export function assertRecord(record: usize): void {

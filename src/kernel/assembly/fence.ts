@@ -1,5 +1,6 @@
-// A full fence. Binaryen's optimizer drops the instruction that AssemblyScript's own atomic.fence becomes, so the kernel
-// calls this import instead, and build.mjs puts the instruction in its place after optimization.
+// A full memory fence. Binaryen's optimizer drops the instruction that AssemblyScript's own
+// atomic.fence compiles to, so the kernel calls this import instead. build.mjs replaces each call
+// with the instruction after optimization.
 // @ts-ignore: decorator
 @external("env", "fence")
 export declare function fence(): void;

@@ -1,5 +1,6 @@
-// What does not change while a cache is open, read once from the control block into globals of this instance, and the
-// block of the thread this instance serves. Every other file of the kernel reads these.
+// The geometry of an open cache, which never changes. `attach` reads it once from the control block
+// into globals of this instance, together with the block of the thread that the instance serves.
+// Every other file of the kernel reads these.
 import * as at from "../layout";
 
 export let seed: u64 = 0;
@@ -16,15 +17,17 @@ export let reserveSegments: u32 = 0;
 /** This thread's ring of sampled requests. */
 export let sampleBase: usize = 0;
 export let sampleSlots: u32 = 0;
-/** No entry gives way to another, and every entry is counted until its slot is empty: a map, not a cache. */
+/** True for a map, false for a cache. A map evicts no entry to make room for another, and it
+ *  counts every entry until its slot is empty. */
 export let neverEvicts: bool = false;
-/** This thread's block. */
+/** The address of this thread's block. */
 export let block: usize = 0;
-/** Thread + 1 and the low 24 bits of its incarnation: what stands in a lock it holds. */
+/** Thread id + 1 in the low 8 bits, the incarnation's low 24 bits above. A lock that this thread
+ *  owns holds this value. */
 export let lockWord: u32 = 0;
 export let selfId: u32 = 0;
 
-/** Binds this instance to a thread's block, which that thread has claimed. */
+/** Binds this instance to the block of a thread id that the calling thread has claimed. */
 export function attach(thread: u32): void {
   seed = load<u64>(at.controlSeed);
   bucketBase = load<u32>(at.controlBucketBase);
@@ -38,7 +41,8 @@ export function attach(thread: u32): void {
   diskSegmentUnits = load<u32>(at.controlDiskSegmentUnits);
   reserveSegments = load<u32>(at.controlReserve);
   sampleSlots = load<u32>(at.controlSampleSlots);
-  sampleBase = <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);
+  sampleBase =
+    <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);
   neverEvicts = load<u32>(at.controlNeverEvicts) != 0;
   block = at.threadTable + thread * at.threadBlockSize;
   selfId = thread + 1;

@@ -1,8 +1,8 @@
-// What was written, for threads that keep values by the very key strings they were asked with: such a thread finds a value
-// without looking at its slot, so it has to hear of each write instead. A write notes the hash of its key in a ring before
-// the slot changes and under the key's lock; a reader that keeps a value first sees that lock free and then the slot
-// unchanged. So whoever changed the key before that is seen in the slot, and whoever changes it later is read in the ring
-// before the next value is taken from what is kept.
+// The invalidation log: a ring of the hashes of written keys, for threads that keep near values by
+// the key itself. Such a thread finds a value without its slot, so it must hear of each write. A
+// writer notes the key's hash before it changes the slot, under the key's lock. A reader that keeps
+// a value first sees that lock free and then the slot unchanged. So it sees an earlier change in
+// the slot, and reads a later one in this log before it uses the kept value.
 import * as at from "../layout";
 import { bucketAt, locatedWord, locateLocation } from "./index/bucket";
 import { block } from "./geometry";
@@ -15,25 +15,25 @@ function invalidationAt(number: u64): usize {
   return <usize>at.invalidationLog + ((<usize>number & (at.invalidationsMax - 1)) << 3);
 }
 
-/** Notes that the entry of a hash is about to change, or (evictUnlocked) has just gone. */
+/** Notes that the entry of a hash is about to change or, from evictUnlocked, has just changed. */
 export function noteInvalidation(hash: u64): void {
   const number = atomic.add<u64>(at.controlInvalidations, 1) + 1;
   atomic.store<u64>(invalidationAt(number), (number << 32) | <u64>(<u32>hash));
 }
 
-/** Numbers a change that is of no key: of the near epoch or the state, whose words have changed before. */
+/** Numbers a change that concerns no single key. The near epoch or the state has changed before. */
 export function noteEpoch(): void {
   noteInvalidation(0);
 }
 
-/** The number of the last change, as the double that readInvalidations takes. */
+/** The number of the last invalidation, as the double that readInvalidations takes. */
 export function lastInvalidation(): f64 {
   return reinterpret<f64>(atomic.load<u64>(at.controlInvalidations));
 }
 
-/** Reads changes from the one behind `seen` on, at most invalidationBatch; answers how many, which is fewer when the next is
- *  numbered and not written yet, or answerMiss when more have been made than the ring holds. Results: the low halves
- *  of their hashes. */
+/** Reads the invalidations after `seen`, at most invalidationBatch; answers how many it read. It
+ *  stops early at one that is numbered but not written yet. answerMiss: the ring has overwritten
+ *  some that were not read. Results: the low halves of the hashes. */
 export function readInvalidations(seen: f64): i32 {
   const first = reinterpret<u64>(seen);
   const newest = atomic.load<u64>(at.controlInvalidations);
@@ -51,10 +51,11 @@ export function readInvalidations(seen: f64): i32 {
   return <i32>taken;
 }
 
-/** After a `findNear` whose word was compared: 1 if the value made from that word may be kept by its key, until a change
- *  of it is noted. Not while a writer holds the key's lock, who may have noted the change already; not before the slot has
- *  counted all hits that it can, since those of what is kept are not counted; and not what is sampled, of which each
- *  request counts. */
+/** After a `findNear` whose word matched: 1 if the near value made from that word may be kept by
+ *  its key until the log names the key. Three things forbid it. A writer that owns the key's
+ *  lock may have noted its change already. A slot below its maximum frequency still has hits to
+ *  count, and hits on a kept value are not counted. And of a sampled key every request must be
+ *  counted. */
 export function mayKeepNear(): u32 {
   const hash = load<u64>(block, at.resultHashLow);
   if (isSampled(hash)) return 0;

@@ -1,4 +1,6 @@
-// The kernel's door: what each thread's instance exports. Compiled by asc; see ../layout.ts for the memory it works on.
+// The kernel's exports: every thread has its own instance of this module. Compiled by asc;
+// ../layout.ts describes the memory that it works on. A verb may be interrupted at any instruction
+// by the death of its thread.
 import * as at from "../layout";
 import { counterClears } from "../../stats/counters";
 import { noteEpoch } from "./invalidations";
@@ -33,7 +35,14 @@ export {
   stage,
   unpinSegment,
 } from "./segments/segments";
-export { extendDisk, openDisk, sealDisk, setTombstoneCount, setDiskState, takeTombstoneIndex } from "./segments/disk-table";
+export {
+  extendDisk,
+  openDisk,
+  sealDisk,
+  setTombstoneCount,
+  setDiskState,
+  takeTombstoneIndex,
+} from "./segments/disk-table";
 export { dropDisk, dropSlot, dropUnits, insertRecovered, relocateDisk } from "./moves/disk-moves";
 export {
   demote,
@@ -47,7 +56,8 @@ export { nextExpired, sweep } from "./moves/sweep";
 export { releaseLocks, reconcileIndex } from "./repair";
 export { checkTags, invalidateTag, raiseTagFloor, restoreTagCell } from "./tags";
 
-/** Takes a sequence and hides every record up to it; answers it. */
+/** Takes a sequence, raises the clear epoch to it and so hides every record up to it. Answers
+ *  the sequence. */
 function raiseClearEpoch(): u64 {
   const epoch = atomic.add<u64>(at.controlSequence, 1) + 1;
   let seen = clearEpoch();
@@ -59,9 +69,10 @@ function raiseClearEpoch(): u64 {
   return epoch;
 }
 
-/** Empties the cache in O(1): every record up to this moment's sequence is gone. Answers that sequence. Twice, for the
- *  fills: after the first epoch stands, each fill that looks is superseded; one that looked before it stood has taken
- *  its sequence before that, so the second epoch is above it. */
+/** Clears the cache in O(1): hides every record up to a new sequence, and answers that sequence.
+ *  It raises the epoch twice because of fills. A fill that checks after the first raise is
+ *  superseded. A fill that checked before the first raise took its sequence earlier still, so
+ *  the second epoch is above it and hides it. */
 export function clear(): f64 {
   raiseClearEpoch();
   const epoch = raiseClearEpoch();
@@ -71,12 +82,13 @@ export function clear(): f64 {
   return <f64>epoch;
 }
 
-/** Sets the coarse clock; it never goes back. */
+/** Sets the coarse clock. The clock never goes back. */
 export function tick(now: f64): void {
   if (now > load<f64>(at.controlClock)) store<f64>(at.controlClock, now);
 }
 
-/** After recovery: sequences go on above everything on disk, and what an earlier life cleared stays cleared. */
+/** Recovery calls this: new sequences start above everything on disk, and what an earlier
+ *  session cleared stays cleared. */
 export function raiseSequence(sequence: f64, epoch: f64): void {
   atomic.store<u64>(at.controlSequence, <u64>sequence);
   atomic.store<u64>(at.controlClearEpoch, <u64>epoch);

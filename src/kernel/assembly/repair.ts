@@ -1,17 +1,21 @@
-// Putting the index in order after others: locks of a dead thread, and what a snapshot of another life brings along.
+// Repairs the index: releases the locks of a dead thread, and reconciles an index that was read
+// from a snapshot of an earlier session.
 import * as at from "../layout";
 import { bucketAt, diskEntryOf } from "./index/bucket";
 import { bucketBase, bucketCount, neverEvicts } from "./geometry";
 import { finishMove } from "./index/displacement";
 import { isDisk, locationBits } from "./index/slot";
 
-/** Frees the bucket locks that a thread left held when it died: those it noted, if they hold its word, which names its
- *  place and one life of it. Call only when its death is proven. */
+/** Releases the bucket locks that a dead thread owned; answers how many. The thread noted its
+ *  locks in its block before it took them. A noted lock is released only if it still holds
+ *  `lockWord`, which names the thread id and its incarnation. Call this only when the thread is
+ *  proven dead. */
 export function releaseLocks(lockWord: u32): u32 {
-  const holder = <usize>at.threadTable + <usize>((lockWord & 0xff) - 1) * <usize>at.threadBlockSize;
+  const deadBlock =
+    <usize>at.threadTable + <usize>((lockWord & 0xff) - 1) * <usize>at.threadBlockSize;
   let released: u32 = 0;
   for (let note = 0; note < 2; note++) {
-    const bucket = <usize>load<u32>(holder + (<usize>note << 2), at.threadLock0);
+    const bucket = <usize>load<u32>(deadBlock + (<usize>note << 2), at.threadLock0);
     if (bucket == 0 || atomic.load<u32>(bucket) != lockWord) continue;
     if (neverEvicts) finishMove(<u32>((bucket - bucketBase) / at.bucketSize));
     if (atomic.cmpxchg<u32>(bucket, lockWord, 0) == lockWord) released += 1;
@@ -19,8 +23,8 @@ export function releaseLocks(lockWord: u32): u32 {
   return released;
 }
 
-/** Makes an index that was read from a snapshot fit this life: locks are free, and what it says of memory and of free
- *  segment files is gone. Answers how many entries are left. */
+/** Reconciles an index that was read from a snapshot: clears all locks, and empties the slots
+ *  that name memory or a free segment file. Answers how many entries are left. */
 export function reconcileIndex(): u32 {
   let entries: u32 = 0;
   for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {

@@ -1,5 +1,5 @@
-// XXH64 over shared memory, bit for bit what xxhash-wasm computes for the same seed (a test holds the two equal).
-// Follows the XXH64 specification by Yann Collet (xxHash, doc/xxhash_spec.md).
+// XXH64 over shared memory, equal bit for bit to xxhash-wasm with the same seed (a test compares
+// them). Follows the XXH64 specification by Yann Collet (xxHash, doc/xxhash_spec.md).
 
 const prime1: u64 = 0x9e3779b185ebca87;
 const prime2: u64 = 0xc2b2ae3d27d4eb4f;
@@ -19,7 +19,7 @@ function mergeRound(hash: u64, accumulator: u64): u64 {
   return (hash ^ round(0, accumulator)) * prime1 + prime4;
 }
 
-/** Four lanes of 32-byte stripes; only called for inputs of 32 bytes and more. */
+/** Four lanes over stripes of 32 bytes. The input must have at least 32 bytes. */
 function stripes(at: usize, stop: usize, seed: u64): u64 {
   let v1 = seed + prime1 + prime2;
   let v2 = seed + prime2;
@@ -53,8 +53,8 @@ export function xxh64(start: usize, length: u32, seed: u64): u64 {
   }
   hash += length;
   while (at + 8 <= end) {
-    // As two halves: the caller has just stored a short key four bytes at a time, and a processor makes an eight-byte
-    // load wait until both stores have left its store buffer.
+    // Two loads of four bytes. The caller has just stored a short key four bytes at a time, and an
+    // eight-byte load would wait until both stores have left the processor's store buffer.
     const input = <u64>load<u32>(at) | ((<u64>load<u32>(at, 4)) << 32);
     hash = rotl<u64>(hash ^ round(0, input), 27) * prime1 + prime4;
     at += 8;

@@ -1,21 +1,22 @@
-// Threads as the operating system knows them: who the calling thread is, and whether another one still runs. Called by the
-// thread table, to prove a death exactly. Only Linux tells (/proc); elsewhere there is no answer, and a death is known by
-// the exit event of a worker alone.
+// Threads as the operating system knows them: identifies the calling thread, and tells whether
+// another one still runs. Called by the thread table to prove a death. Only Linux tells (/proc);
+// elsewhere only the exit event of a worker proves one.
 import { existsSync, readFileSync } from "node:fs";
 
-/** A thread of this process: the system's number for it, and when it was started, in the system's ticks. Numbers are given
- *  out again in time, number and start together are not. */
+/** A thread of this process: its number in the system, and when it was started, in the system's
+ *  ticks. Numbers are reused; a number with its start is unique. */
 export interface SystemThread {
   readonly id: number;
   readonly started: number;
 }
 
-/** In the status line of a thread the fields behind its name, which may hold anything, begin with the third. */
+/** The start's index in /proc's stat line, counted from the field after the name: the name itself
+ *  may contain anything, so parsing begins after it. */
 const startedField = 19;
 
 let self: SystemThread | null | undefined;
 
-/** The calling thread, or null where the system does not tell. Asked once in a thread. */
+/** The calling thread, or null where the system does not tell. Read once per thread. */
 export function systemThread(): SystemThread | null {
   self ??= process.platform === "linux" ? readStatus("/proc/thread-self/stat") : null;
   return self;
@@ -37,13 +38,14 @@ function readStatus(path: string): SystemThread | null {
   return status.id > 0 && status.started > 0 ? status : null;
 }
 
-/** True if that thread has ended, which is then so for good; false if it runs or nobody can tell. A `started` of 0 is not
- *  known. Unless `exactly`, a thread of the same number counts as the same, which is asked in a fifth of the time. */
+/** True if that thread has ended, which never changes again; false if it runs or nobody can tell.
+ *  `started` 0 means unknown. Unless `exactly`, any thread of the same number counts as the same;
+ *  that check takes a fifth of the time. */
 export function hasEnded(id: number, started: number, exactly: boolean): boolean {
   const own = systemThread();
   if (own === null) return false;
   if (!existsSync(pathOf(id))) {
-    // Only if this thread can be seen does it mean anything that the other cannot.
+    // A missing entry proves a death only if this thread's own entry is visible.
     return existsSync(pathOf(own.id));
   }
   if (!exactly || started === 0) return false;

@@ -1,8 +1,9 @@
-// The thread ids of a cache's memory: claiming one, giving it back, proving its holder dead, and reconciling what a dead
-// holder left. Called by Kernel for its own thread, and for others by the janitor on its rounds, by the opener when a worker
-// exits, and by threads that attached. Invariants: nothing is ever taken from a live thread: the system or a worker's exit
-// proves a death, and what is recovered names one incarnation of one thread id; one thread at a time recovers a holder,
-// and if it dies over that, another begins again, since each step may be done twice.
+// The thread ids of a cache: claims one, gives it back, proves its holder dead, and reconciles what
+// a dead holder left. Called by Kernel for its own thread; for others by the janitor, by the opener
+// when a worker exits, and by attached threads. Invariants: nothing is taken from a live thread,
+// since the system or a worker's exit proves the death, and a recovery names one incarnation of one
+// thread id. One thread at a time recovers a holder; if it dies, another starts over, since each
+// step may be repeated.
 import { threadId } from "node:worker_threads";
 import { UndercroftError } from "../../base/mod.js";
 import { counterThreadsRecovered } from "../../stats/mod.js";
@@ -11,12 +12,12 @@ import { PendingTombstones, type TombstoneWriter } from "../words/pending-tombst
 import type { Views } from "../words/views.js";
 import { hasEnded, systemThread } from "./system-thread.js";
 
-/** What of a kernel is read here. */
+/** What this file reads of a kernel. */
 interface Memory {
   readonly views: Views;
 }
 
-/** What of a kernel it takes to reconcile another thread's words. */
+/** What a kernel needs to reconcile another thread's words. */
 interface Recoverer extends Memory {
   readonly thread: number;
   readonly verbs: {
@@ -28,26 +29,27 @@ interface Recoverer extends Memory {
   count(counter: number, amount: number): void;
 }
 
-/** Who holds a thread id: the id, the thread as its state names it, and how often the id had been given back. */
+/** The holder of a thread id: the id, its state word, and how often the id had been given back. */
 export interface ThreadHolder {
   readonly thread: number;
   readonly state: number;
   readonly incarnation: number;
 }
 
-/** Index in a view of 32-bit words of a word in a thread's block. */
+/** Index, in a view of 32-bit words, of a word in a thread's block. */
 function wordOf(thread: number, offset: number): number {
   return (at.threadTable + thread * at.threadBlockSize + offset) / 4;
 }
 
-/** How the calling thread is named in a state word. */
+/** The state word that names the calling thread. */
 function ownState(): number {
   const system = systemThread();
   const [id, kind] = system === null ? [threadId, 0] : [system.id, at.threadBySystem];
   return at.threadHeld | kind | (id << at.threadIdShift);
 }
 
-/** Claims a free thread id for the calling thread; throws ERR_TOO_MANY_THREADS when there is none. */
+/** Claims a free thread id for the calling thread; throws ERR_TOO_MANY_THREADS when there is
+ *  none. */
 export function claimThread({ views }: Memory): ThreadHolder {
   const state = ownState();
   for (let thread = 0; thread < at.threadsMax; thread++) {
@@ -56,13 +58,15 @@ export function claimThread({ views }: Memory): ThreadHolder {
     nameHolder(views, thread);
     return { thread, state, incarnation: incarnationOf(views, thread) };
   }
-  const message = `Cannot attach to a cache: all ${at.threadsMax} thread ids are taken; close() what is not used`;
+  const message =
+    `Cannot attach to a cache: all ${at.threadsMax} thread ids are taken; ` +
+    "close() unused caches, or end threads that no longer need theirs";
   throw new UndercroftError("ERR_TOO_MANY_THREADS", message);
 }
 
 /** Makes the calling thread the holder of an id that another thread claimed for it. */
 export function takeOverThreadId({ views }: Memory, thread: number): ThreadHolder {
-  // First not known: the start of the thread that claimed the id must not stand beside this one's number.
+  // Unknown first: the claimer's start must never appear beside this thread's number.
   views.f64[wordOf(thread, at.threadStarted) / 2] = 0;
   const state = ownState();
   Atomics.store(views.i32, wordOf(thread, at.threadState), state);
@@ -86,13 +90,13 @@ export function holderOf({ views }: Memory, thread: number): ThreadHolder | null
   return state === 0 ? null : { thread, state, incarnation };
 }
 
-/** Does this holder hold its thread id still? */
+/** Whether this holder still holds its thread id. */
 function isStill(memory: Memory, holder: ThreadHolder): boolean {
   const now = holderOf(memory, holder.thread);
   return now !== null && now.state === holder.state && now.incarnation === holder.incarnation;
 }
 
-/** Thread ids that are held now, of 64. */
+/** How many of the 64 thread ids are held now. */
 export function threadsAttached({ views }: Memory): number {
   let held = 0;
   for (let thread = 0; thread < at.threadsMax; thread++) {
@@ -101,19 +105,21 @@ export function threadsAttached({ views }: Memory): number {
   return held;
 }
 
-/** The worker's id in Node of the thread that holds an id. */
+/** The Node.js thread id of the thread that holds an id. */
 export function workerIdOf({ views }: Memory, thread: number): number {
   return Atomics.load(views.i32, wordOf(thread, at.threadWorkerId));
 }
 
-/** Is the holder a thread whose death the system can prove while this process lives: any but the process's first? */
+/** Whether the system can prove this holder's death while the process lives: it is not the main
+ *  thread. */
 export function isMortal(holder: ThreadHolder): boolean {
   if ((holder.state & at.threadBySystem) === 0) return false;
   return holder.state >>> at.threadIdShift !== process.pid;
 }
 
-/** The holder of a thread id if the system proves it dead, else null; also null if nobody holds it, or where the system does
- *  not tell. Unless `exactly`, a thread that has the dead one's number by now passes for it. */
+/** The holder of a thread id if the system proves it dead. Null if it lives, nobody holds the id,
+ *  or the system does not tell. Unless `exactly`, a live thread that reuses the dead one's number
+ *  hides the death. */
 export function deadHolderOf(
   memory: Memory,
   thread: number,
@@ -123,11 +129,12 @@ export function deadHolderOf(
   if (holder === null || (holder.state & at.threadBySystem) === 0) return null;
   const started = memory.views.f64[wordOf(thread, at.threadStarted) / 2] as number;
   if (!hasEnded(holder.state >>> at.threadIdShift, started, exactly)) return null;
-  // The start that was read is this holder's only if the id was not given on meanwhile.
+  // The start that was read is this holder's only if the id was not given to another meanwhile.
   return isStill(memory, holder) ? holder : null;
 }
 
-/** What a worker with this id in Node holds; Node never gives an id out again. Call when it has exited. */
+/** The ids held by the worker with this Node.js thread id, which Node.js never reuses. Call after
+ *  it exited. */
 export function holdersOfWorker(memory: Memory, workerId: number): ThreadHolder[] {
   const holders: ThreadHolder[] = [];
   for (let thread = 0; thread < at.threadsMax; thread++) {
@@ -140,13 +147,14 @@ export function holdersOfWorker(memory: Memory, workerId: number): ThreadHolder[
   return holders;
 }
 
-/** What stands in a bucket lock that this holder has. */
+/** The value of a bucket lock that this holder has. */
 export function lockWordOf(holder: ThreadHolder): number {
   return (holder.thread + 1) | (holder.incarnation << 8);
 }
 
-/** Reconciles what a dead thread left in memory and frees its thread id; `writeTombstone` writes what it had announced. False
- *  if that is done already, or another thread is at it. Call only for a holder that is proven dead. */
+/** Reconciles what a dead thread left in memory, and frees its thread id; `writeTombstone` writes
+ *  its pending tombstones. False if that is done already or another thread is doing it. Call only
+ *  for a holder that is proven dead. */
 export function recoverThread(
   kernel: Recoverer,
   holder: ThreadHolder,
@@ -160,12 +168,13 @@ export function recoverThread(
     reconcileThread(kernel, holder, writeTombstone);
     kernel.count(counterThreadsRecovered, 1);
   }
-  // Last: who takes the recovery from here on sees that the thread id was given back.
+  // Last: whoever begins a recovery from here on sees that the id was given back.
   Atomics.store(i32, recoverer, 0);
   return isDue;
 }
 
-/** Gives back a thread id with all that its holder has; the holder calls this for itself, or who recovers it. */
+/** Releases everything a holder has, then its thread id. The holder calls this for itself, or
+ *  whoever recovers it. */
 export function reconcileThread(
   kernel: Recoverer,
   holder: ThreadHolder,
@@ -174,7 +183,7 @@ export function reconcileThread(
   const { thread } = holder;
   const { verbs, views } = kernel;
   const { i32 } = views;
-  // First the locks: other threads wait for them. Every state under a lock is a valid one.
+  // Locks first: other threads wait for them. Every state under a lock is a valid one.
   verbs.releaseLocks(lockWordOf(holder));
   new PendingTombstones(views, thread).drainDead(writeTombstone);
   verbs.sealOrphans(thread);
@@ -184,7 +193,7 @@ export function reconcileThread(
   Atomics.compareExchange(i32, at.controlSchemaLock / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlCompactor / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlTagLock / 4, thread + 1, 0);
-  // What it was recovering itself is for others to recover.
+  // The recoveries that it was doing are for others to redo.
   for (let other = 0; other < at.threadsMax; other++) {
     Atomics.compareExchange(i32, wordOf(other, at.threadRecoverer), thread + 1, 0);
   }

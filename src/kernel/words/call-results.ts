@@ -1,5 +1,5 @@
-// What the last kernel call of this thread left for its caller (layout.ts, result words). Each value is good until the next
-// call; the thread alone writes and reads them, so they are getters.
+// The results of this thread's last kernel call (layout.ts, result words), for TypeScript callers.
+// Each is valid until the next call. Only this thread writes and reads them, so they are getters.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 
@@ -33,7 +33,7 @@ export class CallResults {
     this.#expires = (block + at.resultExpires) / 8;
   }
 
-  /** The slot's word, less its frequency unless it names a disk location. */
+  /** The slot's word, without its frequency unless it names a disk location. */
   get slotLow(): number {
     return this.#u32[this.#slotLow] as number;
   }
@@ -51,7 +51,7 @@ export class CallResults {
     return this.#u32[this.#hashHigh] as number;
   }
 
-  /** Where the record is in shared memory. */
+  /** Byte offset of the record in shared memory. */
   get record(): number {
     return this.#u32[this.#record] as number;
   }
@@ -60,7 +60,8 @@ export class CallResults {
     return this.#u32[this.#recordSize] as number;
   }
 
-  /** The tag epoch before the tags of the record were looked at; only after a `find` of a record that has tags. */
+  /** The tag epoch read before the record's tags were checked; valid only after a `find` of a
+   *  record that has tags. */
   get tagEpoch(): number {
     return this.#u32[this.#tagEpoch] as number;
   }

@@ -1,9 +1,10 @@
-// The words of the control block that change while a cache is open, by name. Methods and not getters where other threads
-// write the word: the proof of interleavings stops a thread before each method that reads one.
+// The words of the control block that change while a cache is open, by name. A word that other
+// threads write has a method and not a getter: the proof of interleavings stops a thread before
+// each method that reads one.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 
-// Numbers of this file: the compiler does not fold those of another module.
+// Constants of this file: the compiler does not fold those of another module.
 const stateWord = at.controlState / 4;
 const nearEpochWord = at.controlNearEpoch / 4;
 const tagEpochWord = at.controlTagEpoch / 4;
@@ -11,7 +12,7 @@ const sampleMaskWord = at.controlSampleMask / 4;
 const invalidationsWord = at.controlInvalidations / 8;
 const { stateOpen, stateClosed } = at;
 
-/** Counts of live entries at the last clear: the entry counters count from there. */
+/** Live entries at the last clear: the entry counters count from there. */
 export interface ClearedCounts {
   readonly memoryEntries: number;
   readonly memoryBytes: number;
@@ -37,17 +38,18 @@ export class ControlBlock {
     return this.#i32[stateWord] === stateOpen;
   }
 
-  /** As `isOpen`, ordered after what this thread has written before. */
+  /** As `isOpen`, but ordered after this thread's earlier writes. */
   state(): number {
     return Atomics.load(this.#i32, stateWord);
   }
 
-  /** Has the cache ended for all threads? A closing one has not. */
+  /** Whether the cache has ended for all threads; a closing one has not. */
   isClosed(): boolean {
     return Atomics.load(this.#i32, stateWord) === stateClosed;
   }
 
-  /** `codes.stateClosing` or `codes.stateClosed`. The opener writes it, or who finds the opener dead. */
+  /** Sets `codes.stateClosing` or `codes.stateClosed`. The opener writes it, or a thread that finds
+   *  the opener dead. */
   setState(state: number): void {
     Atomics.store(this.#i32, stateWord, state);
   }
@@ -59,7 +61,7 @@ export class ControlBlock {
     return this.#f64[at.controlClock / 8] as number;
   }
 
-  /** From when creation times in records count, in wall-clock milliseconds. */
+  /** The base of creation times in records, in wall-clock milliseconds. */
   get createdBaseMs(): number {
     return this.#f64[at.controlCreatedBase / 8] as number;
   }
@@ -74,19 +76,19 @@ export class ControlBlock {
     return this.#u48(at.controlClearEpoch);
   }
 
-  /** Exact, since a sequence has 48 bits; read as one word, so never torn. */
+  /** Exact, since a sequence has 48 bits. It is read as one word, so it is never torn. */
   #u48(offset: number): number {
     return Number(Atomics.load(this.#u64, offset / 8));
   }
 
-  /** Half of the seed of the key hash. */
+  /** The low half of the seed of the key hash. */
   get seedLow(): number {
     return this.#i32[at.controlSeed / 4] as number;
   }
 
   // ── Near caches ─────────────────────────────────────────────────────────────────────────────
 
-  /** Near caches drop everything when it has changed. */
+  /** Near caches drop everything when this has changed. */
   nearEpoch(): number {
     return this.#i32[nearEpochWord] as number;
   }
@@ -96,15 +98,16 @@ export class ControlBlock {
     return this.#i32[tagEpochWord] as number;
   }
 
-  /** The number of the last invalidation, as a double (layout.ts, firstInvalidation), at element 0: a view of that word alone,
-   *  since a hit reads it and every object on the way there would cost a nanosecond (docs/internals/decisions/0013). */
+  /** The number of the last invalidation, as a double (layout.ts, firstInvalidation), at element 0.
+   *  It is a view of that word alone: every hit reads it, and each object on the way there would
+   *  cost a nanosecond (docs/internals/decisions/0013). */
   get lastInvalidation(): Float64Array {
     return this.#f64.subarray(invalidationsWord, invalidationsWord + 1);
   }
 
   // ── Sampling ────────────────────────────────────────────────────────────────────────────────
 
-  /** Are requests for a key with this low half of a hash sampled? */
+  /** Whether requests for a key with this low half of a hash are sampled. */
   isSampled(hashLow: number): boolean {
     return (hashLow & (this.#i32[sampleMaskWord] as number)) === 0;
   }
@@ -115,7 +118,7 @@ export class ControlBlock {
 
   // ── The janitor ─────────────────────────────────────────────────────────────────────────────
 
-  /** How often the doorbell has been rung; `waitForBell` takes it. */
+  /** How often the doorbell has been rung; `waitForBell` takes this number. */
   doorbell(): number {
     return Atomics.load(this.#i32, at.controlDoorbell / 4);
   }
@@ -136,7 +139,7 @@ export class ControlBlock {
 
   // ── Removals told to listeners ──────────────────────────────────────────────────────────────
 
-  /** Says whether anybody wants to hear of entries that leave. */
+  /** Sets whether anybody listens to removals. */
   listenForRemovals(listens: boolean): void {
     Atomics.store(this.#i32, at.controlEventMask / 4, listens ? 1 : 0);
   }
@@ -145,7 +148,7 @@ export class ControlBlock {
     return Atomics.load(this.#i32, at.controlEventMask / 4) !== 0;
   }
 
-  /** Removals that were sent to the opener and not told of yet. */
+  /** Removals sent to the opener and not told to listeners yet. */
   pendingRemovals(): number {
     return Atomics.load(this.#i32, at.controlEventsWaiting / 4);
   }
@@ -160,7 +163,7 @@ export class ControlBlock {
 
   // ── The disk tier ───────────────────────────────────────────────────────────────────────────
 
-  /** Does the disk tier take writes? */
+  /** Whether the disk tier takes writes. */
   isDiskUp(): boolean {
     return Atomics.load(this.#i32, at.controlDiskUp / 4) === 1;
   }
@@ -177,7 +180,7 @@ export class ControlBlock {
 
   // ── Schemas ─────────────────────────────────────────────────────────────────────────────────
 
-  /** Ids of schemas given out. */
+  /** How many ids of the schema dictionary were given out. */
   schemaCount(): number {
     return Atomics.load(this.#i32, at.controlSchemaCount / 4);
   }
@@ -186,7 +189,7 @@ export class ControlBlock {
     Atomics.store(this.#i32, at.controlSchemaCount / 4, count);
   }
 
-  /** Where in the schema table the next entry goes. */
+  /** The offset in the schema table where the next entry goes. */
   schemaEnd(): number {
     return Atomics.load(this.#i32, at.controlSchemaEnd / 4);
   }
@@ -218,7 +221,7 @@ export class ControlBlock {
     this.#f64[at.controlClearedDiskEntries / 8] = counts.diskEntries;
   }
 
-  /** Is this a map's memory, in which no entry gives way to another? */
+  /** Whether this is a shared map's memory, in which nothing is evicted. */
   get neverEvicts(): boolean {
     return this.#u32[at.controlNeverEvicts / 4] === 1;
   }

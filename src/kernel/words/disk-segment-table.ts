@@ -1,4 +1,5 @@
-// The disk segment table in shared memory as TypeScript reads it; the kernel writes it (assembly/disk-table.ts).
+// The disk segment table as TypeScript reads it, for the disk log and the disk tier. The kernel
+// writes it (assembly/segments/disk-table.ts), except the CAS in `quarantine`.
 import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
 import { hasPendingTombstone } from "./pending-tombstones.js";
@@ -40,7 +41,7 @@ export class DiskSegmentTable {
     return this.#word(segment, at.diskState);
   }
 
-  /** Gives a segment up for writing, if it is in use; true if this call did. */
+  /** Quarantines a segment that is in use, after a failed write; true if this call did it. */
   quarantine(segment: number): boolean {
     const word = (this.#entry(segment) + at.diskState) / 4;
     for (const used of [at.diskOpen, at.diskSealed]) {
@@ -66,7 +67,7 @@ export class DiskSegmentTable {
     return this.#double(segment, at.diskCreated);
   }
 
-  /** Where the next batch goes; 0 before the first. */
+  /** The offset of the next batch; 0 before the first. */
   endOffset(segment: number): number {
     return this.#word(segment, at.diskEndOffset);
   }
@@ -95,7 +96,7 @@ export class DiskSegmentTable {
     return most;
   }
 
-  /** Is any thread about to write a tombstone into this segment? */
+  /** Whether any thread is about to write a tombstone into this segment. */
   hasPendingTombstone(segment: number): boolean {
     return hasPendingTombstone({ views: this.#views }, segment);
   }

@@ -1,4 +1,5 @@
-// The flight table as TypeScript reads it; the kernel writes it (assembly/flights.ts). A flight is named by its number.
+// The flight table as TypeScript reads it; the kernel writes it (assembly/flights.ts). Called by
+// SharedFlights. A flight is named by its number, its index in the table.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 import type { WaitWord } from "./word-wait.js";
@@ -27,7 +28,7 @@ export class FlightTable {
     return this.#load(flight, at.flightState) & at.flightStateMask;
   }
 
-  /** Does another thread wait for it? */
+  /** Whether another thread waits for it. */
   hasFollowers(flight: number): boolean {
     const low = this.#load(flight, at.flightWaiting);
     return (low | this.#load(flight, at.flightWaiting + 4)) !== 0;
@@ -39,7 +40,7 @@ export class FlightTable {
     return (this.#u32[word] as number) + (this.#u32[word + 1] as number) * 2 ** 32;
   }
 
-  /** Monotonic milliseconds until which its leader has it. */
+  /** The end of its leader's lease, in monotonic milliseconds. */
   lease(flight: number): number {
     return this.#f64[this.#word(flight, at.flightLease) / 2] as number;
   }
@@ -49,7 +50,7 @@ export class FlightTable {
     return this.#u32[this.#word(flight, at.flightOutcome)] as number;
   }
 
-  /** What belongs to the outcome (layout.ts, flightArgument). */
+  /** The argument of the outcome (layout.ts, flightArgument). */
   argument(flight: number): number {
     return this.#f64[this.#word(flight, at.flightArgument) / 2] as number;
   }
@@ -59,7 +60,7 @@ export class FlightTable {
     return this.#load(flight, at.flightSignal);
   }
 
-  /** What to wait on for `signal` to change. */
+  /** The word to wait on for `signal` to change. */
   signalWord(flight: number): WaitWord {
     return { words: this.#i32, index: this.#word(flight, at.flightSignal) };
   }

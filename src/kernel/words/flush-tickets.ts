@@ -1,5 +1,5 @@
-// The words by which threads ask for a flush and hear that it is done. Who asks takes a ticket; the janitor answers with the
-// newest ticket that is done. Tickets are wrapping 32-bit numbers.
+// The words by which threads request a flush and learn that it is done. A thread takes a ticket;
+// the janitor publishes the newest ticket that is done. Tickets are wrapping 32-bit numbers.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 import type { WaitWord } from "./word-wait.js";
@@ -11,7 +11,7 @@ const syncWord = at.controlFlushSync / 4;
 const syncDoneWord = at.controlSyncDone / 4;
 const syncFailedWord = at.controlSyncFailed / 4;
 
-/** Has `ticket` been reached? */
+/** Whether `now` is at `ticket` or past it. */
 export function hasReached(now: number, ticket: number): boolean {
   return ((now - ticket) | 0) >= 0;
 }
@@ -28,7 +28,7 @@ export class FlushTickets {
     return (Atomics.add(this.#i32, requestedWord, 1) + 1) | 0;
   }
 
-  /** Says that this ticket wants an fsync too. */
+  /** Requests an fsync for this ticket too. */
   wantSync(ticket: number): void {
     this.#raise(syncWord, ticket);
   }
@@ -42,7 +42,7 @@ export class FlushTickets {
     return Atomics.load(this.#i32, doneWord);
   }
 
-  /** Every ticket up to this one is done, well or not. */
+  /** Marks every ticket up to this one done, whether its flush failed or not. */
   markDone(ticket: number): void {
     Atomics.store(this.#i32, doneWord, ticket);
     Atomics.notify(this.#i32, doneWord);
@@ -57,7 +57,7 @@ export class FlushTickets {
     Atomics.store(this.#i32, failedWord, ticket);
   }
 
-  /** The newest ticket that wants an fsync; 0 = nobody ever asked. */
+  /** The newest ticket that requested an fsync; 0 = none ever did. */
   syncRequested(): number {
     return Atomics.load(this.#i32, syncWord);
   }
@@ -66,7 +66,7 @@ export class FlushTickets {
     return Atomics.load(this.#i32, syncDoneWord);
   }
 
-  /** An fsync up to this ticket is over. */
+  /** Marks an fsync up to this ticket done. The failure is written first, so a waiter reads it. */
   markSyncDone(ticket: number, hasFailed: boolean): void {
     Atomics.store(this.#i32, syncFailedWord, hasFailed ? 1 : 0);
     this.#raise(syncDoneWord, ticket);
@@ -77,18 +77,19 @@ export class FlushTickets {
     return Atomics.load(this.#i32, syncFailedWord) === 1;
   }
 
-  /** Wakes all who wait, without an answer: the cache has ended. */
+  /** Wakes all waiters without an answer: the cache has ended. */
   wakeAll(): void {
     Atomics.notify(this.#i32, doneWord);
     Atomics.notify(this.#i32, syncDoneWord);
   }
 
-  /** What to wait on for `done` or `syncDone` to change. */
+  /** The word to wait on for `done` or `syncDone` to change. */
   word(which: "done" | "syncDone"): WaitWord {
     return { words: this.#i32, index: which === "done" ? doneWord : syncDoneWord };
   }
 
-  /** Raises a word to a ticket, unless a later one stands there already: several threads ask, and answers may cross. */
+  /** Raises a word to a ticket unless a later one is there: several threads request, and answers
+   *  may arrive out of order. */
   #raise(word: number, ticket: number): void {
     let seen = Atomics.load(this.#i32, word);
     while (((ticket - seen) | 0) > 0) {

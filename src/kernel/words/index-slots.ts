@@ -1,4 +1,5 @@
-// The index as a walk over its slots reads it, and its bytes for the snapshot. Lookups are the kernel's (assembly/entries.ts).
+// The index as a walk over its slots reads it, and its bytes for the snapshot. Called by the memory
+// reader, a shared map and the snapshot. The kernel does the lookups (assembly/index/lookup.ts).
 import { recordHeaderSize } from "../../record/mod.js";
 import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
@@ -7,7 +8,8 @@ import type { Views } from "./views.js";
 const diskBit = 1 << (at.slotTierShift - 32);
 const displacedBit = 1 << (at.slotDisplacedShift - 32);
 
-/** What a slot shows: two halves of two moments are no word that a validation finds in it. */
+/** A slot's word. Its halves may be read at two moments; the validation that follows rejects such a
+ *  mix. */
 export interface SlotWord {
   readonly low: number;
   readonly high: number;
@@ -24,7 +26,8 @@ export class IndexSlots {
     this.#u32 = views.u32;
   }
 
-  /** The slot numbers of a bucket; the first word of a bucket is its lock. */
+  /** The slot numbers of a bucket; the first 8 bytes of a bucket are its lock and displaced
+   *  count. */
   *slotsOf(bucket: number): Generator<number> {
     const first = bucket * (at.bucketSlots + 1);
     for (let slot = first + 1; slot <= first + at.bucketSlots; slot++) yield slot;
@@ -35,8 +38,8 @@ export class IndexSlots {
     return { low: this.#u32[word] as number, high: this.#u32[word + 1] as number };
   }
 
-  /** The record in memory that a slot's word names, with the bytes it says it has; null if it names none. A size that does
-   *  not fit its segment is 0: the record is being written anew. */
+  /** The memory record that a slot's word names, with its size; null if the word names none. A size
+   *  that does not fit its segment is answered as 0: the record is being overwritten. */
   recordOf(word: SlotWord): { readonly record: number; readonly size: number } | null {
     if (word.high === 0 || (word.high & diskBit) !== 0) return null;
     const { segmentBase, segmentBytes } = this.#geometry;
@@ -47,7 +50,7 @@ export class IndexSlots {
     return { record, size: size < recordHeaderSize || offset + size > segmentBytes ? 0 : size };
   }
 
-  /** Does the entry stand in its other bucket? */
+  /** Whether the entry is in its other bucket. */
   isDisplaced(word: SlotWord): boolean {
     return (word.high & displacedBit) !== 0;
   }

@@ -1,6 +1,7 @@
-// Tombstones that a thread has announced and not yet written: the kernel names up to two disk records that the last call made
-// dead, and keeps their segments from being reused until the thread takes the announcement back. Here is the one place that
-// drains them. A thread that dies in between is drained by whoever recovers it.
+// Pending tombstones: announced by a thread and not written yet. The kernel announces up to two
+// disk records that the last call made dead; their segments are not reused until the thread
+// retracts the announcements. Only this file drains them. If a thread dies before, whoever recovers
+// it does.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 
@@ -9,7 +10,7 @@ export type TombstoneWriter = (location: number) => void;
 
 const perThread = 2;
 
-/** Offsets of a thread's two announcements: the segment + 1, then the location. */
+/** The words of a thread's two announcements: disk segment + 1 (u32), and location (f64). */
 function wordsOf(thread: number): { readonly segment: number; readonly location: number } {
   const block = at.threadTable + thread * at.threadBlockSize;
   return {
@@ -32,7 +33,8 @@ export class PendingTombstones {
     this.#location = words.location;
   }
 
-  /** Writes what is announced and takes the announcements back. Answers how many there were. */
+  /** Writes the announced tombstones and retracts the announcements. Answers how many there
+   *  were. */
   drain(write: TombstoneWriter): number {
     let count = 0;
     for (let index = 0; index < perThread; index++) {
@@ -40,14 +42,15 @@ export class PendingTombstones {
       if (location === 0) continue;
       count += 1;
       write(location);
-      // Only now: if this thread dies before the tombstone is written, whoever recovers it finds the location here.
+      // Only after the write: if this thread dies before, whoever recovers it finds the location
+      // here.
       Atomics.store(this.#i32, this.#segment + index, 0);
       this.#f64[this.#location + index] = 0;
     }
     return count;
   }
 
-  /** Takes the announcements back unwritten: what they name cannot come back. */
+  /** Retracts the announcements without a write: what they name can never come back. */
   drop(): void {
     for (let index = 0; index < perThread; index++) {
       this.#f64[this.#location + index] = 0;
@@ -55,7 +58,8 @@ export class PendingTombstones {
     }
   }
 
-  /** For a thread that is gone: writes what it had announced; a location without a segment was none any more. */
+  /** For a dead thread: writes what it had announced. A location without a segment was
+   *  retracted. */
   drainDead(write: TombstoneWriter): void {
     for (let index = 0; index < perThread; index++) {
       const location = this.#f64[this.#location + index] as number;
@@ -66,7 +70,7 @@ export class PendingTombstones {
   }
 }
 
-/** Is any thread about to write a tombstone, into this disk segment if one is given? */
+/** Whether any thread is about to write a tombstone, into `segment` if one is given. */
 export function hasPendingTombstone(
   { views }: { readonly views: Views },
   segment?: number,

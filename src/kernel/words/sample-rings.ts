@@ -1,9 +1,10 @@
-// The rings of sampled requests, one for each thread: the thread writes its own (assembly/samples.ts), the janitor empties all.
+// The rings of sampled requests, one per thread. Each thread writes its own
+// (assembly/segments/samples.ts); the janitor empties all, and is the only writer of their tails.
 import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
 import type { Views } from "./views.js";
 
-/** Takes one sampled request: the high half of the key's hash and the bytes of its record. */
+/** Takes one sampled request: the high half of the key's hash and the size of its record. */
 export type TakeSample = (hashHigh: number, size: number) => void;
 
 export class SampleRings {
@@ -17,12 +18,12 @@ export class SampleRings {
     this.#u32 = views.u32;
   }
 
-  /** Are requests sampled at all? */
+  /** Whether requests are sampled at all. */
   get areKept(): boolean {
     return this.#geometry.sampleSlots > 0;
   }
 
-  /** Takes at most `most` requests out of a thread's ring; answers how many there were. */
+  /** Takes at most `most` requests from a thread's ring; answers how many it took. */
   take(thread: number, most: number, take: TakeSample): number {
     const { sampleBase, sampleSlots } = this.#geometry;
     const block = (at.threadTable + thread * at.threadBlockSize) / 4;

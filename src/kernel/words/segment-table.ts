@@ -1,5 +1,6 @@
-// The memory segments as who reclaims or flushes them sees them: their table, and the walk over the records of one. Called by
-// the janitor, by writers that reclaim, and by a shared map's compaction. Reads only: the kernel writes these words.
+// The segment table, and a walk over the records of one segment. Called by the janitor, by writers
+// in a foreground reclaim, and by a shared map's compaction. It only reads: the kernel writes these
+// words.
 import { recordSize } from "../../record/mod.js";
 import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
@@ -40,17 +41,17 @@ export class SegmentTable {
     return this.#word(segment, at.segmentGeneration);
   }
 
-  /** Is the flusher reading it? */
+  /** Whether the flusher is reading it. */
   isPinned(segment: number): boolean {
     return this.#word(segment, at.segmentPin) !== 0;
   }
 
-  /** Has a record in it lost its copy on disk? */
+  /** Whether a record in it lost its disk copy. */
   hasDiskCopyLost(segment: number): boolean {
     return this.#word(segment, at.segmentDiskCopyLost) !== 0;
   }
 
-  /** Has admission deferred a record in it? */
+  /** Whether admission deferred a record in it. */
   hasDeferred(segment: number): boolean {
     return this.#word(segment, at.segmentDeferred) !== 0;
   }
@@ -69,7 +70,7 @@ export class SegmentTable {
     return this.#word(segment, at.segmentFlushedOffset);
   }
 
-  /** Bytes of records that nothing names any more. */
+  /** Bytes of records that no slot names any more. */
   deadBytes(segment: number): number {
     return this.#word(segment, at.segmentDeadBytes);
   }
@@ -87,13 +88,13 @@ export class SegmentTable {
     return this.#double(segment, at.segmentMaxSequence);
   }
 
-  /** Has every record in it expired, or been cleared? */
+  /** Whether every record in it has expired or was cleared. */
   isDead(segment: number, now: number, clearEpoch: number): boolean {
     return this.maxExpires(segment) <= now || this.maxSequence(segment) <= clearEpoch;
   }
 
-  /** A walk over the records of a segment from a byte offset on, up to what is written at this moment. The segment must not
-   *  be reused meanwhile: it is pinned or claimed, or who walks checks its generation after. */
+  /** A walk over a segment's records from a byte offset to what is written now. The segment must
+   *  not be reused meanwhile: pin it, claim it, or check its generation afterwards. */
   walk(segment: number, offset = 0): SegmentWalk {
     const { segmentBase, segmentBytes } = this.#geometry;
     const base = segmentBase + segment * segmentBytes;
@@ -101,15 +102,15 @@ export class SegmentTable {
   }
 }
 
-/** Where a walk stands. `while (walk.next()) use(walk.record)`. */
+/** A walk's current record. `while (walk.next()) use(walk.record)`. */
 export class SegmentWalk {
   readonly #u32: Uint32Array;
   readonly #base: number;
   readonly #end: number;
-  /** Bytes from the segment's start to the record, and to the one behind it. */
+  /** Bytes from the segment's start to the record, and to the one after it. */
   offset = 0;
   nextOffset: number;
-  /** The record's place in shared memory, and its bytes. */
+  /** The record's byte offset in shared memory, and its size. */
   record = 0;
   size = 0;
 
@@ -125,7 +126,8 @@ export class SegmentWalk {
     return this.#end;
   }
 
-  /** Steps to the next record; false at the end, or at a size of 0: that is no record, and the walk would never end. */
+  /** Steps to the next record. False at the end, and at a size of 0: that is no record, and the
+   *  walk would not advance. */
   next(): boolean {
     if (this.nextOffset >= this.#end) return false;
     const record = this.#base + this.nextOffset;

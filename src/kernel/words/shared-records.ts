@@ -1,6 +1,7 @@
-// Records in shared memory, named by their byte offset there: what a walk reads of a header, copying one out, and writing a new
-// one into the room that `reserve` gave. The layout is record/layout.ts. Who reads a record that may be reused meanwhile
-// validates its slot afterwards, or holds its segment.
+// Records in shared memory, named by their byte offset: reads header fields, copies a record out,
+// and writes a new one into the room that `reserve` gave. The layout is record/record-layout.ts. A caller
+// that reads a record which may be reused meanwhile validates its slot afterwards, or holds its
+// segment.
 import {
   flagDiskLocation,
   flagExpires,
@@ -14,16 +15,16 @@ import {
 } from "../../record/mod.js";
 import type { Views } from "./views.js";
 
-/** Below this a loop over words beats the call that copies bytes. */
+/** Below this a loop over words beats a call that copies bytes. */
 const wordCopyMax = 512;
 
-/** The extension fields of a record that is to be written. */
+/** The extension fields of a record to be written. */
 export interface ExtensionFields {
-  /** Whether there is room for a disk location. */
+  /** Whether to leave room for a disk location. */
   readonly hasDiskLocation: boolean;
   /** Wall-clock milliseconds, Infinity = never. */
   readonly expiresMs: number;
-  /** As `expiresMs` if it may not be served stale. */
+  /** Equal to `expiresMs` if it may not be served stale. */
   readonly staleUntilMs: number;
   /** encodeTags(tags): empty for none. */
   readonly tags: Uint8Array;
@@ -60,14 +61,14 @@ export class SharedRecords {
     return this.#u8[record + recordFlags] as number;
   }
 
-  /** Where its copy on disk is, 0 = nowhere. */
+  /** The location of its copy on disk, 0 = none. */
   diskLocation(record: number): number {
     if ((this.flags(record) & flagDiskLocation) === 0) return 0;
     const word = (record + recordHeaderSize) >>> 2;
     return (this.#u32[word] as number) + (this.#u32[word + 1] as number) * 2 ** 32;
   }
 
-  /** The last moment it can serve anybody, stale or not; Infinity = never ends. */
+  /** When it can no longer be served, stale or not, in wall-clock ms; Infinity = never. */
   deadline(record: number): number {
     const flags = this.flags(record);
     if ((flags & flagExpires) === 0) return Infinity;
@@ -75,12 +76,12 @@ export class SharedRecords {
     return this.#f64[(field + ((flags & flagStale) === 0 ? 0 : 8)) / 8] as number;
   }
 
-  /** The record's bytes where they stand: for a write to a file, while the segment is held. */
+  /** The record's bytes in place, for a write to a file while the segment is held. */
   bytes(record: number, size: number): Uint8Array {
     return this.#u8.subarray(record, record + size);
   }
 
-  /** Copies `size` bytes into a reader's own buffer; parsed only once they are known to be whole. */
+  /** Copies `size` bytes into a reader's own buffer. Parse them only once they are validated. */
   copyTo(reader: RecordReader, record: number, size: number): void {
     reader.ensure(size + 7);
     if (size > wordCopyMax) {
@@ -94,12 +95,12 @@ export class SharedRecords {
     }
   }
 
-  /** Copies a whole record, made elsewhere, into room that was reserved for it. */
+  /** Copies a whole record, built elsewhere, into the room reserved for it. */
   place(record: number, bytes: Uint8Array): void {
     this.#u8.set(bytes, record);
   }
 
-  /** Writes the extension fields behind a record's header; answers the flags that name them. */
+  /** Writes the extension fields after a record's header; answers the flags that name them. */
   writeExtension(record: number, fields: ExtensionFields): number {
     let flags = 0;
     let double = (record + recordHeaderSize) / 8;
@@ -129,8 +130,8 @@ export class SharedRecords {
     this.#u8.set(value, keyAt + key.length);
   }
 
-  /** As `writeBody`, with the key's `keyBytes` bytes copied from `from` in shared memory. Up to three bytes behind them are
-   *  copied too: the value, or the padding of the record, comes to lie over those. */
+  /** As `writeBody`, with `keyBytes` bytes of key copied from `from` in shared memory. Up to three
+   *  bytes after the key are copied too; the value or the record's padding overwrites them. */
   writeBodyFrom(
     record: number,
     extensionBytes: number,

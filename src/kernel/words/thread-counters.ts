@@ -1,5 +1,5 @@
-// Counters and latency histograms: each thread adds to its own, readers sum those of all threads, gone ones included. No atomics:
-// a thread's words have one writer, and a sum may be a few operations behind.
+// Counters and latency histograms. Each thread adds to its own; readers sum over all threads, dead
+// ones included. No atomics: each word has one writer, and a sum may lag by a few operations.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 

@@ -1,5 +1,6 @@
-// A lock that is one word of the control block: 0 = free, else the thread id + 1 of its owner. For what one thread at a time
-// does and others can wait for or do without. A dead owner's lock is given back when its thread is recovered.
+// A lock in one word of the control block: 0 = free, else its owner's thread id + 1. It guards work
+// that one thread at a time does, and that others can wait for or skip. When its owner dies, the
+// recovery of the thread releases it.
 import type { Views } from "./views.js";
 
 export class ThreadLock {
@@ -7,19 +8,20 @@ export class ThreadLock {
   readonly #word: number;
   readonly #self: number;
 
-  /** `offset` is the word's in bytes. */
+  /** `offset` is the word's, in bytes. */
   constructor(views: Views, offset: number, thread: number) {
     this.#i32 = views.i32;
     this.#word = offset / 4;
     this.#self = thread + 1;
   }
 
-  /** Takes the lock, or answers false at once. */
+  /** Takes the lock if it is free; never waits. */
   tryLock(): boolean {
     return Atomics.compareExchange(this.#i32, this.#word, 0, this.#self) === 0;
   }
 
-  /** Takes the lock within `waits` waits of a millisecond; false if it could not be had. Blocks the thread meanwhile. */
+  /** Takes the lock within `waits` waits of 1 ms, which block the thread; false if it stayed
+   *  taken. */
   lock(waits: number): boolean {
     for (let wait = 0; wait < waits; wait++) {
       const owner = Atomics.compareExchange(this.#i32, this.#word, 0, this.#self);
@@ -34,7 +36,7 @@ export class ThreadLock {
     Atomics.notify(this.#i32, this.#word);
   }
 
-  /** Does anybody have it? */
+  /** Whether any thread has the lock. */
   isLocked(): boolean {
     return Atomics.load(this.#i32, this.#word) !== 0;
   }

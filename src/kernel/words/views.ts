@@ -1,5 +1,5 @@
-// Views of a cache's whole shared memory. Element i of `u32` is at byte 4 i, of `f64` and `u64` at byte 8 i. Called by the
-// files of this room alone: what other rooms read of the memory has a name here.
+// Views of a cache's whole shared memory: element i of `u32` is at byte 4 i, of `f64` and `u64` at
+// byte 8 i. Used in this room only: other rooms read the memory through named accessors.
 
 export interface Views {
   readonly u8: Uint8Array;

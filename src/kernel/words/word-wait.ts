@@ -1,4 +1,5 @@
-// Waiting for a word of shared memory to change without blocking the event loop.
+// Waits for a word of shared memory to change, without blocking the event loop. Called by followers
+// of flights and by callers that wait for a flush.
 
 /** A word to wait on: element `index` of `words`. */
 export interface WaitWord {
@@ -13,10 +14,11 @@ type WaitAsync = (
   timeoutMs: number,
 ) => { readonly async: boolean; readonly value: Promise<string> | string };
 
-// Not in the library of ES2023, but in every Node.js this package runs on.
+// Missing in TypeScript's ES2023 library, but in every Node.js version this package supports.
 const { waitAsync } = Atomics as unknown as { readonly waitAsync: WaitAsync };
 
-/** Resolves when the word is not `seen` and somebody has notified it, or after `timeoutMs`. Keeps no process alive. */
+/** Resolves at once if the word is not `seen`, else when it is notified or after `timeoutMs`. Does
+ *  not keep the process alive. */
 export async function waitForChange(
   { words, index }: WaitWord,
   seen: number,

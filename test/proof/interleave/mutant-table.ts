@@ -334,8 +334,8 @@ export const mutants: readonly Mutant[] = [
     "a load that ends does not wake who waits for it",
     flights,
     [
-      "at.flightStateShift));\n  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);",
-      "at.flightStateShift));",
+      "at.flightStateShift),\n  );\n  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);",
+      "at.flightStateShift),\n  );",
     ],
     "join",
   ),
@@ -344,8 +344,8 @@ export const mutants: readonly Mutant[] = [
     "the number of a flight is free while others wait for what came of it",
     flights,
     [
-      "(state & at.flightStateMask) != at.flightDone || atomic.load<u64>(flight, at.flightWaiting) != 0) return;",
-      "(state & at.flightStateMask) != at.flightDone) return;",
+      "(state & at.flightStateMask) != at.flightDone ||\n    atomic.load<u64>(flight, at.flightWaiting) != 0\n  )",
+      "(state & at.flightStateMask) != at.flightDone\n  )",
     ],
     "join",
   ),

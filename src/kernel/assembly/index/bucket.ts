@@ -1,7 +1,8 @@
-// A bucket's lock and the search for a key's slot under it. Called by the verbs in entries.ts and moves.ts.
-// Invariant: whoever changes a slot holds the lock of the home bucket of the slot's entry, and changes it by one CAS.
-// Two changes are made without the lock: a hit's frequency mark, by a CAS that gives up when it loses, and the last resort
-// evictUnlocked, which empties a slot. So every change under the lock compares with the word that was looked at.
+// A bucket's lock and the search for a key's slot under it. Called by the verbs in this folder and
+// in ../moves. Invariant: a thread changes a slot by one CAS, and holds the lock of the home bucket
+// of the slot's entry. Two changes need no lock: a hit's frequency mark, whose CAS may fail, and
+// evictUnlocked, the last resort, which empties a slot. So every change under the lock compares
+// with the word that was looked at.
 import * as at from "../../layout";
 import { assertLocked, assertSlot } from "../assert";
 import { counterLockTimeouts, counterLockWaits } from "../../../stats/counters";
@@ -39,14 +40,15 @@ function take(bucket: usize): bool {
   return atomic.cmpxchg<u32>(bucket, 0, lockWord) == 0;
 }
 
-/** Takes a second lock beside the one that `lock` gave, or not, at once. */
+/** Takes a second lock besides the one that `lock` took. Never waits; false if it is taken. */
 export function tryLock(bucket: usize): bool {
   store<u32>(block, <u32>bucket, at.threadLock1);
   return take(bucket);
 }
 
-/** Takes a bucket's lock; false if it could not be had within lockSpinsMax spins and lockWaitsMax milliseconds. It is
- *  noted first which lock that is, so that it is found at once if this thread dies with it. */
+/** Takes a bucket's lock; false if it cannot within lockSpinsMax spins and lockWaitsMax
+ *  milliseconds. The thread first notes which lock it takes, so that recovery finds the lock if
+ *  the thread dies. */
 export function lock(bucket: usize): bool {
   store<u32>(block, <u32>bucket, at.threadLock0);
   if (take(bucket)) return true;
@@ -55,12 +57,12 @@ export function lock(bucket: usize): bool {
   }
   count(counterLockWaits, 1);
   for (let wait = 0; wait < at.lockWaitsMax; wait++) {
-    const holder = atomic.load<u32>(bucket);
-    if (holder == 0) {
+    const owner = atomic.load<u32>(bucket);
+    if (owner == 0) {
       if (take(bucket)) return true;
-    } else if ((wait & 7) != 0 || !isLockOwnerDead(holder)) {
-      // Nobody notifies: the wait is a sleep of one millisecond in which the holder may run.
-      atomic.wait<i32>(bucket, <i32>holder, 1000000);
+    } else if ((wait & 7) != 0 || !isLockOwnerDead(owner)) {
+      // Nobody notifies: this is a sleep of one millisecond in which the owner may run.
+      atomic.wait<i32>(bucket, <i32>owner, 1000000);
     }
   }
   count(counterLockTimeouts, 1);
@@ -74,7 +76,7 @@ export function unlock(bucket: usize): void {
   atomic.store<u32>(bucket, 0);
 }
 
-/** The disk segment a disk location lies in. */
+/** The disk segment that a disk location is in. */
 // @ts-ignore: decorator
 @inline
 export function diskSegmentOf(location: u64): u32 {
@@ -85,11 +87,12 @@ export function diskEntryOf(location: u64): usize {
   return diskTableBase + <usize>diskSegmentOf(location) * at.diskEntrySize;
 }
 
-/** After a search: the slot found, 0 = none, and its word when it was looked at. */
+/** The result of a search: the slot, 0 if there is none, and its word when it was looked at. */
 export let located: usize = 0;
 export let locatedWord: u64 = 0;
 
-/** True if the key's memory slot is here; a disk slot of the key's class is kept as second best. */
+/** True if the key's memory slot is here. Remembers a disk slot of the key's class as second
+ *  best. */
 function locateIn(bucket: usize, pattern: u64, key: usize, length: u32): bool {
   for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
     const word = atomic.load<u64>(slot);
@@ -105,8 +108,8 @@ function locateIn(bucket: usize, pattern: u64, key: usize, length: u32): bool {
   return false;
 }
 
-/** Finds the key's memory slot, or else a slot of its class that names a disk location, which may be the key's. Call with
- *  the home lock held. Sets `located` and `locatedWord`. */
+/** Finds the key's memory slot, or else a disk slot of its class, which may be the key's. Call
+ *  with the home lock held. Sets `located` and `locatedWord`. */
 export function locate(home: u32, fingerprint: u64, key: usize, length: u32): void {
   located = 0;
   const bucket = bucketAt(home);
@@ -117,7 +120,8 @@ export function locate(home: u32, fingerprint: u64, key: usize, length: u32): vo
   locateIn(bucketAt(otherOf(home, fingerprint)), pattern | displacedBit, key, length);
 }
 
-/** The first slot of a home's entries whose word under the mask is as wanted; the displaced bit is added here. */
+/** The first slot of a home's entries whose word, masked, equals `wanted`; 0 if there is none.
+ *  Adds the displaced bit in the other bucket. Sets `locatedWord`. */
 function search(home: u32, fingerprint: u64, mask: u64, wanted: u64): usize {
   let bucket = bucketAt(home);
   let pattern = wanted;
@@ -134,27 +138,33 @@ function search(home: u32, fingerprint: u64, mask: u64, wanted: u64): usize {
   }
 }
 
-/** The slot of the key's class that names exactly this location in this tier; 0 = none. Sets `locatedWord`. */
+/** The slot of the key's class that names exactly this location in this tier; 0 if there is
+ *  none. Sets `locatedWord`. */
 export function locateLocation(home: u32, fingerprint: u64, tier: u64, location: u64): usize {
   const wanted = (fingerprint << at.slotFingerprintShift) | tier | location;
   return search(home, fingerprint, classBits | diskBit | locationBits, wanted);
 }
 
-/** Any disk slot of the key's class; 0 = none. Sets `locatedWord`. */
+/** Any disk slot of the key's class; 0 if there is none. Sets `locatedWord`. */
 export function locateDiskClass(home: u32, fingerprint: u64): usize {
   assertLocked(bucketAt(home));
-  return search(home, fingerprint, classBits | diskBit, (fingerprint << at.slotFingerprintShift) | diskBit);
+  return search(
+    home,
+    fingerprint,
+    classBits | diskBit,
+    (fingerprint << at.slotFingerprintShift) | diskBit,
+  );
 }
 
-/** Puts `word` in place of what the slot named when `old` was its word; false if that was taken away (evictUnlocked).
- *  Otherwise only a reader's frequency mark can come between, so the loop ends. */
+/** Changes a slot from `old` to `word`; false if evictUnlocked has emptied it. Otherwise only
+ *  readers' frequency marks can interfere, and those are bounded, so the loop ends. */
 export function replace(slot: usize, old: u64, word: u64): bool {
   assertSlot(slot);
   assertLocked(bucketAt(homeOfSlot(bucketOf(slot), old)));
   return swap(slot, old, word);
 }
 
-/** As replace, for who repairs what a dead thread had locked. */
+/** As `replace`, for a thread that repairs what a dead thread had locked. */
 export function swap(slot: usize, old: u64, word: u64): bool {
   while (true) {
     const seen = atomic.load<u64>(slot);
@@ -163,7 +173,7 @@ export function swap(slot: usize, old: u64, word: u64): bool {
   }
 }
 
-/** Takes an empty slot of a bucket for `word`; 0 when it has none. */
+/** Takes an empty slot of a bucket for `word`; 0 if the bucket is full. */
 export function claim(bucket: usize, word: u64): usize {
   for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
     if (atomic.load<u64>(slot) == 0 && atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;
@@ -171,7 +181,7 @@ export function claim(bucket: usize, word: u64): usize {
   return 0;
 }
 
-/** Adds to a home's count of displaced entries. Call with its lock held. */
+/** Adds to a home bucket's count of displaced entries. Call with its lock held. */
 export function addDisplaced(home: u32, amount: i32): void {
   assertLocked(bucketAt(home));
   atomic.add<u32>(bucketAt(home), <u32>amount, at.bucketDisplaced);
@@ -190,21 +200,23 @@ export function slotAt(number: u32): usize {
   return bucketBase + (<usize>number << 3);
 }
 
-/** Does the slot still name what it named, whatever its frequency is by now? */
+/** True if two words of a slot name the same entry, whatever their frequencies. */
 // @ts-ignore: decorator
 @inline
 export function sameButFrequency(left: u64, right: u64): bool {
   return ((left ^ right) & ~frequencyBits) == 0;
 }
 
-/** Says which disk record the caller has to mark dead, and keeps its segment from being reused until it has. */
-export function announceTombstone(place: u32, location: u64): void {
-  atomic.store<u32>(block + (place << 2), diskSegmentOf(location) + 1, at.threadTombstoneSegment0);
-  store<f64>(block + (place << 3), <f64>location, at.resultTombstone0);
+/** Announces tombstone 0 or 1: the disk location whose tombstone the caller must write. The disk
+ *  segment is not reused until the caller has written it. If this thread dies, recovery writes
+ *  it. */
+export function announceTombstone(index: u32, location: u64): void {
+  atomic.store<u32>(block + (index << 2), diskSegmentOf(location) + 1, at.threadTombstoneSegment0);
+  store<f64>(block + (index << 3), <f64>location, at.resultTombstone0);
 }
 
-/** Takes an announcement back: the slot was not changed, so nothing was killed. */
-export function retractTombstone(place: u32): void {
-  store<f64>(block + (place << 3), 0, at.resultTombstone0);
-  atomic.store<u32>(block + (place << 2), 0, at.threadTombstoneSegment0);
+/** Retracts an announcement: the slot was not changed, so no record died. */
+export function retractTombstone(index: u32): void {
+  store<f64>(block + (index << 3), 0, at.resultTombstone0);
+  atomic.store<u32>(block + (index << 2), 0, at.threadTombstoneSegment0);
 }

@@ -1,6 +1,7 @@
-// How a map's index makes a place where a cache's would let an entry go: entries move from their home bucket to their other
-// one. Called by insert (entries.ts) under the new entry's home lock, and by who frees a dead thread's lock (repair.ts).
-// Invariant: an entry moves under its home's lock, home to other and never back, and is in both places for a moment.
+// Makes room in a map's index where a cache would evict: entries move from their home bucket to
+// their other bucket. Called by insert (entries.ts) under the new entry's home lock, and before a
+// dead thread's lock is released (repair.ts). Invariant: an entry moves under its home lock, from
+// home to other and never back, and is in both buckets for a moment.
 import * as at from "../../layout";
 import {
   addDisplaced,
@@ -14,10 +15,12 @@ import {
 } from "./bucket";
 import { displacedBit, otherOf } from "./slot";
 
-/** Moves one of the entries that stand at home in this bucket to its other bucket; false if none has room there. Call with
- *  the bucket's lock held: it is the lock of every entry that is moved. The entry is in both places for a moment. A reader
- *  looks at the home first, so it finds one of them; the way back would not be safe. Only a map, which nobody takes a slot
- *  from without the lock, does this: in a cache an entry could come back from a deletion by evictUnlocked. */
+/** Moves one entry from this bucket, its home, to its other bucket; false if none has room
+ *  there. Call with the bucket's lock held, which is the home lock of each entry that can move.
+ *  The entry is in both buckets for a moment. A reader looks at the home bucket first, so it
+ *  finds one of the two; a move back would not be safe. Only a map does this, since nothing
+ *  empties its slots without the lock. In a cache, an entry that evictUnlocked deletes could
+ *  come back. */
 function displaceOne(home: u32): bool {
   for (let slot = bucketAt(home) + 8; slot < bucketAt(home) + at.bucketSize; slot += 8) {
     const word = atomic.load<u64>(slot);
@@ -33,8 +36,8 @@ function displaceOne(home: u32): bool {
   return false;
 }
 
-/** Ends what displaceOne had begun when the thread died that holds this bucket's lock: of an entry that stands in both of its
- *  places the one at home goes, as it would have. Call before that lock is freed. */
+/** Completes a displaceOne whose thread died with this bucket's lock: if an entry is in both of
+ *  its buckets, the slot at home is emptied. Call before that lock is released. */
 export function finishMove(home: u32): void {
   for (let slot = bucketAt(home) + 8; slot < bucketAt(home) + at.bucketSize; slot += 8) {
     const word = atomic.load<u64>(slot);
@@ -46,16 +49,18 @@ export function finishMove(home: u32): void {
   }
 }
 
-/** A map's place for a new entry whose two buckets are full: one that another entry makes in either; 0 if none can. */
+/** Finds a slot in a map for a new entry whose two buckets are full, by moving another entry out
+ *  of either; 0 if none can move. */
 export function placeByMoving(home: u32, other: u32, word: u64): usize {
   let slot: usize = 0;
-  // Somebody else may claim what was made free, so each is tried a few times.
-  for (let turn = 0; turn < at.bucketSlots && slot == 0 && displaceOne(home); turn++) slot = claim(bucketAt(home), word);
+  // Another thread may claim the slot that we freed, so each bucket gets a few attempts.
+  for (let attempt = 0; attempt < at.bucketSlots && slot == 0 && displaceOne(home); attempt++)
+    slot = claim(bucketAt(home), word);
   if (slot != 0) return slot;
   // A second lock is only tried, never waited for, so two writers cannot wait for each other.
   if (!tryLock(bucketAt(other))) return 0;
   addDisplaced(home, 1);
-  for (let turn = 0; turn < at.bucketSlots && slot == 0 && displaceOne(other); turn++) {
+  for (let attempt = 0; attempt < at.bucketSlots && slot == 0 && displaceOne(other); attempt++) {
     slot = claim(bucketAt(other), word | displacedBit);
   }
   if (slot == 0) addDisplaced(home, -1);

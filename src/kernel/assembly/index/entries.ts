@@ -1,7 +1,8 @@
-// Writing to the index: publish, remove, and the eviction that makes room for a slot. Each works under the home lock of
-// the key, but evictUnlocked, the last resort.
+// Writes to the index: publish, remove, and the eviction that makes room for a slot. Each verb
+// works under the key's home lock, except evictUnlocked, the last resort. A tombstone is announced
+// before the slot changes, so that recovery writes it if the thread dies in between.
 import * as at from "../../layout";
-import * as rec from "../../../record/layout";
+import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { assertHeld, assertLocked, assertRecord } from "../assert";
 import { flightSequenceOf, invalidateFlights, isSuperseded } from "../flights";
@@ -54,12 +55,13 @@ import { noteRecord } from "../segments/segments";
 import { isFillInvalidated, isTagInvalidated } from "../tags";
 import { xxh64 } from "../xxh64";
 
-/** Where on disk what a slot names stands, 0 = nowhere. */
+/** The disk location of what a slot names, 0 if it has none. */
 function diskCopyOf(word: u64): u64 {
   return isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
 }
 
-/** Empties a full bucket's least hit slot (disk entries first) and puts `word` there; 0 if every entry is locked. */
+/** Replaces the least hit slot of a full bucket (disk entries first) by `word`; 0 if every entry
+ *  is locked. */
 function evictFor(bucket: u32, word: u64): usize {
   const base = bucketAt(bucket);
   const home = homeOfSlot(bucket, word);
@@ -68,7 +70,8 @@ function evictFor(bucket: u32, word: u64): usize {
       for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
         const victim = atomic.load<u64>(slot);
         if (victim == 0) {
-          // Emptied since the bucket was found full, by the owner of a displaced entry.
+          // Another thread emptied the slot after the bucket was found full: the owner of the lock
+          // of a displaced entry.
           if (atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;
           continue;
         }
@@ -76,7 +79,8 @@ function evictFor(bucket: u32, word: u64): usize {
         const victimHome = homeOfSlot(bucket, victim);
         // A second lock is only tried, never waited for, so two writers cannot wait for each other.
         if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
-        // Announced before the slot lets go: a thread that dies in between leaves word of what it killed.
+        // Announced before the slot changes: if the thread dies in between, recovery knows which
+        // record on disk is dead.
         const copy = atomic.load<u64>(slot) == victim ? diskCopyOf(victim) : 0;
         if (copy != 0) announceTombstone(1, copy);
         const taken = atomic.cmpxchg<u64>(slot, victim, word) == victim;
@@ -94,14 +98,14 @@ function evictFor(bucket: u32, word: u64): usize {
   return 0;
 }
 
-/** Finds a place for a new entry: the home bucket, the other bucket, a place that an entry makes by moving (a map) or the
- *  place of a victim (a cache); 0 if there is none. */
+/** Finds a slot for a new entry: in the home bucket, in the other bucket, or one that a move (a
+ *  map) or an eviction (a cache) frees; 0 if there is none. */
 export function insert(home: u32, fingerprint: u64, word: u64): usize {
   assertLocked(bucketAt(home));
   let slot = claim(bucketAt(home), word);
   if (slot != 0) return slot;
   const other = otherOf(home, fingerprint);
-  // Counted before the slot appears: a reader that sees 0 must not miss a displaced entry that is there.
+  // Counted before the slot is filled: a reader that sees 0 must not miss a displaced entry.
   addDisplaced(home, 1);
   slot = claim(bucketAt(other), word | displacedBit);
   if (slot != 0) return slot;
@@ -109,7 +113,15 @@ export function insert(home: u32, fingerprint: u64, word: u64): usize {
   return neverEvicts ? placeByMoving(home, other, word) : evictFor(home, word);
 }
 
-function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, units: u32, created: f64, sequence: u64): void {
+function writeHeader(
+  record: usize,
+  keyLength: u32,
+  codec: u32,
+  flags: u32,
+  units: u32,
+  created: f64,
+  sequence: u64,
+): void {
   const since = <u64>max<f64>(0, created - load<f64>(at.controlCreatedBase));
   store<u16>(record, <u16>(keyLength - 1), rec.recordKeyLength);
   store<u8>(record, <u8>codec, rec.recordCodec);
@@ -120,10 +132,11 @@ function writeHeader(record: usize, keyLength: u32, codec: u32, flags: u32, unit
   atomic.store<u64>(record, sequence | (<u64>units << 48) | (high << 56), rec.recordSequence);
 }
 
-/** Makes a reserved record the newest of its key: assigns its sequence, writes the header and changes the slot, all
- *  under the key's lock. The caller has written extension, key and value behind the header. `flight` is the caller's
- *  flight + 1, or 0. Answers answerDone, answerSuperseded, answerBusy or (a map) answerNoRoom; results: sequence, slot,
- *  kill0 and kill1. */
+/** Makes a reserved record the newest of its key: assigns its sequence, writes the header and
+ *  changes the slot, all under the key's lock. The caller has written extension, key and value
+ *  after the header. `flight` is the caller's flight + 1, or 0. Answers answerDone,
+ *  answerSuperseded, answerBusy or, in a map, answerNoRoom. Results: sequence, slot, tombstones
+ *  0 and 1. */
 export function publish(
   record: u32,
   keyLength: u32,
@@ -144,13 +157,18 @@ export function publish(
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
-  // The sequence first: a clear that this look does not see yet takes a newer one, and hides the record (clear, mod.ts).
+  // The sequence comes first: a clear that the check below does not see yet takes a newer sequence
+  // and hides the record (clear, mod.ts).
   const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
-  if (flight != 0 && (isSuperseded(flight - 1) || isFillInvalidated(record, flags, flightSequenceOf(flight - 1)))) {
+  if (
+    flight != 0 &&
+    (isSuperseded(flight - 1) || isFillInvalidated(record, flags, flightSequenceOf(flight - 1)))
+  ) {
     unlock(bucketAt(home));
     return at.answerSuperseded;
   }
-  // A fill is not seen before its flight was looked at once more: without a sequence it is nobody's answer.
+  // A fill stays invisible until its flight is checked once more: a record without a sequence
+  // answers no reader.
   writeHeader(record, keyLength, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
   noteInvalidation(hash);
@@ -174,8 +192,8 @@ export function publish(
     countMemory(recordSizeOf(record), flags, 1);
     answer = at.answerDone;
     if (flight != 0) {
-      // A delete that could not have this lock superseded the flight, and may have looked before the slot was there. One
-      // that supersedes it after this look finds the slot, and empties it.
+      // A delete that could not get this lock superseded the flight, and may have looked before the
+      // slot was filled. One that supersedes it after this check finds the slot and empties it.
       if (isSuperseded(flight - 1)) {
         withdraw(home, slot, word);
         answer = at.answerSuperseded;
@@ -189,17 +207,18 @@ export function publish(
   if (isSampled(hash)) noteRequest(hash, recordSizeOf(record));
   store<f64>(block, <f64>sequence, at.resultSequence);
   store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
-  // As a near entry holds it: less its frequency.
-  store<u64>(block, slot != 0 && bucketOf(slot) != home ? word | displacedBit : word, at.resultSlotLow);
+  // The word as a near entry holds it, without the frequency.
+  const shown = slot != 0 && bucketOf(slot) != home ? word | displacedBit : word;
+  store<u64>(block, shown, at.resultSlotLow);
   return answer;
 }
 
-/** Lets readers see a fill. */
+/** Makes a fill visible to readers. */
 function confirm(record: usize, sequence: u64): void {
   atomic.store<u64>(record, sequenceWordOf(record) | sequence, rec.recordSequence);
 }
 
-/** Takes back a fill that publish has just put in a slot. */
+/** Removes a fill that publish has just put in a slot. */
 function withdraw(home: u32, slot: usize, word: u64): void {
   const own = atomic.load<u64>(slot);
   if (((own ^ word) & locationBits) != 0 || isDisk(own) || !replace(slot, own, 0)) return;
@@ -207,7 +226,8 @@ function withdraw(home: u32, slot: usize, word: u64): void {
   if (own & displacedBit) addDisplaced(home, -1);
 }
 
-/** Removes the key. answerDone if it was there (for a disk entry: if the index says so), answerAbsent if not. */
+/** Removes the key. answerDone if it was there (a disk entry: if the index says so),
+ *  answerAbsent if not. Results: expires, tombstones 0 and 1. */
 export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 {
   const hash = hashOf(key, length, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
@@ -215,7 +235,7 @@ export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
-  // Also if nothing is found: what left the index may be kept by a thread still.
+  // Also if we find nothing: a thread may still keep a near value of an entry that left the index.
   noteInvalidation(hash);
   locate(home, fingerprint, key, length);
   let answer = at.answerAbsent;
@@ -241,16 +261,18 @@ export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 
   return answer;
 }
 
-/** Last resort when a key's lock cannot be had: takes a slot of the key away without it, so that no older value is read.
- *  Answers answerDone when it took one, whose disk copies (kill0, kill1) must be marked dead before the next call, and
- *  answerAbsent when there is none left. The bucket's displaced count then stands too high, which costs searches a line,
- *  never an entry. */
+/** The last resort when a key's lock cannot be had: empties a slot of the key without the lock,
+ *  so that no older value is read. answerDone: it emptied one; the caller must write tombstones
+ *  0 and 1 before the next call. answerAbsent: none is left. The displaced count of the bucket
+ *  may stay too high, which costs searches one cache line and never hides an entry. */
 export function evictUnlocked(key: u32, length: u32): i32 {
   const hash = xxh64(key, length, seed);
-  // First the flights: a fill looks once more after its slot has changed, so it sees this or its slot is found below.
+  // Flights first: a fill checks its flight once more after its slot is filled. So it sees this, or
+  // takeUnlocked finds its slot.
   invalidateFlights(hash);
   const answer = takeUnlocked(key, length);
-  // Behind the slot, as there is no lock that would stop others from keeping what they found in it.
+  // After the slot changed: without the lock, nothing stops a thread from keeping what it found in
+  // the slot before.
   noteInvalidation(hash);
   return answer;
 }
@@ -264,17 +286,20 @@ function takeUnlocked(key: u32, length: u32): i32 {
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
     const word = atomic.load<u64>(slot);
     if (!sameButFrequency(word, load<u64>(block, at.resultSlotLow))) continue;
-    // Read before the slot lets go of the record: without the lock nothing holds its segment afterwards.
+    // Read before the slot changes: without the lock, nothing keeps the segment from reuse
+    // afterwards.
     const copy = diskCopyOf(word);
     const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
     const flags = isDisk(word) ? 0 : flagsOf(recordOf(word));
     const isCounted = (!isDisk(word) && sequenceOf(recordOf(word)) == 0) || !isCleared(word);
     if (copy != 0) announceTombstone(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
-      // A copy announced since was announced before the slot was empty (isStill in ../moves/key-lock.ts), so it is seen here.
+      // A disk location that was announced meanwhile was announced before the slot was empty
+      // (isStill in ../moves/key-lock.ts), so it is visible here.
       const later = isDisk(word) ? copy : diskLocationOf(recordOf(word));
-      // The look is worth something if the segment is in the same life after it.
-      if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits)) announceTombstone(1, later);
+      // The read counts only if the segment still has the same generation after it.
+      if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits))
+        announceTombstone(1, later);
       if (!isDisk(word)) discountMemory(recordOf(word), size, flags, isCounted);
       else if (isCounted) countDisk(-1);
       return at.answerDone;

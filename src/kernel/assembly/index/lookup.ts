@@ -1,8 +1,9 @@
-// Finding a key's slot without a lock. Called for every get. A reader loads a slot, compares the key in place, fences,
-// and loads the slot again: while the word is unchanged (but for frequency), what it read is whole, because a segment is
-// reused only after every slot that named it was changed.
+// Finds a key's slot without a lock. Every get calls this. A reader loads a slot, compares the key
+// in place, fences, and loads the slot again. If the word is unchanged except for its frequency,
+// what was read is whole, because a segment is reused only after every slot that named it has
+// changed.
 import * as at from "../../layout";
-import * as rec from "../../../record/layout";
+import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { fence } from "../fence";
 import { block, clearEpoch, count, seed } from "../geometry";
@@ -35,16 +36,17 @@ import { isSampled, noteRequest } from "../segments/samples";
 import { isTagInvalidated } from "../tags";
 import { xxh64 } from "../xxh64";
 
-/** evictUnlocked looks for records too that a fill has put in a slot and not yet confirmed. */
+/** True in evictUnlocked, which also looks for records that a fill has put in a slot and not yet
+ *  confirmed. */
 let seesUnconfirmed = false;
 
-/** Hash of bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
+/** Hashes bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
 export function hashKey(key: u32, length: u32): void {
   store<u64>(block, xxh64(key, length, seed), at.resultHashLow);
 }
 
-/** The hash of a key: as the caller has it from an earlier call, or made now where it has none (0). It is in the results
- *  then. */
+/** The hash of a key: the caller's, from an earlier call, or computed here if the caller has
+ *  none (0). Stores it in the results. */
 // @ts-ignore: decorator
 @inline
 export function hashOf(key: usize, length: u32, low: u32, high: u32): u64 {
@@ -54,7 +56,8 @@ export function hashOf(key: usize, length: u32, low: u32, high: u32): u64 {
   return hash;
 }
 
-/** Reads a slot that matched the fingerprint. 1 hit, 0 another key, -1 the slot changed meanwhile. */
+/** Reads a slot whose fingerprint matched. 1: a hit. 0: another key, or a record that is
+ *  cleared, invalidated or unconfirmed. -1: the slot changed meanwhile. */
 // @ts-ignore: decorator
 @inline
 function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
@@ -66,13 +69,14 @@ function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
     const expires = expiresOf(record);
     let isInvalid = false;
     if (flagsOf(record) & rec.flagTags) {
-      // Before the tags are looked at: a near entry made from this look is not worth more than it.
+      // Read before the tags are checked: a near entry that is made from this record is valid only
+      // under this epoch.
       store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);
       isInvalid = isTagInvalidated(record);
     }
     fence();
     if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
-    // No sequence yet: a fill that may have been superseded. It counts as cleared.
+    // A record without a sequence is a fill that may be superseded; it counts as cleared.
     if ((sequence <= clearEpoch() || isInvalid) && (sequence != 0 || !seesUnconfirmed)) return 0;
     store<f64>(block, <f64>sequence, at.resultSequence);
     store<f64>(block, expires, at.resultExpires);
@@ -86,15 +90,17 @@ function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
   return sameButFrequency(atomic.load<u64>(slot), word) ? 0 : -1;
 }
 
-/** Adds one to the slot's frequency, up to its maximum; losing the race to another change costs only the mark. */
+/** Adds one to the slot's frequency, up to its maximum. If another change wins the race, only
+ *  this mark is lost. */
 // @ts-ignore: decorator
 @inline
 function mark(slot: usize, word: u64): void {
   if ((word & frequencyBits) != frequencyBits) atomic.cmpxchg<u64>(slot, word, word + frequencyOne);
 }
 
-/** Which slots of a bucket show this class and tier: bit n for slot n. Without a branch, so that a hit's cache misses
- *  (this line, the near entry, its value) are waited for together and not one after the other. */
+/** The slots of a bucket that show this class and tier: bit n stands for slot n. It has no
+ *  branch, so a hit waits for its cache misses (this line, the near entry, its value) together
+ *  and not one after the other. */
 // @ts-ignore: decorator
 @inline
 function matches(bucket: usize, pattern: u64): i32 {
@@ -107,10 +113,11 @@ function matches(bucket: usize, pattern: u64): i32 {
   return (a & 2) | (b << 2) | (c << 4) | (d << 6);
 }
 
-/** The fast look for a thread that keeps decoded values: 1 if a memory slot of the key's class is there, without touching
- *  the record. Results: the key's hash, and the slot's word less its frequency: while a near entry holds the same word,
- *  it was made from the very record the slot names. The slot may have changed since it matched; then its word does not
- *  compare either. */
+/** The fast lookup for a thread with near values: 1 if there is a memory slot of the key's
+ *  class, found without touching the record. Results: the key's hash, and the slot's word
+ *  without its frequency. While a near entry holds the same word, it was made from the very
+ *  record that the slot names. If the slot changed after it matched, its word does not compare
+ *  equal. */
 export function findNear(key: u32, length: u32): i32 {
   const hash = xxh64(key, length, seed);
   store<u64>(block, hash, at.resultHashLow);
@@ -127,7 +134,7 @@ export function findNear(key: u32, length: u32): i32 {
   }
   const slot = bucket + (<usize>ctz<i32>(found) << 3);
   const word = atomic.load<u64>(slot);
-  // It may have been emptied since it matched, and a mark would make an entry of nothing.
+  // The slot may have been emptied since it matched. A mark would then make an entry of nothing.
   if (word == 0) return 0;
   store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
   mark(slot, word);
@@ -135,9 +142,10 @@ export function findNear(key: u32, length: u32): i32 {
   return 1;
 }
 
-/** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location that may be the key's,
- *  or answerMiss. Results: sequence, expires, record, size, key offset and slot word; for a disk answer the location
- *  and slot word. `touch` 1 marks the hit in the slot. */
+/** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location
+ *  that may be the key's, or answerMiss. Results: sequence, expires, record, size, key offset
+ *  and slot word; for a disk answer, location and slot word. `touch` 1 marks the hit in the
+ *  slot. */
 export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: u32): i32 {
   const hash = hashOf(key, length, hashLow, hashHigh);
   const home = homeOf(hash);
@@ -184,13 +192,14 @@ export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: 
   return at.answerDisk - <i32>slotNumber(diskSlot);
 }
 
-/** 1 while the slot names what it named when (low, high) was its word. Fences first: call it after copying the bytes. */
+/** 1 while the slot names what it named when (low, high) was its word. It fences first: call it
+ *  after copying the bytes. */
 export function validate(slot: u32, low: u32, high: u32): u32 {
   fence();
   return sameButFrequency(atomic.load<u64>(slotAt(slot)), (<u64>high << 32) | <u64>low) ? 1 : 0;
 }
 
-/** Marks a verified disk hit; answers the frequency the slot had before. */
+/** Marks a verified disk hit; answers the frequency before the mark, 0 if the slot has changed. */
 export function touch(slot: u32, low: u32, high: u32): u32 {
   const word = atomic.load<u64>(slotAt(slot));
   if (!sameButFrequency(word, (<u64>high << 32) | <u64>low)) return 0;
@@ -198,7 +207,8 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
   return frequencyOf(word);
 }
 
-/** As find, without touching: finds a record too that a fill has put in a slot and not yet confirmed. */
+/** As find, without a mark. It also finds a record that a fill has put in a slot and not yet
+ *  confirmed. */
 export function findUnconfirmed(key: u32, length: u32): i32 {
   seesUnconfirmed = true;
   const found = find(key, length, 0, 0, 0);

@@ -1,20 +1,21 @@
-// Packing and unpacking of a slot's word and of a memory location; the diagram is in ../layout.ts. Pure.
+// Packs and unpacks the word of a slot and a memory location; ../../layout.ts has the diagram. Only
+// locationOf reads shared memory.
 import * as at from "../../layout";
 import { bucketCount, segmentBase, segmentShift, segmentTableBase } from "../geometry";
 
 const offsetMask: usize = (1 << at.locationOffsetBits) - 1;
 const segmentMask: u64 = (1 << at.locationSegmentBits) - 1;
 const generationShift: u64 = at.locationOffsetBits + at.locationSegmentBits;
-/** The bits of a segment's generation that stand in a location. */
+/** The bits of a segment's generation that a location holds. */
 export const generationMask: u32 = (1 << at.locationGenerationBits) - 1;
 export const frequencyOne: u64 = (<u64>1) << at.slotFrequencyShift;
 export const frequencyBits: u64 = (<u64>3) << at.slotFrequencyShift;
 export const displacedBit: u64 = (<u64>1) << at.slotDisplacedShift;
 export const diskBit: u64 = (<u64>1) << at.slotTierShift;
 export const locationBits: u64 = ((<u64>1) << at.slotLocationBits) - 1;
-/** The bits that say which class of keys a slot is for, within a bucket: fingerprint and displaced. */
+/** The bits that say which class of keys a slot in a bucket is for: fingerprint and displaced. */
 export const classBits: u64 = ((<u64>0xffff) << at.slotFingerprintShift) | displacedBit;
-/** Class and tier: what a memory slot of a class shows. */
+/** Class and tier: in a memory slot of a class, these bits equal the class. */
 export const nearBits: u64 = classBits | diskBit;
 
 // @ts-ignore: decorator
@@ -30,7 +31,8 @@ export function fingerprintOf(hash: u64): u64 {
   return low == 0 ? 1 : low;
 }
 
-/** How far a key's other bucket is from its home; never 0, and known from the fingerprint alone. */
+/** The distance from a key's home bucket to its other bucket. It is never 0, and the fingerprint
+ *  alone determines it. */
 // @ts-ignore: decorator
 @inline
 function distanceOf(fingerprint: u64): u32 {
@@ -67,7 +69,7 @@ export function segmentOfRecord(record: u32): u32 {
   return <u32>((<usize>record - segmentBase) >> segmentShift);
 }
 
-/** The location of a record that stands in its segment now, with the segment's generation. */
+/** The location of a record that is in its segment now, with the segment's generation. */
 // @ts-ignore: decorator
 @inline
 export function locationOf(record: u32): u64 {
@@ -75,7 +77,11 @@ export function locationOf(record: u32): u64 {
   const offset = (<usize>record - segmentBase) & (((<usize>1) << segmentShift) - 1);
   const entry = segmentTableBase + segment * at.segmentEntrySize;
   const generation = <u64>(atomic.load<u32>(entry, at.segmentGeneration) & generationMask);
-  return (generation << generationShift) | (<u64>segment << at.locationOffsetBits) | <u64>(offset >> 3);
+  return (
+    (generation << generationShift) |
+    ((<u64>segment) << at.locationOffsetBits) |
+    (<u64>(offset >> 3))
+  );
 }
 
 // @ts-ignore: decorator

@@ -1,4 +1,6 @@
-// What the janitor and recovery do to a disk entry: drop it, relocate it, insert a recovered one.
+// What the janitor, a reader and recovery do to a disk entry: drop it, relocate it, or insert a
+// recovered one. Each verb works under the home lock and answers answerBusy if it cannot get it,
+// except insertRecovered and dropUnits.
 import * as at from "../../layout";
 import * as counter from "../../../stats/counters";
 import { block, bucketCount, count } from "../geometry";
@@ -38,9 +40,10 @@ import {
 import { diskLocationOf, setDiskLocation } from "../segments/record";
 import { setDiskCopyLost } from "../segments/segments";
 
-/** For reclaim of a disk segment: lets go of an entry. answerAbsent: no slot names it; answerDone: dropped; answerHit: it
- *  was hit since, or its record is in memory too, so it deserves to be written again: it stays until relocateDisk or
- *  another call with `force`; answerInMemory: forced, its copy in memory stays and forgets the disk. */
+/** Drops the entry of a record in a disk segment that is being reclaimed. answerAbsent: no slot
+ *  names it. answerDone: dropped. answerHit: it was hit since it was written or is in memory
+ *  too, so it is worth another write; it stays until relocateDisk or a call with `force` 1.
+ *  answerInMemory: forced, the entry stays in memory and loses its disk location. */
 export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -64,27 +67,34 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
   return answer;
 }
 
-/** Takes a memory record's copy on disk away from it; a flush will look at its segment again. */
+/** Removes the disk location from a memory record, and lets a flush look at its segment again. */
 function forgetCopy(record: u32): void {
   setDiskLocation(record, 0);
   setDiskCopyLost(segmentOfRecord(record), 1);
 }
 
-/** Points an entry at another copy on disk: its slot, with one hit taken off, or the header of its memory record.
- *  answerSuperseded as reserveDiskLocation: then nothing may be written to the new place. */
+/** Points an entry at another copy on disk. It changes the slot, taking one hit off its
+ *  frequency, or the header of the memory record. answerSuperseded: as for reserveDiskLocation,
+ *  nothing may be written to the new location. */
 export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
-  // Before the entry names the new segment: one whose newest sequence is not above the clear epoch counts as cleared.
+  // The new segment gets its newest sequence before the entry names it. A segment whose newest
+  // sequence is not above the clear epoch counts as cleared.
   const target = diskEntryOf(<u64>to);
   const newest = load<f64>(diskEntryOf(<u64>from), at.diskMaxSequence);
   store<f64>(target, max<f64>(load<f64>(target, at.diskMaxSequence), newest), at.diskMaxSequence);
   const slot = locateLocation(home, fingerprint, diskBit, <u64>from);
   if (slot != 0) {
     const old = locatedWord;
-    const word = (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | <u64>to;
+    const word =
+      (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | (<u64>to);
     const frequency = frequencyOf(old);
-    const moved = replace(slot, old, word | (<u64>(frequency > 0 ? frequency - 1 : 0) << at.slotFrequencyShift));
+    const moved = replace(
+      slot,
+      old,
+      word | ((<u64>(frequency > 0 ? frequency - 1 : 0)) << at.slotFrequencyShift),
+    );
     if (moved) count(counter.counterReinsertions, 1);
     unlock(bucketAt(home));
     return moved ? at.answerDone : at.answerAbsent;
@@ -99,9 +109,10 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
   return answer;
 }
 
-/** For recovery, newest records first: indexes a disk record unless its class has a disk entry already.
- *  answerDone, or answerAbsent: the caller must mark the record dead, so that it can never come back as an older value.
- *  A record that had to give way in a full bucket is in kill1. */
+/** Recovery calls this, newest records first: indexes a disk record unless its class has a disk
+ *  entry already. answerDone, or answerAbsent: the caller must write a tombstone for the record,
+ *  or it could come back as an older value. If a full bucket evicted a disk entry, its location
+ *  is in tombstone 1 and the caller must write that tombstone. */
 export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
   store<f64>(block, 0, at.resultTombstone1);
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
@@ -118,7 +129,9 @@ export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32
   return answer;
 }
 
-/** Removes a disk entry whose record turned out damaged, if the slot still names it; kill0 is its place. */
+/** Drops the entry of a slot if the slot still names what (low, high) named: a damaged disk
+ *  record, whose location goes to tombstone 0, or an expired memory record, which leaves no
+ *  tombstone. */
 export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   const slot = slotAt(slotNumber);
@@ -137,7 +150,8 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   return same ? at.answerDone : at.answerAbsent;
 }
 
-/** Does what the slot names have its copy on disk in [first, end)? Only certain under the lock. */
+/** True if what the slot names has its disk copy in the units [first, end). Certain only under
+ *  the lock. */
 function liesIn(word: u64, first: f64, end: f64): bool {
   if (word == 0) return false;
   const copy = isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
@@ -146,14 +160,19 @@ function liesIn(word: u64, first: f64, end: f64): bool {
   return unit >= first && unit < end;
 }
 
-/** Forgets what stands on disk at the units [first, end): disk entries go, memory records lose their copy there. Answers
- *  how many slots could not be visited, since their lock could not be had. */
+/** Drops everything on disk in the units [first, end) from the index: disk entries leave, memory
+ *  records lose their disk location. Answers how many slots it could not visit, because it could
+ *  not get the lock. */
 export function dropUnits(first: f64, end: f64): u32 {
   let unvisited: u32 = 0;
   for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
     for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
-      // As long as somebody else changes the slot before it is locked, look again.
-      for (let word = atomic.load<u64>(slot); liesIn(word, first, end); word = atomic.load<u64>(slot)) {
+      // Looks again while another thread changes the slot before we have the lock.
+      for (
+        let word = atomic.load<u64>(slot);
+        liesIn(word, first, end);
+        word = atomic.load<u64>(slot)
+      ) {
         const home = homeOfSlot(bucket, word);
         if (!lock(bucketAt(home))) {
           unvisited += 1;

@@ -1,6 +1,7 @@
-// The lock of a record's key and the slot that names the record, for the files beside this one. Every operation here
-// works under the home lock and changes the slot only if it still names the record, so a write in between wins.
-// Invariant: visiting a record under its key's lock also waits out any writer that was reading the record's header.
+// The lock of a record's key and the slot that names the record, for the files in this folder.
+// Every operation here works under the home lock and changes the slot only if it still names the
+// record, so a write in between wins. Invariant: taking the lock of a record's key also waits for
+// any writer that reads the record's header.
 import * as at from "../../layout";
 import { block, seed } from "../geometry";
 import {
@@ -39,8 +40,9 @@ export function setHash(hash: u64): void {
   fingerprint = fingerprintOf(hash);
 }
 
-/** Locks the record's key and finds the slot that names the record, its word in locatedWord. 0: the record is dead, or
- *  the lock could not be had (noteMissedLock); no lock is held then. */
+/** Locks the record's key and finds the slot that names the record; its word is in locatedWord.
+ *  0: no slot names the record, or the lock could not be had (noteMissedLock); no lock is held
+ *  then. */
 export function lockRecord(record: u32): usize {
   setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
   if (!lock(bucketAt(home))) {
@@ -55,13 +57,15 @@ export function lockRecord(record: u32): usize {
   return 0;
 }
 
-/** After a copy on disk was announced in a record: does its slot still name it? evictUnlocked takes a slot away without
- *  the lock and looks for a copy afterwards, so at least one of the two sees the other. */
+/** True if the slot still names the record. Call it after a disk location was announced in the
+ *  record. evictUnlocked empties a slot without the lock and looks for a disk location
+ *  afterwards, so at least one of the two sees the other. */
 export function isStill(slot: usize, word: u64): bool {
   return sameButFrequency(atomic.load<u64>(slot), word);
 }
 
-/** Empties a slot of an entry of `home` that shows `old`; false if that was taken away meanwhile. */
+/** Empties a slot of an entry of `home` if it still shows `old`; false if evictUnlocked emptied
+ *  it meanwhile. */
 export function emptySlot(home: u32, slot: usize, old: u64): bool {
   if (!replace(slot, old, 0)) return false;
   discount(old);
@@ -71,13 +75,13 @@ export function emptySlot(home: u32, slot: usize, old: u64): bool {
 
 export let locatedCopy: u64 = 0;
 
-/** The slot of the memory record of this class whose disk copy is exactly here, its word in locatedCopy; 0 = none. Call
- *  with the lock held. */
+/** The slot of the memory record of this class that has exactly this disk location; its word is
+ *  in locatedCopy. 0 if there is none. Call with the lock held. */
 export function locateCopy(location: u64): usize {
-  for (let turn = 0; turn < 2; turn++) {
-    if (turn == 1 && atomic.load<u32>(bucketAt(home), at.bucketDisplaced) == 0) break;
-    const bucket = bucketAt(turn == 0 ? home : otherOf(home, fingerprint));
-    const pattern = (fingerprint << at.slotFingerprintShift) | (turn == 0 ? 0 : displacedBit);
+  for (let pass = 0; pass < 2; pass++) {
+    if (pass == 1 && atomic.load<u32>(bucketAt(home), at.bucketDisplaced) == 0) break;
+    const bucket = bucketAt(pass == 0 ? home : otherOf(home, fingerprint));
+    const pattern = (fingerprint << at.slotFingerprintShift) | (pass == 0 ? 0 : displacedBit);
     for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
       const word = atomic.load<u64>(slot);
       if ((word & nearBits) != pattern) continue;

@@ -1,5 +1,7 @@
-// What the janitor does to a memory record (a writer that finds no free segment does the evicting part too): reserve a
-// disk location for it, move it to another segment, demote it to its disk copy, promote it back, or drop it.
+// What the janitor does to a memory record: reserve a disk location for it, move it to another
+// segment, demote it to its disk copy, or drop it. A writer that finds no free segment evicts too,
+// and a reader promotes. Every verb that takes a record answers answerBusy if it cannot get the
+// key's lock; the caller then knows nothing about the record.
 import * as at from "../../layout";
 import * as counter from "../../../stats/counters";
 import { block, count, seed } from "../geometry";
@@ -32,8 +34,8 @@ import { noteDead, noteRecord, reserve } from "../segments/segments";
 import { isInvalidated } from "../tags";
 import { xxh64 } from "../xxh64";
 
-/** Frequency of the slot that names the record, or answerMiss when the record is dead or cleared. As all verbs that take
- *  a record, it answers answerBusy when the key's lock could not be had: nothing is known of the record then. */
+/** The frequency of the slot that names the record, or answerMiss if no slot does, or the record
+ *  is cleared or invalidated. */
 export function frequencyOfRecord(record: u32): i32 {
   if (sequenceOf(record) == 0) return at.answerMiss;
   const slot = lockRecord(record);
@@ -43,10 +45,11 @@ export function frequencyOfRecord(record: u32): i32 {
   return isInvalidated(record) ? at.answerMiss : frequency;
 }
 
-/** Announces the record's copy on disk before it is written (0 takes it back). answerAbsent if the record is dead or has a
- *  copy already (a promoted one): then it must not be written. A writer that kills the record afterwards sees the copy
- *  and marks it dead on disk. answerSuperseded: it was taken away without its lock while it was announced; it must not be
- *  written, nor anything else to that place, which may be marked dead. */
+/** Announces where on disk the record's copy will be, before it is written; 0 retracts that.
+ *  answerAbsent: the record is dead or has a disk copy already (it was promoted); it must not be
+ *  written. A writer that replaces the record afterwards sees the location and writes its
+ *  tombstone. answerSuperseded: evictUnlocked took the entry during the announcement. The record
+ *  must not be written, nor anything else to that location, since it may get a tombstone. */
 export function reserveDiskLocation(record: u32, location: f64): i32 {
   if (sequenceOf(record) == 0) return at.answerAbsent;
   const slot = lockRecord(record);
@@ -61,7 +64,8 @@ export function reserveDiskLocation(record: u32, location: f64): i32 {
   return answer;
 }
 
-/** Copies a live record to this thread's open segment of a log and points its slot there with a new frequency. */
+/** Copies a live record to this thread's open segment of a log, and points its slot there with a
+ *  new frequency. */
 export function move(record: u32, log: u32, frequency: u32): i32 {
   const size = recordSizeOf(record);
   const copy = reserve(size, log, 1);
@@ -70,7 +74,7 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
   if (slot == 0) return missed;
   const old = locatedWord;
   const sequence = sequenceOf(record);
-  // The copy's sequence is written last, so that a walker takes it for unpublished until it is whole.
+  // The word with the sequence comes last: until then a walker takes the copy for unpublished.
   memory.copy(copy + 16, record + 16, size - 16);
   store<u64>(copy, load<u64>(record));
   atomic.store<u64>(copy, load<u64>(record, 8), 8);
@@ -78,7 +82,7 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
   const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
   const moved = replace(slot, old, word | (old & displacedBit) | locationOf(copy));
   if (moved) {
-    // Its hits are to be counted again.
+    // So that near copies kept by key are dropped and their hits reach the slot again.
     noteInvalidation(load<u64>(block, at.resultHashLow));
     noteDead(record, (size + 7) & ~7);
     if (log == at.logMain) count(counter.counterMovesToMain, 1);
@@ -87,14 +91,16 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
   return moved ? at.answerDone : at.answerAbsent;
 }
 
-/** What leaves memory is still what it was, so this is no duty: but what a thread keeps by its keys should not outlast it.
- *  That has been hit. Call with the hash in the results. */
+/** Invalidates near values of a record that leaves memory. Its value is still right, so
+ *  correctness does not need this, but near values should not outlast the record. Only a record
+ *  that was hit can have any. Call with the hash in the results. */
 function noteRemoval(word: u64): void {
   if (frequencyOf(word) != 0) noteInvalidation(load<u64>(block, at.resultHashLow));
 }
 
-/** Leaves a record to its disk copy, or drops it when it has none. answerDone: demoted, answerAbsent: dead already,
- *  answerMiss: dropped. An older disk entry of the same class gives way (kill0): a class has one disk slot. */
+/** Points a record's slot at its disk copy, or drops the record if it has none. answerDone:
+ *  demoted. answerAbsent: no slot names it. answerMiss: dropped. A class has one disk slot: an
+ *  older disk entry of the same class leaves, and tombstone 0 is its location. */
 export function demote(record: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   if (sequenceOf(record) == 0) return at.answerAbsent;
@@ -111,7 +117,13 @@ export function demote(record: u32): i32 {
       if (emptySlot(home, rival, locatedWord)) count(counter.counterEvictionsIndex, 1);
       else retractTombstone(0);
     }
-    if (replace(slot, old, (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy)) {
+    if (
+      replace(
+        slot,
+        old,
+        (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy,
+      )
+    ) {
       discount(old);
       countDisk(1);
       count(counter.counterDemotions, 1);
@@ -124,8 +136,9 @@ export function demote(record: u32): i32 {
   return answer;
 }
 
-/** Drops a record if a slot still names it; kill0 is its disk copy, if any. Also one without a sequence: the slot of a fill
- *  whose thread died may name it. One that was never published has any key, but no slot. */
+/** Drops a record if a slot still names it; tombstone 0 is its disk location, if any. It also
+ *  accepts a record without a sequence: the slot of a fill whose thread died may name it. A
+ *  record that was never published may show any key, but no slot names it. */
 export function dropRecord(record: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   const slot = lockRecord(record);
@@ -138,8 +151,9 @@ export function dropRecord(record: u32): i32 {
   return at.answerDone;
 }
 
-/** Points the slot of a disk entry at a copy this thread has just written to its open segment. `record` must be
- *  reserved and filled, with the entry's own sequence in its header. answerAbsent if the slot changed meanwhile. */
+/** Points the slot of a disk entry at a copy that this thread has just written to its open
+ *  segment. `record` must be reserved and filled, with the entry's own sequence in its header.
+ *  answerAbsent if the slot changed meanwhile. */
 export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
   const sequence = sequenceOf(record);
   setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
@@ -161,7 +175,7 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   }
   const hash = load<u64>(block, at.resultHashLow);
   if (answer == at.answerDone && isSampled(hash)) noteRequest(hash, recordSizeOf(record));
-  // Walkers must not take the abandoned copy for a published record.
+  // A walker must not take the abandoned copy for a published record.
   if (answer != at.answerDone) store<u64>(record, 0, 8);
   unlock(bucketAt(home));
   return answer;

@@ -1,4 +1,5 @@
-// Sweeping the index: expired, cleared and invalidated entries leave their slots.
+// Sweeps the index: empties the slots of expired, cleared and invalidated entries. Called by the
+// janitor, in parts of the index at a time, and by a map and at close over the whole index.
 import * as at from "../../layout";
 import * as counter from "../../../stats/counters";
 import { block, bucketCount, clearEpoch, count } from "../geometry";
@@ -10,9 +11,10 @@ import { deadlineOf, diskLocationOf, recordSizeOf, sequenceOf } from "../segment
 import { unblockSegments } from "../segments/segments";
 import { isTagInvalidated } from "../tags";
 
-/** Removes cleared, invalidated and expired memory entries, and cleared disk entries, of `buckets` buckets from `from` on; answers
- *  how many expired entries went. Expired means past the last moment it could serve anybody. Each turn of the index also
- *  gives back segments whose eviction met a lock that is free by now. */
+/** Removes cleared, invalidated and expired memory entries, and cleared disk entries, from
+ *  `buckets` buckets starting at `from`; answers how many expired entries it removed. Expired
+ *  means past the last moment at which the entry could be served, stale or not. A sweep from
+ *  bucket 0 also unblocks segments whose eviction met a lock that is free now. */
 export function sweep(from: u32, buckets: u32, now: f64): u32 {
   if (from == 0) unblockSegments();
   let expired: u32 = 0;
@@ -31,8 +33,12 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
         } else {
           const record = <usize>recordOf(held);
           const deadline = deadlineOf(record);
-          // What a tag took away and is on disk leaves with its segment: there its copy is marked dead.
-          if (sequenceOf(record) <= clearEpoch() || (diskLocationOf(record) == 0 && isTagInvalidated(record))) {
+          // An invalidated record with a disk copy leaves with its segment, where its tombstone is
+          // written.
+          if (
+            sequenceOf(record) <= clearEpoch() ||
+            (diskLocationOf(record) == 0 && isTagInvalidated(record))
+          ) {
             emptySlot(home, slot, held);
           } else if (deadline != 0 && deadline <= now) {
             if (emptySlot(home, slot, held)) expired += 1;
@@ -46,9 +52,9 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
   return expired;
 }
 
-/** For who tells of expired entries: the next slot from `from` on, before `end`, that names an expired memory entry, or
- *  answerMiss. Results: its word, record and size. Takes no lock and changes nothing: copy the key, then `validate`, then
- *  `dropSlot`, as a reader does. */
+/** Finds expired entries for listeners: the next slot in [from, end) that names an expired
+ *  memory entry, or answerMiss. Results: its word, record and size. It takes no lock and changes
+ *  nothing. Copy the key, then call `validate` and `dropSlot`. */
 export function nextExpired(from: u32, end: u32, now: f64): i32 {
   for (let number = from; number < end; number++) {
     // The first word of a bucket is its lock.

@@ -1,5 +1,5 @@
-// Reading and writing the header of a record in shared memory; the layout is ../../record/layout.ts.
-import * as rec from "../../../record/layout";
+// Reads and writes the header of a record in shared memory; ../../../record/record-layout.ts describes it.
+import * as rec from "../../../record/record-layout";
 
 // @ts-ignore: decorator
 @inline
@@ -13,7 +13,7 @@ export function keyLengthOf(record: usize): u32 {
   return <u32>load<u16>(record, rec.recordKeyLength) + 1;
 }
 
-/** The word that holds sequence, extension units and the high byte of the creation time. */
+/** The word that holds the sequence, the extension units and the high byte of the creation time. */
 // @ts-ignore: decorator
 @inline
 export function sequenceWordOf(record: usize): u64 {
@@ -38,27 +38,31 @@ export function flagsOf(record: usize): u32 {
   return load<u8>(record, rec.recordFlags);
 }
 
-/** Where on disk the record's copy is, 0 = nowhere. Call only under the key's lock, or as the janitor. */
+/** The record's disk location, 0 if it has none. Call only under the key's lock, or as the
+ *  janitor. */
 // @ts-ignore: decorator
 @inline
 export function diskLocationOf(record: usize): u64 {
-  return flagsOf(record) & rec.flagDiskLocation ? atomic.load<u64>(record, rec.recordHeaderSize) : 0;
+  return flagsOf(record) & rec.flagDiskLocation
+    ? atomic.load<u64>(record, rec.recordHeaderSize)
+    : 0;
 }
 
 // @ts-ignore: decorator
 @inline
 export function setDiskLocation(record: usize, location: u64): void {
-  if (flagsOf(record) & rec.flagDiskLocation) atomic.store<u64>(record, location, rec.recordHeaderSize);
+  if (flagsOf(record) & rec.flagDiskLocation)
+    atomic.store<u64>(record, location, rec.recordHeaderSize);
 }
 
-/** Wall-clock ms, 0 = never. */
+/** When the record expires, in wall-clock ms; 0 = never. */
 export function expiresOf(record: usize): f64 {
   const flags = flagsOf(record);
   if ((flags & rec.flagExpires) == 0) return 0;
   return load<f64>(record + rec.recordHeaderSize + (flags & rec.flagDiskLocation ? 8 : 0));
 }
 
-/** The moment after which the record serves nobody, not even as a stale value; 0 = never. */
+/** The moment after which the record is served to nobody, not even as a stale value; 0 = never. */
 export function deadlineOf(record: usize): f64 {
   const flags = flagsOf(record);
   if ((flags & rec.flagExpires) == 0) return 0;

@@ -1,6 +1,7 @@
-// Requests for sampled keys, noted for the policy that tunes itself: each thread has a ring in shared memory that it alone
-// writes and the janitor alone empties. A key is sampled if none of the bits of controlSampleMask is set in the low half
-// of its hash. A full ring drops what comes, counted: the tuner then sees less, and nothing else happens.
+// Sampled requests, for the policy that tunes itself. Each thread has a ring in shared memory: only
+// the thread writes to it, and only the janitor empties it. A key is sampled if the low half of its
+// hash has none of the bits of controlSampleMask. A full ring drops and counts what comes; the
+// tuner then sees less, and nothing else is affected.
 import * as at from "../../layout";
 import { counterSamplesDropped } from "../../../stats/counters";
 import { block, count, sampleBase, sampleSlots, segmentBytes } from "../geometry";
@@ -12,7 +13,8 @@ export function isSampled(hash: u64): bool {
   return (<u32>hash & load<u32>(at.controlSampleMask)) == 0;
 }
 
-/** Notes a request for a key whose record has about `size` bytes: the record may be changing, so it is only bounded. */
+/** Notes a request for a key whose record has about `size` bytes. The record may be changing, so
+ *  the size is clamped. */
 export function noteRequest(hash: u64, size: u32): void {
   const head = load<u32>(block, at.threadSampleHead);
   const held = head - atomic.load<u32>(block, at.threadSampleTail);
@@ -20,9 +22,9 @@ export function noteRequest(hash: u64, size: u32): void {
     if (sampleSlots != 0) count(counterSamplesDropped, 1);
     return;
   }
-  const place = sampleBase + ((<usize>(head & (sampleSlots - 1))) << 3);
-  store<u32>(place, <u32>(hash >> 32));
-  store<u32>(place, max<u32>(1, min<u32>(size, segmentBytes)), 4);
+  const sample = sampleBase + ((<usize>(head & (sampleSlots - 1))) << 3);
+  store<u32>(sample, <u32>(hash >> 32));
+  store<u32>(sample, max<u32>(1, min<u32>(size, segmentBytes)), 4);
   atomic.store<u32>(block, head + 1, at.threadSampleHead);
   if (held == sampleSlots >> 1) ring();
 }

@@ -1,7 +1,9 @@
-// The memory segments: taking a free one, appending to the thread's own, sealing, giving back. A segment's owner is
-// the only one that appends to it, so appending needs no lock; state changes are one CAS each.
+// The memory segments: a thread takes a free one, appends to it, and seals it; whoever evicts
+// claims and frees it. Invariants: only its holder appends to a segment, so appending needs no
+// lock, and each state changes by one atomic operation. A held state names the thread, so recovery
+// always knows what a dead thread had.
 import * as at from "../../layout";
-import * as rec from "../../../record/layout";
+import * as rec from "../../../record/record-layout";
 import { counterSegmentsSealed } from "../../../stats/counters";
 import {
   block,
@@ -32,8 +34,8 @@ export function ring(): void {
 
 let searchFrom: u32 = 0;
 
-/** How many segments are free, at most `limit`. Counted anew each time: a count kept beside the states would be wrong for
- *  good once a thread died between the two. */
+/** How many segments are free, at most `limit`. It counts them each time: a separate count would
+ *  stay wrong if a thread died between the change of the state and of the count. */
 export function freeSegments(limit: u32): u32 {
   let free: u32 = 0;
   for (let segment: u32 = 0; segment < segmentCount && free < limit; segment++) {
@@ -42,14 +44,15 @@ export function freeSegments(limit: u32): u32 {
   return free;
 }
 
-/** A segment's state while a thread has it open or empties it. */
+/** A segment's state while a thread has it open or evicts it. */
 // @ts-ignore: decorator
 @inline
 function heldState(state: u32, thread: u32): u32 {
   return state | ((thread + 1) << at.segmentThreadShift);
 }
 
-/** Takes a free segment for this thread; answers its number + 1, or 0. Only the janitor may take the last few. */
+/** Takes a free segment for this thread; answers its number + 1, or 0. Only a privileged caller
+ *  may take the last controlReserve segments. */
 function takeSegment(log: u32, privileged: bool): u32 {
   if (!privileged && freeSegments(reserveSegments + 1) <= reserveSegments) return 0;
   const open = heldState(at.segmentOpen, selfId - 1);
@@ -63,7 +66,8 @@ function takeSegment(log: u32, privileged: bool): u32 {
   return 0;
 }
 
-/** Seals a segment this thread has open: it is never written again. */
+/** Seals a segment that this thread has open, or a dead thread had: it is never written again
+ *  until it is reused. */
 function sealSegment(segment: u32): void {
   const entry = segmentEntry(segment);
   store<f64>(entry, <f64>atomic.load<u64>(at.controlSequence), at.segmentSealOrder);
@@ -76,7 +80,7 @@ function openSegmentWord(log: u32): usize {
   return block + (log == at.logMain ? at.threadOpenMainSegment : at.threadOpenSegment);
 }
 
-/** Seals what this thread has open in a log; for a thread that leaves. */
+/** Seals this thread's open segment of a log. A thread calls it when it leaves. */
 export function sealOpen(log: u32): void {
   const word = openSegmentWord(log);
   const open = load<u32>(word);
@@ -85,8 +89,9 @@ export function sealOpen(log: u32): void {
   sealSegment(open - 1);
 }
 
-/** Offset in shared memory of `bytes` free bytes at the end of the thread's open segment, which is not moved past
- *  them; 0 if there is no segment to be had. For keys too long for the scratch. */
+/** The offset in shared memory of `bytes` free bytes at the end of the thread's open segment,
+ *  whose write offset does not move; 0 if no segment is free. `reserve` calls it, and so do
+ *  callers with a key that is too long for the key window. */
 export function stage(bytes: u32, log: u32, privileged: u32): u32 {
   const word = openSegmentWord(log);
   const aligned = (bytes + 7) & ~7;
@@ -94,7 +99,8 @@ export function stage(bytes: u32, log: u32, privileged: u32): u32 {
   let open = load<u32>(word);
   if (open != 0) {
     const end = load<u32>(segmentEntry(open - 1), at.segmentWriteOffset);
-    if (end + aligned <= segmentBytes) return <u32>(segmentBase + (<usize>(open - 1) << segmentShift) + end);
+    if (end + aligned <= segmentBytes)
+      return <u32>(segmentBase + ((<usize>(open - 1)) << segmentShift) + end);
     store<u32>(word, 0);
     sealSegment(open - 1);
   }
@@ -107,31 +113,42 @@ export function stage(bytes: u32, log: u32, privileged: u32): u32 {
   return <u32>(segmentBase + (<usize>(open - 1) << segmentShift));
 }
 
-/** Appends room for a record of `bytes` to the thread's open segment; answers its offset in shared memory, or 0 when
- *  no segment is free. The record counts as unpublished (sequence 0) until publish. */
+/** Appends room for a record of `bytes` bytes to the thread's open segment; answers its offset
+ *  in shared memory, or 0 if no segment is free. The record is unpublished (sequence 0) until
+ *  publish. */
 export function reserve(bytes: u32, log: u32, privileged: u32): u32 {
   const record = stage(bytes, log, privileged);
   if (record == 0) return 0;
   const entry = segmentEntry(segmentOfRecord(record));
   store<u32>(record, bytes, rec.recordSize);
   store<u64>(record, 0, rec.recordSequence);
-  atomic.store<u32>(entry, load<u32>(entry, at.segmentWriteOffset) + ((bytes + 7) & ~7), at.segmentWriteOffset);
+  atomic.store<u32>(
+    entry,
+    load<u32>(entry, at.segmentWriteOffset) + ((bytes + 7) & ~7),
+    at.segmentWriteOffset,
+  );
   return record;
 }
 
-/** Keeps the segment's newest expiry and sequence; its owner calls it for each record that it publishes there. */
+/** Maintains the segment's newest expiry and sequence. The segment's holder calls it for each
+ *  record that it publishes there. */
 export function noteRecord(record: usize, sequence: u64): void {
   const entry = segmentEntry(segmentOfRecord(<u32>record));
   const deadline = deadlineOf(record);
   const seen = load<f64>(entry, at.segmentMaxExpires);
   store<f64>(entry, deadline == 0 ? Infinity : max<f64>(seen, deadline), at.segmentMaxExpires);
-  store<f64>(entry, max<f64>(load<f64>(entry, at.segmentMaxSequence), <f64>sequence), at.segmentMaxSequence);
+  store<f64>(
+    entry,
+    max<f64>(load<f64>(entry, at.segmentMaxSequence), <f64>sequence),
+    at.segmentMaxSequence,
+  );
 }
 
 let missedLock: u32 = 0;
 
-/** A record could not be visited, since its bucket's lock could not be had. A slot may still name it then, and a writer
- *  may still read its header, so the segment being emptied must not be freed. */
+/** Notes that a record could not be visited because its bucket's lock could not be had. A slot
+ *  may still name the record, and a writer may still read its header, so the segment that this
+ *  thread is evicting must not be freed. */
 export function noteMissedLock(bucket: u32): void {
   missedLock = bucket + 1;
 }
@@ -142,18 +159,21 @@ export function claimSegment(segment: u32): u32 {
   const entry = segmentEntry(segment);
   const claimed = heldState(at.segmentEvicting, selfId - 1);
   if (atomic.cmpxchg<u32>(entry, at.segmentSealed, claimed) != at.segmentSealed) return 0;
-  // Whoever pins stores the pin and then loads the state, so at least one of the two sees the other.
+  // pinSegment stores the pin and then loads the state; we do the reverse. So at least one of the
+  // two sees the other.
   if (atomic.load<u32>(entry, at.segmentPin) == 0) return 1;
   atomic.store<u32>(entry, at.segmentSealed);
   return 0;
 }
 
-/** Notes that no slot names a record any more: its bytes are for whoever makes room. */
+/** Notes that no slot names a record any more: its bytes are dead. Eviction uses the sum to
+ *  choose a segment. */
 export function noteDead(record: u32, size: u32): void {
   atomic.add<u32>(segmentEntry(segmentOfRecord(record)), size, at.segmentDeadBytes);
 }
 
-/** Keeps a segment from being claimed while the janitor reads it; 0 if it is free or claimed already. */
+/** Keeps a segment from being claimed while the flusher reads it; 0 if it is free or claimed
+ *  already. */
 export function pinSegment(segment: u32): u32 {
   const entry = segmentEntry(segment);
   atomic.store<u32>(entry, 1, at.segmentPin);
@@ -167,7 +187,8 @@ export function unpinSegment(segment: u32): void {
   atomic.store<u32>(segmentEntry(segment), 0, at.segmentPin);
 }
 
-/** Seals again what a thread that is gone had claimed: evicting it anew finds what is left. */
+/** Seals the segments that a thread had claimed, when it died or gives up: evicting one again
+ *  finds what is left. */
 export function releaseClaims(thread: u32): void {
   const claimed = heldState(at.segmentEvicting, thread);
   for (let segment: u32 = 0; segment < segmentCount; segment++) {
@@ -175,9 +196,10 @@ export function releaseClaims(thread: u32): void {
   }
 }
 
-/** Frees a claimed segment whose every slot was changed: first it is made empty, then the generation, then the state. If
- *  a record could not be visited, the segment is blocked instead, until that bucket's lock is free (sweep). Emptied
- *  here and not by who takes it next: the flusher may look at an open segment at any moment. */
+/** Frees a claimed segment after every slot that named it has changed. The order is: the header
+ *  fields, then the generation, then the state. If a record could not be visited, the segment is
+ *  blocked instead, until that bucket's lock is free (sweep). The fields are reset here and not
+ *  when the segment is taken, since the flusher may look at an open segment at any moment. */
 export function freeSegment(segment: u32): void {
   assertHeld(segment, at.segmentEvicting);
   const entry = segmentEntry(segment);
@@ -194,39 +216,44 @@ export function freeSegment(segment: u32): void {
   store<f64>(entry, 0, at.segmentMaxExpires);
   store<f64>(entry, 0, at.segmentMaxSequence);
   const generation = atomic.add<u32>(entry, 1, at.segmentGeneration) + 1;
-  // The generation's low bits come round: words that near caches still hold could name a new record from here on.
+  // The low bits of the generation have wrapped around: from here on, a word that a near cache
+  // still holds could name a new record.
   if ((generation & generationMask) == 0) atomic.add<u32>(at.controlNearEpoch, 1);
   atomic.store<u32>(entry, at.segmentFree);
 }
 
-/** Makes blocked segments sealed again whose lock is free by now; their eviction begins anew. */
+/** Makes each blocked segment sealed again if its lock is free now; its eviction starts again. */
 export function unblockSegments(): void {
   for (let segment: u32 = 0; segment < segmentCount; segment++) {
     const entry = segmentEntry(segment);
     if (atomic.load<u32>(entry) != at.segmentBlocked) continue;
     const bucket = bucketBase + <usize>load<u32>(entry, at.segmentBlocker) * at.bucketSize;
-    if (atomic.load<u32>(bucket) == 0) atomic.cmpxchg<u32>(entry, at.segmentBlocked, at.segmentSealed);
+    if (atomic.load<u32>(bucket) == 0)
+      atomic.cmpxchg<u32>(entry, at.segmentBlocked, at.segmentSealed);
   }
 }
 
-/** Everything before `offset` of the segment's life `generation` is on disk or was refused. */
+/** Notes that everything before `offset` in this generation of the segment is on disk or
+ *  refused. */
 export function setFlushed(segment: u32, offset: u32, generation: u32): void {
   const entry = segmentEntry(segment);
   if (atomic.load<u32>(entry, at.segmentGeneration) != generation) return;
   atomic.store<u32>(entry, offset, at.segmentFlushedOffset);
 }
 
-/** Notes that a record in this segment has lost its copy on disk, or (0) that a flush looks at all of them again. */
+/** Notes that a record in this segment has lost its disk copy; 0 once a flush looks at all of
+ *  them again. */
 export function setDiskCopyLost(segment: u32, diskCopyLost: u32): void {
   atomic.store<u32>(segmentEntry(segment), diskCopyLost, at.segmentDiskCopyLost);
 }
 
-/** Notes that admission put off a record in this segment, or (0) that a flush looks at all of them again. */
+/** Notes that admission deferred a record in this segment; 0 once a flush looks at all of them
+ *  again. */
 export function setDeferred(segment: u32, deferred: u32): void {
   atomic.store<u32>(segmentEntry(segment), deferred, at.segmentDeferred);
 }
 
-/** Seals the open segments of a thread that is gone, so that their records can be flushed and evicted. */
+/** Seals the open segments of a dead thread, so that their records can be flushed and evicted. */
 export function sealOrphans(thread: u32): void {
   const open = heldState(at.segmentOpen, thread);
   for (let segment: u32 = 0; segment < segmentCount; segment++) {

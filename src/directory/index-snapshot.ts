@@ -1,8 +1,8 @@
-// The index snapshot: the index as bytes that only its owner understands, and what a scan would have found out about each
-// segment. Written at a clean close, read at the next open, and deleted as soon as it has been read.
-// Invariant: a snapshot is whole and of the generation that closed in order, or it is not there; nothing of it is handed
-// out before all of it has been verified.
-//
+// The index snapshot: the index as opaque bytes, and what a scan would find about each segment. The
+// janitor writes it at a clean close, reads it at the next open and deletes it.
+// Invariant: a usable snapshot is whole and of the generation that closed cleanly. The reader hands
+// out nothing before all of it is verified.
+
 //   0  ┬ magic "UCINDEX1"      8 bytes     48 ├ bucketCount            u32
 //   8  ├ version               u32         52 ├ segmentCount           u32
 //   12 ├ zero                  u32         56 ├ payloadBytes           u64
@@ -11,8 +11,8 @@
 //   40 ├ seed                  u64
 //   80 ┬ table: segmentCount × { nonce u64, serial u64, created f64, maxExpires f64,
 //      │        endOffset u32, recordCount u32, tombstoneCount u32, zero u32 }
-//      ├ frames: payload of 1 MiB (the last one: the rest), then XXH64 of it, seed = generation XOR its number
-//      ┴
+//      ┴ frames: 1 MiB of payload (the last: the rest), then its XXH64,
+//               seed = generation XOR number of the frame
 
 import fs from "node:fs";
 import { MiB, UndercroftError, assert } from "../base/mod.js";
@@ -30,18 +30,20 @@ const frameBytes = MiB;
 const checksumBytes = 8;
 const openFlags = fs.constants.O_RDWR | (fs.constants.O_NOFOLLOW ?? 0);
 
-/** Where a snapshot is and of what: identity, generation and seed must agree when it is read. Plain data, which may be
- * posted to a worker. */
+/**
+ * Names a snapshot: its file, and the identity, generation and seed that must match when it is
+ * read. Plain data: it is posted to the janitor.
+ */
 export interface SnapshotPlace {
   readonly file: string;
   readonly bytesMax: number;
   readonly identity: Uint8Array;
-  /** Of the open that wrote it. */
+  /** Generation of the open that writes it. */
   readonly generation: number;
   readonly seed: bigint;
 }
 
-/** What a scan would have found out about one segment; a serial of 0 = never used. */
+/** What a scan would find about one segment. Serial 0 = never used. */
 export interface SegmentState extends SegmentIdentity {
   readonly endOffset: number;
   readonly recordCount: number;
@@ -50,18 +52,21 @@ export interface SegmentState extends SegmentIdentity {
   readonly maxExpires: number;
 }
 
-/** Writes and syncs a snapshot. Returns false, and leaves no file, if it is larger than `place.bytesMax`.
- * `chunks` are the payload in order, of any lengths, read while the iterator stands at them. `bucketCount` is opaque: it
- * must agree when the snapshot is read. Throws ERR_DISK_IO. */
+/**
+ * Writes and syncs a snapshot. Returns false, and leaves no file, if it would exceed `bytesMax`.
+ *
+ * `chunks` are the payload in order, of any length; a chunk is copied before the next is requested.
+ * `bucketCount` is opaque: it must match when the snapshot is read. Throws ERR_DISK_IO.
+ */
 export function writeSnapshot(
-  place: SnapshotPlace,
+  snapshot: SnapshotPlace,
   bucketCount: number,
   segments: readonly SegmentState[],
   chunks: Iterable<Uint8Array>,
   hasher: Hasher,
   device: Device = fileDevice,
 ): boolean {
-  const { file, bytesMax, generation } = place;
+  const { file, bytesMax, generation } = snapshot;
   assert(segments.length <= segmentCountMax, "a directory has at most 128 segments");
   removeSnapshot(file);
   const fd = openSnapshot(file, openFlags | fs.constants.O_CREAT | fs.constants.O_EXCL);
@@ -74,9 +79,9 @@ export function writeSnapshot(
     const fits = framesOffset <= bytesMax && frames.writeAll(chunks);
     if (fits) {
       device.writeAtSync(fd, table, 0, table.length, tableOffset);
-      // The header last: until it stands there is no snapshot.
+      // The header comes last: without it there is no snapshot.
       const counts = { bucketCount, payloadBytes: frames.payloadBytes };
-      const header = encodeHeader(place, counts, table, hasher);
+      const header = encodeHeader(snapshot, counts, table, hasher);
       device.writeAtSync(fd, header, 0, headerBytes, 0);
       device.fsyncSync(fd);
       whole = true;
@@ -88,23 +93,28 @@ export function writeSnapshot(
   return whole;
 }
 
-/** Reads a snapshot and deletes it, whatever comes of it. Returns the state of each segment after all chunks (up to
- * 1 MiB each, valid during the call) were handed to `onChunk` in order, or null, with nothing handed out, if there is no
- * whole snapshot of this place and bucket count. Throws ERR_DISK_IO if the file changes or fails between the two readings. */
+/**
+ * Reads a snapshot, and deletes it in any case. It reads the file twice: once to verify it, then to
+ * hand each chunk to `onChunk`, in order; a chunk has up to 1 MiB and is valid during the call.
+ * Returns the state of each segment, or null, with no chunk handed out, if there is no whole
+ * snapshot with this identity, generation, seed and bucket count.
+ *
+ * Throws ERR_DISK_IO if the file cannot be read or changes in between. Discard the chunks then.
+ */
 export function readSnapshot(
-  place: SnapshotPlace,
+  snapshot: SnapshotPlace,
   bucketCount: number,
   onChunk: (chunk: Buffer) => void,
   hasher: Hasher,
   device: Device = fileDevice,
 ): SegmentState[] | null {
-  const { file, bytesMax } = place;
+  const { file, bytesMax } = snapshot;
   const fd = openSnapshot(file, openFlags);
   if (fd === null) return null;
   try {
     const size = fs.fstatSync(fd, { bigint: false }).size;
     if (size > bytesMax || size < headerBytes) return null;
-    const reader = readHead(fd, size, { place, bucketCount }, hasher, device);
+    const reader = readHead(fd, size, { snapshot, bucketCount }, hasher, device);
     if (reader === null || !readFrames(reader, () => undefined)) return null;
     if (!readFrames(reader, onChunk)) {
       throw new UndercroftError("ERR_DISK_IO", `Cannot read ${file}: it changed while it was read`);
@@ -126,7 +136,7 @@ interface Reader {
   readonly device: Device;
 }
 
-/** Deletes the snapshot at a path, if there is one. */
+/** Deletes a snapshot file if it exists. */
 export function removeSnapshot(file: string): void {
   try {
     fs.unlinkSync(file);
@@ -179,7 +189,7 @@ class FrameWriter {
     this.#device = device;
   }
 
-  /** False as soon as the file would outgrow its limit. */
+  /** Returns false as soon as the file would exceed `bytesMax`. */
   writeAll(chunks: Iterable<Uint8Array>): boolean {
     for (const chunk of chunks) {
       for (let taken = 0; taken < chunk.length;) {
@@ -208,11 +218,11 @@ class FrameWriter {
   }
 }
 
-/** Checks header and table; null if they are not of a whole snapshot of what is wanted. */
+/** Verifies header, table and length; null if they do not match the wanted snapshot. */
 function readHead(
   fd: number,
   size: number,
-  wanted: { readonly place: SnapshotPlace; readonly bucketCount: number },
+  wanted: { readonly snapshot: SnapshotPlace; readonly bucketCount: number },
   hasher: Hasher,
   device: Device,
 ): Reader | null {
@@ -224,13 +234,13 @@ function readHead(
   const table = Buffer.alloc(segmentCount * rowBytes);
   if (device.readAtSync(fd, table, 0, table.length, tableOffset) !== table.length) return null;
   const counts = { bucketCount: wanted.bucketCount, payloadBytes };
-  const expected = encodeHeader(wanted.place, counts, table, hasher);
+  const expected = encodeHeader(wanted.snapshot, counts, table, hasher);
   if (!expected.equals(header)) return null;
   const framesOffset = tableOffset + table.length;
   const frameCount = Math.ceil(payloadBytes / frameBytes);
   if (size !== framesOffset + payloadBytes + frameCount * checksumBytes) return null;
   const segments = decodeTable(table);
-  const generation = BigInt(wanted.place.generation);
+  const generation = BigInt(wanted.snapshot.generation);
   return { fd, framesOffset, payloadBytes, generation, segments, hasher, device };
 }
 
@@ -253,19 +263,19 @@ function readFrames(reader: Reader, onChunk: (chunk: Buffer) => void): boolean {
 }
 
 function encodeHeader(
-  place: SnapshotPlace,
+  snapshot: SnapshotPlace,
   counts: { readonly bucketCount: number; readonly payloadBytes: number },
   table: Buffer,
   hasher: Hasher,
 ): Buffer {
-  assert(place.identity.length === identityBytes, "an identity is 16 bytes");
-  const generation = BigInt(place.generation);
+  assert(snapshot.identity.length === identityBytes, "an identity is 16 bytes");
+  const generation = BigInt(snapshot.generation);
   const header = Buffer.alloc(headerBytes);
   header.writeBigUInt64LE(snapshotMagic, 0);
   header.writeUInt32LE(snapshotVersion, 8);
-  header.set(place.identity, 16);
+  header.set(snapshot.identity, 16);
   header.writeBigUInt64LE(generation, 32);
-  header.writeBigUInt64LE(place.seed, 40);
+  header.writeBigUInt64LE(snapshot.seed, 40);
   header.writeUInt32LE(counts.bucketCount, 48);
   header.writeUInt32LE(table.length / rowBytes, 52);
   header.writeBigUInt64LE(BigInt(counts.payloadBytes), 56);

@@ -1,36 +1,59 @@
-// The layout of a segment file, and of the number that says where a record is on disk. Writer (batch-builder.ts,
-// segment-file.ts), scan (segment-scan.ts) and readers of single records share only this file.
-// Every number is little-endian; every checksum is XXH64.
-//
-//   segment file, segmentBytes long             batch, starts on 16 bytes
-//   0  ┬ header                 64 bytes        0  ┬ header                64 bytes
-//   64 ├ batch                                  64 ├ records, each on 16 bytes (record/layout.ts)
-//      ├ batch                                     ├ index: one entry of 32 bytes per record, the LAST record first,
-//      ├ zeros                                     │ so that the builder can collect it from the end of its buffer
-//      │                                           ┴
-//      ├ dead mark n-1           8 bytes
+// The layout of a segment file, and of a disk location. The writers (batch-builder.ts,
+// segment-file.ts, tombstone-list.ts), the scan and the readers of single records share only this
+// file. Numbers are little-endian; checksums are XXH64.
+
+//   segment file, segmentBytes long
+//   0  ┬ header                 64 bytes
+//   64 ├ batch                  each batch starts on 16 bytes
+//      ├ batch
+//      ├ zeros
+//      ├ tombstone n-1           8 bytes
 //      ├ ...
-//      ┴ dead mark 0             8 bytes, ends at segmentBytes
+//      ┴ tombstone 0             8 bytes, ends at segmentBytes
 //
-//   segment header                               batch header
-//   0  ┬ magic "UCSEGMNT"       8 bytes          0  ┬ magic "UCBT"         4 bytes
-//   8  ├ version                u32              4  ├ version              u32
-//   12 ├ log2 of segmentBytes   u32              8  ├ count                u32  records, at least 1
-//   16 ├ nonce                  u64  random      12 ├ recordsBytes         u32  multiple of 16
-//   24 ├ serial                 u64              16 ├ schemas               u64  ids of schemas given out so far
-//   32 ├ created                f64  wall ms     24 ├ indexChecksum        u64  of the index, seed = nonce
-//   40 ├ zero                   16 bytes         32 ├ minSequence          u64
-//   56 ┴ checksum of 0..56      u64  seed = key  40 ├ maxSequence          u64
-//                                                48 ├ maxExpires           f64  Infinity if one never expires
-//   index entry                                  56 ┴ checksum of 0..56    u64  seed = nonce XOR offset of the batch
+//   segment header
+//   0  ┬ magic "UCSEGMNT"       8 bytes
+//   8  ├ version                u32
+//   12 ├ log2 of segmentBytes   u32
+//   16 ├ nonce                  u64  random, new for each use of the file
+//   24 ├ serial                 u64  order of allocation
+//   32 ├ created                f64  wall-clock ms
+//   40 ├ zero                   16 bytes
+//   56 ┴ checksum of 0..56      u64  seed = segmentKeyOf
+//
+//   batch
+//   0  ┬ header                 64 bytes
+//   64 ├ records                each starts on 16 bytes (record/record-layout.ts)
+//      ┴ index                  32 bytes a record, the LAST record first: the builder collects
+//                               entries from the end of its buffer
+//
+//   batch header
+//   0  ┬ magic "UCBT"           4 bytes
+//   4  ├ version                u32
+//   8  ├ count                  u32  records, at least 1
+//   12 ├ recordsBytes           u32  multiple of 16
+//   16 ├ schemas                u64  schema ids given out so far
+//   24 ├ indexChecksum          u64  of the index, seed = nonce
+//   32 ├ minSequence            u64
+//   40 ├ maxSequence            u64
+//   48 ├ maxExpires             f64  Infinity if a record never expires
+//   56 ┴ checksum of 0..56      u64  seed = nonce XOR offset of the batch
+//
+//   index entry
 //   0  ┬ hash of the key        u64
-//   8  ├ sequence               u48              dead mark
-//   14 ├ zero                   u16              0  ┬ unit                 u32  offset of the dead record / 16; 0 = none
-//   16 ├ unit                   u32  offset/16   4  ┴ check                u32  of unit, index of the mark and nonce
+//   8  ├ sequence               u48
+//   14 ├ zero                   u16
+//   16 ├ unit                   u32  offset of the record / 16
 //   20 ├ size                   u32
-//   24 ┴ expires                f64  wall ms, Infinity = never
+//   24 ┴ expires                f64  wall-clock ms, Infinity = never
 //
-//   location, 44 bits: size class (6) | unit over all segments (38) = segment * segmentBytes / 16 + offset / 16
+//   tombstone
+//   0  ┬ unit                   u32  offset of the dead record / 16; 0 = none
+//   4  ┴ check                  u32  of unit, index of the tombstone and nonce
+//
+//   disk location, 44 bits
+//   size class (6 bits) | unit over all segments (38 bits)
+//   unit = segment * segmentBytes / 16 + offset / 16
 
 import { assert } from "../base/mod.js";
 
@@ -68,19 +91,21 @@ export const tombstoneSize = 8;
 
 /** Records and batches start on this many bytes of a segment file. */
 export const unitBytes = 16;
-/** A sequence is 48 bits; 0 is no sequence. */
+/** A sequence has 48 bits; 0 means none. */
 export const sequenceMax = 2 ** 48 - 1;
-/** Segment files of one directory, and with it descriptors held. */
+/** Segment files of one directory. A cache holds a descriptor for each. */
 export const segmentCountMax = 128;
 
 export const sizeClassCount = 64;
 const unitLimit = 2 ** 38;
 
-/** The largest record a location can describe: the bytes one read of the largest size class brings. */
+/** The largest record that a disk location can describe: the largest size class. */
 export const diskRecordBytesMax = sizeOfClass(sizeClassCount - 1);
 
-/** Bytes to read for a record of this class, an upper bound: 32, 40, 48, 56, 64, 80 and so on, four steps to a doubling,
- * so that a read brings at most a quarter more than the record. */
+/**
+ * The bytes to read for a record of this class: 32, 40, 48, 56, 64, 80 and so on, four classes to
+ * a doubling. From 33 bytes up, a read brings less than a quarter more than the record.
+ */
 export function sizeOfClass(sizeClass: number): number {
   assert(sizeClass >= 0 && sizeClass < 64, "a size class is 6 bits");
   return (4 + (sizeClass & 3)) << ((sizeClass >>> 2) + 3);
@@ -95,7 +120,10 @@ export function sizeClassOf(bytes: number): number {
   return (octave - 5) * 4 + (((bytes - 1) >>> (octave - 2)) & 3) + 1;
 }
 
-/** Packs where a record is into one exact integer below 2^44; never 0, which readers take as "not on disk". */
+/**
+ * Packs a disk location into one exact integer below 2^44. It is never 0, which means "not on
+ * disk": the segment header keeps unit 0 free.
+ */
 export function packLocation(
   segment: number,
   offset: number,
@@ -119,14 +147,14 @@ export function segmentOfLocation(location: number, segmentBytes: number): numbe
   return Math.floor(unitOfLocation(location) / (segmentBytes / unitBytes));
 }
 
-/** The offset in its segment of a location, in bytes. */
+/** The offset of a location in its segment, in bytes. */
 export function offsetOfLocation(location: number, segmentBytes: number): number {
   const perSegment = segmentBytes / unitBytes;
   const unit = unitOfLocation(location);
   return (unit - Math.floor(unit / perSegment) * perSegment) * unitBytes;
 }
 
-/** How many bytes to read for the record at a location: its class, cut at the end of the segment. */
+/** The bytes to read for the record at a location: its size class, cut at the segment's end. */
 export function readBytesOfLocation(location: number, segmentBytes: number): number {
   const size = sizeOfClass(sizeClassOfLocation(location));
   return Math.min(size, segmentBytes - offsetOfLocation(location, segmentBytes));
@@ -136,14 +164,17 @@ function unitOfLocation(location: number): number {
   return location - Math.floor(location / unitLimit) * unitLimit;
 }
 
-/** The seed of a segment header's checksum. It binds the file to its directory (whose hash seed is random and new after
- * every cold start) and to its number, so that a file of an earlier life, or a copy of a neighbour, is refused. */
+/**
+ * The seed of a segment header's checksum. It binds the file to its directory, whose seed is random
+ * and new after every cold start, and to its segment number. A file from before a cold start, or a
+ * copy of another segment's file, fails the checksum.
+ */
 export function segmentKeyOf(seed: bigint, segment: number): bigint {
   assert(segment >= 0 && segment < segmentCountMax, "a segment number is below 128");
   return BigInt.asUintN(64, seed ^ (BigInt(segment + 1) * 0x9e3779b97f4a7c15n));
 }
 
-/** The seed of the checksum of a record or batch header that stands at `offset` of the segment with this nonce. */
+/** The checksum seed of a record or batch header at `offset` in the segment with this nonce. */
 export function seedAt(nonce: bigint, offset: number): bigint {
   return nonce ^ BigInt(offset);
 }

@@ -1,0 +1,186 @@
+// An open cache directory: what the opener holds from open to close. openDirectory makes it.
+// Invariant: it is closed as clean only if recovery had finished and every file was synced.
+
+import fs from "node:fs";
+import { assert } from "../base/mod.js";
+import type { Device } from "../device/mod.js";
+import type { Hasher } from "../hash/mod.js";
+import { attempt, snapshotName, syncDirectory } from "./directory-files.js";
+import { snapshotBytesMax } from "./geometry.js";
+import type { SnapshotPlace } from "./index-snapshot.js";
+import type { DirectoryLock } from "./lock.js";
+import type { ManifestFile } from "./manifest.js";
+import type { OpenCircumstances, Recovery } from "./recovery.js";
+import type { SchemasReading } from "./schema-file.js";
+import type { TagEpochs } from "./tag-epochs.js";
+
+/** How a session ends. */
+export interface DirectoryEnd {
+  /** Everything was flushed, and the next open may trust it. */
+  readonly clean: boolean;
+  readonly nextSequence: number;
+  readonly lastAliveMs: number;
+  /** Schema ids given out. */
+  readonly schemas: number;
+}
+
+/** What the steps of an open share. An error closes every descriptor in `fds`. */
+export interface Opening {
+  readonly path: string;
+  readonly hasher: Hasher;
+  readonly device: Device;
+  readonly lock: DirectoryLock;
+  readonly fds: number[];
+  readonly now: OpenCircumstances;
+}
+
+/** A directory that its opener holds until `close`. */
+export class OpenDirectory {
+  readonly path: string;
+  readonly identity: Buffer;
+  /** Seed of the key hash, and of every checksum that binds a file to this directory. */
+  readonly seed: bigint;
+  readonly segmentBytes: number;
+  readonly segmentCount: number;
+  /** The descriptor of each segment file. Other threads may use the numbers until `close`. */
+  readonly fds: readonly number[];
+  readonly epochsFd: number;
+  readonly schemasFd: number;
+  /** The schemas that its records may name. */
+  readonly schemas: SchemasReading;
+  /** Above every sequence that the manifest names. A scan may find higher ones. */
+  readonly nextSequence: number;
+  readonly clearEpoch: number;
+  /** Which tags earlier sessions invalidated. */
+  readonly tags: TagEpochs;
+  readonly recovery: Recovery;
+  /** The snapshot to read at open; null unless `recovery.kind` is "clean". */
+  readonly snapshotToRead: SnapshotPlace | null;
+  /** The snapshot to write before a clean close. */
+  readonly snapshotToWrite: SnapshotPlace;
+  readonly #manifest: ManifestFile;
+  readonly #manifestFd: number;
+  readonly #lock: DirectoryLock;
+  readonly #device: Device;
+  #closed: Promise<void> | undefined;
+
+  constructor(
+    opening: Opening,
+    manifest: ManifestFile,
+    files: {
+      readonly manifestFd: number;
+      readonly epochsFd: number;
+      readonly schemasFd: number;
+      readonly schemas: SchemasReading;
+      readonly segmentFds: readonly number[];
+    },
+    found: { readonly recovery: Recovery; readonly tags: TagEpochs },
+  ) {
+    const { fields } = manifest;
+    this.path = opening.path;
+    this.identity = fields.identity;
+    this.seed = fields.seed;
+    this.segmentBytes = fields.segmentBytes;
+    this.segmentCount = fields.segmentCount;
+    this.fds = files.segmentFds;
+    this.epochsFd = files.epochsFd;
+    this.schemasFd = files.schemasFd;
+    this.schemas = files.schemas;
+    this.nextSequence = fields.nextSequence;
+    const { recovery } = found;
+    this.clearEpoch = recovery.clearEpoch;
+    this.recovery = recovery;
+    this.tags = found.tags;
+    const snapshot = {
+      file: `${opening.path}/${snapshotName}`,
+      bytesMax: snapshotBytesMax(opening.now.capacityBytes),
+      identity: fields.identity,
+      seed: fields.seed,
+    };
+    this.snapshotToWrite = { ...snapshot, generation: fields.generation };
+    const isClean = recovery.kind === "clean";
+    this.snapshotToRead = isClean ? { ...snapshot, generation: fields.generation - 1 } : null;
+    this.#manifest = manifest;
+    this.#manifestFd = files.manifestFd;
+    this.#lock = opening.lock;
+    this.#device = opening.device;
+  }
+
+  /** Every write up to this sequence survives a power loss; 0 = none. */
+  get fsyncBarrier(): number {
+    return this.#manifest.fields.fsyncBarrier;
+  }
+
+  /** Records the progress of this session; resolves once synced. Rejects with ERR_DISK_IO. */
+  writeManifest(change: {
+    readonly nextSequence?: number;
+    readonly lastAliveMs?: number;
+  }): Promise<void> {
+    return this.#manifest.write(change);
+  }
+
+  /**
+   * Call it once every segment is reconciled: what the filter left out has tombstones by then, so
+   * the manifest can forget the filter. Before it there is no barrier and no clean close. Rejects
+   * with ERR_DISK_IO.
+   */
+  async finishRecovery(): Promise<void> {
+    const { keepThrough, dropExpiring } = this.#manifest.fields;
+    if (keepThrough === Infinity && !dropExpiring) return;
+    await this.#manifest.writeBoth({ keepThrough: Infinity, dropExpiring: false });
+  }
+
+  /**
+   * Syncs all files, then sets the barrier to `sequence`; the caller has flushed every write up to
+   * it. Rejects with ERR_DISK_IO: whatever was written since the last success may be lost.
+   */
+  async syncThrough(sequence: number, lastAliveMs: number): Promise<void> {
+    assert(this.#isRecovered(), "recovery ends before a barrier is set");
+    await this.#syncFiles();
+    const { fsyncBarrier, nextSequence } = this.#manifest.fields;
+    await this.#manifest.write({
+      fsyncBarrier: Math.max(fsyncBarrier, sequence),
+      nextSequence: Math.max(nextSequence, sequence + 1),
+      lastAliveMs,
+    });
+  }
+
+  /**
+   * Closes every descriptor and releases the lock; no thread may use a descriptor afterwards. With
+   * `clean` all files are synced first, and the next open trusts them. Idempotent. Rejects with
+   * ERR_DISK_IO if the manifest or a sync failed; the directory is closed all the same.
+   */
+  close(end: DirectoryEnd): Promise<void> {
+    this.#closed ??= this.#close(end);
+    return this.#closed;
+  }
+
+  async #close(end: DirectoryEnd): Promise<void> {
+    try {
+      const clean = end.clean && this.#isRecovered();
+      if (clean) {
+        await this.#syncFiles();
+        syncDirectory(this.path);
+      }
+      const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
+      const { lastAliveMs } = end;
+      const schemas = Math.max(this.schemas.count, end.schemas);
+      await this.#manifest.write({ clean, nextSequence, lastAliveMs, schemas });
+    } finally {
+      for (const fd of [...this.fds, this.epochsFd, this.schemasFd, this.#manifestFd]) {
+        attempt("close", this.path, () => fs.closeSync(fd));
+      }
+      await this.#lock.release();
+    }
+  }
+
+  async #syncFiles(): Promise<void> {
+    const fds = [...this.fds, this.epochsFd, this.schemasFd];
+    await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
+  }
+
+  #isRecovered(): boolean {
+    const { keepThrough, dropExpiring } = this.#manifest.fields;
+    return keepThrough === Infinity && !dropExpiring;
+  }
+}

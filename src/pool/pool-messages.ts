@@ -1,0 +1,21 @@
+// What a thread posts to the workers that compress and store values of asynchronous sets.
+import type { WorkerHandle } from "../eviction/mod.js";
+
+/** One asynchronous set. Times are wall-clock milliseconds; Infinity = never. */
+export interface StoreTask {
+  readonly handle: WorkerHandle;
+  /** Identifies the cache in this process, so that a worker attaches to it once. */
+  readonly cacheId: string;
+  readonly key: string | Uint8Array;
+  readonly codecId: number;
+  /** The encoded value. Its buffer is transferred. */
+  readonly bytes: Uint8Array;
+  readonly createdMs: number;
+  readonly expiresMs: number;
+  readonly staleUntilMs: number;
+  readonly tags: readonly string[];
+  /** The flight that the caller began. A later write of the key supersedes this set. */
+  readonly flight: number;
+  /** Whether the record may be written to disk; the calling thread ran the user's filter. */
+  readonly forDisk: boolean;
+}

@@ -1,0 +1,66 @@
+// The layout of one record, the same in a memory segment and in a segment file. This file owns it:
+// the kernel (AssemblyScript), the memory tier and the disk tier read and write records only
+// through these constants. Every number is little-endian. A record is aligned to 8 bytes in memory
+// and to 16 bytes on disk.
+//
+//    0 ┬ size            u32  bytes of header, extension, key and value, without the padding after
+//    4 ├ keyLength - 1   u16  a key has 1 to 65,536 bytes
+//    6 ├ codec           u8   how the value is encoded (codec-id.ts)
+//    7 ├ flags           u8   which extension fields are present, and what the key and value are
+//    8 ├ sequence        u48  order of all writes of a cache, growing over its whole existence;
+//      │                      0 = reserved, not published
+//   14 ├ extensionUnits  u8   bytes of the extension / 8
+//   15 ├ createdHigh     u8  ┐ wall-clock ms since the creation base, 40 bits (2020 to 2054)
+//   16 ├ createdLow      u32 ┘
+//   20 ├ checksum        u32  0 in memory; on disk the low half of XXH64 (see disk/file-layout.ts)
+//   24 ├ extension            fields in this order, each present if its flag is set:
+//      │   diskLocation  u64  in memory: the disk location of the copy, 0 = none;
+//      │                      on disk: room for a keyed header tag, 0 today
+//      │   expires       f64  wall-clock milliseconds since 1970
+//      │   staleUntil    f64  wall-clock milliseconds since 1970
+//      │   tags               u16 count, u16 bytes of the names, count × u32 tag hash, then each
+//      │                      name as u16 length + UTF-8; zero padding to 8 bytes
+//      ├ key                  bytes
+//      └ value                bytes as the codec made them
+
+export const recordSize = 0;
+export const recordKeyLength = 4;
+export const recordCodec = 6;
+export const recordFlags = 7;
+export const recordSequence = 8;
+export const recordExtensionUnits = 14;
+export const recordCreatedHigh = 15;
+export const recordCreatedLow = 16;
+export const recordChecksum = 20;
+export const recordHeaderSize = 24;
+
+/** Records in memory are aligned to this many bytes. */
+export const recordAlignment = 8;
+export const keyLengthMax = 65536;
+/** Tags of one record. */
+export const recordTagsMax = 16;
+export const extensionSizeMax = 2040; // 255 units of 8 bytes
+
+export const flagDiskLocation = 1;
+export const flagExpires = 2;
+export const flagStale = 4;
+export const flagTags = 8;
+/** The key was given as bytes, not as a string. */
+export const flagKeyBytes = 16;
+/** The value is deflated (a large value encoded in the pool). */
+export const flagCompressed = 32;
+/** The value is the list of the chunks of a value too large for one record. */
+export const flagChunked = 64;
+/** The record is one chunk of such a value; its key is internal. */
+export const flagChunk = 128;
+
+/** 2020-01-01T00:00:00Z. Creation times count from here, so that they fit 40 bits. */
+const createdEpochMs = 1577836800000;
+
+/**
+ * The base of creation times for a cache whose clock shows `nowMs`. An injected clock may be before
+ * 2020.
+ */
+export function createdBaseOf(nowMs: number): number {
+  return nowMs < createdEpochMs ? 0 : createdEpochMs;
+}

@@ -1,0 +1,40 @@
+// What one thread posts to another to attach to a map: plain data that can be cloned; the memory is
+// shared.
+import type { MapConfig } from "../config/mod.js";
+
+/**
+ * What `SharedHashMap.handle` returns: a map as it travels between threads of one process. Post it
+ * and pass it to `SharedHashMap.attach`; its properties are not for users.
+ *
+ * @example
+ * ```ts
+ * import { isMainThread, Worker, workerData } from "node:worker_threads";
+ * import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
+ *
+ * if (isMainThread) {
+ *   const map = SharedHashMap.create<string>({ memory: "1mb" });
+ *   const worker = new Worker(new URL(import.meta.url), { workerData: map.handle() });
+ *   await new Promise((resolve) => worker.once("exit", resolve));
+ *   console.log(map.get("from")); // the worker
+ *   map.close();
+ * } else {
+ *   const map = SharedHashMap.attach<string>(workerData as MapHandle);
+ *   map.set("from", "the worker");
+ *   map.close();
+ * }
+ * ```
+ */
+export interface MapHandle {
+  readonly kind: "undercroft-map-handle";
+  readonly version: 1;
+  readonly config: MapConfig;
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+}
+
+/** Whether a user's value is a map handle of this version of the package. */
+export function isMapHandle(value: unknown): value is MapHandle {
+  if (typeof value !== "object" || value === null) return false;
+  const handle = value as Partial<MapHandle>;
+  return handle.kind === "undercroft-map-handle" && handle.version === 1;
+}
