@@ -1,7 +1,7 @@
 // Records in shared memory, named by their byte offset: reads header fields, copies a record out,
-// and writes a new one into the room that `reserve` gave. The layout is record/record-layout.ts. A caller
-// that reads a record which may be reused meanwhile validates its slot afterwards, or holds its
-// segment.
+// and writes a new one into the room that `reserve` gave (layout: record/record-layout.ts). A
+// caller that reads a record which may be reused meanwhile validates its slot afterwards, or holds
+// its segment.
 import {
   flagDiskLocation,
   flagExpires,

@@ -1,4 +1,5 @@
-// Reads and writes the header of a record in shared memory; ../../../record/record-layout.ts describes it.
+// Reads and writes the header of a record in shared memory.
+// ../../../record/record-layout.ts describes it.
 import * as rec from "../../../record/record-layout";
 
 // @ts-ignore: decorator
