@@ -9,9 +9,9 @@ const flushTimeoutMs = 120_000;
 /** The longest wait, in milliseconds, between two checks that the cache is open. */
 const pollMs = 100;
 
-/** Resolves when everything written before it, by any thread, survives the end of the process (by
- *  kill -9 too); with `fsync`, also a power loss. Rejects with ERR_DISK_IO if the disk tier is down,
- *  ERR_CACHE_CLOSED if the cache closes, ERR_WORKER if the janitor does not answer. */
+/** Resolves when everything written before it, by any thread, survives the end of the process, by
+ *  kill -9 too; with `fsync`, also a power loss. Rejects with ERR_DISK_IO if the disk tier is down,
+ *  with ERR_CACHE_CLOSED if the cache closes, with ERR_WORKER if the janitor does not answer. */
 export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   const { flushes, verbs, control } = core.kernel;
   const ticket = flushes.take();

@@ -1,5 +1,6 @@
-// Caches with one fault each, on purpose: a checker that has never been red proves nothing. Called by the test, which
-// wants each of them found. A change is made to a copy of the sources and must apply exactly once.
+// Caches with one fault each, on purpose: a checker that has never been red proves nothing. Called
+// by the test, which wants each of them found. A change is made to a copy of the sources and must
+// apply exactly once.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
@@ -162,7 +163,8 @@ export const mutants: readonly Mutant[] = [
   },
 ];
 
-/** Builds the package with a mutant's changes in a folder of its own; answers the address of its door. */
+/** Builds the package with a mutant's changes in a folder of its own; answers the address of its
+ *  door. */
 export function buildMutant(scratch: string, { name, patches }: Mutant): string {
   const folder = join(scratch, name.replaceAll(" ", "-"));
   mkdirSync(folder);

@@ -1,11 +1,13 @@
-// The floors of src/, read from the table in docs/internals/rooms.md, so that the page and the rule cannot drift apart,
-// and the rule of the stairs: an import stays in its room or climbs down through a door. Called by house.test.ts.
+// The floors of src/, read from the table in docs/internals/rooms.md, so that the page and the rule
+// cannot drift apart, and the rule of the stairs: an import stays in its room or climbs down
+// through a door. Called by house.test.ts.
 
 import { posix } from "node:path";
 
 import ts from "typescript";
 
-/** Room name to floor number; 0 is the ground. The package's door, `mod.ts`, is a room of its own on the top floor. */
+/** Room name to floor number; 0 is the ground. The package's door, `mod.ts`, is a room of its own
+ *  on the top floor. */
 export type Floors = ReadonlyMap<string, number>;
 
 export interface Import {
@@ -57,7 +59,8 @@ export function roomOf(file: string): string {
 
 const assemblyFolder = "src/kernel/assembly/";
 
-/** What the kernel's AssemblyScript may name outside its folder: the files of plain constants it shares. */
+/** What the kernel's AssemblyScript may name outside its folder: the files of plain constants it
+ *  shares. */
 const assemblyMayImport: ReadonlySet<string> = new Set([
   "src/kernel/layout",
   "src/record/record-layout",

@@ -1,4 +1,5 @@
-// The house rules over the whole tree. Each rule is first shown red on a seeded text, then run over every file.
+// The house rules over the whole tree. Each rule is first shown red on a seeded text, then run over
+// every file.
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
@@ -288,7 +289,8 @@ describe("public names", () => {
       ["src/room/mod.ts", 'export * from "./a.js";\nexport type { Schema } from "./a.js";'],
       [
         "src/room/a.ts",
-        "/** Says. */\nexport function a(): void {}\n// not a docstring\nexport class b {\n /** Says. */\n d(): void {}\n e(): void {}\n}",
+        "/** Says. */\nexport function a(): void {}\n// not a docstring\n" +
+          "export class b {\n /** Says. */\n d(): void {}\n e(): void {}\n}",
       ],
     ]);
     const names = publicNames("src/mod.ts", (file) => tree.get(file));

@@ -1,4 +1,5 @@
-// The lint rules the house leans on, shown red on seeded files: a linter that reads nothing also prints no errors.
+// The lint rules the house leans on, shown red on seeded files: a linter that reads nothing also
+// prints no errors.
 
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";

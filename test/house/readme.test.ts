@@ -1,5 +1,5 @@
-// What the README says and a test can hold. Its example is run as it stands, by the package's own name, so that it
-// cannot rot; only the directory of its disk tier is moved out of the repository.
+// What the README says and a test can hold. Its example is run as it stands, by the package's own
+// name, so that it cannot rot; only the directory of its disk tier is moved out of the repository.
 
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
