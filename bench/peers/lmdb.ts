@@ -1,5 +1,5 @@
 // lmdb: a memory-mapped store that every thread and process shares. Default options: msgpack
-// values, durable commits.
+// values, fsync at each commit.
 
 import { open, type RootDatabase } from "lmdb";
 

@@ -113,8 +113,8 @@ class Crew {
     }
     let rate = 0;
     for (let thread = 0; thread < threads; thread++) {
-      const place = atResults + thread * windowWords;
-      const [operations, microseconds, wrong] = window.subarray(place, place + 3);
+      const first = atResults + thread * windowWords;
+      const [operations, microseconds, wrong] = window.subarray(first, first + 3);
       // A cache may evict while its log is overwritten, and may refuse a write for want of room.
       if ((wrong as number) > (operations as number) * unansweredMax) {
         throw new Error(`${wrong} of ${operations} operations were not answered`);

@@ -53,7 +53,7 @@ for (let seen = 0; ;) {
 function takePart(work: Work, threads: number): void {
   const draws = drawsOf(work, threads);
   const { write } = contestant;
-  const place = atResults + thread * windowWords;
+  const first = atResults + thread * windowWords;
   Atomics.add(window, atReady, 1);
   while (Atomics.load(window, atReady) < threads);
   const start = performance.now();
@@ -66,9 +66,9 @@ function takePart(work: Work, threads: number): void {
     operations += batch;
     now = performance.now();
   }
-  window[place] = operations;
-  window[place + 1] = Math.round((now - start) * 1000);
-  window[place + 2] = operations - answered;
+  window[first] = operations;
+  window[first + 1] = Math.round((now - start) * 1000);
+  window[first + 2] = operations - answered;
   Atomics.add(window, atDone, 1);
 }
 

@@ -11,7 +11,7 @@ test("monotonicMs() never goes back", () => {
   }
 });
 
-test("monotonicMs() has one zero in every thread", async () => {
+test("monotonicMs() has the same zero in every thread", async () => {
   const door = new URL("../../dist/src/base/mod.js", import.meta.url).href;
   const code = `import(${JSON.stringify(door)}).then(({ monotonicMs }) =>
     require("node:worker_threads").parentPort.postMessage(monotonicMs()));`;
@@ -23,7 +23,8 @@ test("monotonicMs() has one zero in every thread", async () => {
   });
   const after = monotonicMs();
   await worker.terminate();
-  // The worker's own performance.now() began near 0 a moment ago; a tenth of a millisecond allows for the two offsets.
+  // The worker's own performance.now() began near 0 a moment ago; a tenth of a millisecond allows
+  // for the two offsets.
   expect(inWorker).toBeGreaterThan(before - 0.1);
   expect(inWorker).toBeLessThan(after + 0.1);
 });
@@ -41,7 +42,7 @@ test("SystemClock reads the wall clock at its anchor and then ignores its steps"
   expect(new SystemClock(1000).now() - monotonicMs()).toBeCloseTo(1000, 0);
 });
 
-test("ManualClock stands until it is moved", () => {
+test("ManualClock stands still until it is moved", () => {
   const clock = new ManualClock(1000);
   expect(clock.now()).toBe(1000);
   clock.advance(5.5);

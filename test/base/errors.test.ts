@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { assert, AssertionError, isWellFormed, UndercroftError } from "../../dist/src/base/mod.js";
 
-test("UndercroftError carries its code, and a cause only where given", () => {
+test("UndercroftError carries its code, and a cause only if given", () => {
   const cause = new Error("EACCES");
   const error = new UndercroftError("ERR_DISK_IO", "Cannot read segment 3: the disk said no", {
     cause,

@@ -1,5 +1,5 @@
-// The bounds that the options promise, as the system sees them: the memory of the process, the bytes of the directory, and
-// what is left of a cache that was closed. Measured in processes of their own.
+// The bounds that the options guarantee, as the system sees them: the memory of the process, the
+// bytes of the directory, and what is left of a closed cache. Measured in separate processes.
 
 import { join } from "node:path";
 
@@ -9,7 +9,8 @@ import { builtDoor, compile, makeScratch, Program, removeScratch } from "../cras
 import type { Filled, MeasuredOptions, Reopened } from "./measured.js";
 
 const MiB = 1 << 20;
-/** What V8's heaps of two threads and the allocator may take beside the budget; it does not grow with what is written. */
+/** What V8's heaps of two threads and the allocator may take beside the budget; it does not grow
+ *  with what is written. */
 const slackBytes = 16 * MiB;
 
 let scratch = "";

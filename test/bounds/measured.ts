@@ -1,5 +1,6 @@
-// The program that is measured: it opens caches, writes far more than they may hold, and reports what the process and the
-// directory took. Started by bounds.test.ts in a process of its own, with the collector at hand.
+// The program that is measured: it opens caches, writes far more than they may hold, and reports
+// what the process and the directory took. bounds.test.ts starts it in its own process, with access
+// to the garbage collector.
 
 import { readdirSync, readFileSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -51,7 +52,8 @@ function directoryBytes(): number {
 const valueBytes = 1000;
 let number = 0;
 
-/** Writes this many bytes of ever new keys, reads some, and answers the most the directory took on the way. */
+/** Writes this many bytes under ever new keys, reads some, and returns the most bytes that the
+ *  directory took. */
 async function write(cache: Undercroft.Cache<string>, bytes: number): Promise<number> {
   let most = directoryBytes();
   let stored = 0;
@@ -70,7 +72,8 @@ async function write(cache: Undercroft.Cache<string>, bytes: number): Promise<nu
 }
 
 async function fill(): Promise<Filled> {
-  // Warm: the code is compiled, the worker's heap has its size, and little of the shared memory is touched yet.
+  // Warm: the code is compiled, the worker's heap has its size, and little of the shared memory is
+  // used yet.
   const warm = await open();
   await write(warm, options.memory);
   await warm.close();
@@ -106,7 +109,7 @@ async function reopen(): Promise<Reopened> {
   const before = process.memoryUsage.rss();
   for (let cycles = 0; cycles < options.amount; cycles++) await cycle();
   collect();
-  // A worker that has ended gives its thread back a little later.
+  // The system thread of a worker that has ended leaves a little later.
   for (let turn = 0; turn < 500 && threadCount() > threads; turn++) await sleep(10);
   return {
     descriptors: readdirSync("/proc/self/fd").length - descriptors,

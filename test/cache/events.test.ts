@@ -24,13 +24,13 @@ function settled(): Promise<void> {
 }
 
 describe("on()", () => {
-  test("an event without listeners goes nowhere, an error too", () => {
+  test("an event without listeners is ignored, even an error", () => {
     const events = new CacheEvents();
     events.emit("error", { error: new UndercroftError("ERR_DISK_IO", "gone") });
     expect(events.hasListeners("error")).toBe(false);
   });
 
-  test("delivers an event's data to its listeners in order, and to no others", () => {
+  test("delivers an event's data to its listeners only, in order", () => {
     const events = new CacheEvents();
     const heard: unknown[] = [];
     events.on("evict", (event) => heard.push(["first", event]));
@@ -44,7 +44,7 @@ describe("on()", () => {
     ]);
   });
 
-  test("knows every event of the contract", () => {
+  test("accepts every documented event", () => {
     const events = new CacheEvents();
     const names: CacheEventName[] = [
       "evict",
@@ -61,7 +61,7 @@ describe("on()", () => {
     }
   });
 
-  test("refuses an event that is not there, and names those that are", () => {
+  test("refuses an unknown event and lists the known ones", () => {
     const events = new CacheEvents();
     for (const name of ["evicted", "", "toString", "__proto__", undefined, 5]) {
       const wrong = name as CacheEventName;
@@ -90,7 +90,7 @@ describe("on()", () => {
     expect(events.hasListeners("evict")).toBe(false);
   });
 
-  test("adds a listener once", () => {
+  test("adds a listener only once", () => {
     const events = new CacheEvents();
     let calls = 0;
     const listener = (): void => {
@@ -106,7 +106,7 @@ describe("on()", () => {
 });
 
 describe("off()", () => {
-  test("and what on() returned end it, as often as they are called", () => {
+  test("and the function that on() returned remove a listener, however often called", () => {
     const events = new CacheEvents();
     const heard: string[] = [];
     const first = (): void => void heard.push("first");
@@ -122,7 +122,7 @@ describe("off()", () => {
     expect(events.hasListeners("expire")).toBe(false);
   });
 
-  test("a listener that is removed during an event is not called, one that is added waits", () => {
+  test("a listener removed during an event is not called; one added then waits", () => {
     const events = new CacheEvents();
     const heard: string[] = [];
     const last = (): void => void heard.push("last");
@@ -136,7 +136,7 @@ describe("off()", () => {
     expect(heard).toEqual(["first"]);
   });
 
-  test("removeAll() ends an event under way", () => {
+  test("removeAll() ends an event that is being delivered", () => {
     const events = new CacheEvents();
     const heard: string[] = [];
     events.on("expire", () => {
@@ -150,7 +150,7 @@ describe("off()", () => {
   });
 });
 
-test("a change of what is listened to is told, and nothing else", () => {
+test("only a change of the events that have listeners is reported", () => {
   const seen: boolean[] = [];
   const events: CacheEvents = new CacheEvents(() => seen.push(events.hasListeners("evict")));
   events.removeAll();
@@ -167,7 +167,7 @@ test("a change of what is listened to is told, and nothing else", () => {
 });
 
 describe("a listener that throws", () => {
-  test("is told of once, and the others are called", async () => {
+  test("is reported once, and the others are called", async () => {
     const events = new CacheEvents();
     let calls = 0;
     events.on("expire", function careless() {
@@ -189,7 +189,7 @@ describe("a listener that throws", () => {
     expect(warnings[0]!.detail).toContain("oops");
   });
 
-  test("by a promise is told of too, and ends nothing", async () => {
+  test("by a rejected promise is reported too, and ends nothing", async () => {
     const events = new CacheEvents();
     const unhandled: unknown[] = [];
     const noteUnhandled = (reason: unknown): void => void unhandled.push(reason);
@@ -204,7 +204,7 @@ describe("a listener that throws", () => {
     expect(warnings.map(({ detail }) => detail)).toEqual([expect.stringContaining("later")]);
   });
 
-  test("what is no error is told of too", async () => {
+  test("a value that is not an Error is reported too", async () => {
     const events = new CacheEvents();
     events.on("expire", () => {
       // oxlint-disable-next-line typescript/only-throw-error -- callers do

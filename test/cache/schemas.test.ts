@@ -64,11 +64,11 @@ test("threads that add schemas at the same time read each other's values exactly
 
 test("the sessions of a directory share its schemas", async () => {
   const disk = diskAt(freshPath());
-  for (let life = 0; life < 4; life++) {
+  for (let session = 0; session < 4; session++) {
     const cache = await open({ near: false, ...disk });
-    await expectAll(cache, 0, life * 20);
-    setSchemas(cache, life * 20, (life + 1) * 20);
-    await expectAll(cache, 0, (life + 1) * 20);
+    await expectAll(cache, 0, session * 20);
+    setSchemas(cache, session * 20, (session + 1) * 20);
+    await expectAll(cache, 0, (session + 1) * 20);
     expect(cache.stats().corruptRecords).toBe(0);
     await cache.close();
   }

@@ -1,4 +1,4 @@
-// The command as a user runs it: what it prints where, and how it ends.
+// The command as a user runs it: what it prints and where, and how it ends.
 
 import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -18,10 +18,9 @@ afterAll(() => {
 });
 
 const web = join(directory, "web.csv");
-writeFileSync(
-  web,
-  `key,size\n${[...zipf(500, 5000, 0.9, 1)].map((key) => `k${key},${100 + (key % 7)}`).join("\n")}\n`,
-);
+const webKeys = [...zipf(500, 5000, 0.9, 1)];
+const webLines = webKeys.map((key) => `k${key},${100 + (key % 7)}`);
+writeFileSync(web, `key,size\n${webLines.join("\n")}\n`);
 
 interface Ending {
   readonly status: number;
@@ -98,7 +97,7 @@ test("--unit counts objects", async () => {
   expect(outcome?.byteMissRatio).toBe(outcome?.missRatio);
 });
 
-test("a target that no size reaches is said to be out of reach", async () => {
+test("a target that no size reaches is reported as out of reach", async () => {
   const { out } = await undercroft("simulate", web, "--target", "0.999", "--sizes", "0.01");
   expect(out).toContain("No simulated size reaches a hit ratio of 0.999");
 });
@@ -121,7 +120,7 @@ test.each([
   expect(status).toBe(2);
 });
 
-test("a trace that cannot be read ends with status 1 and the line", async () => {
+test("a trace that cannot be read ends with status 1 and names the line", async () => {
   const bad = join(directory, "bad.csv");
   writeFileSync(bad, "key,size\na,1\nb,x\n");
   const { status, out, err } = await undercroft("simulate", bad, "--json");
@@ -130,7 +129,7 @@ test("a trace that cannot be read ends with status 1 and the line", async () => 
   expect(err).toContain('bad.csv: line 3: size is "x"');
 });
 
-test("help is printed, and asked for by none", async () => {
+test("help is printed on request, and when no command is given", async () => {
   expect((await undercroft("simulate", "--help")).out).toContain("--policies");
   expect((await undercroft("--help")).status).toBe(0);
   expect((await undercroft()).status).toBe(2);

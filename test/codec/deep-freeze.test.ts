@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { deepFreeze } from "../../dist/src/codec/mod.js";
 
-test("deepFreeze() freezes all that a value holds and returns it", () => {
+test("deepFreeze() freezes everything in a value and returns it", () => {
   const inMap = { a: 1 };
   const asKey = { b: 1 };
   const inSet = { c: 1 };
@@ -30,7 +30,7 @@ test("deepFreeze() freezes all that a value holds and returns it", () => {
   }
 });
 
-test("deepFreeze() takes cycles and depth, leaves bytes alone and runs no getter", () => {
+test("deepFreeze() handles cycles and depth, leaves bytes alone and runs no getter", () => {
   const cyclic: Record<string, unknown> = { bytes: new Uint8Array([1]), buffer: Buffer.from("b") };
   cyclic["self"] = cyclic;
   Object.defineProperty(cyclic, "getter", {
@@ -47,7 +47,7 @@ test("deepFreeze() takes cycles and depth, leaves bytes alone and runs no getter
   expect(cyclic["bytes"]).toEqual(new Uint8Array([2]));
 });
 
-test("deepFreeze() goes into what is already frozen", () => {
+test("deepFreeze() also freezes inside frozen objects", () => {
   const inner = { a: 1 };
   deepFreeze(Object.freeze([inner]));
   expect(Object.isFrozen(inner)).toBe(true);

@@ -1,5 +1,5 @@
-// The values that a codec has to keep exactly, each with the encoding it should take; and plain data at random. Used by
-// the tests of the codec with a schema dictionary and without.
+// The values that a codec must keep exactly, each with its expected encoding; and random plain
+// data. Used by the tests of the codec with and without a schema dictionary.
 
 import fc from "fast-check";
 import {

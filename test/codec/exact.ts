@@ -1,12 +1,14 @@
-// Whether two values are the same in every way a codec is to keep: types, prototypes, own keys and their order, -0,
-// holes, bytes, error stacks, and which places hold the same object. Stricter than deepStrictEqual, which takes an
-// invalid Date for unequal to itself and does not look at identities or stacks.
+// Whether two values are the same in every way that a codec must keep: types, prototypes, own keys
+// and their order, -0, holes, bytes, error stacks, and which positions hold the same object.
+// Stricter than deepStrictEqual, which takes an invalid Date as unequal to itself and ignores
+// identities and stacks.
 
 import { types } from "node:util";
 import { expect } from "vitest";
 import type { Codec } from "../../dist/src/codec/mod.js";
 
-/** Encodes and decodes through a scratch buffer that is overwritten before the value is looked at. */
+/** Encodes and decodes through a scratch buffer that is overwritten before the value is
+ *  compared. */
 export function roundTrip(codec: Codec, value: unknown): unknown {
   const bytes = codec.encode(value, "k");
   const codecId = codec.lastCodecId;

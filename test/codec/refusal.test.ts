@@ -35,7 +35,8 @@ const refused: [value: unknown, message: string][] = [
   [{ a: Object.assign(new Map(), { [Symbol("tag")]: 1 }) }, "value.a has the key Symbol(tag)"],
   [
     { user: new Agent("ada") },
-    'value.user is an instance of Agent; store plain data, or open the cache with classInstances: "plain"',
+    "value.user is an instance of Agent; store plain data, " +
+      'or open the cache with classInstances: "plain"',
   ],
   [[new Registry()], "value[0] is an instance of Registry"],
   [{ e: new Failure("x") }, "value.e is an instance of Failure"],
@@ -63,7 +64,7 @@ test.each(refused.map(([value, message]) => ({ message, value })))(
   },
 );
 
-test("a cycle does not keep a refusal from being found", () => {
+test("a refused value is found behind a cycle", () => {
   const value: Record<string, unknown> = { a: {} };
   value["self"] = value;
   value["late"] = () => 1;
@@ -79,7 +80,7 @@ test("a value nested too deeply is refused", () => {
   );
 });
 
-test("a key of bytes is described", () => {
+test("a message describes a key of bytes", () => {
   expect(() => codec.encode(() => 1, new Uint8Array(2))).toThrow(
     "Cannot store value of key an instance of Uint8Array: value is a function",
   );
@@ -94,14 +95,15 @@ test("with classInstances: plain, instances become plain objects or their built-
     "value.f is a function",
   );
   expect(() => lenient.encode({ w: new WeakSet() }, "k")).toThrow(
-    "value.w is an instance of WeakSet; store plain data, or open the cache with a codec of your own",
+    "value.w is an instance of WeakSet; store plain data, " +
+      "or open the cache with a codec of your own",
   );
   expect(() => lenient.encode({ p: Promise.resolve() }, "k")).toThrow(
     "value.p is an instance of Promise",
   );
 });
 
-test("the json codec gives what JSON makes of a value, and leaves strings and bytes alone", () => {
+test("the json codec returns what JSON makes of a value, and strings and bytes unchanged", () => {
   const json = createCodec({ codec: "json", classInstances: "throw" });
   assertExact(roundTrip(json, { a: [1, "é\ud800", null], d: new Date(0), f: () => 1 }), {
     a: [1, "é\ud800", null],
@@ -122,7 +124,7 @@ test("the json codec gives what JSON makes of a value, and leaves strings and by
   expect(() => json.encode(cyclic, "k")).toThrow('Cannot store value of key "k": JSON refuses it');
 });
 
-test("a custom codec gets every value and bytes of its own", () => {
+test("a custom codec gets every value, and its own copy of the bytes", () => {
   const seen: Uint8Array[] = [];
   const custom = createCodec(
     { codec: "custom", classInstances: "throw" },
@@ -140,17 +142,18 @@ test("a custom codec gets every value and bytes of its own", () => {
   expect(() => custom.encode(undefined, "k")).toThrow(TypeError);
 });
 
-test("a custom codec that gives no Uint8Array is told so", () => {
+test("a custom codec that returns no Uint8Array is reported", () => {
   const broken = createCodec(
     { codec: "custom", classInstances: "throw" },
     { encode: () => "text" as unknown as Uint8Array, decode: () => 1 },
   );
   expect(() => broken.encode({ a: 1 }, "k")).toThrow(
-    'Cannot store value of key "k": the custom codec encoded it to "text"; it must give a Uint8Array',
+    'Cannot store value of key "k": the custom codec encoded it to "text"; ' +
+      "it must give a Uint8Array",
   );
 });
 
-test("createCodec() asserts that a custom codec is there if it is configured", () => {
+test("createCodec() asserts that a configured custom codec is given", () => {
   expect(() => createCodec({ codec: "custom", classInstances: "throw" })).toThrow(
     "Assertion failed",
   );
@@ -163,7 +166,7 @@ test.each([0, 9, 11, 255])(
   },
 );
 
-test("decode() of bytes that no encode made throws or gives a value, and the codec goes on", () => {
+test("decode() of arbitrary bytes throws or returns a value, and the codec goes on", () => {
   const bytes = Buffer.from(codec.encode({ a: ["x", 5, { b: new Date(1) }], c: "y" }, "k"));
   const structured = Buffer.from(
     codec.encode({ a: [-0, Buffer.from("b")], e: new Error("x") }, "k"),

@@ -1,5 +1,6 @@
-// Values whose keys stand in a schema dictionary: they come back exactly whatever the table holds, on whichever side of it, and
-// a value whose schema is lost is refused and never taken for another.
+// Values whose property names are in a schema dictionary: they come back exactly, whatever the
+// dictionary of the writer or the reader holds, and a value whose schema is lost is refused and
+// never taken for another.
 
 import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
@@ -79,7 +80,7 @@ test.each(cases)(
     const first = copyOf(writer, value);
     expect(first.id).toBe(id === codecMsgpack ? codecSchema : id);
     assertExact(decode(reader, first), value);
-    // Until its schemas are in the table, but for what is larger than this test's patience.
+    // Until its schemas are in the dictionary, except values too large for this test.
     if (!/large|long|dictionary/.test(name)) for (const _ of many(20)) writer.encode(value, "k");
     const later = copyOf(writer, value);
     assertExact(decode(reader, later), value);
@@ -88,7 +89,7 @@ test.each(cases)(
   },
 );
 
-test("values of known schemas are smaller by their keys", () => {
+test("values of known schemas are stored without their property names", () => {
   const value = { identifier: 1, description: "x", nested: { latitude: 1, longitude: 2 } };
   const before = copyOf(createCodec(config), value);
   const own = new Table();
@@ -103,7 +104,7 @@ test("values of known schemas are smaller by their keys", () => {
   assertExact(decode(createCodec(config, undefined, own), after), value);
 });
 
-/** A table with all ids given out, to schemas of the keys that `plain` likes and of others. */
+/** A dictionary with all ids given out, to schemas of the names that `plain` uses and to others. */
 function fullTable(): Table {
   const full = new Table();
   full.schemas.push(["id"], ["name"], ["tags"], ["id", "name"], ["name", "id"]);
@@ -114,7 +115,7 @@ function fullTable(): Table {
   return full;
 }
 
-/** Values of the schemas with these ids, one in the other. */
+/** Values of the schemas with these ids, one inside the other. */
 function valueOf(full: Table, ids: readonly number[]): unknown {
   return ids.reduce<unknown>(
     // Once only: a repeated object would go to V8.
@@ -167,13 +168,13 @@ test("a value with a lost schema is refused, and every other value comes back", 
       // Twice and more often: msgpackr makes other readers after some calls.
       for (const turn of many(5)) {
         const wrong = written.filter((value, id) => {
-          // The schema of id 20 has no keys and so no room for a value within.
+          // The schema of id 20 has no names, so no value can be inside it.
           const isLost = lost.includes((id + 1) % schemasMax) || (id !== 19 && lost.includes(id));
           return outcomeOf(to, bytes[id], value) !== (isLost ? "refused" : "exact");
         });
         expect([turn, wrong]).toEqual([turn, []]);
       }
-      // What this thread writes now it can read.
+      // What this thread writes now, it can read.
       const again = copyOf(to, [written, { unknown: [1, { id: 1 }] }]);
       assertExact(decode(to, again), [written, { unknown: [1, { id: 1 }] }]);
     }),
@@ -194,7 +195,7 @@ test("a schema that another thread has added is known at the next value", () => 
   expect(shared.count).toBe(200);
 });
 
-test("objects whose keys are data take no ids", () => {
+test("objects whose property names are data take no ids", () => {
   const own = new Table();
   const codec = createCodec(config, undefined, own);
   for (let user = 0; user < 20_000; user++) {
@@ -208,7 +209,7 @@ test("objects whose keys are data take no ids", () => {
   expect(own.schemas).toEqual([["open"]]);
 });
 
-test("a full table changes nothing but the size", () => {
+test("a full dictionary changes nothing but the size", () => {
   const own = new Table(3);
   const codec = createCodec(config, undefined, own);
   for (let schema = 0; schema < 10; schema++) {
@@ -219,7 +220,7 @@ test("a full table changes nothing but the size", () => {
   expect(own.count).toBe(3);
 });
 
-test("a getter that stores a value while one is packed spoils neither, nor the table", () => {
+test("a getter that stores a value while one is packed damages nothing", () => {
   const own = new Table();
   const codec = createCodec(config, undefined, own);
   const inner: Stored[] = [];
@@ -238,7 +239,7 @@ test("a getter that stores a value while one is packed spoils neither, nor the t
   expect(own.schemas).toContainEqual(["a"]);
 });
 
-/** Symbols that the values of `valueAt` have in common, packed with this table. */
+/** Symbols that the values of `valueAt` have in common, packed with this dictionary. */
 function learnt(shared: Table, valueAt: (id: number) => unknown): Uint8Array[] {
   const codec = createCodec(config, undefined, shared);
   const sample = many(100).map((id) => copyOf(codec, valueAt(id)).bytes);
@@ -253,13 +254,13 @@ const order = (id: number): unknown => ({
   state: ["shipped to the customer", "waiting for payment"][id % 2],
 });
 
-test("values by a compression dictionary come back exactly, in any thread, and what shares nothing with it stands as it was", () => {
+test("values packed with a compression dictionary come back exactly, in any thread", () => {
   const shared = new Table();
   const first = createCodec(config, undefined, shared);
   const second = createCodec(config, undefined, shared);
   const before = copyOf(first, order(7));
   shared.addDictionary(learnt(shared, order));
-  // The schemas that come after the dictionary have ids of their own.
+  // Schemas that come after the dictionary have ids of their own.
   for (const _ of many(40)) first.encode({ after: 1, the: 2, dictionary: 3 }, "k");
   for (const id of [7, 12_345, 5_000_000]) {
     const stored = copyOf(first, order(id));
@@ -271,7 +272,7 @@ test("values by a compression dictionary come back exactly, in any thread, and w
   const other = copyOf(first, { after: 1, the: 2, dictionary: "something else entirely" });
   expect(other.id).toBe(codecSchema);
   assertExact(decode(second, other), { after: 1, the: 2, dictionary: "something else entirely" });
-  // A later dictionary takes over, and values by the one before are read as before.
+  // A later dictionary replaces it; values written with the earlier one are read as before.
   const old = copyOf(first, order(9));
   const later = (id: number): unknown => ({
     text: `Nothing of this is in the first dictionary: ${id}`,
@@ -282,7 +283,7 @@ test("values by a compression dictionary come back exactly, in any thread, and w
   assertExact(decode(second, old), order(9));
 });
 
-test("any plain data comes back exactly with a dictionary of its own symbols", () => {
+test("any plain data comes back exactly with a dictionary of its symbols", () => {
   fc.assert(
     fc.property(fc.array(plain, { minLength: 1, maxLength: 6 }), (values) => {
       const shared = new Table();
@@ -298,7 +299,7 @@ test("any plain data comes back exactly with a dictionary of its own symbols", (
   );
 });
 
-test("a value whose dictionary is lost is refused, and a thread that has lost it writes none by it", () => {
+test("a value whose dictionary is lost is refused, and none is written with it", () => {
   const shared = new Table();
   shared.addDictionary(learnt(shared, order));
   const stored = copyOf(createCodec(config, undefined, shared), order(7));
@@ -310,12 +311,12 @@ test("a value whose dictionary is lost is refused, and a thread that has lost it
   expect(() => decode(createCodec(config), stored)).toThrow(/codec 12/);
 });
 
-test("a codec without a table refuses values that need one", () => {
+test("a codec without a dictionary refuses values that need one", () => {
   const stored = copyOf(writer, { a: 1 });
   expect(() => decode(createCodec(config), stored)).toThrow(/codec 11/);
 });
 
-test("the entry of a schema is read as it was written, and by its own id only", () => {
+test("a schema is read as it was written, and only by its own id", () => {
   const names = fc.array(fc.string({ unit: "grapheme", maxLength: 12 }), { maxLength: 60 });
   fc.assert(
     fc.property(names, fc.nat(schemasMax - 1), (keys, id) => {

@@ -66,7 +66,7 @@ test("plain data comes back exactly, by msgpackr and by V8", () => {
   expect(packed).toBeGreaterThan(500);
 });
 
-test("decoded bytes have memory of their own, and no more of it than they need", () => {
+test("decoded bytes have their own memory, no larger than they need", () => {
   for (const value of [
     new Uint8Array([1, 2, 3]),
     Buffer.from("abc"),
@@ -83,7 +83,8 @@ test("decoded bytes have memory of their own, and no more of it than they need",
 
 test("an object of another realm comes back as one of this realm", () => {
   const foreign: unknown = vm.runInNewContext(
-    '({ list: [1, new Map([["a", new Date(5)]]), new Set([2])], bytes: new Uint8Array([1]), error: new TypeError("x") })',
+    '({ list: [1, new Map([["a", new Date(5)]]), new Set([2])], ' +
+      'bytes: new Uint8Array([1]), error: new TypeError("x") })',
   );
   const decoded = roundTrip(codec, foreign) as Record<string, unknown>;
   assertExact(decoded["list"], [1, new Map([["a", new Date(5)]]), new Set([2])]);
@@ -98,7 +99,7 @@ test("a view on shared memory is stored as its bytes", () => {
   assertExact(roundTrip(codec, { view, zero: -0 }), { view: new Uint8Array(4).fill(7), zero: -0 });
 });
 
-test("others' use of msgpackr in the thread and ours leave each other alone", () => {
+test("other uses of msgpackr in the thread and the codec do not affect each other", () => {
   const theirs = new Packr();
   const first = theirs.pack({ their: "first" });
   const ours = codec.encode({ our: "value" }, "k");
@@ -114,7 +115,7 @@ test("others' use of msgpackr in the thread and ours leave each other alone", ()
   expect(ours.length).toBeGreaterThan(0);
 });
 
-test("a getter that encodes during an encode spoils neither value", () => {
+test("a getter that encodes during an encode damages neither value", () => {
   let inner: Buffer | undefined;
   let innerId = 0;
   const value = {
@@ -134,7 +135,7 @@ test("a getter that encodes during an encode spoils neither value", () => {
   });
 });
 
-test("a getter that decodes during an encode spoils neither value", () => {
+test("a getter that decodes during an encode damages neither value", () => {
   const rows = many(5).map((id) => ({ id, name: `row ${id}` }));
   const stored = Buffer.from(codec.encode(rows, "rows"));
   const seen: unknown[] = [];

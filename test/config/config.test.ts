@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { GiB, KiB, MiB } from "../../dist/src/base/mod.js";
 import { type CacheOptions, resolveConfig } from "../../dist/src/config/mod.js";
 
-/** Options as plain JavaScript would hand them in. */
+/** Options as plain JavaScript would pass them. */
 const open = (options: unknown) => resolveConfig(options as CacheOptions);
 
 test("resolveConfig() without options gives every default", () => {
@@ -66,7 +66,7 @@ test("a Config is frozen all through and survives structured clone", () => {
   expect(config.codecName).toBe("mine");
 });
 
-test("undefined is as good as missing; a codec may be an instance of a class", () => {
+test("undefined counts as missing; a codec may be an instance of a class", () => {
   class Codec {
     name = "mine";
     encode(): Uint8Array {
@@ -89,20 +89,21 @@ test("undefined is as good as missing; a codec may be an instance of a class", (
   expect(resolveConfig({ near: false }).near).toBe(null);
 });
 
-test("memory is bounded at both ends", () => {
+test("memory has a lower and an upper bound", () => {
   expect(resolveConfig({ memory: MiB }).memoryBytes).toBe(MiB);
   expect(resolveConfig({ memory: 4 * GiB - 64 * KiB }).memoryBytes).toBe(4 * GiB - 64 * KiB);
   expect(() => resolveConfig({ memory: MiB - 1 })).toThrow(
     "Cannot use option memory: current value is 1048575; it must be at least 1 MiB",
   );
   expect(() => resolveConfig({ memory: "4gb" })).toThrow(
-    'Cannot use option memory: current value is "4gb"; it must be at most 4294901760 bytes (4 GiB - 64 KiB), since one',
+    'Cannot use option memory: current value is "4gb"; ' +
+      "it must be at most 4294901760 bytes (4 GiB - 64 KiB), since one",
   );
   expect(resolveConfig({ disk: { path: "x", capacity: MiB } }).disk?.capacityBytes).toBe(MiB);
   expect(() => resolveConfig({ disk: { path: "x", capacity: MiB - 1 } })).toThrow("disk.capacity");
 });
 
-test("admission admits all but entries about to expire, unless told otherwise", () => {
+test("admission by default admits all entries except those about to expire", () => {
   const admission = (given?: unknown) =>
     open({ disk: { path: "x", ...(given === undefined ? {} : { admission: given }) } }).disk
       ?.admission;
@@ -130,7 +131,8 @@ test("admission admits all but entries about to expire, unless told otherwise", 
     isFiltered: true,
   });
   expect(() => admission({ rate: 1 })).toThrow(
-    "disk.admission.rate: there is no such option; allowed are minTtl, maxSize, seenBefore, writeBudget, filter",
+    "disk.admission.rate: there is no such option; " +
+      "allowed are minTtl, maxSize, seenBefore, writeBudget, filter",
   );
 });
 

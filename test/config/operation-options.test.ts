@@ -13,7 +13,7 @@ const config = resolveConfig({ ttl: "1h", staleFor: "5m" });
 const set = (options: unknown) => resolveSetOptions(options as SetOptions, config);
 const fetch = (options: unknown) => resolveFetchOptions(options as FetchOptions, config);
 
-test("without options both give a constant of the configuration", () => {
+test("without options both return a constant of the configuration", () => {
   expect(resolveSetOptions(undefined, config)).toBe(config.setDefaults);
   expect(resolveFetchOptions(undefined, config)).toBe(config.fetchDefaults);
   expect(config.setDefaults).toEqual({ ttlMs: 3_600_000, staleForMs: 300_000, tags: [] });

@@ -96,7 +96,7 @@ interface Outcome {
 }
 
 /** Many sessions of one directory; the last one only reads. */
-async function lives(
+async function sessions(
   name: string,
   room: Room,
   rounds: readonly End[],
@@ -128,7 +128,7 @@ async function lives(
       end,
       10 + random() * 180,
     );
-    judge.life(readFileSync(report, "utf8"), `${name}, seed ${seed}, round ${round} (${end})`);
+    judge.session(readFileSync(report, "utf8"), `${name}, seed ${seed}, round ${round} (${end})`);
     addMoves(moves, `${report}.moves`);
     if (judge.faults.length > 0) break;
   }
@@ -140,8 +140,8 @@ function addMoves(moves: Record<keyof Movements, number>, file: string): void {
   // A kill may have cut the last line.
   const line = readFileSync(file, "utf8").split("\n").at(-2);
   if (line === undefined) return;
-  const life = JSON.parse(line) as Movements;
-  for (const name of Object.keys(moves) as (keyof Movements)[]) moves[name] += life[name];
+  const session = JSON.parse(line) as Movements;
+  for (const name of Object.keys(moves) as (keyof Movements)[]) moves[name] += session[name];
 }
 
 describe.concurrent("killed at random moments", () => {
@@ -153,7 +153,7 @@ describe.concurrent("killed at random moments", () => {
       // On a slow machine the sessions may be too short for an entry to be promoted or written
       // again.
       for (let turn = 0; turn < 3 && seen === 0; turn++) {
-        const { faults, account, moves } = await lives(`tight-${turn}`, tight, ends);
+        const { faults, account, moves } = await sessions(`tight-${turn}`, tight, ends);
         expect(faults).toEqual([]);
         expect(account.operations).toBeGreaterThan(2_000);
         expect(account.hits).toBeGreaterThan(2_000);
@@ -168,7 +168,7 @@ describe.concurrent("killed at random moments", () => {
     "with room for everything, nothing that was flushed is lost",
     { timeout: 120_000 },
     async () => {
-      const { faults, account } = await lives("spare", spare, ends);
+      const { faults, account } = await sessions("spare", spare, ends);
       expect(faults).toEqual([]);
       expect(account.flushes).toBeGreaterThan(10);
       expect(account.promisesKept).toBeGreaterThan(500);
@@ -207,7 +207,7 @@ describe.concurrent("a broken cache is detected", () => {
     const { mkdirSync } = await import("node:fs");
     mkdirSync(folder);
     const door = brokenCopy(folder, patches);
-    const { faults } = await lives(`${name.replaceAll(" ", "-")}/cache`, room, rounds, door);
+    const { faults } = await sessions(`${name.replaceAll(" ", "-")}/cache`, room, rounds, door);
     expect(faults.join("\n")).toContain(words);
   });
 });

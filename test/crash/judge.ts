@@ -54,7 +54,7 @@ export class Judge {
   }
 
   /** Replays the report of one session, which ended after its last whole line. */
-  life(report: string, name: string): void {
+  session(report: string, name: string): void {
     const lines = report.split("\n");
     lines.pop();
     for (const line of lines) {

@@ -1,4 +1,4 @@
-// The device contract, on the real device and on the faulty one with no faults; and each fault.
+// The device contract, on the real device and on the faulty one without faults; and each fault.
 
 import { closeSync, fstatSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -65,7 +65,7 @@ describe.each([
     expect(readFileSync(file)).toEqual(Buffer.from("0123\0\0"));
   });
 
-  test("fails with a code and a cause on a descriptor that is none", async () => {
+  test("fails with a code and a cause on an invalid descriptor", async () => {
     const bad = 999_999;
     const into = Buffer.alloc(4);
     await expect(device.readAt(bad, into, 0, 4, 0)).rejects.toEqual(coded);
@@ -85,7 +85,7 @@ describe("faultyDevice()", () => {
       operation.kind === kind && operation.nth === nth ? fault : undefined,
     );
 
-  test("shows the plan each operation before it happens", () => {
+  test("calls the plan before each operation", () => {
     const { fd } = scratchFile();
     const seen: Operation[] = [];
     const device = faultyDevice(fileDevice, (operation) => {
@@ -116,7 +116,7 @@ describe("faultyDevice()", () => {
     expect(fstatSync(fd).size).toBe(10);
   });
 
-  test("writes the first bytes and fails, and reads the first bytes and says so", async () => {
+  test("moves only the first bytes: a write then fails, a read returns their number", async () => {
     const { fd, file } = scratchFile();
     const short: Fault = { kind: "short", bytes: 3 };
     expect(() => withFault(short, "write").writeAtSync(fd, bytes, 0, 10, 0)).toThrow(coded);
@@ -126,7 +126,7 @@ describe("faultyDevice()", () => {
     expect(withFault(short, "read").readAtSync(fd, Buffer.alloc(10), 0, 10, 0)).toBe(3);
   });
 
-  test("inverts one byte on its way, and leaves the caller's buffer alone", async () => {
+  test("inverts one byte on its way, but not in the caller's buffer", async () => {
     const { fd, file } = scratchFile();
     const flip: Fault = { kind: "flip", at: 1 };
     const source = Buffer.from("abc");
@@ -139,7 +139,7 @@ describe("faultyDevice()", () => {
     expect(await withFault({ kind: "flip", at: 9 }, "read").readAt(fd, into, 0, 3, 0)).toBe(3);
   });
 
-  test("claims writes, cuts and syncs that never happened", async () => {
+  test("reports writes, truncates and syncs that never happened", async () => {
     const { fd, file } = scratchFile();
     const device = faultyDevice(fileDevice, ({ kind }) =>
       kind === "read" ? undefined : { kind: "drop" },

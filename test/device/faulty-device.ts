@@ -1,5 +1,6 @@
-// A device that fails on purpose, around a real one. Tests hand it to the disk tier to see what a broken disk does.
-// Invariant: where the plan says nothing, the inner device does the work unchanged.
+// A device that fails on purpose, around a real one. Tests pass it to the disk tier to see what a
+// broken disk does. Invariant: where the plan says nothing, the inner device does the work
+// unchanged.
 
 import { UndercroftError } from "../../dist/src/base/mod.js";
 import type { Device } from "../../dist/src/device/mod.js";
@@ -15,8 +16,8 @@ export interface Operation {
   readonly nth: number;
 }
 
-/** What goes wrong: an error of the system; only the first `bytes` bytes move; the byte at `at` is inverted; a write, a
- * truncate or an fsync is said to have happened and has not. */
+/** What goes wrong: an error of the system; only the first `bytes` bytes move; the byte at `at` is
+ *  inverted; a write, a truncate or an fsync is reported as done and was not. */
 export type Fault =
   | { readonly kind: "error"; readonly code: string }
   | { readonly kind: "short"; readonly bytes: number }

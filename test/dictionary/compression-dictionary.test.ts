@@ -1,4 +1,5 @@
-// compression dictionaries: what is shortened comes back byte for byte, and no bytes lead out of the dictionary or the buffer.
+// Compression dictionaries: what is shortened comes back byte for byte, and no bytes read outside
+// the dictionary or the buffer.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -29,7 +30,7 @@ const dictionaryOf = (...symbols: string[]): CompressionDictionary =>
 
 const symbol = fc.uint8Array({ minLength: 4, maxLength: 64, size: "max" });
 
-/** Values glued together from symbols, parts of them, and other bytes. */
+/** Values made of symbols, parts of them, and other bytes. */
 const dictionaryAndValue = fc
   .array(symbol, { minLength: 1, maxLength: 12 })
   .chain((symbols) =>
@@ -49,7 +50,7 @@ const dictionaryAndValue = fc
   )
   .map(([symbols, pieces]) => ({ symbols, value: Buffer.concat(pieces) }));
 
-test("any value comes back byte for byte, and is shorter or stands as it was", () => {
+test("any value comes back byte for byte, and is shorter or unchanged", () => {
   let shortened = 0;
   fc.assert(
     fc.property(dictionaryAndValue, ({ symbols, value }) => {
@@ -91,7 +92,7 @@ test("a value that leaves a symbol at any of its bytes comes back byte for byte"
   expect(shortened).toBeGreaterThan(65 * 3 * 64);
 });
 
-test("a symbol takes one byte, a part of one four, and the longest that serves is taken", () => {
+test("a symbol takes one byte, a part of one four, and the longest that fits is used", () => {
   const dictionary = dictionaryOf(
     "Profile of the user",
     "Profile of the user with number 100",
@@ -110,12 +111,12 @@ test("a symbol takes one byte, a part of one four, and the longest that serves i
   expect(expand(dictionary, shorten(dictionary, text) as Buffer).equals(text)).toBe(true);
 });
 
-test("what is short, long or not worth it stands as it was", () => {
+test("values that are short, long or not worth it are unchanged", () => {
   const dictionary = dictionaryOf("common part");
   expect(shorten(dictionary, Buffer.from("common"))).toBeUndefined();
   expect(shorten(dictionary, Buffer.from("nothing of the kind"))).toBeUndefined();
   expect(shorten(dictionary, Buffer.from(`common part${"x".repeat(200)}`))).toBeUndefined();
-  // Seen early: the probe is over before the common parts begin.
+  // Detected early: the probe ends before the common parts begin.
   expect(
     shorten(dictionary, Buffer.from("x".repeat(1100) + "common part".repeat(20))),
   ).toBeUndefined();
@@ -124,7 +125,7 @@ test("what is short, long or not worth it stands as it was", () => {
   expect(shorten(dictionary, Buffer.from("common part".repeat(2000)))).toBeUndefined();
 });
 
-test("bytes that no dictionary made are refused or read within their bounds", () => {
+test("bytes that no dictionary made are refused or read within bounds", () => {
   const dictionaries = [dictionaryOf("first", "second symbol"), dictionaryOf(...manySymbols())];
   const outcomes: (number | string)[] = [];
   fc.assert(
@@ -156,7 +157,7 @@ function manySymbols(): string[] {
   return Array.from({ length: symbolsMax }, (_, number) => `symbol ${number}`);
 }
 
-test("the entry of a dictionary is read as it was written, by its own id only, and never as a schema", () => {
+test("a dictionary is read as it was written, only by its own id, never as a schema", () => {
   fc.assert(
     fc.property(fc.array(symbol, { maxLength: 20 }), fc.nat(255), (symbols, id) => {
       const entry = encodeDictionary(id, symbols);
@@ -167,7 +168,7 @@ test("the entry of a dictionary is read as it was written, by its own id only, a
     }),
   );
   expect(decodeDictionary(encodeSchema(4, ["id", "name"]) as Buffer, 4)).toBeNull();
-  // Of no symbol that a dictionary takes.
+  // Of no symbol that a dictionary accepts.
   const short = encodeDictionary(1, [Buffer.from("good")]);
   short.writeUInt16LE(3, 4);
   expect(decodeDictionary(short.subarray(0, -1), 1)).toBeNull();

@@ -1,4 +1,4 @@
-// Learning symbols: what values have in common is found, what varies among them is not taken for it.
+// Learning symbols: what values have in common becomes symbols, what varies among them does not.
 
 import { expect, test } from "vitest";
 import {
@@ -27,7 +27,8 @@ const states = ["administrator", "subscriber", "contributor", "maintainer"];
 function recordOf(id: number): Buffer {
   const number = Math.imul(id, 0x9e3779b1) >>> 0;
   return Buffer.from(
-    `{"name":"Profile of the registered user with number ${number}","state":"${states[number & 3]}",` +
+    `{"name":"Profile of the registered user with number ${number}",` +
+      `"state":"${states[number & 3]}",` +
       `"team":"team:${number % 1000}","region":"europe-${number % 7}"}`,
   );
 }
@@ -35,9 +36,9 @@ function recordOf(id: number): Buffer {
 const numbers = (from: number, count: number): number[] =>
   Array.from({ length: count }, (_, index) => from + index);
 
-test("values that were not in the sample shrink as those that were", () => {
+test("values outside the sample shrink like those in it", () => {
   const symbols = learn(numbers(0, 150).map(recordOf));
-  // What varies (digits, states beside other states) makes no symbols of its own.
+  // What varies (digits, states beside other states) makes no symbols.
   expect(symbols.length).toBeLessThan(16);
   const dictionary = new CompressionDictionary(0, symbols);
   const [seen, unseen] = [numbers(0, 150), numbers(10_000, 1000)].map((ids) =>
@@ -58,14 +59,14 @@ test("a counter within the text does not end up in the symbol", () => {
   expect(shareOf(dictionary, later)).toBeLessThan(0.45);
 });
 
-test("noise has no symbols, and a dictionary holds no more than it may", () => {
+test("random values have no symbols, and a dictionary keeps to its limit", () => {
   let state = 1;
   const noise = numbers(0, 100).map(() =>
     Uint8Array.from({ length: 200 }, () => (state = (state * 48_271) % 2_147_483_647) >>> 8),
   );
   expect(learn(noise)).toEqual([]);
   expect(learn([])).toEqual([]);
-  // More that is common than fits a dictionary.
+  // More common bytes than fit a dictionary.
   const words = numbers(0, 400).map((id) => `<${(id * 2_654_435_761).toString(36).repeat(2)}>`);
   const sample = numbers(0, 800).map((id) => Buffer.from(words[id % 400]?.repeat(2) ?? ""));
   for (const turn of [1, 4]) {

@@ -1,4 +1,5 @@
-// Opening a directory: what it makes, the capacity it keeps, and what each kind of path is answered with.
+// Opening a directory: what it creates, the capacity it keeps, and the error for each kind of wrong
+// path.
 
 import {
   chmodSync,
@@ -32,7 +33,7 @@ import {
 } from "./scratch-directory.js";
 
 describe("a new directory", () => {
-  test("is made with its parents, for its owner only, and holds exactly our files", async () => {
+  test("is made with its parents, for its owner only, with exactly the cache's files", async () => {
     const path = join(scratchDirectory(), "a", "b");
     const directory = await open(path);
     expect(directory.recovery).toMatchObject({ kind: "new", lostSegments: 0, clearEpoch: 0 });
@@ -71,7 +72,7 @@ describe("a new directory", () => {
 });
 
 describe("the capacity", () => {
-  test("bounds the sum of all files, also while it is changed", async () => {
+  test("bounds the sum of all files, even while it changes", async () => {
     const path = scratchDirectory();
     for (const capacity of [2 * MiB, 9 * MiB, 1.1 * MiB, 3 * MiB + 1]) {
       const directory = await open(path, { capacityBytes: Math.floor(capacity) });
@@ -99,7 +100,7 @@ describe("the capacity", () => {
     await second.close(clean);
   });
 
-  test("shrinks by files, counts them, and does not trust the snapshot", async () => {
+  test("shrinks by files, counts them, and does not use the snapshot", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     fill(first, 0, [1, 2]);
@@ -117,7 +118,7 @@ describe("the capacity", () => {
     await third.close(clean);
   });
 
-  test("that the segment size no longer suits starts cold", async () => {
+  test("that no longer suits the segment size starts cold", async () => {
     const path = scratchDirectory();
     await leaveKilled(path);
     const first = await open(path, { capacityBytes: 64 * MiB });
@@ -152,7 +153,7 @@ describe("a path that cannot be opened", () => {
     expect(readFileSync(file, "utf8")).toBe("mine");
   });
 
-  test("holds files that are not ours and no manifest, and is left as it was", async () => {
+  test("holds other files and no manifest, and is left unchanged", async () => {
     const path = scratchDirectory();
     writeFileSync(join(path, "precious"), "mine");
     await expectRefused(path, "ERR_DIRECTORY_NOT_OURS");
@@ -165,7 +166,7 @@ describe("a path that cannot be opened", () => {
     await directory.close(clean);
   });
 
-  test("holds a link, a directory or a pipe under one of our names", async () => {
+  test("holds a link, a directory or a pipe under a name of the cache's files", async () => {
     for (const name of [
       "undercroft.manifest",
       "undercroft.epochs",
@@ -184,7 +185,7 @@ describe("a path that cannot be opened", () => {
     }
   });
 
-  test("is of another format version, and is left as it was", async () => {
+  test("is of another format version, and is left unchanged", async () => {
     const path = scratchDirectory();
     const directory = await open(path);
     await directory.close(clean);
@@ -201,7 +202,7 @@ describe("a path that cannot be opened", () => {
     await expectRefused("/proc/undercroft/cache", "ERR_DIRECTORY_NOT_WRITABLE");
     const path = scratchDirectory();
     chmodSync(path, 0o555);
-    // Root writes everywhere, so as root the test steps down for the moment.
+    // Root can write everywhere, so as root the test drops its rights for the moment.
     const isRoot = process.geteuid?.() === 0;
     if (isRoot) process.seteuid?.(65534);
     try {
@@ -216,7 +217,7 @@ describe("a path that cannot be opened", () => {
   });
 });
 
-test("close() is idempotent, and nothing stays open after it", async () => {
+test("close() is idempotent and leaves nothing open", async () => {
   const before = readdirSync("/dev/fd").length;
   const directory = await open(scratchDirectory());
   const [fd = -1] = directory.fds;
@@ -226,7 +227,7 @@ test("close() is idempotent, and nothing stays open after it", async () => {
   expect(readdirSync("/dev/fd").length).toBe(before);
 });
 
-test("readBootId() gives one name per boot, and two coarse names agree within seconds", () => {
+test("readBootId() returns one name per boot, and coarse names agree within seconds", () => {
   expect(readBootId(wallNow)).toBe(readBootId(wallNow + 1));
   expect(readBootId(wallNow).length).toBeLessThanOrEqual(48);
   expect(isSameBoot("a", "a")).toBe(true);

@@ -1,4 +1,4 @@
-// The epochs file: a clear that returned is remembered, or the damage is seen.
+// The epochs file: a clear that returned is remembered, or the damage is detected.
 
 import { readFileSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -12,7 +12,7 @@ function epochsFile(): { fd: number; file: string; read: () => number | null } {
   return { fd, file, read: () => readClearEpoch(readFileSync(file), seed) };
 }
 
-test("gives the highest clear of all threads, 0 without one", () => {
+test("returns the highest clear of all threads, 0 without one", () => {
   const { fd, read } = epochsFile();
   expect(read()).toBe(0);
   writeClearEpoch(fd, seed, 0, 5);
@@ -23,13 +23,13 @@ test("gives the highest clear of all threads, 0 without one", () => {
   expect(read()).toBe(9);
 });
 
-test("a clear of no sequence or of no slot is a bug", () => {
+test("refuses a clear without a sequence or a slot", () => {
   const { fd } = epochsFile();
   expect(() => writeClearEpoch(fd, seed, 0, 0)).toThrow("no sequence");
   expect(() => writeClearEpoch(fd, seed, epochSlotCount, 1)).toThrow("64 epoch slots");
 });
 
-test("any flipped bit of one copy of a slot is made good by the other", () => {
+test("any flipped bit in one copy of a slot is repaired by the other copy", () => {
   const { fd, file, read } = epochsFile();
   writeClearEpoch(fd, seed, 3, 1234);
   const before = readFileSync(file);
@@ -43,7 +43,7 @@ test("any flipped bit of one copy of a slot is made good by the other", () => {
   }
 });
 
-test("both copies damaged, or one damaged and one lost, are damage and not silence", () => {
+test("damage of both copies, or one damaged and one lost, is reported", () => {
   const { fd, read } = epochsFile();
   writeSync(fd, Buffer.of(1), 0, 1, 1024);
   expect(read()).toBeNull();

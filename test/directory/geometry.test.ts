@@ -1,4 +1,4 @@
-// The cut of a capacity: powers of two, at most 128 segments, never more bytes than given.
+// How a capacity is divided: powers of two, at most 128 segments, never more bytes than given.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -30,7 +30,7 @@ function messageOf(run: () => unknown): string {
   throw new Error("no RangeError was thrown");
 }
 
-test("no capacity is ever exceeded, and little of it is left", () => {
+test("no capacity is exceeded, and little of it is unused", () => {
   fc.assert(
     fc.property(
       fc.double({ min: 20, max: 36.9, noNaN: true }),
@@ -51,7 +51,7 @@ test("no capacity is ever exceeded, and little of it is left", () => {
   );
 });
 
-test("the least capacity is named, works, and one byte less does not", () => {
+test("the least capacity works, and one byte less is refused with its name", () => {
   for (const maxRecordBytes of [25, 64 * KiB, 64 * KiB + 1, MiB, MiB + 64 * KiB]) {
     const least = leastCapacity(maxRecordBytes);
     expect(planGeometry(least, maxRecordBytes).segmentCount).toBe(4);
@@ -68,7 +68,7 @@ test("segments grow with the capacity, to 1 GiB and 128 of them", () => {
   expect(() => planGeometry(most + 1, KiB)).toThrow(RangeError);
 });
 
-test("a segment size is kept while 4 to 128 of them fit, and two records fit in one", () => {
+test("a segment size is kept while 4 to 128 segments fit, and two records fit in one", () => {
   expect(refitGeometry(GiB, KiB, 8 * MiB)?.segmentCount).toBe(119);
   expect(refitGeometry(GiB / 2, KiB, 8 * MiB)?.segmentCount).toBe(59);
   expect(refitGeometry(2 * GiB, KiB, 8 * MiB)).toBeNull();

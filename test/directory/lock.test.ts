@@ -1,9 +1,9 @@
-// One owner per directory: within a process, across processes, across the workers of node:cluster, and after kill -9.
+// One owner per directory: within a process, across processes, across the workers of node:cluster,
+// and after kill -9.
 
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openDirectory } from "../../dist/src/directory/mod.js";
 import {
@@ -15,15 +15,20 @@ import {
 import { MiB } from "../../dist/src/base/mod.js";
 import { scratchDirectory } from "../disk/scratch.js";
 
-const directoryRoom = fileURLToPath(new URL("../../dist/src/directory/", import.meta.url));
+/** The address of a module of the directory room, quoted for a script. */
+function urlOf(module: string): string {
+  return JSON.stringify(new URL(`../../dist/src/directory/${module}`, import.meta.url).href);
+}
+
 const locked = expect.objectContaining({ code: "ERR_DIRECTORY_LOCKED" });
 
-/** Starts a script in another process and resolves to it when it has sent its first message. */
+/** Starts a script in another process; resolves once it has sent its first message. */
 async function start(script: string): Promise<{ child: ChildProcess; first: unknown }> {
   const file = join(scratchDirectory(), "child.mjs");
   writeFileSync(file, script);
   const child = fork(file, [], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
-  // Gone before its directory is: a new directory may get the number, and so the lock, of a deleted one.
+  // Ended before its directory is removed: a new directory may get the inode number, and so the
+  // lock, of a deleted one.
   onTestFinished(async () => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const end = ended(child);
@@ -70,10 +75,10 @@ describe.each([
     expect(readdirSync(path)).toEqual([]);
   });
 
-  test("excludes another process, and is free at once when that one is killed", async () => {
+  test("excludes another process until that one is killed", async () => {
     const path = scratchDirectory();
     const { child } = await start(`
-      import { ${name.replace("()", "")} as acquire } from ${JSON.stringify(pathToFileURL(join(directoryRoom, "lock.js")).href)};
+      import { ${name.replace("()", "")} as acquire } from ${urlOf("lock.js")};
       await acquire(${JSON.stringify(path)});
       process.send("held");
       setInterval(() => undefined, 1000);
@@ -86,14 +91,14 @@ describe.each([
     await lock.release();
   });
 
-  test("fails with a code where there is no directory", async () => {
+  test("fails with a code if there is no directory", async () => {
     const path = join(scratchDirectory(), "missing");
     await expect(acquire(path)).rejects.toMatchObject({ code: "ERR_DISK_IO" });
   });
 });
 
 describe("acquireFileLock()", () => {
-  test("takes over what a dead process left, and what none finished writing", async () => {
+  test("takes over the lock of a dead process, and one that was not fully written", async () => {
     for (const text of ["999999999 5\n", "", "garbage", `${process.pid} 5\n`]) {
       const path = scratchDirectory();
       writeFileSync(join(path, lockFileName), text);
@@ -111,7 +116,7 @@ describe("acquireSocketLock()", () => {
   test("does not keep the process alive", async () => {
     const path = scratchDirectory();
     const { child } = await start(`
-      import { acquireLock } from ${JSON.stringify(pathToFileURL(join(directoryRoom, "lock.js")).href)};
+      import { acquireLock } from ${urlOf("lock.js")};
       await acquireLock(${JSON.stringify(path)});
       process.send("held");
       process.disconnect();
@@ -126,7 +131,7 @@ describe("acquireSocketLock()", () => {
     const path = scratchDirectory();
     const { first } = await start(`
       import cluster from "node:cluster";
-      import { acquireLock } from ${JSON.stringify(pathToFileURL(join(directoryRoom, "lock.js")).href)};
+      import { acquireLock } from ${urlOf("lock.js")};
       if (cluster.isPrimary) {
         const answers = [];
         const next = () => cluster.fork().on("message", (answer) => {
@@ -151,7 +156,7 @@ describe("acquireSocketLock()", () => {
 });
 
 describe("openDirectory()", () => {
-  test("refuses a directory that this process has open, also by another name", async () => {
+  test("refuses a directory that this process has open, even by another name", async () => {
     const path = scratchDirectory();
     const directory = await open(path);
     await expect(open(path)).rejects.toEqual(locked);
@@ -161,11 +166,13 @@ describe("openDirectory()", () => {
     await again.close({ clean: false, nextSequence: 1, lastAliveMs: 1, schemas: 0 });
   });
 
-  test("opens and scans what a killed process held open", async () => {
+  test("opens and scans a directory that a killed process had open", async () => {
     const path = scratchDirectory();
     const { child } = await start(`
-      import { openDirectory } from ${JSON.stringify(pathToFileURL(join(directoryRoom, "mod.js")).href)};
-      await openDirectory({ path: ${JSON.stringify(path)}, capacityBytes: ${2 * MiB}, maxRecordBytes: 1000, codecName: "json", wallNow: 1 });
+      import { openDirectory } from ${urlOf("mod.js")};
+      const path = ${JSON.stringify(path)};
+      const rest = { maxRecordBytes: 1000, codecName: "json", wallNow: 1 };
+      await openDirectory({ path, capacityBytes: ${2 * MiB}, ...rest });
       process.send("open");
       setInterval(() => undefined, 1000);
     `);

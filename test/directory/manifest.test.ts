@@ -1,4 +1,5 @@
-// The manifest: two copies of which one may be damaged anywhere, and versions that are refused and not deleted.
+// The manifest: two copies of which one may be damaged anywhere, and versions that are refused and
+// not deleted.
 
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -61,7 +62,7 @@ test("any flipped byte of one copy leaves the other in use", () => {
   expect(decodeManifest(file(newer, before), hasher)).toMatchObject({ revision: 4 });
 });
 
-test("two damaged copies, no copies and half a file are damage", () => {
+test("two damaged copies, no copy and half a file are damage", () => {
   const damaged = encodeManifest(fields, 4, hasher);
   damaged[30] = ~(damaged[30] ?? 0) & 0xff;
   expect(decodeManifest(file(damaged, damaged), hasher).kind).toBe("damaged");
@@ -81,7 +82,7 @@ describe("another version", () => {
     return copy;
   };
 
-  test("is named if it is the newest whole copy, or if both copies name it", () => {
+  test("is reported if the newest whole copy has it, or both copies have it", () => {
     const ours = encodeManifest(older, 3, hasher);
     const theirs = { kind: "otherVersion", version: manifestVersion + 1 };
     expect(decodeManifest(file(signed(other(4)), ours), hasher)).toEqual(theirs);
@@ -101,7 +102,7 @@ describe("ManifestFile", () => {
     return { fd: openSync(path, "w+"), path };
   };
 
-  test("writes the copies in turn, each synced before the next, also when asked all at once", async () => {
+  test("writes the copies in turn, each synced before the next", async () => {
     const { fd, path } = open();
     const steps: string[] = [];
     const device = faultyDevice(fileDevice, ({ kind, position }) => {

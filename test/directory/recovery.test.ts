@@ -1,4 +1,5 @@
-// Reopening a directory: what each kind of stop and each kind of damage brings back, and what it does not.
+// Reopening a directory: what comes back after each kind of stop and each kind of damage, and what
+// does not.
 
 import {
   existsSync,
@@ -46,9 +47,9 @@ describe("reopening", () => {
     expect(second.nextSequence).toBe(4);
     expect(second.identity.equals(first.identity)).toBe(true);
     const chunks: string[] = [];
-    const place = second.snapshotToRead;
-    if (place === null) throw new Error("there is a snapshot to read");
-    expect(readSnapshot(place, 64, (chunk) => chunks.push(chunk.toString()), hasher)).toEqual([]);
+    const source = second.snapshotToRead;
+    if (source === null) throw new Error("there is a snapshot to read");
+    expect(readSnapshot(source, 64, (chunk) => chunks.push(chunk.toString()), hasher)).toEqual([]);
     expect(chunks).toEqual(["index"]);
     expect(recovered(second)).toEqual([1, 2, 3]);
     await second.close(clean);
@@ -57,7 +58,7 @@ describe("reopening", () => {
     await third.close(clean);
   });
 
-  test("never takes the snapshot of an earlier clean close", async () => {
+  test("never reads the snapshot of an earlier clean close", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     writeSnapshot(first.snapshotToWrite, 64, [], [Buffer.from("old")], hasher);
@@ -73,9 +74,9 @@ describe("reopening", () => {
     await third.close(clean);
     writeFileSync(file, old);
     const fourth = await open(path);
-    const place = fourth.snapshotToRead;
-    if (place === null) throw new Error("there is a snapshot file to try");
-    expect(readSnapshot(place, 64, () => undefined, hasher)).toBeNull();
+    const source = fourth.snapshotToRead;
+    if (source === null) throw new Error("there is a snapshot file to try");
+    expect(readSnapshot(source, 64, () => undefined, hasher)).toBeNull();
     await fourth.close(clean);
   });
 
@@ -98,7 +99,7 @@ describe("reopening", () => {
     await directory.close(clean);
   });
 
-  test("after a power loss keeps what was synced, and the rest stays dead at the next kill", async () => {
+  test("after a power loss keeps what was synced; the rest stays dead after a kill", async () => {
     const path = scratchDirectory();
     await leaveKilled(path, 3);
     const first = await open(path, { bootId: "boot-2" });
@@ -128,7 +129,7 @@ describe("reopening", () => {
     await second.close(clean);
   });
 
-  test("with the clock behind drops what expires, until that is done for good", async () => {
+  test("with a clock that was set back drops what expires, until recovery is done", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     fill(first, 0, [1, 2, 3, 4]);
@@ -149,7 +150,7 @@ describe("reopening", () => {
     await fourth.close(clean);
   });
 
-  test("a clean close before the recovery is done is not one", async () => {
+  test("does not count a clean close before the recovery is done", async () => {
     const path = scratchDirectory();
     await leaveKilled(path, 3);
     const first = await open(path, { bootId: "boot-2" });
@@ -160,7 +161,7 @@ describe("reopening", () => {
     await second.close(unclean);
   });
 
-  test("with another codec starts cold, says why, and is kept from then on by its new name", async () => {
+  test("with another codec starts cold, reports why, and keeps the new name", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     fill(first, 0, [1, 2, 3]);
@@ -197,7 +198,7 @@ describe("reopening", () => {
     await second.close(clean);
   });
 
-  test("sequences go on above all that is known", async () => {
+  test("continues sequences above all that are known", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     await first.syncThrough(41, wallNow);
@@ -233,7 +234,7 @@ describe("damage", () => {
     }
   });
 
-  test("of the newest copy after a clean close never hides that the cache was open since", async () => {
+  test("of the newest copy never hides that the cache was open after a clean close", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     await first.close(clean);
@@ -249,7 +250,7 @@ describe("damage", () => {
     }
   });
 
-  test("of both copies starts cold, deletes our files and leaves others alone", async () => {
+  test("of both copies starts cold and deletes only the cache's files", async () => {
     const path = scratchDirectory();
     await leaveKilled(path);
     writeFileSync(join(path, "notes.txt"), "mine");
@@ -266,7 +267,7 @@ describe("damage", () => {
     await directory.close(clean);
   });
 
-  test("of the epochs file starts cold, as a clear may be forgotten", async () => {
+  test("of the epochs file starts cold, because a clear may be lost", async () => {
     for (const harm of ["missing", "short", "flipped"]) {
       const path = scratchDirectory();
       await leaveKilled(path);
@@ -282,7 +283,7 @@ describe("damage", () => {
     }
   });
 
-  test("of segment files loses those segments, also after a clean close", async () => {
+  test("of segment files loses those segments, even after a clean close", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     for (const segment of [0, 1, 2, 3]) fill(first, segment, [segment + 1]);
@@ -298,7 +299,7 @@ describe("damage", () => {
     await second.close(clean);
   });
 
-  test("an open cut short by the disk at any operation leaves nothing open, and the next one opens", async () => {
+  test("an open that fails at any disk operation leaves nothing open", async () => {
     const path = scratchDirectory();
     await leaveKilled(path);
     let failures = 0;
@@ -327,7 +328,7 @@ describe("damage", () => {
     await directory.close(clean);
   });
 
-  test("a close that cannot sync is not clean, says so, and frees the directory", async () => {
+  test("a close that cannot sync rejects, is not clean, and frees the directory", async () => {
     const path = scratchDirectory();
     let broken = false;
     const device = faultyDevice(fileDevice, ({ kind }) =>

@@ -1,4 +1,5 @@
-// The file of schemas: what is whole comes back under its id, what is not is lost, and no byte of it can make a schema another.
+// The schema file: a whole schema comes back under its id, a damaged one is lost, and no wrong byte
+// turns one schema into another.
 
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
@@ -60,7 +61,7 @@ describe("readSchemas()", () => {
     });
   });
 
-  test("any wrong byte loses schemas at most, and no id that was begun", () => {
+  test("any wrong byte loses schemas at most, and no id is used again", () => {
     const whole = fileOf(schemas);
     const { end } = readSchemas(whole, seed, hasher);
     const wrong: number[] = [];
@@ -76,7 +77,7 @@ describe("readSchemas()", () => {
           (keys, id) => !isDeepStrictEqual(keys ?? schemas[id], schemas[id]),
         );
         const lost = schemas.filter((_, id) => found[id] === null).length;
-        // Only magic and version are about all of them.
+        // Only magic and version affect all of them.
         const isAllowed = at < 12 || (count >= schemas.length && lost <= 1);
         if (mixed || !isAllowed) wrong.push(at);
       }
@@ -84,7 +85,7 @@ describe("readSchemas()", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("takes nothing from another directory, from a file of another length or from noise", () => {
+  test("accepts nothing from another directory, a file of another length or noise", () => {
     const nothing = (file: Buffer): void => {
       const { image } = readSchemas(file, seed, hasher);
       expect(image.equals(Buffer.alloc(schemaImageBytes))).toBe(true);
@@ -121,7 +122,7 @@ describe("readSchemas()", () => {
     }
   });
 
-  test("an entry written over before its schema was counted is lost, not mixed", () => {
+  test("an entry overwritten before its schema was counted is lost, not mixed", () => {
     const file = fileOf(schemas);
     const offset = file.readUInt32LE(schemaSlotOf(3));
     (encodeSchema(3, ["other"]) as Buffer).copy(file, offset);
@@ -131,7 +132,7 @@ describe("readSchemas()", () => {
 });
 
 describe("a directory", () => {
-  test("brings its schemas back after a close and after a kill, and forgets them when it starts anew", async () => {
+  test("keeps its schemas over a close or a kill, and drops them at a cold start", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     expect(first.schemas.count).toBe(0);
@@ -149,7 +150,7 @@ describe("a directory", () => {
   });
 
   test.each([
-    ["is gone", (file: string) => rmSync(file)],
+    ["is absent", (file: string) => rmSync(file)],
     ["is cut", (file: string) => truncateSync(file, 5000)],
     ["is empty", (file: string) => truncateSync(file, 0)],
     ["is longer", (file: string) => truncateSync(file, 40_000)],

@@ -1,4 +1,5 @@
-// What the tests of whole directories share: opening with fixed circumstances, filling segments, and recovering them.
+// What the tests of whole directories share: opening under given conditions, filling segments, and
+// recovering them.
 
 import {
   BatchBuilder,
@@ -33,13 +34,14 @@ export function open(
   return openDirectory({ ...options, ...change });
 }
 
-/** Begins segment `segment` and writes one batch with these sequences; every second record expires. */
+/** Begins segment `segment` and writes one batch with these sequences; every second record
+ *  expires. */
 export function fill(directory: OpenDirectory, segment: number, sequences: number[]): void {
   const { segmentBytes, seed, fds } = directory;
   const fd = fds[segment] ?? -1;
   const nonce = BigInt(segment + 1000);
-  const life = { nonce, serial: segment + 1, createdMs: wallNow };
-  resetSegment(fd, segmentBytes, life, segmentKeyOf(seed, segment), hasher, false);
+  const identity = { nonce, serial: segment + 1, createdMs: wallNow };
+  resetSegment(fd, segmentBytes, identity, segmentKeyOf(seed, segment), hasher, false);
   const builder = new BatchBuilder(16384, hasher);
   builder.begin({ nonce, offset: 64, segmentBytes, recordCount: 0 });
   for (const sequence of sequences) {
@@ -55,7 +57,7 @@ export function scanOf(directory: OpenDirectory, segment: number): SegmentScan |
   return scanSegment(fds[segment] ?? -1, segmentBytes, segmentKeyOf(seed, segment), hasher);
 }
 
-/** Sequences that come back, after every segment was scanned and settled. */
+/** Sequences that come back after every segment was scanned and settled. */
 export function recovered(directory: OpenDirectory): number[] {
   const sequences: number[] = [];
   for (const [segment, fd] of directory.fds.entries()) {
@@ -73,7 +75,8 @@ export function bytesIn(path: string): number {
   return readdirSync(path).reduce((sum, name) => sum + statSync(join(path, name)).size, 0);
 }
 
-/** Leaves a directory with records 1 to 6 in two segments, as a kill would: no close, but the lock is free. */
+/** Leaves a directory with records 1 to 6 in two segments, as a kill would: no close, but the lock
+ *  is free. */
 export async function leaveKilled(path: string, barrier = 0): Promise<void> {
   const directory = await open(path);
   fill(directory, 0, [1, 2, 3]);

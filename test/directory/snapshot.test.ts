@@ -52,7 +52,7 @@ function payload(length: number): Buffer {
 function read(where: SnapshotPlace, buckets = bucketCount): Buffer | null {
   const chunks: Buffer[] = [];
   const found = readSnapshot(where, buckets, (chunk) => chunks.push(Buffer.from(chunk)), hasher);
-  // Nothing is handed out of a snapshot that is refused.
+  // A refused snapshot hands nothing out.
   expect(found).toEqual(found === null ? null : segments);
   expect(found === null ? chunks : []).toEqual([]);
   return found === null ? null : Buffer.concat(chunks);
@@ -64,7 +64,7 @@ function write(where: SnapshotPlace, ...chunks: Uint8Array[]): boolean {
 
 describe("a snapshot", () => {
   test.each([0, 1, 12, MiB - 1, MiB, MiB + 1, 2 * MiB + 5])(
-    "of %i bytes comes back as it was, in one chunk or in many, and is gone then",
+    "of %i bytes comes back unchanged, in one chunk or many, and is then removed",
     (length) => {
       const where = place();
       const bytes = payload(length);
@@ -79,7 +79,7 @@ describe("a snapshot", () => {
     },
   );
 
-  test("is readable by its owner only, and its description may cross threads", () => {
+  test("is readable by its owner only, and its description may be posted to threads", () => {
     const where = place();
     expect(write(where, payload(10))).toBe(true);
     expect(statSync(where.file).mode & 0o777).toBe(0o600);
@@ -111,7 +111,7 @@ describe("a snapshot", () => {
     expect(read(where, bucketCount * 2)).toBeNull();
   });
 
-  test("with any flipped byte, any cut and any byte more is refused whole", () => {
+  test("with any flipped byte, any cut or any added byte is refused whole", () => {
     const where = place();
     expect(write(where, payload(300))).toBe(true);
     const whole = readFileSync(where.file);
@@ -140,7 +140,7 @@ describe("a snapshot", () => {
 });
 
 describe("writeSnapshot()", () => {
-  test("keeps its limit to the byte, and leaves no file beyond it", () => {
+  test("keeps its limit to the byte, and leaves no larger file", () => {
     const whole = place();
     expect(write(whole, payload(2000))).toBe(true);
     const bytesMax = statSync(whole.file).size;

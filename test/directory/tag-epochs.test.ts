@@ -1,4 +1,5 @@
-// The part of the epochs file for tags: an invalidation that returned is remembered, or the damage is seen.
+// The part of the epochs file for tags: an invalidation that returned is remembered, or the damage
+// is detected.
 
 import { readFileSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -22,7 +23,7 @@ test("the file has room for every cell of the shared table", () => {
   expect(tagCellCount).toBe(at.tagCells);
 });
 
-test("gives back every cell and the highest floor", () => {
+test("returns every cell and the highest floor", () => {
   const { fd, read } = epochsFile();
   expect(newestTagEpoch(read() as NonNullable<ReturnType<typeof read>>)).toBe(0);
   writeTagCell(fd, seed, 0, 5);
@@ -36,7 +37,7 @@ test("gives back every cell and the highest floor", () => {
   expect(tags?.cells.filter((sequence) => sequence !== 0)).toHaveLength(2);
 });
 
-test("one copy makes the other's damage good; both damaged are damage and not silence", () => {
+test("one copy repairs the other; damage of both is reported", () => {
   const { fd, read } = epochsFile();
   writeTagCell(fd, seed, 7, 1234);
   writeSync(fd, Buffer.of(0xff), 0, 1, 8192 + 7 * 16 + 3);
@@ -49,7 +50,7 @@ test("one copy makes the other's damage good; both damaged are damage and not si
   expect(read()).toBeNull();
 });
 
-test("a cell that is none, and another directory's, are refused", () => {
+test("refuses an invalid cell and a cell of another directory", () => {
   const { fd, read } = epochsFile();
   expect(() => writeTagCell(fd, seed, tagCellCount, 1)).toThrow("cells of the table");
   expect(() => writeTagFloor(fd, seed, 64, 1)).toThrow("64 floor slots");

@@ -1,5 +1,5 @@
-// Admission to disk: each rule refuses what it should and is counted; what was refused never brings an older value back;
-// a flush that is asked for takes what was only deferred.
+// Admission to disk: each rule refuses what it should and is counted; a refused value never brings
+// an older one back; a flush on request writes what was only deferred.
 
 import { describe, expect, test } from "vitest";
 
@@ -43,7 +43,7 @@ describe("the filter", () => {
   const filter = (key: string | Uint8Array, size: number): boolean =>
     size < 1000 && !String(key).endsWith("7");
 
-  test("keeps entries off the disk for good, whoever asks", async () => {
+  test("keeps entries off the disk for good, even at a flush", async () => {
     const { cache, path } = await openWith({ filter });
     for (const key of keys.slice(0, 20)) cache.set(key, "value");
     for (const key of keys.slice(20, 30)) await cache.setAsync(key, "value");
@@ -70,7 +70,7 @@ describe("the filter", () => {
     expect(keys.every((key) => cache.getSync(key) === "new".repeat(500))).toBe(true);
   });
 
-  test("sees the key as it was given, and what key and value take", async () => {
+  test("gets the key as it was given, and the bytes of key and value", async () => {
     const seen: unknown[] = [];
     const { cache } = await openWith({
       filter: (key, size) => {
@@ -86,7 +86,7 @@ describe("the filter", () => {
     ]);
   });
 
-  test("that throws, or gives no answer, fails the set and changes nothing", async () => {
+  test("that throws or returns no boolean fails the set and changes nothing", async () => {
     let answer: () => unknown = () => true;
     const { cache } = await openWith({ filter: () => answer() as boolean });
     cache.set("key", "old");
@@ -105,7 +105,7 @@ describe("the filter", () => {
     expect(cache.getSync("key")).toBe("new");
   });
 
-  test("must be brought by a thread that attaches, and by no other", async () => {
+  test("must be given by a thread that attaches to a cache with one, and only then", async () => {
     const { cache } = await openWith({ filter });
     const plain = await open(freshPath());
     expect(() => attachCache(cache.handle())).toThrow(/option filter: current value is undefined/);
@@ -127,7 +127,7 @@ test("an entry larger than maxSize stays in memory, all its chunks too", async (
   expect(cache.getSync("large")).toHaveLength(100_000);
 });
 
-test("seenBefore: what was hit, or set before, is written", async () => {
+test("seenBefore writes what was hit or set before", async () => {
   const { cache, path } = await openWith({ seenBefore: true });
   for (const key of keys) cache.set(key, "first");
   for (const key of keys.slice(0, 10)) cache.getSync(key);
@@ -140,7 +140,7 @@ test("seenBefore: what was hit, or set before, is written", async () => {
   expect(await left(path)).toEqual(keys);
 });
 
-test("over the write budget nothing is written but by a flush", async () => {
+test("over the write budget only a flush writes", async () => {
   const { cache } = await openWith({ writeBudget: { perDay: "2kb" } });
   for (const key of keys) cache.set(key, Buffer.alloc(1000));
   await until(() => cache.stats().admissions.refusedBudget === keys.length - 1);
@@ -154,7 +154,7 @@ test("an entry whose copy on disk is current is not written again", async () => 
   cache.set("key", "value");
   await cache.close();
   const again = await open(path, { near: false });
-  // The second hit brings it back to memory, with its copy.
+  // The second hit promotes it to memory, with its copy.
   for (let hit = 0; hit < 3; hit++) expect(await again.get("key")).toBe("value");
   expect(again.stats().moves.promotions).toBe(1);
   await again.flush();
@@ -162,7 +162,7 @@ test("an entry whose copy on disk is current is not written again", async () => 
 });
 
 describe("a write budget", () => {
-  test("lets no more through than it holds and earns", () => {
+  test("admits no more than it holds and earns", () => {
     const budget = new WriteBudget(1000, Infinity, 0);
     let written = 0;
     for (let now = 0; now <= 10_000; now++) {
@@ -170,7 +170,7 @@ describe("a write budget", () => {
       budget.charge(300);
       written += 300;
     }
-    // A second's worth to begin with, ten seconds' earned, and the record that went over.
+    // One second's worth to begin with, ten seconds' earned, and the record that exceeded it.
     expect(written).toBeGreaterThan(11 * 1000 - 300);
     expect(written).toBeLessThanOrEqual(11 * 1000 + 300);
   });
@@ -190,7 +190,7 @@ describe("a write budget", () => {
   });
 });
 
-test("seen keys are known for one to two fillings, others hardly ever", () => {
+test("seen keys are remembered for one to two fillings, others hardly ever match", () => {
   const bytes = 8 + 2 * 4096;
   const seen = new SeenKeys(new ArrayBuffer(bytes), 0, bytes);
   const hash = (number: number): [number, number] => [

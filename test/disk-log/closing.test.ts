@@ -1,4 +1,4 @@
-// Closing and opening again: the index snapshot, what stands in for it, and capacities that change.
+// Closing and opening again: the index snapshot, recovery without it, and capacities that change.
 
 import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ const deleted = new Set(keys.filter((_key, index) => index % 10 === 0));
 const overwritten = keys.filter((_key, index) => index % 10 === 1);
 const untouched = keys.filter((_key, index) => index % 10 > 1);
 
-/** Leaves a directory closed in order: deletes and overwrites among 1,000 keys. */
+/** Leaves a cleanly closed directory: deletes and overwrites among 1,000 keys. */
 async function leaveClosed(path: string, capacity = "4mb"): Promise<void> {
   const { cache } = await openDisk(path, { capacity });
   await setAll(cache, keys);
@@ -58,7 +58,7 @@ test.each([
   expect(await present(again, names("more", 100))).toHaveLength(100);
 });
 
-test("a grown capacity keeps everything and holds more", async () => {
+test("a larger capacity keeps everything and holds more", async () => {
   const path = scratchDirectory();
   await leaveClosed(path);
   const { cache, recovered } = await openDisk(path, { capacity: "8mb" });
@@ -70,7 +70,7 @@ test("a grown capacity keeps everything and holds more", async () => {
   expect(cache.stats().evictions.disk).toBe(0);
 });
 
-test("a shrunk capacity forgets, but what is left is right, and within the new bound", async () => {
+test("a smaller capacity drops entries; the rest is right and within the new bound", async () => {
   const path = scratchDirectory();
   await leaveClosed(path);
   const { cache, recovered } = await openDisk(path, { capacity: "1mb" });

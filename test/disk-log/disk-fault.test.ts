@@ -1,5 +1,5 @@
-// A disk that stops taking writes, for real: the cache goes on in memory, says so, comes back when the disk does, and after
-// a kill in the middle of it no older value is there.
+// A disk that really stops taking writes: the cache goes on in memory and reports it, the tier
+// comes back when the disk does, and after a kill in between no older value is there.
 
 import { join } from "node:path";
 
@@ -11,7 +11,7 @@ import type { StarvedOptions, StarvedResult } from "./starved.js";
 
 const value = (key: string, version: number): string => `${key}#${version};`.repeat(100);
 
-/** Runs the program to its end by its own kill, and opens what it left. */
+/** Runs the program until it kills itself, and opens what it left. */
 async function starve(limit: number, returns: boolean) {
   const scratch = scratchDirectory();
   const program = compile(scratch, new URL(".", import.meta.url), "starved.ts");
@@ -25,26 +25,30 @@ async function starve(limit: number, returns: boolean) {
   return { result, cache };
 }
 
-// 60,000: batches still fit at first, tombstones at the end of a segment do not. 100: only headers can be written. 0: nothing.
-test.each([60_000, 100, 0])("with room for %i bytes of each file", async (limit) => {
-  const { result, cache } = await starve(limit, false);
-  expect(result).toMatchObject({
-    outcomes: ["stored"],
-    wrongReads: 0,
-    missesInMemory: 0,
-    flushWhileDown: "ERR_DISK_IO",
-    stateWhileDown: "down",
-    stateAfter: "down",
-  });
-  expect(result.events).toEqual(["down disk ERR_DISK_IO"]);
-  for (const [index, key] of names("key", 400).entries()) {
-    const found = await cache.get(key);
-    const allowed = index % 3 === 0 ? value(key, 2) : index % 3 === 1 ? undefined : value(key, 1);
-    expect([undefined, allowed], `${key} is ${found?.slice(0, 9)}`).toContain(found);
-  }
-});
+// 60,000: batches still fit at first, tombstones at the end of a segment do not. 100: only headers
+// can be written. 0: nothing.
+test.each([60_000, 100, 0])(
+  "with room for %i bytes in each file the cache goes on in memory",
+  async (limit) => {
+    const { result, cache } = await starve(limit, false);
+    expect(result).toMatchObject({
+      outcomes: ["stored"],
+      wrongReads: 0,
+      missesInMemory: 0,
+      flushWhileDown: "ERR_DISK_IO",
+      stateWhileDown: "down",
+      stateAfter: "down",
+    });
+    expect(result.events).toEqual(["down disk ERR_DISK_IO"]);
+    for (const [index, key] of names("key", 400).entries()) {
+      const found = await cache.get(key);
+      const allowed = index % 3 === 0 ? value(key, 2) : index % 3 === 1 ? undefined : value(key, 1);
+      expect([undefined, allowed], `${key} is ${found?.slice(0, 9)}`).toContain(found);
+    }
+  },
+);
 
-test("when the disk is back, so is the tier, and a flush means what it says", async () => {
+test("when the disk is back, the tier is up again and a flush reaches it", async () => {
   const { result, cache } = await starve(100, true);
   expect(result).toMatchObject({ flushWhileDown: "ERR_DISK_IO", flushAfter: "flushed" });
   expect(result).toMatchObject({ wrongReads: 0, stateAfter: "up" });

@@ -1,5 +1,6 @@
-// The janitor's death, under load and in the middle of whatever it was doing: another takes over, what it held comes back,
-// and no read is wrong, in this life or the next. The janitor is the one worker of the process, so it is easily found.
+// The death of the janitor, under load and in the middle of its work: another takes over, what the
+// dead one held is recovered, and no read is wrong, in this session or the next. The janitor is the
+// only worker of the process, so it is easily found.
 
 import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,20 +35,20 @@ const notice = (worker: Worker): void => void workers.push(worker);
 beforeAll(() => process.on("worker", notice));
 afterAll(() => process.off("worker", notice));
 
-/** Ends the janitor wherever it is and resolves when the pool has noticed. */
+/** Ends the janitor wherever it is; resolves when the pool has noticed. */
 async function endJanitor(cache: Cache<string>): Promise<void> {
   const { workerRestarts } = cache.stats();
   await workers.at(-1)?.terminate();
   await until(() => cache.stats().workerRestarts > workerRestarts);
 }
 
-/** Resolves when a janitor is there and at work. */
+/** Resolves when a janitor is at work. */
 async function janitorAtWork(cache: Cache<string>): Promise<void> {
   await cache.flush();
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Keys and the newest version of each; 0 is deleted. Whatever is read must be that version. */
+/** Keys and the newest version of each; 0 = deleted. Whatever is read must be that version. */
 class Ledger {
   readonly versions = new Map<string, number>();
   #version = 0;
@@ -63,7 +64,7 @@ class Ledger {
     this.versions.set(key, outcome === "stored" ? this.#version : 0);
   }
 
-  /** How many keys are there; throws at a value that is not the newest. */
+  /** How many keys are found; throws at a value that is not the newest. */
   async check(cache: Cache<string>): Promise<number> {
     let hits = 0;
     for (const [key, version] of this.versions) {
@@ -78,62 +79,67 @@ class Ledger {
   }
 }
 
-test.each([1, 2])("ended again and again under load, life %i", async (life) => {
-  const path = scratchDirectory();
-  const { cache } = await openDisk(path);
-  const restarts: string[] = [];
-  cache.on("worker-restarted", ({ worker }) => restarts.push(worker));
-  const ledger = new Ledger();
-  let number = life;
-  for (let death = 0; death < 5; death++) {
-    // The moment of the death varies; nothing waits for it.
-    const ended = sleep(death * 7 + life).then(() => endJanitor(cache));
-    let isOver = false;
-    void ended.then(() => (isOver = true));
-    while (!isOver) {
-      for (let write = 0; write < 60; write++) {
-        number = (number * 31 + 7) % 1009;
-        ledger.write(cache, `key-${number}`);
+test.each([1, 2])(
+  "a janitor ended again and again under load loses nothing (run %i)",
+  async (run) => {
+    const path = scratchDirectory();
+    const { cache } = await openDisk(path);
+    const restarts: string[] = [];
+    cache.on("worker-restarted", ({ worker }) => restarts.push(worker));
+    const ledger = new Ledger();
+    let number = run;
+    for (let death = 0; death < 5; death++) {
+      // The moment of the death varies; nothing waits for it.
+      const ended = sleep(death * 7 + run).then(() => endJanitor(cache));
+      let isOver = false;
+      void ended.then(() => (isOver = true));
+      while (!isOver) {
+        for (let write = 0; write < 60; write++) {
+          number = (number * 31 + 7) % 1009;
+          ledger.write(cache, `key-${number}`);
+        }
+        await cache.get(`key-${number}`);
+        await new Promise((resolve) => setImmediate(resolve));
       }
-      await cache.get(`key-${number}`);
-      await new Promise((resolve) => setImmediate(resolve));
+      await ended;
+      await janitorAtWork(cache);
     }
-    await ended;
-    await janitorAtWork(cache);
-  }
-  expect(restarts).toEqual(["janitor", "janitor", "janitor", "janitor", "janitor"]);
-  await until(() => freeSegments(cache) >= watermark(cache));
-  await ledger.check(cache);
+    expect(restarts).toEqual(["janitor", "janitor", "janitor", "janitor", "janitor"]);
+    await until(() => freeSegments(cache) >= watermark(cache));
+    await ledger.check(cache);
 
-  // The write path goes on: after five deaths everything still reaches the disk, and is read from there.
-  for (let key = 0; key < 300; key++) {
-    ledger.write(cache, `key-${key}`);
-    if (key % 50 === 49) await cache.flush();
-  }
-  expect(await ledger.check(cache)).toBeGreaterThan(200);
-  await setAll(cache, names("after", 300));
-  expect(await present(cache, names("after", 300))).toHaveLength(300);
+    // The write path goes on: after five deaths everything still reaches the disk and is read from
+    // there.
+    for (let key = 0; key < 300; key++) {
+      ledger.write(cache, `key-${key}`);
+      if (key % 50 === 49) await cache.flush();
+    }
+    expect(await ledger.check(cache)).toBeGreaterThan(200);
+    await setAll(cache, names("after", 300));
+    expect(await present(cache, names("after", 300))).toHaveLength(300);
 
-  // As a kill would leave it: a copy of the directory while the cache is open is scanned by the next life.
-  const copy = scratchDirectory();
-  copyDirectory(path, copy);
-  const { cache: killed, recovered } = await openDisk(copy);
-  expect(recovered.kind).toBe("scan");
-  expect(await ledger.check(killed)).toBeGreaterThan(20);
-  expect(await present(killed, names("after", 300))).toHaveLength(300);
-  await killed.close();
-  await cache.close();
-  const { cache: again, recovered: closed } = await openDisk(path);
-  expect(closed.kind).toBe("clean");
-  expect(await ledger.check(again)).toBeGreaterThan(20);
-});
+    // As after a kill: the next session scans a copy of the directory that was made while the cache
+    // was open.
+    const copy = scratchDirectory();
+    copyDirectory(path, copy);
+    const { cache: killed, recovered } = await openDisk(copy);
+    expect(recovered.kind).toBe("scan");
+    expect(await ledger.check(killed)).toBeGreaterThan(20);
+    expect(await present(killed, names("after", 300))).toHaveLength(300);
+    await killed.close();
+    await cache.close();
+    const { cache: again, recovered: closed } = await openDisk(path);
+    expect(closed.kind).toBe("clean");
+    expect(await ledger.check(again)).toBeGreaterThan(20);
+  },
+);
 
 function copyDirectory(from: string, to: string): void {
   for (const name of readdirSync(from)) cpSync(join(from, name), join(to, name));
 }
 
-// Where a janitor ends exactly: the built disk log with an end put into it. Only the first janitor has the word in its
-// environment, so the next one lives.
+// The exact point at which a janitor ends: the built disk log with an exit put into it. Only the
+// first janitor has the word in its environment, so the next one lives.
 const word = "UNDERCROFT_TEST_END";
 const log = { file: "src/disk-log/disk-log.js", table: "this.table" };
 const reclaimer = { file: "src/disk-log/reclaimer.js", table: "this.#table" };
@@ -168,7 +174,7 @@ beforeAll(() => {
 
 afterAll(() => rmSync(broken, { recursive: true, force: true }));
 
-test.each(Object.keys(points))("ended %s, it brings nothing back", async (name) => {
+test.each(Object.keys(points))("a janitor that ends %s brings nothing back", async (name) => {
   const door = pathToFileURL(join(broken, "broken/dist/src/mod.js")).href;
   const { openCache } = (await import(door)) as typeof Undercroft;
   const path = scratchDirectory();
@@ -184,7 +190,8 @@ test.each(Object.keys(points))("ended %s, it brings nothing back", async (name) 
       if (index % 5 === 4) await cache.flush();
     }
     expect(cache.stats().workerRestarts).toBe(1);
-    // Every entry goes, wherever it is; the disk must know, or the next life would bring it back.
+    // Every entry ends, wherever it is. The disk must know, or the next session would bring it
+    // back.
     for (const key of keys) cache.delete(key);
     const copy = scratchDirectory();
     copyDirectory(path, copy);
@@ -208,17 +215,17 @@ test("a flush that was waiting when the janitor ended is answered by the next", 
   }
 });
 
-test("a lock that the janitor left held is taken from it", async () => {
+test("a lock that a dead janitor held is released", async () => {
   const { cache } = await openDisk(scratchDirectory());
   await setAll(cache, names("key", 100));
   const { memory } = cache.handle().worker;
   const words = new Int32Array(memory.buffer);
-  // The janitor's block is the second: the owner's is the first.
+  // The janitor's block is the second: the opener's is the first.
   const block = at.threadTable + at.threadBlockSize;
   const janitorsWord = 2 | ((words[(block + at.threadIncarnation) / 4] ?? 0) << 8);
   const buckets = controlWord(cache, at.controlBucketCount);
   const base = controlWord(cache, at.controlBucketBase);
-  // As if it had died under the locks of two buckets: before anybody else hears of its end.
+  // As if it had died with the locks of two buckets, before any thread hears of its end.
   const locks = [base + at.bucketLock, base + (buckets - 1) * at.bucketSize + at.bucketLock];
   workers.at(-1)?.prependOnceListener("exit", () => {
     for (const [note, lock] of locks.entries()) {
@@ -234,7 +241,7 @@ test("a lock that the janitor left held is taken from it", async () => {
   expect(cache.stats().threads.recovered).toBe(1);
 });
 
-test("after too many deaths the cache goes on in memory, and says so", async () => {
+test("after too many deaths the cache goes on in memory and reports it", async () => {
   const cache = await open<string>({
     memory: "1mb",
     disk: { path: scratchDirectory(), capacity: "2mb" },

@@ -1,4 +1,4 @@
-// Flushing: what is written reaches the disk without being asked for, and all of it when it is.
+// Flushing: what is written reaches the disk by itself in time, and all of it on request.
 
 import { expect, test } from "vitest";
 
@@ -30,7 +30,7 @@ test("a record is written once, and not at all if it was overwritten first", asy
   expect(flushed).toBeGreaterThan(0);
 });
 
-test("a write that was given up does not hide the writes after it from a flush", async () => {
+test("an abandoned write does not hide later writes from a flush", async () => {
   const { cache } = await openDisk(scratchDirectory());
   // The fill is superseded: its record was begun in the open segment and is never published.
   const loaded = cache.fetch("key", async () => {
@@ -45,7 +45,7 @@ test("a write that was given up does not hide the writes after it from a flush",
   expect(cache.stats().admissions.flushed).toBe(11);
 });
 
-test("what has expired by then is not written", async () => {
+test("what has expired by the time of the flush is not written", async () => {
   const { cache } = await openDisk(scratchDirectory());
   for (const key of names("short", 20)) cache.set(key, "value", { ttl: 1 });
   await until(() => cache.getSync("short-19") === undefined);
@@ -53,11 +53,12 @@ test("what has expired by then is not written", async () => {
   await cache.flush();
   const { flushed, refusedExpired, refusedDead } = cache.stats().admissions;
   expect(flushed).toBe(1);
-  // Those that the janitor looked at while they were about to expire were deferred, and looked at again.
+  // Entries that were about to expire when the janitor looked at them were deferred, and looked at
+  // again.
   expect(refusedExpired + refusedDead).toBeGreaterThanOrEqual(20);
 });
 
-test("a clear empties the disk too, at once and for the next open", async () => {
+test("a clear empties the disk too, at once and for the next session", async () => {
   const path = scratchDirectory();
   const { cache } = await openDisk(path);
   const keys = names("key", 1500);
@@ -82,7 +83,7 @@ test("segments of cleared records are the first to be written again", async () =
   const kept = names("kept", 400);
   await setAll(cache, kept);
   const { diskReclaimed } = cache.stats().segments;
-  // More than is free: the oldest segments are those of `old`, and then it would be the turn of `kept`.
+  // More than is free: the oldest segments are those of `old`, and `kept` would come next.
   await setAll(cache, names("more", 900));
   expect(cache.stats().segments.diskReclaimed).toBeGreaterThan(diskReclaimed);
   expect(await present(cache, kept)).toHaveLength(400);

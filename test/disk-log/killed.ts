@@ -1,5 +1,5 @@
-// What the janitor's tests share: caches in directories of their own that are gone after each test, and a cache as it
-// would be after a kill -9 at this moment: a copy of the directory, opened anew.
+// What the janitor's tests share: caches in directories that are removed after each test, and the
+// cache that a kill -9 at this moment would leave: a copy of the directory, opened again.
 
 import fs from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,8 +38,8 @@ export function descriptorsOf(cache: Cache): readonly number[] {
   return [...disk.fds, disk.epochsFd, disk.schemasFd];
 }
 
-/** Makes every write through these descriptors fail, as on a disk that the system has made read-only; returns what ends
- *  that. */
+/** Makes every write through these descriptors fail, as on a disk that the system has made
+ *  read-only; returns a function that ends that. */
 export function refuseWrites(descriptors: readonly number[]): () => void {
   for (const fd of descriptors) reopenAs(fd, fs.constants.O_RDONLY);
   return () => {
@@ -47,7 +47,8 @@ export function refuseWrites(descriptors: readonly number[]): () => void {
   };
 }
 
-/** Opens the file behind a descriptor in another mode, under the same number: the lowest one is given out first. */
+/** Opens the file behind a descriptor in another mode, under the same number: the lowest free one
+ *  is given out first. */
 function reopenAs(fd: number, mode: number): void {
   const path = fs.readlinkSync(`/proc/self/fd/${fd}`);
   const others: number[] = [];
@@ -69,7 +70,7 @@ export function setUpCaches(): void {
   });
 }
 
-/** Waits until `condition` holds; fails after ten seconds. */
+/** Waits until `condition` holds; throws after ten seconds. */
 export async function until(condition: () => boolean): Promise<void> {
   await expect.poll(condition, { interval: 5, timeout: 10_000 }).toBe(true);
 }

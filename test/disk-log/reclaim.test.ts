@@ -1,5 +1,6 @@
-// Reclaim of disk segments: the oldest goes, what was hit is written again, what has expired goes first. Sizes: 2 MiB are
-// 14 segments of 128 KiB, of which one is open and one is spare; a segment holds about 116 of these records.
+// Reclaim of disk segments: the oldest is dropped, what was hit is written again, what has expired
+// is dropped first. 2 MiB are 14 segments of 128 KiB, of which one is open and one is spare; a
+// segment holds about 116 of these records.
 
 import { expect, test } from "vitest";
 
@@ -40,7 +41,7 @@ test.each([
     const { cache } = await openDisk(scratchDirectory(), { clock, eviction: "fifo" });
     const kept = names("kept", 400);
     await setAll(cache, kept);
-    // The segment that is open at the border holds some of both.
+    // The segment that is open at the change holds some of both.
     await setAll(cache, names("expiring", 700), { ttl: 60_000 });
     clock.advance(advanceMs);
     await setAll(cache, names("more", 800));

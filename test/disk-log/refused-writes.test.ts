@@ -1,4 +1,5 @@
-// A disk that refuses writes for a while: what a flush says then, and that nothing deleted comes back afterwards.
+// A disk that refuses writes for a while: what a flush reports then, and that nothing deleted comes
+// back afterwards.
 
 import { expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
@@ -7,7 +8,7 @@ import { afterKill, descriptorsOf, freshPath, open, refuseWrites, setUpCaches } 
 
 setUpCaches();
 
-test("a flush that was not written rejects, and so does the next while the disk refuses", async () => {
+test("every flush rejects while the disk refuses writes", async () => {
   const cache = await open(freshPath());
   const allow = refuseWrites(descriptorsOf(cache));
   cache.set("k", 1);
@@ -16,7 +17,7 @@ test("a flush that was not written rejects, and so does the next while the disk 
   allow();
 });
 
-test("a tier that has nothing to write stays down while the disk refuses", async () => {
+test("a disk tier with nothing to write stays down while the disk refuses", async () => {
   const path = freshPath();
   const cache = await open(path);
   cache.set("k", "older");
@@ -26,7 +27,7 @@ test("a tier that has nothing to write stays down while the disk refuses", async
   const allow = refuseWrites(descriptorsOf(cache));
   cache.delete("k");
   const words = new Int32Array(cache.handle().worker.memory.buffer);
-  // The janitor tries the disk again, and fails.
+  // The janitor tries the disk again and fails.
   const { diskErrors } = cache.stats();
   await expect
     .poll(() => cache.stats().diskErrors, { timeout: 12_000 })
@@ -39,12 +40,12 @@ test("a tier that has nothing to write stays down while the disk refuses", async
   expect(await next.get("k")).toBeUndefined();
 });
 
-test("a clear that its thread did not write down is written down by the janitor", async () => {
+test("a clear that its thread did not write to disk is written by the janitor", async () => {
   const path = freshPath();
   const cache = await open(path);
   cache.set("k", "older");
   await cache.flush();
-  // As a thread that dies between the two halves of a clear leaves it: the epoch alone.
+  // As a thread that dies between the two halves of a clear leaves it: only the epoch is raised.
   const words = new BigUint64Array(cache.handle().worker.memory.buffer);
   const epoch = Atomics.add(words, at.controlSequence / 8, 1n) + 1n;
   Atomics.store(words, at.controlClearEpoch / 8, epoch);
@@ -53,12 +54,12 @@ test("a clear that its thread did not write down is written down by the janitor"
   expect(await next.get("k")).toBeUndefined();
 });
 
-test("a codec's name is one that UTF-8 keeps", async () => {
+test("a codec's name that UTF-8 cannot express is refused", async () => {
   const codec = { name: "half \ud800", encode: () => new Uint8Array(1), decode: () => 1 };
   await expect(openCache({ codec })).rejects.toThrow("codec.name");
 });
 
-test("every flush with fsync resolves, however many cross", async () => {
+test("every flush with fsync resolves, however many overlap", async () => {
   const cache = await open(freshPath());
   const flushes: Promise<void>[] = [];
   for (let round = 0; round < 100; round++) {

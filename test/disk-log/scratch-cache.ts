@@ -1,5 +1,5 @@
-// What the tests of the janitor share: caches over directories that vanish, and waiting for what a janitor does in its own
-// time, with the event loop turning or blocked.
+// What the tests of the janitor share: caches over temporary directories, and waiting for the
+// janitor, with the event loop turning or blocked.
 
 import crypto from "node:crypto";
 import { closeSync, mkdtempSync, openSync, readSync, rmSync, writeSync } from "node:fs";
@@ -18,15 +18,16 @@ import {
   openCache,
 } from "../../dist/src/mod.js";
 
-/** Longer than anything here takes: who waits this long fails. */
-const patienceMs = 30_000;
+/** Longer than anything here takes: a longer wait fails. */
+const waitMsMax = 30_000;
 const keysPerFlush = 50;
-/** Keys that are refused so often in a row, each time after a flush, fail their test. */
+/** A test fails if keys are refused this often in a row, each time after a flush. */
 const overloadTurns = 50;
 
-/** The seed of every cache that these tests open. Entries on disk that share home and fingerprint cannot be told apart, and one
- *  of two gives way (docs/internals/memory.md, "Index"): among 1,000 keys that happens with one seed in 300. With this one
- *  it does not, for the keys that are used here. */
+/** The seed of every cache that these tests open. Entries on disk that share home and fingerprint
+ *  cannot be told apart, and one of the two is dropped (docs/internals/memory.md, "Index"): among
+ *  1,000 keys that happens with one seed in 300. With this seed it does not happen for the keys
+ *  used here. */
 const seed = Buffer.from("undercro");
 
 const { randomBytes } = crypto;
@@ -34,14 +35,14 @@ crypto.randomBytes = ((size: number) =>
   size === seed.length ? Buffer.from(seed) : randomBytes(size)) as typeof randomBytes;
 syncBuiltinESMExports();
 
-/** An empty directory, gone when the test is over. */
+/** An empty directory, removed after the test. */
 export function scratchDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "undercroft-janitor-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-/** A cache without a near cache, closed when the test is over. */
+/** A cache without a near cache, closed after the test. */
 export async function open<V = string>(options: CacheOptions<V>): Promise<Cache<V>> {
   const cache = await openCache<V>({ near: false, ...options });
   onTestFinished(() => cache.close());
@@ -79,7 +80,7 @@ export function freeSegments(cache: Cache<string>): number {
   ).length;
 }
 
-/** The free segments that the janitor keeps, as janitor.ts says. */
+/** The free segments that the janitor keeps, as janitor.ts defines them. */
 export function watermark(cache: Cache<string>): number {
   const segments = controlWord(cache, at.controlSegmentCount);
   return controlWord(cache, at.controlReserve) + Math.max(2, segments >>> 5);
@@ -89,16 +90,16 @@ export function watermark(cache: Cache<string>): number {
 export async function until(condition: () => boolean): Promise<void> {
   const start = performance.now();
   while (!condition()) {
-    if (performance.now() - start > patienceMs) throw new Error(`never: ${String(condition)}`);
+    if (performance.now() - start > waitMsMax) throw new Error(`never: ${String(condition)}`);
     await sleep(2);
   }
 }
 
-/** Returns when the condition holds, and does not let the event loop turn meanwhile. */
+/** Returns when the condition holds; the event loop does not turn meanwhile. */
 export function spinUntil(condition: () => boolean): void {
   const start = performance.now();
   while (!condition()) {
-    if (performance.now() - start > patienceMs) throw new Error(`never: ${String(condition)}`);
+    if (performance.now() - start > waitMsMax) throw new Error(`never: ${String(condition)}`);
   }
 }
 
@@ -108,8 +109,8 @@ export function textOf(key: string, version: number, bytes: number): string {
   return word.repeat(Math.ceil(bytes / word.length));
 }
 
-/** Sets each key, and flushes so often that nothing has to leave memory unwritten; what did, or was refused, since the janitor
- *  had no turn, is set again. */
+/** Sets each key, and flushes so often that nothing leaves memory before it is on disk. If
+ *  something did, or was refused because the janitor was behind, it is set again. */
 export async function setAll(
   cache: Cache<string>,
   keys: readonly string[],
@@ -124,7 +125,7 @@ export async function setAll(
   }
 }
 
-/** False if one was refused, or one that is not on disk yet had to go. */
+/** False if a key was refused, or if one was evicted that is not on disk yet. */
 async function setSome(
   cache: Cache<string>,
   keys: readonly string[],
@@ -146,7 +147,7 @@ export function names(prefix: string, count: number): string[] {
   return Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
 }
 
-/** Which of the keys are there; each must have the value of this version. */
+/** The keys that are found; each must have the value of this version. */
 export async function present(
   cache: Cache<string>,
   keys: readonly string[],

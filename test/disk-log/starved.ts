@@ -1,5 +1,6 @@
-// A program whose disk stops taking writes: the process lowers its own limit on the size of files (prlimit), so that every
-// write at or beyond it fails, in every thread, and raises it again. Started by disk-fault.test.ts; ends by kill -9.
+// A program whose disk stops taking writes: the process lowers its own limit on the size of files
+// (prlimit), so that every write at or beyond it fails, in every thread, and raises it again.
+// disk-fault.test.ts starts it; it ends by kill -9.
 
 import { execFileSync } from "node:child_process";
 import { writeSync } from "node:fs";
@@ -31,7 +32,8 @@ export interface StarvedResult {
 const options = JSON.parse(process.argv[2] ?? "{}") as StarvedOptions;
 const value = (key: string, version: number): string => `${key}#${version};`.repeat(100);
 
-// The system sends this signal with each write that it refuses; without a listener it ends the process.
+// The system sends this signal with each write that it refuses; without a listener it ends the
+// process.
 process.on("SIGXFSZ", () => undefined);
 
 function limitFiles(bytes: number | "unlimited"): void {
@@ -67,7 +69,7 @@ limitFiles(options.limit);
 const outcomes = new Set<string>();
 let wrongReads = 0;
 let missesInMemory = 0;
-// A third is overwritten, a third deleted, and as much again as fits in memory is new.
+// A third is overwritten, a third deleted, and more new entries are set than fit in memory.
 for (const [index, key] of keys.entries()) {
   if (index % 3 === 0) outcomes.add(cache.set(key, value(key, 2)));
   if (index % 3 === 1) cache.delete(key);

@@ -1,4 +1,4 @@
-// The numbers of disk/file-layout.ts: every class edge, and locations there and back.
+// The numbers of disk/layout.ts: the limits of every class, and locations there and back.
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -35,14 +35,14 @@ describe("size classes", () => {
     expect(sizeOfClass(sizeClassCount - 1)).toBe(diskRecordBytesMax);
   });
 
-  test("no read brings more than a quarter too much", () => {
+  test("no read is more than a quarter too large", () => {
     for (const sizeClass of classes.slice(1)) {
       const least = sizeOfClass(sizeClass - 1) + 1;
       expect(sizeOfClass(sizeClass) / least).toBeLessThanOrEqual(1.25);
     }
   });
 
-  test("a record of no class is a bug", () => {
+  test("a record of no class throws", () => {
     expect(() => sizeClassOf(diskRecordBytesMax + 1)).toThrow("fits the largest class");
     expect(() => sizeClassOf(0)).toThrow("fits the largest class");
     expect(() => sizeOfClass(64)).toThrow("6 bits");
@@ -89,7 +89,7 @@ describe("locations", () => {
     );
   });
 
-  test("of no record are bugs", () => {
+  test("of no record throw", () => {
     expect(() => packLocation(0, 0, 32, GiB)).toThrow("in its segment");
     expect(() => packLocation(0, GiB, 32, GiB)).toThrow("in its segment");
     expect(() => packLocation(0, 65, 32, GiB)).toThrow("16 bytes");

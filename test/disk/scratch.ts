@@ -1,5 +1,5 @@
-// What the tests of the disk room share: directories that vanish, records made byte by byte, and segments written by the
-// room's own writer.
+// What the tests of the disk room share: temporary directories, records made byte by byte, and
+// segments written by the room's own writer.
 
 import { mkdtempSync, openSync, rmSync, closeSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -28,16 +28,16 @@ export const hasher = await createHasher();
 export const seed = 0x1234_5678_9abc_def0n;
 export const segmentBytes = 128 * KiB;
 export const key = segmentKeyOf(seed, 0);
-export const life = { nonce: 0xfeed_beef_0123_4567n, serial: 7, createdMs: 1_750_000_000_000 };
+export const identity = { nonce: 0xfeed_beef_0123_4567n, serial: 7, createdMs: 1_750_000_000_000 };
 
-/** An empty directory, gone when the test is over. */
+/** An empty directory, removed after the test. */
 export function scratchDirectory(): string {
   const path = mkdtempSync(join(tmpdir(), "undercroft-test-"));
   onTestFinished(() => rmSync(path, { recursive: true, force: true }));
   return path;
 }
 
-/** An open file of zeros of one segment's length, gone when the test is over. */
+/** An open file of zeros of one segment's length, removed after the test. */
 export function scratchFile(length: number = segmentBytes): { fd: number; file: string } {
   const file = join(scratchDirectory(), "segment");
   writeFileSync(file, "");
@@ -47,7 +47,7 @@ export function scratchFile(length: number = segmentBytes): { fd: number; file: 
   return { fd, file };
 }
 
-/** A record as it stands in memory. */
+/** A record as it is in memory. */
 export function makeRecord(recordKey: string, value: string, sequence: number, flags = 0): Buffer {
   const extension = flags === 0 ? 0 : 8;
   const keyAt = recordHeaderSize + extension;
@@ -67,7 +67,7 @@ export function makeRecord(recordKey: string, value: string, sequence: number, f
 export interface WrittenSegment {
   readonly fd: number;
   readonly file: string;
-  /** Offsets of the batches, and where the last one ends. */
+  /** Offsets of the batches, and the end of the last one. */
   readonly offsets: number[];
   /** Offset and size of each record. */
   readonly records: { readonly offset: number; readonly size: number }[];
@@ -76,13 +76,13 @@ export interface WrittenSegment {
 /** Writes a segment of `batches` batches of `perBatch` records each; sequences count from 1. */
 export function writeSegment(batches: number, perBatch: number): WrittenSegment {
   const { fd, file } = scratchFile();
-  resetSegment(fd, segmentBytes, life, key, hasher, false);
+  resetSegment(fd, segmentBytes, identity, key, hasher, false);
   const builder = new BatchBuilder(16 * KiB, hasher);
   const offsets: number[] = [segmentHeaderSize];
   const records: { offset: number; size: number }[] = [];
   for (let batch = 0; batch < batches; batch++) {
     const offset = offsets.at(-1) ?? 0;
-    builder.begin({ nonce: life.nonce, offset, segmentBytes, recordCount: records.length });
+    builder.begin({ nonce: identity.nonce, offset, segmentBytes, recordCount: records.length });
     for (let i = 0; i < perBatch; i++) {
       const sequence = records.length + 1;
       const record = makeRecord(`key-${sequence}`, "v".repeat(sequence % 50), sequence);

@@ -1,5 +1,5 @@
-// The example of docs/internals/files.md is what the writer writes and what the scan reads: a format that changes by
-// accident fails here, and so does a page that is out of date.
+// The example in docs/internals/files.md is what the writer writes and the scan reads. So a format
+// that changes by accident fails here, and so does an outdated page.
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -18,7 +18,7 @@ import { hasher, makeRecord, scratchFile, segmentBytes } from "./scratch.js";
 const page = readFileSync(new URL("../../docs/internals/files.md", import.meta.url), "utf8");
 const directorySeed = 0x1234567890abcdefn;
 const key = segmentKeyOf(directorySeed, 0);
-const life = { nonce: 0x1122334455667788n, serial: 1, createdMs: 1_750_000_000_000 };
+const identity = { nonce: 0x1122334455667788n, serial: 1, createdMs: 1_750_000_000_000 };
 const expires = 1_750_000_060_000;
 
 /** The bytes of the page's example; what it leaves out is zero. */
@@ -34,9 +34,9 @@ function example(): Buffer {
 
 test("the writer writes the example, byte for byte", () => {
   const { fd, file } = scratchFile();
-  resetSegment(fd, segmentBytes, life, key, hasher, false);
+  resetSegment(fd, segmentBytes, identity, key, hasher, false);
   const builder = new BatchBuilder(1024, hasher);
-  builder.begin({ nonce: life.nonce, offset: 64, segmentBytes, recordCount: 0 });
+  builder.begin({ nonce: identity.nonce, offset: 64, segmentBytes, recordCount: 0 });
   const add = (record: Buffer, name: string, sequence: number, until: number): number => {
     const hash = hasher.h64(Buffer.from(name), directorySeed);
     const [low, high] = [Number(hash & 0xffff_ffffn), Number(hash >> 32n)];
@@ -47,7 +47,7 @@ test("the writer writes the example, byte for byte", () => {
   second.writeDoubleLE(expires, 24);
   add(second, "user:8", 6, expires);
   writeBatch(fd, builder.finish(0), 64);
-  appendTombstone(fd, segmentBytes, life.nonce, 0, first / 16);
+  appendTombstone(fd, segmentBytes, identity.nonce, 0, first / 16);
   expect(readFileSync(file).equals(example())).toBe(true);
 });
 
@@ -57,12 +57,12 @@ test("the scan reads the example", () => {
   writeBatch(fd, bytes.subarray(64), 64);
   expect(scanSegment(fd, segmentBytes, key, hasher)).toBeNull();
   const whole = scratchFile();
-  resetSegment(whole.fd, segmentBytes, life, key, hasher, false);
+  resetSegment(whole.fd, segmentBytes, identity, key, hasher, false);
   writeBatch(whole.fd, bytes.subarray(64), 64);
   const found = scanSegment(whole.fd, segmentBytes, key, hasher);
-  expect(found).toMatchObject({ ...life, recordCount: 2, endOffset: 0x120, maxSequence: 6 });
+  expect(found).toMatchObject({ ...identity, recordCount: 2, endOffset: 0x120, maxSequence: 6 });
   expect([...(found?.entries.dead ?? [])]).toEqual([1, 0]);
   expect([...(found?.entries.expires ?? [])]).toEqual([Infinity, expires]);
-  expect(verifyRecord(Buffer.from(bytes), 128, 64, life.nonce, 128, hasher)).toBe(33);
-  expect(verifyRecord(Buffer.from(bytes), 176, 64, life.nonce, 176, hasher)).toBe(43);
+  expect(verifyRecord(Buffer.from(bytes), 128, 64, identity.nonce, 128, hasher)).toBe(33);
+  expect(verifyRecord(Buffer.from(bytes), 176, 64, identity.nonce, 176, hasher)).toBe(43);
 });

@@ -1,4 +1,5 @@
-// Segments written by the builder and read back by the scan: whole, torn at every kind of place, and with flipped bytes.
+// Segments written by the builder and read by the scan: whole, torn at every kind of position, and
+// with flipped bytes.
 
 import { ftruncateSync, readFileSync, readSync, writeSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -19,7 +20,7 @@ import { flagDiskLocation } from "../../dist/src/record/mod.js";
 import {
   hasher,
   key,
-  life,
+  identity,
   makeRecord,
   scan,
   scratchFile,
@@ -39,7 +40,12 @@ describe("scanSegment()", () => {
   test("finds every record of every batch in the order of writing", () => {
     const { fd, records, offsets } = writeSegment(3, 10);
     const found = scan(fd);
-    expect(found).toMatchObject({ ...life, recordCount: 30, damagedBatches: 0, maxSequence: 30 });
+    expect(found).toMatchObject({
+      ...identity,
+      recordCount: 30,
+      damagedBatches: 0,
+      maxSequence: 30,
+    });
     expect(found.endOffset).toBe(offsets[3]);
     expect(found.maxExpires).toBe(Infinity);
     for (const [i, record] of records.entries()) {
@@ -53,7 +59,7 @@ describe("scanSegment()", () => {
     }
   });
 
-  test("is null for a file that was never written, a neighbour's and a stranger's", () => {
+  test("is null for a file never written, of another segment or of another directory", () => {
     const blank = scratchFile();
     expect(scanSegment(blank.fd, segmentBytes, key, hasher)).toBeNull();
     const { fd } = writeSegment(1, 1);
@@ -62,17 +68,17 @@ describe("scanSegment()", () => {
     expect(scanSegment(fd, segmentBytes * 2, key, hasher)).toBeNull();
   });
 
-  test("finds nothing in a segment that was begun and not written", () => {
+  test("finds nothing in a segment that was opened and not written", () => {
     const { fd } = scratchFile();
-    resetSegment(fd, segmentBytes, life, key, hasher, true);
+    resetSegment(fd, segmentBytes, identity, key, hasher, true);
     const found = scan(fd);
     expect(found).toMatchObject({ recordCount: 0, endOffset: 64, damagedBatches: 0 });
     expect(found.maxExpires).toBe(0);
   });
 
-  test("finds nothing of the life before", () => {
+  test("finds nothing of the earlier generation", () => {
     const { fd } = writeSegment(4, 10);
-    resetSegment(fd, segmentBytes, { ...life, nonce: 5n, serial: 8 }, key, hasher, false);
+    resetSegment(fd, segmentBytes, { ...identity, nonce: 5n, serial: 8 }, key, hasher, false);
     expect(scan(fd)).toMatchObject({ nonce: 5n, serial: 8, recordCount: 0, damagedBatches: 0 });
   });
 
@@ -83,10 +89,10 @@ describe("scanSegment()", () => {
     expect(scanSegment(fd, segmentBytes, key, hasher)).toBeNull();
     const read = Buffer.alloc(64);
     readSync(fd, read, 0, 64, first?.offset ?? 0);
-    expect(verifyRecord(read, 0, 64, life.nonce, first?.offset ?? 0, hasher)).toBe(first?.size);
+    expect(verifyRecord(read, 0, 64, identity.nonce, first?.offset ?? 0, hasher)).toBe(first?.size);
   });
 
-  test("keeps numbers at their edges", () => {
+  test("keeps numbers at their limits", () => {
     const { fd } = scratchFile();
     const edge = { nonce: 2n ** 64n - 1n, serial: Number.MAX_SAFE_INTEGER, createdMs: 0 };
     resetSegment(fd, segmentBytes, edge, key, hasher, false);
@@ -124,9 +130,9 @@ describe("a torn batch", () => {
 
   test("never yields a part of itself, whichever page is missing", () => {
     const { fd } = scratchFile();
-    resetSegment(fd, segmentBytes, life, key, hasher, false);
+    resetSegment(fd, segmentBytes, identity, key, hasher, false);
     const builder = new BatchBuilder(64 * KiB, hasher);
-    builder.begin({ nonce: life.nonce, offset: 64, segmentBytes, recordCount: 0 });
+    builder.begin({ nonce: identity.nonce, offset: 64, segmentBytes, recordCount: 0 });
     for (let sequence = 1; sequence <= 30; sequence++) {
       const record = makeRecord(`key-${sequence}`, "x".repeat(1000), sequence);
       expect(builder.append(record, 0, record.length, 0, 0, sequence, Infinity)).toBeGreaterThan(0);
@@ -153,7 +159,7 @@ describe("a torn batch", () => {
   });
 });
 
-test("any flipped byte of header or index loses batches from there on, and invents nothing", () => {
+test("a flipped byte of header or index loses the batches from there on, nothing else", () => {
   const { fd, offsets, file, records } = writeSegment(2, 3);
   const before = readFileSync(file);
   const [first = 0, second = 0, end = 0] = offsets;
@@ -175,7 +181,7 @@ test("any flipped byte of header or index loses batches from there on, and inven
   expect(scan(fd).recordCount).toBe(6);
 });
 
-test("a header that is whole and lies is refused before memory is taken for it", () => {
+test("a whole header with wrong sizes is refused before memory is allocated", () => {
   const { fd, offsets } = writeSegment(1, 2);
   const header = Buffer.alloc(64);
   for (const [count, recordsBytes] of [
@@ -188,14 +194,14 @@ test("a header that is whole and lies is refused before memory is taken for it",
     readSync(fd, header, 0, 64, 64);
     header.writeUInt32LE(count, 8);
     header.writeUInt32LE(recordsBytes, 12);
-    header.writeBigUInt64LE(hasher.h64(header.subarray(0, 56), life.nonce ^ 64n), 56);
+    header.writeBigUInt64LE(hasher.h64(header.subarray(0, 56), identity.nonce ^ 64n), 56);
     writeSync(fd, header, 0, 64, 64);
     expect(scan(fd)).toMatchObject({ recordCount: 0, damagedBatches: 1, endOffset: offsets[0] });
   }
 });
 
 describe("BatchBuilder", () => {
-  test("says the offset before the record comes, and -1 when the buffer is full", () => {
+  test("returns the offset before the record is added, and -1 when the buffer is full", () => {
     const builder = new BatchBuilder(1024, hasher);
     builder.begin({ nonce: 1n, offset: 64, segmentBytes, recordCount: 0 });
     const record = makeRecord("key", "v".repeat(100), 1);
@@ -228,9 +234,9 @@ describe("BatchBuilder", () => {
 
   test("a full segment comes back whole, with room for a tombstone of every record", () => {
     const { fd } = scratchFile();
-    resetSegment(fd, segmentBytes, life, key, hasher, false);
+    resetSegment(fd, segmentBytes, identity, key, hasher, false);
     const builder = new BatchBuilder(segmentBytes, hasher);
-    builder.begin({ nonce: life.nonce, offset: 64, segmentBytes, recordCount: 0 });
+    builder.begin({ nonce: identity.nonce, offset: 64, segmentBytes, recordCount: 0 });
     let sequence = 0;
     for (;;) {
       const record = makeRecord("k", "", sequence + 1);
@@ -244,20 +250,20 @@ describe("BatchBuilder", () => {
 
   test("takes records from shared memory and is used again for the next batch", () => {
     const { fd } = scratchFile();
-    resetSegment(fd, segmentBytes, life, key, hasher, false);
+    resetSegment(fd, segmentBytes, identity, key, hasher, false);
     const builder = new BatchBuilder(4 * KiB, hasher);
     const shared = new Uint8Array(new SharedArrayBuffer(1024));
     let offset = 64;
     for (let sequence = 1; sequence <= 3; sequence++) {
       const record = makeRecord("key", `value ${sequence}`, sequence);
       shared.set(record, 40);
-      builder.begin({ nonce: life.nonce, offset, segmentBytes, recordCount: sequence - 1 });
+      builder.begin({ nonce: identity.nonce, offset, segmentBytes, recordCount: sequence - 1 });
       const at = builder.append(shared, 40, record.length, 0, 0, sequence, Infinity);
       writeBatch(fd, builder.finish(0), offset);
       offset = builder.endOffset;
       const read = Buffer.alloc(64);
       readSync(fd, read, 0, 64, at);
-      expect(verifyRecord(read, 0, 64, life.nonce, at, hasher)).toBe(record.length);
+      expect(verifyRecord(read, 0, 64, identity.nonce, at, hasher)).toBe(record.length);
       expect(read.subarray(0, record.length)).toEqual(record);
     }
     expect(scan(fd).recordCount).toBe(3);
@@ -275,15 +281,20 @@ describe("verifyRecord()", () => {
       next: second?.offset ?? 0,
     };
   };
-  const verify = (bytes: Buffer, at: number, claimed = at, nonce = life.nonce, available = 64) =>
-    verifyRecord(Buffer.from(bytes), at, available, nonce, claimed, hasher);
+  const verify = (
+    bytes: Buffer,
+    at: number,
+    claimed = at,
+    nonce = identity.nonce,
+    available = 64,
+  ) => verifyRecord(Buffer.from(bytes), at, available, nonce, claimed, hasher);
 
-  test("gives the size of a whole record, to the last byte available", () => {
+  test("returns the size of a whole record, to the last byte available", () => {
     const { bytes, at, size } = written();
     expect(verify(bytes, at)).toBe(size);
-    expect(verify(bytes, at, at, life.nonce, size)).toBe(size);
-    expect(verify(bytes, at, at, life.nonce, size - 1)).toBe(0);
-    expect(verify(bytes, at, at, life.nonce, 0)).toBe(0);
+    expect(verify(bytes, at, at, identity.nonce, size)).toBe(size);
+    expect(verify(bytes, at, at, identity.nonce, size - 1)).toBe(0);
+    expect(verify(bytes, at, at, identity.nonce, 0)).toBe(0);
   });
 
   test("refuses every flipped bit", () => {
@@ -297,14 +308,14 @@ describe("verifyRecord()", () => {
 
   test("refuses a record of another nonce, moved, and read from another offset", () => {
     const { bytes, at, next } = written();
-    expect(verify(bytes, at, at, life.nonce + 1n)).toBe(0);
+    expect(verify(bytes, at, at, identity.nonce + 1n)).toBe(0);
     expect(verify(bytes, at, next)).toBe(0);
     const moved = Buffer.from(bytes);
     bytes.copy(moved, at, next, next + 64);
     expect(verify(moved, at)).toBe(0);
   });
 
-  test("refuses lengths that do not fit each other, checksum or not", () => {
+  test("refuses inconsistent lengths, even with a right checksum", () => {
     const { bytes, at, size } = written();
     for (const [position, value] of [
       [at + 14, 255],
@@ -315,7 +326,7 @@ describe("verifyRecord()", () => {
       const copy = Buffer.from(bytes);
       copy[position] = value;
       copy.writeUInt32LE(0, at + 20);
-      const sum = hasher.low32(copy.subarray(at, at + size), life.nonce ^ BigInt(at));
+      const sum = hasher.low32(copy.subarray(at, at + size), identity.nonce ^ BigInt(at));
       copy.writeUInt32LE(sum, at + 20);
       expect(verify(copy, at)).toBe(0);
     }
@@ -340,7 +351,7 @@ describe("a failing disk", () => {
       kind === "write" ? { kind: "short", bytes: 100 } : undefined,
     );
     const builder = new BatchBuilder(KiB, hasher);
-    builder.begin({ nonce: life.nonce, offset: end, segmentBytes, recordCount: 8 });
+    builder.begin({ nonce: identity.nonce, offset: end, segmentBytes, recordCount: 8 });
     const record = makeRecord("key", "v".repeat(100), 9);
     builder.append(record, 0, record.length, 0, 0, 9, Infinity);
     expect(() => writeBatch(fd, builder.finish(0), end, device)).toThrow(
@@ -359,7 +370,7 @@ describe("a failing disk", () => {
       const run = (): unknown =>
         broken === "read"
           ? scanSegment(fd, segmentBytes, key, hasher, device)
-          : resetSegment(fd, segmentBytes, life, key, hasher, true, device);
+          : resetSegment(fd, segmentBytes, identity, key, hasher, true, device);
       expect(run).toThrow(coded);
     }
   });

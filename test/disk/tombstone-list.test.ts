@@ -1,4 +1,5 @@
-// Tombstones: a record that was overwritten or deleted stays dead, whatever becomes of the file around the tombstone.
+// Tombstones: a record that was overwritten or deleted stays dead, whatever happens to the file
+// around its tombstone.
 
 import { readFileSync, readSync, writeSync } from "node:fs";
 import fc from "fast-check";
@@ -6,16 +7,16 @@ import { describe, expect, test } from "vitest";
 import { fileDevice } from "../../dist/src/device/mod.js";
 import { faultyDevice } from "../device/faulty-device.js";
 import { readTombstones, reconcileSegment, appendTombstone } from "../../dist/src/disk/mod.js";
-import { life, scan, segmentBytes, writeSegment, type WrittenSegment } from "./scratch.js";
+import { identity, scan, segmentBytes, writeSegment, type WrittenSegment } from "./scratch.js";
 
 const keepAll = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
 
 function bury(segment: WrittenSegment, index: number, record: number): void {
   const unit = (segment.records[record]?.offset ?? 0) / 16;
-  appendTombstone(segment.fd, segmentBytes, life.nonce, index, unit);
+  appendTombstone(segment.fd, segmentBytes, identity.nonce, index, unit);
 }
 
-/** Numbers of the records that live, after a scan. */
+/** Numbers of the records that are live after a scan. */
 function living(segment: WrittenSegment): number[] {
   const { entries } = scan(segment.fd);
   return [...entries.dead.keys()].filter((i) => entries.dead[i] === 0);
@@ -36,14 +37,14 @@ describe("appendTombstone()", () => {
     expect(scan(segment.fd)).toMatchObject({ recordCount: 8, damagedBatches: 0 });
   });
 
-  test("of no record is a bug", () => {
+  test("throws for a location that has no record", () => {
     const { fd } = writeSegment(1, 1);
     expect(() => appendTombstone(fd, segmentBytes, 1n, 0, 0)).toThrow("in its segment");
     expect(() => appendTombstone(fd, segmentBytes, 1n, 0, segmentBytes / 16)).toThrow("segment");
     expect(() => appendTombstone(fd, segmentBytes, 1n, -1, 5)).toThrow("an index");
   });
 
-  test("throws if the disk does not take it", () => {
+  test("throws if the disk refuses it", () => {
     const { fd } = writeSegment(1, 1);
     const device = faultyDevice(fileDevice, () => ({ kind: "error", code: "EIO" }));
     expect(() => appendTombstone(fd, segmentBytes, 1n, 0, 8, device)).toThrow(
@@ -53,7 +54,7 @@ describe("appendTombstone()", () => {
 });
 
 describe("a damaged tombstone list", () => {
-  test("makes the whole segment dead at any flipped bit of a tombstone: no dead record comes back", () => {
+  test("makes the whole segment dead at any flipped bit of a tombstone", () => {
     const segment = writeSegment(1, 6);
     for (const [index, record] of [4, 1, 2].entries()) bury(segment, index, record);
     const before = readFileSync(segment.file);
@@ -70,7 +71,7 @@ describe("a damaged tombstone list", () => {
   test("of another nonce or another index is refused", () => {
     const segment = writeSegment(1, 6);
     const unit = (segment.records[3]?.offset ?? 0) / 16;
-    appendTombstone(segment.fd, segmentBytes, life.nonce + 1n, 0, unit);
+    appendTombstone(segment.fd, segmentBytes, identity.nonce + 1n, 0, unit);
     expect(scan(segment.fd).tombstonesDamaged).toBe(true);
     const moved = writeSegment(1, 6);
     bury(moved, 0, 3);
@@ -89,9 +90,10 @@ describe("a damaged tombstone list", () => {
     expect(living(segment)).toEqual([]);
   });
 
-  test("still names the dead of the first batch when the second is lost", () => {
+  test("still lists the dead of the first batch when the second is lost", () => {
     const segment = writeSegment(2, 4);
-    // Five die in the second batch and before it; the tombstone of record 0 has a higher index than records are left.
+    // Five die in the second batch and before it; the tombstone of record 0 has a higher index than
+    // records are left.
     for (const [index, record] of [4, 5, 6, 7, 0].entries()) bury(segment, index, record);
     const second = segment.offsets[1] ?? 0;
     writeSync(segment.fd, Buffer.alloc(4, 0xff), 0, 4, second);
@@ -101,7 +103,7 @@ describe("a damaged tombstone list", () => {
 });
 
 describe("reconcileSegment()", () => {
-  test("leaves a list in order as it is", () => {
+  test("leaves a list without damage as it is", () => {
     const segment = writeSegment(1, 5);
     bury(segment, 0, 2);
     const before = readFileSync(segment.file);
@@ -124,7 +126,9 @@ describe("reconcileSegment()", () => {
     expect(
       reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll).tombstoneCount,
     ).toBe(2);
-    expect(readTombstones(segment.fd, segmentBytes, life.nonce, 5)).toMatchObject({ length: 2 });
+    expect(readTombstones(segment.fd, segmentBytes, identity.nonce, 5)).toMatchObject({
+      length: 2,
+    });
     expect(living(segment)).toEqual([1, 2, 4]);
     for (const [i, record] of [1, 2, 4].entries()) bury(segment, 2 + i, record);
     expect(living(segment)).toEqual([]);
@@ -136,11 +140,11 @@ describe("reconcileSegment()", () => {
     writeSync(segment.fd, Buffer.alloc(4, 0xff), 0, 4, segment.offsets[1] ?? 0);
     const reconciled = reconcileSegment(segment.fd, segmentBytes, scan(segment.fd), keepAll);
     expect(reconciled).toEqual({ tombstoneCount: 1, appendable: false });
-    expect(readTombstones(segment.fd, segmentBytes, life.nonce, 4).length).toBe(1);
+    expect(readTombstones(segment.fd, segmentBytes, identity.nonce, 4).length).toBe(1);
     expect(living(segment)).toEqual([1, 2, 3]);
   });
 
-  test("makes dead for good what the filter leaves out", () => {
+  test("makes records dead for good that the filter leaves out", () => {
     const filters = [
       { filter: { ...keepAll, clearEpoch: 3 }, left: [3, 4, 5] },
       { filter: { ...keepAll, keepThrough: 4 }, left: [0, 1, 2, 3] },
@@ -160,7 +164,7 @@ describe("reconcileSegment()", () => {
     }
   });
 
-  test("has nothing to reconcile where the list is damaged", () => {
+  test("does nothing if the list is damaged", () => {
     const segment = writeSegment(1, 3);
     writeSync(segment.fd, Buffer.of(1), 0, 1, segmentBytes - 1);
     const before = readFileSync(segment.file);
@@ -169,7 +173,7 @@ describe("reconcileSegment()", () => {
     expect(readFileSync(segment.file).equals(before)).toBe(true);
   });
 
-  test("never brings a dead record back, whatever was deleted, at whatever indexes, and at whatever write it stops", () => {
+  test("never brings a dead record back, at whatever write it stops", () => {
     const deaths = fc.uniqueArray(fc.tuple(fc.nat(19), fc.nat(19)), {
       maxLength: 12,
       selector: ([index]) => index,

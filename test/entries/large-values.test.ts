@@ -1,4 +1,4 @@
-// Values in chunks: wherever their chunks are, they are found under their own key.
+// Values in chunks are found under their own key, wherever their chunks are.
 
 import { expect, test } from "vitest";
 import { codes, Kernel } from "../../dist/src/kernel/mod.js";
@@ -62,7 +62,7 @@ test.each([{}, { timeout: { soft: "1m" } }])(
   },
 );
 
-test("fetch loads a value of which a chunk is gone under its own key", async () => {
+test("fetch loads a value under its own key if one of its chunks is absent", async () => {
   const cache = await open<Buffer>({ memory: "4mb", near: false });
   cache.set("k", large);
   const { module, memory } = cache.handle().worker;

@@ -1,4 +1,5 @@
-// Compaction: bytes of what was overwritten or deleted come back before anything that lives has to go, in memory and on disk.
+// Compaction: the bytes of overwritten and deleted entries are reclaimed before any live entry is
+// evicted, in memory and on disk.
 
 import { expect, test } from "vitest";
 
@@ -17,7 +18,7 @@ import {
 
 const budget = 2 << 20;
 
-/** What each memory segment says of itself, and the bytes of the records in it that slots name. */
+/** What each memory segment counts, and the bytes of the records in it that slots name. */
 function segments(cache: Cache<string>): { written: number; dead: number; live: number }[] {
   const { buffer } = cache.handle().worker.memory;
   const words = new Int32Array(buffer);
@@ -66,7 +67,7 @@ test.each(["auto", "lru", "lfu", "s3-fifo", "sieve", "fifo"] as const)(
   },
 );
 
-test("what lives beyond three quarters of the memory is evicted, and the cache takes what is new", async () => {
+test("live entries beyond three quarters of the memory are evicted for new ones", async () => {
   const cache = await open<string>({ memory: budget });
   for (const key of names("key", 6000)) {
     expect(cache.set(key, textOf(key, 1, 1000))).toBe("stored");
@@ -77,7 +78,7 @@ test("what lives beyond three quarters of the memory is evicted, and the cache t
   expect(memory.bytes).toBeGreaterThan(budget / 2);
 });
 
-test("each segment knows its dead bytes", async () => {
+test("each segment counts its dead bytes", async () => {
   const cache = await open<string>({ memory: 4 * budget });
   const keys = names("key", 500);
   for (const [turn, key] of [...keys, ...keys, ...keys].entries()) {
@@ -86,17 +87,18 @@ test("each segment knows its dead bytes", async () => {
   }
   await until(() => cache.stats().expirations > 100);
   expect(segments(cache).filter(({ dead }) => dead > 0).length).toBeGreaterThan(5);
-  // Once the sweep has taken all that expired; before, it may be between a slot and the count.
+  // Once the sweep has removed everything that expired; before, it may be between a slot and the
+  // count.
   await until(() => segments(cache).every(({ written, dead, live }) => dead + live === written));
 });
 
-test("entries on disk that nobody reads stay while others are overwritten", async () => {
+test("entries on disk that are never read stay while others are overwritten", async () => {
   const { cache } = await openDisk(scratchDirectory(), { capacity: "4mb" });
   const cold = names("cold", 600);
   await setAll(cache, cold);
-  // Out of memory, so that they live on disk alone.
+  // Evicted from memory, so that they are only on disk.
   await setAll(cache, names("more", 600));
-  // Five times the disk, of which a twentieth lives.
+  // Five times the disk, of which a twentieth is live.
   for (let version = 1; version <= 100; version++) {
     await setAll(cache, names("hot", 200), { version });
   }

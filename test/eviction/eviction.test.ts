@@ -1,4 +1,5 @@
-// Eviction: the janitor keeps segments free whatever the event loop does, and the policy says who goes.
+// Eviction: the janitor keeps segments free whatever the event loop does, and the policy decides
+// what is evicted.
 
 import { expect, test } from "vitest";
 
@@ -19,7 +20,8 @@ import {
 
 const budget = 1 << 20;
 
-/** Sets `bytes` bytes in all under ever new keys; what is refused is tried again, without a turn of the event loop. */
+/** Sets `bytes` bytes in all under ever new keys. A refused set is repeated, without a turn of the
+ *  event loop. */
 function setBlocked(cache: Cache<string>, bytes: number): number {
   let number = 0;
   for (let written = 0; written < bytes; written += 1000) {
@@ -41,7 +43,7 @@ test("segments become free while the event loop is blocked, in memory only", asy
   expect(cache.getSync("key-0")).toBeUndefined();
 });
 
-test("a loop that is faster than the disk loses the oldest entries, counted, and none that a flush was promised", async () => {
+test("a loop faster than the disk loses only its oldest entries, counted", async () => {
   const { cache } = await openDisk(scratchDirectory(), { capacity: "32mb" });
   const promised = names("promised", 200);
   for (const key of promised) expect(cache.set(key, textOf(key, 1, 1000))).toBe("stored");
@@ -51,17 +53,18 @@ test("a loop that is faster than the disk loses the oldest entries, counted, and
   expect(sets.stored).toBe(count + promised.length);
   expect(evictions.memory).toBe(admissions.refusedQueue);
   await flushed;
-  // About once in a hundred runs one gives way to a new key of its class (docs/internals/memory.md); a lost segment has 30.
+  // About once in a hundred runs an entry is dropped for a new key of its class
+  // (docs/internals/memory.md); a lost segment has 30.
   expect((await present(cache, promised)).length).toBeGreaterThanOrEqual(promised.length - 1);
   await cache.flush();
   const stats = cache.stats();
-  // Whatever was not lost, and counted, is on disk.
+  // Whatever was not lost and counted is on disk.
   const { flushed: written, refusedQueue } = stats.admissions;
   expect(written + refusedQueue).toBe(count + promised.length);
   expect(written).toBeGreaterThan(promised.length);
 });
 
-test("a loop that waits for the disk now and then loses nothing", async () => {
+test("a loop that sometimes waits for the disk loses nothing", async () => {
   const { cache } = await openDisk(scratchDirectory());
   const keys = names("key", 3000);
   await setAll(cache, keys);
@@ -90,7 +93,7 @@ test.each([
   expect(cache.stats().moves.toMain > 0).toBe(eviction === "s3-fifo");
 });
 
-test("all entries hot: the cache still takes new ones", async () => {
+test("a cache with only hot entries still accepts new ones", async () => {
   const cache = await open<string>({ memory: budget });
   for (let number = 0; number < 5000; number++) {
     const key = `key-${number}`;
@@ -114,7 +117,7 @@ test("expired entries leave without being read", async () => {
   expect(names("long", 100).every((key) => cache.getSync(key) === "value")).toBe(true);
 });
 
-test("evictions are told of, with their keys", async () => {
+test("evictions are reported with their keys", async () => {
   const cache = await open<string>({ memory: budget, eviction: "fifo" });
   const left = new Set<string | Uint8Array>();
   cache.on("evict", ({ key, cause, tier }) => {
@@ -124,17 +127,17 @@ test("evictions are told of, with their keys", async () => {
   const all = names("key", 3000);
   for (const [index, key] of all.entries()) {
     cache.set(key, textOf(key, 1, 1000));
-    // Slowly, so that it is the janitor that evicts: a writer's own evictions are not told of.
+    // Slowly, so that the janitor evicts.
     if (index % 20 === 0) await until(() => freeSegments(cache) >= watermark(cache));
   }
   const { memory } = cache.stats().evictions;
   await until(() => left.size >= memory);
   expect(left.size).toBeGreaterThan(1500);
-  const gone = all.filter((key) => cache.getSync(key) === undefined);
-  expect(gone.every((key) => left.has(key))).toBe(true);
+  const absent = all.filter((key) => cache.getSync(key) === undefined);
+  expect(absent.every((key) => left.has(key))).toBe(true);
 });
 
-test("a large value counts as one entry, and its chunks are not told of", async () => {
+test("a large value counts as one entry, and its chunks are not reported", async () => {
   const cache = await open<string>({ memory: budget });
   const told: (string | Uint8Array)[] = [];
   cache.on("expire", ({ key }) => told.push(key));
@@ -148,7 +151,7 @@ test("a large value counts as one entry, and its chunks are not told of", async 
   expect(new Set(told)).toEqual(new Set(names("large", 5)));
 });
 
-test("a cache opened and closed in one turn has no janitor left behind", async () => {
+test("a cache opened and closed in one turn leaves no janitor behind", async () => {
   const cache = await openCache({ memory: budget });
   await cache.close();
   expect(() => cache.getSync("key")).toThrow(expect.objectContaining({ code: "ERR_CACHE_CLOSED" }));

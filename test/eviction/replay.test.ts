@@ -1,5 +1,5 @@
-// The engine evicts as the model of its policy does: the same misses on a trace of popular keys, scans and a loop.
-// `npm run proof -- replay` does it on real traces.
+// The engine evicts as the model of its policy does: the same misses on a trace of popular keys,
+// scans and a loop. `npm run proof -- replay` does it on real traces.
 
 import { expect, test } from "vitest";
 
@@ -10,7 +10,7 @@ const trace = generatedTrace(10_000, 4000, 11);
 const timeout = 120_000;
 const settings = { entries: 640, sized: false, near: false };
 
-test("each policy misses as often as its model, and no two alike", { timeout }, async () => {
+test("each policy misses as often as its model, and no two are alike", { timeout }, async () => {
   const engines: number[] = [];
   for (const policy of replayedPolicies) {
     const { engine, model } = await replay(trace, { ...settings, policy });
@@ -23,7 +23,7 @@ test("each policy misses as often as its model, and no two alike", { timeout }, 
   }
 });
 
-test("with values of many sizes too", { timeout }, async () => {
+test("each policy does so with values of many sizes too", { timeout }, async () => {
   const { engine, model } = await replay(trace, { ...settings, policy: "s3-fifo", sized: true });
   expect(Math.abs(engine - model)).toBeLessThan(0.01);
 });

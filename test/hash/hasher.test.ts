@@ -28,13 +28,13 @@ test("a seed changes the hash", async () => {
   expect(hasher.h64(text("key"), 1n)).not.toBe(hasher.h64(text("key"), 2n));
 });
 
-test("a view hashes as its own bytes, over shared memory too", async () => {
+test("a view hashes as its bytes, over shared memory too", async () => {
   const hasher = await createHasher();
   const shared = new Uint8Array(new SharedArrayBuffer(32));
   shared.set(text("abc"), 5);
   expect(hasher.h64(shared.subarray(5, 8))).toBe(0x44bc2cf5ad770999n);
 });
 
-test("createHasher() gives one instance", async () => {
+test("createHasher() returns one instance", async () => {
   expect(await createHasher()).toBe(await createHasher());
 });

@@ -31,7 +31,7 @@ describe("threads stopped between any two steps", () => {
 
   test("a schedule runs the same each time", () => {
     const scenario = scenarios.find(({ name }) => name === "move-overwrite");
-    if (scenario === undefined) throw new Error("the scenario is gone");
+    if (scenario === undefined) throw new Error("the scenario is absent");
     const traces = [0, 1].map(() => {
       const steps: Parameters<Explorer["seeded"]>[1] = [];
       const explorer = new Explorer(rooms, kernel, scenario);

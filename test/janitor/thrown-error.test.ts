@@ -8,8 +8,8 @@ import { type Cache, openCache } from "../../dist/src/mod.js";
 import { until } from "../disk-log/killed.js";
 import { freeSegments, watermark } from "../disk-log/scratch-cache.js";
 
-/** Makes a record's size smaller than its header, at which a segment walk throws; returns what repairs
- *  it. */
+/** Makes a record's size smaller than its header, at which a segment walk throws; returns what
+ *  repairs it. */
 function damage(cache: Cache<string>, key: string): () => void {
   const { module, memory } = cache.handle().worker;
   const kernel = Kernel.attach(module, memory);
@@ -41,7 +41,8 @@ test("a janitor that throws is restarted once, and its successor goes on", async
     restarts.push(reason);
   });
   const value = "v".repeat(1000);
-  // Only while there is room, so that the janitor evicts: a writer that evicts would meet the damage.
+  // Only while there is room, so that the janitor evicts: a writer that evicts would meet the
+  // damage.
   const hasRoom = (): boolean => freeSegments(cache) >= watermark(cache);
   for (let number = 0; restarts.length === 0 && number < 20_000; number++) {
     if (number % 10 === 0) await until(() => restarts.length > 0 || hasRoom());

@@ -1,5 +1,5 @@
-// The checked build of the kernel: it traps where a caller breaks what a protocol assumes, so a green
-// kernel test says that nobody does. The shipped builds have no checks.
+// The checked build of the kernel traps when a caller breaks an assumption of a protocol. So a
+// green kernel test says that no caller does. The shipped builds have no checks.
 
 import { describe, expect, test } from "vitest";
 
@@ -7,7 +7,7 @@ import * as at from "../../dist/src/kernel/layout.js";
 import { builds, openThread } from "./opened-kernel.js";
 
 describe("the checked build traps", () => {
-  test("when a segment is freed by a thread that has not claimed it", () => {
+  test("when a thread frees a segment that it has not claimed", () => {
     const thread = openThread({ build: builds[0] });
     expect(() => thread.verbs.freeSegment(1)).toThrow("unreachable");
   });

@@ -15,7 +15,7 @@ function open(): Thread {
   return thread;
 }
 
-/** Puts an entry and leaves it to a disk copy at this location. */
+/** Puts an entry and demotes it to a disk copy at this location. */
 function putOnDisk(thread: Thread, key: string, location: number): void {
   thread.put(key, `value of ${key}`);
   const { record } = thread.find(key);
@@ -77,7 +77,7 @@ describe("a write or delete of what is on disk", () => {
     expect(entries(thread)).toEqual({ memory: verb === "set" ? 1 : 0, disk: 0 });
   });
 
-  test("announces the copy of a record that is in memory too", () => {
+  test("announces the tombstone of a record that is in memory too", () => {
     const thread = open();
     thread.put("a", "1");
     thread.verbs.reserveDiskLocation(thread.find("a").record, 9);
@@ -88,7 +88,7 @@ describe("a write or delete of what is on disk", () => {
     expect(thread.double(at.resultTombstone0)).toBe(0);
   });
 
-  test("a victim of a full bucket gets a tombstone on disk as well", () => {
+  test("the entry that a full bucket evicts gets a tombstone on disk too", () => {
     const thread = openThread({ diskSegments: 4, bucketCount: 2 });
     for (let segment = 0; segment < 4; segment++) {
       thread.verbs.openDisk(segment, 1, 0, 1, 0);
@@ -96,22 +96,23 @@ describe("a write or delete of what is on disk", () => {
     }
     const keys = Array.from({ length: 300 }, (_, number) => `k${number}`);
     const locations = new Map<number, string>();
-    const victims: { known: boolean; gone: boolean; announced: number }[] = [];
+    const victims: { known: boolean; isAbsent: boolean; announced: number }[] = [];
     for (const [number, key] of keys.entries()) {
       thread.put(key, key);
       const location = thread.double(at.resultTombstone1);
       if (location !== 0) {
         const announced = thread.word(at.threadTombstoneSegment1);
         const victim = locations.get(location);
-        const gone = victim !== undefined && thread.find(victim).answer === at.answerMiss;
-        victims.push({ known: victim !== undefined, gone, announced });
+        const isAbsent = victim !== undefined && thread.find(victim).answer === at.answerMiss;
+        victims.push({ known: victim !== undefined, isAbsent, announced });
       }
       locations.set(number + 100, key);
       thread.verbs.reserveDiskLocation(thread.find(key).record, number + 100);
     }
     expect(victims.length).toBeGreaterThan(200);
-    // Location 100 and so on lie in segment 0, announced as 1.
-    for (const victim of victims) expect(victim).toEqual({ known: true, gone: true, announced: 1 });
+    // Locations from 100 on are in segment 0, announced as 1.
+    for (const victim of victims)
+      expect(victim).toEqual({ known: true, isAbsent: true, announced: 1 });
   });
 });
 
@@ -145,12 +146,12 @@ describe("promote()", () => {
     expect(thread.get("a")).toBe("value of a");
     expect(thread.find("a").sequence).toBe(1);
     expect(entries(thread)).toEqual({ memory: 1, disk: 0 });
-    // It keeps its copy: a write gives that a tombstone.
+    // It keeps its copy, and a write gives the copy a tombstone.
     thread.put("a", "new");
     expect(thread.double(at.resultTombstone0)).toBe(77);
   });
 
-  test("gives way to a write in between, and leaves a dead record", () => {
+  test("loses to a write in between, and leaves a dead record", () => {
     const thread = open();
     putOnDisk(thread, "a", 77);
     const { slot, low, high } = thread.find("a");
@@ -165,7 +166,7 @@ describe("promote()", () => {
 });
 
 describe("reclaim", () => {
-  test("dropDisk() drops what was not hit, keeps what was until it is forced", () => {
+  test("dropDisk() drops entries that were not hit, and the others if forced", () => {
     const thread = open();
     putOnDisk(thread, "cold", 11);
     putOnDisk(thread, "warm", 12);
@@ -182,7 +183,7 @@ describe("reclaim", () => {
     expect(entries(thread)).toEqual({ memory: 0, disk: 0 });
   });
 
-  test("relocateDisk() moves an entry and takes one hit off", () => {
+  test("relocateDisk() moves an entry and removes one hit", () => {
     const thread = open();
     putOnDisk(thread, "a", 11);
     const found = thread.find("a");
@@ -196,7 +197,7 @@ describe("reclaim", () => {
     expect(thread.verbs.relocateDisk(...hash, 11, 600)).toBe(at.answerAbsent);
   });
 
-  test("a record that is in memory too is relocated in its header, or forgets the disk", () => {
+  test("a record in memory gets its new disk location in its header, or loses it", () => {
     const thread = open();
     thread.put("a", "1");
     thread.verbs.reserveDiskLocation(thread.find("a").record, 11);
@@ -210,14 +211,14 @@ describe("reclaim", () => {
     expect(thread.double(at.resultTombstone0)).toBe(0);
   });
 
-  test("dropUnits() forgets what is on disk at a range of units", () => {
+  test("dropUnits() drops the entries on disk in a range of units", () => {
     const thread = open();
     for (let number = 0; number < 20; number++) putOnDisk(thread, `key:${number}`, 100 + number);
     thread.put("both", "1");
     const { record } = thread.find("both");
     thread.verbs.reserveDiskLocation(record, 110);
     expect(thread.verbs.dropUnits(105, 115)).toBe(0);
-    // What is in memory too stays there, and a flush looks at its segment again.
+    // Records in memory stay there, and a flush looks at their segment again.
     expect(thread.get("both")).toBe("1");
     thread.put("both", "2");
     expect(thread.double(at.resultTombstone0)).toBe(0);
@@ -238,7 +239,7 @@ describe("recovery", () => {
     expect(thread.find("a").location).toBe(40);
   });
 
-  test("settleIndex() keeps entries on disk segments there are, frees locks, and counts", () => {
+  test("settleIndex() keeps entries of existing disk segments, frees locks, and counts", () => {
     const thread = open();
     for (const key of ["a", "b"]) putOnDisk(thread, key, 40);
     putOnDisk(thread, "gone", 5 * unitsPerSegment + 40);
@@ -253,7 +254,7 @@ describe("recovery", () => {
     expect(thread.find("memory").answer).toBe(at.answerMiss);
   });
 
-  test("dropSlot() removes an entry that turned out damaged, if it is still that one", () => {
+  test("dropSlot() removes a damaged entry if the slot still has it", () => {
     const thread = open();
     putOnDisk(thread, "a", 40);
     const { slot, low, high } = thread.find("a");
@@ -267,7 +268,7 @@ describe("recovery", () => {
 });
 
 describe("disk segment table", () => {
-  test("a segment that is opened again has another generation and no tombstones", () => {
+  test("a segment that is opened again has a new generation and no tombstones", () => {
     const thread = openMemory({ diskSegments: 4 }).thread();
     const word = (field: number): number =>
       thread.control(thread.kernel.geometry.diskTable + at.diskEntrySize + field);

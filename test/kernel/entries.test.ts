@@ -4,7 +4,7 @@ import * as at from "../../dist/src/kernel/layout.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import { builds, MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
 
-/** Keys that are all at home in one bucket. */
+/** Keys that share one home bucket. */
 function keysOfBucket(thread: Thread, bucket: number, count: number): string[] {
   const keys: string[] = [];
   for (let number = 0; keys.length < count; number++) {
@@ -35,7 +35,7 @@ describe.each(builds)("%s", (build) => {
     }
   });
 
-  test("find() tells record, size, sequence and slot", () => {
+  test("find() returns record, size, sequence and slot", () => {
     const thread = openThread({ build });
     thread.put("a", "first", { expiresMs: 5000 });
     thread.put("b", "second");
@@ -50,19 +50,21 @@ describe.each(builds)("%s", (build) => {
     expect(thread.double(at.resultExpires)).toBe(0);
   });
 
-  test("find() tells keys apart whose bytes differ anywhere", () => {
+  test("find() tells apart keys whose bytes differ anywhere", () => {
     const thread = openThread({ build });
-    for (let place = 0; place < 24; place++) {
-      const key = `${"x".repeat(place)}y${"x".repeat(23 - place)}`;
-      thread.put(key, String(place));
+    for (let position = 0; position < 24; position++) {
+      const key = `${"x".repeat(position)}y${"x".repeat(23 - position)}`;
+      thread.put(key, String(position));
     }
-    for (let place = 0; place < 24; place++) {
-      expect(thread.get(`${"x".repeat(place)}y${"x".repeat(23 - place)}`)).toBe(String(place));
+    for (let position = 0; position < 24; position++) {
+      expect(thread.get(`${"x".repeat(position)}y${"x".repeat(23 - position)}`)).toBe(
+        String(position),
+      );
     }
     expect(thread.get("x".repeat(24))).toBeUndefined();
   });
 
-  test("publish() replaces: one entry, the newest value, its slot unmoved", () => {
+  test("publish() replaces an entry in its slot", () => {
     const thread = openThread({ build });
     thread.put("a", "old");
     const before = thread.find("a");
@@ -111,7 +113,7 @@ describe.each(builds)("%s", (build) => {
     }
   });
 
-  test("find(), publish() and remove() take a hash that the caller has, and leave it for the next", () => {
+  test("find(), publish() and remove() take the caller's hash and leave it", () => {
     const thread = openThread({ build });
     const hash = thread.hashWords("a");
     const noted = (): number[] => [thread.word(at.resultHashLow), thread.word(at.resultHashHigh)];
@@ -129,7 +131,7 @@ describe.each(builds)("%s", (build) => {
     expect(thread.get("a")).toBeUndefined();
   });
 
-  test("publish() leaves the word that find() gives, also of an entry in its other bucket", () => {
+  test("publish() leaves the word that find() returns, also for a displaced entry", () => {
     const thread = openThread({ build });
     for (const key of keysOfBucket(thread, 3, 12)) {
       expect(thread.put(key, "value")).toBe(at.answerDone);
@@ -140,7 +142,7 @@ describe.each(builds)("%s", (build) => {
     expect(displacedOf(thread, 3)).toBe(12 - at.bucketSlots);
   });
 
-  test("touch() marks, and answers the frequency before", () => {
+  test("touch() counts a hit and returns the frequency before", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
     const { slot, low, high } = thread.find("a");
@@ -150,14 +152,14 @@ describe.each(builds)("%s", (build) => {
     expect(thread.verbs.frequencyOfRecord(thread.find("a").record)).toBe(0);
   });
 
-  test("findNear() gives the word that find() gives", () => {
+  test("findNear() returns the word that find() returns", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
     const found = thread.find("a");
     expect(thread.verbs.findNear(...thread.key("a"))).toBe(1);
     expect(thread.word(at.resultSlotLow)).toBe(found.low);
     expect(thread.word(at.resultSlotHigh)).toBe(found.high);
-    // It marked the hit, which is not part of the word it gives.
+    // It marked the hit, which is not part of the word that it returns.
     expect(thread.verbs.frequencyOfRecord(found.record)).toBe(1);
     expect(thread.verbs.findNear(...thread.key("a"))).toBe(1);
     expect(thread.word(at.resultSlotHigh)).toBe(found.high);
@@ -168,13 +170,13 @@ describe.each(builds)("%s", (build) => {
     expect(thread.verbs.findNear(...thread.key("a"))).toBe(0);
   });
 
-  test("an entry that finds its home full stands in its other bucket", () => {
+  test("an entry whose home bucket is full goes to its other bucket", () => {
     const thread = openThread({ build });
     const keys = keysOfBucket(thread, 3, 12);
     for (const key of keys) thread.put(key, `value of ${key}`);
     expect(displacedOf(thread, 3)).toBe(12 - at.bucketSlots);
     for (const key of keys) expect(thread.get(key)).toBe(`value of ${key}`);
-    // Replaced where they stand, and counted out when they go.
+    // They are replaced in their slots, and counted out when they leave.
     for (const key of keys) thread.put(key, "again");
     expect(displacedOf(thread, 3)).toBe(12 - at.bucketSlots);
     for (const key of keys) expect(thread.get(key)).toBe("again");
@@ -183,7 +185,7 @@ describe.each(builds)("%s", (build) => {
     expect(thread.kernel.total(counter.counterMemoryEntries)).toBe(0);
   });
 
-  test("an index filled far beyond its slots evicts, counts, and never lies", () => {
+  test("an index filled far beyond its slots evicts, counts, and never answers wrongly", () => {
     const bucketCount = 64;
     const thread = openThread({ build, bucketCount, memoryBytes: 8 * MiB });
     const slots = bucketCount * at.bucketSlots;
@@ -206,14 +208,14 @@ describe.each(builds)("%s", (build) => {
     expect(found).toBeLessThanOrEqual(slots);
     expect(thread.kernel.total(counter.counterMemoryEntries)).toBe(found);
     expect(thread.kernel.total(counter.counterEvictionsIndex)).toBeGreaterThan(slots);
-    // Every displaced entry is counted at its home: none is left behind when all are gone.
+    // Every displaced entry is counted at its home, and none is left when all have left.
     for (const key of versions.keys()) thread.remove(key);
     expect(thread.kernel.total(counter.counterMemoryEntries)).toBe(0);
     for (let bucket = 0; bucket < bucketCount; bucket++)
       expect(displacedOf(thread, bucket)).toBe(0);
   });
 
-  test("a full bucket gives up its least hit entry", () => {
+  test("a full bucket evicts its least hit entry", () => {
     const thread = openThread({ build, bucketCount: 2 });
     const keys = keysOfBucket(thread, 0, 15);
     for (const key of keys.slice(0, 14)) thread.put(key, key);
@@ -226,7 +228,7 @@ describe.each(builds)("%s", (build) => {
     for (const key of kept) expect(thread.get(key)).toBe(key);
   });
 
-  test("clear() hides everything at once, and nothing written later", () => {
+  test("clear() ends everything at once, and nothing written later", () => {
     const memory = openMemory({ build });
     const [one, two] = [memory.thread(), memory.thread()];
     for (let entry = 0; entry < 200; entry++) one.put(`key:${entry}`, "x");
@@ -243,7 +245,7 @@ describe.each(builds)("%s", (build) => {
     expect(one.get("key:1")).toBeUndefined();
   });
 
-  test("raiseSequence() goes on above what an earlier life wrote and cleared", () => {
+  test("raiseSequence() continues above what an earlier session wrote and cleared", () => {
     const thread = openThread({ build });
     thread.verbs.raiseSequence(2 ** 40, 2 ** 39);
     expect(thread.kernel.control.sequence()).toBe(2 ** 40);

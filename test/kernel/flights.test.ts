@@ -3,13 +3,14 @@ import { describe, expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
 import { openMemory, openThread, type Thread } from "./opened-kernel.js";
 
-/** Begins a flight of a key, as a fill does: hash first, then the flight, then the look at the source. */
+/** Begins a flight of a key as a fill does: hash first, then the flight, then the look at the
+ *  source. */
 function begin(thread: Thread, key: string): number {
   return thread.verbs.beginFlight(...thread.hashWords(key));
 }
 
 describe("a flight", () => {
-  test("that nothing superseded publishes, and ends", () => {
+  test("that nothing supersedes publishes and ends", () => {
     const thread = openThread();
     const flight = begin(thread, "a");
     expect(flight).toBeGreaterThanOrEqual(0);
@@ -41,7 +42,7 @@ describe("a flight", () => {
     expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
     thread.verbs.endFlight(flight, at.flightAgain, 0);
     expect(thread.get("a")).toBe(value);
-    // The next flight starts afresh.
+    // The next flight is not superseded.
     const second = begin(thread, "a");
     expect(thread.put("a", "second", { flight: second })).toBe(at.answerDone);
     thread.verbs.endFlight(second, at.flightAgain, 0);
@@ -68,13 +69,13 @@ describe("a flight", () => {
     expect(one.get("a")).toBe("second");
   });
 
-  test("finds no entry once those of its hash are taken, and others still do", () => {
+  test("finds no entry once all for its hash are taken; other hashes still do", () => {
     const thread = openThread();
     const flights = Array.from({ length: at.flightProbeMax }, () => begin(thread, "a"));
     expect(new Set(flights).size).toBe(at.flightProbeMax);
     expect(begin(thread, "a")).toBe(-1);
     expect(thread.flightsTaken()).toBe(at.flightProbeMax);
-    // All of them are superseded by one write.
+    // One write supersedes all of them.
     thread.remove("a");
     for (const flight of flights) {
       expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
@@ -84,7 +85,7 @@ describe("a flight", () => {
     expect(begin(thread, "a")).toBeGreaterThanOrEqual(0);
   });
 
-  test("of a thread that is gone ends by endFlightsOf()", () => {
+  test("of a dead thread is ended by endFlightsOf()", () => {
     const memory = openMemory();
     const [dead, owner] = [memory.thread(), memory.thread()];
     const kept = begin(owner, "mine");
@@ -97,12 +98,13 @@ describe("a flight", () => {
   });
 });
 
-test("an entry is of the thread that claimed it, from its first word on", () => {
+test("belongs to the thread that claimed its entry, from the first word on", () => {
   const memory = openMemory();
   const [first, second, owner] = [memory.thread(), memory.thread(), memory.thread()];
   const flight = begin(first, "a");
   first.verbs.endFlight(flight, at.flightAgain, 0);
-  // The second thread has claimed the entry and not got further: the owner's word is still the first one's.
+  // The second thread has claimed the entry and got no further: the owner's word is still the first
+  // one's.
   const { i32 } = owner.kernel.views;
   const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
   const claimed = at.flightClaimed | ((second.kernel.thread + 1) << at.flightStateShift);
@@ -114,8 +116,9 @@ test("an entry is of the thread that claimed it, from its first word on", () => 
   expect(owner.flightsTaken()).toBe(0);
 });
 
-test("clear() raises its epoch twice, above a fill that slipped in between", () => {
-  // The first raise of a clear by hand, with a fill between its two steps: it sees no new epoch, and its sequence is above.
+test("clear() raises its epoch again above a fill that came in between", () => {
+  // The first raise of a clear by hand, with a fill between its two steps: the fill sees no new
+  // epoch, and its sequence is above.
   const thread = openThread();
   const flight = begin(thread, "a");
   const words = new BigUint64Array(thread.kernel.views.u8.buffer);

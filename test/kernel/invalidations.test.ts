@@ -1,4 +1,5 @@
-// The change log: what is noted, how it is read, and when a value may be kept by its key.
+// The invalidation log: what is noted, how it is read, and when a value may be found without its
+// slot.
 
 import { describe, expect, test } from "vitest";
 
@@ -9,7 +10,7 @@ function noted(thread: Thread): number {
   return thread.verbs.lastInvalidation() - at.firstInvalidation;
 }
 
-/** Reads the changes behind the one with the number `seen`: how many, and their hashes. */
+/** Reads the invalidations after the one with the number `seen`: how many, and their hashes. */
 function take(thread: Thread, seen: number): { taken: number; hashes: number[] } {
   const taken = thread.verbs.readInvalidations(at.firstInvalidation + seen);
   const first = (thread.kernel.block + at.threadInvalidations) / 4;
@@ -23,7 +24,8 @@ function setWord(thread: Thread, offset: number, value: number): void {
   Atomics.store(thread.kernel.views.i32, offset / 4, value);
 }
 
-/** Hits of a key, as a near cache asks: as many as its slot counts, unless another number is given. */
+/** Hits of a key, as a near cache does: as many as its slot counts, unless another number is
+ *  given. */
 function hit(thread: Thread, key: string, times = at.slotFrequencyMax): void {
   for (let time = 0; time < times; time++) {
     expect(thread.verbs.findNear(...thread.key(key))).toBe(1);
@@ -35,7 +37,7 @@ function setNoted(thread: Thread, number: number): void {
 }
 
 describe.each(builds)("%s", (build) => {
-  test("sets and deletes are noted, those that find nothing too, and lookups are not", () => {
+  test("sets and deletes are noted, even of absent keys, and lookups are not", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
     thread.put("a", "2");
@@ -51,7 +53,7 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 4)).toEqual({ taken: 0, hashes: [] });
   });
 
-  test("a clear is numbered, behind the near epoch that it raises", () => {
+  test("a clear is numbered after it has raised the near epoch", () => {
     const thread = openThread({ build });
     const epoch = thread.control(at.controlNearEpoch);
     thread.verbs.clear();
@@ -62,7 +64,7 @@ describe.each(builds)("%s", (build) => {
     expect(noted(thread)).toBe(2);
   });
 
-  test("a record that moves is noted, and one that leaves if it was hit", () => {
+  test("a record that moves is noted, and one that is evicted if it was hit", () => {
     const thread = openThread({ build });
     for (const key of ["moved", "cold", "hot"]) thread.put(key, "v");
     thread.find("hot", true);
@@ -73,7 +75,7 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 3).hashes).toEqual([lowOf(thread, "moved"), lowOf(thread, "hot")]);
   });
 
-  test("a batch at a time is read, and who is more than the log behind is told so", () => {
+  test("a reader gets a batch at a time, and is told if it is further behind than the log", () => {
     const thread = openThread({ build });
     for (let change = 0; change < at.invalidationsMax; change++) thread.remove("k");
     expect(take(thread, 0).taken).toBe(at.invalidationBatch);
@@ -83,7 +85,7 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 1).taken).toBe(at.invalidationBatch);
   });
 
-  test("a change that is numbered and not written yet ends a batch", () => {
+  test("an invalidation that is numbered and not written yet ends a batch", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
     setNoted(thread, 2);
@@ -94,18 +96,18 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 1)).toEqual({ taken: 1, hashes: [77] });
   });
 
-  test("numbers go on where the words of the log, which have their low halves, come round", () => {
+  test("numbers continue when their low halves, which the log holds, wrap", () => {
     const thread = openThread({ build });
     const first = 2 ** 32 - 2;
     setNoted(thread, first);
     for (const key of ["a", "b", "c"]) thread.remove(key);
     expect(noted(thread)).toBe(first + 3);
     expect(take(thread, first).hashes).toEqual(["a", "b", "c"].map((key) => lowOf(thread, key)));
-    // As if it had stood still for a whole round of them.
+    // As if it had been held up while the log wrapped once.
     expect(take(thread, first + 3 - 2 ** 32).taken).toBe(at.answerMiss);
   });
 
-  test("a value may be kept while its key's lock is free and its slot as it was", () => {
+  test("a value may be indexed while its key's lock is free and its slot unchanged", () => {
     const memory = openMemory({ build });
     const [reader, writer] = [memory.thread(), memory.thread()];
     writer.put("a", "1");
@@ -125,7 +127,7 @@ describe.each(builds)("%s", (build) => {
     expect(reader.verbs.mayKeepNear()).toBe(0);
   });
 
-  test("a value may be kept when its slot has counted all the hits that it can, whoever made them", () => {
+  test("a value may be indexed once its slot has counted all hits that it can", () => {
     const memory = openMemory({ build });
     const [reader, other] = [memory.thread(), memory.thread()];
     other.put("a", "1");
@@ -134,7 +136,7 @@ describe.each(builds)("%s", (build) => {
     for (let time = 2; time < at.slotFrequencyMax; time++) other.find("a", true);
     hit(reader, "a", 1);
     expect(reader.verbs.mayKeepNear()).toBe(1);
-    // A record that moves loses hits: those that come are to be counted again.
+    // A record that moves loses hits, so the next hits are counted again.
     other.verbs.move(other.find("a").record, at.logMain, 1);
     hit(reader, "a", 1);
     expect(reader.verbs.mayKeepNear()).toBe(0);
@@ -142,7 +144,7 @@ describe.each(builds)("%s", (build) => {
     expect(reader.verbs.mayKeepNear()).toBe(1);
   });
 
-  test("a value in its other bucket may be kept too", () => {
+  test("a value of a displaced entry may be indexed too", () => {
     const thread = openThread({ build, bucketCount: 64 });
     const keys: string[] = [];
     for (let number = 0; keys.length < 9; number++) {
@@ -155,7 +157,7 @@ describe.each(builds)("%s", (build) => {
     }
   });
 
-  test("what is sampled may not be kept: each of its requests counts", () => {
+  test("a sampled key may not be indexed, since each of its requests counts", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
     hit(thread, "a");

@@ -6,7 +6,8 @@ import { flagKeyBytes } from "../../dist/src/record/mod.js";
 import { counterMemoryEntries } from "../../dist/src/stats/mod.js";
 import { fill, find, MiB, openStore, plainFields, read, write } from "../memory/opened-store.js";
 
-/** Lengths around every border: words of the short loop, the scratch in characters and in bytes, the longest key. */
+/** Lengths around every limit: words of the short loop, the scratch in characters and in bytes, the
+ *  longest key. */
 const lengths = [
   1, 2, 3, 4, 5, 7, 8, 19, 20, 21, 22, 64, 681, 682, 683, 684, 700, 1024, 2047, 2048,
 ];
@@ -50,7 +51,7 @@ describe("a string key is stored as its UTF-8", () => {
     for (const [number, key] of keys.entries()) expect(read(store, key)).toBe(`v${number}`);
   });
 
-  test("a pair of surrogates is a character, a lone one a TypeError", () => {
+  test("a pair of surrogates is a character, a lone surrogate a TypeError", () => {
     const store = openStore();
     write(store, "\ud83d\ude00", "pair");
     expect(read(store, "😀")).toBe("pair");
@@ -68,7 +69,7 @@ describe("a string key is stored as its UTF-8", () => {
 });
 
 describe("a key of bytes", () => {
-  test("of every length is stored as it is, and says that it was bytes", () => {
+  test("of every length is stored unchanged and marked as bytes", () => {
     const store = openStore();
     for (const length of [...lengths, ...longLengths]) {
       const key = Uint8Array.from({ length }, (_, byte) => (byte * 7 + length) & 255);
@@ -97,7 +98,7 @@ describe("a key of bytes", () => {
 });
 
 describe("the longest keys", () => {
-  test("of 64 KiB are stored where a segment holds them", () => {
+  test("of 64 KiB are stored if a segment can hold them", () => {
     const store = openStore({ memoryBytes: 64 * MiB });
     for (const key of ["k".repeat(65_536), "漢".repeat(21_845), new Uint8Array(65_536).fill(9)]) {
       expect(write(store, key, "value")).toBe("stored");
@@ -113,7 +114,7 @@ describe("the longest keys", () => {
     expect(() => store.keys.write(new Uint8Array(65_537))).toThrow(RangeError);
   });
 
-  test("that no segment holds are too long: never there, never stored", () => {
+  test("that no segment can hold are never found and never stored", () => {
     const store = openStore();
     expect(store.kernel.geometry.segmentBytes).toBe(32 * 1024);
     const key = "k".repeat(40_000);
@@ -123,14 +124,14 @@ describe("the longest keys", () => {
     expect(write(store, key, "v")).toBe("too-large");
   });
 
-  test("that find no segment have no room; a delete makes some", () => {
+  test("without a free segment have no room, until a delete makes some", () => {
     const store = openStore();
     const key = "k".repeat(3000);
     write(store, key, "old");
     fill(store);
     expect(store.keys.write(key)).toBe(noKeyRoom);
     expect(find(store, key)).toBe("none");
-    // Who makes room frees a segment, here one that holds nothing but filler.
+    // A thread that makes room frees a segment; this one holds only filler.
     store.writer.connect(
       () => undefined,
       () => {
@@ -156,7 +157,7 @@ test.each([
   expect(() => store.keys.write(key as string)).toThrow(TypeError);
 });
 
-test("the window stays inside the thread's own scratch", () => {
+test("the window stays inside its thread's scratch", () => {
   const store = openStore();
   const { block } = store.kernel;
   store.keys.write("k".repeat(682));
@@ -200,7 +201,7 @@ describe("a key that is taken", () => {
     expect(read(store, key)).toBe("(none)");
   });
 
-  test("with no room for it has no hash, and is removed all the same", () => {
+  test("without room has no hash, and can be removed all the same", () => {
     const store = openStore();
     const key = "k".repeat(3000);
     write(store, key, "old");

@@ -42,7 +42,7 @@ interface Word {
   readonly bytes: number;
 }
 
-/** The words whose names are given, each with its width. */
+/** The named words, each with its width. */
 function wordsOf(names: readonly string[]): Word[] {
   const offsets = at as unknown as Readonly<Record<string, number>>;
   return names.map((name) => {
@@ -56,7 +56,8 @@ function namesWith(prefix: string, but: readonly string[] = []): string[] {
   return Object.keys(at).filter((name) => name.startsWith(prefix) && !but.includes(name));
 }
 
-/** Pairs of words that share a byte, words that are not aligned, and words that reach beyond `end`. */
+/** Pairs of words that share a byte, words that are not aligned, and words that reach beyond
+ *  `end`. */
 function faults(words: readonly Word[], end: number): string[] {
   const found: string[] = [];
   const sorted = words.toSorted((left, right) => left.from - right.from);
@@ -73,7 +74,7 @@ function faults(words: readonly Word[], end: number): string[] {
 
 const controlWords = wordsOf(namesWith("control", ["controlBlockSize"]));
 
-test("faults() sees an overlap, a crooked word and one that is outside", () => {
+test("faults() reports an overlap, a misaligned word and one that is outside", () => {
   const words = [
     { name: "a", from: 0, bytes: 8 },
     { name: "b", from: 4, bytes: 4 },
@@ -88,7 +89,7 @@ describe("control block", () => {
     expect(faults(controlWords, at.controlBlockSize)).toEqual([]);
   });
 
-  test("gives words that many threads write a line without the words of every read", () => {
+  test("keeps words that many threads write off the lines of words that every read uses", () => {
     const lineOf = (offset: number): number => Math.floor(offset / at.cacheLineSize);
     const readByAll = [at.controlSeed, at.controlClearEpoch, at.controlBucketCount].map(lineOf);
     const written = [
@@ -104,7 +105,7 @@ describe("control block", () => {
 });
 
 describe("thread block", () => {
-  // All but sizes, bits and tables, so that a word that is added is looked at too.
+  // All except sizes, bits and tables, so that a new word is checked too.
   const own = namesWith("thread", [
     "threadTable",
     "threadsMax",
@@ -139,14 +140,14 @@ describe("thread block", () => {
     }
   });
 
-  test("keeps the pairs that the kernel and its readers take together", () => {
+  test("keeps the pairs adjacent that the kernel and its readers use together", () => {
     expect(at.threadTombstoneSegment1).toBe(at.threadTombstoneSegment0 + 4);
     expect(at.resultTombstone1).toBe(at.resultTombstone0 + 8);
     expect(at.resultSlotHigh).toBe(at.resultSlotLow + 4);
     expect(at.resultHashHigh).toBe(at.resultHashLow + 4);
   });
 
-  test("has room for every counter, each with a number of its own", () => {
+  test("has room for every counter, each with its own number", () => {
     const numbers = Object.entries(stats as Readonly<Record<string, unknown>>)
       .filter(([name, value]) => name.startsWith("counter") && typeof value === "number")
       .map(([, value]) => value as number);
@@ -157,7 +158,7 @@ describe("thread block", () => {
 });
 
 describe("tables", () => {
-  test("stand one behind the other", () => {
+  test("follow one another", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
     expect(at.flightTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
     expect(at.schemaTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
@@ -234,7 +235,7 @@ describe("tables", () => {
       at.segmentBlocked,
     ];
     expect(new Set(states).size).toBe(states.length);
-    // The id of who has it open or empties it stands above the state.
+    // The id of the thread that has it open or empties it is above the state.
     expect(Math.max(...states)).toBeLessThanOrEqual(at.segmentStateMask);
     expect(2 ** at.segmentThreadShift).toBe(at.segmentStateMask + 1);
     expect(new Set([at.stateOpen, at.stateClosing, at.stateClosed, 0]).size).toBe(4);
@@ -260,14 +261,14 @@ describe("slot", () => {
     expect(2 ** at.locationOffsetBits * 8).toBe(at.segmentBytesMax);
   });
 
-  test("stands seven times in a cache line behind the bucket word", () => {
+  test("fits seven times in a cache line behind the bucket word", () => {
     expect(at.bucketSize).toBe(at.cacheLineSize);
     expect(8 + at.bucketSlots * 8).toBe(at.bucketSize);
     expect([at.bucketLock, at.bucketDisplaced]).toEqual([0, 4]);
   });
 });
 
-test("the slack is longer than any key behind any extension", () => {
+test("the slack holds any key behind any extension", () => {
   expect(at.slackPages * at.pageSize).toBeGreaterThanOrEqual(
     recordHeaderSize + extensionSizeMax + keyLengthMax,
   );

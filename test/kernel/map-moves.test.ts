@@ -17,14 +17,14 @@ test.each(builds)(
     const names = Array.from({ length: count }, (_, index) => `key:${index}`);
     expect(names.filter((name) => thread.get(name) !== "v")).toEqual([]);
     expect(thread.put(`key:${count}`, "v")).toBe(at.answerNoRoom);
-    // What is there can be written over all the same.
+    // Every key can still be overwritten.
     expect(names.filter((name) => thread.put(name, "w") !== at.answerDone)).toEqual([]);
     expect(names.filter((name) => thread.remove(name) !== at.answerDone)).toEqual([]);
     expect(names.filter((name) => thread.get(name) !== undefined)).toEqual([]);
   },
 );
 
-test("a move that a dead thread had begun is ended before its lock is freed", () => {
+test("a move that a dead thread began is finished before its lock is freed", () => {
   const opened = openMemory({ bucketCount: 64, neverEvicts: true });
   const [thread, dead] = [opened.thread(), opened.thread()];
   thread.put("a", "v");

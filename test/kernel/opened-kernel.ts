@@ -1,4 +1,5 @@
-// A small cache memory and threads of the kernel over it, without the memory tier: what the kernel's tests drive.
+// A small cache memory and threads of the kernel over it, without the memory tier. Used by the
+// tests of the kernel.
 
 import { readFileSync } from "node:fs";
 
@@ -8,10 +9,8 @@ import { flagDiskLocation, flagExpires, recordHeaderSize } from "../../dist/src/
 
 export const MiB = 1024 * 1024;
 
-/**
- * All builds: the one that traps where a protocol's assumption does not hold, and the two that are
- * shipped, with fences and without for machines of total store order.
- */
+/** All builds: the checked one, which traps when a protocol's assumption does not hold, and the two
+ *  that are shipped, with fences and, for machines of total store order, without. */
 export const builds = ["kernel-checked.wasm", "kernel.wasm", "kernel-tso.wasm"] as const;
 
 export function bytesOf(build: string): Uint8Array {
@@ -24,10 +23,10 @@ export interface OpenOptions {
   readonly memoryBytes?: number;
   /** Disk segments of 1 MiB; 0 = memory only. */
   readonly diskSegments?: number;
-  /** Another number of buckets than `divide` would give, so that an index overflows early. */
+  /** A number of buckets other than `divide`'s, so that an index overflows early. */
   readonly bucketCount?: number;
   readonly seed?: bigint;
-  /** A map's memory, in which no entry gives way to another. */
+  /** A map's memory, in which no entry is evicted for another. */
   readonly neverEvicts?: boolean;
 }
 
@@ -35,7 +34,8 @@ export interface Opened {
   readonly geometry: Geometry;
   readonly memory: ConstructorParameters<typeof WebAssembly.Instance>[1]["env"]["memory"];
   readonly module: WebAssembly.Module;
-  /** Attaches another thread. All of them run in this one, which changes nothing for the kernel. */
+  /** Attaches another thread. All of them run in this one, which makes no difference to the
+   *  kernel. */
   thread(): Thread;
 }
 
@@ -67,7 +67,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
   };
 }
 
-/** The one thread of a memory of its own. */
+/** The only thread of its own memory. */
 export function openThread(options: OpenOptions = {}): Thread {
   return openMemory(options).thread();
 }
@@ -102,12 +102,13 @@ export class Thread {
     this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
   }
 
-  /** Writes a key to the thread's scratch; its offset and length are the verbs' first arguments. */
+  /** Writes a key to the thread's scratch; its offset and length are the first arguments of the
+   *  verbs. */
   key(key: string | Uint8Array): [number, number] {
     const bytes = typeof key === "string" ? Buffer.from(key) : key;
-    const place = this.kernel.block + at.threadKeyScratch;
-    this.kernel.views.u8.set(bytes, place);
-    return [place, bytes.length];
+    const offset = this.kernel.block + at.threadKeyScratch;
+    this.kernel.views.u8.set(bytes, offset);
+    return [offset, bytes.length];
   }
 
   word(offset: number): number {
@@ -134,7 +135,7 @@ export class Thread {
     return [this.word(at.resultHashLow), this.word(at.resultHashHigh)];
   }
 
-  /** The bucket a key is at home in. */
+  /** The home bucket of a key. */
   home(key: string): number {
     const { bucketCount } = this.kernel.geometry;
     return Number(((this.hash(key) >> 32n) * BigInt(bucketCount)) >> 32n);
@@ -147,11 +148,11 @@ export class Thread {
 
   /** A slot's word. */
   slotWord(slot: number): bigint {
-    const place = this.kernel.geometry.bucketBase + slot * 8;
-    return new BigUint64Array(this.kernel.views.u8.buffer, place, 1)[0] as bigint;
+    const offset = this.kernel.geometry.bucketBase + slot * 8;
+    return new BigUint64Array(this.kernel.views.u8.buffer, offset, 1)[0] as bigint;
   }
 
-  /** Reserves a record and writes everything but its header; undefined when there is no segment. */
+  /** Reserves a record and writes everything but its header; undefined if there is no segment. */
   append(key: string, value: string, options: PutOptions = {}): Record | undefined {
     const { u8, f64 } = this.kernel.views;
     const keyBytes = Buffer.from(key);
@@ -175,7 +176,7 @@ export class Thread {
     return this.verbs.publish(offset, keyLength, 0, flags, units, 1000, flight + 1, 0, 0);
   }
 
-  /** Writes an entry; answers publish's answer, or answerNoRoom when there is no segment. */
+  /** Writes an entry; returns publish's answer, or answerNoRoom if there is no segment. */
   put(key: string, value: string, options: PutOptions = {}): number {
     const record = this.append(key, value, options);
     return record === undefined ? at.answerNoRoom : this.publish(record, options.flight);
@@ -209,7 +210,7 @@ export class Thread {
     return this.verbs.remove(...this.key(key), 0, 0);
   }
 
-  /** Seals what is open and answers the number of the segment that a record stands in. */
+  /** Seals what is open; returns the number of the segment that holds a record. */
   seal(record: number): number {
     this.verbs.sealOpen(at.logSmall);
     this.verbs.sealOpen(at.logMain);
@@ -221,7 +222,7 @@ export class Thread {
     return this.control(at.segmentTable + segment * at.segmentEntrySize + field);
   }
 
-  /** A segment's state, without who has it open or empties it. */
+  /** A segment's state, without the thread that has it open or empties it. */
   segmentState(segment: number): number {
     return this.segmentWord(segment, at.segmentState) & at.segmentStateMask;
   }
@@ -231,7 +232,8 @@ export class Thread {
     return this.segmentWord(segment, at.segmentState) >>> at.segmentThreadShift;
   }
 
-  /** Entries of the flight table that are taken; a thread that has one says so, unless all of them are done. */
+  /** Taken entries of the flight table. A thread that has one is marked, unless all of its flights
+   *  are done. */
   flightsTaken(): number {
     const states = Array.from({ length: at.flightsMax }, (_, flight) =>
       this.control(at.flightTable + flight * at.flightSize + at.flightState),
@@ -239,7 +241,7 @@ export class Thread {
     return states.filter((state) => state !== at.flightFree).length;
   }
 
-  /** Do writes look at the flight table? */
+  /** Whether writes look at the flight table. */
   announcesFlights(): boolean {
     const words = new BigUint64Array(this.kernel.views.u8.buffer);
     return Atomics.load(words, at.controlFlightThreads / 8) !== 0n;

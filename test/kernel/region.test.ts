@@ -47,7 +47,7 @@ function assertGeometry(request: GeometryRequest, geometry: Geometry): void {
   expect(indexEnd).toBeLessThanOrEqual(geometry.segmentBase);
   expect(geometry.bucketBase % at.cacheLineSize).toBe(0);
   expect(geometry.segmentBase % 4096).toBe(0);
-  // The index takes a quarter at most; nothing else but part of a segment is lost.
+  // The index takes a quarter at most; nothing else is lost except part of a segment.
   expect(geometry.bucketCount * at.bucketSize).toBeLessThanOrEqual(memoryBytes / 4);
   const slack = at.slackPages * at.pageSize;
   const room = Math.min(memoryBytes, 4 * GiB - slack);
@@ -67,7 +67,7 @@ describe("divide()", () => {
     },
   );
 
-  test("keeps any budget up to the most there may be", () => {
+  test("keeps any budget up to the largest", () => {
     const budget = fc.integer({ min: MiB, max: memoryBytesMax });
     const disk = fc.integer({ min: 0, max: 128 });
     fc.assert(
@@ -116,7 +116,7 @@ test("an entry costs at most 16 bytes of index at the design load", () => {
   }
   const evicted = thread.kernel.total(counter.counterEvictionsIndex);
   expect(found + evicted).toBe(wanted);
-  // Seven slots at home and seven in one other place: about 3 % find both full.
+  // Seven slots at home and seven in one other bucket: about 3 % find both full.
   expect(evicted).toBeLessThan(wanted / 20);
   expect((4096 * at.bucketSize) / found).toBeLessThanOrEqual(16);
 });

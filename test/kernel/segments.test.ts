@@ -8,7 +8,7 @@ function free(thread: Thread): number {
 }
 
 describe("reserve()", () => {
-  test("appends records on 8 bytes, unpublished until publish()", () => {
+  test("appends records aligned to 8 bytes, unpublished until publish()", () => {
     const thread = openThread();
     const first = thread.verbs.reserve(29, at.logSmall, 0);
     const second = thread.verbs.reserve(24, at.logSmall, 0);
@@ -18,7 +18,7 @@ describe("reserve()", () => {
     expect(thread.verbs.dropRecord(first)).toBe(at.answerAbsent);
   });
 
-  test("seals a full segment, rings and goes on in another", () => {
+  test("seals a full segment, rings the doorbell and continues in another", () => {
     const thread = openThread();
     const { segmentBytes, segmentCount } = thread.kernel.geometry;
     const bell = thread.control(at.controlDoorbell);
@@ -44,14 +44,14 @@ describe("reserve()", () => {
     expect(free(thread)).toBe(0);
   });
 
-  test("refuses what no segment holds, and keeps the open one", () => {
+  test("refuses what no segment can hold, and keeps the open segment", () => {
     const thread = openThread();
     thread.put("a", "1");
     expect(thread.verbs.reserve(thread.kernel.geometry.segmentBytes + 1, at.logSmall, 1)).toBe(0);
     expect(thread.segmentState(1)).toBe(at.segmentOpen);
   });
 
-  test("gives each thread and each log a segment of its own", () => {
+  test("gives each thread and each log its own segment", () => {
     const memory = openMemory();
     const [one, two] = [memory.thread(), memory.thread()];
     one.put("a", "1");
@@ -68,7 +68,7 @@ describe("reserve()", () => {
   });
 });
 
-test("stage() gives the same free bytes until something is reserved there", () => {
+test("stage() returns the same free bytes until something is reserved there", () => {
   const thread = openThread();
   const place = thread.verbs.stage(100, at.logSmall, 1);
   expect(thread.verbs.stage(100, at.logSmall, 1)).toBe(place);
@@ -78,7 +78,7 @@ test("stage() gives the same free bytes until something is reserved there", () =
 });
 
 describe("a sealed segment", () => {
-  test("is claimed by one, and freed with a new generation", () => {
+  test("is claimed by one thread, and freed with a new generation", () => {
     const memory = openMemory();
     const [one, two] = [memory.thread(), memory.thread()];
     one.put("a", "1");
@@ -109,7 +109,7 @@ describe("a sealed segment", () => {
     expect(f64[(entry + at.segmentSealOrder) / 8]).toBe(3);
   });
 
-  test("raises the near epoch when its generations come round", () => {
+  test("raises the near epoch when its generation wraps", () => {
     const thread = openThread();
     const entry = (at.segmentTable + 1 * at.segmentEntrySize + at.segmentGeneration) / 4;
     thread.kernel.views.u32[entry] = 2 ** at.locationGenerationBits - 2;
@@ -125,7 +125,8 @@ describe("a sealed segment", () => {
       thread.verbs.freeSegment(segment);
       expect(segment).toBe(1);
       expect(thread.control(at.controlNearEpoch)).toBe(epoch + raised);
-      // The search for a free segment goes on where it stopped: once round brings it back to the first.
+      // The search for a free segment continues where it stopped: one full round brings it back to
+      // the first.
       for (let step = 1; step < thread.kernel.geometry.segmentCount; step++) {
         const other = thread.verbs.reserve(8, at.logSmall, 1);
         thread.evict(thread.seal(other));
@@ -181,11 +182,11 @@ test("sealOrphans() seals what a dead thread had open, and only that", () => {
   expect(owner.get("a")).toBe("1");
 });
 
-test("setFlushed() says how far a segment is on disk", () => {
+test("setFlushed() records how far a segment is on disk", () => {
   const thread = openThread();
   thread.verbs.setFlushed(5, 4096, 0);
   expect(thread.segmentWord(5, at.segmentFlushedOffset)).toBe(4096);
-  // Word of an earlier life of the segment comes too late.
+  // A report about an earlier generation of the segment comes too late.
   thread.verbs.setFlushed(5, 8192, 1);
   expect(thread.segmentWord(5, at.segmentFlushedOffset)).toBe(4096);
 });
@@ -210,7 +211,7 @@ describe("move()", () => {
     expect(thread.verbs.validate(before.slot, before.low, before.high)).toBe(0);
   });
 
-  test("says when there is no room, and leaves the record", () => {
+  test("answers that there is no room, and leaves the record", () => {
     const thread = openThread();
     thread.put("a", "value");
     const { record } = thread.find("a");
@@ -235,7 +236,7 @@ test("sweep() removes what has expired or was cleared, and counts the expired", 
   expect(thread.get("long:1")).toBe("x");
   thread.verbs.clear();
   expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(0);
-  // Nothing is left in any slot.
+  // No slot is taken.
   const slots = new BigUint64Array(
     thread.kernel.views.u8.buffer,
     thread.kernel.geometry.bucketBase,

@@ -1,4 +1,5 @@
-// The flights that threads join: who leads, who waits, and what is left when one of them ends, leaves or dies.
+// Flights that threads join: who leads, who waits, and what is left when one of them ends, leaves
+// or dies.
 
 import { describe, expect, test } from "vitest";
 
@@ -38,7 +39,7 @@ function openThree(): { leader: Thread; one: Thread; two: Thread; flight: number
 }
 
 describe("a load that threads join", () => {
-  test("has one leader, and an entry until the last who waits has left", () => {
+  test("has one leader, and an entry until the last waiter has left", () => {
     const { leader, one, two, flight } = openThree();
     expect(enter(one, "b")).toBeGreaterThanOrEqual(0);
     expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
@@ -49,7 +50,7 @@ describe("a load that threads join", () => {
       expect(thread.kernel.views.f64[wordOf(flight, at.flightArgument) / 2]).toBe(42);
     }
     expect(one.verbs.leaveFlight(flight)).toBe(0);
-    // Done, but not free: a new flight of the key stands elsewhere.
+    // Done, but not free: a new flight of the key gets another entry.
     const next = enter(leader, "a");
     expect(next).toBeGreaterThanOrEqual(0);
     expect(next).not.toBe(flight);
@@ -59,7 +60,7 @@ describe("a load that threads join", () => {
     expect(leader.flightsTaken()).toBe(1); // that of "b"
   });
 
-  test("wakes who waits when it ends, and its leader when the last has left", async () => {
+  test("wakes its waiters when it ends, and its leader when the last has left", async () => {
     const { leader, one, two, flight } = openThree();
     type WaitAsync = (
       words: Int32Array,
@@ -95,7 +96,7 @@ describe("a load that threads join", () => {
     expect(one.put("a", "loaded after", { flight: next })).toBe(at.answerDone);
   });
 
-  test("is taken over by one thread when its lease is over, and publishes nothing then", () => {
+  test("is taken over by one thread when its lease ends, and then publishes nothing", () => {
     const { leader, one, two, flight } = openThree();
     expect(one.verbs.expireFlight(flight, lease - 1)).toBe(0);
     leader.verbs.renewFlight(flight, 2 * lease);
@@ -109,13 +110,13 @@ describe("a load that threads join", () => {
     expect(enter(one, "a")).toBe(follow(next));
     expect(leader.put("a", "late", { flight })).toBe(at.answerSuperseded);
     expect(two.put("a", "taken over", { flight: next })).toBe(at.answerDone);
-    // Its entry is its leader's until that has ended it.
+    // Its entry belongs to its leader until the leader has ended it.
     expect(read(one, flight, at.flightState)).toBe(at.flightExpired);
     leader.verbs.endFlight(flight, at.flightAgain, 0);
     expect(read(one, flight, at.flightState)).toBe(at.flightFree);
   });
 
-  test("of a dead thread is lost, and one who waits takes it over", () => {
+  test("of a dead thread is lost, and one waiter takes it over", () => {
     const { leader, one, two, flight } = openThree();
     one.verbs.endFlightsOf(leader.kernel.thread);
     expect(stateOf(one, flight)).toBe(at.flightDone);
@@ -138,7 +139,7 @@ describe("a load that threads join", () => {
     expect(read(one, flight, at.flightState)).toBe(at.flightFree);
   });
 
-  test("whose leader died as it ended it wakes who waits, and is freed", async () => {
+  test("whose leader died while ending it wakes its waiters, and is freed", async () => {
     const { leader, one, two, flight } = openThree();
     const { i32 } = one.kernel.views;
     type WaitAsync = (
@@ -152,7 +153,7 @@ describe("a load that threads join", () => {
       wordOf(flight, at.flightSignal),
       read(one, flight, at.flightSignal),
     );
-    // Its last store: the outcome stands, and nobody was told.
+    // Its last store: the outcome is written, and nobody was woken.
     Atomics.store(i32, wordOf(flight, at.flightOutcome), at.flightStored);
     const life = read(one, flight, at.flightGeneration);
     Atomics.store(
@@ -164,7 +165,7 @@ describe("a load that threads join", () => {
     expect(await woken.value).toBe("ok");
     expect(read(one, flight, at.flightOutcome)).toBe(at.flightStored);
     one.verbs.leaveFlight(flight);
-    // The last who waits dies between taking its bit out and freeing the entry.
+    // The last waiter dies between removing its bit and freeing the entry.
     Atomics.store(i32, wordOf(flight, at.flightWaiting), 0);
     Atomics.store(i32, wordOf(flight, at.flightWaiting) + 1, 0);
     one.verbs.endFlightsOf(two.kernel.thread);
@@ -172,13 +173,13 @@ describe("a load that threads join", () => {
     expect(one.flightsTaken()).toBe(0);
   });
 
-  test("is not waited for twice by one thread, nor by its own", () => {
+  test("is not waited for twice by one thread, nor by its own leader", () => {
     const { leader, one } = openThree();
     expect(enter(one, "a")).toBe(at.answerTwice);
     expect(enter(leader, "a")).toBe(at.answerTwice);
   });
 
-  test("that is forced comes instead of an ordinary one, and all join it", () => {
+  test("that is forced replaces an ordinary one, and all join it", () => {
     const { leader, one, two, flight } = openThree();
     two.verbs.leaveFlight(flight);
     const forced = enter(two, "a", { forced: 1 });
@@ -191,7 +192,7 @@ describe("a load that threads join", () => {
     expect(two.put("a", "forced", { flight: forced })).toBe(at.answerDone);
   });
 
-  test("has no entry when those of its hash are taken, nor without the key's lock", () => {
+  test("has no entry when all for its hash are taken, nor without the key's lock", () => {
     const memory = openMemory();
     const [thread, other] = [memory.thread(), memory.thread()];
     thread.verbs.hashKey(...thread.key("a"));

@@ -1,5 +1,6 @@
-// One thread of the stress: a writer, a reader, a janitor or a holder of locks over one shared memory. Plain JavaScript, since a worker
-// cannot load TypeScript. A value describes itself: key number, version, and a pattern that follows from both.
+// One thread of the stress: a writer, a reader, a janitor or a holder of locks over one shared
+// memory. Plain JavaScript, because a worker cannot load TypeScript. A value describes itself: key
+// number, version, and a pattern made from both.
 import { parentPort, workerData } from "node:worker_threads";
 
 import * as at from "../../dist/src/kernel/layout.js";
@@ -30,7 +31,7 @@ function random(below) {
 }
 for (let turn = 0; turn < kernel.thread * 13; turn++) random(2);
 
-/** The key in this thread's scratch. */
+/** Writes a key to this thread's scratch. */
 function keyAt(number) {
   const key = keys[number];
   const place = kernel.block + at.threadKeyScratch;
@@ -55,7 +56,7 @@ function write(number, version) {
   return verbs.publish(record, key.length, 0, 0, 0, 0, 0, 0, 0) === at.answerDone;
 }
 
-/** Removes a key, with its lock or, if that cannot be had, without; answers 1 in that case. */
+/** Removes a key, with its lock or, if the lock cannot be had, without; returns 1 in that case. */
 function drop(number) {
   const { length } = keys[number];
   if (verbs.remove(keyAt(number), length, 0, 0) !== at.answerBusy) return 0;
@@ -83,7 +84,7 @@ function runWriter() {
         Atomics.store(floor, number, versions[number]);
         counts.writes += 1;
       } else {
-        // No room, or the lock could not be had: the older value has to go all the same.
+        // No room, or no lock: the older value must be removed all the same.
         counts.full += 1;
         counts.stuck += drop(number);
         Atomics.store(floor, number, versions[number] + 1);
@@ -118,7 +119,7 @@ function runReader() {
     const high = u32[result + at.resultSlotHigh / 4];
     const record = u32[result + at.resultRecord / 4];
     const size = u32[result + at.resultRecordSize / 4];
-    // Now and then the thread is held up in the middle of the copy, long enough for the log to turn over.
+    // Sometimes the thread pauses in the middle of the copy, long enough for the log to wrap.
     const held = counts.reads % 512 === 0 ? Math.floor(size / 2) : -1;
     for (let byte = 0; byte < size; byte++) {
       if (byte === held) nap(3);
@@ -187,7 +188,7 @@ function runJanitor() {
   return { evicted };
 }
 
-/** Holds one lock after another of the keys most written, longer than anybody waits for one. */
+/** Holds one lock after another of the keys written most, longer than any thread waits for one. */
 function runHolder() {
   const lockWord = (kernel.thread + 1) | (u32[(kernel.block + at.threadIncarnation) / 4] << 8);
   let held = 0;
@@ -206,7 +207,7 @@ function runHolder() {
   return { held };
 }
 
-/** All begin together: a reader that is alone meets nothing, and has soon read enough. */
+/** All begin together: a reader that is alone meets no race and has soon read enough. */
 function awaitAll() {
   let begun = Atomics.add(stop, 1, 1) + 1;
   Atomics.notify(stop, 1);

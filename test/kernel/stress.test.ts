@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 
 import { builds, MiB, openMemory } from "./opened-kernel.js";
 
-/** A thread that leaves something out, so that the stress is seen to notice. */
+/** A thread that omits a step, which the stress must notice. */
 type Mutant = "no-validate" | "free-first" | null;
 
 interface Counts {
@@ -24,7 +24,8 @@ interface Counts {
 
 const keyCount = 400;
 
-/** A writer, a reader and a janitor over one memory of a few segments, until the reader has read enough. */
+/** A writer, a reader and a janitor over one memory of a few segments, until the reader has read
+ *  enough. */
 async function stress(
   build: string,
   readsWanted: number,
@@ -33,7 +34,7 @@ async function stress(
 ): Promise<Counts> {
   const { module, memory } = openMemory({ build, memoryBytes: MiB });
   const floors = new SharedArrayBuffer(keyCount * 4);
-  // Whether all have to stop, and how many have begun.
+  // Whether all must stop, and how many have begun.
   const control = new SharedArrayBuffer(8);
   const roleCount = roles.length;
   const shared = { module, memory, roleCount, mutant, keyCount, readsWanted, floors, control };
@@ -61,7 +62,7 @@ describe.each(builds)("reads while others write, delete, clear and evict, with %
     expect(counts).toMatchObject({ wrong: 0, torn: 0, old: 0 });
     expect(counts.reads).toBeGreaterThan(500_000);
     expect(counts.hits).toBeGreaterThan(50_000);
-    // It was a race: entries changed under the reader, and the log turned over many times.
+    // It was a race: entries changed under the reader, and the log wrapped many times.
     expect(counts.changed).toBeGreaterThan(100);
     expect(counts.evicted).toBeGreaterThan(100);
     expect(counts.writes).toBeGreaterThan(20_000);
@@ -69,13 +70,13 @@ describe.each(builds)("reads while others write, delete, clear and evict, with %
     expect(counts.clears).toBeGreaterThan(0);
   });
 
-  test("are so too while bucket locks are stuck", async () => {
+  test("are not either while bucket locks are stuck", async () => {
     const roles = ["janitor", "writer", "reader", "holder"];
-    // Reads enough that the holder gets its turns, also where the threads have to share a core.
+    // Enough reads that the holder gets its turns, even if the threads share a core.
     const counts = await stress(build, 800_000, null, roles);
     expect(counts).toMatchObject({ wrong: 0, torn: 0, old: 0 });
     expect(counts.held).toBeGreaterThan(3);
-    // Entries that were taken away without their lock.
+    // Entries that were removed without their lock.
     expect(counts.stuck).toBeGreaterThan(0);
     expect(counts.hits).toBeGreaterThan(5000);
   });

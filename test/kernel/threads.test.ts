@@ -12,7 +12,7 @@ function lockWordOf(thread: Thread): number {
   return (thread.kernel.thread + 1) | (thread.word(at.threadIncarnation) << 8);
 }
 
-/** Makes a thread hold the lock of a key's home bucket, as if it had stopped under it. */
+/** Makes a thread hold the lock of a key's home bucket, as if it had stopped with it. */
 function holdLock(holder: Thread, key: string): number {
   const word = holder.bucketAt(holder.home(key)) / 4;
   const note = (holder.kernel.block + at.threadLock0) / 4;
@@ -22,7 +22,7 @@ function holdLock(holder: Thread, key: string): number {
 }
 
 describe("Kernel.attach()", () => {
-  test("takes 64 threads, refuses the next, and takes it when one has left", () => {
+  test("accepts 64 threads, and the next one only when one has left", () => {
     const memory = openMemory();
     const threads = Array.from({ length: at.threadsMax }, () => memory.thread());
     expect(new Set(threads.map(({ kernel }) => kernel.thread)).size).toBe(at.threadsMax);
@@ -63,7 +63,7 @@ describe("Kernel.attach()", () => {
     expect(other.segmentState(segment)).toBe(at.segmentSealed);
   });
 
-  test("total() counts threads that are gone", () => {
+  test("total() includes threads that have left", () => {
     const memory = openMemory();
     const [leaver, other] = [memory.thread(), memory.thread()];
     leaver.put("a", "1");
@@ -74,7 +74,7 @@ describe("Kernel.attach()", () => {
 });
 
 describe("a bucket lock that another thread holds", () => {
-  test("is waited for within a bound; publish() and remove() answer busy and change nothing", () => {
+  test("is waited for within a bound; then publish() and remove() answer busy", () => {
     const memory = openMemory();
     const [writer, holder] = [memory.thread(), memory.thread()];
     writer.put("a", "old");
@@ -93,7 +93,8 @@ describe("a bucket lock that another thread holds", () => {
     const memory = openMemory();
     const [owner, dead, living] = [memory.thread(), memory.thread(), memory.thread()];
     const first = holdLock(dead, "a");
-    // A second one is noted beside the first: publish tries it for the slot of another bucket's entry.
+    // A second lock is noted beside the first: publish tries it for the slot of another bucket's
+    // entry.
     const { i32 } = owner.kernel.views;
     const second = dead.bucketAt((dead.home("a") + 1) % dead.kernel.geometry.bucketCount) / 4;
     i32[(dead.kernel.block + at.threadLock1) / 4] = second * 4;
@@ -116,7 +117,8 @@ describe("a bucket lock that another thread holds", () => {
         JSON.stringify(new URL(`../../dist/src/kernel/${file}`, import.meta.url).href);
       const worker = new Worker(
         `const { parentPort, workerData } = require("node:worker_threads");
-         Promise.all([import(${urlOf("mod.js")}), import(${urlOf("layout.js")})]).then(([{ Kernel }, layout]) => {
+         const modules = [import(${urlOf("mod.js")}), import(${urlOf("layout.js")})];
+         Promise.all(modules).then(([{ Kernel }, layout]) => {
            const { block, thread, views } = Kernel.attach(workerData.module, workerData.memory);
            views.i32[(block + layout.threadLock0) / 4] = workerData.lock * 4;
            const life = views.i32[(block + layout.threadIncarnation) / 4];
@@ -151,7 +153,7 @@ describe("a bucket lock that another thread holds", () => {
     expect(Atomics.load(owner.kernel.views.i32, word)).toBe(lockWordOf(living));
   });
 
-  test("of an earlier holder of a thread id is not the lock of its new one", () => {
+  test("of an earlier holder of a thread id is not the lock of the new holder", () => {
     const memory = openMemory();
     const [owner, first] = [memory.thread(), memory.thread()];
     const old = lockWordOf(first);
@@ -165,7 +167,7 @@ describe("a bucket lock that another thread holds", () => {
 });
 
 describe("evictUnlocked()", () => {
-  test("takes the entry of a key whose lock is stuck, and its count", () => {
+  test("removes and counts the entry of a key whose lock is stuck", () => {
     const memory = openMemory();
     const [writer, holder] = [memory.thread(), memory.thread()];
     writer.put("a", "old");
@@ -178,7 +180,7 @@ describe("evictUnlocked()", () => {
     expect(writer.kernel.total(counter.counterMemoryEntries)).toBe(1);
   });
 
-  test("gives the disk copy that needs a tombstone, and announces it", () => {
+  test("returns the disk copy that needs a tombstone, and announces it", () => {
     const writer = openThread({ diskSegments: 4 });
     writer.put("a", "old");
     const location = (1024 * 1024) / 16 + 9;
@@ -199,7 +201,7 @@ describe("evictUnlocked()", () => {
 });
 
 describe("a segment whose record cannot be visited", () => {
-  test("verbs that take a record say that they know nothing of it", () => {
+  test("verbs that take a record answer that they cannot tell", () => {
     const memory = openMemory();
     const [writer, holder] = [memory.thread(), memory.thread()];
     writer.put("a", "1");
@@ -216,7 +218,7 @@ describe("a segment whose record cannot be visited", () => {
     expect(verbs.frequencyOfRecord(record)).toBe(0);
   });
 
-  test("is blocked, not freed: what a slot still names is not written over", () => {
+  test("is blocked, not freed, so that no record that a slot names is overwritten", () => {
     const memory = openMemory();
     const [writer, holder] = [memory.thread(), memory.thread()];
     writer.put("a", "1");
@@ -230,7 +232,7 @@ describe("a segment whose record cannot be visited", () => {
     expect(writer.freeSegments()).toBe(free);
     expect(writer.get("a")).toBe("1");
     expect(writer.get("b")).toBeUndefined();
-    // While the lock is held the segment stays; when it is free, the eviction begins anew.
+    // While the lock is held the segment stays; once it is free, the eviction starts again.
     writer.verbs.sweep(0, 1, 0);
     expect(writer.segmentState(segment)).toBe(at.segmentBlocked);
     Atomics.store(writer.kernel.views.i32, word, 0);

@@ -33,7 +33,7 @@ describe.each(builds)("hashKey() of %s", (build) => {
     }
   });
 
-  test("does not care where the bytes stand", () => {
+  test("is the same wherever the bytes are", () => {
     const thread = openThread({ build, seed: 1n });
     const key = randomBytes(77);
     const place = thread.kernel.block + at.threadKeyScratch;

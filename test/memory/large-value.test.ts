@@ -33,7 +33,7 @@ function headOf(store: OpenedStore, key: string): LargeValue {
   return largeValueOf(store.record);
 }
 
-/** A cache of 1 MiB has segments of 32 KiB: a value is cut above 8 KiB. */
+/** A cache of 1 MiB has segments of 32 KiB: a value above 8 KiB is cut. */
 const inline = 8192;
 
 describe("writeValue()", () => {
@@ -78,7 +78,7 @@ describe("writeValue()", () => {
     }
   });
 
-  test("replaced by a newer value, chunks of two writes are never put together", () => {
+  test("never puts chunks of two writes together", () => {
     const store = openStore();
     const first = randomBytes(30_000);
     const second = randomBytes(30_000);
@@ -90,7 +90,7 @@ describe("writeValue()", () => {
     expect(readChunks(store.reader, head)?.equals(second)).toBe(true);
   });
 
-  test("refuses a value larger than a quarter of the log, and the older one is gone", () => {
+  test("refuses a value larger than a quarter of the log, and removes the older one", () => {
     const store = openStore();
     const { segmentBytes, segmentCount } = store.kernel.geometry;
     put(store, "a", Buffer.from("old"));
@@ -100,7 +100,7 @@ describe("writeValue()", () => {
     expect(put(store, "a", Buffer.alloc(most))).toBe("stored");
   });
 
-  test("that finds no segment half way takes its chunks back", () => {
+  test("removes its chunks if it finds no segment half way", () => {
     const store = openStore();
     const { segmentCount, reserveSegments } = store.kernel.geometry;
     put(store, "a", Buffer.from("old"));
@@ -113,11 +113,11 @@ describe("writeValue()", () => {
     const before = store.kernel.total(counter.counterMemoryEntries);
     expect(put(store, "a", randomBytes(100_000))).toBe("overloaded");
     expect(read(store, "a")).toBe("(none)");
-    // The old entry went, and no chunk is left.
+    // The old entry is absent, and no chunk is left.
     expect(store.kernel.total(counter.counterMemoryEntries)).toBe(before - 1);
   });
 
-  test("is overloaded when there is no segment at all", () => {
+  test("answers overloaded when there is no segment at all", () => {
     const store = openStore();
     fill(store);
     expect(put(store, "a", randomBytes(100_000))).toBe("overloaded");
@@ -152,7 +152,7 @@ describe("readChunks()", () => {
   });
 });
 
-test("a chunk's key is no key that a caller could write as a string by chance", () => {
+test("gives chunks keys that no caller writes as a string by chance", () => {
   const head = { bytes: 10, chunkBytes: 5, id: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8) };
   expect([...chunkKey(head, 258)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 2, 1, 0, 0]);
 });

@@ -1,4 +1,4 @@
-// Keys too long for a thread's scratch, when no segment has room to look for them.
+// Keys too long for a thread's scratch, when no segment has room for the lookup.
 
 import { expect, test } from "vitest";
 import { noKeyRoom } from "../../dist/src/kernel/mod.js";
@@ -25,7 +25,7 @@ test.each([
   expect(store.writer.remove(key)).toBe(false);
 });
 
-test("a set that finds no room takes the older value away all the same", () => {
+test("a set that finds no room removes the older value all the same", () => {
   const store = openLaterStore();
   const key = "k".repeat(3000);
   write(store, key, "older", fields);

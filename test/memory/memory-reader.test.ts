@@ -34,7 +34,7 @@ describe("a record that changes while it is copied", () => {
     expect(writes).toBe(3);
   });
 
-  test("is a miss when it goes, or changes every time", () => {
+  test("is a miss if it is removed, or changes every time", () => {
     let change = (): void => void other.writer.remove("a");
     const store: OpenedStore = disturbed(() => {
       change();

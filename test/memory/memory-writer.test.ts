@@ -52,7 +52,7 @@ describe("a record comes back as it was written", () => {
     (length) => {
       const store = openStore();
       const value = Uint8Array.from({ length }, (_, byte) => (byte * 13 + 5) & 255);
-      // A longer record before it: nothing of that may show.
+      // A longer record before it, none of which may show.
       write(store, "before", new Uint8Array(20_000).fill(255));
       find(store, "before");
       expect(write(store, "key", value)).toBe("stored");
@@ -64,7 +64,7 @@ describe("a record comes back as it was written", () => {
 });
 
 describe("write()", () => {
-  test("is seen by other threads at once, and so is remove()", () => {
+  test("is seen by other threads at once, as is remove()", () => {
     const [one, two] = openStores(2) as [OpenedStore, OpenedStore];
     write(one, "a", "1");
     expect(read(two, "a")).toBe("1");
@@ -75,7 +75,7 @@ describe("write()", () => {
     expect(two.writer.remove("a")).toBe(false);
   });
 
-  test("answers too-large for what no segment holds, and the older value is gone", () => {
+  test("answers too-large for what no segment can hold, and removes the older value", () => {
     const store = openStore();
     const room = store.writer.recordBytesMax - 24 - 1;
     expect(write(store, "a", new Uint8Array(room))).toBe("stored");
@@ -85,7 +85,7 @@ describe("write()", () => {
     expect(store.kernel.total(counter.counterSetsStored)).toBe(1);
   });
 
-  test("answers overloaded when no segment is free, and the older value is gone", () => {
+  test("answers overloaded when no segment is free, and removes the older value", () => {
     const store = openStore();
     write(store, "a", "old");
     write(store, "b", "kept");
@@ -105,7 +105,7 @@ describe("write()", () => {
     expect(store.kernel.total(counter.counterSetsOverloaded)).toBe(1);
   });
 
-  test("goes on when somebody makes room", () => {
+  test("succeeds when another thread makes room", () => {
     const store = openStore();
     const { verbs } = store.kernel;
     fill(store);
@@ -195,7 +195,7 @@ describe("what is on disk", () => {
     return { store, tombstones };
   }
 
-  test("is found by its location, and a write or delete writes its tombstone before it returns", () => {
+  test("is found by its location, and gets a tombstone before a write or delete returns", () => {
     const { store, tombstones } = openWithDisk();
     for (const key of ["a", "b"]) write(store, key, "old");
     demote(store, "a", 44);
@@ -212,7 +212,7 @@ describe("what is on disk", () => {
     expect(find(store, "b")).toBe("none");
   });
 
-  test("is dropped by drop() and comes back by promote()", () => {
+  test("is dropped by drop() and promoted by promote()", () => {
     const { store, tombstones } = openWithDisk();
     write(store, "a", "value", { expiresMs: 7000 });
     find(store, "a");

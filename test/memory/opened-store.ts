@@ -1,4 +1,4 @@
-// Memory tiers over one small memory, without workers: what the memory room's tests drive.
+// Memory tiers over one small memory, without workers. Used by the tests of the memory room.
 
 import {
   compileKernel,
@@ -55,7 +55,7 @@ export class OpenedStore {
   }
 }
 
-/** As many threads' stores over one memory as are asked for. */
+/** Stores over one memory, as many threads' as requested. */
 export function openStores(count: number, options: StoreOptions = {}): OpenedStore[] {
   const diskSegmentCount = options.diskSegments ?? 0;
   const geometry = divide({

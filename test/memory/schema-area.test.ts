@@ -1,4 +1,5 @@
-// The schema dictionary in shared memory: who may add, what the others see, and what a failed write leaves.
+// The schema dictionary in shared memory: who may add, what the others see, and what a failed write
+// leaves.
 
 import { expect, test } from "vitest";
 import { dictionariesMax, schemaEntriesStart, schemasMax } from "../../dist/src/dictionary/mod.js";
@@ -14,7 +15,8 @@ const hasher = await createHasher();
 
 type LoadedSchemas = Parameters<typeof loadSchemas>[1];
 
-/** A memory that holds what a directory remembered, as its opener prepares it; null for no directory. */
+/** A memory that holds what a directory remembered, as its opener prepares it; null for no
+ *  directory. */
 function openMemory(schemas: LoadedSchemas = null): WebAssembly.Memory {
   const request = {
     memoryBytes: MiB,
@@ -60,7 +62,7 @@ test("while one thread adds, another adds nothing", () => {
   expect(words[at.controlSchemaLock / 4]).toBe(0);
 });
 
-test("a schema that could not be written has no id, and the next one gets it", () => {
+test("a schema that could not be written has no id, and the next schema gets it", () => {
   const memory = openMemory();
   const file = emptySchemas();
   let writesLeft = 1;
@@ -92,7 +94,7 @@ test("ids without a schema stay without one", () => {
   expect([0, 4, 5].map((id) => area.keysOf(id))).toEqual([null, null, ["id"]]);
 });
 
-test("the table ends with its ids or with its room", () => {
+test("the dictionary is full when its ids or its room are used up", () => {
   const memory = openMemory();
   const area = attach(memory);
   for (let id = 0; id < schemasMax; id++) expect(area.add([`${id}`], id)).toBe(true);
@@ -106,13 +108,13 @@ test("the table ends with its ids or with its room", () => {
   expect(long.isFull).toBe(true);
   expect(count).toBe(28);
   for (let id = 0; id < count; id++) expect(long.keysOf(id)).toEqual(["x".repeat(990), `${id}`]);
-  // The tags' table begins behind it.
+  // The table of tags begins behind it.
   const words = new Uint32Array(memory.buffer);
   expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
   expect(words[at.tagTable / 4]).toBe(0);
 });
 
-test("a schema too long for an entry is none", () => {
+test("a schema too long for an entry is not added", () => {
   const memory = openMemory();
   const area = attach(memory);
   expect(area.add(["x".repeat(2000)], 0)).toBe(false);
@@ -121,7 +123,7 @@ test("a schema too long for an entry is none", () => {
 
 const symbols = [Buffer.from("of the user"), Buffer.from("region:")];
 
-test("every thread sees the dictionary that one added, among the schemas", () => {
+test("every thread sees a compression dictionary that one added among the schemas", () => {
   const memory = openMemory();
   const [first, second] = [attach(memory), attach(memory)];
   expect(first.add(["id"], 0)).toBe(true);
@@ -140,7 +142,7 @@ test("every thread sees the dictionary that one added, among the schemas", () =>
   expect(first.addDictionary(symbols)).toBe(false);
 });
 
-test("dictionaries end with their number or leave the last room to schemas", () => {
+test("compression dictionaries are limited in number and leave the last room to schemas", () => {
   const memory = openMemory();
   const area = attach(memory);
   for (let dictionary = 0; dictionary < dictionariesMax; dictionary++)

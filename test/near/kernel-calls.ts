@@ -1,6 +1,6 @@
 // Shows whether a call on a cache asked the kernel for a key: the kernel writes the key's hash to
-// the result words of its thread, so a mark put there before the call is gone after it. Called by
-// the tests of the two near indexes, whose hits ask no kernel.
+// the result words of its thread, so a mark put there before the call is overwritten. Called by the
+// tests of the two near indexes, whose hits ask no kernel.
 
 import * as at from "../../dist/src/kernel/layout.js";
 import type { Cache } from "../../dist/src/mod.js";

@@ -8,7 +8,7 @@ export function hashesOf(keys: number): Uint32Array {
   return Uint32Array.from({ length: keys }, () => Math.floor(random() * 2 ** 32));
 }
 
-/** `count` requests for keys below `keys`, key k asked for in proportion to (k + 1) ** -skew. */
+/** `count` requests for keys below `keys`; key k is requested in proportion to (k + 1) ** -skew. */
 export function zipf(keys: number, count: number, skew: number, seed: number): Uint32Array {
   const sums = new Float64Array(keys);
   let sum = 0;
@@ -26,7 +26,7 @@ export function zipf(keys: number, count: number, skew: number, seed: number): U
   });
 }
 
-/** `count` requests that go round over the keys from `first` to `first + keys - 1`. */
+/** `count` requests that loop over the keys from `first` to `first + keys - 1`. */
 export function loop(first: number, keys: number, count: number): Uint32Array {
   return Uint32Array.from({ length: count }, (_, index) => first + (index % keys));
 }

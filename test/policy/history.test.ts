@@ -1,4 +1,4 @@
-// The memory of keys: frequencies that age, sets that give up what was seen longest ago.
+// The history of keys: frequencies that age, sets that drop the key seen longest ago.
 
 import { expect, test } from "vitest";
 
@@ -43,14 +43,14 @@ test("a frequency is halved at each multiple of the half-life that passes", () =
   ]);
 });
 
-test("times go round at 4,096", () => {
+test("times wrap at 4,096", () => {
   const history = new History(new Uint32Array(64));
   history.note(hash, 8, 4_000);
   expect(cellAge(history.find(hash), 4_100)).toBe(100);
   expect(cellFrequency(history.find(hash), 4_100, 10_000)).toBe(8);
 });
 
-test("a full set gives up the key seen longest ago", () => {
+test("a full set drops the key seen longest ago", () => {
   const history = new History(new Uint32Array(64));
   const keyOf = (number: number): number => number + 1;
   for (let number = 0; number < 8; number++) history.note(keyOf(number), 1, 100 + number);

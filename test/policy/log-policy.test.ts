@@ -35,7 +35,7 @@ test("lru and fifo empty the oldest segment of both logs", () => {
   }
 });
 
-test("sieve's hand goes over the small log, then starts over with what main holds by then", () => {
+test("sieve's hand goes over the small log, then starts again with what main holds", () => {
   const policy = policyWith(settingOf("sieve"));
   expect(policy.victim(situation({ oldestSmall: 5, oldestMain: 2 }))).toBe("small");
   expect(policy.victim(situation({ oldestSmall: Infinity, oldestMain: 2, newest: 9 }))).toBe(
@@ -45,13 +45,13 @@ test("sieve's hand goes over the small log, then starts over with what main hold
   expect(policy.victim(situation({ oldestSmall: 10, oldestMain: 11 }))).toBe("small");
 });
 
-test("an empty cache has no victim to speak of, and no NaN comes of it", () => {
+test("an empty cache has no victim, and computes no NaN", () => {
   const policy = policyWith(settingOf("s3-fifo"));
   expect(policy.victim(situation({ small: 0, main: 0 }))).toBe("main");
   expect(policy.decide("small", 7, 1, 0)).toBe(evict);
 });
 
-test("s3-fifo: a hit leads from small to main, and each hit there buys a round", () => {
+test("s3-fifo: a hit moves an entry to main, and each hit there keeps it for a round", () => {
   const policy = policyWith(settingOf("s3-fifo"));
   expect(policy.decide("small", 7, 1, 0)).toBe(evict);
   expect(policy.decide("small", 8, 1, 1)).toBe(0);
@@ -69,7 +69,7 @@ test("s3-fifo: a key that comes back within a turnover is promoted, later it is 
   expect(policy.decide("small", 9, 1, 0)).toBe(evict);
 });
 
-test("s3-fifo: what was promoted or left main is no ghost", () => {
+test("s3-fifo: an entry that was promoted or left main is no ghost", () => {
   const policy = policyWith(settingOf("s3-fifo"));
   expect(policy.decide("small", 7, 1, 1)).toBe(0);
   expect(policy.decide("main", 7, 1, 0)).toBe(evict);
@@ -81,20 +81,20 @@ test("fifo keeps nothing, whatever its hits", () => {
   expect([0, 3].map((hits) => policy.decide("small", 7, 1, hits))).toEqual([evict, evict]);
 });
 
-test("lfu: the bar rises until main gives something up, and newcomers have to clear it", () => {
+test("lfu: the threshold rises until main evicts, and new entries must exceed it", () => {
   const policy = policyWith({ ...settingOf("lfu"), sizePower: 0 });
   expect(policy.decide("small", 100, 1, 1)).toBe(0);
-  // Main's entries are asked for again and again, and one of them never.
-  let gone = false;
-  for (let round = 0; round < 200 && !gone; round++) {
+  // Main's entries are requested again and again, and one of them never.
+  let isEvicted = false;
+  for (let round = 0; round < 200 && !isEvicted; round++) {
     for (let key = 0; key < 10; key++) policy.decide("main", key, 10, 3);
-    gone = policy.decide("main", 99, 10, 0) === evict;
+    isEvicted = policy.decide("main", 99, 10, 0) === evict;
   }
-  expect(gone).toBe(true);
+  expect(isEvicted).toBe(true);
   expect(policy.decide("small", 101, 1, 0)).toBe(evict);
 });
 
-test("lfu: of two entries asked for as often, the bar lets the smaller in first", () => {
+test("lfu: of two entries used as often, the smaller exceeds the threshold first", () => {
   const admitted = { small: 0, large: 0 };
   for (let seed = 0; seed < 50; seed++) {
     const policy = policyWith({ ...settingOf("lfu"), sizePower: 1 });
@@ -105,7 +105,7 @@ test("lfu: of two entries asked for as often, the bar lets the smaller in first"
   expect(admitted.small).toBeGreaterThan(admitted.large);
 });
 
-test("two policies over one buffer share the setting and what is remembered", () => {
+test("two policies over one buffer share the setting and the history", () => {
   const bytes = policyStateBytes(1000);
   const room = { capacity, buffer: new SharedArrayBuffer(bytes + 64), offset: 64, bytes };
   const [one, other] = [new LogPolicy(room), new LogPolicy(room)];
@@ -116,7 +116,7 @@ test("two policies over one buffer share the setting and what is remembered", ()
   expect(other.decide("small", 8, 1, 3)).toBe(evict);
 });
 
-test("any bit pattern in the state is a state", () => {
+test("any bit pattern in the state is a valid state", () => {
   const bytes = policyStateBytes(100);
   const buffer = new ArrayBuffer(bytes);
   new Uint8Array(buffer).fill(0xff, 128);

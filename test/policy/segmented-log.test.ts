@@ -1,4 +1,4 @@
-// The model of the segmented log: what it holds, and what the policies make of it.
+// The model of the segmented log: what it holds, and what the policies evict from it.
 
 import { expect, test } from "vitest";
 import { seededRandom } from "../../dist/bench/workload.js";
@@ -21,7 +21,7 @@ function logOf(policy: EvictionPolicy, capacity: number): SegmentedLog {
   return new SegmentedLog(policy, { capacity, keys, hashes });
 }
 
-/** Misses of `requests` in a cold cache of `capacity` entries. */
+/** Misses of `requests` in an empty cache of `capacity` entries. */
 function missesOf(name: PolicyName, capacity: number, requests: Iterable<number>): number {
   const log = logOf(policyOf(name, capacity, capacity), capacity);
   let misses = 0;
@@ -45,7 +45,7 @@ function exactMisses(capacity: number, requests: Iterable<number>): number {
   return misses;
 }
 
-test("fifo is exact where a segment is one entry", () => {
+test("fifo is exact if a segment is one entry", () => {
   expect(missesOf("fifo", 3, [0, 1, 2, 0, 3, 0, 1])).toBe(6);
 });
 
@@ -79,7 +79,7 @@ test.each(policyNames)(
   },
 );
 
-test("a dropped entry is not there, and can be written again", () => {
+test("a dropped entry is absent, and can be written again", () => {
   const log = logOf(policyOf("fifo", 4, 4), 4);
   log.insert(1, 1);
   log.drop(1);
@@ -110,9 +110,9 @@ test("lru is within a few percent of an exact LRU", () => {
   }
 });
 
-test("s3-fifo keeps what is asked for again through a scan that empties an LRU", () => {
+test("s3-fifo keeps entries that are used again through a scan that empties an LRU", () => {
   const requests = [...loop(0, 50, 500), ...loop(1000, 3000, 3000), ...loop(0, 50, 50)];
-  // A few keys of the scan are taken for ghosts, since the history knows fingerprints only.
+  // A few keys of the scan are taken for ghosts, because the history knows fingerprints only.
   expect(missesOf("s3-fifo", 200, requests)).toBeLessThan(50 + 3000 + 4);
   expect(missesOf("lru", 200, requests)).toBe(50 + 3000 + 50);
 });

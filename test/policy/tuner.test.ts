@@ -1,4 +1,4 @@
-// The tuner: what it chooses, when it keeps to its choice, and what it forgets.
+// The tuner: what it chooses, when it keeps its choice, and what it forgets.
 
 import { expect, test } from "vitest";
 import { seededRandom } from "../../dist/bench/workload.js";
@@ -23,17 +23,17 @@ function tunedBy(requests: Iterable<number>, options: TunerOptions): Tuner {
   return tuner;
 }
 
-test("auto begins with the first of its arms", () => {
+test("auto begins with the first of its candidates", () => {
   expect(settingOf("auto")).toEqual(candidates[0]);
   expect(new Tuner({ capacity: 100, entries: 100 }).setting).toEqual(candidates[0]);
 });
 
-test("a cache below 2,000 entries is simulated whole, larger ones by a power of two of the keys", () => {
+test("a cache below 2,000 entries is simulated whole, a larger one by a sample of keys", () => {
   const maskOf = (entries: number): number => new Tuner({ capacity: entries, entries }).sampleMask;
   expect([1, 1999, 2000, 4000, 1_000_000].map(maskOf)).toEqual([0, 0, 1, 3, 511]);
 });
 
-test("it leaves a setting that loses for one that wins, and says so once", () => {
+test("it changes from a losing setting to a winning one, and reports that once", () => {
   const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
   const tuner = new Tuner({ capacity: 100, entries: 100, settings: [lru, lfu] });
   let changes = 0;
@@ -45,10 +45,10 @@ test("it leaves a setting that loses for one that wins, and says so once", () =>
   expect(tuner.switches).toBe(1);
 });
 
-test("it comes back when the requests do", () => {
+test("it changes back when the requests do", () => {
   const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
   const random = seededRandom(5);
-  // Each key is asked for three times soon after another, and then never again.
+  // Each key is requested three times in a short time, and then never again.
   const recent = Array.from(
     { length: 60_000 },
     (_, index) => Math.floor(index / 3) + Math.floor(random() * 60),
@@ -61,7 +61,7 @@ test("it comes back when the requests do", () => {
   expect(tuner.setting).toEqual(lru);
 });
 
-test("settings that are alike do not take turns", () => {
+test("settings that are alike do not alternate", () => {
   const settings = [settingOf("s3-fifo"), { ...settingOf("s3-fifo"), smallShare: 0.12 }];
   const tuner = tunedBy(zipf(keys, 100_000, 0.9, 3), { capacity: 200, entries: 200, settings });
   expect(tuner.switches).toBeLessThan(5);
@@ -74,13 +74,13 @@ test("the same requests give the same settings", () => {
   expect(one?.switches).toBe(other?.switches);
 });
 
-test("entries smaller than expected are dropped and counted, not held", () => {
+test("entries smaller than expected are dropped and counted", () => {
   const tuner = new Tuner({ capacity: 20_000, entries: 10 });
   for (let key = 0; key < 1000; key++) tuner.observe(hashes[key] as number, 1);
   expect(tuner.dropped).toBe(1000 - (candidates.length + 2) * (10 + 16));
 });
 
-test("auto is not worse than the worst of its arms, nor far from the best, on mixed requests", () => {
+test("auto is not worse than its worst candidate, nor far from the best, on mixed requests", () => {
   const capacity = 500;
   const requests = [
     ...zipf(5000, 60_000, 0.8, 1),
@@ -106,7 +106,7 @@ test("auto is not worse than the worst of its arms, nor far from the best, on mi
   expect(auto).toBeLessThan(Math.min(...fixed) * 1.02);
 });
 
-test("a number is kept until it is recycled, and then given out again", () => {
+test("a number is kept until it is recycled, and then used again", () => {
   const table = new KeyTable(3);
   const numbers = [11, 22, 33].map((hash) => table.numberOf(hash));
   expect(new Set(numbers).size).toBe(3);

@@ -1,5 +1,5 @@
-// What happens when workers of the pool die. A worker is found by Node's own "worker" event, which tells of each thread
-// that this one starts, and ended by `terminate()`, which stops it at any instruction, as a crash would.
+// What happens when workers of the pool die. Node's "worker" event reports each thread that this
+// one starts; `terminate()` stops one at any instruction, as a crash would.
 
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -22,7 +22,7 @@ afterEach(() => {
   process.off("worker", note);
 });
 
-/** Opens a cache and says which worker is its janitor: the first that it starts. */
+/** Opens a cache; its janitor is the first worker that it starts. */
 async function openWatched(tier: string): Promise<{
   readonly cache: Cache;
   readonly restarts: CacheEventMap["worker-restarted"][];
@@ -37,7 +37,7 @@ async function openWatched(tier: string): Promise<{
   return { cache, restarts, errors };
 }
 
-/** Holds that a janitor is at work: only it removes what expired and that nobody asks for. */
+/** Checks that a janitor is at work: only a janitor removes what expired and is never read. */
 async function expectAtWork(cache: Cache): Promise<void> {
   const { expirations } = cache.stats();
   cache.set("pulse", 1, { ttl: 1 });
@@ -46,7 +46,7 @@ async function expectAtWork(cache: Cache): Promise<void> {
 }
 
 describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
-  test("is replaced; what was stored is there, and flush and eviction work", async () => {
+  test("is replaced; entries stay, and flush and eviction work", async () => {
     const { cache, restarts, errors } = await openWatched(tier);
     for (let key = 0; key < 100; key++) cache.set(`k${key}`, { key });
     await started[0]!.terminate();
@@ -61,7 +61,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
     expect(cache.stats().workerRestarts).toBe(1);
   });
 
-  test("in the middle of its work loses nothing that was written, and nothing comes back", async () => {
+  test("in the middle of its work loses no write, and no older value comes back", async () => {
     const { cache, restarts } = await openWatched(tier);
     const newest = new Map<string, number>();
     for (let write = 0; write < 6000; write++) {
@@ -80,7 +80,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
     let found = 0;
     for (let key = 0; key < 700; key++) {
       const value = (await cache.get(`k${key}`)) as { readonly write: number } | undefined;
-      // It may be gone, for want of room; it is never an older value.
+      // It may be absent for want of room, but never an older value.
       if (value === undefined) continue;
       found += 1;
       expect([key, value.write]).toEqual([key, newest.get(`k${key}`)]);
@@ -89,7 +89,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
     await expectAtWork(cache);
   });
 
-  test("while a flush waits for it: the flush is answered by the next one", async () => {
+  test("while a flush waits for it leaves the flush to the next one", async () => {
     const { cache, restarts } = await openWatched(tier);
     for (let key = 0; key < 500; key++) cache.set(`k${key}`, Buffer.alloc(5000));
     const flushed = Promise.all([cache.flush(), cache.flush({ fsync: true })]);
@@ -101,7 +101,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
     expect(await cache.flush({ fsync: true })).toBe(undefined);
   });
 
-  test("just before close: close ends all the same", async () => {
+  test("just before close does not keep close from ending", async () => {
     const { cache } = await openWatched(tier);
     cache.set("k", 1);
     await Promise.all([started[0]!.terminate(), cache.close()]);
@@ -113,7 +113,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
     for (let death = 1; death <= 6; death++) {
       await started.at(-1)!.terminate();
       await until(() => restarts.length === death);
-      // Ready, not only started: the next one is to die at work.
+      // Ready, not only started: the next one must die at work.
       if (errors.length === 0) await expectAtWork(cache);
     }
     expect(errors).toHaveLength(1);
@@ -125,7 +125,7 @@ describe.each([["memory"], ["disk"]])("a janitor that dies (%s)", (tier) => {
   });
 });
 
-test("a store worker that dies: its set rejects or is stored whole, and the next one works", async () => {
+test("the set of a store worker that dies rejects or is stored whole", async () => {
   const { cache, restarts } = await openWatched("memory");
   expect(await cache.setAsync("k", "x".repeat(100_000))).toBe("stored");
   const worker = started.at(-1)!;
@@ -149,7 +149,7 @@ test("store workers that die one after the other leave their thread ids free", a
   const { cache, restarts } = await openWatched("memory");
   for (let death = 0; death < 6; death++) {
     const known = started.length;
-    // Two at once, so that a dead worker's heir is started, whoever else is idle.
+    // Two at once, so that a dead worker's successor is started while the other is idle or not.
     await Promise.all([cache.setAsync("k", `${death}`), cache.setAsync("l", `${death}`)]);
     await (started[known] ?? started.at(-1)!).terminate();
     await until(() => restarts.length > death);

@@ -1,5 +1,6 @@
-// A thread of the flights proof. The source of a key is a number on the board; to change it is to add one, then to delete
-// the key, then to note beside it that a fetch from now on gets that number or a newer one.
+// A thread of the flights proof. The source of a key is a number on the board. A change adds one to
+// it, then deletes the key, then notes beside it that a fetch from now on must get that number or a
+// newer one.
 
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -7,7 +8,8 @@ import { attachCache, type CacheHandle } from "../../src/mod.js";
 
 export interface FlightsTask {
   readonly handle: CacheHandle;
-  /** For each key the source's number, and the one that a delete which has returned made the least. */
+  /** For each key the source's number, and the least number that a fetch may get, set after a
+   *  delete has returned. */
   readonly board: SharedArrayBuffer;
   readonly keys: number;
 }
@@ -78,7 +80,7 @@ async function work(): Promise<void> {
     const key = Math.floor(Math.random() * keys);
     if (Math.random() < 0.15) change(key);
     else await fetchOne(key);
-    // A hit is no wait: let the loop turn.
+    // A hit waits for nothing, so let the event loop turn.
     if (step % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
 }

@@ -1,6 +1,6 @@
-// Threads that fetch, delete and clear the same few keys, and die at any moment: no fetch gets a value older than a delete
-// that had returned when it began, none hangs, and no flight is left behind. Called by main.ts and, in its CI share, by a
-// test.
+// Threads that fetch, delete and clear the same few keys and die at any moment: no fetch gets a
+// value older than a delete that had returned when it began, none hangs, and no flight is left
+// behind. Called by main.ts and, in its CI share, by a test.
 
 import { Worker } from "node:worker_threads";
 
@@ -9,7 +9,7 @@ import { type Cache, openCache } from "../../src/mod.js";
 import type { FlightReport, FlightsTask } from "./flights-thread.js";
 import { Fault, hold, type Proof } from "./proof.js";
 
-/** A thread that answers nothing for so long hangs. */
+/** A thread that is silent for this long hangs. */
 const silenceMsMax = 30_000;
 const lookMs = 50;
 
@@ -38,7 +38,7 @@ class Crew {
     worker.once("exit", () => this.#workers.delete(worker));
   }
 
-  /** Ends one thread in the midst of what it does, and starts another. */
+  /** Ends one thread in the middle of its work and starts another. */
   async replaceOne(): Promise<void> {
     const [oldest] = this.#workers.keys();
     if (oldest === undefined) return;
@@ -84,7 +84,8 @@ async function leftBehind(cache: Cache): Promise<number> {
 export const flightsProof: Proof<"seconds" | "threads" | "keys" | "killMs"> = {
   name: "flights",
   about:
-    "threads fetch, delete and clear the same keys and are killed: no fetch is older than a delete before it, none hangs, no flight stays",
+    "threads fetch, delete and clear the same keys and are killed: " +
+    "no fetch is older than a delete before it, none hangs, no flight is left",
   options: { seconds: 120, threads: 6, keys: 40, killMs: 1000 },
   async run({ seconds, threads, keys, killMs }) {
     const cache = await openCache({ memory: "4mb" });
@@ -107,7 +108,11 @@ export const flightsProof: Proof<"seconds" | "threads" | "keys" | "killMs"> = {
       hold(left === 0, `${left} flights were left behind`);
       const { loads, fillsSuperseded, flights } = cache.stats();
       hold(flights.coalescedAcross > 0, "no thread ever waited for another");
-      return `${crew.fetches} fetches, ${loads} loads, ${flights.coalescedAcross} waits across threads, ${fillsSuperseded} superseded, ${crew.deaths} deaths, ${flights.takeovers} takeovers`;
+      return (
+        `${crew.fetches} fetches, ${loads} loads, ` +
+        `${flights.coalescedAcross} waits across threads, ${fillsSuperseded} superseded, ` +
+        `${crew.deaths} deaths, ${flights.takeovers} takeovers`
+      );
     } finally {
       await crew.end();
       await cache.close();

@@ -1,5 +1,5 @@
-// Threads work on one cache and write down what they do; afterwards each read is judged by what had happened before it.
-// Called by main.ts and, in its CI share, by a test.
+// Threads work on one cache and record what they do; afterwards each read is judged by what had
+// happened before it. Called by main.ts and, in its CI share, by a test.
 
 import {
   builtDoor,
@@ -9,7 +9,7 @@ import {
 } from "../history/campaign.js";
 import { hold, type Proof } from "./proof.js";
 
-/** What a campaign is run on, one after the other. */
+/** What campaigns run on, one after the other. */
 export type Cell = Omit<CampaignOptions, "door" | "operations" | "rounds" | "seed"> & {
   readonly name: string;
 };
@@ -23,14 +23,16 @@ const memory = {
   kills: false,
   indexesKeys: false,
 };
-// Values of about two kilobytes, so that keys used all the time go to disk and come back too.
+// Values of about two kilobytes, so that keys in constant use go to disk and come back too.
 const middling = { every: 2, words: 500, chunkedEvery: 1_000_000 };
 const disk = { ...memory, disk: "3mb", awaited: 200, large: middling };
-// Most of a segment: a reader that is kept off the processor in the middle of a copy finds the segment in its next generation.
+// Most of a segment: a reader that is descheduled in the middle of a copy finds the segment in its
+// next generation.
 const large = { every: 2, words: 5000, chunkedEvery: 1_000_000 };
 const chunked = { every: 100, words: 5000, chunkedEvery: 1 };
 
-/** Little memory, so that segments are emptied all the time; a few hot keys under many that come and go. */
+/** Little memory, so that segments are emptied all the time; a few hot keys among many that come
+ *  and go. */
 export const cells: readonly Cell[] = [
   { ...memory, name: "memory, near", threads: 2, near: true, keys: 4000 },
   { ...memory, name: "memory, no near", threads: 4, near: false, keys: 4000 },
@@ -49,7 +51,8 @@ export const cells: readonly Cell[] = [
 const roundOperations = 240_000;
 const tellEveryMs = 10_000;
 
-/** Runs one cell for so many operations at least. Rejects with the faults of the first round that has one. */
+/** Runs one cell for at least so many operations. Rejects with the faults of the first round that
+ *  has one. */
 export async function runCell(
   cell: Cell,
   operations: number,

@@ -1,5 +1,6 @@
-// The kernel, the memory tier, eviction, flushing and recovery under chosen schedules: threads that stop between any two
-// accesses to shared memory, in an order drawn from a seed, and in every order of few preemptions. Called by main.ts.
+// The kernel, the memory tier, eviction, flushing and recovery under chosen schedules: threads stop
+// between any two accesses to shared memory, in an order drawn from a seed, and in every order of
+// few preemptions. Called by main.ts.
 
 import { Explorer } from "./interleave/explorer.js";
 import { instrument } from "./interleave/instrumented-kernel.js";
@@ -8,7 +9,7 @@ import { builtPackage, loadRooms } from "./interleave/rooms.js";
 import { scenarios } from "./interleave/scenarios.js";
 import { hold, type Proof } from "./proof.js";
 
-/** No number: all of them, or none in particular. */
+/** No number: all of them, or no particular one. */
 const none = -1;
 
 export const interleave: Proof<"scenario" | "seeds" | "schedules" | "seed" | "schedule"> = {
@@ -35,9 +36,12 @@ export const interleave: Proof<"scenario" | "seeds" | "schedules" | "seed" | "sc
       }
       total += (drawn === false ? 0 : drawn.schedules) + (walked?.schedules ?? 0);
       const end = walked?.isComplete === true ? "all" : "the first";
-      const words = `${drawn === false ? 0 : drawn.schedules} drawn, ${end} ${walked?.schedules ?? 0} with ${scenario.bound} preemptions`;
+      const words =
+        `${drawn === false ? 0 : drawn.schedules} drawn, ` +
+        `${end} ${walked?.schedules ?? 0} with ${scenario.bound} preemptions`;
       say(
-        `${String(number).padStart(3)} ${scenario.name.padEnd(20)} ${scenario.races.padEnd(34)} ${words}`,
+        `${String(number).padStart(3)} ${scenario.name.padEnd(20)} ` +
+          `${scenario.races.padEnd(34)} ${words}`,
       );
     }
     return `${total} schedules, no fault`;

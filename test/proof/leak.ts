@@ -1,5 +1,6 @@
-// Threads that attach, detach and die leave nothing behind: no thread id, no system thread, no descriptor, and no memory
-// beyond a stated slack. Called by main.ts and, in its CI share, by a test.
+// Threads that attach, detach and die leave nothing behind: no thread id, no system thread, no
+// descriptor, and no memory beyond a stated slack. Called by main.ts and, in its CI share, by a
+// test.
 
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,11 +11,11 @@ import { Worker } from "node:worker_threads";
 import { attachCache, type Cache, type CacheHandle, openCache } from "../../src/mod.js";
 import { hold, type Proof } from "./proof.js";
 
-/** RSS may grow by this much over a whole run: V8 and malloc keep pages of what was freed. */
+/** RSS may grow by this much over a whole run: V8 and malloc keep pages of freed memory. */
 const rssSlackBytes = 64 * 1024 * 1024;
-/** The first rounds warm up: code is compiled, pools and heaps find their size. */
+/** The first rounds warm up: code is compiled, heaps find their size. */
 const warmUpShare = 0.25;
-/** Of a worker's rounds all but the last detach; then it ends, attached, in one of the ways. */
+/** All but the last of a worker's rounds detach; then it ends attached, in one of the ways. */
 const roundsOfWorker = 20;
 /** Every second round is a worker's. */
 const ways = ["terminate", "exit", "throw"] as const;
@@ -34,7 +35,7 @@ interface Held {
   readonly threadIds: number;
 }
 
-/** What the process holds; 0 of what the system has no list of. */
+/** What the process holds; 0 for what the system has no list of. */
 function held(cache: Cache): Held {
   globalThis.gc?.();
   const isLinux = process.platform === "linux";
@@ -102,7 +103,11 @@ export const leak: Proof<"rounds"> = {
           now.rss - before.rss < rssSlackBytes,
       );
       const grown = ((after.rss - before.rss) / 2 ** 20).toFixed(1);
-      return `${rounds} rounds, ${kills} of them ended by a thread's end; RSS ${grown} MiB more, ${after.descriptors} descriptors, ${after.systemThreads} system threads, ${after.threadIds} thread ids as before`;
+      return (
+        `${rounds} rounds, ${kills} of them ended by a thread's end; RSS ${grown} MiB more, ` +
+        `${after.descriptors} descriptors, ${after.systemThreads} system threads, ` +
+        `${after.threadIds} thread ids as before`
+      );
     } finally {
       await cache.close();
       rmSync(scratch, { recursive: true, force: true });
@@ -110,7 +115,7 @@ export const leak: Proof<"rounds"> = {
   },
 };
 
-/** What is held once it is as it should be; a fault if it never is. */
+/** What is held once it is as it should be; throws a fault if it never is. */
 async function settled(cache: Cache, isRight: (now: Held) => boolean): Promise<Held> {
   const deadline = performance.now() + settleMs;
   while (true) {

@@ -1,5 +1,6 @@
-// `npm run proof -- <name> [--option number …] [file …]`: runs one proof and says what it showed; without a name, the list. Exits
-// with 1 when the proof found a fault, and with 2 when the line names no proof or no option of it.
+// `npm run proof -- <name> [--option number …] [file …]`: runs one proof and prints what it showed;
+// without a name, prints the list. Exits with 1 when the proof found a fault, and with 2 when the
+// line names no proof or no option of it.
 
 import { parseArgs } from "node:util";
 
@@ -35,7 +36,7 @@ function list(): void {
   }
 }
 
-/** The options of a proof as the line gives them, over its defaults, and the files it names. */
+/** The options of a proof on the command line, over its defaults, and the files it names. */
 function optionsOf(
   proof: Proof,
   words: string[],

@@ -1,5 +1,5 @@
-// Every mutant of the protocol is built and run under schedules, and has to be caught: a suite that passes with a broken
-// protocol proves nothing. Called by main.ts.
+// Builds every mutant of the protocol and runs it under schedules, which must catch it: a suite
+// that passes with a broken protocol proves nothing. Called by main.ts.
 
 import { Explorer } from "./interleave/explorer.js";
 import { instrument } from "./interleave/instrumented-kernel.js";

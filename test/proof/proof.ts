@@ -1,17 +1,19 @@
-// What a proof is: a program that does something to caches very often and looks whether what must always hold still does.
-// Each is run long by `npm run proof -- <name>`, and in its CI share by a test. They are built to dist/test/proof.
+// What a proof is: a program that does something to caches very often and checks that the
+// guarantees hold. `npm run proof -- <name>` runs it for long, a test runs its CI share. Proofs are
+// built to dist/test/proof.
 
-/** One proof. Its options are all numbers, so that a line of the shell says exactly what was run. */
+/** One proof. Its options are all numbers, so that one command line says exactly what was run. */
 export interface Proof<Name extends string = string> {
-  /** As the command line names it. */
+  /** Its name on the command line. */
   readonly name: string;
   /** One line for the list. */
   readonly about: string;
   /** Every option with its default, which is the long run. */
   readonly options: Readonly<Record<Name, number>>;
-  /** May the line name files too? */
+  /** Whether the command line may name files too. */
   readonly takesFiles?: boolean;
-  /** Resolves to what was shown, in one line. Rejects with the first fault, whose message holds what repeats it. */
+  /** Resolves to what was shown, in one line. Rejects with the first fault, whose message says how
+   *  to repeat it. */
   run(
     options: Readonly<Record<Name, number>>,
     say: (line: string) => void,
@@ -19,7 +21,7 @@ export interface Proof<Name extends string = string> {
   ): Promise<string>;
 }
 
-/** A fault that a proof found: the library broke a promise. */
+/** A fault that a proof found: the library broke a guarantee. */
 export class Fault extends Error {
   override readonly name = "Fault";
 }

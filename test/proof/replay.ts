@@ -1,5 +1,6 @@
-// The proof that the engine evicts as the model says: a real cache replays request traces, with real sets, gets and
-// segments, and its miss ratio is compared with that of the model that the simulator runs, for every policy.
+// The proof that the engine evicts as the model says: a real cache replays request traces, with
+// real sets, gets and segments, and for every policy its miss ratio is compared with the model that
+// the simulator runs.
 
 import { hold, type Proof } from "./proof.js";
 import { replay, replayedPolicies as policyNames } from "./replayed.js";
@@ -8,7 +9,8 @@ import { generatedTrace, type Trace, traceOf } from "./trace.js";
 export const replayProof: Proof<"percent" | "sized" | "near" | "requests" | "points"> = {
   name: "replay",
   about:
-    "traces (files as `undercroft simulate` reads them; without one, a generated trace) through a real cache and through the model: miss ratios at most --points apart",
+    "traces (files as `undercroft simulate` reads them; without one, a generated trace) " +
+    "through a real cache and through the model: miss ratios at most --points apart",
   takesFiles: true,
   options: {
     /** The cache's size, in percent of the trace's unique keys; at least 512 entries. */
@@ -17,7 +19,7 @@ export const replayProof: Proof<"percent" | "sized" | "near" | "requests" | "poi
     sized: 0,
     /** 1: values are kept near, 0: each is read from shared memory. */
     near: 0,
-    /** At most so many requests of each trace. */
+    /** The most requests of each trace. */
     requests: 1_000_000,
     points: 0.5,
   },
@@ -35,11 +37,13 @@ export const replayProof: Proof<"percent" | "sized" | "near" | "requests" | "poi
         const apart = Math.abs(engine - model) * 100;
         most = Math.max(most, apart);
         say(
-          `${trace.name.padEnd(20)} ${policy.padEnd(8)} engine ${engine.toFixed(4)}  model ${model.toFixed(4)}  ${apart.toFixed(2)} points apart`,
+          `${trace.name.padEnd(20)} ${policy.padEnd(8)} engine ${engine.toFixed(4)}  ` +
+            `model ${model.toFixed(4)}  ${apart.toFixed(2)} points apart`,
         );
         hold(apart <= points, `${trace.name}, ${policy}: ${apart.toFixed(2)} points apart`);
       }
     }
-    return `${traces.length} traces, ${policyNames.length} policies, at most ${most.toFixed(2)} points apart`;
+    const shown = `${traces.length} traces, ${policyNames.length} policies`;
+    return `${shown}, at most ${most.toFixed(2)} points apart`;
   },
 };

@@ -1,6 +1,7 @@
-// Replays a trace through a real cache in memory (real sets and gets, real segments, the janitor in its worker) and through
-// the model of the segmented log that the simulator runs, both of one size. Called by the replay proof and a test.
-// The size is in whole segments: the engine keeps some free, so what counts is what it can hold beside those.
+// Replays a trace through a real cache in memory (real sets and gets, real segments, the janitor in
+// its worker) and through the model of the segmented log that the simulator runs, both of one size.
+// Called by the replay proof and a test. The size is in whole segments: the engine keeps some free,
+// so it counts what it can hold beside those.
 
 import { policyBytesFor, watermarkOf } from "../../src/eviction/mod.js";
 import * as at from "../../src/kernel/layout.js";
@@ -12,9 +13,11 @@ import type { Trace } from "./trace.js";
 const KiB = 1024;
 const keyBytes = 10;
 const headerBytes = 24;
-/** A value larger than this is written in chunks (a quarter of a segment), and a model of entries no longer fits. */
+/** A larger value is written in chunks (a quarter of a segment), and a model of entries no longer
+ *  fits. */
 const recordsPerSegmentMin = 4;
-/** A set may find its key's lock held by a janitor that has no processor; it is tried so often, ten milliseconds apart. */
+/** A set may find its key's lock held by a janitor that has no processor; it is tried so often, ten
+ *  milliseconds apart. */
 const overloadTurns = 100;
 
 export const replayedPolicies: readonly PolicyName[] = [
@@ -28,11 +31,12 @@ export const replayedPolicies: readonly PolicyName[] = [
 
 export interface Replay {
   readonly policy: PolicyName;
-  /** Entries the cache is to hold; rounded to a multiple of the model's segments. */
+  /** Entries that the cache must hold; rounded to a multiple of the model's segments. */
   readonly entries: number;
   /** Values of the sizes in the trace (scaled to the cache), or all of one size. */
   readonly sized: boolean;
-  /** Whether values are kept near, which is where most hits are then: the policy must hear enough of them. */
+  /** Whether values are kept near. Most hits are then near, and the policy must see enough of
+   *  them. */
   readonly near: boolean;
 }
 
@@ -42,7 +46,7 @@ export interface Outcome {
   readonly model: number;
 }
 
-/** Memory that gives as many segments as the model has, beside those that are left free. */
+/** Memory that gives as many segments as the model has, beside those that are kept free. */
 function memoryFor(policy: PolicyName): number {
   for (let memoryBytes = 4096 * KiB; memoryBytes < 8192 * KiB; memoryBytes += 16 * KiB) {
     const geometry = divide({
@@ -97,7 +101,8 @@ export async function replay(trace: Trace, settings: Replay): Promise<Outcome> {
   }
 }
 
-/** The miss ratio of the cache. After each set it waits until the janitor has made room, as a service's event loop lets it. */
+/** The miss ratio of the cache. After each set it waits until the janitor has made room, as a
+ *  service's event loop would. */
 function replayEngine(cache: Cache, trace: Trace, sizes: Uint32Array, words: Int32Array): number {
   const value = new Uint8Array(Math.max(...unique(sizes)));
   const sleep = new Int32Array(new SharedArrayBuffer(4));
@@ -136,7 +141,8 @@ function freeSegments(words: Int32Array): number {
   return free;
 }
 
-/** Does the tuner lag behind the requests of this thread, the cache's opener, which has the first thread id? */
+/** Whether the tuner lags behind the requests of this thread, the opener, which has the first
+ *  thread id. */
 function isRingFilling(words: Int32Array): boolean {
   const head = Atomics.load(words, (at.threadTable + at.threadSampleHead) / 4);
   const tail = Atomics.load(words, (at.threadTable + at.threadSampleTail) / 4);
@@ -147,7 +153,7 @@ function unique(sizes: Uint32Array): number[] {
   return [...new Set(sizes)];
 }
 
-/** Bytes that sealed segments hold on average: the last record of a segment leaves a rest behind it. */
+/** Bytes that sealed segments hold on average: the last record of a segment leaves some unused. */
 function meanFill(words: Int32Array): number {
   let [sum, count] = [0, 0];
   for (let segment = 0; segment < (words[at.controlSegmentCount / 4] as number); segment++) {

@@ -1,22 +1,32 @@
-// Steps in the compiled kernel: the points before its accesses to shared memory at which a thread can be stopped. Called by
-// the programs that kill threads there (kill/) and that choose the order in which they go on (interleave/).
+// Steps in the compiled kernel: the points before its accesses to shared memory at which a thread
+// can be stopped. Called by the programs that kill threads there (kill/) and that choose the order
+// in which they go on (interleave/).
 
 import binaryen from "binaryen";
 
-const access =
-  /\((?<operation>(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)[\w.]*|memory\.atomic\.\w+|memory\.copy)(?<attributes>(?: \w+=\d+)*)\s+(?<address>\((?:local\.get|i32\.const) [^)]*\))/g;
+const access = new RegExp(
+  [
+    String.raw`\((?<operation>(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)[\w.]*`,
+    String.raw`|memory\.atomic\.\w+|memory\.copy)`,
+    String.raw`(?<attributes>(?: \w+=\d+)*)`,
+    String.raw`\s+(?<address>\((?:local\.get|i32\.const) [^)]*\))`,
+  ].join(""),
+  "g",
+);
 const anyAccess =
   /\((?:(?:i32|i64|f64|v128)\.(?:atomic\.)?(?:load|store|rmw)|memory\.(?:atomic|copy|fill|init))/g;
 
-/** The kernel's text, with the address of each access handed through a function `$step (address, number)`, which the caller
- *  adds. `numberOf` gives an access its number, or undefined for none. Throws if an access was left out. */
+/** The kernel's text, with the address of each access passed through a function `$step (address,
+ *  number)`, which the caller adds. `numberOf` gives an access its number, or undefined for none.
+ *  Throws if an access was left out. */
 export function withSteps(
   kernel: Uint8Array,
   numberOf: (operation: string, attributes: string) => number | undefined,
 ): string {
   const flat = binaryen.readBinary(kernel);
   flat.setFeatures(binaryen.Features.All);
-  // Every operand becomes a variable or a constant, so a step in an address comes after all other operands were read.
+  // Every operand becomes a variable or a constant, so a step in an address comes after all other
+  // operands were read.
   flat.runPasses(["flatten"]);
   const source = flat.emitText();
   flat.dispose();

@@ -1,4 +1,5 @@
-// Request traces: read from files, or generated. Called by the replay proof and by the tests of eviction.
+// Request traces: read from files, or generated. Called by the replay proof and by the tests of
+// eviction.
 
 import { seededRandom } from "../../bench/workload.js";
 import { readTrace } from "../../src/simulation/mod.js";
@@ -11,7 +12,8 @@ export interface Trace {
   readonly sizes: Uint32Array;
 }
 
-/** A trace file as the simulator reads it; each key has the size of its first request. Rejects with ERR_TRACE. */
+/** A trace file in the simulator's format; each key has the size of its first request. Rejects with
+ *  ERR_TRACE. */
 export async function traceOf(file: string): Promise<Trace> {
   const { name, key, keys, size } = await readTrace(file);
   const sizes = new Uint32Array(keys).fill(1);
@@ -23,8 +25,8 @@ export async function traceOf(file: string): Promise<Trace> {
   return { name, keys: Uint32Array.from(key), sizes };
 }
 
-/** Requests of a service with everything that tells policies apart: popular keys (Zipf, 0.9), scans of keys that never come
- *  again, and a loop over somewhat more keys than fit. */
+/** Requests like a service's with everything that tells policies apart: popular keys (Zipf, 0.9),
+ *  scans of keys that never come again, and a loop over somewhat more keys than fit. */
 export function generatedTrace(requests: number, popular: number, seed: number): Trace {
   const random = seededRandom(seed);
   const sums = new Float64Array(popular);
@@ -35,7 +37,7 @@ export function generatedTrace(requests: number, popular: number, seed: number):
   let looped = 0;
   const keys = new Uint32Array(requests);
   for (let request = 0; request < requests; request++) {
-    // In stretches, as jobs run beside a service now and then.
+    // In runs, as jobs run beside a service now and then.
     const job = Math.floor(request / 2000) % 5;
     if (job === 2 && random() < 0.7) keys[request] = scanned++;
     else if (job === 4 && random() < 0.7) keys[request] = popular + (looped++ % loopKeys);

@@ -17,7 +17,7 @@ interface Fields {
   readonly tags: readonly string[];
 }
 
-/** A record as layout.ts draws it, written field by field without the code under test. */
+/** A record as layout.ts defines it, written field by field without the code under test. */
 function encode(fields: Fields): Buffer {
   const { key, value, diskLocation, expiresMs, staleUntilMs, tags } = fields;
   const tagField = encodeTags(tags);
@@ -78,11 +78,11 @@ function assertSame(record: RecordReader, fields: Fields, base: number): void {
 }
 
 describe("RecordReader.parse()", () => {
-  test("takes any record apart, at any offset of any buffer", () => {
-    const place = fc.integer({ min: 0, max: 12 }).map((eighth) => eighth * 8);
+  test("parses any record, at any offset of any buffer", () => {
+    const starts = fc.integer({ min: 0, max: 12 }).map((eighth) => eighth * 8);
     const base = fc.constantFrom(0, 1577836800000);
     fc.assert(
-      fc.property(anyFields, place, base, (fields, start, baseMs) => {
+      fc.property(anyFields, starts, base, (fields, start, baseMs) => {
         const bytes = encode(fields);
         const record = new RecordReader(0, baseMs);
         record.adopt(Buffer.concat([Buffer.alloc(start, 255), bytes, Buffer.alloc(9, 255)]));
@@ -111,7 +111,7 @@ describe("RecordReader.parse()", () => {
     }
   });
 
-  test("gives the longest key", () => {
+  test("returns the longest key", () => {
     const key = new Uint8Array(at.keyLengthMax).fill(7);
     const [some] = fc.sample(anyFields, 1) as [Fields];
     const record = new RecordReader(0, 0);
@@ -122,7 +122,7 @@ describe("RecordReader.parse()", () => {
 });
 
 describe("RecordReader.key()", () => {
-  test("is a string, or bytes of its own where bytes were given", () => {
+  test("is a string, or its own bytes if bytes were given", () => {
     const [some] = fc.sample(anyFields, 1) as [Fields];
     const record = new RecordReader(0, 0);
     record.adopt(encode({ ...some, key: Buffer.from("schlüssel:7"), flags: 0 }));
@@ -154,7 +154,7 @@ describe("RecordReader.ensure()", () => {
   });
 });
 
-test("createdBaseOf() counts from 2020, or from 1970 for a clock that stands before that", () => {
+test("createdBaseOf() counts from 2020, or from 1970 for an earlier clock", () => {
   expect(createdBaseOf(Date.UTC(2025, 0, 1))).toBe(Date.UTC(2020, 0, 1));
   expect(createdBaseOf(Date.UTC(2020, 0, 1))).toBe(Date.UTC(2020, 0, 1));
   expect(createdBaseOf(Date.UTC(2020, 0, 1) - 1)).toBe(0);
@@ -163,7 +163,7 @@ test("createdBaseOf() counts from 2020, or from 1970 for a clock that stands bef
   expect(new Date(Date.UTC(2020, 0, 1) + 2 ** 40 - 1).getUTCFullYear()).toBe(2054);
 });
 
-test("the header's fields do not overlap, and the sequence is in one word that is aligned", () => {
+test("the header's fields do not overlap, and the sequence is in one aligned word", () => {
   const starts = [
     [at.recordSize, 4],
     [at.recordKeyLength, 2],

@@ -20,7 +20,7 @@ describe("encodeTags()", () => {
     },
   );
 
-  test("of the most that a set takes fits the extension beside the times", () => {
+  test("of the most tags that a set accepts fits the extension beside the times", () => {
     // A set takes 16 tags of together 1,024 bytes (config/operation-options.ts).
     const names = Array.from({ length: 16 }, (_, number) => `${number}`.padEnd(64, "x"));
     expect(encodeTags(names).length + 24).toBeLessThanOrEqual(extensionSizeMax);

@@ -1,5 +1,5 @@
-// One of the threads of threads.test.ts: writes its own keys and a few that all write, under pressure, and tells what it
-// stored last under each of its own.
+// One of the threads of threads.test.ts: writes its own keys and a few that all write, under
+// pressure, and reports what it stored last under each of its own.
 import { parentPort, workerData } from "node:worker_threads";
 import { SharedHashMap } from "undercroft/shared-map";
 

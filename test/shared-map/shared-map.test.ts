@@ -1,4 +1,4 @@
-// The shared map by itself: what comes back, what is refused, and that nothing is lost on the way.
+// The shared map by itself: what comes back, what is refused, and that nothing is lost.
 
 import { isDeepStrictEqual } from "node:util";
 
@@ -15,7 +15,7 @@ function openMap<V = unknown>(memory: number | string = MiB): SharedHashMap<V> {
 }
 
 describe("a map", () => {
-  test("keeps values of every type of the default codec, and gives them anew each time", () => {
+  test("keeps values of every type of the default codec, and returns a new copy each time", () => {
     const map = openMap();
     const value = { at: new Date(5), tags: new Set(["a"]), bytes: new Uint16Array([1, 2]), n: 7n };
     expect(map.set("a", value)).toBe("stored");
@@ -30,7 +30,7 @@ describe("a map", () => {
     map.close();
   });
 
-  test("takes keys of 64 KiB, where a segment holds them", () => {
+  test("accepts keys of 64 KiB if a segment can hold them", () => {
     const map = openMap("64mb");
     const [one, two] = ["k".repeat(65_536), "k".repeat(65_535)];
     expect([map.set(one, 1), map.set(two, 2)]).toEqual(["stored", "stored"]);
@@ -40,7 +40,7 @@ describe("a map", () => {
     map.close();
   });
 
-  test("refuses by throwing what is no key, no value, no option or no handle", () => {
+  test("throws for an invalid key, value, option or handle", () => {
     const map = openMap();
     expect(() => map.set("", 1)).toThrow(TypeError);
     expect(() => map.get(7 as never)).toThrow(TypeError);
@@ -69,7 +69,7 @@ describe("a map", () => {
     other.close();
   });
 
-  test("gives thread ids back", () => {
+  test("gives its thread ids back", () => {
     const map = openMap<number>();
     for (let turn = 0; turn < 200; turn++) SharedHashMap.attach(map.handle()).close();
     const held = Array.from({ length: 63 }, () => SharedHashMap.attach(map.handle()));
@@ -77,7 +77,7 @@ describe("a map", () => {
     for (const each of [...held, map]) each.close();
   });
 
-  test("takes a codec of one's own, which every thread brings", () => {
+  test("accepts a user's codec, which every thread must give", () => {
     const codec: CustomCodec<number> = {
       name: "sevens",
       encode: (value) => Buffer.from(String(value * 7)),
@@ -115,8 +115,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ kind: "clear" as const }) },
 );
 
-/** What a map answers to a step, and what a Map that takes what the map took says it must. A refusal leaves an older
- *  value as it was. */
+/** What a map must answer to a step: what a Map says that holds the sets that the map stored. A
+ *  refused set leaves the older value. */
 function answersOf(
   map: SharedHashMap<string>,
   model: Map<string, string>,
@@ -151,7 +151,7 @@ function answersOf(
   }
 }
 
-/** Two threads' maps in turn, against a Map. Answers how the sets came out. */
+/** Two threads' maps in turn, against a Map. Returns the outcomes of the sets. */
 function replay(steps: readonly Step[]): Readonly<Record<string, number>> {
   const first = openMap<string>();
   const maps = [first, SharedHashMap.attach<string>(first.handle())];
@@ -170,7 +170,7 @@ function replay(steps: readonly Step[]): Readonly<Record<string, number>> {
 }
 
 describe("against a Map", () => {
-  test("whatever was stored is there, exactly, until it is deleted", () => {
+  test("whatever was stored is found, exactly, until it is deleted", () => {
     const histories = fc.array(step, { minLength: 200, maxLength: 1200, size: "max" });
     fc.assert(
       fc.property(histories, (steps) => void replay(steps)),
@@ -178,7 +178,7 @@ describe("against a Map", () => {
     );
   });
 
-  test("through a long life of a map that is too small, with refusals of every kind", () => {
+  test("a map that is too small answers rightly for long, with refusals of every kind", () => {
     const outcomes = replay(fc.sample(step, { numRuns: 25_000, seed: 5 }));
     expect(outcomes["stored"]).toBeGreaterThan(8000);
     expect(outcomes["full"]).toBeGreaterThan(500);
@@ -190,12 +190,12 @@ describe("against a Map", () => {
 describe("a full map", () => {
   const filled = (map: SharedHashMap<string>, value: string): number => {
     let count = 0;
-    // A map that is never full is one that forgets.
+    // A map that is never full is one that drops entries.
     while (count < manyMax && map.set(`key:${count}`, value) === "stored") count += 1;
     return count;
   };
 
-  test("refuses what is new, takes what replaces, and has room again after deletes", () => {
+  test("refuses new entries, accepts replacements, and has room again after deletes", () => {
     const map = openMap<string>();
     const value = "v".repeat(500);
     const count = filled(map, value);
@@ -241,7 +241,7 @@ describe("a full map", () => {
       if (map.set(`key:${turn % 800}`, value) === "stored") written += value.length;
     }
     expect(written).toBeGreaterThan(10 * 32 * MiB);
-    // The heap's own growth is in it too.
+    // The heap's own growth is included.
     expect(process.memoryUsage.rss() - before).toBeLessThan(96 * MiB);
     expect(map.size).toBe(800);
     map.close();

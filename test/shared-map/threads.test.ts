@@ -1,5 +1,5 @@
-// A map that several threads write at once, too small for what they write without compaction: nothing that was stored is
-// lost, and each thread sees what another did at once.
+// A map that several threads write at once, too small for what they write without compaction:
+// nothing that was stored is lost, and each thread sees what another did at once.
 
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -19,12 +19,12 @@ interface Report {
 async function runThread(handle: MapHandle, name: number, turns: number): Promise<Report> {
   const file = new URL("./map-thread.mjs", import.meta.url);
   const worker = new Worker(file, { workerData: { handle, name, turns } });
-  // Both from the start: a thread that ends at once tells of both in one turn.
+  // Both from the start: a thread that ends at once sends both in one turn.
   const [[report]] = await Promise.all([once(worker, "message"), once(worker, "exit")]);
   return report as Report;
 }
 
-test("four threads lose nothing, tear nothing, and agree", { timeout: 120_000 }, async () => {
+test("four threads lose nothing, read nothing torn, and agree", { timeout: 120_000 }, async () => {
   const map = SharedHashMap.create<string>({ memory: 2 * MiB });
   const handle = map.handle();
   const reports = await Promise.all([0, 1, 2, 3].map((name) => runThread(handle, name, 20_000)));
@@ -58,7 +58,7 @@ test(
     const names = [...map.keys()];
     expect(new Set(names).size).toBe(names.length);
     expect(names.filter((name) => map.get(name) === undefined)).toEqual([]);
-    // All that the dead had open is there for the living.
+    // All that the dead held is available again.
     let deleted = 0;
     for (const name of names) if (map.delete(name)) deleted += 1;
     expect(deleted).toBe(names.length);

@@ -27,7 +27,7 @@ const outcomes = [
   outcome("lfu", 500, 0.05),
 ];
 
-test("the smallest cache that reaches the target is suggested, with memory for half of the hits", () => {
+test("the smallest cache that reaches the target is suggested, half its hits in memory", () => {
   expect(suggest(outcomes, 0.8)).toEqual({
     policy: "auto",
     capacity: 100,
@@ -42,13 +42,13 @@ test("the smallest cache that reaches the target is suggested, with memory for h
   });
 });
 
-test("a bound is no suggestion, and what cannot be reached is none", () => {
+test("neither a bound nor an unreachable target is suggested", () => {
   expect(suggest(outcomes, 0.44)?.policy).toBe("lfu");
   expect(suggest(outcomes, 0.96)).toBeUndefined();
   expect(suggest([outcome("belady", 10, 0)], 0.5)).toBeUndefined();
 });
 
-test("sizes are said as options take them, rounded up", () => {
+test("sizes are printed as options accept them, rounded up", () => {
   expect([5, 1024, 1025, 1 << 20, (1 << 20) + 1].map(sizeWords)).toEqual([
     "5",
     "1kb",
@@ -58,7 +58,7 @@ test("sizes are said as options take them, rounded up", () => {
   ]);
 });
 
-test("a plot has a line for each policy, a point for each size, and no raw markup of the trace's name", () => {
+test("a plot has a line for each policy and a point for each size, and escapes names", () => {
   const svg = plotCurves(outcomes);
   const lines = [...svg.matchAll(/<polyline points="([^"]*)"/g)].map((match) => match[1] ?? "");
   expect(lines.map((line) => line.split(" ").length)).toEqual([3, 3, 1]);

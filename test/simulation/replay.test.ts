@@ -1,4 +1,5 @@
-// The simulator against traces counted by hand, Belady against every possible choice, LRU against a list.
+// The simulator against traces counted by hand, Belady against every possible choice, LRU against a
+// list.
 
 import { expect, test } from "vitest";
 import { seededRandom } from "../../dist/bench/workload.js";
@@ -36,10 +37,10 @@ function traceOf(requests: readonly Request[]): Trace {
 const keysOf = (keys: Iterable<number>): Request[] => [...keys].map((key) => ({ key }));
 
 test("lru-exact and belady: a trace counted by hand", () => {
-  // Room for 2 of 4. LRU: 1 2 miss, 1 hits, 3 drives 2 out, 2 drives 1 out, 1 drives 3 out, 4 drives 2 out.
+  // Room for 2 of 4. LRU: 1 and 2 miss, 1 hits, 3 evicts 2, 2 evicts 1, 1 evicts 3, 4 evicts 2.
   const trace = traceOf(keysOf([1, 2, 1, 3, 2, 1, 4]));
   expect(replay(trace, "lru-exact", 0.5).misses).toBe(6);
-  // Belady: at 3 it drives 1 out, which is asked for after 2: then 2 hits, 1 misses, 4 misses.
+  // Belady: at 3 it evicts 1, which is requested after 2: then 2 hits, 1 misses, 4 misses.
   expect(replay(trace, "belady", 0.5).misses).toBe(5);
 });
 
@@ -62,7 +63,7 @@ test("an outcome has the ratios of its counts", () => {
   expect(replay(withoutSizes(trace), "lru-exact", 1).capacity).toBe(2);
 });
 
-test("the footprint counts each object once, as large as it came first", () => {
+test("the footprint counts each object once, with its first size", () => {
   const trace = traceOf([
     { key: 5, size: 10 },
     { key: 5, size: 99 },
@@ -79,7 +80,7 @@ test("a cache with room for everything misses each object once, under every poli
   }
 });
 
-/** Fewest misses over all choices of who leaves. */
+/** Fewest misses over all choices of what to evict. */
 function fewestMisses(
   requests: readonly number[],
   capacity: number,
@@ -109,7 +110,7 @@ test("belady is the fewest misses there can be", () => {
   }
 });
 
-test("belady with sizes drives out what is asked for latest until the new object fits", () => {
+test("belady with sizes evicts what is requested latest until the new object fits", () => {
   const random = seededRandom(21);
   const sizes = Array.from({ length: 40 }, () => 1 + Math.floor(random() * 9));
   const keys = [...zipf(40, 600, 0.5, 13)];
@@ -160,7 +161,7 @@ test("lru-exact is a list's LRU, sizes counted", () => {
   expect(replay(trace, "lru-exact", 0.2).misses).toBe(misses);
 });
 
-test("no policy beats belady, and all beat nothing", () => {
+test("no policy beats belady, and all beat no cache", () => {
   const trace = traceOf(keysOf(zipf(2000, 30_000, 0.9, 6)));
   for (const size of [0.01, 0.1]) {
     const bound = replay(trace, "belady", size).misses;
@@ -195,7 +196,7 @@ test("an expired object is a miss and is written again", () => {
   }
 });
 
-test("what expired leaves its room to what replaces it", () => {
+test("an expired object leaves its room to its replacement", () => {
   const trace = traceOf([
     { key: 2, time: 0 },
     { key: 1, ttl: 10, time: 1 },

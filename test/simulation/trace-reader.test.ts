@@ -1,4 +1,5 @@
-// Reading traces: both forms, packed or not, in chunks of any length, and what is said of malformed ones.
+// Reading traces: both forms, packed or not, in chunks of any length, and the errors for malformed
+// ones.
 
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -39,7 +40,7 @@ const shown = ({ name, keys, key, size }: Trace): unknown => ({
   size: size === null ? null : [...size],
 });
 
-test("records of 16 bytes, packed or not; keys of 64 bits are told apart", async () => {
+test("records of 16 bytes are read, packed or not, and keys of 64 bits told apart", async () => {
   const bytes = records([7n, 10, 0], [2n ** 63n + 7n, 0, 9], [7n, 10, 0]);
   const expected = { keys: 2, key: [0, 1, 0], size: [10, 1, 10] };
   expect(shown(await readTrace(written("a.bin", bytes)))).toEqual({ name: "a", ...expected });
@@ -47,11 +48,11 @@ test("records of 16 bytes, packed or not; keys of 64 bits are told apart", async
     name: "b",
     ...expected,
   });
-  // Without an ending that tells, the bytes do.
+  // Without a file extension that tells, the bytes do.
   expect(shown(await readTrace(written("c", bytes)))).toEqual({ name: "c", ...expected });
 });
 
-test("CSV with and without a line that names the columns", async () => {
+test("CSV is read with and without a line that names the columns", async () => {
   const bare = written("bare.csv", "a,5\nb\r\n\n# a remark\na,5\n");
   expect(shown(await readTrace(bare))).toEqual({
     name: "bare",
@@ -74,7 +75,7 @@ test("CSV with and without a line that names the columns", async () => {
   });
 });
 
-test("CSV with times to live and times", async () => {
+test("CSV is read with times to live and times", async () => {
   const trace = await readTrace(written("t.csv", "key,size,ttl,timestamp\na,1,10,100\nb,1,,101\n"));
   expect([...(trace.expires ?? [])]).toEqual([110, Infinity]);
   expect([...(trace.time ?? [])]).toEqual([100, 101]);
@@ -129,7 +130,7 @@ test.each([
   });
 });
 
-test("a file that is not there, or that ends too early, is refused", async () => {
+test("a missing or truncated file is refused", async () => {
   await expect(readTrace(join(directory, "none.csv"))).rejects.toMatchObject({ code: "ERR_TRACE" });
   await expect(readTrace(join(directory, "none.csv.gz"))).rejects.toMatchObject({
     code: "ERR_TRACE",
@@ -139,7 +140,7 @@ test("a file that is not there, or that ends too early, is refused", async () =>
   await expect(readTrace(path)).rejects.toMatchObject({ code: "ERR_TRACE" });
 });
 
-test("a trace is named after its file, without endings", () => {
+test("a trace is named after its file, without extensions", () => {
   expect(["x/web.csv.gz", "web.bin", "web", "web.07.txt"].map(traceName)).toEqual([
     "web",
     "web",

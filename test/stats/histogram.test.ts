@@ -23,7 +23,7 @@ test("the thread blocks have room for exactly these histograms", () => {
 });
 
 describe("bucketOf()", () => {
-  test("takes what no latency should be", () => {
+  test("accepts values that are no latency", () => {
     for (const ns of [0, -0, -1, -Infinity, NaN]) expect(bucketOf(ns)).toBe(0);
     expect(bucketOf(Infinity)).toBe(last);
     expect(bucketOf(Number.MAX_SAFE_INTEGER)).toBe(last);
@@ -55,7 +55,7 @@ describe("lowerBound()", () => {
     }
   });
 
-  test("asserts that there is such a bucket", () => {
+  test("asserts that the bucket exists", () => {
     for (const bucket of [-1, 64, 0.5, NaN]) {
       expect(() => lowerBound(bucket)).toThrow("there are 64 buckets");
     }
@@ -76,7 +76,7 @@ describe("percentiles()", () => {
     expect(p999).toBe(p50);
   });
 
-  test("below and above the range tells its ends", () => {
+  test("below and above the range returns its limits", () => {
     expect(percentiles(countsOf([0]))).toEqual({ p50: 10, p99: 10, p999: 10 });
     const tenSeconds = 10_000_000_000;
     expect(percentiles(countsOf([Infinity]))).toEqual({

@@ -18,7 +18,8 @@ const gauges: StatsGauges = {
   threads: { attached: 7 },
 };
 
-/** Every counter by its name. The gauges of entries and bytes are fed by these three, so they have no field of their own. */
+/** Every counter by its name. The gauges of entries and bytes come from these three, so they have
+ *  no field of their own. */
 const gaugeCounters = ["counterMemoryEntries", "counterMemoryBytes", "counterDiskEntries"];
 const counters = Object.entries(stats).flatMap(([name, value]): [string, number][] =>
   name.startsWith("counter") && typeof value === "number" ? [[name, value]] : [],
@@ -55,7 +56,7 @@ function numbersIn(value: unknown): number[] {
 }
 
 describe("makeSnapshot()", () => {
-  test("of a cache that did nothing has zeros, and null where there is nothing to tell", () => {
+  test("of an unused cache has zeros, and null for what is unknown", () => {
     const engine = new Engine();
     engine.gauges = { ...gauges, disk: null };
     const snapshot = engine.snapshot();
@@ -80,7 +81,7 @@ describe("makeSnapshot()", () => {
     expect(missing).toEqual([]);
   });
 
-  test("gives the gauges as they are fed", () => {
+  test("returns the gauges as they are given", () => {
     const snapshot = new Engine().snapshot();
     expect(snapshot.memory).toEqual(gauges.memory);
     expect(snapshot.disk).toMatchObject(gauges.disk!);
@@ -132,7 +133,7 @@ describe("makeSnapshot()", () => {
 });
 
 describe("since()", () => {
-  test("itself is all zeros but the gauges", () => {
+  test("of the same snapshot is zero except for the gauges", () => {
     const engine = new Engine();
     for (const [, counter] of counters) engine.add(counter, 10);
     const snapshot = engine.snapshot();
@@ -144,7 +145,7 @@ describe("since()", () => {
     expect(none.memory).toEqual(gauges.memory);
   });
 
-  test("gives counters as differences and recomputes the ratios of the interval", () => {
+  test("returns counters as differences and recomputes the ratios of the interval", () => {
     const engine = new Engine();
     engine.add(stats.counterMemoryHits, 100);
     engine.add(stats.counterSetBytes, 1000);
@@ -165,7 +166,7 @@ describe("since()", () => {
     expect(structuredClone(delta)).toMatchObject({ misses: 3 });
   });
 
-  test("gives the latencies of the interval alone, also when counts came round 2^32", () => {
+  test("returns the latencies of the interval only, even when counts wrap at 2^32", () => {
     const engine = new Engine();
     for (let sample = 0; sample < 100; sample++) engine.sample(histogramLoad, 100);
     engine.histograms[histogramLoad]![bucketOf(1e6)] = 0xffff_ffff;
@@ -178,7 +179,7 @@ describe("since()", () => {
     expect(load!.p999).toBe(load!.p50);
   });
 
-  test("refuses what is no earlier snapshot of the cache", () => {
+  test("refuses anything but an earlier snapshot of the cache", () => {
     const engine = new Engine();
     const first = engine.snapshot();
     const second = engine.snapshot();

@@ -1,4 +1,4 @@
-// The disk tier through a cache: hits and what they lead to, damage, and tombstones.
+// The disk tier through a cache: hits and what they cause, damage, and tombstones.
 
 import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import {
   textOf,
 } from "../disk-log/scratch-cache.js";
 
-test("the second hit on disk brings an entry back to memory", async () => {
+test("the second hit on disk promotes an entry to memory", async () => {
   const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo" });
   await setAll(cache, ["wanted"]);
   await setAll(cache, names("other", 1200));
@@ -44,7 +44,7 @@ test("a promoted entry is overwritten and deleted for good", async () => {
   expect(await present(again, keys, { version: 2 })).toEqual(keys.slice(0, 20));
 });
 
-test("damaged bytes on disk are misses, and counted", async () => {
+test("damaged bytes on disk are counted misses", async () => {
   const path = scratchDirectory();
   const { cache } = await openDisk(path);
   const keys = names("key", 1200);
@@ -60,7 +60,7 @@ test("damaged bytes on disk are misses, and counted", async () => {
   const found = await present(cache, keys);
   expect(found).toEqual(inMemory);
   expect(cache.stats().corruptRecords).toBe(keys.length - inMemory.length);
-  // What was found damaged is forgotten, not read again.
+  // Damaged entries are dropped, not read again.
   const { corruptRecords } = cache.stats();
   await present(cache, keys);
   expect(cache.stats().corruptRecords).toBe(corruptRecords);
@@ -86,7 +86,7 @@ test("a read that a write supersedes does not answer the older value", async () 
     const read = cache.get(key);
     if (index % 2 === 0) cache.set(key, "newer");
     else cache.delete(key);
-    // Either it was read before the write, or it answers what is there now.
+    // Either it was read before the write, or it returns the present value.
     const value = await read;
     expect([undefined, "newer"]).toContain(value);
   }

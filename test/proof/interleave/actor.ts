@@ -1,17 +1,17 @@
-// What one thread of a scenario can do, written down in the history as it does it. The work is done by the real memory
-// reader and writer, near cache, evictor, flusher and recovery, as coroutines; reading from disk is written here after
-// tiers/disk-reader.ts.
+// What one thread of a scenario can do, recorded in the history as it does it. The real memory
+// reader and writer, near cache, evictor, flusher and recovery do the work, as coroutines.
 
 import type { HashedKey, KernelVerbs, KeyWindow } from "../../../src/kernel/mod.js";
-import type { MemoryReader, MemoryWriter, SlotRef, WriteOutcome } from "../../../src/memory/mod.js";
+import type { MemoryReader, MemoryWriter, WriteOutcome } from "../../../src/memory/mod.js";
 import type { NearCache } from "../../../src/near/mod.js";
 import type { EvictionPolicy } from "../../../src/policy/mod.js";
+import { DiskReading } from "./disk-reading.js";
 import { DiskWork } from "./disk-work.js";
 import { valueOf, versionOf } from "./entry-value.js";
 import type { Operation } from "./history.js";
-import { $element, $run, alone, type Coroutine, pause } from "./suspension.js";
+import { $element, $run, alone, type Coroutine } from "./suspension.js";
 import type { Stepped, SteppedThread } from "./thread.js";
-import { diskUnits, type World } from "./world.js";
+import type { World } from "./world.js";
 
 interface SteppedEvictor {
   evictOne(now: number, flushedOnly: boolean, ruthless: boolean): Coroutine<boolean>;
@@ -20,7 +20,7 @@ interface SteppedEvictor {
 /** A class of src/ whose methods have become coroutines. */
 type SteppedClass<Instance> = new (...args: unknown[]) => Stepped<Instance>;
 
-/** S3-FIFO without a memory of its own, so that every schedule begins alike. */
+/** S3-FIFO without a history of its own, so that every schedule begins alike. */
 const keepsWhatWasHit: EvictionPolicy = {
   victim: ({ oldestSmall }) => (oldestSmall === Infinity ? "main" : "small"),
   decide: (log, _hash, _size, frequency) =>
@@ -40,6 +40,7 @@ export class Actor {
   readonly #reader: Stepped<MemoryReader>;
   readonly #writer: Stepped<MemoryWriter>;
   readonly #disk: DiskWork;
+  readonly #diskReading: DiskReading;
   readonly #evictor: SteppedEvictor;
   readonly #near: Stepped<NearCache>;
 
@@ -56,6 +57,7 @@ export class Actor {
     this.#keys = new Window(kernel);
     this.#reader = new Reader(kernel, this.#keys);
     this.#writer = new Writer(kernel, this.#keys);
+    this.#diskReading = new DiskReading(world, thread, this.#reader, this.#writer);
     this.#disk = new DiskWork(world, thread, (key) => this.#hashOf(key));
     const writeTombstone = ((location: number) =>
       this.#disk.writeTombstone(location)) as unknown as () => void;
@@ -84,7 +86,8 @@ export class Actor {
     return Math.floor((high * this.thread.kernel.geometry.bucketCount) / 2 ** 32);
   }
 
-  /** In a setup: throws unless the home of `key` counts as many displaced entries, which the scenario is about. */
+  /** In a setup: throws unless the home of `key` counts this many displaced entries, which the
+   *  scenario needs. */
   *holdDisplaced(key: string, wanted: number): Coroutine {
     const home = yield* this.#home(key);
     const { bucketBase } = this.thread.kernel.geometry;
@@ -94,7 +97,7 @@ export class Actor {
     throw new Error(`the setup displaces ${counted} entries of the home of "${key}"`);
   }
 
-  /** In a setup: throws unless two keys are of one class, which the scenario is about. */
+  /** In a setup: throws unless two keys are of one class, which the scenario needs. */
   *holdRivals(key: string, other: string): Coroutine {
     const isSameHome = (yield* this.#home(key)) === (yield* this.#home(other));
     const [low] = yield* this.#hashOf(key);
@@ -112,7 +115,7 @@ export class Actor {
     this.thread.kernel.views.i32[offset / 4] = value;
   }
 
-  /** Lets a segment have had all generations but one until they come round, as if they had passed unseen. */
+  /** Sets a segment's generation to the last one before it wraps. */
   skipGenerations(segment: number): void {
     const { at } = this.#world;
     const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
@@ -122,7 +125,7 @@ export class Actor {
     words[generation] = (words[generation] as number) + generations - 1;
   }
 
-  /** The janitor's sleep, without the timeout it has: wakes when the bell has changed since it looked. */
+  /** The janitor's sleep without its timeout: wakes when the bell has changed since it looked. */
   *awaitSealed(wanted: number): Coroutine {
     const { at } = this.#world;
     const { i32 } = this.thread.kernel.views;
@@ -171,7 +174,7 @@ export class Actor {
     const version = this.#world.history.nextVersion();
     const operation = this.#begin("set", key, version);
     const outcome = yield* this.#write(key, key, version, -1, expiresMs, tag);
-    // Whatever the outcome, an older value of the key is gone.
+    // Whatever the outcome, an older value of the key is absent.
     if (outcome !== "stored") operation.kind = "removal";
     this.#world.history.end(operation);
   }
@@ -205,7 +208,8 @@ export class Actor {
     yield* this.#publish(hashed, key, flight, begin, tag);
   }
 
-  /** A load that other threads join: leads it, or sleeps, without a timeout, until who leads it is done. */
+  /** A load that other threads join: leads it, or sleeps without a timeout until its leader is
+   *  done. */
   *load(key: string): Coroutine {
     const { at } = this.#world;
     const version = this.#world.history.nextVersion();
@@ -298,7 +302,7 @@ export class Actor {
     for (let lookup = 1; ; lookup++) {
       if (found === "none") return 0;
       if (found === "memory") return this.#versionRead(key);
-      const version = yield* this.#readDisk(hashed, key);
+      const version = yield* this.#diskReading.read(hashed, key);
       if (version !== "changed") return version;
       if (lookup === lookupsMax) return 0;
       found = yield* this.#reader.findHashed(hashed, touch);
@@ -320,7 +324,7 @@ export class Actor {
     return operation.version !== 0;
   }
 
-  /** Reads a key that nothing in the scenario takes away: there it may not even miss. */
+  /** Reads a key that nothing in the scenario removes: it must not even miss. */
   *getPresent(key: string): Coroutine {
     for (const isThere of [yield* this.getNear(key), yield* this.get(key)]) {
       if (!isThere) throw new Error(`"${key}" was missed, and nobody took it away`);
@@ -345,51 +349,14 @@ export class Actor {
     return version;
   }
 
-  /** After DiskReader.#readAt and #accept. */
-  *#readDisk(hashed: HashedKey, key: string): Coroutine<number | "changed"> {
-    const slot = yield* this.#reader.slotRef();
-    const bytes = yield* this.#readAt(slot);
-    if (bytes === 0 || bytes === "changed") return bytes;
-    const { kernel, control } = this.thread;
-    const record = new this.#world.rooms.record.RecordReader(0, kernel.control.createdBaseMs);
-    record.adopt(bytes);
-    record.parse(0);
-    if (!(yield* this.#reader.isCurrent(slot))) return "changed";
-    if (bytes.subarray(record.keyStart, record.keyEnd).compare(hashed.bytes) !== 0) return 0;
-    if (record.sequence <= (yield* control.clearEpoch())) return 0;
-    const frequency = yield* this.verbs.touch(slot.slot, slot.low, slot.high);
-    if (frequency > 0) yield* this.#writer.promote(record, slot);
-    return versionOf(key, bytes.subarray(record.valueStart, record.valueEnd));
-  }
-
-  /** The bytes at the location that a slot names; 0 if they are not written yet. */
-  *#readAt(slot: SlotRef): Coroutine<Buffer | 0 | "changed"> {
-    const { at, disk } = this.#world;
-    const { kernel } = this.thread;
-    const { location } = slot;
-    const segment = disk.segmentOf(location, diskUnits);
-    const entry = kernel.geometry.diskTable + segment * at.diskEntrySize;
-    const { i32 } = kernel.views;
-    const generation = i32[yield* $element(i32, (entry + at.diskGeneration) / 4, false)] as number;
-    const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
-    const end = i32[yield* $element(i32, (entry + at.diskEndOffset) / 4, false)] as number;
-    if ((location % diskUnits) * 16 >= end) return 0;
-    yield* pause();
-    const bytes = disk.read(location, nonce);
-    const later = i32[yield* $element(i32, (entry + at.diskGeneration) / 4, false)];
-    if (later !== generation) return "changed";
-    if (bytes !== undefined) return bytes;
-    if (!(yield* this.#reader.isCurrent(slot))) return "changed";
-    throw new Error(`the index names ${location}, where nothing was written`);
-  }
-
   /** Empties and frees the oldest segment, as the janitor does, or a writer that finds no room. */
   *evict(ruthless: boolean = false, now: number = 0): Coroutine<boolean> {
     const isDiskUp = (this.#world.options.diskSegments ?? 0) > 0;
     return yield* this.#evictor.evictOne(now, isDiskUp, ruthless);
   }
 
-  /** A writer makes room itself. After ForegroundReclaimer: what the disk is too slow for goes unwritten. */
+  /** A writer makes room itself. After ForegroundReclaimer: what the disk is too slow for is not
+   *  written. */
   *#reclaim(): Coroutine<boolean> {
     const before = yield* this.#freeSegments();
     yield* this.evict();
@@ -415,7 +382,7 @@ export class Actor {
     yield* this.#disk.flush(fails);
   }
 
-  /** Empties a segment file and opens it anew. */
+  /** Empties a segment file and opens it again. */
   *reclaim(segment: number): Coroutine {
     yield* this.#disk.reclaim(segment);
   }

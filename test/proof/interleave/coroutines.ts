@@ -1,7 +1,8 @@
-// Turns compiled classes of src/ into coroutines, so that the very code that ships can be stopped between any two of its
-// steps: methods become generators, calls and awaits in them `yield*`, and each index into shared memory asks the
-// schedule first. Called by rooms.ts; what the transformed code calls at run time is in suspension.ts. Getters and
-// functions given to array methods stay as they are, and so do constructors, which run what they call to its end.
+// Turns compiled classes of src/ into coroutines, so that the shipped code can be stopped between
+// any two of its steps: methods become generators, calls and awaits in them `yield*`, and each
+// index into shared memory asks the schedule first. Called by rooms.ts; what the transformed code
+// calls at run time is in suspension.ts. Getters and functions given to array methods stay as they
+// are, and so do constructors, which run what they call to its end.
 
 import ts from "typescript";
 
@@ -9,7 +10,7 @@ const arrayMethods =
   /^(?:map|filter|some|every|sort|toSorted|find|findIndex|forEach|reduce|flatMap|from)$/;
 /** Views of the whole memory, and of the one word of it that a near hit reads. */
 const viewName = /(?:^|\.)#?(?:u8|u32|i32|f64|u64)$|\.#last$/;
-/** Generators of src/ itself: who iterates over one gets it as it is. */
+/** Generators of src/ itself: callers iterate over them unchanged. */
 const iterators = /^(?:positionsOf|slotsOf)$/;
 
 const { factory } = ts;
@@ -35,7 +36,8 @@ function withoutAsync(
   return modifiers?.filter((modifier) => modifier.kind !== ts.SyntaxKind.AsyncKeyword);
 }
 
-/** The text of a module with its functions and methods as coroutines, but for those named in `plain`. */
+/** The text of a module with its functions and methods as coroutines, except those named in
+ *  `plain`. */
 export function toCoroutines(file: string, text: string, plain: ReadonlySet<string>): string {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.ES2022, true, ts.ScriptKind.JS);
   const result = ts.transform(source, [(context) => transformer(context, source, plain)]);

@@ -1,5 +1,5 @@
-// Scenarios in which a thread dies at any step and the opener recovers what it left, while others go on. Called by
-// scenarios.ts.
+// Scenarios in which a thread dies at any step and the opener recovers what it left, while others
+// go on. Called by scenarios.ts.
 
 import type { Actor } from "./actor.js";
 import {
@@ -55,7 +55,7 @@ export const deathScenarios: readonly Scenario[] = [
   {
     name: "displacer-dies",
     races: "R14 R13",
-    about: "a thread dies while its entry is put in its other bucket, and taken out of it",
+    about: "a thread dies while it displaces an entry, and while it removes one",
     world: { threads: 3, buckets: 2, segments: 8 },
     keys: ["o", "q"],
     mortal: [0],
@@ -90,7 +90,7 @@ export const deathScenarios: readonly Scenario[] = [
   {
     name: "evictor-dies",
     races: "R14 R1",
-    about: "a thread dies while it empties a segment; its claim comes back",
+    about: "a thread dies while it empties a segment; its claim is released",
     world: { threads: 3 },
     keys: ["a", "b"],
     mortal: [0],
@@ -160,7 +160,7 @@ export const deathScenarios: readonly Scenario[] = [
   {
     name: "demoter-dies",
     races: "R14 R5",
-    about: "a thread dies while it leaves an entry to disk whose class has another there",
+    about: "a thread dies while it demotes an entry whose class has another on disk",
     world: { threads: 3, ...disk },
     keys: ["a", rivalOfA],
     mortal: [0],

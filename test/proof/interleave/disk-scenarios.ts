@@ -1,5 +1,5 @@
-// Scenarios with a disk tier: flushing, demotion, promotion and reclaim against writers and readers, and what the next
-// session would find. Called by scenarios.ts.
+// Scenarios with a disk tier: flushing, demotion, promotion and reclaim against writers and
+// readers, and what the next session would find. Called by scenarios.ts.
 
 import type { Actor } from "./actor.js";
 import { deletesAndGets, each, type Scenario, setsAndGets } from "./scenario.js";
@@ -51,7 +51,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "flush-delete",
     races: "R3; tier: eviction put vs delete",
-    about: "a record is flushed while its key is deleted, and would not come back",
+    about: "a record is flushed while its key is deleted, and must not come back",
     world: { threads: 3, ...disk },
     keys: ["a", "b"],
     bound: 2,
@@ -65,7 +65,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "flush-evict",
     races: "R1 R5; tier: eviction put vs get",
-    about: "a segment is flushed and emptied at once, and its key read: it is never nowhere",
+    about: "a segment is flushed and emptied at once while its key is read; it must not miss",
     world: { threads: 4, ...disk },
     keys: ["a"],
     bound: 2,
@@ -85,7 +85,8 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "flush-reuse",
     races: "R1 R2",
-    about: "a writer without room empties the segment that is being flushed, and writes there anew",
+    about:
+      "a writer without room empties the segment that is being flushed, and writes there again",
     world: { threads: 3, segments: 3, ...disk },
     keys: ["a", "b"],
     bound: 2,
@@ -121,7 +122,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "demote-delete",
     races: "R5; tier: delete vs eviction",
-    about: "an entry is left to its copy on disk while it is deleted and read",
+    about: "an entry is demoted while it is deleted and read",
     world: { threads: 4, ...disk },
     keys: ["a"],
     bound: 2,
@@ -135,7 +136,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "demote-set",
     races: "R5",
-    about: "an entry is left to its copy on disk while it is written",
+    about: "an entry is demoted while it is written",
     world: { threads: 3, ...disk },
     keys: ["a"],
     bound: 3,
@@ -162,7 +163,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "promote-delete",
     races: "R4; tier: fill vs delete",
-    about: "an entry comes back to memory while it is deleted",
+    about: "an entry is promoted while it is deleted",
     world: { threads: 3, ...disk },
     keys: ["a"],
     bound: 2,
@@ -172,7 +173,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "promote-set",
     races: "R4; tier: fill vs insert",
-    about: "an entry comes back to memory while it is written",
+    about: "an entry is promoted while it is written",
     world: { threads: 3, ...disk },
     keys: ["a"],
     bound: 2,
@@ -182,7 +183,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "promote-promote",
     races: "tier: get vs get",
-    about: "two threads bring an entry back to memory, and a third deletes it",
+    about: "two threads promote an entry, and a third deletes it",
     world: { threads: 4, ...disk },
     keys: ["a"],
     bound: 2,
@@ -236,7 +237,7 @@ export const diskScenarios: readonly Scenario[] = [
   {
     name: "reclaim-promote",
     races: "tier: fill vs flash evict",
-    about: "an entry comes back to memory while its segment file is reclaimed",
+    about: "an entry is promoted while its segment file is reclaimed",
     world: { threads: 4, ...disk },
     keys: ["a"],
     bound: 2,

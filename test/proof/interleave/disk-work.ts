@@ -1,5 +1,6 @@
-// What a thread of a scenario does to the disk tier: flushing by the real flusher, reclaim of a segment file and tombstones
-// written here after the reclaimer and the directory writer. Called by actor.ts.
+// What a thread of a scenario does to the disk tier: flushing by the real flusher; reclaim of a
+// segment file and tombstones are written here after the reclaimer and the directory writer. Called
+// by actor.ts.
 
 import { ModelLog } from "./model-log.js";
 import { $element, pause, type Coroutine } from "./suspension.js";
@@ -10,7 +11,7 @@ interface SteppedFlusher {
   flush(reach: string, now: number, between: () => void): Coroutine<boolean>;
 }
 
-/** Nothing is deferred: every flush of a scenario is one that was asked for. */
+/** Nothing is deferred: every flush of a scenario was requested. */
 const admissionRules = {
   minTtlMs: 0,
   maxBytes: Infinity,
@@ -53,7 +54,8 @@ export class DiskWork {
     }
   }
 
-  /** Empties a segment file and opens it anew. After Reclaimer.reclaim, #drop, #reinsert and free. */
+  /** Empties a segment file and opens it again. After Reclaimer.reclaim, #drop, #reinsert and
+   *  free. */
   *reclaim(segment: number): Coroutine {
     const { disk, at } = this.#world;
     const { verbs } = this.#thread;
@@ -94,7 +96,8 @@ export class DiskWork {
     }
   }
 
-  /** After DirectoryWriter.writeTombstone: takes an index in the tombstone list and writes there. */
+  /** After DirectoryWriter.writeTombstone: takes an index in the tombstone list and writes
+   *  there. */
   *writeTombstone(location: number): Coroutine {
     const { disk, at } = this.#world;
     const { i32 } = this.#thread.kernel.views;

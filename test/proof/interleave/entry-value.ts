@@ -1,7 +1,7 @@
-// Values that tell their key, their version and their own length, so that whoever reads one can tell whose it is and whether
-// it is whole. Called by actor.ts and explorer.ts.
+// Values that tell their key, version and length, so that a reader knows whose value it is and
+// whether it is whole. Called by actor.ts and explorer.ts.
 
-/** A value tells its key, its version and its own length, so that whoever reads it can tell. */
+/** The value of a version of a key. */
 export function valueOf(key: string, version: number): Buffer {
   const value = Buffer.alloc(
     8 + ((version * 5) % 3) * 8,
@@ -12,7 +12,7 @@ export function valueOf(key: string, version: number): Buffer {
   return value;
 }
 
-/** The version in the value of a key; throws if it is not one that was written for this key. */
+/** The version in the value of a key; throws if it was not written for this key. */
 export function versionOf(key: string, value: Uint8Array): number {
   const version = value[1] ?? 0;
   if (value[0] !== key.charCodeAt(0) || valueOf(key, version).compare(value) !== 0) {

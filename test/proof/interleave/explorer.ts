@@ -1,6 +1,6 @@
-// Runs one scenario under many schedules and looks after each whether what must always hold still does. Called by
-// interleave.ts, by mutants.ts and by the tests. A schedule is named by its scenario and a seed, or by its number in the
-// exhaustive walk, and runs the same each time.
+// Runs one scenario under many schedules and checks after each that the guarantees hold. Called by
+// interleave.ts, by mutants.ts and by the tests. A schedule is named by its scenario and a seed, or
+// by its number in the exhaustive walk, and runs the same each time.
 
 import { Actor } from "./actor.js";
 import { versionOf } from "./entry-value.js";
@@ -26,10 +26,10 @@ export interface Outcome {
 /** What many schedules showed; the first fault ends them. */
 export interface Report {
   readonly schedules: number;
-  /** Did the exhaustive walk come to its end? */
+  /** Whether the exhaustive walk came to its end. */
   readonly isComplete: boolean;
   readonly fault: string | undefined;
-  /** The seed, or the number in the walk, of the schedule at fault. */
+  /** The seed, or the number in the walk, of the faulty schedule. */
   readonly at: number;
 }
 
@@ -38,7 +38,7 @@ export class Explorer {
   readonly #world: World;
   #conflicts: Conflicts;
   #length = 50;
-  /** Steps of the longest schedule so far at which another thread could have gone on. */
+  /** The largest number of steps in a schedule so far at which another thread could have run. */
   asked = 0;
 
   constructor(rooms: Rooms, instrumented: InstrumentedKernel, scenario: Scenario) {
@@ -78,7 +78,8 @@ export class Explorer {
     return { schedules: count, isComplete: true, fault: undefined, at: -1 };
   }
 
-  /** Walks at most `limit` schedules of at most `bound` preemptions; `only` runs one of them again, with its trace. */
+  /** Walks at most `limit` schedules of at most `bound` preemptions. `only` runs one of them again,
+   *  with its trace. */
   walk(
     bound: number,
     limit: number,
@@ -153,7 +154,7 @@ export class Explorer {
     return world.history.fault() ?? this.#reopenedFault();
   }
 
-  /** What the next session would find on disk may be no older than what had returned. */
+  /** What the next session would find on disk must not be older than what had returned. */
   #reopenedFault(): string | undefined {
     for (const [key, bytes] of this.#world.disk.survivors()) {
       const reader = new this.#world.rooms.record.RecordReader(0, 0);

@@ -1,5 +1,5 @@
-// Scenarios of fills: loads that must not bury what was written, deleted or cleared since they began. Called by
-// scenarios.ts.
+// Scenarios of fills: loads that must not overwrite what was written, deleted or cleared since they
+// began. Called by scenarios.ts.
 
 import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
 import { until } from "./suspension.js";
@@ -26,8 +26,7 @@ export const fillScenarios: readonly Scenario[] = [
   {
     name: "fill-unlocked",
     races: "R4",
-    about:
-      "a delete that cannot have the lock, since a load is being published under it; it is read then",
+    about: "a delete cannot take the lock because a load is being published under it; then a read",
     world: { threads: 4 },
     keys: ["a"],
     hasty: [1],
@@ -50,7 +49,7 @@ export const fillScenarios: readonly Scenario[] = [
   {
     name: "refresh-delete",
     races: "R6",
-    about: "a refresh of a key that is there, and a delete of it",
+    about: "a refresh of an existing key, and a delete of it",
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
@@ -123,7 +122,7 @@ export const fillScenarios: readonly Scenario[] = [
   {
     name: "join",
     races: "R7 R4",
-    about: "three threads want the same load, and a delete; who waits is woken",
+    about: "three threads want the same load, and a delete; the waiters are woken",
     world: { threads: 4 },
     keys: ["a"],
     bound: 2,

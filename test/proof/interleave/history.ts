@@ -1,11 +1,13 @@
-// What the threads of one schedule did and saw, and whether one order explains it: the register of each key must be
-// linearizable (Herlihy and Wing 1990; the search is Wing and Gong's), with two allowances that a cache has: a read may
-// miss, and a thread that died may or may not have done what it was doing. A fill is allowed only if nothing changed the key
-// between its beginning and its publication. Called by the scenarios through actor.ts.
+// What the threads of one schedule did and saw, and whether one order explains it. The register of
+// each key must be linearizable (Herlihy and Wing 1990; the search is Wing and Gong's), with two
+// allowances: a read may miss, and a thread that died may or may not have done its last operation.
+// A fill is allowed only if nothing changed the key between its beginning and its publication.
+// Called by the scenarios through actor.ts.
 
 export type OperationKind = "set" | "fill" | "removal" | "begin" | "read";
 
-/** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has returned. */
+/** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has
+ *  returned. */
 export interface Operation {
   readonly key: string;
   kind: OperationKind;
@@ -14,7 +16,7 @@ export interface Operation {
   readonly thread: string;
   readonly from: number;
   to: number;
-  /** False: it came to nothing, and changed nothing. */
+  /** False: it failed and changed nothing. */
   counts: boolean;
 }
 
@@ -62,7 +64,7 @@ export class History {
     return undefined;
   }
 
-  /** As `fault`, for one key, with one more read of `seen` after all that has returned. */
+  /** As `fault`, for one key, with one more read of `seen` after everything that has returned. */
   faultOf(key: string, seen?: number): string | undefined {
     const operations = this.operations.filter(
       (operation) =>
@@ -77,11 +79,13 @@ export class History {
     }
     if (operations.every(({ kind }) => kind !== "read")) return undefined;
     if (new Search(operations).succeeds()) return undefined;
-    return `no order of the operations on "${key}" explains what was read:\n${describe(operations)}`;
+    const steps = describe(operations);
+    return `no order of the operations on "${key}" explains what was read:\n${steps}`;
   }
 }
 
-/** Looks for an order of the operations that keeps to their times and in which each read sees the last write. */
+/** Looks for an order of the operations that keeps to their times and in which each read sees the
+ *  last write. */
 class Search {
   readonly #operations: readonly Operation[];
   readonly #tried = new Set<string>();
@@ -113,7 +117,7 @@ class Search {
     for (let index = 0; index < operations.length; index++) {
       const bit = 1 << index;
       const { kind, version, from } = operations[index] as Operation;
-      // Something that has not been placed yet returned before this began.
+      // An operation that has no position yet returned before this one began.
       if ((done & bit) !== 0 || from > horizon) continue;
       if (kind === "read") {
         if (version === value && this.#from(done | bit, value, fresh)) return true;
@@ -132,7 +136,8 @@ function describe(operations: readonly Operation[]): string {
   return operations
     .map(({ thread, kind, version, from, to }) => {
       const span = `[${from}, ${to === Infinity ? "never" : to}]`;
-      return `  ${span.padEnd(12)} ${thread.padEnd(10)} ${kind} ${version === 0 ? "nothing" : `v${version}`}`;
+      const seen = version === 0 ? "nothing" : `v${version}`;
+      return `  ${span.padEnd(12)} ${thread.padEnd(10)} ${kind} ${seen}`;
     })
     .join("\n");
 }

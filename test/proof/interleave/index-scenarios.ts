@@ -1,4 +1,4 @@
-// Scenarios of full buckets: entries that stand in their other bucket, and the count that says so. Called by scenarios.ts.
+// Scenarios of full buckets: displaced entries, and the count of them. Called by scenarios.ts.
 
 import { each, homedIn0, homedIn1, type Scenario } from "./scenario.js";
 
@@ -33,7 +33,7 @@ export const indexScenarios: readonly Scenario[] = [
   {
     name: "displaced",
     races: "R13",
-    about: "an entry in its other bucket is written and deleted while it is read",
+    about: "a displaced entry is written and deleted while it is read",
     world: { threads: 3, buckets: 2, segments: 8 },
     keys: ["a", "h", "o"],
     bound: 2,
@@ -57,7 +57,7 @@ export const indexScenarios: readonly Scenario[] = [
   {
     name: "displaced-comes-and-goes",
     races: "R13",
-    about: "a bucket's count goes up and down while an entry in its other bucket is looked for",
+    about: "a bucket's count of displaced entries changes while one of them is looked up",
     world: { threads: 4, buckets: 2, segments: 8 },
     keys: ["o", "q"],
     bound: 2,
@@ -74,7 +74,7 @@ export const indexScenarios: readonly Scenario[] = [
         yield* two.set("r");
         yield* two.delete("r");
       },
-      // Nobody takes "o" away: it may not even be missed.
+      // Nobody removes "o": it must not even miss.
       function* (reader) {
         yield* reader.getPresent("o");
         yield* reader.get("q");

@@ -1,6 +1,7 @@
-// The compiled kernel with a call before every access to shared memory, so that a schedule can stop a thread there. The
-// bytes are those that ship: Binaryen flattens them, each load, store and atomic has its address handed through the
-// import `env.step`, and Asyncify makes the module able to stand still inside that call. Called by thread.ts.
+// The compiled kernel with a call before every access to shared memory, so that a schedule can stop
+// a thread there. The bytes are those that ship: Binaryen flattens them, each load, store and
+// atomic has its address passed through the import `env.step`, and Asyncify lets the module stop
+// inside that call. Called by thread.ts.
 
 import binaryen from "binaryen";
 
@@ -19,7 +20,8 @@ export interface InstrumentedKernel {
   /** The instrumented module. */
   readonly bytes: Uint8Array;
   readonly sites: readonly Site[];
-  /** The module's own variables, exported as "global:0" and so on, so that a schedule can begin as the one before. */
+  /** The module's own variables, exported as "global:0" and so on, so that each schedule can begin
+   *  as the one before. */
   readonly globals: number;
 }
 
@@ -32,7 +34,7 @@ function bytesOf(operation: string): number {
   return operation.startsWith("i64") || operation.startsWith("f64") ? 8 : 4;
 }
 
-/** Instruments a kernel; a few seconds. Throws if an access was left out. */
+/** Instruments a kernel in a few seconds. Throws if an access was left out. */
 export function instrument(kernel: Uint8Array): InstrumentedKernel {
   const sites: Site[] = [];
   let text = withSteps(kernel, (operation, attributes) => {
@@ -40,7 +42,7 @@ export function instrument(kernel: Uint8Array): InstrumentedKernel {
     const isWrite = /store|rmw|copy/.test(operation);
     return sites.push({ operation, offset, bytes: bytesOf(operation), isWrite }) - 1;
   });
-  // A thread that sleeps gives way; how long is the schedule's to decide.
+  // A thread that sleeps yields; the schedule decides for how long.
   text = text.replace(wait, "(call $wait$1");
   if (text.includes("memory.atomic.wait")) throw new Error("a wait of the kernel would be real");
   const globals = Array.from(

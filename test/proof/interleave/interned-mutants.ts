@@ -1,11 +1,11 @@
-// Mutants of the invalidation log, through which threads that find near values without their slots hear of writes. Called by
-// mutant-table.ts.
+// Mutants of the invalidation log, by which threads that find near values without their slots learn
+// of writes. Called by mutant-table.ts.
 
 import { entries, type Mutant, mutant } from "./mutant.js";
 
 const invalidations = "src/kernel/assembly/invalidations.ts";
 
-/** What `publish` does up to the change of a slot that is there. */
+/** What `publish` does up to the change of an existing slot. */
 const invalidationOfSlot = `let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, keyLength);
   let slot = located;

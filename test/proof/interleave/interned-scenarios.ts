@@ -1,7 +1,9 @@
-// Scenarios of near values that are found without a look at their slots: what is written has to reach who has them through the
-// invalidation log. Called by scenarios.ts. Of the gets of a key the first decodes, the second is counted, the third puts the
-// value in an index, the fourth finds it there. Each comes twice: "interned" for the identity index, which finds a value by the
-// very string, "fresh" for the near hash index, which finds it by a hash of the key's bytes.
+// Scenarios of near values that are found without a look at their slots: a write must reach the
+// threads that have the value through the invalidation log. Called by scenarios.ts. Of the gets of
+// a key the first decodes, the second is counted, the third puts the value in an index, and the
+// fourth finds it there. Each scenario comes twice: "interned" for the identity index, which finds
+// a value by the string object, "fresh" for the near hash index, which finds it by a hash of the
+// key's bytes.
 
 import type { Actor } from "./actor.js";
 import { each, type Scenario } from "./scenario.js";
@@ -22,7 +24,7 @@ function* set(opener: Actor): Coroutine {
   yield* opener.set("a");
 }
 
-/** What most of these scenarios have: a key that is there. */
+/** What most of these scenarios need: a key that is in the cache. */
 const onA = { keys: ["a"], bound: 2, setUp: set };
 
 export const internedScenarios: readonly Scenario[] = (["interned", "fresh"] as const).flatMap(
@@ -35,7 +37,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-set`,
       races: "R12 R13",
-      about: "a key is overwritten while its near value comes into the index, and is found there",
+      about: "a key is overwritten while its near value enters the index and is found there",
       world: { threads: 3 },
       ...onA,
       scripts: each((reader) => gets(reader, 5), set),
@@ -43,7 +45,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-delete`,
       races: "R12 R13",
-      about: "a key is deleted and set by two threads while its near value comes into the index",
+      about: "two threads delete and set a key while its near value enters the index",
       world: { threads: 4 },
       ...onA,
       scripts: each(
@@ -55,7 +57,7 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-by-two`,
       races: "R12 R13",
-      about: "what one thread has read is not older for another that keeps the value",
+      about: "a thread with an indexed value reads nothing older than another thread has read",
       world: { threads: 4 },
       ...onA,
       scripts: (actors) => {
@@ -84,7 +86,8 @@ function whileOthersWrite(way: Way, gets: Gets): Scenario[] {
       name: `${way}-noted`,
       races: "R12 R13",
       about:
-        "who has indexed a value looks while its invalidation is numbered and not written, and again when it is done",
+        "a thread with an indexed value looks while its invalidation is numbered but not " +
+        "written, and again when it is written",
       world: { threads: 3 },
       ...onA,
       scripts: (actors) => {
@@ -114,7 +117,8 @@ function whileItGoes(way: Way, gets: Gets): Scenario[] {
     {
       name: `${way}-unlocked`,
       races: "R12 R14",
-      about: "who does not wait for the lock of an indexed key takes it away without it",
+      about:
+        "a thread that does not wait for the lock of an indexed key removes it without the lock",
       world: { threads: 4 },
       ...onA,
       hasty: [1],

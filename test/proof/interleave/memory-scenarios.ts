@@ -1,5 +1,6 @@
-// Scenarios of the memory tier alone. Called by scenarios.ts. A log of three segments with one held back, of which the
-// setup fills two, makes a writer empty the oldest itself; every kernel looks for a free segment at number 1 first.
+// Scenarios of the memory tier alone. Called by scenarios.ts. The log has three segments with one
+// held back. The setup fills two, so a writer empties the oldest itself; every kernel looks for a
+// free segment at number 1 first.
 
 import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./scenario.js";
 import { until } from "./suspension.js";
@@ -26,7 +27,7 @@ export const memoryScenarios: readonly Scenario[] = [
   {
     name: "first-sets",
     races: "R13",
-    about: "two threads insert a key that was not there, and delete it",
+    about: "two threads insert an absent key, and delete it",
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,
@@ -39,7 +40,7 @@ export const memoryScenarios: readonly Scenario[] = [
   {
     name: "reclaim",
     races: "R1 R9",
-    about: "a reader copies a record while a writer empties its segment and writes over it",
+    about: "a reader copies a record while a writer empties its segment and overwrites it",
     world: { threads: 3, ...full },
     keys: ["a", "b", "c"],
     bound: 2,
@@ -85,8 +86,7 @@ export const memoryScenarios: readonly Scenario[] = [
   {
     name: "generations-come-round",
     races: "R2 R12",
-    about:
-      "a segment's generation comes round, so that the word of a near value names a new record",
+    about: "a segment's generation wraps, so that the word of a near value names a new record",
     world: { threads: 3, ...full },
     keys: ["a"],
     bound: 2,
@@ -283,7 +283,7 @@ export const memoryScenarios: readonly Scenario[] = [
   {
     name: "doorbell",
     races: "R7 R12",
-    about: "a janitor sleeps on the doorbell while a writer seals; the bell comes round at 2^32",
+    about: "a janitor sleeps on the doorbell while a writer seals; the bell wraps at 2^32",
     world: { threads: 3 },
     keys: ["a"],
     bound: 3,

@@ -1,5 +1,6 @@
-// Segment files as maps: what the flusher wrote where, and the tombstones. Called by actor.ts in place of the disk log and
-// the disk tier's files. A batch is on disk at one step; a tombstone is one step too, as an 8-byte write is.
+// Segment files as maps: what the flusher wrote where, and the tombstones. actor.ts uses it in
+// place of the disk log and the disk tier's files. A batch reaches the disk in one step; a
+// tombstone too, as an 8-byte write does.
 
 import type { Layout } from "./rooms.js";
 
@@ -22,7 +23,7 @@ export class ModelDisk {
     this.#at = at;
   }
 
-  /** From here on every schedule begins as it is now. */
+  /** From here on every schedule begins in the present state. */
   keep(): void {
     this.#keptRecords = Array.from(this.records);
     this.#keptDead = Array.from(this.dead);
@@ -47,21 +48,23 @@ export class ModelDisk {
     );
   }
 
-  /** Makes a segment file void: the next session finds nothing there, readers of this one still do. */
+  /** Makes a segment file void: the next session finds nothing there, readers of this one still
+   *  do. */
   void(segment: number, units: number): void {
     for (const { location, nonce } of this.scan(segment, units)) {
       this.dead.add(`${location}:${nonce}`);
     }
   }
 
-  /** Writes over a segment file. */
+  /** Overwrites a segment file. */
   erase(segment: number, units: number): void {
     this.records = this.records.filter(
       ({ location }) => this.segmentOf(location, units) !== segment,
     );
   }
 
-  /** The record that the next session would serve for each key, by the key's text: the newest without a tombstone. */
+  /** The record that the next session would serve for each key, by the key's text: the newest
+   *  without a tombstone. */
   survivors(): Map<string, Buffer> {
     const newest = new Map<string, Buffer>();
     const sequenceOf = (bytes: Buffer): number => bytes.readUIntLE(8, 6);

@@ -1,5 +1,5 @@
-// The disk log that the flusher writes to, over the model of the files: locations, batches and their outcome as in
-// disk-log/disk-log.ts, each of them steps. Called by actor.ts.
+// The disk log that the flusher writes to, over the model of the files: locations, batches and
+// their outcome as in disk-log/disk-log.ts, each of them steps. Called by actor.ts.
 
 import { $run, $set, pause, type Coroutine } from "./suspension.js";
 import type { SteppedThread } from "./thread.js";
@@ -29,7 +29,7 @@ export class ModelLog {
     this.#fails = fails;
   }
 
-  /** Opens a free segment file: a new generation with a nonce of its own. */
+  /** Opens a free segment file: a new generation with its own nonce. */
   *open(only: number = -1): Coroutine {
     const { at, options } = this.#world;
     const { kernel, verbs } = this.#thread;

@@ -1,5 +1,6 @@
-// Faults put into the protocol on purpose, each of which the schedules must show. A mutant is one exact change of one source
-// file; if its text is not there exactly once it has rotted, which is a fault of its own. Called by ../mutants.ts and a test.
+// Deliberate faults in the protocol, each of which the schedules must show. A mutant is one exact
+// change of one source file; if its text is not there exactly once, that is a fault of its own.
+// Called by ../mutants.ts and a test.
 
 import { internedMutants } from "./interned-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";

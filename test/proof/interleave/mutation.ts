@@ -1,4 +1,5 @@
-// Builds the package with one mutant in it, in a temporary folder. Called by ../mutants.ts and a test.
+// Builds the package with one mutant in it, in a temporary folder. Called by ../mutants.ts and a
+// test.
 
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -14,7 +15,7 @@ import { builtPackage } from "./rooms.js";
 
 const root = fileURLToPath(new URL("../../../..", import.meta.url));
 
-/** The file of a mutant as it becomes. Throws unless its text is there exactly once. */
+/** The file of a mutant with its change. Throws unless its text is there exactly once. */
 export function mutate({ name, file, find, put }: Mutant): string {
   const source = readFileSync(join(root, file), "utf8");
   const times = source.split(find).length - 1;
@@ -23,7 +24,7 @@ export function mutate({ name, file, find, put }: Mutant): string {
   return source.replace(find, () => put);
 }
 
-/** A copy of the built package with the mutant in it, as rooms.ts loads it; `remove` takes it away again. */
+/** A copy of the built package with the mutant in it, as rooms.ts loads it; `remove` deletes it. */
 export async function buildMutant(
   mutant: Mutant,
 ): Promise<{ readonly source: string; readonly remove: () => void }> {
@@ -52,7 +53,7 @@ export async function buildMutant(
   };
 }
 
-/** As build.mjs, without the fences, which mean nothing to threads that take turns. */
+/** As build.mjs, without the fences, which have no effect on threads that take turns. */
 async function compileKernel(folder: string, file: string, text: string): Promise<Uint8Array> {
   for (const part of ["src/kernel", "src/record", "src/stats"]) {
     mkdirSync(join(folder, part), { recursive: true });

@@ -1,10 +1,10 @@
-// What is said of a fault: the one command that runs its schedule again, and the steps of that schedule. Called by
-// ../interleave.ts and the tests.
+// The text of a fault: the one command that runs its schedule again, and the steps of that
+// schedule. Called by ../interleave.ts and the tests.
 
 import type { Explorer, Report } from "./explorer.js";
 import type { Step } from "./scheduler.js";
 
-/** Lines of a schedule that are printed; the last are those that show the fault. */
+/** Lines of a schedule that are printed; the last ones show the fault. */
 const linesMax = 400;
 
 export function describeFault(

@@ -1,5 +1,6 @@
-// A copy of the built package whose memory tier, eviction, flushing and recovery are coroutines, loaded beside the engine.
-// Called by world.ts. The copy lies in a temporary folder, so that a patched build can be run as well as the real one.
+// A copy of the built package whose memory tier, eviction, flushing and recovery are coroutines,
+// loaded beside the engine. Called by world.ts. The copy is in a temporary folder, so that a
+// patched build can be run as well as the real one.
 
 import {
   cpSync,
@@ -22,9 +23,10 @@ import type * as record from "../../../src/record/mod.js";
 import type * as stats from "../../../src/stats/mod.js";
 import { toCoroutines } from "./coroutines.js";
 
-/** Files whose functions are run step by step, with the functions in them that only compute, or that read at one step. Every
- *  file that reads or writes words of other threads is here; what reads only the results of a thread's own call, such as
- *  words/call-results.js and near/near-table.js, is not. */
+/** Files whose functions run step by step, with the functions in them that only compute, or that
+ *  read in one step. Every file that reads or writes words of other threads is here. Files that
+ *  read only the results of a thread's own call, such as words/call-results.js and
+ *  near/near-table.js, are not. */
 const stepped: Readonly<Record<string, readonly string[]>> = {
   "memory/memory-reader.js": [],
   "memory/memory-writer.js": ["isBytes"],
@@ -40,7 +42,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
   "disk-log/flusher.js": [],
   "disk-log/flush-admission.js": [],
   "disk-log/retry-while-busy.js": [],
-  // Who holds a thread id is read at one step; reconciling what a holder left takes many.
+  // The holder of a thread id is read in one step; reconciling what a holder left takes many.
   "kernel/threads/thread-table.js": [
     "takeOverThreadId",
     "claimThread",
@@ -79,12 +81,13 @@ export type Layout = typeof layout;
 /** The package as it was built. */
 export const builtPackage: string = fileURLToPath(new URL("../../../src", import.meta.url));
 
-/** The maps name sources that are not there. */
+/** The source maps name sources that are not there. */
 function withoutMap(path: string): void {
   writeFileSync(path, readFileSync(path, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, ""));
 }
 
-/** What is to be removed when the process ends: a module can be loaded from there at any time until then. */
+/** What must be removed when the process ends: a module can be loaded from there at any time until
+ *  then. */
 const folders: string[] = [];
 
 function removeFolders(): void {
@@ -123,7 +126,7 @@ export async function loadRooms(source: string): Promise<Rooms> {
     evictor: (await load("eviction/evictor.js")) as Record<string, unknown>,
     admission: (await load("disk-log/flush-admission.js")) as Record<string, unknown>,
     flusher: (await load("disk-log/flusher.js")) as Record<string, unknown>,
-    // The build that traps where an assumption does not hold; a mutant's has a kernel of its own.
+    // The checked build, which traps when an assumption does not hold; a mutant has its own kernel.
     kernelBytes: readFileSync(
       source === builtPackage
         ? join(builtPackage, "../test/kernel/kernel-checked.wasm")

@@ -1,5 +1,5 @@
-// What a scenario is: a few threads with a few operations each, chosen so that one race class can happen. Called by
-// explorer.ts; the scenarios stand in scenarios.ts.
+// What a scenario is: a few threads with a few operations each, chosen so that one race class can
+// happen. Called by explorer.ts; the scenarios are in scenarios.ts.
 
 import type { Actor } from "./actor.js";
 import type { Coroutine } from "./suspension.js";
@@ -7,15 +7,15 @@ import type { WorldOptions } from "./world.js";
 
 export interface Scenario {
   readonly name: string;
-  /** The race classes it is for, as docs/internals/proofs.md names them. */
+  /** The race classes it covers, as docs/internals/proofs.md names them. */
   readonly races: string;
   readonly about: string;
-  /** `threads` counts the opener, who sets up, recovers and looks at the end. */
+  /** `threads` includes the opener, which sets up, recovers and checks at the end. */
   readonly world: WorldOptions;
   readonly keys: readonly string[];
   /** Scripts that may die at any step, by number. */
   readonly mortal?: readonly number[];
-  /** Scripts, by number, whose thread does not wait for a lock that is held: it goes on without. */
+  /** Scripts, by number, whose thread does not wait for a held lock: it goes on without. */
   readonly hasty?: readonly number[];
   readonly clears?: boolean;
   /** Preemptions in the exhaustive walk. */
@@ -24,7 +24,7 @@ export interface Scenario {
   scripts(actors: readonly Actor[]): Coroutine[];
 }
 
-/** A script per thread; what a script answers is nobody's concern. */
+/** A script per thread; its return value is ignored. */
 export function each(
   ...scripts: readonly ((actor: Actor) => Coroutine<unknown>)[]
 ): Scenario["scripts"] {
@@ -34,13 +34,15 @@ export function each(
     });
 }
 
-/** Keys by their home, in a world of two buckets. A bucket has seven slots: the eighth key of a home stands displaced. */
+/** Keys by their home, in a world of two buckets. A bucket has seven slots: the eighth key of a
+ *  home is displaced. */
 export const homedIn0 = "bfgilmnpstz";
 export const homedIn1 = "acdehjkoqruvwxy";
-/** A key with the home and the fingerprint of "a": they are of one class, which has one disk slot. */
+/** A key with the home and the fingerprint of "a": they are of one class, which has one disk
+ *  slot. */
 export const rivalOfA = "r59989";
 
-/** Scripts that many scenarios have: what a thread does with "a", and what it reads of it then. */
+/** Scripts that many scenarios share: what a thread does with "a", and what it then reads of it. */
 export function* setsAndGets(actor: Actor): Coroutine {
   yield* actor.set("a");
   yield* actor.get("a");

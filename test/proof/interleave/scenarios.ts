@@ -1,4 +1,5 @@
-// Every scenario; its position in this list is its number on the command line. Called by interleave.ts and the tests.
+// Every scenario; its position in this list is its number on the command line. Called by
+// interleave.ts and the tests.
 
 import { deathScenarios } from "./death-scenarios.js";
 import { diskScenarios } from "./disk-scenarios.js";

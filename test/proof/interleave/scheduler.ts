@@ -1,6 +1,7 @@
-// Runs the scripts of a few threads one step at a time in one thread of Node, in the order that a strategy chooses.
-// Called by explorer.ts. A step is one access to shared memory; the strategy is asked only where the word is one that
-// several threads touch and one writes, since the order of other accesses makes no difference.
+// Runs the scripts of a few threads one step at a time in one thread of Node, in the order that a
+// strategy chooses. Called by explorer.ts. A step is one access to shared memory. The strategy is
+// asked only at words that several threads access and one writes, because the order of other
+// accesses makes no difference.
 
 import { type Strategy, dies } from "./strategy.js";
 import { type Coroutine, type Steps, use } from "./suspension.js";
@@ -23,12 +24,13 @@ export interface Step {
   readonly isShared: boolean;
 }
 
-/** Steps of one schedule before it counts as one that never ends. */
+/** Steps of one schedule before it counts as endless. */
 const stepsMax = 400_000;
-/** Times a thread may insist on a lock before it gives way again: it has spun and slept it out by then. */
+/** How often a thread may insist on a lock before it yields again: by then it has spun and slept to
+ *  its bound. */
 const insistMax = 4096;
 
-/** Which words several threads touched, one of them writing: eight bytes each. */
+/** Which words several threads accessed, one of them writing; eight bytes each. */
 export class Conflicts {
   readonly #seen: Uint16Array;
   #isFrozen = false;
@@ -43,7 +45,7 @@ export class Conflicts {
     this.#isFrozen = true;
   }
 
-  /** Is this a word that threads contend for? */
+  /** Whether threads contend for this word. */
   touch(thread: number, address: number, bytes: number, isWrite: boolean): boolean {
     const first = address >>> 3;
     const last = (address + bytes - 1) >>> 3;
@@ -101,7 +103,7 @@ export class Scheduler implements Steps {
     this.trace = trace;
   }
 
-  /** The number of the thread that runs. */
+  /** The number of the running thread. */
   get current(): number {
     return this.#current;
   }
@@ -114,7 +116,7 @@ export class Scheduler implements Steps {
     return ready;
   }
 
-  /** Runs all scripts to their end, or to their thread's. */
+  /** Runs all scripts to their end, or to their thread's death. */
   run(fibers: readonly Fiber[]): void {
     this.fibers.push(...fibers);
     this.#strategy.begin(fibers.length + 1);
@@ -150,7 +152,7 @@ export class Scheduler implements Steps {
     if (++this.steps > stepsMax) throw new Error("the schedule does not end");
     const fiber = this.fibers[thread] as Fiber;
     this.trace?.push({ thread: fiber.name, address, site, isShared });
-    // The same word looked at again and again, with nothing in between: it waits for another thread.
+    // The same word read again and again, with nothing in between: it waits for another thread.
     if (address !== this.#lastAddress) {
       this.#isInsisting = false;
       this.#insisted = 0;

@@ -1,15 +1,16 @@
-// Who runs next: two ways to choose. A seeded one draws at random or by priorities (probabilistic concurrency testing:
-// Burckhardt et al., ASPLOS '10); an exhaustive one walks every schedule with at most so many preemptions (iterative
-// context bounding: Musuvathi and Qadeer, PLDI '07). Called by scheduler.ts. Threads are numbers.
+// Which thread runs next: two ways to choose. A seeded one draws at random or by priorities
+// (probabilistic concurrency testing: Burckhardt et al., ASPLOS '10); an exhaustive one walks every
+// schedule with a bounded number of preemptions (iterative context bounding: Musuvathi and Qadeer,
+// PLDI '07). Called by scheduler.ts. Threads are numbers.
 
-/** At a step: who goes on, or `dies` for the thread that stands there. */
+/** At a step: which thread goes on, or `dies` for the thread at that step. */
 export interface Strategy {
   begin(threads: number): void;
-  /** The running thread is about to touch a word that others touch too. */
+  /** The running thread is about to access a word that others access too. */
   atStep(current: number, others: readonly number[], mayDie: boolean): number;
   /** The running thread waits for a lock that another has, or, if it may not insist, sleeps. */
   atGiveWay(current: number, others: readonly number[], mayInsist: boolean): number;
-  /** The thread that ran is done, or nobody has run yet. */
+  /** The thread that ran is done, or none has run yet. */
   atEnd(ready: readonly number[]): number;
 }
 
@@ -36,7 +37,7 @@ export class Random {
   }
 }
 
-/** Draws a schedule from a seed. `length` is how many steps a schedule has, about. */
+/** Draws a schedule from a seed. `length` is about how many steps a schedule has. */
 export class SeededStrategy implements Strategy {
   readonly random: Random;
   readonly #switchOneIn: number;
@@ -64,7 +65,7 @@ export class SeededStrategy implements Strategy {
     this.#priorities = Array.from({ length: threads }, () => this.random.below(1 << 20));
   }
 
-  /** An impatient schedule spins some of its locks out, which ends in answerBusy. */
+  /** An impatient schedule lets some lock waits reach their bound, which ends in answerBusy. */
   #insists(): boolean {
     return !this.#patient && this.random.below(2) === 0;
   }
@@ -104,7 +105,8 @@ export class SeededStrategy implements Strategy {
   }
 }
 
-/** Walks every schedule with at most `bound` preemptions, one after the other, by running each from the start. */
+/** Walks every schedule with at most `bound` preemptions, one after the other, by running each from
+ *  the start. */
 export class ExhaustiveStrategy implements Strategy {
   readonly #bound: number;
   readonly #path: { choice: number; options: number }[] = [];
@@ -122,7 +124,7 @@ export class ExhaustiveStrategy implements Strategy {
     this.#hasDied = false;
   }
 
-  /** Goes on to the next schedule; false when there is none. */
+  /** Moves to the next schedule; false if there is none. */
   next(): boolean {
     while (this.#path.length > 0) {
       const last = this.#path.at(-1) as { choice: number; options: number };
@@ -152,7 +154,7 @@ export class ExhaustiveStrategy implements Strategy {
     return targets[choice - 1] as number;
   }
 
-  /** To give way costs nothing; to insist, which ends in answerBusy, costs a preemption. */
+  /** Yielding costs nothing; insisting, which ends in answerBusy, costs a preemption. */
   atGiveWay(current: number, others: readonly number[], mayInsist: boolean): number {
     if (others.length === 0) return current;
     const insists = mayInsist && this.#spent < this.#bound;

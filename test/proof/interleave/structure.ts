@@ -1,19 +1,21 @@
-// What must be true of the memory when every thread stands still between two operations: nothing locked, claimed or
-// announced, each slot names a published record of its own key in a segment of that generation, and the counts agree. Called by
-// explorer.ts after each schedule.
+// What must hold in memory when every thread is between two operations: nothing is locked, claimed
+// or announced, each slot names a published record of its own key in a segment of that generation,
+// and the counts agree. Called by explorer.ts after each schedule.
 
 import { alone } from "./suspension.js";
 import type { World } from "./world.js";
 
-/** What happened in the schedule that makes a count inexact, never wrong to a reader. */
+/** What happened in the schedule that makes a count inexact, though never wrong to a reader. */
 export interface Excuses {
-  /** A thread died, or an entry was taken away without its lock: a home's count of displaced entries may be too high. */
+  /** A thread died, or an entry was removed without its lock: a home's count of displaced entries
+   *  may be too high. */
   readonly hasDisturbed: boolean;
   /** Threads that died. */
   readonly dead: ReadonlySet<number>;
   /** Cleared entries leave the counts later. */
   readonly hasCleared: boolean;
-  /** A thread died, and nobody has swept the index since: the slot of a fill that it had not confirmed may be there. */
+  /** A thread died, and nobody has swept the index since: a slot may name a fill that it had not
+   *  confirmed. */
   readonly isUnswept?: boolean;
 }
 
@@ -129,7 +131,8 @@ class Index {
     return this.#flushFault(bytes, entry, offset) ?? this.#copyFault(bytes);
   }
 
-  /** A record that its segment says was flushed has a copy on disk: in a scenario nothing refuses it one. */
+  /** A record that its segment says was flushed has a copy on disk: in a scenario nothing refuses
+   *  it. */
   #flushFault(bytes: Buffer, entry: number, offset: number): string | undefined {
     const { at } = this.#world;
     if (offset >= (this.#u32[entry + at.segmentFlushedOffset / 4] as number)) return undefined;
@@ -138,7 +141,7 @@ class Index {
     return "names a record that counts as flushed and is not on disk";
   }
 
-  /** A record that says it has a copy on disk has one, of itself, and that copy is not dead. */
+  /** A record that says it has a copy on disk has one, its own, and that copy is not dead. */
   #copyFault(bytes: Buffer): string | undefined {
     if ((bytes.readUInt8(7) & 1) === 0) return undefined;
     const location = Number(bytes.readBigUInt64LE(24));

@@ -1,21 +1,24 @@
-// What the coroutines call at run time: each access to shared memory asks the schedule that is running whether the thread
-// shall stop before it. Called by code that coroutines.ts made, by thread.ts and by the scenarios.
+// What the coroutines call at run time: each access to shared memory asks the running schedule
+// whether the thread must stop before it. Called by code that coroutines.ts made, by thread.ts and
+// by the scenarios.
 
 /** A script of one thread: it yields where the schedule stops it. */
 export type Coroutine<Result = void> = Generator<undefined, Result, undefined>;
 
-/** The schedule that is running. */
+/** The running schedule. */
 export interface Steps {
   readonly buffer: ArrayBufferLike;
-  /** True if the running thread shall stop before it touches `address`. */
+  /** True if the running thread must stop before it accesses `address`. */
   access(address: number, bytes: number, isWrite: boolean, site: string): boolean;
-  /** The running thread waits for others; true if it shall stop. Asleep it stops if there are any. */
+  /** The running thread waits for others; true if it must stop. A thread that is asleep stops if
+   *  there are others. */
   giveWay(isAsleep: boolean): boolean;
-  /** A step that touches no shared memory, such as a write to a file; true if the thread shall stop before it. */
+  /** A step that accesses no shared memory, such as a write to a file; true if the thread must stop
+   *  before it. */
   pause(): boolean;
 }
 
-/** Outside of a schedule (setting up, looking afterwards) nothing stops. */
+/** Outside a schedule (during the setup and the final checks) nothing stops. */
 const never: Steps = {
   buffer: new ArrayBuffer(0),
   access: () => false,
@@ -35,7 +38,8 @@ export function use(next: Steps | undefined): void {
 
 type View = Uint8Array | Int32Array | Uint32Array | Float64Array | BigUint64Array;
 
-/** An index into a view, after the schedule was asked if the view is shared memory; null for a thread that sleeps. */
+/** An index into a view, after the schedule was asked if the view is shared memory; null for a
+ *  thread that sleeps. */
 export function* $element(view: View, index: number, isWrite: boolean | null): Coroutine<number> {
   if (view.buffer !== steps.buffer) return index;
   const bytes = view.BYTES_PER_ELEMENT;
@@ -51,12 +55,12 @@ function isCoroutine<Result>(value: Result | Coroutine<Result>): value is Corout
   return Symbol.iterator in value && "throw" in value;
 }
 
-/** What a call answers, run step by step if it is a coroutine. */
+/** The result of a call, run step by step if it is a coroutine. */
 export function* $run<Result>(value: Result | Coroutine<Result>): Coroutine<Result> {
   return isCoroutine(value) ? yield* value : value;
 }
 
-/** What a call in a constructor answers, run to its end if it is a coroutine. */
+/** The result of a call in a constructor, run to its end if it is a coroutine. */
 export function $alone<Result>(value: Result | Coroutine<Result>): Result {
   return isCoroutine(value) ? alone(value) : value;
 }
@@ -71,7 +75,8 @@ export function* until(condition: () => boolean): Coroutine {
   while (!condition()) if (steps.giveWay(true)) yield undefined;
 }
 
-/** Copies eight bytes at a time, so that a copy can be stopped in its midst, as the machine may. */
+/** Copies eight bytes at a time, so that a copy can be stopped in the middle, as on a real
+ *  machine. */
 export function* $set(target: Uint8Array, source: Uint8Array, offset: number): Coroutine {
   const reads = source.buffer === steps.buffer;
   const writes = target.buffer === steps.buffer;

@@ -1,5 +1,6 @@
-// One thread of a cache as the interleaver runs it: a kernel of its own over the common memory, whose verbs are coroutines.
-// Called by world.ts. The kernel's class is the real one; its verbs are those of the instrumented module.
+// One thread of a cache as the interleaver runs it: its own kernel over the common memory, whose
+// verbs are coroutines. Called by world.ts. The kernel's class is the real one; its verbs are those
+// of the instrumented module.
 
 import type { ControlBlock, Kernel, KernelVerbs } from "../../../src/kernel/mod.js";
 import type { InstrumentedKernel } from "./instrumented-kernel.js";
@@ -13,7 +14,7 @@ export type Stepped<Object_> = {
     : Object_[Name];
 };
 
-/** Bytes for the stack of a kernel that stands still. */
+/** Bytes for the stack of a kernel that has stopped. */
 export const stackBytes = 16_384;
 
 interface AsyncifyExports {
@@ -48,7 +49,7 @@ export class SteppedThread {
   readonly #pending: number;
   readonly #block: number;
   readonly #blockEnd: number;
-  /** Slots taken away without their lock. */
+  /** Slots emptied without their lock. */
   unlocked = 0;
   #state: "running" | "stopping" | "resuming" = "running";
 
@@ -77,7 +78,7 @@ export class SteppedThread {
         isWrite: boolean;
       };
       const start = (address >>> 0) + offset;
-      // The thread's own block is nobody else's but for the words that announce a tombstone.
+      // No other thread uses the thread's own block, except the words that announce a tombstone.
       if (start >= this.#block && start < this.#blockEnd) {
         if (start < this.#pending || start >= this.#pending + 8) return address;
       }
@@ -89,7 +90,7 @@ export class SteppedThread {
       if (running().giveWay(false)) this.#stop();
       return 2;
     };
-    // Instead of the system's proof that the lock's owner is dead.
+    // In place of the system's proof that the lock owner is dead.
     const plainVerbs = this.kernel.verbs;
     const isLockOwnerDead = (lockWord: number): number => {
       if (!dead.has((lockWord & 255) - 1)) return 0;
@@ -117,7 +118,7 @@ export class SteppedThread {
     this.unlocked = 0;
   }
 
-  /** From here on a schedule begins as it is now. */
+  /** From here on a schedule begins in the present state. */
   keep(): void {
     for (const [index, global] of this.#globals.entries()) this.#start[index] = global.value;
   }

@@ -1,4 +1,5 @@
-// A schedule in words: which thread did what to which word, as docs/internals/memory.md names the words. Called by report.ts.
+// A schedule in words: which thread did what to which word, as docs/internals/memory.md names the
+// words. Called by report.ts.
 
 import type { Step } from "./scheduler.js";
 import type { World } from "./world.js";
@@ -14,7 +15,7 @@ const recordFields: Readonly<Record<number, string>> = {
   20: "checksum",
 };
 
-/** What stands at an address. */
+/** What is at an address. */
 export function nameOf(world: World, address: number): string {
   const { at } = world;
   const { geometry } = (world.threads[0] as World["threads"][number]).kernel;
@@ -51,7 +52,7 @@ function fieldOf(at: World["at"], prefix: string, offset: number): string {
   return named === undefined ? `${prefix} + ${offset}` : named[0];
 }
 
-/** The steps as lines; a thread that looks at one word again and again has one. */
+/** The steps as lines; a thread that reads one word again and again has one line. */
 export function linesOf(world: World, steps: readonly Step[]): string[] {
   const lines: string[] = [];
   let repeats = 0;

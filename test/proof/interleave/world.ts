@@ -1,5 +1,6 @@
-// The memory of a small cache and its threads, as they are at the beginning of every schedule of a scenario. Called by
-// explorer.ts. Segments are of 512 bytes and the index of a few buckets, so that everything overflows within a few steps.
+// The memory of a small cache and its threads, as they are at the beginning of every schedule of a
+// scenario. Called by explorer.ts. Segments have 512 bytes and the index a few buckets, so that
+// everything overflows within a few steps.
 
 import { History } from "./history.js";
 import type { InstrumentedKernel } from "./instrumented-kernel.js";
@@ -50,7 +51,7 @@ export class World {
         policyBytes: 0,
         samples: false,
       }),
-      // The kernel asks for 17 pages at least.
+      // The kernel needs at least 17 pages.
       totalBytes: Math.max(totalBytes + stacks + at.cacheLineSize, 15 * at.pageSize),
       segmentBytes,
       segmentCount: segments,
@@ -87,7 +88,7 @@ export class World {
     }
   }
 
-  /** From here on every schedule begins as it is now. */
+  /** From here on every schedule begins in the present state. */
   keep(): void {
     for (const { start, bytes } of this.#kept) {
       bytes.set(this.#u8.subarray(start, start + bytes.length));

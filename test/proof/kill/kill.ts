@@ -1,6 +1,7 @@
-// Threads killed while they work: before every single write that the kernel makes to shared memory, and at random, by
-// terminate(), process.exit(), an error, and want of memory. After each the others go on; at the end nothing may be left of
-// the dead. Called by main.ts and, in its CI share, by a test.
+// Threads killed while they work: before every single write that the kernel makes to shared memory,
+// and at random, by terminate(), process.exit(), an error, and out of memory. After each the others
+// go on; at the end nothing of the dead may be left. Called by main.ts and, in its CI share, by a
+// test.
 
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,24 +26,26 @@ import type { Suicide, VictimData } from "./victim.js";
 
 /** Victims at work at once. */
 const lanes = 3;
-/** So long a victim may work before it comes to the step that it is to stop at; then another step is its own. */
-const stepPatienceMs = 60;
-/** Steps a victim tries for before it is killed where it is. */
+/** How long a victim may work until it reaches the step at which it must stop; then it gets another
+ *  step. */
+const stepMsMax = 60;
+/** Steps that a victim tries for before it is killed where it is. */
 const stepsTried = 3;
-/** Death is noticed within milliseconds; on a machine that is busy with other things, later. */
-const recoveryPatienceMs = 20_000;
-/** Thread ids held when no victim is there: the opener's and its janitor's. */
+/** A death is noticed within milliseconds, later on a busy machine. */
+const recoveryMsMax = 20_000;
+/** Thread ids held when there is no victim: the opener's and its janitor's. */
 const ownThreads = 2;
 const memory = "1mb";
 
 interface Tally {
   kills: number;
-  /** Keys that were there, and right, at the ends of the caches' shares. */
+  /** Keys that were found, with the right value, at the ends of the caches' shares. */
   found: number;
   readonly ways: Map<string, number>;
-  /** Milliseconds from each death until nothing was held in its name, as often as this thread looks: each millisecond. */
+  /** Milliseconds from each death until nothing was held in its name. This thread looks each
+   *  millisecond. */
   readonly recoveries: number[];
-  /** Times a victim was to stop at a step, and the steps at which one was killed. */
+  /** How often victims were to stop at each step, and the steps at which one was killed. */
   readonly tried: Map<number, number>;
   readonly steps: Set<number>;
 }
@@ -54,7 +57,7 @@ interface Share {
   readonly seed: number;
 }
 
-/** One cache, whose threads are killed. */
+/** One cache whose threads are killed. */
 class Ground {
   readonly #cache: Cache;
   readonly #words: Int32Array;
@@ -105,7 +108,7 @@ class Ground {
     return Math.floor(this.#random() * count);
   }
 
-  /** One of the steps that victims come to, of those least tried; 0 = none is known yet. */
+  /** One of the steps that victims reach, of those least tried; 0 = none is known yet. */
   #nextStep(): number {
     let fewest = Infinity;
     let chosen: number[] = [];
@@ -131,9 +134,9 @@ class Ground {
 
   async #kill(): Promise<void> {
     const suicide = this.#chooseSuicide();
-    const patience = this.#pick(3000);
+    const operationsMax = this.#pick(3000);
     const seed = this.#pick(2 ** 31);
-    const workerData: VictimData = { handle: this.#handle, seed, suicide, patience };
+    const workerData: VictimData = { handle: this.#handle, seed, suicide, operationsMax };
     const worker = new Worker(new URL("victim.js", import.meta.url), {
       workerData,
       resourceLimits: { maxOldGenerationSizeMb: suicide === "memory" ? 32 : 256 },
@@ -177,7 +180,7 @@ class Ground {
     return threads;
   }
 
-  /** Waits until a victim stands at a step, or somewhere; answers which. */
+  /** Waits until a victim has stopped at a step, or for a random moment; returns which. */
   async #stop(threads: readonly number[]): Promise<string> {
     if (this.#pick(5) === 0) {
       await sleep(this.#pick(30));
@@ -186,7 +189,7 @@ class Ground {
     for (let attempt = 0; attempt < stepsTried; attempt++) {
       const step = this.#nextStep();
       for (const thread of threads) Atomics.store(this.#words, targetWord(thread), step);
-      const deadline = performance.now() + stepPatienceMs;
+      const deadline = performance.now() + stepMsMax;
       while (performance.now() < deadline) {
         await sleep(1);
         const stopped = threads.find((thread) => this.#words[stoppedWord(thread)] === step);
@@ -205,9 +208,10 @@ class Ground {
     before: number,
   ): Promise<void> {
     const died = performance.now();
-    const deadline = died + recoveryPatienceMs;
+    const deadline = died + recoveryMsMax;
     while (this.#threadsOf(workerId).length > 0) {
-      const text = `${what}: threads ${threads.join()} were not recovered; ${this.#recovered() - before} were`;
+      const recovered = this.#recovered() - before;
+      const text = `${what}: threads ${threads.join()} were not recovered; ${recovered} were`;
       hold(performance.now() < deadline, text);
       await sleep(1);
     }
@@ -218,7 +222,8 @@ class Ground {
     }
   }
 
-  /** Goes on meanwhile: its own keys never show an older value, and nobody's show another's. */
+  /** Works meanwhile: this thread's own keys never show an older value, and no key shows
+   *  another's. */
   async #survive(isOver: () => boolean): Promise<void> {
     while (!isOver()) {
       for (let turn = 0; turn < 20; turn++) {
@@ -249,12 +254,13 @@ class Ground {
     return true;
   }
 
-  /** At the end: everything free, everything that is there right, and room for as much as ever. */
+  /** At the end: everything is free, everything found is right, and there is as much room as
+   *  ever. */
   async #judge(): Promise<void> {
-    const deadline = performance.now() + recoveryPatienceMs;
+    const deadline = performance.now() + recoveryMsMax;
     let faults: string[];
     do {
-      // The janitor is at work meanwhile: it may hold a lock for a moment, and free what was blocked.
+      // The janitor works meanwhile: it may hold a lock for a moment, and free what was blocked.
       await sleep(20);
       faults = structureFaults(this.#handle, ownThreads);
     } while (faults.length > 0 && performance.now() < deadline);
@@ -268,7 +274,8 @@ class Ground {
     }
     // None, if the last thread was killed in a clear; but not each time.
     this.#tally.found += found;
-    // Every segment can be written again: twice the memory is written, and each write is there at once.
+    // Every segment can be written again: twice the memory is written, and each write is found at
+    // once.
     for (let write = 0; write < 2000; write++) {
       const key = `last:${write}`;
       const outcome = this.#cache.set(key, valueOf(key, write, 1000));
@@ -297,7 +304,7 @@ export const kill: Proof<"kills" | "seconds" | "seed"> = {
       steps: new Set(),
     };
     const scratch = mkdtempSync(join(tmpdir(), "undercroft-kill-"));
-    // The process takes part: in a cache of its own for each thousand kills, with a disk every other time.
+    // The whole process takes part: one cache for each thousand kills, every other one with a disk.
     const turns = Math.max(2, Math.ceil(kills / 1000));
     const deadline = performance.now() + seconds * 1000;
     try {
@@ -305,7 +312,7 @@ export const kill: Proof<"kills" | "seconds" | "seed"> = {
         const disk = { disk: { path: join(scratch, `${turn}`), capacity: "8mb" } };
         const cache = await openCache({ memory, ...(turn % 2 === 1 ? disk : {}) });
         try {
-          // What the time of one did not suffice for, the others do.
+          // Steps that one cache had no time for are left to the others.
           const left = turns - turn;
           const share = {
             kills: Math.ceil((kills - tally.kills) / left),
@@ -328,6 +335,9 @@ export const kill: Proof<"kills" | "seconds" | "seed"> = {
       (recoveries[Math.ceil(share * recoveries.length) - 1] ?? NaN).toFixed(1),
     );
     const times = `recovered after ${median} ms, p99 ${high}, at most ${most}`;
-    return `${tally.kills} kills (${ways}) at ${tally.steps.size} different steps; ${times}; nothing was left, nothing was wrong; seed ${seed}`;
+    return (
+      `${tally.kills} kills (${ways}) at ${tally.steps.size} different steps; ${times}; ` +
+      `nothing was left, nothing was wrong; seed ${seed}`
+    );
   },
 };

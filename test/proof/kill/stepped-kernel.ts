@@ -1,6 +1,7 @@
-// The compiled kernel with a step before every write to shared memory, at which a thread can be stopped to be killed there.
-// A step is WebAssembly alone: it looks at the cell of its thread in the control block's free tail, and if the cell
-// names this step, sleeps there for good. So a whole cache runs on it, attached by a handle with this module in place.
+// The compiled kernel with a step before every write to shared memory, at which a thread can be
+// stopped to be killed. A step is WebAssembly alone: it reads its thread's cell in the unused tail
+// of the control block, and if the cell names this step, it sleeps there for good. So a whole cache
+// runs on this module, attached by a handle that has it.
 
 import { readFileSync } from "node:fs";
 
@@ -9,15 +10,15 @@ import binaryen from "binaryen";
 import * as at from "../../../src/kernel/layout.js";
 import { withSteps } from "../steps.js";
 
-/** Where the cells are: behind every word of the control block that is used. */
+/** Where the cells are: behind every used word of the control block. */
 const cellsAt = 3072;
 const cellBytes = 8;
-/** Behind the cells a byte for each step, 1 once a thread has come to it. */
+/** Behind the cells one byte for each step, 1 once a thread has reached it. */
 const seenAt = 3584;
 
 export interface SteppedKernel {
   readonly module: WebAssembly.Module;
-  /** What each step is before, by its number. */
+  /** The write that each step precedes, by the step's number. */
   readonly steps: readonly string[];
 }
 
@@ -66,12 +67,12 @@ export function targetWord(thread: number): number {
   return (cellsAt + thread * cellBytes) / 4;
 }
 
-/** Index of the word that says at which step a thread stands. */
+/** Index of the word that says at which step a thread has stopped. */
 export function stoppedWord(thread: number): number {
   return targetWord(thread) + 1;
 }
 
-/** Has any thread come to this step? */
+/** Whether any thread has reached this step. */
 export function isSeen(bytes: Uint8Array, step: number): boolean {
   return bytes[seenAt + step] === 1;
 }

@@ -1,10 +1,12 @@
-// What must be so in a cache's memory when none of its threads is at work: every lock free, every thread id accounted for, every
-// segment in a state that somebody answers for, every slot naming a record that is there. Called by kill.ts.
+// What must hold in a cache's memory when none of its threads works: every lock free, every thread
+// id accounted for, every segment in a valid state with an owner if it needs one, every slot naming
+// a record that is there. Called by kill.ts.
 
 import * as at from "../../../src/kernel/layout.js";
 import type { CacheHandle } from "../../../src/mod.js";
 
-/** Faults in the memory of a cache whose threads stand still; `threads` are those that are to be held. */
+/** Faults in the memory of a cache whose threads stand still; `threads` is the number of ids that
+ *  must be held. */
 export function structureFaults(handle: CacheHandle, threads: number): string[] {
   const { buffer } = handle.worker.memory;
   const words = new Int32Array(buffer);

@@ -1,4 +1,5 @@
-// Keys, and values that say whose they are: what is read under another key, or is made of two values, shows.
+// Keys, and values that identify themselves: a value read under another key, or made of two values,
+// is detected.
 
 export interface Value {
   readonly key: string;

@@ -1,5 +1,6 @@
-// A thread that is to be killed: attaches to a cache twice, as a user does and as the eviction does, and works until it dies.
-// Run as a worker by kill.ts. What it stores says of itself what it is, so that a value under a wrong key shows.
+// A thread that is to be killed: attaches to a cache twice, as a user and as the eviction do, and
+// works until it dies. kill.ts runs it as a worker. Its values identify themselves, so that a value
+// under a wrong key is detected.
 
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -16,11 +17,11 @@ export interface VictimData {
   readonly handle: CacheHandle;
   readonly seed: number;
   readonly suicide: Suicide;
-  /** Operations before the suicide. */
-  readonly patience: number;
+  /** Operations before it ends itself. */
+  readonly operationsMax: number;
 }
 
-const { handle, seed, suicide, patience } = workerData as VictimData;
+const { handle, seed, suicide, operationsMax } = workerData as VictimData;
 const cache = attachCache(handle);
 const kernel = Kernel.attach(handle.worker.module, handle.worker.memory);
 const random = seededRandom(seed);
@@ -29,7 +30,8 @@ function pick(count: number): number {
   return Math.floor(random() * count);
 }
 
-/** Empties one sealed segment as the eviction does: keeps, demotes or drops each record, then frees the segment. */
+/** Empties one sealed segment as the eviction does: keeps, demotes or drops each record, then frees
+ *  the segment. */
 function evict(): void {
   const { verbs, geometry, views } = kernel;
   const from = pick(geometry.segmentCount);
@@ -86,7 +88,7 @@ parentPort?.postMessage("ready");
 await new Promise((resolve) => parentPort?.once("message", resolve));
 for (let number = 1; ; number++) {
   await operate(number);
-  if (suicide !== "none" && number > patience) endSelf();
-  // Now and then a turn of the event loop, as a service has it.
+  if (suicide !== "none" && number > operationsMax) endSelf();
+  // Sometimes a turn of the event loop, as in a service.
   if (number % 200 === 0) await new Promise((resolve) => setImmediate(resolve));
 }

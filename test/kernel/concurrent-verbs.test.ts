@@ -1,4 +1,5 @@
-// Verbs that meet other threads halfway: segments that are read or claimed, keys that are locked, copies on disk that go.
+// Verbs that meet other threads halfway: segments that are read or claimed, keys that are locked,
+// disk copies that are dropped.
 
 import { expect, test } from "vitest";
 
@@ -34,7 +35,7 @@ test("a pinned segment cannot be claimed, and a claimed one cannot be pinned", (
   expect(thread.segmentWord(segment, at.segmentPin)).toBe(0);
 });
 
-test("a dead thread's claims are released, a live one's are not", () => {
+test("a dead thread's claims are released, a live thread's are not", () => {
   const memory = openMemory();
   const [live, dead] = [memory.thread(), memory.thread()];
   live.put("a", "1");
@@ -48,7 +49,7 @@ test("a dead thread's claims are released, a live one's are not", () => {
   expect(live.segmentState(second)).toBe(at.segmentSealed);
 });
 
-test("what a flush did to another life of a segment is not taken for this one's", () => {
+test("a flush of an earlier generation of a segment does not count for this one", () => {
   const thread = openThread();
   thread.put("a", "1");
   const segment = thread.seal(thread.find("a").record);
@@ -59,7 +60,7 @@ test("what a flush did to another life of a segment is not taken for this one's"
   expect(thread.segmentWord(segment, at.segmentFlushedOffset)).toBe(32);
 });
 
-test("a record that has a copy on disk is given no other", () => {
+test("a record that has a disk copy gets no other", () => {
   const thread = open();
   thread.put("a", "1");
   const { record } = thread.find("a");
@@ -68,7 +69,7 @@ test("a record that has a copy on disk is given no other", () => {
   expect(diskLocation(thread, record)).toBe(unitsPerSegment);
 });
 
-test("a record whose key is locked is not taken for dead", () => {
+test("a record whose key is locked is not taken as dead", () => {
   const thread = open();
   thread.put("a", "1");
   const { record } = thread.find("a");
@@ -81,7 +82,7 @@ test("a record whose key is locked is not taken for dead", () => {
   expect(thread.verbs.reserveDiskLocation(record, 1)).toBe(at.answerDone);
 });
 
-test("forgetting a disk segment reaches its entries, its copies in memory, and nothing else", () => {
+test("dropping a disk segment ends its entries and memory's links to it, nothing else", () => {
   const thread = open();
   for (const [key, segment] of [
     ["on disk", 1],
@@ -102,7 +103,7 @@ test("forgetting a disk segment reaches its entries, its copies in memory, and n
   expect(diskLocation(thread, thread.find("elsewhere").record)).toBe(2 * unitsPerSegment + 17);
 });
 
-test("an index that was read from a snapshot has no locks, no memory and no free files", () => {
+test("an index read from a snapshot has no locks, no memory entries and no free files", () => {
   const thread = open();
   for (const [key, segment] of [
     ["kept", 1],

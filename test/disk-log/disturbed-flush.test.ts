@@ -1,4 +1,5 @@
-// Flushing what other threads leave half done: abandoned records, segments that are emptied meanwhile.
+// Flushing what other threads leave half done: abandoned records, and segments that are emptied
+// meanwhile.
 
 import { describe, expect, test } from "vitest";
 import { afterKill, freshPath, open, setUpCaches, until } from "./killed.js";
@@ -6,7 +7,7 @@ import { afterKill, freshPath, open, setUpCaches, until } from "./killed.js";
 setUpCaches();
 
 describe("flush", () => {
-  test("goes on behind a record that was given up", async () => {
+  test("continues after an abandoned record", async () => {
     const path = freshPath();
     const cache = await open(path);
     let finish: ((value: string) => void) | undefined;
@@ -23,7 +24,7 @@ describe("flush", () => {
   });
 });
 
-test("short-lived records that vanish while they are flushed harm nothing", async () => {
+test("is not disturbed by records that vanish while it runs", async () => {
   const cache = await open(freshPath());
   const restarts: string[] = [];
   cache.on("worker-restarted", ({ reason }) => restarts.push(reason));
