@@ -12,14 +12,13 @@ import {
   codecJson,
   codecLatin1,
   codecMsgpack,
-  codecDictionary,
   codecRepaired,
   codecSchema,
   codecStructured,
   codecUtf16,
   codecUtf8,
 } from "../record/mod.js";
-import { CompressionDictionaries, type SchemaTable } from "../dictionary/mod.js";
+import type { SchemaTable } from "../dictionary/mod.js";
 import type { Codec } from "./codec.js";
 import { isPlainData, isPlainPrimitive } from "./plain-data.js";
 import { pack, unpack, writeShortLatin1, writeText } from "./scratch.js";
@@ -41,8 +40,8 @@ export interface CustomValueCodec {
 
 /**
  * Makes the codec of a configuration for one thread. Pass `custom` if, and only if, the
- * configuration says "custom". With `schemas`, plain data leaves object keys and common byte
- * strings to that table, and only a codec with the same table can decode it.
+ * configuration says "custom". With `schemas`, plain data leaves object keys to that table,
+ * and only a codec with the same table can decode it.
  */
 export function createCodec(
   config: CodecConfig,
@@ -62,7 +61,6 @@ class ValueCodec implements Codec {
   readonly #config: CodecConfig;
   readonly #custom: CustomValueCodec | undefined;
   readonly #schemas: SchemaPacker | undefined;
-  readonly #dictionaries: CompressionDictionaries | undefined;
 
   constructor(
     config: CodecConfig,
@@ -71,9 +69,7 @@ class ValueCodec implements Codec {
   ) {
     this.#config = config;
     this.#custom = custom;
-    if (schemas === undefined) return;
-    this.#schemas = new SchemaPacker(schemas);
-    this.#dictionaries = new CompressionDictionaries(schemas);
+    if (schemas !== undefined) this.#schemas = new SchemaPacker(schemas);
   }
 
   encode(value: unknown, key: Key): Uint8Array {
@@ -104,12 +100,6 @@ class ValueCodec implements Codec {
 
   decode(codecId: number, buffer: Buffer, start: number, end: number): unknown {
     switch (codecId) {
-      case codecDictionary: {
-        const dictionaries = this.#dictionaries;
-        if (this.#schemas === undefined || dictionaries === undefined) throw unknownCodec(codecId);
-        const length = dictionaries.expand(buffer, start, end);
-        return this.#schemas.unpack(dictionaries.expanded, 0, length);
-      }
       case codecSchema:
         if (this.#schemas === undefined) throw unknownCodec(codecId);
         return this.#schemas.unpack(buffer, start, end);
@@ -165,10 +155,8 @@ class ValueCodec implements Codec {
     const bytes = schemas === undefined ? pack(value) : schemas.pack(value);
     // A getter of the value being packed called `set`.
     if (bytes === undefined) return this.#encodeStructured(value, key);
-    const short = this.#dictionaries?.shorten(bytes);
-    if (short !== undefined) this.lastCodecId = codecDictionary;
-    else this.lastCodecId = schemas === undefined ? codecMsgpack : codecSchema;
-    return short ?? bytes;
+    this.lastCodecId = schemas === undefined ? codecMsgpack : codecSchema;
+    return bytes;
   }
 
   #encodeStructured(value: unknown, key: Key): Uint8Array {

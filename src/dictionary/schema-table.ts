@@ -1,6 +1,6 @@
 // The contract of a schema dictionary, which all threads of a cache share. Called by the schema
-// packer and the compression dictionaries; memory/schema-area.ts implements it. Invariant: `count`
-// only grows, and an id never changes its meaning.
+// packer; memory/schema-area.ts implements it. Invariant: `count` only grows, and an id never
+// changes its meaning.
 
 export interface SchemaTable {
   /** Ids given out so far by all threads: 0 to `count` - 1. */
@@ -10,15 +10,10 @@ export interface SchemaTable {
   readonly isFull: boolean;
 
   /**
-   * The keys of a schema in order. Null if the id belongs to a compression dictionary, or if the
-   * directory lost the schema, which makes every value with it a miss.
+   * The keys of a schema in order. Null if the directory lost the schema, which makes every value
+   * with it a miss.
    */
   keysOf(id: number): readonly string[] | null;
-
-  /**
-   * The symbols of a compression dictionary. Null if the id belongs to a schema, or if it was lost.
-   */
-  symbolsOf(id: number): readonly Uint8Array[] | null;
 
   /**
    * Gives the keys an id. The caller knows the first `known` ids, and the keys are not among them.

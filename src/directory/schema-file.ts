@@ -1,11 +1,10 @@
-// The schemas file: the schemas and compression dictionaries that values name by an id. Its layout
-// is in dictionary/dictionary-image.ts. The thread that adds a schema writes it by descriptor,
+// The schemas file: the schemas that values name by an id. Its layout is in
+// dictionary/schema-image.ts. The thread that adds a schema writes it by descriptor,
 // under the schema lock; openDirectory reads it.
 // Invariant: a schema that cannot be read is lost and its id never given out again, so its values
 // are misses. Batches and the manifest say how many ids were given out, without this file.
 
 import {
-  decodeDictionary,
   decodeSchema,
   schemaEntriesStart,
   schemaImageBytes,
@@ -58,7 +57,7 @@ export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): Schemas
     if (offset < schemaEntriesStart || entryEnd > schemaImageBytes) continue;
     const entry = file.subarray(offset, entryEnd);
     if (hasher.h64(entry, seed) !== file.readBigUInt64LE(slot + 8)) continue;
-    if (decodeSchema(entry, id) === null && decodeDictionary(entry, id) === null) continue;
+    if (decodeSchema(entry, id) === null) continue;
     file.copy(image, slot, slot, slot + schemaSlotBytes);
     entry.copy(image, offset);
     end = Math.max(end, alignUp(entryEnd, 8));

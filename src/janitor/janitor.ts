@@ -25,10 +25,8 @@ import {
 } from "../eviction/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel } from "../kernel/mod.js";
-import { SchemaArea } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
-import { DictionaryTrainer } from "./dictionary-trainer.js";
 import type { JanitorMessage, JanitorTask } from "./messages.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
@@ -57,7 +55,6 @@ class Janitor {
   readonly #evictor: Evictor;
   readonly #threads: ThreadWatch;
   readonly #tuning: Tuning | null;
-  readonly #symbols: DictionaryTrainer;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #removals: RemovalReporter;
@@ -86,8 +83,6 @@ class Janitor {
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, writeTombstone, removed);
     this.#tuning = kernel.samples.areKept ? startTuning(kernel, policy) : null;
-    const write = disk === null ? null : disk.directory.writeSchema.bind(disk.directory);
-    this.#symbols = new DictionaryTrainer(kernel, new SchemaArea(kernel, write));
     this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = kernel.flushes.syncDone();
     this.#watermark = watermarkOf(kernel.geometry);
@@ -147,7 +142,6 @@ class Janitor {
     this.#sweep(now);
     this.#removals.report();
     this.#tuning?.run();
-    this.#symbols.run();
     return !hasRoom && diskUp && this.#hasSealed();
   }
 

@@ -6,7 +6,7 @@
 //   0 ┬ control block      4 KiB     geometry, and words that several threads write, on own lines
 //     ├ thread blocks      64 × 4 KiB
 //     ├ flight table       1,024 × 64 bytes   fills under way, which a write of the key supersedes
-//     ├ schema table       32 KiB             schema dictionary (dictionary/dictionary-image.ts)
+//     ├ schema table       32 KiB             schema dictionary (dictionary/schema-image.ts)
 //     ├ tag table          4,096 × 8 bytes    when groups of tags were invalidated last
 //     ├ invalidation log   2,048 × 8 bytes    the keys written last, for near caches
 //     ├ segment table      64 bytes a memory segment

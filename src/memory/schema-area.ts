@@ -1,15 +1,11 @@
-// The schema dictionary in shared memory as one thread uses it; dictionary/dictionary-image.ts
-// describes its bytes, docs/internals/memory.md its words. Called by each thread's codec.
+// The schema dictionary in shared memory as one thread uses it. dictionary/schema-image.ts describes
+// its bytes, docs/internals/memory.md its words. Called by each thread's codec.
 // Invariants: a schema's bytes are in memory and in the directory's file before the count includes
 // it, so no value on disk names a missing schema. A thread that finds the lock taken adds nothing.
 import { alignUp } from "../base/mod.js";
 import {
-  decodeDictionary,
   decodeSchema,
-  encodeDictionary,
   encodeSchema,
-  dictionaryBytesMax,
-  dictionariesMax,
   schemaBytesMax,
   schemaEntriesStart,
   schemaImageBytes,
@@ -57,53 +53,19 @@ export class SchemaArea implements SchemaTable {
   }
 
   keysOf(id: number): readonly string[] | null {
-    const entry = this.#entryOf(id);
-    return entry === null ? null : decodeSchema(entry, id);
-  }
-
-  symbolsOf(id: number): readonly Uint8Array[] | null {
-    const entry = this.#entryOf(id);
-    return entry === null ? null : decodeDictionary(entry, id);
-  }
-
-  #entryOf(id: number): Buffer | null {
     const slot = schemaSlotOf(id);
     const offset = this.#image.readUInt32LE(slot);
     const bytes = this.#image.readUInt32LE(slot + 4);
-    return offset === 0 ? null : this.#image.subarray(offset, offset + bytes);
+    return offset === 0 ? null : decodeSchema(this.#image.subarray(offset, offset + bytes), id);
   }
 
   add(keys: readonly string[], known: number): boolean {
-    return this.#locked(() => {
-      if (this.count !== known || this.isFull) return false;
-      const entry = encodeSchema(known, keys);
-      return entry !== null && this.#append(known, entry);
-    });
-  }
-
-  /** Whether there is room for another compression dictionary. */
-  get takesDictionaries(): boolean {
-    const end = this.#kernel.control.schemaEnd();
-    const bytes = dictionaryBytesMax + schemaBytesMax;
-    if (this.count >= schemasMax || end + bytes > schemaImageBytes) return false;
-    let dictionaries = 0;
-    for (let id = 0; id < this.count; id++) if (this.symbolsOf(id) !== null) dictionaries += 1;
-    return dictionaries < dictionariesMax;
-  }
-
-  /** Gives a compression dictionary an id, if there is room for one; false as `add`. */
-  addDictionary(symbols: readonly Uint8Array[]): boolean {
-    return this.#locked(() => {
-      const id = this.count;
-      return this.takesDictionaries && this.#append(id, encodeDictionary(id, symbols));
-    });
-  }
-
-  #locked(add: () => boolean): boolean {
     const lock = this.#kernel.locks.schema;
     if (!lock.tryLock()) return false;
     try {
-      return add();
+      if (this.count !== known || this.isFull) return false;
+      const entry = encodeSchema(known, keys);
+      return entry !== null && this.#append(known, entry);
     } finally {
       lock.unlock();
     }

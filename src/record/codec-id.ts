@@ -30,5 +30,3 @@ export const codecRepaired = 10;
  * (codec/schema-packer.ts).
  */
 export const codecSchema = 11;
-/** As codecSchema, shortened by a compression dictionary (dictionary/compression-dictionary.ts). */
-export const codecDictionary = 12;

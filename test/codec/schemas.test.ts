@@ -6,11 +6,10 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Codec, createCodec } from "../../dist/src/codec/mod.js";
-import { codecMsgpack, codecDictionary, codecSchema } from "../../dist/src/record/mod.js";
+import { codecMsgpack, codecSchema } from "../../dist/src/record/mod.js";
 import {
   decodeSchema,
   encodeSchema,
-  DictionaryTraining,
   schemasMax,
   type SchemaTable,
 } from "../../dist/src/dictionary/mod.js";
@@ -22,7 +21,6 @@ const config = { codec: "msgpack", classInstances: "throw" } as const;
 /** A table in one thread. */
 class Table implements SchemaTable {
   readonly schemas: (readonly string[] | null)[] = [];
-  readonly dictionaries = new Map<number, readonly Uint8Array[]>();
   readonly max: number;
 
   constructor(max = schemasMax) {
@@ -39,14 +37,6 @@ class Table implements SchemaTable {
 
   keysOf(id: number): readonly string[] | null {
     return this.schemas[id] ?? null;
-  }
-
-  symbolsOf(id: number): readonly Uint8Array[] | null {
-    return this.dictionaries.get(id) ?? null;
-  }
-
-  addDictionary(symbols: readonly Uint8Array[]): void {
-    this.dictionaries.set(this.schemas.push(null) - 1, symbols);
   }
 
   add(keys: readonly string[], known: number): boolean {
@@ -237,78 +227,6 @@ test("a getter that stores a value while one is packed damages nothing", () => {
   }
   for (const stored of inner) assertExact(decode(codec, stored), { first: { b: [2] } });
   expect(own.schemas).toContainEqual(["a"]);
-});
-
-/** Symbols that the values of `valueAt` have in common, packed with this dictionary. */
-function learnt(shared: Table, valueAt: (id: number) => unknown): Uint8Array[] {
-  const codec = createCodec(config, undefined, shared);
-  const sample = many(100).map((id) => copyOf(codec, valueAt(id)).bytes);
-  const learning = new DictionaryTraining(sample.slice(20));
-  while (!learning.step());
-  return learning.symbols();
-}
-
-const order = (id: number): unknown => ({
-  id,
-  note: `Order of the regular customer with number ${id}`,
-  state: ["shipped to the customer", "waiting for payment"][id % 2],
-});
-
-test("values packed with a compression dictionary come back exactly, in any thread", () => {
-  const shared = new Table();
-  const first = createCodec(config, undefined, shared);
-  const second = createCodec(config, undefined, shared);
-  const before = copyOf(first, order(7));
-  shared.addDictionary(learnt(shared, order));
-  // Schemas that come after the dictionary have ids of their own.
-  for (const _ of many(40)) first.encode({ after: 1, the: 2, dictionary: 3 }, "k");
-  for (const id of [7, 12_345, 5_000_000]) {
-    const stored = copyOf(first, order(id));
-    expect(stored.id).toBe(codecDictionary);
-    expect(stored.bytes.length).toBeLessThan(before.bytes.length * 0.6);
-    assertExact(decode(second, stored), order(id));
-  }
-  assertExact(decode(second, before), order(7));
-  const other = copyOf(first, { after: 1, the: 2, dictionary: "something else entirely" });
-  expect(other.id).toBe(codecSchema);
-  assertExact(decode(second, other), { after: 1, the: 2, dictionary: "something else entirely" });
-  // A later dictionary replaces it; values written with the earlier one are read as before.
-  const old = copyOf(first, order(9));
-  const later = (id: number): unknown => ({
-    text: `Nothing of this is in the first dictionary: ${id}`,
-  });
-  shared.addDictionary(learnt(shared, later));
-  expect(copyOf(first, later(1)).id).toBe(codecDictionary);
-  assertExact(decode(first, copyOf(first, later(1))), later(1));
-  assertExact(decode(second, old), order(9));
-});
-
-test("any plain data comes back exactly with a dictionary of its symbols", () => {
-  fc.assert(
-    fc.property(fc.array(plain, { minLength: 1, maxLength: 6 }), (values) => {
-      const shared = new Table();
-      // Twenty of each, so that they have much in common.
-      shared.addDictionary(learnt(shared, (id) => values[id % values.length]));
-      const from = createCodec(config, undefined, shared);
-      const to = createCodec(config, undefined, shared);
-      for (const value of [...values, values]) {
-        for (const _ of many(2)) assertExact(decode(to, copyOf(from, value)), value);
-      }
-    }),
-    { numRuns: 8 },
-  );
-});
-
-test("a value whose dictionary is lost is refused, and none is written with it", () => {
-  const shared = new Table();
-  shared.addDictionary(learnt(shared, order));
-  const stored = copyOf(createCodec(config, undefined, shared), order(7));
-  expect(stored.id).toBe(codecDictionary);
-  shared.dictionaries.clear();
-  const codec = createCodec(config, undefined, shared);
-  expect(() => decode(codec, stored)).toThrow(/compression dictionary/);
-  expect(copyOf(codec, order(7)).id).toBe(codecSchema);
-  expect(() => decode(createCodec(config), stored)).toThrow(/codec 12/);
 });
 
 test("a codec without a dictionary refuses values that need one", () => {

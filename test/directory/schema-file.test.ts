@@ -4,9 +4,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { describe, expect, test } from "vitest";
 import {
-  decodeDictionary,
   decodeSchema,
-  encodeDictionary,
   encodeSchema,
   schemaEntriesStart,
   schemaImageBytes,
@@ -98,28 +96,6 @@ describe("readSchemas()", () => {
     for (let at = 64; at < noise.length; at++) noise[at] = (at * 2654435761) >>> 24;
     nothing(noise);
     expect(readSchemas(noise, seed, hasher).count).toBe(schemasMax);
-  });
-
-  test("a compression dictionary comes back under its id, and a damaged one is lost", () => {
-    const symbols = [Buffer.from("of the user"), Buffer.from("region:")];
-    const file = fileOf(schemas);
-    const { end } = readSchemas(file, seed, hasher);
-    const entry = encodeDictionary(4, symbols);
-    entry.copy(file, end);
-    file.writeUInt32LE(end, schemaSlotOf(4));
-    file.writeUInt32LE(entry.length, schemaSlotOf(4) + 4);
-    file.writeBigUInt64LE(hasher.h64(entry, seed), schemaSlotOf(4) + 8);
-    const whole = readSchemas(file, seed, hasher);
-    expect(whole.count).toBe(5);
-    expect(whole.end).toBeGreaterThanOrEqual(end + entry.length);
-    const found = decodeDictionary(whole.image.subarray(end, end + entry.length), 4);
-    expect(found?.map((symbol) => Buffer.from(symbol))).toEqual(symbols);
-    for (let at = end; at < end + entry.length; at++) {
-      const damaged = Buffer.from(file);
-      damaged[at] = (damaged[at] ?? 0) ^ 1;
-      const { image, count } = readSchemas(damaged, seed, hasher);
-      expect([count, image.readUInt32LE(schemaSlotOf(4))]).toEqual([5, 0]);
-    }
   });
 
   test("an entry overwritten before its schema was counted is lost, not mixed", () => {

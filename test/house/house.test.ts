@@ -193,7 +193,7 @@ describe("the glossary", () => {
     ["// a record that was killed", "tombstone"],
     ["const deadList = 1;", "tombstone list"],
     ["// the shapes that values share", "schema"],
-    ["// learned phrases", "compression dictionary"],
+    ["// learned phrases", "schema"],
     ["// the fill was overtaken", "superseded"],
     ["// lets go of the record", "drop"],
     ["function f(letGo: number): void {}", "drop"],

@@ -69,7 +69,7 @@ const retiredWords: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bdead[ -](?:mark|list)s?\b|\bdeadList/i, "tombstone list"],
   [/\bdurable (?:location|copy)\b/i, "disk location"],
   [/(?<!undercroft\.)\bshapes?\b/i, "schema"],
-  [/\bphrases?\b|\bbooks?\b/i, "symbol, compression dictionary"],
+  [/\bphrases?\b|\bbooks?\b/i, "schema"],
   [/\b(?:overtaken|outdated|forsaken)\b/i, "superseded, invalidated, lock owner dead"],
   [/\bdepartures?\b|\blets? go of\b|\bletGo\b/i, "removal, drop"],
   [/\bputs? off\b|\bputOff\b/i, "defer"],

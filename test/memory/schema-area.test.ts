@@ -2,7 +2,7 @@
 // leaves.
 
 import { expect, test } from "vitest";
-import { dictionariesMax, schemaEntriesStart, schemasMax } from "../../dist/src/dictionary/mod.js";
+import { schemaEntriesStart, schemasMax } from "../../dist/src/dictionary/mod.js";
 import { emptySchemas, readSchemas } from "../../dist/src/directory/schema-file.js";
 import { createHasher } from "../../dist/src/hash/mod.js";
 import * as at from "../../dist/src/kernel/layout.js";
@@ -119,42 +119,4 @@ test("a schema too long for an entry is not added", () => {
   const area = attach(memory);
   expect(area.add(["x".repeat(2000)], 0)).toBe(false);
   expect(area.count).toBe(0);
-});
-
-const symbols = [Buffer.from("of the user"), Buffer.from("region:")];
-
-test("every thread sees a compression dictionary that one added among the schemas", () => {
-  const memory = openMemory();
-  const [first, second] = [attach(memory), attach(memory)];
-  expect(first.add(["id"], 0)).toBe(true);
-  expect(second.addDictionary(symbols)).toBe(true);
-  expect(first.add(["name"], 2)).toBe(true);
-  for (const area of [first, second]) {
-    expect([0, 1, 2].map((id) => area.keysOf(id))).toEqual([["id"], null, ["name"]]);
-    expect([0, 1, 2].map((id) => area.symbolsOf(id))).toEqual([
-      null,
-      symbols.map((symbol) => Uint8Array.from(symbol)),
-      null,
-    ]);
-  }
-  const words = new Int32Array(memory.buffer);
-  words[at.controlSchemaLock / 4] = 60;
-  expect(first.addDictionary(symbols)).toBe(false);
-});
-
-test("compression dictionaries are limited in number and leave the last room to schemas", () => {
-  const memory = openMemory();
-  const area = attach(memory);
-  for (let dictionary = 0; dictionary < dictionariesMax; dictionary++)
-    expect(area.addDictionary(symbols)).toBe(true);
-  expect(area.takesDictionaries).toBe(false);
-  expect(area.addDictionary(symbols)).toBe(false);
-  expect(area.add(["id"], dictionariesMax)).toBe(true);
-
-  const tight = openMemory();
-  const long = attach(tight);
-  let count = 0;
-  while (long.takesDictionaries && long.add(["x".repeat(990), `${count}`], count)) count += 1;
-  expect(long.addDictionary(symbols)).toBe(false);
-  expect(long.isFull).toBe(false);
 });
