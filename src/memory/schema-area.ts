@@ -1,5 +1,5 @@
-// The schema dictionary in shared memory as one thread uses it. dictionary/schema-image.ts describes
-// its bytes, docs/internals/memory.md its words. Called by each thread's codec.
+// The schema dictionary in shared memory as one thread uses it. Its bytes are described by
+// dictionary/schema-image.ts, its words by docs/internals/memory.md. Called by each thread's codec.
 // Invariants: a schema's bytes are in memory and in the directory's file before the count includes
 // it, so no value on disk names a missing schema. A thread that finds the lock taken adds nothing.
 import { alignUp } from "../base/mod.js";
