@@ -11,6 +11,7 @@ export {
   openCache,
   type WrapOptions,
 } from "./cache/mod.js";
+export { entry, type LoadedEntry } from "./config/mod.js";
 export type {
   AdmissionFilter,
   AdmissionOptions,
@@ -20,6 +21,7 @@ export type {
   Duration,
   FetchOptions,
   NearOptions,
+  SetAsyncOptions,
   SetOptions,
   Size,
 } from "./config/mod.js";

@@ -33,6 +33,8 @@ export type ErrorCode =
   | "ERR_WORKER"
   /** More threads attached than the shared memory has thread ids for. */
   | "ERR_TOO_MANY_THREADS"
+  /** A loader failed while a stale value was served; `cause` is its error. */
+  | "ERR_LOADER"
   /** A loader ran past its hard timeout. */
   | "ERR_LOADER_TIMEOUT"
   /** The value is not a handle, or is a handle of another version. */

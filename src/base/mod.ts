@@ -1,3 +1,4 @@
+export { watchAbort } from "./abort-watch.js";
 export { assert, AssertionError } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";

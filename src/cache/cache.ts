@@ -3,6 +3,7 @@
 import {
   type FetchOptions,
   type ResolvedFetchOptions,
+  type SetAsyncOptions,
   type SetOptions,
   assertKey,
   resolveFetchOptions,
@@ -17,35 +18,24 @@ import {
   type ThreadCore,
   ValueDecoder,
 } from "../entries/mod.js";
-import { type LoadContext, type Loader, ReadThrough, SharedFlights } from "../fetch/mod.js";
+import {
+  type Fetched,
+  type Loadable,
+  type LoadContext,
+  type Loader,
+  type ReadThrough,
+} from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
-import { type CacheStats, histogramLoad } from "../stats/mod.js";
-import { fsyncOf, signalOf } from "./call-options.js";
+import type { CacheStats } from "../stats/mod.js";
+import { fsyncOf, signalOf, splitSignal } from "./call-options.js";
 import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
 import type { CacheHandle } from "./handle.js";
 import type { OpenerSide } from "./opener-side.js";
+import { readThroughOf } from "./read-through-parts.js";
 import { snapshotOf } from "./statistics.js";
 import type { ThreadRegistration } from "./thread-registration.js";
-import { withSignal } from "./with-signal.js";
-
-/**
- * Options of `wrap`: those of `fetch`, and `key`, which gives the key of a call.
- *
- * @example
- * ```ts
- * import { openCache, type WrapOptions } from "undercroft";
- *
- * const options: WrapOptions<[number]> = { key: (id) => `user:${id}`, ttl: "5m" };
- * const cache = await openCache<string>();
- * const nameOf = cache.wrap((id: number) => `Ada the ${id}th`, options);
- * console.log(await nameOf(7)); // Ada the 7th
- * await cache.close();
- * ```
- */
-export interface WrapOptions<A extends readonly unknown[]> extends FetchOptions {
-  /** The key of a call with these arguments; called once for each call. */
-  readonly key: (...args: A) => string;
-}
+import { assertNotAborted, withSignal } from "./with-signal.js";
+import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "./wrap.js";
 
 /** What a cache is made of. Made by `openCache` and `attachCache`. */
 export interface CacheParts {
@@ -100,16 +90,7 @@ export class Cache<V = unknown> {
     const decoder = new ValueDecoder<V>(core);
     this.#reader = new EntryReader(core, decoder);
     this.#writer = new EntryWriter(core, this.#reader, decoder, handle.id, storeInPool);
-    this.#readThrough = new ReadThrough({
-      reader: this.#reader,
-      writer: this.#writer,
-      flights: new SharedFlights(core),
-      meter: {
-        count: (counter, amount) => core.kernel.count(counter, amount),
-        sampleLoad: (nanoseconds) => core.sample(histogramLoad, nanoseconds),
-      },
-      clock: core.clock,
-    });
+    this.#readThrough = readThroughOf(core, this.#reader, this.#writer, events);
   }
 
   /** The `name` option of `openCache`; "default" if none was given. */
@@ -129,20 +110,36 @@ export class Cache<V = unknown> {
    * Resolves to the value from memory or disk, or to undefined. Concurrent reads of one key in a
    * thread share one disk read.
    *
-   * When `signal` aborts, rejects with the signal's reason.
+   * When `signal` aborts, rejects with the signal's reason. Any number of calls may share a signal:
+   * all those that wait have one listener on it together, and none that finds the value in memory.
    */
   async get(key: Key, options?: { readonly signal?: AbortSignal }): Promise<V | undefined> {
     if (options === undefined) return this.#reader.get(key);
     const signal = signalOf(options);
-    if (signal === undefined) return this.#reader.get(key);
-    return withSignal(signal, () => this.#reader.get(key));
+    assertNotAborted(signal);
+    const found = this.#reader.get(key);
+    const waits = signal !== undefined && found instanceof Promise;
+    return waits ? withSignal(signal, found) : found;
   }
 
-  /** Resolves to the values found in memory or on disk, by key. Absent keys are left out. */
-  async getMany(keys: Iterable<Key>): Promise<Map<Key, V>> {
+  /**
+   * Resolves to the values found in memory or on disk, by key. Absent keys are left out. `signal` as
+   * for `get`.
+   */
+  async getMany(
+    keys: Iterable<Key>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Map<Key, V>> {
     this.#core.assertOpen();
+    const signal = options === undefined ? undefined : signalOf(options);
+    assertNotAborted(signal);
     const wanted = [...keys];
-    const values = await Promise.all(wanted.map((key) => this.#reader.get(key)));
+    for (const key of wanted) assertKey(key);
+    const looks = wanted.map((key) => this.#reader.get(key));
+    const waits = signal !== undefined && looks.some((look) => look instanceof Promise);
+    // What is in memory is no promise.
+    const all = Promise.all(looks.map(async (look) => look));
+    const values = await (waits ? withSignal(signal, all) : all);
     const found = new Map<Key, V>();
     for (const [index, value] of values.entries()) {
       if (value !== undefined) found.set(wanted[index] as Key, value);
@@ -192,12 +189,18 @@ export class Cache<V = unknown> {
    *
    * A Uint8Array that spans its whole ArrayBuffer is transferred, not copied: the caller's array is
    * empty afterwards. In an attached thread this is `set`: it neither compresses nor uses a worker.
+   *
+   * When `signal` aborts, rejects with the signal's reason; the value is stored all the same, unless
+   * the signal had aborted before the call.
    */
-  async setAsync(key: Key, value: V, options?: SetOptions): Promise<SetOutcome> {
+  async setAsync(key: Key, value: V, options?: SetAsyncOptions): Promise<SetOutcome> {
     this.#core.assertOpen();
+    const { signal, rest } = splitSignal(options);
+    assertNotAborted(signal);
     assertKey(key);
     this.#readThrough.forget(key);
-    return this.#writer.setAsync(key, value, options);
+    const outcome = this.#writer.setAsync(key, value, rest);
+    return signal === undefined ? outcome : withSignal(signal, outcome);
   }
 
   /**
@@ -255,12 +258,16 @@ export class Cache<V = unknown> {
   /**
    * Resolves to the cached value, or runs `loader`, stores its value and resolves to that. Only one
    * loader runs per key at a time, over all threads; the other callers wait for it. A loader that
-   * returns undefined stores nothing (see `negativeTtl`). A loader's error rejects every waiting
-   * caller, unless there is a stale value to serve. A loader must not wait for a fetch of its own
-   * key.
+   * returns undefined stores no value (see `negativeTtl`); one that returns an `entry` says how long
+   * its value lives. A loader's error rejects every waiting caller, unless there is a stale value to
+   * serve. A loader must not wait for a fetch of its own key.
    *
    * An expired value within its `staleFor` is returned at once while the loader runs in the
-   * background.
+   * background. If that fails, listeners of "error" get ERR_LOADER, and the next attempt comes after
+   * 1 s, then 2 s, and so on up to a minute.
+   *
+   * The type is the loader's, as far as it tells kinds of V apart: in an untyped cache a number for
+   * a loader of numbers, in a cache of a union those members that the loader may give.
    *
    * @example
    * ```ts
@@ -273,15 +280,14 @@ export class Cache<V = unknown> {
    * await cache.close();
    * ```
    */
-  fetch(
+  async fetch<R extends Loadable<V>>(
     key: Key,
-    loader: (context: LoadContext<V>) => V | PromiseLike<V>,
+    loader: (context: LoadContext<V>) => R | PromiseLike<R>,
     options?: FetchOptions,
-  ): Promise<V>;
-  fetch(key: Key, loader: Loader<V>, options?: FetchOptions): Promise<V | undefined>;
-  async fetch(key: Key, loader: Loader<V>, options?: FetchOptions): Promise<V | undefined> {
+  ): Promise<Fetched<V, R>> {
     this.#core.assertOpen();
-    return this.#fetch(key, loader, resolveFetchOptions(options, this.#core.config));
+    const resolved = resolveFetchOptions(options, this.#core.config);
+    return this.#fetch(key, loader, resolved) as Promise<Fetched<V, R>>;
   }
 
   #fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
@@ -291,24 +297,22 @@ export class Cache<V = unknown> {
   }
 
   /**
-   * Returns a memoised `fn`: each call is a `fetch` of `options.key(...args)` with `fn` as loader.
+   * Returns a memoised `fn`: each call is a `fetch` of `options.key(...args)` with `fn` as loader. It
+   * has the parameters, name and length of `fn` and passes the receiver on: `fn` and `key` are
+   * called with the `this` of the call, which counts for the value only if `key` says so. It always
+   * returns a promise.
    *
    * @throws TypeError if `fn` or `options.key` is not a function.
    */
-  wrap<A extends readonly unknown[]>(
-    fn: (...args: A) => V | undefined | PromiseLike<V | undefined>,
-    options: WrapOptions<A>,
-  ): (...args: A) => Promise<V | undefined> {
+  wrap<F extends WrappedFunction<V>>(
+    fn: F,
+    options: WrapOptions<Parameters<F>, ThisParameterType<F>>,
+  ): Wrapped<V, F> {
     this.#core.assertOpen();
-    const { key, ...rest } = options;
-    if (typeof fn !== "function" || typeof key !== "function") {
-      throw new TypeError("Cannot wrap a function: fn and options.key must be functions");
-    }
-    const resolved = resolveFetchOptions(rest, this.#core.config);
-    return async (...args) => {
+    return memoised(fn, options, this.#core.config, (key, loader, resolved) => {
       this.#core.assertOpen();
-      return this.#fetch(key(...args), () => fn(...args), resolved);
-    };
+      return this.#fetch(key, loader as Loader<V>, resolved);
+    }) as unknown as Wrapped<V, F>;
   }
 
   /**

@@ -1,6 +1,8 @@
-// Checks the options of the calls that have only one: `get` (signal) and `flush` (fsync). Called by
-// the cache. Calls with more options are checked in config/.
+// Checks the options of the calls that have only one, `get` and `getMany` (signal) and `flush`
+// (fsync), and takes the signal of `setAsync`. Called by the cache. Other options are checked in
+// config/.
 import { describe } from "../base/mod.js";
+import { checkedSignal, type SetAsyncOptions, type SetOptions } from "../config/mod.js";
 
 /**
  * The option `name` of `options`.
@@ -23,20 +25,17 @@ function soleOption(options: unknown, name: string): unknown {
 
 /** The signal in the options of `get`, or undefined. Throws TypeError if it is not a signal. */
 export function signalOf(options: unknown): AbortSignal | undefined {
-  const signal = soleOption(options, "signal");
-  if (signal === undefined) return undefined;
-  // Duck-typed: a signal may come from another realm or a polyfill.
-  const candidate = signal as Partial<AbortSignal> | null;
-  if (
-    typeof candidate === "object" &&
-    typeof candidate?.aborted === "boolean" &&
-    typeof candidate.addEventListener === "function"
-  ) {
-    return signal as AbortSignal;
-  }
-  throw new TypeError(
-    `Cannot use option signal: current value is ${describe(signal)}; it must be an AbortSignal`,
-  );
+  return checkedSignal(soleOption(options, "signal"));
+}
+
+/** The options of `setAsync`: its signal, and those of `set`, which are not checked yet. */
+export function splitSignal(options: SetAsyncOptions | undefined): {
+  readonly signal: AbortSignal | undefined;
+  readonly rest: SetOptions | undefined;
+} {
+  if (typeof options !== "object" || options === null) return { signal: undefined, rest: options };
+  const { signal, ...rest } = options;
+  return { signal: checkedSignal(signal), rest };
 }
 
 /** Whether the options of `flush` ask for an fsync. Throws TypeError unless it is a boolean. */

@@ -7,6 +7,7 @@ import {
   counterDiskEntries,
   counterMemoryBytes,
   counterMemoryEntries,
+  counterNegativeAnswers,
   makeSnapshot,
   type StatsGauges,
 } from "../stats/mod.js";
@@ -46,6 +47,7 @@ function memoryGauges(core: ThreadCore): StatsGauges["memory"] {
   const usedSegments = geometry.segmentCount - freeSegments(core);
   return {
     entries: live(core, counterMemoryEntries, cleared.memoryEntries),
+    negatives: live(core, counterNegativeAnswers, cleared.negatives),
     bytes: live(core, counterMemoryBytes, cleared.memoryBytes),
     limitBytes: core.config.memoryBytes,
     indexBytes: geometry.bucketCount * codes.bucketSize,

@@ -1,17 +1,28 @@
 // Ends a caller's wait when an AbortSignal aborts. The work itself goes on, since others may wait
-// for it. Called by `Cache.get`.
+// for it. Called by the cache.
+import { watchAbort } from "../base/mod.js";
 
-/** Resolves to what `work` resolves to. Rejects with the signal's reason as soon as it aborts. */
-export async function withSignal<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-  signal.throwIfAborted();
-  let abort: (() => void) | undefined;
-  const aborted = new Promise<never>((_resolve, reject) => {
-    abort = () => reject(signal.reason as Error);
-    signal.addEventListener("abort", abort, { once: true });
+/** Throws the signal's reason if it has aborted. A polyfill may have no `throwIfAborted`. */
+export function assertNotAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw signal.reason;
+}
+
+/** Settles as `work` does, or rejects with the signal's reason as soon as that aborts. */
+export function withSignal<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const end = watchAbort(signal, () => {
+      end();
+      reject(signal.reason as Error);
+    });
+    work.then(
+      (value) => {
+        end();
+        resolve(value);
+      },
+      (error: unknown) => {
+        end();
+        reject(error as Error);
+      },
+    );
   });
-  try {
-    return await Promise.race([work(), aborted]);
-  } finally {
-    if (abort !== undefined) signal.removeEventListener("abort", abort);
-  }
 }

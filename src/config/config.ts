@@ -51,6 +51,8 @@ const cacheOptionNames = [
   "disk",
   "ttl",
   "staleFor",
+  "negativeTtl",
+  "timeout",
   "eviction",
   "near",
   "classInstances",
@@ -81,7 +83,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
     codecName,
     setDefaults,
-    fetchDefaults: fetchDefaultsOf(setDefaults),
+    fetchDefaults: fetchDefaultsOf(setDefaults, options),
   });
 }
 

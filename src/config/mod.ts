@@ -8,6 +8,7 @@ export {
   nearEntriesMax,
   resolveConfig,
 } from "./config.js";
+export { entry, LoadedEntry } from "./loaded-entry.js";
 export { optionsOf } from "./option-error.js";
 export { assertKey, keyBytesMax } from "./key.js";
 export {
@@ -17,6 +18,9 @@ export {
   resolveMapConfig,
 } from "./map-options.js";
 export {
+  checkedSignal,
+  type EntryTimes,
+  type OperationDefaults,
   resolveFetchOptions,
   type ResolvedFetchOptions,
   resolveSetOptions,
@@ -35,6 +39,7 @@ export type {
   Duration,
   FetchOptions,
   NearOptions,
+  SetAsyncOptions,
   SetOptions,
   Size,
 } from "./options.js";

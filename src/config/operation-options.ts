@@ -33,6 +33,20 @@ export interface ResolvedFetchOptions extends ResolvedSetOptions {
   readonly signal: AbortSignal | undefined;
 }
 
+/** What a loader said of the value it loaded; undefined where the options of the fetch count. */
+export interface EntryTimes {
+  readonly ttlMs: number | undefined;
+  readonly staleForMs: number | undefined;
+  readonly tags: readonly string[] | undefined;
+}
+
+/** What a fetch does about a slow loader and about a loader's `undefined`. */
+export interface LoadDefaults {
+  readonly softTimeoutMs: number;
+  readonly hardTimeoutMs: number;
+  readonly negativeTtlMs: number;
+}
+
 /** The part of a configuration that single operations use. Made at open, frozen. */
 export interface OperationDefaults {
   /** For a `set` without options. */
@@ -56,18 +70,19 @@ const fetchOptionNames = [
   "signal",
 ] as const;
 
-/** The defaults of `fetch`, derived from those of `set`. */
-export function fetchDefaultsOf(set: ResolvedSetOptions): ResolvedFetchOptions {
-  return Object.freeze({
-    ttlMs: set.ttlMs,
-    staleForMs: set.staleForMs,
-    tags: set.tags,
-    softTimeoutMs: Infinity,
-    hardTimeoutMs: Infinity,
-    negativeTtlMs: 0,
-    forceRefresh: false,
-    signal: undefined,
-  });
+const noLoadDefaults: LoadDefaults = {
+  softTimeoutMs: Infinity,
+  hardTimeoutMs: Infinity,
+  negativeTtlMs: 0,
+};
+
+/** The defaults of `fetch`, derived from those of `set` and the cache's options for loads. */
+export function fetchDefaultsOf(
+  set: ResolvedSetOptions,
+  options: Pick<FetchOptions, "timeout" | "negativeTtl">,
+): ResolvedFetchOptions {
+  const loads = loadOptionsOf(options.timeout, options.negativeTtl, noLoadDefaults);
+  return Object.freeze({ ...set, ...loads, forceRefresh: false, signal: undefined });
 }
 
 /**
@@ -115,8 +130,7 @@ export function resolveFetchOptions(
   assertOptions("", options, fetchOptionNames);
   const given: FetchOptions = options;
   const defaults = config.fetchDefaults;
-  const { soft, hard } = timeoutsOf(given.timeout);
-  const { forceRefresh, negativeTtl, signal } = given;
+  const { forceRefresh, signal } = given;
   if (forceRefresh !== undefined && typeof forceRefresh !== "boolean") {
     throw optionTypeError("forceRefresh", forceRefresh, "true or false");
   }
@@ -127,11 +141,23 @@ export function resolveFetchOptions(
         ? defaults.staleForMs
         : parseDuration("staleFor", given.staleFor),
     tags: given.tags === undefined ? defaults.tags : checkedTags(given.tags),
-    softTimeoutMs: soft,
-    hardTimeoutMs: hard,
-    negativeTtlMs: negativeTtl === undefined ? 0 : parseDuration("negativeTtl", negativeTtl),
+    ...loadOptionsOf(given.timeout, given.negativeTtl, defaults),
     forceRefresh: forceRefresh === true,
     signal: checkedSignal(signal),
+  };
+}
+
+/**
+ * Checks the options of `entry`.
+ *
+ * @throws TypeError or RangeError naming the option, the value given and what is allowed.
+ */
+export function resolveEntryOptions(options: unknown): EntryTimes {
+  const { ttl, staleFor, tags } = optionsOf("", options, setOptionNames);
+  return {
+    ttlMs: ttl === undefined ? undefined : parseTtl("ttl", ttl),
+    staleForMs: staleFor === undefined ? undefined : parseDuration("staleFor", staleFor),
+    tags: tags === undefined ? undefined : checkedTags(tags),
   };
 }
 
@@ -150,26 +176,46 @@ export function parseTtl(option: string, value: unknown): number {
   );
 }
 
-function timeoutsOf(timeout: unknown): { soft: number; hard: number } {
-  if (timeout === undefined) return { soft: Infinity, hard: Infinity };
-  if (typeof timeout !== "object")
-    return { soft: Infinity, hard: parseTimeout("timeout", timeout) };
-  const given = optionsOf("timeout", timeout, ["soft", "hard"]);
-  const { soft, hard } = given;
+/** What is not given is as in `defaults`; so is the other part of `timeout`. */
+function loadOptionsOf(
+  timeout: unknown,
+  negativeTtl: unknown,
+  defaults: LoadDefaults,
+): LoadDefaults {
+  const { soft, hard } = timeoutsOf(timeout);
   return {
-    soft: soft === undefined ? Infinity : parseTimeout("timeout.soft", soft),
-    hard: hard === undefined ? Infinity : parseTimeout("timeout.hard", hard),
+    softTimeoutMs: soft === undefined ? defaults.softTimeoutMs : parseTimeout("timeout.soft", soft),
+    hardTimeoutMs:
+      hard === undefined
+        ? defaults.hardTimeoutMs
+        : parseTimeout(hard === timeout ? "timeout" : "timeout.hard", hard),
+    negativeTtlMs:
+      negativeTtl === undefined
+        ? defaults.negativeTtlMs
+        : parseDuration("negativeTtl", negativeTtl),
   };
 }
 
+const timeoutAllowed =
+  `a duration of more than 0 and at most ${timeoutMsMax} ms (a number of milliseconds, or a ` +
+  'string such as "250ms", "30s" or "5m"), or Infinity for no limit';
+
+function timeoutsOf(timeout: unknown): { readonly soft?: unknown; readonly hard?: unknown } {
+  if (timeout === undefined) return {};
+  if (typeof timeout === "number" || typeof timeout === "string") return { hard: timeout };
+  if (typeof timeout !== "object" || timeout === null || Array.isArray(timeout)) {
+    throw optionTypeError("timeout", timeout, `${timeoutAllowed}; or { soft, hard } of such`);
+  }
+  return optionsOf("timeout", timeout, ["soft", "hard"]);
+}
+
 function parseTimeout(option: string, value: unknown): number {
+  if (typeof value !== "number" && typeof value !== "string") {
+    throw optionTypeError(option, value, timeoutAllowed);
+  }
   const ms = parseDuration(option, value);
   if (ms === Infinity || (ms > 0 && ms <= timeoutMsMax)) return ms;
-  throw optionRangeError(
-    option,
-    value,
-    `more than 0 and at most ${timeoutMsMax} ms, or Infinity for no limit`,
-  );
+  throw optionRangeError(option, value, timeoutAllowed);
 }
 
 /**
@@ -213,7 +259,8 @@ function checkedTags(tags: unknown): readonly string[] {
   return Object.freeze([...distinct]);
 }
 
-function checkedSignal(signal: unknown): AbortSignal | undefined {
+/** The option `signal`. Throws TypeError if it is not a signal. */
+export function checkedSignal(signal: unknown): AbortSignal | undefined {
   if (signal === undefined) return undefined;
   // Duck-typed: a signal may come from another realm or a polyfill.
   const candidate = signal as Partial<AbortSignal> | null;

@@ -207,6 +207,16 @@ export interface CacheOptions<V = unknown> {
    * Default 0.
    */
   readonly staleFor?: Duration;
+  /**
+   * How long a loader's `undefined` is remembered, at least 0. Default 0: it is not remembered. See
+   * `FetchOptions`.
+   */
+  readonly negativeTtl?: Duration;
+  /**
+   * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
+   * for no limit: a duration, or `soft` and `hard`. See `FetchOptions`.
+   */
+  readonly timeout?: Duration | { readonly soft?: Duration; readonly hard?: Duration };
   /** The eviction policy. Default "auto": tries settings on a sample of requests, uses the best. */
   readonly eviction?: PolicyName;
   /** The near cache, or `false` to decode at each hit. */
@@ -246,6 +256,24 @@ export interface SetOptions {
 }
 
 /**
+ * The options of one `setAsync`: those of `set`, and a signal. An unknown option throws RangeError.
+ *
+ * @example
+ * ```ts
+ * import { openCache, type SetAsyncOptions } from "undercroft";
+ *
+ * const options: SetAsyncOptions = { ttl: "5m", signal: AbortSignal.timeout(10_000) };
+ * const cache = await openCache<string>();
+ * console.log(await cache.setAsync("page", "x".repeat(100_000), options)); // stored
+ * await cache.close();
+ * ```
+ */
+export interface SetAsyncOptions extends SetOptions {
+  /** Ends this caller's wait, not the set: the value is stored all the same. */
+  readonly signal?: AbortSignal;
+}
+
+/**
  * The options of one `fetch`: those of `set` for the loaded value, and how to load it. An unknown
  * option throws RangeError.
  *
@@ -264,12 +292,20 @@ export interface FetchOptions extends SetOptions {
    * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
    * for no limit. A duration, or `hard`: the loader is aborted and the fetch rejects with
    * ERR_LOADER_TIMEOUT, unless there is a value to serve. `soft`: a stale value is served, if there
-   * is one.
+   * is one. What is not given, `soft` or `hard`, is the cache's.
    */
   readonly timeout?: Duration | { readonly soft?: Duration; readonly hard?: Duration };
-  /** How long a loader's `undefined` is remembered, at least 0. Default 0: it is not remembered. */
+  /**
+   * How long a loader's `undefined` is remembered, at least 0; 0: it is not remembered. Every
+   * thread's fetch resolves to undefined for so long, unless the key is set or deleted, one of
+   * `tags` invalidated, or the cache cleared, by any thread. It replaces an older value of the key.
+   * Default: the cache's.
+   */
   readonly negativeTtl?: Duration;
-  /** Loads even if there is a fresh value. Default false. */
+  /**
+   * Loads even if there is a fresh value, which the loader gets as `stale`. Never joins a load that
+   * has begun. Default false.
+   */
   readonly forceRefresh?: boolean;
   /** Ends this caller's wait. Other callers that wait for the same load are not affected. */
   readonly signal?: AbortSignal;

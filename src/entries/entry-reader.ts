@@ -4,63 +4,23 @@
 // writes and hashes its key once, for the near cache, memory and disk.
 import type { HashedKey, Key } from "../kernel/mod.js";
 import { largeValueOf } from "../memory/mod.js";
-import { flagChunk, flagChunked, type RecordReader } from "../record/mod.js";
+import { flagChunk, flagChunked, flagNegative, type RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+import {
+  type CacheEntry,
+  type FoundEntry,
+  type FoundValue,
+  metadataOf,
+  type Peek,
+} from "./found-entry.js";
 import { GetSampler } from "./get-sampler.js";
 import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ValueDecoder } from "./value-decoder.js";
 
-/**
- * What `getEntry` resolves to: a value with its metadata. Times are wall-clock milliseconds since
- * 1970; `Infinity` means never.
- *
- * @example
- * ```ts
- * import { type CacheEntry, openCache } from "undercroft";
- *
- * const cache = await openCache<string>();
- * cache.set("a", "text", { ttl: 60_000, tags: ["letters"] });
- * const entry: CacheEntry<string> | undefined = await cache.getEntry("a");
- * if (entry !== undefined) {
- *   console.log(entry.value, entry.expiresAt - entry.createdAt, entry.tags.length); // text 60000 1
- * }
- * await cache.close();
- * ```
- */
-export interface CacheEntry<V> {
-  readonly value: V;
-  readonly source: "near" | "memory" | "disk";
-  readonly createdAt: number;
-  readonly expiresAt: number;
-  /** Until then `fetch` may serve the expired value; equals `expiresAt` if it may not. */
-  readonly staleUntil: number;
-  readonly tags: readonly string[];
-  /** Bytes of key, value and metadata as stored. */
-  readonly size: number;
-}
-
-/** A value in the cache: fresh, or expired but within its staleFor. */
-export interface FoundValue<V> {
-  readonly value: V;
-  readonly stale: boolean;
-}
-
-/** What `peek` found in memory: a value, or that the key may be on disk, or nothing. */
-export type Peek<V> =
-  { readonly kind: "fresh" | "stale"; readonly value: V } | { readonly kind: "disk" | "absent" };
-
-/** Metadata of an entry. A copy: it survives the next use of the record reader. */
-interface Metadata {
-  readonly createdAt: number;
-  readonly expiresAt: number;
-  readonly staleUntil: number;
-  readonly tags: readonly string[];
-  readonly size: number;
-}
-
 const onDisk = { kind: "disk" } as const;
 const absent = { kind: "absent" } as const;
+const negative = { kind: "negative" } as const;
 const nobody = (): void => undefined;
 
 export class EntryReader<V> {
@@ -73,7 +33,7 @@ export class EntryReader<V> {
   readonly #counters: ThreadCore["kernel"]["counters"];
   /** Why the last lookup found no value. Read it before the next lookup. "expired": the record is
    *  still in the record reader. */
-  #miss: "disk" | "expired" | "absent" = "absent";
+  #miss: "disk" | "expired" | "negative" | "absent" = "absent";
   /** The key window's write count after the last lookup wrote its key. */
   #writes = 0;
 
@@ -108,16 +68,19 @@ export class EntryReader<V> {
     if (typeof key === "string") this.#near?.observe(key);
   }
 
-  /** The value from memory or disk, if it is fresh. */
-  async get(key: Key): Promise<V | undefined> {
+  /** The value from memory or disk, if it is fresh; a promise only if it may be on disk. */
+  get(key: Key): V | undefined | Promise<V | undefined> {
     if (--this.#getsLeft === 0) this.#observe(key);
     const value = this.#look(key);
     if (value !== undefined) return value;
-    const isOnDisk = this.#miss === "disk";
-    const found = isOnDisk ? await this.#fromDisk(this.takeKey(key)) : undefined;
-    const isFresh = found !== undefined && !found.stale;
-    this.#core.kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
-    return isFresh ? found.value : undefined;
+    if (this.#miss === "disk") return this.#freshFromDisk(this.takeKey(key));
+    this.#core.kernel.count(counter.counterMisses, 1);
+    return undefined;
+  }
+
+  async #freshFromDisk(key: HashedKey): Promise<V | undefined> {
+    const found = await this.readDisk(key, nobody);
+    return found?.stale === false ? found.value : undefined;
   }
 
   /** The entry with its metadata, from memory or disk, if it is fresh. */
@@ -133,11 +96,11 @@ export class EntryReader<V> {
       const entry = this.#entryInMemory(nearValue as V | undefined);
       if (entry !== undefined) return entry;
     }
-    const entry =
+    const onDisk =
       found === "none" ? undefined : await this.#entryFromDisk(this.takeKey(key), nobody);
-    const isFresh = entry !== undefined && entry.expiresAt > this.#core.clock.now();
+    const isFresh = onDisk !== undefined && onDisk.entry.expiresAt > this.#core.clock.now();
     kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
-    return isFresh ? entry : undefined;
+    return isFresh ? onDisk.entry : undefined;
   }
 
   /** Whether the key is present. Exact for memory. For disk only the index is asked, which is wrong
@@ -147,7 +110,8 @@ export class EntryReader<V> {
     this.#core.assertOpen();
     const found = reader.find(key, false);
     if (found !== "memory") return found === "disk";
-    const { expiresMs } = reader.record;
+    const { expiresMs, flags } = reader.record;
+    if ((flags & flagChunk) !== 0) return false;
     return expiresMs === Infinity || expiresMs > clock.now();
   }
 
@@ -170,18 +134,20 @@ export class EntryReader<V> {
   }
 
   /** The value in memory, fresh or stale. Counts a hit, or a miss for a stale value. If there is
-   *  neither, the caller counts later. */
+   *  neither, the caller counts. */
   peek(key: Key): Peek<V> {
     const fresh = this.#look(key);
     if (fresh !== undefined) return { kind: "fresh", value: fresh };
     const { reader, kernel, clock } = this.#core;
     if (this.#miss === "expired" && reader.record.staleUntilMs > clock.now()) {
+      const { sequence } = reader.record;
       const value = this.#decodeFound();
       if (value !== undefined) {
         kernel.count(counter.counterMisses, 1);
-        return { kind: "stale", value };
+        return { kind: "stale", value, sequence };
       }
     }
+    if (this.#miss === "negative") return negative;
     return this.#miss === "disk" ? onDisk : absent;
   }
 
@@ -207,6 +173,13 @@ export class EntryReader<V> {
     }
     bytesRead();
     return found;
+  }
+
+  /** Gives a value that was just read to one caller after another. Where hits return copies, each
+   *  caller after the first gets an object of its own. */
+  copiesOf(key: HashedKey, value: V): () => V {
+    const sharesOne = this.#near !== null || typeof value !== "object" || value === null;
+    return sharesOne ? () => value : this.#decoder.copiesOf(key, value);
   }
 
   /** Keeps a value near that was just stored. `low` and `high` are the word of its slot. */
@@ -251,7 +224,10 @@ export class EntryReader<V> {
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
     const { record } = reader;
-    if ((record.flags & flagChunk) !== 0) return undefined;
+    if ((record.flags & flagChunk) !== 0) {
+      if (this.#isNegative(record)) this.#miss = "negative";
+      return undefined;
+    }
     if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
       kernel.count(counter.counterExpiredHits, 1);
       this.#miss = "expired";
@@ -262,18 +238,27 @@ export class EntryReader<V> {
     return value;
   }
 
-  /** The value of the record that a lookup found in memory, fresh or stale. */
+  /** Whether a record is a negative answer that still counts. */
+  #isNegative({ flags, expiresMs }: RecordReader): boolean {
+    return (flags & flagNegative) === flagNegative && expiresMs > this.#core.clock.now();
+  }
+
+  /** What the record says that a lookup found in memory: a value, fresh or stale, or that there is
+   *  none. */
   #findValue(found: "memory" | "disk" | "none"): FoundValue<V> | undefined {
     const { reader, clock } = this.#core;
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
-    const { flags, expiresMs, staleUntilMs } = reader.record;
-    if ((flags & flagChunk) !== 0) return undefined;
+    const { flags, expiresMs, staleUntilMs, sequence } = reader.record;
+    if ((flags & flagChunk) !== 0) {
+      const isNegative = this.#isNegative(reader.record);
+      return isNegative ? { value: undefined, stale: false, sequence } : undefined;
+    }
     const now = expiresMs === Infinity ? 0 : clock.now();
     const stale = expiresMs <= now;
     if (stale && staleUntilMs <= now) return undefined;
     const value = this.#decodeFound();
-    return value === undefined ? undefined : { value, stale };
+    return value === undefined ? undefined : { value, stale, sequence };
   }
 
   /** Decodes the record just read from memory and keeps the value near. Undefined if it is damaged
@@ -322,18 +307,20 @@ export class EntryReader<V> {
 
   async #fromDisk(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
     const start = performance.now();
-    const entry = await this.#entryFromDisk(key, bytesRead);
-    if (entry === undefined) return undefined;
+    const found = await this.#entryFromDisk(key, bytesRead);
+    if (found === undefined) return undefined;
+    const { entry, sequence } = found;
     this.#core.sample(counter.histogramDisk, (performance.now() - start) * 1e6);
     // Check again: it may have expired while its chunks were read.
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;
-    return stale && entry.staleUntil <= now ? undefined : { value: entry.value, stale };
+    if (stale && entry.staleUntil <= now) return undefined;
+    return { value: entry.value, stale, sequence };
   }
 
   /** Reads the entry from disk, or from memory if it was promoted meanwhile. Also returns an
    *  expired entry that may be served stale. */
-  async #entryFromDisk(key: HashedKey, bytesRead: () => void): Promise<CacheEntry<V> | undefined> {
+  async #entryFromDisk(key: HashedKey, bytesRead: () => void): Promise<FoundEntry<V> | undefined> {
     const core = this.#core;
     for (let attempt = 0; attempt < moveAttemptsMax; attempt++) {
       const record = await this.#reads.read(key, bytesRead);
@@ -351,9 +338,10 @@ export class EntryReader<V> {
   async #entryOf(
     record: RecordReader,
     source: "memory" | "disk",
-  ): Promise<CacheEntry<V> | undefined> {
+  ): Promise<FoundEntry<V> | undefined> {
     if ((record.flags & flagChunk) !== 0) return undefined;
     const metadata = metadataOf(record);
+    const { sequence } = record;
     if (metadata.expiresAt !== Infinity) {
       const now = this.#core.clock.now();
       if (metadata.expiresAt <= now) this.#core.kernel.count(counter.counterExpiredHits, 1);
@@ -362,16 +350,6 @@ export class EntryReader<V> {
     const decoded = await this.#decoder.decodeAnywhere(record);
     if (decoded === undefined) return undefined;
     const size = metadata.size + decoded.chunkBytes;
-    return { ...metadata, value: decoded.value, source, size };
+    return { entry: { ...metadata, value: decoded.value, source, size }, sequence };
   }
-}
-
-function metadataOf(record: RecordReader): Metadata {
-  return {
-    createdAt: record.createdMs,
-    expiresAt: record.expiresMs,
-    staleUntil: record.staleUntilMs,
-    tags: record.tags(),
-    size: record.size,
-  };
 }

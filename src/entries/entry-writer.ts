@@ -5,6 +5,7 @@
 import { describe } from "../base/mod.js";
 import {
   assertKey,
+  type ResolvedFetchOptions,
   type ResolvedSetOptions,
   resolveSetOptions,
   resolveTags,
@@ -13,7 +14,7 @@ import {
 import { codes, type HashedKey, type Key } from "../kernel/mod.js";
 import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
 import type { StoreTask } from "../pool/mod.js";
-import { encodeTags, tagHash } from "../record/mod.js";
+import { codecNegative, encodeTags, flagNegative, tagHash } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { EntryReader } from "./entry-reader.js";
 import type { ThreadCore } from "./thread-core.js";
@@ -42,6 +43,9 @@ export type StoreInPool = (task: StoreTask) => Promise<WriteOutcome>;
 /** Ttl, staleFor and tags of a fill. */
 export type FillFields = Pick<ResolvedSetOptions, "ttlMs" | "staleForMs" | "tags">;
 
+/** How long a negative answer is remembered, more than 0 ms, and its tags. */
+export type NegativeFields = Pick<ResolvedFetchOptions, "negativeTtlMs" | "tags">;
+
 /** The result of a fill. */
 export interface Filled<V> {
   readonly outcome: WriteOutcome;
@@ -50,6 +54,7 @@ export interface Filled<V> {
 }
 
 const noTags = new Uint8Array(0);
+const noBytes = new Uint8Array(0);
 
 export class EntryWriter<V> {
   readonly #core: ThreadCore;
@@ -191,6 +196,28 @@ export class EntryWriter<V> {
     return { outcome, value: kept };
   }
 
+  /** For read-through: remembers for all threads that the source has no value, as a record of the
+   *  key, so that whatever ends a value ends it too. False if it was superseded or there was no
+   *  room: then nothing has changed. */
+  fillNegative(key: HashedKey, { negativeTtlMs, tags }: NegativeFields, flight: number): boolean {
+    const { writer, clock } = this.#core;
+    this.#core.assertOpen();
+    if (flight < 0) return false;
+    const createdMs = Math.floor(clock.now());
+    const expiresMs = createdMs + negativeTtlMs;
+    const outcome = writer.append(key, noBytes, {
+      codecId: codecNegative,
+      flags: flagNegative,
+      createdMs,
+      expiresMs,
+      staleUntilMs: expiresMs,
+      tags: tags.length === 0 ? noTags : encodeTags(tags),
+      flight,
+      forDisk: false,
+    });
+    return outcome === "stored";
+  }
+
   delete(key: Key): boolean {
     const { writer, kernel, clock } = this.#core;
     this.#core.assertOpen();
@@ -228,6 +255,7 @@ export class EntryWriter<V> {
       memoryEntries: kernel.total(counter.counterMemoryEntries),
       memoryBytes: kernel.total(counter.counterMemoryBytes),
       diskEntries: kernel.total(counter.counterDiskEntries),
+      negatives: kernel.total(counter.counterNegativeAnswers),
     });
   }
 }

@@ -10,6 +10,7 @@ import {
   largeValueOf,
   readChunks,
 } from "../memory/mod.js";
+import type { HashedKey } from "../kernel/mod.js";
 import { flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
 import { counterCorruptRecords } from "../stats/mod.js";
 import type { ThreadCore } from "./thread-core.js";
@@ -86,6 +87,25 @@ export class ValueDecoder<V> {
       kernel.count(counterCorruptRecords, 1);
       return undefined;
     }
+  }
+
+  /** A function that gives the value itself to its first caller, and to each later one a copy
+   *  decoded from the same bytes. It encodes when the second one comes. */
+  copiesOf(key: HashedKey, value: V): () => V {
+    const { codec } = this.#core;
+    let encoded: { readonly codecId: number; readonly buffer: Buffer } | undefined;
+    let isFirst = true;
+    return () => {
+      if (isFirst) {
+        isFirst = false;
+        return value;
+      }
+      if (encoded === undefined) {
+        const buffer = Buffer.from(codec.encode(value, key.toKey()));
+        encoded = { codecId: codec.lastCodecId, buffer };
+      }
+      return this.present(codec.decode(encoded.codecId, encoded.buffer, 0, encoded.buffer.length));
+    };
   }
 
   /** A decoded value as a hit returns it: deep-frozen in near mode "frozen". */

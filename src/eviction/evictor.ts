@@ -12,7 +12,7 @@ import {
   type LogName,
   type LogSituation,
 } from "../policy/mod.js";
-import { flagDiskLocation } from "../record/mod.js";
+import { flagChunk, flagDiskLocation } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** A segment is compacted once this share of it is dead. So freeing a segment copies at most
@@ -120,9 +120,14 @@ export class Evictor {
     // A disk entry of the class may have given way even if this record's slot was taken away.
     tombstones.drain(this.#writeTombstone);
     if (answer !== codes.answerMiss) return;
-    this.#kernel.count(counter.counterEvictionsMemory, 1);
+    if (this.#isEntry(record)) this.#kernel.count(counter.counterEvictionsMemory, 1);
     if (isUnwritten) this.#countUnwritten(record);
     this.#removed?.(record, "capacity");
+  }
+
+  /** Not a chunk or a negative answer, whose removal is nobody's business. */
+  #isEntry(record: number): boolean {
+    return (this.#kernel.records.flags(record) & flagChunk) === 0;
   }
 
   /** Counts a record that leaves before the flusher has examined it. */
@@ -137,6 +142,7 @@ export class Evictor {
     if (verbs.dropRecord(record) !== codes.answerDone) return;
     // An expired copy on disk cannot come back, so it needs no tombstone.
     tombstones.drop();
+    if (!this.#isEntry(record)) return;
     this.#kernel.count(counter.counterExpirations, 1);
     this.#removed?.(record, "expired");
   }

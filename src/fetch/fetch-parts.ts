@@ -1,7 +1,9 @@
 // The parts that `fetch` works with: the entries below it and the loader above it. The entry
-// reader, the entry writer and the shared flights implement them; tests bring others.
-import type { Clock } from "../base/mod.js";
-import type { FillFields, Filled, FoundValue, Peek } from "../entries/mod.js";
+// reader, the entry writer, the shared flights and the shared back-offs implement them; tests bring
+// others.
+import type { Clock, UndercroftError } from "../base/mod.js";
+import type { LoadedEntry } from "../config/mod.js";
+import type { FillFields, Filled, FoundValue, NegativeFields, Peek } from "../entries/mod.js";
 import type { HashedKey, Key } from "../kernel/mod.js";
 import type { FlightEnd, FlightRole } from "./flight-end.js";
 
@@ -27,14 +29,56 @@ export interface LoadContext<V> {
   /** Aborts when the load runs past `timeout.hard`, when nobody waits for it any more, and at
    *  `close`. */
   readonly signal: AbortSignal;
-  /** The expired value that is still there, to build the new one from; undefined if there is
-   *  none. */
+  /** The value that is there, to ask the source conditionally or to build the new one from: an
+   *  expired one within its `staleFor`, or under `forceRefresh` any. Undefined if there is none. */
   readonly stale: V | undefined;
+  /** The time to live in milliseconds and the tags that the fetch asks for. To change them the
+   *  loader returns an `entry`: to shorten this ttl, for instance, or to add to these tags. */
+  readonly ttl: number;
+  readonly tags: readonly string[];
 }
 
+/** What a loader may give: a value, one with its own times and tags, or nothing. */
+export type Loadable<V> = V | LoadedEntry<V> | undefined;
+
+/** The members of V that a value of type L may be. Literals count by their primitive type, and in
+ *  an untyped cache L counts itself. */
+type KindOf<V, L> = unknown extends V
+  ? L
+  : L extends undefined
+    ? undefined
+    : L extends string | number | bigint | boolean
+      ? Extract<V, Primitive<L>>
+      : V extends unknown
+        ? L extends V
+          ? V
+          : never
+        : never;
+
+type Primitive<L> = L extends string
+  ? string
+  : L extends number
+    ? number
+    : L extends bigint
+      ? bigint
+      : boolean;
+
+type LoadedKind<V, R> = R extends LoadedEntry<infer L> ? KindOf<V, L> : KindOf<V, R>;
+
+/** What `fetch` resolves to if its loader gives R: the kinds of V that R shows; V itself if R says
+ *  nothing (never, any). */
+export type Fetched<V, R> = [R] extends [never]
+  ? V
+  : 0 extends 1 & R
+    ? V
+    : [LoadedKind<V, R>] extends [never]
+      ? V
+      : LoadedKind<V, R>;
+
 /**
- * Gets the value of a key from its source. `undefined` means that the source has none: nothing is
- * stored, and `fetch` resolves to undefined.
+ * Gets the value of a key from its source, or an `entry` of it, which says how long it lives.
+ * `undefined` means that the source has none: no value is stored, and `fetch` resolves to
+ * undefined.
  *
  * @example
  * ```ts
@@ -48,12 +92,12 @@ export interface LoadContext<V> {
  * await cache.close();
  * ```
  */
-export type Loader<V> = (context: LoadContext<V>) => V | undefined | PromiseLike<V | undefined>;
+export type Loader<V> = (context: LoadContext<V>) => Loadable<V> | PromiseLike<Loadable<V>>;
 
 /** Reads entries, fresh or stale. */
 export interface FetchReader<V> {
-  /** Looks in memory. Counts a hit, or a miss for a stale value; any other outcome is counted
-   *  later. */
+  /** Looks in memory. Counts a hit, or a miss for a stale value; any other outcome is counted by
+   *  the caller. */
   peek(key: Key): Peek<V>;
   /** Reads and hashes a key for the calls below. Throws TypeError or RangeError if it is not a
    *  key. */
@@ -68,6 +112,10 @@ export interface FetchReader<V> {
   readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined>;
   /** Looks in memory and on disk; counts nothing. */
   readAgain(key: HashedKey, bytesRead?: () => void): Promise<FoundValue<V> | undefined>;
+  /** A function that gives a value that was just read to one caller after another. If hits return
+   *  copies, the first gets the value and each further one an object of its own. Call it before
+   *  any of them can change the value, so without an await in between. */
+  copiesOf(key: HashedKey, value: V): () => V;
 }
 
 /** Publishes loaded values. */
@@ -75,6 +123,25 @@ export interface FetchWriter<V> {
   /** Encodes and publishes, unless superseded or `flight` is -1. Answers the value that a later hit
    *  would return. */
   fill(key: HashedKey, value: unknown, fields: FillFields, flight: number): Filled<V>;
+  /** Remembers for all threads that the source has no value, unless superseded or `flight` is -1.
+   *  An older value of the key leaves. False if nothing was stored. */
+  fillNegative(key: HashedKey, fields: NegativeFields, flight: number): boolean;
+}
+
+/** The last failure to refresh a stale value. */
+export interface Backoff {
+  /** Of the stale record: a set or a load makes another, for which this does not count. */
+  readonly sequence: number;
+  readonly failures: number;
+  /** Wall-clock ms from which the next attempt may be made. */
+  readonly retryAtMs: number;
+}
+
+/** The failures to refresh, of all threads. It may forget one. */
+export interface BackoffBoard {
+  read(key: HashedKey): Backoff | undefined;
+  /** Keeps a back-off for all threads until this wall-clock ms. */
+  write(key: HashedKey, backoff: Backoff, untilMs: number): void;
 }
 
 /** The loads of all threads. */
@@ -112,6 +179,9 @@ export interface FetchParts<V> {
   readonly reader: FetchReader<V>;
   readonly writer: FetchWriter<V>;
   readonly flights: FlightBoard;
+  readonly backoffs: BackoffBoard;
   readonly meter: FetchMeter;
   readonly clock: Clock;
+  /** Told of a load that failed while a stale value was served, so that no caller was. */
+  readonly refreshFailed: (key: Key, error: UndercroftError) => void;
 }

@@ -15,8 +15,8 @@ export type FlightEnd =
   | { readonly kind: "stored" }
   /** There is a value, but the cache could not store it. */
   | { readonly kind: "unstored" }
-  /** The loader answered `undefined`, to be remembered until this wall-clock ms; 0 = not at all. */
-  | { readonly kind: "negative"; readonly untilMs: number }
+  /** The loader answered `undefined`. */
+  | { readonly kind: "negative" }
   | { readonly kind: "failed"; readonly error: unknown; readonly mayServeStale: boolean }
   /** The flight was superseded or given up: followers look again. */
   | { readonly kind: "again" }

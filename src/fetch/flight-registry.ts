@@ -9,6 +9,7 @@ import { counterLoadErrors, counterStaleServed } from "../stats/mod.js";
 import type { FetchParts } from "./fetch-parts.js";
 import { Flight, type Waiter } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
+import type { RefreshBackoff } from "./refresh-backoff.js";
 
 /** The most keys whose loads one thread coalesces at once. A load beyond that runs for its caller
  *  alone, and its value is not stored. */
@@ -16,13 +17,15 @@ export const flightsInThreadMax = 65_536;
 
 export class FlightRegistry<V> {
   readonly #parts: FetchParts<V>;
+  readonly #backoff: RefreshBackoff;
   /** The flight that a fetch of a key joins, by the key's id. */
   readonly #joinable = new Map<string, Flight<V>>();
   /** Every flight that is not done or still has waiters. */
   readonly #live = new Set<Flight<V>>();
 
-  constructor(parts: FetchParts<V>) {
+  constructor(parts: FetchParts<V>, backoff: RefreshBackoff) {
     this.#parts = parts;
+    this.#backoff = backoff;
   }
 
   /** Flights under way. */
@@ -35,11 +38,12 @@ export class FlightRegistry<V> {
     return this.#joinable.size === 0;
   }
 
-  /** The flight of a key that a fetch may join. */
+  /** The flight of a key that a fetch may join. A forced fetch joins a forced load only while the
+   *  loader of that has not been called: nothing of it is older than the call then. */
   find(id: string, forced: boolean): Flight<V> | undefined {
     const flight = this.#joinable.get(id);
-    if (flight === undefined || (forced && !flight.options.forceRefresh)) return undefined;
-    if (flight.hasRead) return undefined;
+    if (flight === undefined || flight.hasRead) return undefined;
+    if (forced && (!flight.options.forceRefresh || flight.isLoading)) return undefined;
     // A write, delete or clear that has returned may have superseded it: too old for a later fetch.
     return this.#isTooOld(flight) ? undefined : flight;
   }
@@ -76,16 +80,40 @@ export class FlightRegistry<V> {
   }
 
   #detach(flight: Flight<V>): void {
-    flight.isWrittenOver = true;
     this.#joinable.delete(flight.key.id);
   }
 
   // ── Ending ──────────────────────────────────────────────────────────────────────────────────
 
-  succeed(flight: Flight<V>, value: V | undefined, end: FlightEnd): void {
+  /** With `isTooOld`, waiters that joined fetch anew: a tag that only the loader knew of was
+   *  invalidated, maybe before they came. */
+  succeed(flight: Flight<V>, value: V | undefined, end: FlightEnd, isTooOld = false): void {
     this.#sample(flight);
     this.#end(flight, end);
-    for (const waiter of Array.from(flight.waiters)) waiter.resolve(value);
+    const give = this.#copiesOf(flight.key, value);
+    for (const waiter of Array.from(flight.waiters)) {
+      if (isTooOld && waiter.retry !== undefined) waiter.resolve(waiter.retry());
+      else give(waiter);
+    }
+  }
+
+  /** Ends a load that backs off: every waiter gets the stale value. */
+  serveStale(flight: Flight<V>, found: FoundValue<V>): void {
+    this.#end(flight, { kind: "again" });
+    this.#serveAll(flight, found);
+  }
+
+  /** Resolves waiter after waiter to a value, each to an object of its own if hits do. */
+  #copiesOf(key: HashedKey, value: V | undefined): (waiter: Waiter<V>) => void {
+    if (value === undefined) return (waiter) => waiter.resolve(undefined);
+    const copy = this.#parts.reader.copiesOf(key, value);
+    return (waiter) => {
+      try {
+        waiter.resolve(copy());
+      } catch (error) {
+        waiter.reject(error); // a codec of the user's
+      }
+    };
   }
 
   /** Fails a flight. With `mayServeStale`, waiters that accept a stale value get one if there is
@@ -96,20 +124,42 @@ export class FlightRegistry<V> {
       this.#parts.meter.count(counterLoadErrors, 1);
       this.#sample(flight);
     }
-    this.#end(flight, { kind: "failed", error, mayServeStale });
-    for (const waiter of Array.from(flight.waiters)) {
-      if (!mayServeStale || waiter.isForced) waiter.reject(error);
+    // Before the end: a thread that hears of it and finds the stale value must back off.
+    if (flight.isLoading && flight.staleSequence !== undefined) {
+      this.#backoff.fail(flight.key, flight.staleSequence);
     }
-    if (flight.waiters.size > 0) void this.#fallBack(flight, error);
+    this.#end(flight, { kind: "failed", error, mayServeStale });
+    let isTold = false;
+    for (const waiter of Array.from(flight.waiters)) {
+      if (mayServeStale && !waiter.isForced) continue;
+      waiter.reject(error);
+      isTold = true;
+    }
+    if (flight.waiters.size > 0) void this.#fallBack(flight, error, isTold);
+    else if (flight.isBackground && !isTold) this.#tell(flight, error);
   }
 
   /** Gives the waiters left what the cache has now, or the error. One lookup serves all. */
-  async #fallBack(flight: Flight<V>, error: unknown): Promise<void> {
+  async #fallBack(flight: Flight<V>, error: unknown, isTold: boolean): Promise<void> {
     const found = await this.current(flight.key);
-    for (const waiter of Array.from(flight.waiters)) {
-      if (found === undefined) waiter.reject(error);
-      else this.serve(waiter, found);
+    if (found !== undefined) {
+      this.#serveAll(flight, found);
+      if (!isTold) this.#tell(flight, error);
+      return;
     }
+    for (const waiter of Array.from(flight.waiters)) waiter.reject(error);
+  }
+
+  /** Tells of a load of this thread that failed and whose error no caller got. */
+  #tell(flight: Flight<V>, cause: unknown): void {
+    const isClosed = cause instanceof UndercroftError && cause.code === "ERR_CACHE_CLOSED";
+    if (!flight.isLoading || isClosed) return;
+    const key = flight.key.toKey();
+    const text =
+      `Cannot refresh key ${describe(key)}: the loader failed ` +
+      `(${cause instanceof Error ? cause.message : describe(cause)}); ` +
+      "the stale value was served, and the next attempt is delayed";
+    this.#parts.refreshFailed(key, new UndercroftError("ERR_LOADER", text, { cause }));
   }
 
   /** The load ran past `timeout.hard`. */
@@ -167,13 +217,27 @@ export class FlightRegistry<V> {
     const found = await this.current(flight.key);
     if (found === undefined || waiter.isSettled) return;
     flight.isBackground = true;
-    this.serve(waiter, found);
-  }
-
-  serve(waiter: Waiter<V>, found: FoundValue<V>): void {
-    if (waiter.isSettled) return;
     if (found.stale) this.#parts.meter.count(counterStaleServed, 1);
     waiter.resolve(found.value);
+  }
+
+  /** Gives the waiters, or those of them that `takes` says, what was just read. */
+  #serveAll(flight: Flight<V>, found: FoundValue<V>, takes?: (waiter: Waiter<V>) => boolean): void {
+    const give = this.#copiesOf(flight.key, found.value);
+    for (const waiter of Array.from(flight.waiters)) {
+      if (takes?.(waiter) === false) continue;
+      if (found.stale) this.#parts.meter.count(counterStaleServed, 1);
+      give(waiter);
+    }
+  }
+
+  /** Serves a stale value to the waiters that take one at once; the load goes on. */
+  serveAtOnce(flight: Flight<V>, found: FoundValue<V>): void {
+    flight.hasMetStale = true;
+    if (Array.from(flight.waiters).some((waiter) => waiter.takesStaleAtOnce)) {
+      flight.isBackground = true;
+    }
+    this.#serveAll(flight, found, (waiter) => waiter.takesStaleAtOnce);
   }
 
   async current(key: HashedKey): Promise<FoundValue<V> | undefined> {

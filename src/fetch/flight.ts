@@ -16,20 +16,24 @@ export class Waiter<V> {
   /** It takes a stale value at once instead of waiting. */
   readonly takesStaleAtOnce: boolean;
   /** It joined a flight under way. */
-  readonly isJoined: boolean;
+  get isJoined(): boolean {
+    return this.retry !== undefined;
+  }
+  /** Of one that joined: fetches anew, if it turns out that the load was too old for it. */
+  readonly retry: (() => Promise<V | undefined>) | undefined;
   /** It was counted as waiting for another caller's loader. */
   isCoalesced = false;
   /** Its own hard timeout is running. */
   isTimed = false;
   readonly #cleanups: (() => void)[] = [];
-  #resolve: (value: V | undefined) => void = () => {};
+  #resolve: (value: V | undefined | Promise<V | undefined>) => void = () => {};
   #reject: (reason: unknown) => void = () => {};
   #isSettled = false;
 
-  constructor(options: ResolvedFetchOptions, isJoined: boolean) {
+  constructor(options: ResolvedFetchOptions, retry: (() => Promise<V | undefined>) | undefined) {
+    this.retry = retry;
     this.isForced = options.forceRefresh;
     this.takesStaleAtOnce = !options.forceRefresh && options.softTimeoutMs === Infinity;
-    this.isJoined = isJoined;
     this.promise = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -54,7 +58,7 @@ export class Waiter<V> {
     });
   }
 
-  resolve(value: V | undefined): void {
+  resolve(value: V | undefined | Promise<V | undefined>): void {
     if (this.#end()) this.#resolve(value);
   }
 
@@ -79,8 +83,12 @@ export class Flight<V> {
   /** Created when the loader reads its signal: a flight that ends at the disk needs none. */
   #controller: AbortController | undefined;
   #hardTimer: NodeJS.Timeout | undefined;
-  /** The expired value found on the way to the loader. */
+  /** The value that the loader is given as `stale`, read for it alone; set just before it runs. */
   stale: V | undefined;
+  /** The sequence of the stale record that an ordinary load refreshes; undefined without one. */
+  staleSequence: number | undefined;
+  /** An expired value was found on the way to the loader. */
+  hasMetStale = false;
   /** The number in the kernel's flight table; -1 = none: then the value is not published. */
   number = -1;
   /** The number of another thread's flight that this one follows, -1 = none. */
@@ -97,8 +105,6 @@ export class Flight<V> {
   /** What was read from disk is being verified. A fetch from now on may come after a later write,
    *  and must not join. */
   hasRead = false;
-  /** The key was written or deleted since it began: a negative answer is not remembered. */
-  isWrittenOver = false;
   #isDone = false;
 
   constructor(key: HashedKey, options: ResolvedFetchOptions) {

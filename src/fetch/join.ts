@@ -1,9 +1,9 @@
 // Joining a load: one caller of `fetch` waits for the flight of its key, with its own signal and
 // time limits, and may leave it. Called by ReadThrough, and by Lead and Follow to count waiters.
 // Invariant: when the last waiter in any thread has left, the load ends.
+import { watchAbort } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import { counterLoadsCoalesced, counterLoadsCoalescedAcross } from "../stats/mod.js";
-import { watchAbort } from "./abort-watch.js";
 import type { FetchParts } from "./fetch-parts.js";
 import { type Flight, Waiter } from "./flight.js";
 import { type FlightRegistry, timeoutError } from "./flight-registry.js";
@@ -17,9 +17,15 @@ export class Join<V> {
     this.#registry = registry;
   }
 
-  /** Adds a waiter to a flight: one that it has just begun, or one under way (`isJoined`). */
-  add(flight: Flight<V>, options: ResolvedFetchOptions, isJoined: boolean): Waiter<V> {
-    const waiter = new Waiter<V>(options, isJoined);
+  /** Adds a waiter to a flight: one that it has just begun, or one under way, with what it does if
+   *  the load turns out too old for it. */
+  add(
+    flight: Flight<V>,
+    options: ResolvedFetchOptions,
+    retry: (() => Promise<V | undefined>) | undefined,
+  ): Waiter<V> {
+    const isJoined = retry !== undefined;
+    const waiter = new Waiter<V>(options, retry);
     flight.add(waiter);
     waiter.atEnd(() => {
       this.#registry.dropIfOver(flight);
@@ -39,7 +45,7 @@ export class Join<V> {
     if (flight.isLoading || flight.followed !== -1) this.count(waiter, flight.followed !== -1);
     waiter.after(options.hardTimeoutMs, () => void this.timeOut(flight, waiter, options));
     // The flight found a stale value on disk, where this fetch has not looked.
-    if (flight.stale !== undefined && waiter.takesStaleAtOnce) {
+    if (flight.hasMetStale && waiter.takesStaleAtOnce) {
       void this.#registry.serveCurrent(flight, waiter);
     }
   }

@@ -1,52 +1,81 @@
 // Leading a load: this thread runs the loader of the key, for all threads or for itself, and fills
 // the cache. Called by ReadThrough. Invariant: after each await the flight is checked again, since
-// it may be done.
+// it may be done. The value that the loader gets as `stale` is read after the flight has begun: a
+// write from then on supersedes the flight, so a loader that gives that value back buries nothing.
 import { monotonicMs } from "../base/mod.js";
+import { LoadedEntry, type ResolvedFetchOptions } from "../config/mod.js";
 import {
   counterFillsSuperseded,
   counterFlightsRefused,
   counterFlightTakeovers,
   counterLoads,
 } from "../stats/mod.js";
-import type { FetchParts, Loader } from "./fetch-parts.js";
+import type { FetchParts, Loadable, Loader } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
 import type { FlightRegistry } from "./flight-registry.js";
 import type { Join } from "./join.js";
-import type { NegativeAnswers } from "./negative-answers.js";
+import type { RefreshBackoff } from "./refresh-backoff.js";
+
+/** What a loader gave, with the options that count for it. */
+interface Loaded<V> {
+  readonly value: V | undefined;
+  readonly options: ResolvedFetchOptions;
+  /** It has tags of its own, which nobody could look at before. */
+  readonly hasOwnTags: boolean;
+}
 
 export class Lead<V> {
   readonly #parts: FetchParts<V>;
   readonly #registry: FlightRegistry<V>;
   readonly #join: Join<V>;
-  readonly #negatives: NegativeAnswers;
+  readonly #backoff: RefreshBackoff;
 
   constructor(
     parts: FetchParts<V>,
     registry: FlightRegistry<V>,
     join: Join<V>,
-    negatives: NegativeAnswers,
+    backoff: RefreshBackoff,
   ) {
     this.#parts = parts;
     this.#registry = registry;
     this.#join = join;
-    this.#negatives = negatives;
+    this.#backoff = backoff;
   }
 
   /** Ends a flight with the loader. `isTakeover`: the thread that led the load before was lost. */
   async run(flight: Flight<V>, loader: Loader<V>, isTakeover: boolean): Promise<void> {
     if (this.#settleFromMemory(flight)) return;
+    const isForced = flight.options.forceRefresh;
+    if (isForced || (flight.hasMetStale && flight.staleSequence === undefined)) {
+      // Forced fetches that come before this has ended join: the loader runs after all of them.
+      const found = await this.#parts.reader.readAgain(flight.key);
+      if (flight.isDone) return;
+      flight.stale = found?.value;
+      if (!isForced) flight.staleSequence = found?.sequence;
+    }
     if (isTakeover) this.#parts.meter.count(counterFlightTakeovers, 1);
     this.#begin(flight);
     const loaded = await this.#load(flight, loader);
-    if (loaded !== undefined && !flight.isDone) this.#publish(flight, loaded.value);
+    if (loaded !== undefined && !flight.isDone) this.#publish(flight, loaded.result);
   }
 
-  /** Another thread's load may have ended since this thread looked, so it looks again first. */
+  /** Another thread's load may have ended, or failed, since this thread looked, so it looks again
+   *  first. */
   #settleFromMemory(flight: Flight<V>): boolean {
-    if (flight.options.forceRefresh || flight.number === -1) return false;
+    if (flight.options.forceRefresh) return false;
     const found = this.#parts.reader.peekAgain(flight.key);
-    if (found === undefined || found.stale) return false;
+    if (found === undefined) return false;
+    if (found.stale) {
+      if (this.#backoff.holds(flight.key, found.sequence)) {
+        this.#registry.serveStale(flight, found);
+        return true;
+      }
+      flight.stale = found.value;
+      flight.staleSequence = found.sequence;
+      return false;
+    }
+    if (flight.number === -1) return false;
     for (const waiter of flight.waiters) this.#join.count(waiter, true);
     this.#registry.succeed(flight, found.value, { kind: "stored" });
     return true;
@@ -65,43 +94,68 @@ export class Lead<V> {
   async #load(
     flight: Flight<V>,
     loader: Loader<V>,
-  ): Promise<{ readonly value: V | undefined } | undefined> {
+  ): Promise<{ readonly result: Loadable<V> } | undefined> {
     try {
-      const { key, signal, stale } = flight;
-      return { value: await loader({ key: key.toKey(), signal, stale }) };
+      const { signal, stale, options } = flight;
+      flight.stale = undefined; // the loader's own from here on
+      const { ttlMs: ttl, tags } = options;
+      return { result: await loader({ key: flight.key.toKey(), signal, stale, ttl, tags }) };
     } catch (error) {
       this.#registry.fail(flight, error, true);
       return undefined;
     }
   }
 
-  #publish(flight: Flight<V>, loaded: V | undefined): void {
-    if (loaded === undefined) {
-      this.#rememberNegative(flight);
+  #publish(flight: Flight<V>, result: Loadable<V>): void {
+    const { key } = flight;
+    const loaded = this.#unwrap(flight, result);
+    const { value, options } = loaded;
+    if (value === undefined) {
+      this.#rememberNegative(flight, loaded);
       return;
     }
-    const { key, options, number } = flight;
     const { writer, meter } = this.#parts;
-    const filled = writer.fill(key, loaded, options, flight.isReplaced ? -1 : number);
+    const number = flight.isReplaced ? -1 : flight.number;
+    const filled = writer.fill(key, value, options, number);
     let end: FlightEnd = { kind: filled.outcome === "stored" ? "stored" : "unstored" };
-    if (flight.isReplaced || (number !== -1 && filled.outcome === "superseded")) {
+    const isSuperseded = flight.isReplaced || (number !== -1 && filled.outcome === "superseded");
+    if (isSuperseded) {
       meter.count(counterFillsSuperseded, 1);
       end = { kind: "again" };
     } else if (number === -1) meter.count(counterFlightsRefused, 1);
-    else this.#negatives.forget(key.id);
-    this.#registry.succeed(flight, filled.value, end);
+    this.#registry.succeed(flight, filled.value, end, isSuperseded && loaded.hasOwnTags);
   }
 
-  #rememberNegative(flight: Flight<V>): void {
-    const { key, options, number } = flight;
-    const { negativeTtlMs } = options;
-    const isOlder =
-      flight.isReplaced ||
-      flight.isWrittenOver ||
-      (number !== -1 && this.#parts.flights.isSuperseded(number, options.tags));
-    if (negativeTtlMs > 0 && !isOlder) this.#negatives.remember(key.id, negativeTtlMs);
-    const untilMs = negativeTtlMs > 0 ? this.#parts.clock.now() + negativeTtlMs : 0;
-    const end: FlightEnd = isOlder ? { kind: "again" } : { kind: "negative", untilMs };
-    this.#registry.succeed(flight, undefined, end);
+  #unwrap(flight: Flight<V>, result: Loadable<V>): Loaded<V> {
+    const { options } = flight;
+    if (!(result instanceof LoadedEntry)) {
+      return { value: result as V | undefined, options, hasOwnTags: false };
+    }
+    const { ttlMs, staleForMs, tags } = result.times;
+    return {
+      value: result.value as V | undefined,
+      options: {
+        ...options,
+        ttlMs: ttlMs ?? options.ttlMs,
+        staleForMs: staleForMs ?? options.staleForMs,
+        tags: tags ?? options.tags,
+        negativeTtlMs: ttlMs ?? options.negativeTtlMs,
+      },
+      hasOwnTags: tags !== undefined,
+    };
+  }
+
+  /** The loader gave undefined. */
+  #rememberNegative(flight: Flight<V>, { options, hasOwnTags }: Loaded<V>): void {
+    const { key } = flight;
+    const { negativeTtlMs, tags } = options;
+    const number = flight.isReplaced ? -1 : flight.number;
+    const { writer, flights } = this.#parts;
+    // Asked only if nothing was stored: what is published supersedes all flights of the key.
+    const isStored = negativeTtlMs > 0 && writer.fillNegative(key, { negativeTtlMs, tags }, number);
+    const isSuperseded =
+      flight.isReplaced || (!isStored && number !== -1 && flights.isSuperseded(number, tags));
+    const end: FlightEnd = { kind: isSuperseded ? "again" : "negative" };
+    this.#registry.succeed(flight, undefined, end, isSuperseded && hasOwnTags);
   }
 }

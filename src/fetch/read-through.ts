@@ -6,14 +6,14 @@ import { describe } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { Peek } from "../entries/mod.js";
 import { type HashedKey, type Key, keyIdOf } from "../kernel/mod.js";
-import { counterMisses, counterStaleServed } from "../stats/mod.js";
+import { counterMisses, counterNegativesServed, counterStaleServed } from "../stats/mod.js";
 import type { FetchParts, Loader } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import { FlightRegistry } from "./flight-registry.js";
 import { Follow } from "./follow.js";
 import { Join } from "./join.js";
 import { Lead } from "./lead.js";
-import { NegativeAnswers } from "./negative-answers.js";
+import { RefreshBackoff } from "./refresh-backoff.js";
 import { TierLook } from "./tier-look.js";
 
 /** How often a flight follows other threads' loads in a row without getting an answer; then it runs
@@ -23,7 +23,7 @@ export const followsMax = 4;
 export class ReadThrough<V> {
   readonly #parts: FetchParts<V>;
   readonly #registry: FlightRegistry<V>;
-  readonly #negatives: NegativeAnswers;
+  readonly #backoff: RefreshBackoff;
   readonly #tiers: TierLook<V>;
   readonly #join: Join<V>;
   readonly #follow: Follow<V>;
@@ -31,12 +31,12 @@ export class ReadThrough<V> {
 
   constructor(parts: FetchParts<V>) {
     this.#parts = parts;
-    this.#registry = new FlightRegistry(parts);
-    this.#negatives = new NegativeAnswers(parts.clock);
-    this.#tiers = new TierLook(parts, this.#registry, this.#negatives);
+    this.#backoff = new RefreshBackoff(parts.backoffs, parts.clock);
+    this.#registry = new FlightRegistry(parts, this.#backoff);
+    this.#tiers = new TierLook(parts, this.#registry, this.#backoff);
     this.#join = new Join(parts, this.#registry);
-    this.#follow = new Follow(parts, this.#registry, this.#join, this.#negatives, this.#tiers);
-    this.#lead = new Lead(parts, this.#registry, this.#join, this.#negatives);
+    this.#follow = new Follow(parts, this.#registry, this.#join, this.#tiers);
+    this.#lead = new Lead(parts, this.#registry, this.#join, this.#backoff);
   }
 
   /** Flights under way. */
@@ -58,8 +58,10 @@ export class ReadThrough<V> {
    *   brings goes to its own thread's callers only. When the flight table is full (1,024 loads at
    *   once, over all threads), each fetch runs its own loader.
    * - An expired value within its staleFor is returned at once while the loader runs in the
-   *   background; with `timeout.soft`, only once the loader has taken that long. A background load
-   *   that fails is counted, not thrown.
+   *   background; with `timeout.soft`, only once the loader has taken that long. A load that fails
+   *   while the stale value is served is an `error` event (ERR_LOADER) in the thread that ran it,
+   *   and no thread tries again for 1 s, then 2 s, and so on up to a minute: meanwhile the stale
+   *   value is served at once. A set, a load that succeeds and a delete end that.
    * - A loader's error is rethrown as it is to all waiters, unless the cache has a fresh or stale
    *   value by then.
    * - `timeout.hard` aborts the loader's signal; all waiters get ERR_LOADER_TIMEOUT, or the fresh
@@ -67,12 +69,14 @@ export class ReadThrough<V> {
    *   wait. What a loader brings later is ignored.
    * - `signal` ends this caller's wait with the signal's reason. When nobody waits any more, in any
    *   thread, the loader is aborted, unless a stale value was returned on its account.
-   * - `forceRefresh` does not look in the cache and never gets an older or stale value: it joins a
-   *   forced load of the key or begins one. An ordinary load under way is then not stored.
-   * - `negativeTtl`: a loader's `undefined` is remembered for that long in the threads that waited
-   *   for it, and returned to any fetch of the key there that finds no fresh value. Setting or
-   *   deleting the key in this thread forgets it; a value that another thread sets is found first.
-   *   Without `negativeTtl`, `undefined` is not remembered. It never removes a value.
+   * - `forceRefresh` answers what a load brings that began after the call, and gives its loader
+   *   the value that is there. A load of the key under way in any thread, forced or not, is then
+   *   not stored. Forced fetches of this thread share one load as long as its loader has not been
+   *   called, which is a microtask after the first of them, or when the value on disk is read.
+   * - `negativeTtl`: a loader's `undefined` is remembered for that long, for all threads, as a
+   *   record of the key with the tags of the fetch. A set, a delete, a deletion by one of those
+   *   tags and a clear end it, and supersede it while it is loaded. It replaces an older value.
+   *   Without `negativeTtl`, `undefined` is not remembered, and no value is removed.
    * - A key that is set, deleted or cleared while it loads is not overwritten: waiters in this
    *   thread get what was loaded; those in other threads get the newer value, or load again.
    *
@@ -91,33 +95,34 @@ export class ReadThrough<V> {
     if (options.forceRefresh) return this.#wait(reader.readKey(key), loader, options, null);
     const first = reader.peek(key);
     if (first.kind === "fresh") return first.value;
+    if (first.kind === "negative") {
+      meter.count(counterMisses, 1);
+      meter.count(counterNegativesServed, 1);
+      return undefined;
+    }
     const read = reader.takeKey(key);
     if (first.kind !== "stale") return this.#wait(read, loader, options, first);
-    if (this.#negatives.has(read.id)) return undefined; // newer than the stale value
-    if (options.softTimeoutMs < Infinity) return this.#wait(read, loader, options, first);
-    this.#refresh(read, loader, options, first);
+    if (!this.#backoff.holds(read, first.sequence)) {
+      if (options.softTimeoutMs < Infinity) return this.#wait(read, loader, options, first);
+      this.#refresh(read, loader, options, first);
+    }
     meter.count(counterStaleServed, 1);
     return first.value;
   }
 
-  /** The key was set or deleted in this thread: forgets its negative answer, and detaches its
-   *  flight, which may load an older value, from later fetches. */
+  /** The key was set or deleted in this thread: detaches its flight, which may load an older value,
+   *  from later fetches. */
   forget(key: Key): void {
-    if (this.#registry.isIdle && this.#negatives.size === 0) return;
-    const id = keyIdOf(key);
-    this.#negatives.forget(id);
-    this.#registry.detach(id);
+    if (!this.#registry.isIdle) this.#registry.detach(keyIdOf(key));
   }
 
   /** `forget` for every key: the cache was cleared, or entries were deleted by tag. */
   forgetAll(): void {
-    this.#negatives.forgetAll();
     this.#registry.detachAll();
   }
 
   /** Rejects all waiters with `error`, and aborts the loaders with it as their reason. */
   abortAll(error: Error): void {
-    this.#negatives.forgetAll();
     this.#registry.abortAll(error);
   }
 
@@ -135,7 +140,8 @@ export class ReadThrough<V> {
     const isUntold = joinable?.isLoading === true && joinable.number === -1;
     const running = isUntold ? undefined : joinable;
     const flight = running ?? this.#registry.begin(key, options);
-    const waiter = this.#join.add(flight, options, running !== undefined);
+    const again = (): Promise<V | undefined> => this.fetch(key.toKey(), loader, options);
+    const waiter = this.#join.add(flight, options, running === undefined ? undefined : again);
     if (running === undefined) void this.#run(flight, loader, first);
     // The run counts for the fetch that began the flight; one that joined counts its own miss here.
     else if (first?.kind === "disk" || first?.kind === "absent") {
@@ -156,9 +162,9 @@ export class ReadThrough<V> {
    *  rejects. */
   async #run(flight: Flight<V>, loader: Loader<V>, first: Peek<V> | null): Promise<void> {
     try {
-      if (first?.kind === "stale") flight.stale = first.value;
+      flight.hasMetStale = first?.kind === "stale";
       if (first?.kind === "disk" && (await this.#tiers.settleFromDisk(flight))) return;
-      if (first?.kind === "absent" && this.#tiers.settleAbsent(flight)) return;
+      if (first?.kind === "absent") this.#parts.meter.count(counterMisses, 1);
       let follows = 0;
       let isLost = false;
       while (this.#enter(flight, follows) === "follow") {

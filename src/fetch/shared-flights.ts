@@ -113,7 +113,7 @@ export class SharedFlights implements FlightBoard {
       case "unstored":
         return [codes.flightUnstored, 0];
       case "negative":
-        return [codes.flightNegative, end.untilMs];
+        return [codes.flightNegative, 0];
       case "failed": {
         // A thread that begins to follow only now loads for itself, as when the error finds no
         // room.
@@ -197,7 +197,7 @@ export class SharedFlights implements FlightBoard {
       case codes.flightUnstored:
         return { kind: "unstored" };
       case codes.flightNegative:
-        return { kind: "negative", untilMs: argument };
+        return { kind: "negative" };
       case codes.flightFailed:
       case codes.flightRefused: {
         const read = this.#readError(argument);

@@ -1,28 +1,20 @@
 // Looks for the value in the cache, before a loader runs and after another thread's load has ended.
 // If it is found, the flight ends here. Called by ReadThrough and Follow.
 import type { FoundValue } from "../entries/mod.js";
-import { counterMisses } from "../stats/mod.js";
 import type { FetchParts } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import type { FlightRegistry } from "./flight-registry.js";
-import type { NegativeAnswers } from "./negative-answers.js";
+import type { RefreshBackoff } from "./refresh-backoff.js";
 
 export class TierLook<V> {
   readonly #parts: FetchParts<V>;
   readonly #registry: FlightRegistry<V>;
-  readonly #negatives: NegativeAnswers;
+  readonly #backoff: RefreshBackoff;
 
-  constructor(parts: FetchParts<V>, registry: FlightRegistry<V>, negatives: NegativeAnswers) {
+  constructor(parts: FetchParts<V>, registry: FlightRegistry<V>, backoff: RefreshBackoff) {
     this.#parts = parts;
     this.#registry = registry;
-    this.#negatives = negatives;
-  }
-
-  /** After a lookup in memory that found no entry anywhere: true if a negative answer is
-   *  remembered. */
-  settleAbsent(flight: Flight<V>): boolean {
-    this.#parts.meter.count(counterMisses, 1);
-    return this.#settleBy(flight, undefined);
+    this.#backoff = backoff;
   }
 
   /** After a lookup in memory that found a disk location: reads it; true if no load is needed. */
@@ -49,18 +41,13 @@ export class TierLook<V> {
       this.#registry.succeed(flight, found.value, { kind: "stored" });
       return true;
     }
-    if (this.#negatives.has(flight.key.id)) {
-      this.#registry.succeed(flight, undefined, { kind: "again" });
-      return true;
-    }
     flight.hasRead = false;
     if (found === undefined) return false;
-    flight.stale = found.value;
-    for (const waiter of Array.from(flight.waiters)) {
-      if (!waiter.takesStaleAtOnce) continue;
-      flight.isBackground = true;
-      this.#registry.serve(waiter, found);
+    if (this.#backoff.holds(flight.key, found.sequence)) {
+      this.#registry.serveStale(flight, found);
+      return true;
     }
+    this.#registry.serveAtOnce(flight, found);
     return false;
   }
 }

@@ -117,6 +117,7 @@ export const controlEventsWaiting = 436;
 export const controlClearedMemoryEntries = 448;
 export const controlClearedMemoryBytes = 456;
 export const controlClearedDiskEntries = 464;
+export const controlClearedNegatives = 472;
 /** f64, own line: coarse wall clock in ms. The janitor writes it every round (with an injected
  *  clock its holders do), so it is not on a line that every hit reads. */
 export const controlClock = 512;
@@ -221,8 +222,7 @@ export const flightKind = 44; // u32: flightFill, flightLoad, flightForced
 /** u32, once done: flightAgain, flightStored, and so on. */
 export const flightOutcome = 48;
 export const flightGeneration = 52; // u32, grows at each claim of the entry
-/** f64, once done: the id of the error's record (flightFailed, flightRefused), or the wall-clock ms
- *  until which the answer is negative (flightNegative; 0 = not remembered). */
+/** f64, once done: the id of the error's record (flightFailed, flightRefused). */
 export const flightArgument = 56;
 export const flightFree = 0;
 export const flightClaimed = 1;
@@ -236,7 +236,7 @@ export const flightStateMask = 255;
 /** Nobody joins it: an asynchronous set, or a load of one thread alone. */
 export const flightFill = 0;
 export const flightLoad = 1;
-/** A load that ignores values that are there; it replaces an ordinary load. */
+/** A load that ignores values that are there; it supersedes every load that began before. */
 export const flightForced = 2;
 /** It has nothing for its followers: it was superseded or given up. */
 export const flightAgain = 0;

@@ -30,3 +30,5 @@ export const codecRepaired = 10;
  * (codec/schema-packer.ts).
  */
 export const codecSchema = 11;
+/** No value: the record is a negative answer. In memory only. */
+export const codecNegative = 13;

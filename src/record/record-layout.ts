@@ -51,8 +51,12 @@ export const flagKeyBytes = 16;
 export const flagCompressed = 32;
 /** The value is the list of the chunks of a value too large for one record. */
 export const flagChunked = 64;
-/** The record is one chunk of such a value; its key is internal. */
+/** The record is no entry of the user's and no look-up for users returns it: one chunk of such a
+ *  value, an error under way or a back-off, each under an internal key, or a negative answer. */
 export const flagChunk = 128;
+/** flagChunked and flagChunk: a negative answer. It has the user's key, no value (codecNegative) and
+ *  no disk location. */
+export const flagNegative = 192;
 
 /** 2020-01-01T00:00:00Z. Creation times count from here, so that they fit 40 bits. */
 const createdEpochMs = 1577836800000;

@@ -6,6 +6,8 @@ import type { Percentiles } from "./histogram.js";
 export interface StatsGauges {
   readonly memory: {
     readonly entries: number;
+    /** Negative answers remembered; they are no entries, and their bytes are in `bytes`. */
+    readonly negatives: number;
     readonly bytes: number;
     readonly limitBytes: number;
     readonly indexBytes: number;
@@ -63,6 +65,8 @@ export interface CacheStats {
   /** Lookups that found an expired entry. */
   readonly expiredHits: number;
   readonly staleServed: number;
+  /** Fetches answered by a remembered negative answer; each is a miss too. */
+  readonly negativesServed: number;
   readonly loads: number;
   readonly loadErrors: number;
   /** Fetches that waited for another fetch's loader, in this thread or another. */

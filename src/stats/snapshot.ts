@@ -137,6 +137,7 @@ function composeReads(total: Total) {
     hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
     expiredHits: total(counters.counterExpiredHits),
     staleServed: total(counters.counterStaleServed),
+    negativesServed: total(counters.counterNegativesServed),
     loads: total(counters.counterLoads),
     loadErrors: total(counters.counterLoadErrors),
     coalescedLoads: total(counters.counterLoadsCoalesced),

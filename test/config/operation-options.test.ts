@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import {
   assertKey,
+  entry,
   type FetchOptions,
   keyBytesMax,
   resolveConfig,
@@ -109,6 +110,57 @@ test.each<[unknown, string]>([
   for (const resolve of [set, fetch]) {
     expect(() => resolve(options)).toThrow(RangeError);
     expect(() => resolve(options)).toThrow(`Cannot use option ${option}: current value is `);
+  }
+});
+
+test("the cache's options for loads are the defaults, part by part", () => {
+  const own = resolveConfig({ negativeTtl: "30s", timeout: { soft: "1s", hard: "10s" } });
+  const parts = (options: FetchOptions | undefined) => {
+    const { softTimeoutMs, hardTimeoutMs, negativeTtlMs } = resolveFetchOptions(options, own);
+    return [softTimeoutMs, hardTimeoutMs, negativeTtlMs];
+  };
+  expect(parts(undefined)).toEqual([1000, 10_000, 30_000]);
+  expect(parts({})).toEqual([1000, 10_000, 30_000]);
+  expect(parts({ timeout: "5s" })).toEqual([1000, 5000, 30_000]);
+  expect(parts({ timeout: { soft: Infinity } })).toEqual([Infinity, 10_000, 30_000]);
+  expect(parts({ timeout: { hard: Infinity }, negativeTtl: 0 })).toEqual([1000, Infinity, 0]);
+  expect(resolveConfig({ timeout: "5s" }).fetchDefaults.hardTimeoutMs).toBe(5000);
+});
+
+test.each<[unknown, ErrorConstructor, string]>([
+  [{ timeout: null }, TypeError, "timeout"],
+  [{ timeout: true }, TypeError, "timeout"],
+  [{ timeout: [] }, TypeError, "timeout"],
+  [{ timeout: { soft: null } }, TypeError, "timeout.soft"],
+  [{ timeout: { hard: {} } }, TypeError, "timeout.hard"],
+  [{ timeout: { soft: 0 } }, RangeError, "timeout.soft"],
+  [{ timeout: 0 }, RangeError, "timeout"],
+])("a cache and a fetch with %o are refused with the durations allowed", (options, kind, name) => {
+  const config = (given: unknown) => resolveConfig(given as Parameters<typeof resolveConfig>[0]);
+  for (const resolve of [config, fetch]) {
+    expect(() => resolve(options)).toThrow(kind);
+    expect(() => resolve(options)).toThrow(`Cannot use option ${name}: current value is `);
+    expect(() => resolve(options)).toThrow('such as "250ms", "30s" or "5m"), or Infinity');
+  }
+  expect(() => config({ negativeTtl: null })).toThrow("Cannot use option negativeTtl");
+});
+
+test("what a loader says of its value is checked, and what it leaves out is undefined", () => {
+  expect(entry(1).times).toEqual({ ttlMs: undefined, staleForMs: undefined, tags: undefined });
+  expect(entry(1, { ttl: "1s", staleFor: 0, tags: ["a", "a"] })).toMatchObject({
+    value: 1,
+    times: { ttlMs: 1000, staleForMs: 0, tags: ["a"] },
+  });
+  for (const [options, kind, option] of [
+    [{ ttl: 0 }, RangeError, "ttl"],
+    [{ ttl: null }, TypeError, "ttl"],
+    [{ staleFor: -1 }, RangeError, "staleFor"],
+    [{ tags: "a" }, TypeError, "tags"],
+    [{ negativeTtl: 1 }, RangeError, "negativeTtl"],
+    [null, TypeError, "options"],
+  ] as const) {
+    expect(() => entry(1, options as never)).toThrow(kind);
+    expect(() => entry(1, options as never)).toThrow(`Cannot use option ${option}: `);
   }
 });
 

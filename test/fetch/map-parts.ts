@@ -1,9 +1,17 @@
 // ReadThrough's parts over two Maps, for its tests: memory, a "disk" behind an await, and flights
 // that writes supersede, as in the kernel's flight table.
 
-import { ManualClock } from "../../dist/src/base/mod.js";
-import type { Filled, FillFields, FoundValue, Peek } from "../../dist/src/entries/mod.js";
+import { ManualClock, type UndercroftError } from "../../dist/src/base/mod.js";
 import type {
+  Filled,
+  FillFields,
+  FoundValue,
+  NegativeFields,
+  Peek,
+} from "../../dist/src/entries/mod.js";
+import type {
+  Backoff,
+  BackoffBoard,
   FetchMeter,
   FetchParts,
   FetchReader,
@@ -14,7 +22,9 @@ import type { FlightEnd, FlightRole } from "../../dist/src/fetch/flight-end.js";
 import { HashedKey, type Key } from "../../dist/src/kernel/mod.js";
 
 interface Entry {
-  readonly text: string;
+  /** Undefined: a negative answer. */
+  readonly text: string | undefined;
+  readonly sequence: number;
   readonly expiresAt: number;
   readonly staleUntil: number;
 }
@@ -137,6 +147,19 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   readonly writer: FetchWriter<Value> = this;
   readonly clock = new ManualClock();
   readonly flights = new MapFlights();
+  readonly backoffs: BackoffBoard = {
+    read: (key) => this.backoffOf.get(nameOf(key.bytes)),
+    write: (key, backoff) => void this.backoffOf.set(nameOf(key.bytes), backoff),
+  };
+  readonly backoffOf = new Map<string, Backoff>();
+  /** What was told of refreshes that failed. */
+  readonly refreshErrors: { readonly key: Key; readonly error: UndercroftError }[] = [];
+  readonly refreshFailed = (key: Key, error: UndercroftError): void => {
+    this.refreshErrors.push({ key, error });
+  };
+  /** Whether hits return copies. */
+  copies = false;
+  #sequence = 0;
   readonly meter = new MapMeter();
   readonly memory = new Map<string, Entry>();
   readonly disk = new Map<string, Entry>();
@@ -154,7 +177,11 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   peek(key: Key): Peek<Value> {
     this.peeks++;
     const found = this.#find(this.memory, nameOf(key));
-    if (found !== undefined) return { kind: found.stale ? "stale" : "fresh", value: found.value };
+    if (found !== undefined) {
+      const { value, stale, sequence } = found;
+      if (value === undefined) return { kind: "negative" };
+      return stale ? { kind: "stale", value, sequence } : { kind: "fresh", value };
+    }
     return { kind: this.#mayBeOnDisk(nameOf(key)) ? "disk" : "absent" };
   }
 
@@ -191,6 +218,17 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     return this.readDisk(key, bytesRead);
   }
 
+  copiesOf(_key: HashedKey, value: Value): () => Value {
+    let isFirst = true;
+    return () => {
+      if (isFirst || !this.copies) {
+        isFirst = false;
+        return value;
+      }
+      return structuredClone(value);
+    };
+  }
+
   // ── Writing ─────────────────────────────────────────────────────────────────────────────────
 
   fill(key: HashedKey, value: unknown, fields: FillFields, flight: number): Filled<Value> {
@@ -201,17 +239,32 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     if (flight !== -1 && !this.flights.has(flight)) {
       this.fills.push({ ...note, outcome: "after its end" });
     }
-    const isStored = flight !== -1 && !this.flights.isSuperseded(flight);
-    if (isStored) {
-      const name = nameOf(key.bytes);
-      // As in the kernel, publishing a fill supersedes the other flights of the key.
-      this.flights.supersede(name, flight);
-      const expiresAt = this.clock.now() + ttlMs;
-      this.memory.set(name, { text, expiresAt, staleUntil: expiresAt + staleForMs });
-    }
+    const isStored = this.#publish(key, text, ttlMs, staleForMs, flight);
     const outcome = isStored ? "stored" : "superseded";
     this.fills.push({ ...note, outcome });
     return { outcome, value: JSON.parse(text) as Value };
+  }
+
+  fillNegative(key: HashedKey, { negativeTtlMs }: NegativeFields, flight: number): boolean {
+    return this.#publish(key, undefined, negativeTtlMs, 0, flight);
+  }
+
+  #publish(
+    key: HashedKey,
+    text: string | undefined,
+    ttlMs: number,
+    staleForMs: number,
+    flight: number,
+  ): boolean {
+    if (flight === -1 || this.flights.isSuperseded(flight)) return false;
+    const name = nameOf(key.bytes);
+    // As in the kernel, publishing a fill supersedes the other flights of the key.
+    this.flights.supersede(name, flight);
+    const expiresAt = this.clock.now() + ttlMs;
+    const staleUntil = expiresAt + staleForMs;
+    this.memory.set(name, { text, expiresAt, staleUntil, sequence: ++this.#sequence });
+    this.disk.delete(name);
+    return true;
   }
 
   // ── What a test does ────────────────────────────────────────────────────────────────────────
@@ -244,6 +297,13 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     this.disk.delete(nameOf(key));
   }
 
+  /** The entry may be served stale for so much longer; it stays the same entry. */
+  extend(key: Key, ms: number): void {
+    const entry = this.memory.get(nameOf(key));
+    if (entry === undefined) throw new Error("there is no such entry");
+    this.memory.set(nameOf(key), { ...entry, staleUntil: entry.staleUntil + ms });
+  }
+
   valueOf(key: Key): Value | undefined {
     return this.#find(this.memory, nameOf(key))?.value;
   }
@@ -252,6 +312,7 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     const expiresAt = this.clock.now() + (times.ttl ?? Infinity);
     return {
       text: JSON.stringify(value),
+      sequence: ++this.#sequence,
       expiresAt,
       staleUntil: expiresAt + (times.staleFor ?? 0),
     };
@@ -265,7 +326,9 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     const entry = tier.get(name);
     const now = this.clock.now();
     if (entry === undefined || now >= entry.staleUntil) return undefined;
-    return { value: JSON.parse(entry.text) as Value, stale: now >= entry.expiresAt };
+    const { text, sequence } = entry;
+    const value = text === undefined ? undefined : (JSON.parse(text) as Value);
+    return { value, stale: now >= entry.expiresAt, sequence };
   }
 }
 

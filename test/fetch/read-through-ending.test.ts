@@ -82,6 +82,9 @@ describe("timeout.hard", () => {
     await pass(5);
     expect(source.calls[0]!.signal.aborted).toBe(true);
     expectIdle();
+    expect(store.refreshErrors[0]?.error.cause).toMatchObject({ code: "ERR_LOADER_TIMEOUT" });
+    store.extend("k", 10_000);
+    store.clock.advance(1000);
     expect(await fetch("k", () => "new")).toBe("old");
     await turn();
     expect(store.valueOf("k")).toBe("new");
@@ -297,6 +300,8 @@ describe("the process", () => {
           readDisk: async () => undefined,
           readAgain: async () => undefined,
         },
+        backoffs: { read: () => undefined, write() {} },
+        refreshFailed: () => undefined,
         flights: { enter: () => ({ role: "lead", flight: 0 }), end() {} },
         meter: { count() {}, sampleLoad() {} },
         clock: { now: () => 0 },

@@ -12,7 +12,6 @@ import {
   expectIdle,
   fetch,
   never,
-  reading,
   setStale,
   setUpFetching,
   Source,
@@ -43,12 +42,14 @@ describe("a stale value", () => {
 
   test("stays when its refresh fails, which is counted and not thrown", async () => {
     setStale("k", "old");
+    store.extend("k", 10_000);
     const source = new Source();
     expect(await fetch("k", source.load)).toBe("old");
     source.reject(new Error("down"));
     await turn();
     expect(store.counted(counterLoadErrors)).toBe(1);
     expectIdle();
+    store.clock.advance(1000);
     expect(await fetch("k", source.load)).toBe("old");
     expect(source.calls).toHaveLength(2);
     source.resolve((() => 1) as never);
@@ -181,88 +182,6 @@ describe("timeout.soft", () => {
   });
 });
 
-describe("forceRefresh", () => {
-  const forced = { forceRefresh: true };
-
-  test("loads even if there is a fresh value, and reads nothing", async () => {
-    store.set("k", "old");
-    expect(await fetch("k", () => "new", forced)).toBe("new");
-    expect([store.peeks, store.reads]).toEqual([0, 0]);
-    expect(store.valueOf("k")).toBe("new");
-    expectIdle();
-  });
-
-  test("joins a forced load", async () => {
-    const source = new Source();
-    const both = [fetch("k", source.load, forced), fetch("k", never, forced)];
-    source.resolve(1);
-    expect(await Promise.all(both)).toEqual([1, 1]);
-    expect(store.counted(counterLoadsCoalesced)).toBe(1);
-  });
-
-  test("replaces an ordinary load, which is not stored, whichever ends first", async () => {
-    for (const order of [
-      [0, 1],
-      [1, 0],
-    ]) {
-      store.delete("k");
-      const source = new Source();
-      const ordinary = fetch("k", source.load);
-      await turn();
-      const fresh = fetch("k", source.load, forced);
-      const joined = fetch("k", never);
-      for (const call of order) {
-        source.resolve(["old", "new"][call], call);
-        await turn();
-      }
-      expect(await Promise.all([ordinary, fresh, joined])).toEqual(["old", "new", "new"]);
-      expect(store.valueOf("k")).toBe("new");
-      expectIdle();
-    }
-    expect(store.counted(counterFillsSuperseded)).toBe(2);
-  });
-
-  test("replaces an ordinary load that still reads the disk", async () => {
-    store.suspectOnDisk("k");
-    const source = new Source();
-    const ordinary = fetch("k", source.load);
-    const fresh = fetch("k", source.load, forced);
-    expect(source.calls).toHaveLength(1);
-    await turn();
-    source.resolve("new", 0);
-    source.resolve("other", 1);
-    expect(await Promise.all([ordinary, fresh])).toEqual(["other", "new"]);
-    expect(store.valueOf("k")).toBe("new");
-    expectIdle();
-  });
-
-  test("never returns what was stored before", async () => {
-    const pass = fakeTimers();
-    setStale("k", "old");
-    const source = new Source();
-    const value = fetch("k", source.load, { ...forced, softTimeoutMs: 1 });
-    expect(source.calls[0]!.stale).toBeUndefined();
-    await pass(5);
-    source.reject(new Error("down"));
-    await expect(value).rejects.toThrow("down");
-    const timed = fetch("k", source.load, { ...forced, hardTimeoutMs: 1 });
-    void pass(1);
-    await expect(timed).rejects.toMatchObject({ code: "ERR_LOADER_TIMEOUT" });
-    expect(store.counted(counterStaleServed)).toBe(0);
-    expectIdle();
-  });
-
-  test("that fails leaves ordinary waiters the stale value", async () => {
-    setStale("k", "old");
-    const source = new Source();
-    const fresh = fetch("k", source.load, forced);
-    const ordinary = fetch("k", never, { softTimeoutMs: 10_000 });
-    source.reject(new Error("down"));
-    await expect(fresh).rejects.toThrow("down");
-    expect(await ordinary).toBe("old");
-  });
-});
-
 describe("negativeTtl", () => {
   const negative = { negativeTtlMs: 50 };
 
@@ -279,21 +198,21 @@ describe("negativeTtl", () => {
   test("finds it under the key's bytes too", async () => {
     await fetch("k", () => undefined, negative);
     expect(await fetch(Buffer.from("k"), never)).toBeUndefined();
-    reading.forget(Buffer.from("k"));
+    store.delete(Buffer.from("k"));
     expect(await fetch("k", () => 1)).toBe(1);
   });
 
-  test("forgets it by forget() and forgetAll()", async () => {
-    for (const forget of [() => reading.forget("k"), () => reading.forgetAll()]) {
+  test("is ended by a set and by a delete of any thread", async () => {
+    for (const end of [() => store.set("k", 1), () => store.delete("k")]) {
       await fetch("k", () => undefined, negative);
-      forget();
+      end();
       expect(await fetch("k", () => 1)).toBe(1);
       store.delete("k");
     }
   });
 
   test("remembers nothing of a load that a write superseded", async () => {
-    for (const write of [() => reading.forget("k"), () => store.delete("k")]) {
+    for (const write of [() => store.set("k", 1, { ttl: 0 }), () => store.delete("k")]) {
       const source = new Source();
       const value = fetch("k", source.load, negative);
       await turn();

@@ -221,21 +221,27 @@ describe("a stale value", () => {
 });
 
 describe("forceRefresh", () => {
-  test("joins a forced load of another thread, and replaces an ordinary one", async () => {
+  test("replaces a load of another thread, ordinary or forced, and others wait for it", async () => {
     const { cache, others, loads, all } = await openThree();
-    const forced = new Loads();
+    const older = new Loads();
+    const newer = new Loads();
     const third = attachCache(cache.handle());
-    const refreshed = third.fetch("k", forced.loader, { forceRefresh: true });
-    await until(() => forced.count === 1);
-    const joined = others[0].fetch("k", never, { forceRefresh: true });
-    await until(() => waits(cache) === 3);
+    const forced = { forceRefresh: true };
+    const before = third.fetch("k", older.loader, forced);
+    await until(() => older.count === 1);
+    const after = attachCache(cache.handle()).fetch("k", newer.loader, forced);
+    await until(() => newer.count === 1);
     loads.finish("ordinary");
     expect(await all[0]).toBe("ordinary");
-    forced.finish("forced");
-    expect([await refreshed, await joined]).toEqual(["forced", "forced"]);
-    expect(await Promise.all(all.slice(1))).toEqual(["forced", "forced"]);
-    expect(cache.getSync("k")).toBe("forced");
-    expect([loads.count, forced.count]).toEqual([1, 1]);
+    older.finish("before");
+    expect(await before).toBe("before");
+    expect(cache.getSync("k")).toBe(undefined);
+    const joined = others[0].fetch("k", never);
+    newer.finish("after");
+    expect([await after, await joined]).toEqual(["after", "after"]);
+    expect(await Promise.all(all.slice(1))).toEqual(["after", "after"]);
+    expect(cache.getSync("k")).toBe("after");
+    expect([loads.count, older.count, newer.count]).toEqual([1, 1, 1]);
   });
 });
 

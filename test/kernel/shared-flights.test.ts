@@ -179,7 +179,7 @@ describe("a load that threads join", () => {
     expect(enter(leader, "a")).toBe(at.answerTwice);
   });
 
-  test("that is forced replaces an ordinary one, and all join it", () => {
+  test("that is forced replaces all before it, in any thread, and others join it", () => {
     const { leader, one, two, flight } = openThree();
     two.verbs.leaveFlight(flight);
     const forced = enter(two, "a", { forced: 1 });
@@ -188,8 +188,14 @@ describe("a load that threads join", () => {
     leader.verbs.endFlight(flight, at.flightAgain, 0);
     one.verbs.leaveFlight(flight);
     expect(enter(one, "a")).toBe(follow(forced));
-    expect(enter(leader, "a", { forced: 1 })).toBe(follow(forced));
-    expect(two.put("a", "forced", { flight: forced })).toBe(at.answerDone);
+    const newer = enter(leader, "a", { forced: 1 });
+    expect(newer).toBeGreaterThanOrEqual(0);
+    expect(two.put("a", "forced", { flight: forced })).toBe(at.answerSuperseded);
+    const newest = enter(leader, "a", { forced: 1 });
+    expect(newest).toBeGreaterThanOrEqual(0);
+    expect(leader.put("a", "newer", { flight: newer })).toBe(at.answerSuperseded);
+    expect(enter(two, "a")).toBe(follow(newest));
+    expect(leader.put("a", "newest", { flight: newest })).toBe(at.answerDone);
   });
 
   test("has no entry when all for its hash are taken, nor without the key's lock", () => {

@@ -11,16 +11,27 @@ import {
 } from "../../dist/src/stats/mod.js";
 
 const gauges: StatsGauges = {
-  memory: { entries: 7, bytes: 700, limitBytes: 1e6, indexBytes: 4096, usedBytes: 300_000 },
+  memory: {
+    entries: 7,
+    negatives: 5,
+    bytes: 700,
+    limitBytes: 1e6,
+    indexBytes: 4096,
+    usedBytes: 300_000,
+  },
   disk: { entries: 9, bytes: 900, limitBytes: 1e9, state: "up", segments: 12 },
   near: { entries: 3, bytes: 30 },
   segments: { free: 5, total: 8 },
   threads: { attached: 7 },
 };
 
-/** Every counter by its name. The gauges of entries and bytes come from these three, so they have
- *  no field of their own. */
-const gaugeCounters = ["counterMemoryEntries", "counterMemoryBytes", "counterDiskEntries"];
+/** Every counter by its name. The gauges come from these, so they have no field of their own. */
+const gaugeCounters = [
+  "counterMemoryEntries",
+  "counterMemoryBytes",
+  "counterDiskEntries",
+  "counterNegativeAnswers",
+];
 const counters = Object.entries(stats).flatMap(([name, value]): [string, number][] =>
   name.startsWith("counter") && typeof value === "number" ? [[name, value]] : [],
 );

@@ -76,8 +76,8 @@ export function beginFlight(hashLow: u32, hashHigh: u32): i32 {
 
 /** Leads the load of a key, or follows the thread that leads it. Answers the number of the
  *  flight to lead, `answerFollow - flight`, answerFull, answerTwice or answerBusy. A flight that
- *  was superseded or cleared is too old to join. With `forced` 1, joins forced loads only and
- *  supersedes an ordinary one. `lease` is the monotonic time in ms until which the leader has
+ *  was superseded or cleared is too old to join. With `forced` 1, joins none and supersedes every
+ *  load under way, this thread's too. `lease` is the monotonic time in ms until which the leader has
  *  the flight. */
 export function enterFlight(hashLow: u32, hashHigh: u32, forced: u32, lease: f64): i32 {
   const hash = (<u64>hashHigh << 32) | <u64>hashLow;
@@ -99,7 +99,7 @@ function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
     const kind = load<u32>(flight, at.flightKind);
     if (kind == at.flightFill || atomic.load<u64>(flight, at.flightSequence) < clearEpoch())
       continue;
-    if (forced && kind != at.flightForced) {
+    if (forced) {
       atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
       continue;
     }

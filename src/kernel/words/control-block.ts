@@ -17,6 +17,7 @@ export interface ClearedCounts {
   readonly memoryEntries: number;
   readonly memoryBytes: number;
   readonly diskEntries: number;
+  readonly negatives: number;
 }
 
 export class ControlBlock {
@@ -212,6 +213,7 @@ export class ControlBlock {
       memoryEntries: this.#f64[at.controlClearedMemoryEntries / 8] as number,
       memoryBytes: this.#f64[at.controlClearedMemoryBytes / 8] as number,
       diskEntries: this.#f64[at.controlClearedDiskEntries / 8] as number,
+      negatives: this.#f64[at.controlClearedNegatives / 8] as number,
     };
   }
 
@@ -219,6 +221,7 @@ export class ControlBlock {
     this.#f64[at.controlClearedMemoryEntries / 8] = counts.memoryEntries;
     this.#f64[at.controlClearedMemoryBytes / 8] = counts.memoryBytes;
     this.#f64[at.controlClearedDiskEntries / 8] = counts.diskEntries;
+    this.#f64[at.controlClearedNegatives / 8] = counts.negatives;
   }
 
   /** Whether this is a shared map's memory, in which nothing is evicted. */

@@ -45,8 +45,11 @@ export function countDisk(sign: f64): void {
   count(counter.counterDiskEntries, sign);
 }
 
-/** A chunk of a large value counts as bytes and not as an entry. */
+/** A chunk of a large value counts as bytes and not as an entry; negative answers count apart. */
 export function countMemory(size: u32, flags: u32, sign: f64): void {
   if ((flags & rec.flagChunk) == 0) count(counter.counterMemoryEntries, sign);
+  else if ((flags & rec.flagNegative) == rec.flagNegative) {
+    count(counter.counterNegativeAnswers, sign);
+  }
   count(counter.counterMemoryBytes, sign * <f64>((size + 7) & ~7));
 }

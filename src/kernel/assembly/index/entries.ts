@@ -46,6 +46,7 @@ import {
   diskLocationOf,
   expiresOf,
   flagsOf,
+  isNegative,
   recordSizeOf,
   sequenceOf,
   sequenceWordOf,
@@ -227,7 +228,7 @@ function withdraw(home: u32, slot: usize, word: u64): void {
 }
 
 /** Removes the key. answerDone if it was there (a disk entry: if the index says so),
- *  answerAbsent if not. Results: expires, tombstones 0 and 1. */
+ *  answerAbsent if not, or if there was a negative answer. Results: expires, tombstones 0 and 1. */
 export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 {
   const hash = hashOf(key, length, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
@@ -242,7 +243,9 @@ export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 
   if (located != 0) {
     const old = locatedWord;
     const copy = diskCopyOf(old);
-    const gone = isCleared(old) || (!isDisk(old) && isTagInvalidated(recordOf(old)));
+    const gone =
+      isCleared(old) ||
+      (!isDisk(old) && (isTagInvalidated(recordOf(old)) || isNegative(recordOf(old))));
     const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
     if (copy != 0) announceTombstone(0, copy);
     if (replace(located, old, 0)) {

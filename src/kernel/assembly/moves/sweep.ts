@@ -1,13 +1,14 @@
 // Sweeps the index: empties the slots of expired, cleared and invalidated entries. Called by the
 // janitor, in parts of the index at a time, and by a map and at close over the whole index.
 import * as at from "../../layout";
+import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { block, bucketCount, clearEpoch, count } from "../geometry";
 import { bucketAt, lock, slotAt, unlock } from "../index/bucket";
 import { isClearedOnDisk } from "../index/counts";
 import { frequencyBits, homeOfSlot, isDisk, recordOf } from "../index/slot";
 import { emptySlot } from "./key-lock";
-import { deadlineOf, diskLocationOf, recordSizeOf, sequenceOf } from "../segments/record";
+import { deadlineOf, diskLocationOf, flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
 import { unblockSegments } from "../segments/segments";
 import { isTagInvalidated } from "../tags";
 
@@ -41,7 +42,8 @@ export function sweep(from: u32, buckets: u32, now: f64): u32 {
           ) {
             emptySlot(home, slot, held);
           } else if (deadline != 0 && deadline <= now) {
-            if (emptySlot(home, slot, held)) expired += 1;
+            const isEntry = (flagsOf(record) & rec.flagChunk) == 0;
+            if (emptySlot(home, slot, held) && isEntry) expired += 1;
           }
         }
       }

@@ -39,6 +39,11 @@ export function flagsOf(record: usize): u32 {
   return load<u8>(record, rec.recordFlags);
 }
 
+/** A negative answer: a record without a value, which no look-up for users returns. */
+export function isNegative(record: usize): bool {
+  return (flagsOf(record) & rec.flagNegative) == rec.flagNegative;
+}
+
 /** The record's disk location, 0 if it has none. Call only under the key's lock, or as the
  *  janitor. */
 // @ts-ignore: decorator

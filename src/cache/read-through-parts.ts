@@ -1,0 +1,26 @@
+// What read-through is made of in a cache: its entries, the flights and back-offs of all threads, its
+// counters and events. Called by the cache.
+import type { EntryReader, EntryWriter, ThreadCore } from "../entries/mod.js";
+import { ReadThrough, SharedBackoffs, SharedFlights } from "../fetch/mod.js";
+import { histogramLoad } from "../stats/mod.js";
+import type { CacheEvents } from "./events.js";
+
+export function readThroughOf<V>(
+  core: ThreadCore,
+  reader: EntryReader<V>,
+  writer: EntryWriter<V>,
+  events: CacheEvents,
+): ReadThrough<V> {
+  return new ReadThrough<V>({
+    reader,
+    writer,
+    flights: new SharedFlights(core),
+    backoffs: new SharedBackoffs(core),
+    meter: {
+      count: (counter, amount) => core.kernel.count(counter, amount),
+      sampleLoad: (nanoseconds) => core.sample(histogramLoad, nanoseconds),
+    },
+    clock: core.clock,
+    refreshFailed: (key, error) => events.emit("error", { error, key }),
+  });
+}
