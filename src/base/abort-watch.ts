@@ -1,6 +1,6 @@
-// Shares one listener on an AbortSignal among all calls of a thread that use it: Node.js 20 warns of
-// a leak at the eleventh. Called by the cache and by the joins of read-through. Invariant: a signal
-// that nobody waits for has no listener of ours.
+// Shares one listener on an AbortSignal among all calls of a thread that use it: Node.js 20 warns
+// of a leak at the eleventh. Called by the cache and by the joins of read-through. Invariant: a
+// signal that nobody waits for has no listener of ours.
 
 interface Watch {
   readonly callbacks: Set<() => void>;

@@ -123,8 +123,8 @@ export class Cache<V = unknown> {
   }
 
   /**
-   * Resolves to the values found in memory or on disk, by key. Absent keys are left out. `signal` as
-   * for `get`.
+   * Resolves to the values found in memory or on disk, by key. Absent keys are left out. `signal`
+   * as for `get`.
    */
   async getMany(
     keys: Iterable<Key>,
@@ -190,8 +190,8 @@ export class Cache<V = unknown> {
    * A Uint8Array that spans its whole ArrayBuffer is transferred, not copied: the caller's array is
    * empty afterwards. In an attached thread this is `set`: it neither compresses nor uses a worker.
    *
-   * When `signal` aborts, rejects with the signal's reason; the value is stored all the same, unless
-   * the signal had aborted before the call.
+   * When `signal` aborts, rejects with the signal's reason. The value is stored all the same,
+   * unless the signal had aborted before the call.
    */
   async setAsync(key: Key, value: V, options?: SetAsyncOptions): Promise<SetOutcome> {
     this.#core.assertOpen();
@@ -258,13 +258,13 @@ export class Cache<V = unknown> {
   /**
    * Resolves to the cached value, or runs `loader`, stores its value and resolves to that. Only one
    * loader runs per key at a time, over all threads; the other callers wait for it. A loader that
-   * returns undefined stores no value (see `negativeTtl`); one that returns an `entry` says how long
-   * its value lives. A loader's error rejects every waiting caller, unless there is a stale value to
-   * serve. A loader must not wait for a fetch of its own key.
+   * returns undefined stores no value (see `negativeTtl`); one that returns an `entry` says how
+   * long its value lives. A loader's error rejects every waiting caller, unless there is a stale
+   * value to serve. A loader must not wait for a fetch of its own key.
    *
    * An expired value within its `staleFor` is returned at once while the loader runs in the
-   * background. If that fails, listeners of "error" get ERR_LOADER, and the next attempt comes after
-   * 1 s, then 2 s, and so on up to a minute.
+   * background. If that fails, listeners of "error" get ERR_LOADER, and the next attempt comes
+   * after 1 s, then 2 s, and so on up to a minute.
    *
    * The type is the loader's, as far as it tells kinds of V apart: in an untyped cache a number for
    * a loader of numbers, in a cache of a union those members that the loader may give.
@@ -297,8 +297,8 @@ export class Cache<V = unknown> {
   }
 
   /**
-   * Returns a memoised `fn`: each call is a `fetch` of `options.key(...args)` with `fn` as loader. It
-   * has the parameters, name and length of `fn` and passes the receiver on: `fn` and `key` are
+   * Returns a memoised `fn`: each call is a `fetch` of `options.key(...args)` with `fn` as loader.
+   * It has the parameters, name and length of `fn` and passes the receiver on: `fn` and `key` are
    * called with the `this` of the call, which counts for the value only if `key` says so. It always
    * returns a promise.
    *

@@ -1,5 +1,5 @@
-// What read-through is made of in a cache: its entries, the flights and back-offs of all threads, its
-// counters and events. Called by the cache.
+// What read-through is made of in a cache: its entries, the flights and back-offs of all threads,
+// its counters and events. Called by the cache.
 import type { EntryReader, EntryWriter, ThreadCore } from "../entries/mod.js";
 import { ReadThrough, SharedBackoffs, SharedFlights } from "../fetch/mod.js";
 import { histogramLoad } from "../stats/mod.js";

@@ -32,8 +32,8 @@ export interface WrapOptions<A extends readonly unknown[], T = unknown> extends 
 /** What `wrap` takes: a function of any parameters that gives what a loader may. */
 export type WrappedFunction<V> = (...args: never[]) => Loadable<V> | PromiseLike<Loadable<V>>;
 
-/** What `wrap` returns: `fn`'s own type if that is asynchronous, generic or overloaded as it may be;
- *  else the same function with a promise of its result. */
+/** What `wrap` returns: `fn`'s own type if that is asynchronous, generic or overloaded as it may
+ *  be; else the same function with a promise of its result. */
 export type Wrapped<V, F extends WrappedFunction<V>> = F extends (
   ...args: never[]
 ) => Promise<Fetched<V, Awaited<ReturnType<F>>>>

@@ -1,5 +1,5 @@
-// What reads of an entry give: the entry with its metadata for users, and what read-through needs to
-// know of it. Called by the entry reader.
+// What reads of an entry give: the entry with its metadata for users, and what read-through needs
+// to know of it. Called by the entry reader.
 import type { RecordReader } from "../record/mod.js";
 
 /**
@@ -31,8 +31,8 @@ export interface CacheEntry<V> {
   readonly size: number;
 }
 
-/** What the cache has for a key: a value, fresh, or expired but within its staleFor; or `undefined`,
- *  always fresh, if it remembers that the source has none. */
+/** What the cache has for a key: a value, fresh, or expired but within its staleFor; or
+ *  `undefined`, always fresh, if it remembers that the source has none. */
 export interface FoundValue<V> {
   readonly value: V | undefined;
   readonly stale: boolean;

@@ -54,8 +54,8 @@ export const flagChunked = 64;
 /** The record is no entry of the user's and no look-up for users returns it: one chunk of such a
  *  value, an error under way or a back-off, each under an internal key, or a negative answer. */
 export const flagChunk = 128;
-/** flagChunked and flagChunk: a negative answer. It has the user's key, no value (codecNegative) and
- *  no disk location. */
+/** flagChunked and flagChunk: a negative answer. It has the user's key, no value (codecNegative)
+ *  and no disk location. */
 export const flagNegative = 192;
 
 /** 2020-01-01T00:00:00Z. Creation times count from here, so that they fit 40 bits. */

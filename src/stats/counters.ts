@@ -76,5 +76,5 @@ export const counterFlightsTwice = 69; // loads not shared: this thread already 
 export const counterFlightsUnstored = 70; // loads not shared: another's value was not kept
 export const counterTunings = 71; // changes of the live eviction setting by the tuner
 export const counterTagInvalidations = 72; // tags invalidated by deleteByTag
-export const counterNegativeAnswers = 73; // negative answers in memory; may be negative in one thread
+export const counterNegativeAnswers = 73; // negative answers in memory, as entries are counted
 export const counterNegativesServed = 74; // fetches answered by a remembered negative answer

@@ -77,7 +77,7 @@ describe("forceRefresh", () => {
     expectIdle();
   });
 
-  test("replaces a forced load that has begun, which is not stored, whichever ends first", async () => {
+  test("replaces a forced load that has begun, whichever ends first", async () => {
     for (const order of [
       [0, 1],
       [1, 0],

@@ -221,7 +221,7 @@ describe("a stale value", () => {
 });
 
 describe("forceRefresh", () => {
-  test("replaces a load of another thread, ordinary or forced, and others wait for it", async () => {
+  test("replaces a load of another thread, ordinary or forced; others wait for it", async () => {
     const { cache, others, loads, all } = await openThree();
     const older = new Loads();
     const newer = new Loads();

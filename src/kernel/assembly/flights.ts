@@ -77,8 +77,8 @@ export function beginFlight(hashLow: u32, hashHigh: u32): i32 {
 /** Leads the load of a key, or follows the thread that leads it. Answers the number of the
  *  flight to lead, `answerFollow - flight`, answerFull, answerTwice or answerBusy. A flight that
  *  was superseded or cleared is too old to join. With `forced` 1, joins none and supersedes every
- *  load under way, this thread's too. `lease` is the monotonic time in ms until which the leader has
- *  the flight. */
+ *  load under way, this thread's too. `lease` is the monotonic time in ms until which the leader
+ *  has the flight. */
 export function enterFlight(hashLow: u32, hashHigh: u32, forced: u32, lease: f64): i32 {
   const hash = (<u64>hashHigh << 32) | <u64>hashLow;
   const bucket = bucketAt(homeOf(hash));

@@ -155,11 +155,12 @@ export class Actor {
     flight: number,
     expiresMs: number,
     tag: string,
+    flags: number = 0,
   ): Coroutine<WriteOutcome> {
     const { encodeTags } = this.#world.rooms.record;
     const fields = {
       codecId: 0,
-      flags: 0,
+      flags,
       createdMs: 1000,
       expiresMs,
       staleUntilMs: expiresMs,
@@ -198,35 +199,33 @@ export class Actor {
     for (const operation of operations) this.#world.history.end(operation);
   }
 
-  /** A load that nobody joins: the flight begins, the source is read, the value is published. */
-  *fill(key: string, tag: string = ""): Coroutine {
+  /** A load that nobody joins: the flight begins, the source is read, the value is published. With
+   *  the flags of a negative answer, that: its value is only there to tell it apart. */
+  *fill(key: string, tag: string = "", flags: number = 0): Coroutine {
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
     const hashed = yield* this.#hashed(key);
     const flight = yield* this.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     this.#world.history.end(begin);
-    yield* this.#publish(hashed, key, flight, begin, tag);
+    yield* this.#publish(hashed, key, flight, begin, tag, flags);
   }
 
   /** A load that other threads join: leads it, or sleeps without a timeout until its leader is
-   *  done. */
-  *load(key: string): Coroutine {
+   *  done. `isForced`: it joins none, and no load that began before is stored. */
+  *load(key: string, isForced: boolean = false): Coroutine {
     const { at } = this.#world;
     const version = this.#world.history.nextVersion();
-    const begin = this.#begin("begin", key, version);
+    const begin = this.#begin(isForced ? "forced" : "begin", key, version);
     const hashed = yield* this.#hashed(key);
     const { hashLow, hashHigh } = hashed;
-    const answer = yield* this.verbs.enterFlight(hashLow, hashHigh, 0, Infinity);
+    const answer = yield* this.verbs.enterFlight(hashLow, hashHigh, isForced ? 1 : 0, Infinity);
     this.#world.history.end(begin);
     if (answer >= 0) {
       this.#holdLeads(key, answer);
       return yield* this.#publish(hashed, key, answer, begin, "");
     }
     begin.counts = false;
-    if (answer > at.answerFollow) {
-      yield* this.get(key);
-      return;
-    }
+    if (answer > at.answerFollow) return void (yield* this.get(key));
     const flight = at.answerFollow - answer;
     const { i32 } = this.thread.kernel.views;
     const word = (at.flightTable + flight * at.flightSize) / 4;
@@ -256,7 +255,7 @@ export class Actor {
     }
   }
 
-  /** A key as it was read and hashed for what outlives the call. */
+  /** A key, read and hashed for what outlives the call. */
   *#hashed(key: string): Coroutine<HashedKey> {
     yield* this.#keys.write(key);
     return yield* this.#keys.take(key);
@@ -274,12 +273,13 @@ export class Actor {
     flight: number,
     begin: Operation,
     tag: string,
+    flags: number = 0,
   ): Coroutine {
     const operation = this.#begin("fill", key, begin.version);
     const outcome =
       flight < 0
         ? "superseded"
-        : yield* this.#write(hashed, key, begin.version, flight, Infinity, tag);
+        : yield* this.#write(hashed, key, begin.version, flight, Infinity, tag, flags);
     if (outcome !== "stored") begin.counts = false;
     if (outcome === "superseded") operation.counts = false;
     else if (outcome !== "stored") operation.kind = "removal";

@@ -4,14 +4,14 @@
 // A fill is allowed only if nothing changed the key between its beginning and its publication.
 // Called by the scenarios through actor.ts.
 
-export type OperationKind = "set" | "fill" | "removal" | "begin" | "read";
+export type OperationKind = "set" | "fill" | "removal" | "begin" | "forced" | "read";
 
 /** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has
  *  returned. */
 export interface Operation {
   readonly key: string;
   kind: OperationKind;
-  /** What it wrote or read; 0 = nothing. For `begin` and `fill` it pairs the two. */
+  /** What it wrote or read; 0 = nothing. For `begin`, `forced` and `fill` it pairs the two. */
   version: number;
   readonly thread: string;
   readonly from: number;
@@ -123,6 +123,9 @@ class Search {
         if (version === value && this.#from(done | bit, value, fresh)) return true;
       } else if (kind === "begin") {
         if (this.#from(done | bit, value, fresh | (1 << version))) return true;
+      } else if (kind === "forced") {
+        // The begin of a forced load: what loads bring that began before is not stored.
+        if (this.#from(done | bit, value, 1 << version)) return true;
       } else if (kind === "fill") {
         const isFresh = (fresh & (1 << version)) !== 0;
         if (isFresh && this.#from(done | bit, version, 0)) return true;

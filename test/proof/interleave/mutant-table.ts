@@ -114,6 +114,7 @@ export const mutants: readonly Mutant[] = [
       "unlock(bucketAt(home));\n  if (isSampled(hash))",
     ],
     "fill-set",
+    "negative-set",
   ),
   mutant(
     "fill-after-delete",
@@ -125,6 +126,7 @@ export const mutants: readonly Mutant[] = [
     ],
     "fill-delete",
     "refresh-delete",
+    "negative-delete",
   ),
   mutant(
     "fill-seen-early",
@@ -139,6 +141,7 @@ export const mutants: readonly Mutant[] = [
     lookup,
     ["  seesUnconfirmed = true;\n", ""],
     "fill-unlocked",
+    "negative-unlocked",
   ),
   mutant(
     "lock-kept",
@@ -260,6 +263,7 @@ export const mutants: readonly Mutant[] = [
     door,
     ["raiseClearEpoch();\n  const epoch = raiseClearEpoch();", "const epoch = raiseClearEpoch();"],
     "fill-clear",
+    "negative-clear",
   ),
   mutant(
     "clear-stays-near",
@@ -302,6 +306,7 @@ export const mutants: readonly Mutant[] = [
     entries,
     [" || isFillInvalidated(record, flags, flightSequenceOf(flight - 1))", ""],
     "fill-tag",
+    "negative-tag",
   ),
   mutant(
     "tag-stays-near",
@@ -329,6 +334,17 @@ export const mutants: readonly Mutant[] = [
       "const answer = enterLocked(hash, forced, lease);",
     ],
     "join",
+  ),
+  mutant(
+    "forced-leaves-loads",
+    "a forced load does not supersede those under way",
+    flights,
+    [
+      "atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);\n      continue;",
+      "continue;",
+    ],
+    "forced-load",
+    "forced-forced",
   ),
   mutant(
     "leader-tells-nobody",

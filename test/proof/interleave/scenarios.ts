@@ -1,6 +1,7 @@
 // Every scenario; its position in this list is its number on the command line. Called by
 // interleave.ts and the tests.
 
+import { answerScenarios } from "./answer-scenarios.js";
 import { deathScenarios } from "./death-scenarios.js";
 import { diskScenarios } from "./disk-scenarios.js";
 import { fillScenarios } from "./fill-scenarios.js";
@@ -16,4 +17,5 @@ export const scenarios: readonly Scenario[] = [
   ...diskScenarios,
   ...deathScenarios,
   ...internedScenarios,
+  ...answerScenarios,
 ];
