@@ -72,7 +72,9 @@ class Index {
   #countFault(): string | undefined {
     if (this.#excuses.hasCleared || this.#excuses.hasDisturbed) return undefined;
     const { rooms, threads } = this.#world;
-    const counted = threads[0]?.kernel.total(rooms.stats.counterMemoryEntries);
+    const { counterMemoryEntries, counterNegativeAnswers } = rooms.stats;
+    const total = (counter: number): number => threads[0]?.kernel.total(counter) ?? 0;
+    const counted = total(counterMemoryEntries) + total(counterNegativeAnswers);
     if (counted === this.#entries) return undefined;
     return `the counters say ${counted} entries in memory, the index has ${this.#entries}`;
   }
