@@ -1,6 +1,6 @@
-// A thread of the flights proof. The source of a key is a number on the board. A change adds one to
-// it, then deletes the key, then notes beside it that a fetch from now on must get that number or a
-// newer one.
+// A thread of the flights proof. The source of a key is a number on the board; it has none while the
+// number is a multiple of four, which is remembered. A change adds one to the number, then deletes
+// the key, then notes beside it that a fetch from now on must get that number or a newer one.
 
 import { parentPort, workerData } from "node:worker_threads";
 
@@ -35,7 +35,9 @@ function report(fault?: string): void {
 
 function change(key: number): void {
   const number = Atomics.add(words, key * 2, 1) + 1;
-  if (Math.random() < 0.05) cache.clear();
+  const way = Math.random();
+  if (way < 0.05) cache.clear();
+  else if (way < 0.4) cache.deleteByTag(`t${key}`);
   else cache.delete(`k${key}`);
   let least = Atomics.load(words, key * 2 + 1);
   while (least < number) {
@@ -45,7 +47,7 @@ function change(key: number): void {
   }
 }
 
-async function load(key: number): Promise<number> {
+async function load(key: number): Promise<number | undefined> {
   const number = Atomics.load(words, key * 2);
   const ms = Math.floor(Math.random() * loadMsMax);
   if (ms > 0) {
@@ -54,18 +56,32 @@ async function load(key: number): Promise<number> {
     });
   }
   if (Math.random() < 0.05) throw new Error("the source is down");
-  return number;
+  return isNone(number) ? undefined : number;
+}
+
+function isNone(number: number): boolean {
+  return number % 4 === 0;
+}
+
+/** Whether the source had none at a number from `least` up to what it is now. */
+function mayBeNone(key: number, least: number): boolean {
+  const now = Atomics.load(words, key * 2);
+  for (let number = least; number <= now; number++) if (isNone(number)) return true;
+  return false;
 }
 
 async function fetchOne(key: number): Promise<void> {
-  const least = Atomics.load(words, key * 2 + 1);
   const signal = Math.random() < 0.05 ? AbortSignal.timeout(1) : undefined;
   const forceRefresh = Math.random() < 0.05;
+  // A forced fetch gives what the source is now, deleted or not.
+  const least = Atomics.load(words, key * 2 + (forceRefresh ? 0 : 1));
   fetches += 1;
   try {
-    const options = signal === undefined ? { forceRefresh } : { forceRefresh, signal };
+    const common = { forceRefresh, negativeTtl: "1h", tags: [`t${key}`] };
+    const options = signal === undefined ? common : { ...common, signal };
     const number = await cache.fetch(`k${key}`, () => load(key), options);
-    if (number < least) report(`key ${key}: a fetch gave ${number} after a delete of ${least}`);
+    const isRight = number === undefined ? mayBeNone(key, least) : number >= least;
+    if (!isRight) report(`key ${key}: a fetch gave ${number}; the least is ${least}`);
   } catch (error) {
     const isMeant =
       error instanceof Error &&

@@ -199,8 +199,7 @@ export class Actor {
     for (const operation of operations) this.#world.history.end(operation);
   }
 
-  /** A load that nobody joins: the flight begins, the source is read, the value is published. With
-   *  the flags of a negative answer, that: its value is only there to tell it apart. */
+  /** A load that nobody joins. The value of a negative answer only tells it from others. */
   *fill(key: string, tag: string = "", flags: number = 0): Coroutine {
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
@@ -255,7 +254,6 @@ export class Actor {
     }
   }
 
-  /** A key, read and hashed for what outlives the call. */
   *#hashed(key: string): Coroutine<HashedKey> {
     yield* this.#keys.write(key);
     return yield* this.#keys.take(key);
@@ -280,8 +278,10 @@ export class Actor {
       flight < 0
         ? "superseded"
         : yield* this.#write(hashed, key, begin.version, flight, Infinity, tag, flags);
-    if (outcome !== "stored") begin.counts = false;
-    if (outcome === "superseded") operation.counts = false;
+    if (outcome !== "stored" && begin.kind === "begin") begin.counts = false;
+    // A forced load must have had a reason not to be stored.
+    if (outcome === "superseded" && begin.kind === "forced") operation.kind = "lost";
+    else if (outcome === "superseded") operation.counts = false;
     else if (outcome !== "stored") operation.kind = "removal";
     this.#world.history.end(operation);
     const end = outcome === "stored" ? this.at.flightStored : this.at.flightUnstored;

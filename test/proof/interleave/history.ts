@@ -4,7 +4,7 @@
 // A fill is allowed only if nothing changed the key between its beginning and its publication.
 // Called by the scenarios through actor.ts.
 
-export type OperationKind = "set" | "fill" | "removal" | "begin" | "forced" | "read";
+export type OperationKind = "set" | "fill" | "lost" | "removal" | "begin" | "forced" | "read";
 
 /** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has
  *  returned. */
@@ -126,6 +126,10 @@ class Search {
       } else if (kind === "forced") {
         // The begin of a forced load: what loads bring that began before is not stored.
         if (this.#from(done | bit, value, 1 << version)) return true;
+      } else if (kind === "lost") {
+        // A forced load that was superseded: the key has changed, or another forced one has begun.
+        const isFresh = (fresh & (1 << version)) !== 0;
+        if (!isFresh && this.#from(done | bit, value, fresh)) return true;
       } else if (kind === "fill") {
         const isFresh = (fresh & (1 << version)) !== 0;
         if (isFresh && this.#from(done | bit, version, 0)) return true;
