@@ -97,7 +97,6 @@ export class Lead<V> {
   ): Promise<{ readonly result: Loadable<V> } | undefined> {
     try {
       const { signal, stale, options } = flight;
-      flight.stale = undefined; // the loader's own from here on
       const { ttlMs: ttl, tags } = options;
       return { result: await loader({ key: flight.key.toKey(), signal, stale, ttl, tags }) };
     } catch (error) {

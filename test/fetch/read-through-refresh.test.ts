@@ -58,6 +58,40 @@ describe("a stale value", () => {
     expectIdle();
   });
 
+  test("on disk is not refreshed while that backs off, and served to every waiter", async () => {
+    store.setOnDisk("k", "old", { ttl: 10, staleFor: 100_000 });
+    store.clock.advance(11);
+    const source = new Source();
+    expect(await fetch("k", source.load)).toBe("old");
+    await turn();
+    source.reject(new Error("down"));
+    await turn();
+    const soft = fetch("k", never, { softTimeoutMs: 10_000 });
+    expect(await Promise.all([soft, fetch("k", never), fetch("k", never)])).toEqual([
+      "old",
+      "old",
+      "old",
+    ]);
+    expect(store.counted(counterStaleServed)).toBe(4);
+    expectIdle();
+    store.clock.advance(1000);
+    expect(await fetch("k", source.load)).toBe("old");
+    await turn();
+    expect(source.calls).toHaveLength(2);
+  });
+
+  test("is not refreshed if another thread's load of it fails first", async () => {
+    setStale("k", "old");
+    const { sequence } = store.peekAgain(store.readKey("k"))!;
+    const retryAtMs = store.clock.now() + 1000;
+    store.flights.beforeEnter = () => {
+      store.backoffs.write(store.readKey("k"), { sequence, failures: 1, retryAtMs }, Infinity);
+    };
+    expect(await fetch("k", never, { softTimeoutMs: 10_000 })).toBe("old");
+    expect([store.counted(counterLoads), store.counted(counterStaleServed)]).toEqual([0, 1]);
+    expectIdle();
+  });
+
   test("found on disk is served at once too, to every waiter", async () => {
     store.setOnDisk("k", "old", stale);
     store.clock.advance(11);
