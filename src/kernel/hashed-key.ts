@@ -58,7 +58,7 @@ export class HashedKey {
     return this.#isText ? this.id : new Uint8Array(this.bytes);
   }
 
-  /** Whether the hash is known. A key that no segment has room for has none. */
+  /** Whether the hash is known. A key longer than a segment has none. */
   get isHashed(): boolean {
     return (this.hashLow | this.hashHigh) !== 0;
   }

@@ -47,7 +47,6 @@ export interface KernelVerbs {
   readonly validate: (slot: number, low: number, high: number) => number;
   readonly touch: (slot: number, low: number, high: number) => number;
   readonly reserve: (bytes: number, log: number, privileged: number) => number;
-  readonly stage: (bytes: number, log: number, privileged: number) => number;
   readonly publish: (
     record: number,
     keyLength: number,
@@ -168,9 +167,8 @@ export class Kernel {
   readonly records: SharedRecords;
   readonly slots: IndexSlots;
   readonly samples: SampleRings;
-  /** Held to add a schema; to write an invalidated tag to disk; to compact a map; to use the
-   *  slack. */
-  readonly locks: Readonly<Record<"schema" | "tag" | "compactor" | "slack", ThreadLock>>;
+  /** Held to add a schema; to write an invalidated tag to disk; to compact a map. */
+  readonly locks: Readonly<Record<"schema" | "tag" | "compactor", ThreadLock>>;
   readonly #holder: ThreadHolder;
 
   private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, adopted: number) {
@@ -199,7 +197,6 @@ export class Kernel {
       schema: lockAt(at.controlSchemaLock),
       tag: lockAt(at.controlTagLock),
       compactor: lockAt(at.controlCompactor),
-      slack: lockAt(at.controlSlackOwner),
     };
     this.verbs.attach(this.thread);
   }

@@ -1,6 +1,6 @@
 // The key window: where a thread writes a key for the kernel to hash and compare. That is the
-// thread's scratch in shared memory or, for a longer key, the free end of its open segment. Called
-// by readers, writers and the near cache. Invariant: the bytes, and what is known of the key, are
+// thread's scratch in shared memory or, for a longer key, its page of the slack. Called by readers,
+// writers and the near cache. Invariant: the bytes, and what is known of the key, are
 // valid only until the thread's next call. A hit costs about as much as an allocation, so nothing
 // is allocated; `take` makes a HashedKey for use after the call.
 import { alignUp, isWellFormed } from "../base/mod.js";
@@ -13,8 +13,6 @@ import * as at from "./layout.js";
 // Below this length a loop over charCodeAt beats a call of the native encoder (measured: equal at
 // 20 to 25 characters).
 const loopLengthMax = 24;
-/** Waits of 1 ms for the slack. */
-const slackWaitsMax = 1000;
 const scratchCharsMax = at.keyScratchSize / 3;
 /** Longer keys, in bytes, get no `hash`: the kernel's hash takes less time than a loop here. */
 const hashedBytesMax = 256;
@@ -27,17 +25,15 @@ const touched = 2;
 
 /** `write` answers this for a key that does not fit a segment with its record's header. */
 export const keyTooLong: number = -1;
-/** `write` answers this for a long key when no segment has room for it. */
-export const noKeyRoom: number = -2;
 
 export class KeyWindow {
   readonly #kernel: Kernel;
-  readonly #log: number;
-  readonly #privileged: number;
   readonly #u8: Uint8Array;
   readonly #u32: Uint32Array;
   readonly #scratch: number;
   readonly #scratchView: Uint8Array;
+  /** This thread's page of the slack. */
+  readonly #page: number;
   readonly #seed: number;
   readonly #findNear: KernelVerbs["findNear"];
   readonly #encoder = new TextEncoder();
@@ -59,38 +55,23 @@ export class KeyWindow {
    *  It says where this thread may have the value without a kernel call. Collisions are easy to
    *  make on purpose, so whatever is found by it must be compared with the key. */
   hash = 0;
-  /** Called when a long key finds no segment: true if it made room. A key that cannot be written
-   *  could not be deleted either. */
-  makeRoom: () => boolean = () => false;
-  /** The key for which there was no room. */
-  #unwritten: Uint8Array = new Uint8Array(0);
 
-  /** `log` is the log in whose open segment long keys are staged. */
-  constructor(kernel: Kernel, log: number = at.logSmall) {
+  constructor(kernel: Kernel) {
     this.#kernel = kernel;
     this.#findNear = kernel.verbs.findNear;
-    this.#log = log;
-    // In a map the reserve of free segments is for the compactor only: without it no room could be
-    // made.
-    this.#privileged = kernel.control.neverEvicts ? 0 : 1;
     this.#u8 = kernel.views.u8;
     this.#u32 = kernel.views.u32;
     this.#scratch = kernel.block + at.threadKeyScratch;
     this.#scratchView = this.#u8.subarray(this.#scratch, this.#scratch + at.keyScratchSize);
+    this.#page = alignUp(kernel.geometry.totalBytes, 8) + kernel.thread * at.pageSize;
     const first = this.#scratch / 4;
     this.words = kernel.views.i32.subarray(first, first + at.keyScratchSize / 4);
     this.#seed = kernel.control.seedLow;
     this.at = this.#scratch;
   }
 
-  /** Whether the key last written is at the free end of the open segment. The next `reserve` may
-   *  overwrite it. */
-  get isStaged(): boolean {
-    return this.at !== this.#scratch;
-  }
-
-  /** Writes a key's bytes at `this.at` and answers their count, or keyTooLong or noKeyRoom. Throws
-   *  TypeError or RangeError if it is not a key. */
+  /** Writes a key's bytes at `this.at` and answers their count, or keyTooLong. Throws TypeError or
+   *  RangeError if it is not a key. */
   write(key: Key): number {
     this.writes += 1;
     this.#progress = written;
@@ -166,7 +147,7 @@ export class KeyWindow {
     }
     this.hash = 0;
     assertKey(key);
-    return this.#stage(this.#encoder.encode(key));
+    return this.#writeLong(this.#encoder.encode(key));
   }
 
   /** The hash of the key that the encoder wrote. Clears the bytes after the key in its last
@@ -191,14 +172,14 @@ export class KeyWindow {
 
   #writeWhole(bytes: Uint8Array): number {
     this.hash = 0;
-    if (bytes.length > at.keyScratchSize) return this.#stage(bytes);
+    if (bytes.length > at.keyScratchSize) return this.#writeLong(bytes);
     this.at = this.#scratch;
     this.#u8.set(bytes, this.#scratch);
     return bytes.length;
   }
 
   /** The key just written as a HashedKey: a copy of its bytes, and their hash. `key` is what was
-   *  written. A key that had no room has no hash. */
+   *  written. A key that is too long has no hash. */
   take(key: Key): HashedKey {
     if (this.length < 0) {
       const isText = typeof key === "string";
@@ -210,7 +191,7 @@ export class KeyWindow {
     const bytes = Buffer.allocUnsafeSlow(this.length);
     bytes.set(this.#u8.subarray(this.at, this.at + this.length));
     const taken = new HashedKey(bytes, typeof key === "string", results.hashLow, results.hashHigh);
-    if (!this.isStaged) this.#loaded = taken;
+    this.#loaded = taken;
     return taken;
   }
 
@@ -220,41 +201,15 @@ export class KeyWindow {
     this.writes += 1;
     this.#progress = written;
     this.length = this.#writeWhole(key.bytes);
-    this.#loaded = this.isStaged ? undefined : key;
+    this.#loaded = key;
     return this.length;
   }
 
-  #stage(bytes: Uint8Array): number {
-    const { segmentBytes } = this.#kernel.geometry;
-    if (bytes.length + recordHeaderSize > segmentBytes) return keyTooLong;
-    const { verbs } = this.#kernel;
-    let staged = verbs.stage(bytes.length, this.#log, this.#privileged) >>> 0;
-    if (staged === 0 && this.makeRoom()) {
-      staged = verbs.stage(bytes.length, this.#log, this.#privileged) >>> 0;
-    }
-    if (staged === 0) {
-      this.#unwritten = bytes;
-      return noKeyRoom;
-    }
-    this.#u8.set(bytes, staged);
-    this.at = staged;
+  #writeLong(bytes: Uint8Array): number {
+    if (bytes.length + recordHeaderSize > this.#kernel.geometry.segmentBytes) return keyTooLong;
+    this.#u8.set(bytes, this.#page);
+    this.at = this.#page;
     return bytes.length;
-  }
-
-  /** After `write` answered noKeyRoom: runs `use` with that key in the slack. One thread at a time
-   *  may use the slack, so this may wait; if a thread dies there, its recovery frees the slack.
-   *  False if it was not free in time. */
-  borrowSlack(use: () => void): boolean {
-    const lock = this.#kernel.locks.slack;
-    if (!lock.lock(slackWaitsMax)) return false;
-    this.#loaded = undefined;
-    this.at = alignUp(this.#kernel.geometry.totalBytes, 8);
-    this.#u8.set(this.#unwritten, this.at);
-    this.length = this.#unwritten.length;
-    this.#progress = written;
-    use();
-    lock.unlock();
-    return true;
   }
 }
 

@@ -15,14 +15,12 @@
 //     ├ key history        admission's seen keys, then the eviction policy's state (region.ts)
 //     ├ sample rings       one per thread, only if requests are sampled
 //     ├ memory segments    the log of records (record/record-layout.ts), `segmentBytes` each
-//     └ slack              128 KiB: a reader that follows a torn length stays in the memory, and a
-//                          long key can be deleted when no segment has room (controlSlackOwner)
+//     └ slack              a page per thread, for a key too long for the thread's scratch, and one
+//                          more; a reader that follows a torn length stays in the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 4;
+export const kernelLayoutVersion = 5;
 export const pageSize = 65536;
-/** More than the largest header, extension and key together: 24 + 2,040 + 65,536 bytes. */
-export const slackPages = 2;
 export const cacheLineSize = 64;
 
 // ── Control block. Offsets from 0. ─────────────────────────────────────────────────────────────
@@ -90,8 +88,6 @@ export const controlEventMask = 404;
 export const controlSyncDone = 408;
 /** u32: 1 if the last fsync failed. */
 export const controlSyncFailed = 412;
-/** u32: thread id + 1 of the thread with a long key in the slack; 0 = none. */
-export const controlSlackOwner = 420;
 /** u32: grows with each invalidation of a tag. A tagged near value is valid for one value of it. */
 export const controlTagEpoch = 580;
 /** u32: thread id + 1 of the thread writing tag cells to disk; 0 = none. */
@@ -133,6 +129,10 @@ export const stateClosed = 3;
 // (threads/thread-table.ts).
 export const threadTable = 4096;
 export const threadsMax = 64;
+/** Pages behind the segments: one per thread, whose long keys are there, and one since the first
+ *  begins where the segments end. Together they hold more than the largest header, extension and
+ *  key: 24 + 2,040 + 65,536 bytes. */
+export const slackPages = 65; // threadsMax + 1
 export const threadBlockSize = 4096;
 /** u32: 0 = free, else the holder: bit 0 is set, and bit 1 says whose number is above
  *  (threadBySystem: the operating system's thread number, else Node.js's). One word, so an id is

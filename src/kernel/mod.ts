@@ -1,7 +1,7 @@
 // The door of the kernel. The layout stays inside: other rooms read the memory through accessors.
 export * as codes from "./codes.js";
 export { HashedKey, type Key, keyIdOf } from "./hashed-key.js";
-export { keyTooLong, KeyWindow, noKeyRoom } from "./key-window.js";
+export { keyTooLong, KeyWindow } from "./key-window.js";
 export { compileKernel, Kernel, type KernelVerbs, type Room } from "./kernel.js";
 export {
   createRegion,

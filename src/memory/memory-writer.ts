@@ -11,7 +11,6 @@ import {
   type Key,
   keyTooLong,
   type KeyWindow,
-  noKeyRoom,
   type TombstoneWriter,
 } from "../kernel/mod.js";
 import { flagChunk, flagKeyBytes, recordHeaderSize, type RecordReader } from "../record/mod.js";
@@ -71,7 +70,6 @@ export class MemoryWriter {
   connect(writeTombstone: TombstoneWriter, reclaim: () => boolean): void {
     this.#writeTombstone = writeTombstone;
     this.#reclaim = reclaim;
-    this.keys.makeRoom = reclaim;
   }
 
   /** Bytes of a record with this key, value and fields. */
@@ -96,7 +94,6 @@ export class MemoryWriter {
     const keyBytes = key instanceof HashedKey ? key.bytes.length : this.keys.write(key);
     const size = this.sizeOf(Math.max(keyBytes, 1), value.length, fields);
     if (keyBytes === keyTooLong || size > this.recordBytesMax) return "too-large";
-    if (keyBytes < 0) return "no-room";
     const outcome = this.#append(key, keyBytes, value, size, fields);
     if (outcome === "stored") {
       // A chunk is part of a set, not one of its own.
@@ -137,12 +134,7 @@ export class MemoryWriter {
     if (isBytes(key)) flags |= flagKeyBytes;
     const [low, high] = key instanceof HashedKey ? [key.hashLow, key.hashHigh] : [0, 0];
     if (key instanceof HashedKey) records.writeBody(record, extensionBytes, key.bytes, value);
-    else if (this.keys.isStaged) {
-      // A long key was staged where this record is now, and `reserve` wrote over it: encode it
-      // again.
-      const bytes = typeof key === "string" ? Buffer.from(key, "utf8") : key;
-      records.writeBody(record, extensionBytes, bytes, value);
-    } else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
+    else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
     const answer = verbs.publish(
       record,
       keyBytes,
@@ -170,14 +162,6 @@ export class MemoryWriter {
     const keyBytes = isHashed ? this.keys.load(key) : this.keys.write(key);
     const [low, high] = isHashed ? [key.hashLow, key.hashHigh] : [0, 0];
     if (keyBytes === keyTooLong) return false;
-    if (keyBytes !== noKeyRoom) return this.#remove(low, high);
-    // No segment has room for the key to look it up, but it must be removed all the same.
-    let wasThere = false;
-    this.keys.borrowSlack(() => (wasThere = this.#remove(low, high)));
-    return wasThere;
-  }
-
-  #remove(low: number, high: number): boolean {
     const outcome = this.removeLocked(low, high);
     if (outcome === "busy") this.#removeUnlocked();
     return outcome !== "absent";

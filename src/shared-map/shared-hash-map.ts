@@ -18,7 +18,6 @@ import {
   Kernel,
   keyTooLong,
   KeyWindow,
-  noKeyRoom,
 } from "../kernel/mod.js";
 import { type AppendOutcome, MemoryReader, MemoryWriter, type WriteFields } from "../memory/mod.js";
 import * as counter from "../stats/mod.js";
@@ -151,9 +150,9 @@ export class SharedHashMap<V = unknown> {
   constructor(handle: MapHandle, kernel: Kernel, codec: CustomCodec<unknown> | undefined) {
     this.#handle = handle;
     this.#kernel = kernel;
-    // New records go to the same log as moved ones, so that a thread has one open segment, not two.
-    this.#keys = new KeyWindow(kernel, codes.logMain);
+    this.#keys = new KeyWindow(kernel);
     this.#reader = new MemoryReader(kernel, this.#keys);
+    // New records go to the same log as moved ones, so that a thread has one open segment, not two.
     this.#writer = new MemoryWriter(kernel, this.#keys, codes.logMain);
     this.#codec = createCodec(handle.config, codec);
     this.#compactor = new Compactor(kernel);
@@ -256,13 +255,10 @@ export class SharedHashMap<V = unknown> {
   delete(key: MapKey): boolean {
     this.#assertOpen();
     const keys = this.#keys;
-    const remove = (): "removed" | "absent" | "busy" => this.#writer.removeLocked();
     let outcome: "removed" | "absent" | "busy" = "busy";
     for (let attempt = 0; attempt < deleteTriesMax && outcome === "busy"; attempt++) {
-      const keyBytes = keys.write(key);
-      if (keyBytes === keyTooLong) return false;
-      if (keyBytes >= 0) outcome = remove();
-      else keys.borrowSlack(() => (outcome = remove()));
+      if (keys.write(key) === keyTooLong) return false;
+      outcome = this.#writer.removeLocked();
     }
     if (outcome !== "busy") return outcome === "removed";
     const text =
@@ -342,12 +338,7 @@ export class SharedHashMap<V = unknown> {
 
   /** Looks the key up and copies its record to the reader's `record`. */
   #find(key: MapKey): boolean {
-    const find = (): boolean => this.#reader.findWritten(false) === "memory";
-    if (this.#keys.write(key) !== noKeyRoom) return find();
-    // No segment has room for this long key, but it may still be in the map.
-    let isThere = false;
-    this.#keys.borrowSlack(() => (isThere = find()));
-    return isThere;
+    return this.#reader.find(key, false) === "memory";
   }
 
   /** Bytes of the key's record; 0 if it has none. */

@@ -1,10 +1,20 @@
 import { describe, expect, test } from "vitest";
 
 import * as at from "../../dist/src/kernel/layout.js";
-import { type Key, keyIdOf, keyTooLong, noKeyRoom } from "../../dist/src/kernel/mod.js";
+import { type Key, keyIdOf, keyTooLong } from "../../dist/src/kernel/mod.js";
 import { flagKeyBytes } from "../../dist/src/record/mod.js";
 import { counterMemoryEntries } from "../../dist/src/stats/mod.js";
-import { fill, find, MiB, openStore, plainFields, read, write } from "../memory/opened-store.js";
+import {
+  fill,
+  find,
+  MiB,
+  type OpenedStore,
+  openStore,
+  openStores,
+  plainFields,
+  read,
+  write,
+} from "../memory/opened-store.js";
 
 /** Lengths around every limit: words of the short loop, the scratch in characters and in bytes, the
  *  longest key. */
@@ -124,25 +134,31 @@ describe("the longest keys", () => {
     expect(write(store, key, "v")).toBe("too-large");
   });
 
-  test("without a free segment have no room, until a delete makes some", () => {
+  test("take no segment, and are found when none is free", () => {
     const store = openStore();
     const key = "k".repeat(3000);
-    write(store, key, "old");
+    const free = (): number => store.kernel.verbs.freeSegments(1000);
+    const before = free();
+    expect(read(store, key)).toBe("(none)");
+    expect(free()).toBe(before);
+    write(store, key, "value");
     fill(store);
-    expect(store.keys.write(key)).toBe(noKeyRoom);
-    expect(find(store, key)).toBe("none");
-    // A thread that makes room frees a segment; this one holds only filler.
-    store.writer.connect(
-      () => undefined,
-      () => {
-        const { verbs } = store.kernel;
-        if (verbs.claimSegment(5) === 0) return false;
-        verbs.freeSegment(5);
-        return true;
-      },
-    );
+    expect(free()).toBe(0);
+    expect(read(store, key)).toBe("value");
     expect(store.writer.remove(key)).toBe(true);
     expect(read(store, key)).toBe("(none)");
+  });
+
+  test("of two threads are in pages of their own", () => {
+    const [one, two] = openStores(2) as [OpenedStore, OpenedStore];
+    const [first, second] = ["a".repeat(30_000), "b".repeat(30_000)];
+    write(one, first, "1");
+    write(two, second, "2");
+    one.keys.write(first);
+    two.keys.write(second);
+    expect(one.reader.findWritten(false)).toBe("memory");
+    expect(one.record.key()).toBe(first);
+    expect(Math.abs(one.keys.at - two.keys.at)).toBeGreaterThanOrEqual(at.pageSize);
   });
 });
 
@@ -161,13 +177,11 @@ test("the window stays inside its thread's scratch", () => {
   const store = openStore();
   const { block } = store.kernel;
   store.keys.write("k".repeat(682));
-  expect(store.keys.isStaged).toBe(false);
   expect(store.keys.at).toBe(block + at.threadKeyScratch);
   store.keys.write(new Uint8Array(at.keyScratchSize).fill(1));
-  expect(store.keys.isStaged).toBe(false);
+  expect(store.keys.at).toBe(block + at.threadKeyScratch);
   store.keys.write(new Uint8Array(at.keyScratchSize + 1).fill(1));
-  expect(store.keys.isStaged).toBe(true);
-  expect(store.keys.at).toBeGreaterThanOrEqual(store.kernel.geometry.segmentBase);
+  expect(store.keys.at).toBeGreaterThanOrEqual(store.kernel.geometry.totalBytes);
 });
 
 describe("a key that is taken", () => {
@@ -175,8 +189,8 @@ describe("a key that is taken", () => {
     ["a short string", "user:7"],
     ["a string of many bytes", "é".repeat(400)],
     ["bytes", Uint8Array.of(0, 255, 128, 7)],
-    ["a string that is staged", "k".repeat(5000)],
-    ["bytes that are staged", new Uint8Array(20_000).fill(9)],
+    ["a long string", "k".repeat(5000)],
+    ["long bytes", new Uint8Array(20_000).fill(9)],
   ])("(%s) is the same for every later call, whatever was written meanwhile", (_name, key) => {
     const store = openStore();
     const { verbs, results } = store.kernel;
@@ -201,15 +215,25 @@ describe("a key that is taken", () => {
     expect(read(store, key)).toBe("(none)");
   });
 
-  test("without room has no hash, and can be removed all the same", () => {
+  test("is removed when no segment is free", () => {
     const store = openStore();
     const key = "k".repeat(3000);
     write(store, key, "old");
     fill(store);
-    expect(store.keys.write(key)).toBe(noKeyRoom);
+    store.keys.write(key);
     const taken = store.keys.take(key);
-    expect([taken.isHashed, taken.toKey()]).toEqual([false, key]);
+    expect([taken.isHashed, taken.toKey()]).toEqual([true, key]);
+    store.keys.write("another");
     expect(store.writer.remove(taken)).toBe(true);
     expect(store.kernel.total(counterMemoryEntries)).toBe(0);
+  });
+
+  test("has no hash if no segment can hold it", () => {
+    const store = openStore();
+    const key = "k".repeat(40_000);
+    store.keys.write(key);
+    const taken = store.keys.take(key);
+    expect([taken.isHashed, taken.toKey()]).toEqual([false, key]);
+    expect(store.writer.remove(taken)).toBe(false);
   });
 });

@@ -268,7 +268,9 @@ describe("slot", () => {
   });
 });
 
-test("the slack holds any key behind any extension", () => {
+test("the slack has a page for each thread, and is longer than any key and extension", () => {
+  expect(at.slackPages).toBe(at.threadsMax + 1);
+  expect(at.pageSize).toBeGreaterThanOrEqual(keyLengthMax);
   expect(at.slackPages * at.pageSize).toBeGreaterThanOrEqual(
     recordHeaderSize + extensionSizeMax + keyLengthMax,
   );

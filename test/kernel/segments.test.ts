@@ -68,15 +68,6 @@ describe("reserve()", () => {
   });
 });
 
-test("stage() returns the same free bytes until something is reserved there", () => {
-  const thread = openThread();
-  const place = thread.verbs.stage(100, at.logSmall, 1);
-  expect(thread.verbs.stage(100, at.logSmall, 1)).toBe(place);
-  expect(thread.verbs.reserve(100, at.logSmall, 0)).toBe(place);
-  expect(thread.verbs.stage(100, at.logSmall, 1)).toBe(place + 104);
-  expect(thread.verbs.stage(thread.kernel.geometry.segmentBytes + 1, at.logSmall, 1)).toBe(0);
-});
-
 describe("a sealed segment", () => {
   test("is claimed by one thread, and freed with a new generation", () => {
     const memory = openMemory();

@@ -36,7 +36,6 @@ describe("the judge", () => {
     ["a flight", at.flightTable + 9 * at.flightSize, at.flightActive, "flight 9 is in state"],
     ["flights announced", at.controlFlightThreads, 128, "flights are announced"],
     ["flights announced of a late thread", at.controlFlightThreads + 4, 1, "flights are announced"],
-    ["the slack", at.controlSlackOwner, 8, "the slack is taken"],
     ["a claimed segment", segment, at.segmentEvicting | (8 << 8), "segment 5 is stuck"],
     ["a blocked segment", segment, at.segmentBlocked, "segment 5 is stuck"],
     ["an open segment of nobody", segment, at.segmentOpen | (8 << 8), "segment 5 is open"],

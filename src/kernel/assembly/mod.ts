@@ -32,7 +32,6 @@ export {
   setFlushed,
   setDiskCopyLost,
   setDeferred,
-  stage,
   unpinSegment,
 } from "./segments/segments";
 export {

@@ -189,7 +189,6 @@ export function reconcileThread(
   verbs.sealOrphans(thread);
   verbs.releaseClaims(thread);
   verbs.endFlightsOf(thread);
-  Atomics.compareExchange(i32, at.controlSlackOwner / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlSchemaLock / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlCompactor / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlTagLock / 4, thread + 1, 0);

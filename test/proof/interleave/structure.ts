@@ -212,7 +212,6 @@ function announcedFault(world: World): string | undefined {
     }
   }
   const flying = at.controlFlightThreads / 4;
-  if (words[flying] !== 0 || words[flying + 1] !== 0)
-    return "a thread counts as flying, and none is";
-  return words[at.controlSlackOwner / 4] === 0 ? undefined : "the slack has an owner";
+  const isFlying = words[flying] !== 0 || words[flying + 1] !== 0;
+  return isFlying ? "a thread counts as flying, and none is" : undefined;
 }

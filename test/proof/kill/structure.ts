@@ -12,7 +12,6 @@ export function structureFaults(handle: CacheHandle, threads: number): string[] 
   const words = new Int32Array(buffer);
   const control = (offset: number): number => Atomics.load(words, offset / 4);
   const faults = [...threadFaults(control, threads), ...flightFaults(control)];
-  if (control(at.controlSlackOwner) !== 0) faults.push("the slack is taken");
   return [...faults, ...segmentFaults(control), ...indexFaults(buffer, control)];
 }
 

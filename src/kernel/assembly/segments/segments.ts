@@ -90,9 +90,8 @@ export function sealOpen(log: u32): void {
 }
 
 /** The offset in shared memory of `bytes` free bytes at the end of the thread's open segment,
- *  whose write offset does not move; 0 if no segment is free. `reserve` calls it, and so do
- *  callers with a key that is too long for the key window. */
-export function stage(bytes: u32, log: u32, privileged: u32): u32 {
+ *  whose write offset does not move; 0 if no segment is free. */
+function freeBytes(bytes: u32, log: u32, privileged: u32): u32 {
   const word = openSegmentWord(log);
   const aligned = (bytes + 7) & ~7;
   if (aligned > segmentBytes) return 0;
@@ -117,7 +116,7 @@ export function stage(bytes: u32, log: u32, privileged: u32): u32 {
  *  in shared memory, or 0 if no segment is free. The record is unpublished (sequence 0) until
  *  publish. */
 export function reserve(bytes: u32, log: u32, privileged: u32): u32 {
-  const record = stage(bytes, log, privileged);
+  const record = freeBytes(bytes, log, privileged);
   if (record == 0) return 0;
   const entry = segmentEntry(segmentOfRecord(record));
   store<u32>(record, bytes, rec.recordSize);
