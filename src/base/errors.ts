@@ -33,6 +33,8 @@ export type ErrorCode =
   | "ERR_WORKER"
   /** More threads attached than the shared memory has thread ids for. */
   | "ERR_TOO_MANY_THREADS"
+  /** A custom codec could not decode a value. */
+  | "ERR_CODEC"
   /** A loader failed while a stale value was served; `cause` is its error. */
   | "ERR_LOADER"
   /** A loader ran past its hard timeout. */

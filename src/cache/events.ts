@@ -32,10 +32,14 @@ export interface CacheEventMap {
   /** An entry was removed at the end of its ttl. */
   expire: { readonly key: string | Uint8Array };
   /**
-   * A directory, disk or worker failed, and the cache goes on without it. Or, with ERR_LOADER, the
-   * loader of `key` failed while a stale value was served, so no caller got its error (`cause`).
-   * That is emitted in the thread that ran the loader, once for each attempt: after 1 s, 2 s, and
-   * so on up to a minute.
+   * A directory, disk or worker failed, and the cache goes on without it. Or it is about `key`, and
+   * `cause` is what the user's code threw:
+   *
+   * - ERR_LOADER: its loader failed while a stale value was served, so no caller got the error.
+   *   Emitted in the thread that ran the loader, once for each attempt: after 1 s, 2 s, and so on
+   *   up to a minute.
+   * - ERR_CODEC: the custom codec could not decode its value. The entry is dropped, so each is told
+   *   once, in the thread that read it.
    */
   error: { readonly error: UndercroftError; readonly key?: string | Uint8Array };
   /** The directory was opened. Says what was recovered from the last session, and why. */

@@ -80,6 +80,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       filter: options.disk?.admission?.filter,
       clock: options.clock,
       onFault: (error) => opener?.diskFault(error),
+      onError: (error, key) => events.emit("error", { error, key }),
       // Emits later: a listener may call the cache, and the set under way must end first.
       onRemovals: (entries) => void setImmediate(() => opener?.removed(entries)),
     });
@@ -259,6 +260,7 @@ export function attachCache<V = unknown>(
     filter,
     clock: undefined,
     onFault: (error: UndercroftError) => events.emit("tier-down", { tier: "disk", error }),
+    onError: (error, key) => events.emit("error", { error, key }),
     onRemovals: null,
   });
   const registration = new ThreadRegistration(core, false);

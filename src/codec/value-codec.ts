@@ -4,6 +4,8 @@
 // msgpackr. What msgpackr would change goes through V8, and what V8 cannot keep either is refused.
 // With "json" everything but strings and bytes goes through JSON. A custom codec gets every value.
 
+import { types } from "node:util";
+
 import { assert, describe, isWellFormed, UndercroftError } from "../base/mod.js";
 import {
   codecBuffer,
@@ -175,7 +177,9 @@ class ValueCodec implements Codec {
 
   #encodeCustom(custom: CustomValueCodec, value: unknown, key: Key): Uint8Array {
     const bytes: unknown = custom.encode(value);
-    if (!(bytes instanceof Uint8Array)) {
+    if (!types.isUint8Array(bytes)) {
+      // A promise may reject, and nobody waits for it.
+      if (types.isPromise(bytes)) bytes.then(undefined, () => undefined);
       throw new TypeError(
         `Cannot store value of key ${describe(key)}: the custom codec encoded it to ` +
           `${describe(bytes)}; it must give a Uint8Array`,

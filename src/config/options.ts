@@ -38,8 +38,10 @@ export type Duration = number | string;
 
 /**
  * A codec of your own, for values that neither built-in codec stores as you want. Both methods run
- * on the calling thread. What `encode` throws, `set` throws. If `decode` throws, a cache's read is
- * a miss, counted in `stats().corruptRecords`; `SharedHashMap.get` throws it.
+ * on the calling thread. What `encode` throws, `set` throws. If `decode` throws, or returns
+ * undefined or a promise, a cache's read is a miss: the event `error` tells it once (ERR_CODEC),
+ * the entry is dropped, and `fetch` loads. `stats().codecErrors` counts. `SharedHashMap.get` throws
+ * what `decode` throws.
  *
  * @example
  * ```ts
@@ -167,8 +169,13 @@ export interface AdmissionOptions {
  */
 export interface NearOptions {
   /**
-   * What hits return: "shared" (default) the same object each time, "frozen" the same object,
-   * deeply frozen, "copy" a new object each time.
+   * What hits return: "shared" (default) the same object each time, "copy" a new object each time.
+   *
+   * "frozen": what no caller can change for another. Plain objects and arrays are frozen, however
+   * deep. If they are the whole value, hits return the same object each time. A value that holds
+   * anything else that is an object (a Map, Set, Date, RegExp, Error, typed array, Buffer or
+   * ArrayBuffer, or what a custom codec makes) cannot be frozen whole: each hit returns a new
+   * object, which takes as long as with "copy".
    */
   readonly mode?: "shared" | "frozen" | "copy";
   /** Most values kept, 1 to 16,777,216. Default 16,384. */

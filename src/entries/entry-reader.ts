@@ -16,7 +16,7 @@ import {
 import { GetSampler } from "./get-sampler.js";
 import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
-import { moveAttemptsMax, type ValueDecoder } from "./value-decoder.js";
+import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-decoder.js";
 
 const onDisk = { kind: "disk" } as const;
 const absent = { kind: "absent" } as const;
@@ -93,7 +93,7 @@ export class EntryReader<V> {
     const found = reader.findWritten(true);
     this.#writes = keys.writes;
     if (found === "memory") {
-      const entry = this.#entryInMemory(nearValue as V | undefined);
+      const entry = this.#entryInMemory(key, nearValue as V | undefined);
       if (entry !== undefined) return entry;
     }
     const onDisk =
@@ -141,7 +141,7 @@ export class EntryReader<V> {
     const { reader, kernel, clock } = this.#core;
     if (this.#miss === "expired" && reader.record.staleUntilMs > clock.now()) {
       const { sequence } = reader.record;
-      const value = this.#decodeFound();
+      const value = this.#decodeFound(key);
       if (value !== undefined) {
         kernel.count(counter.counterMisses, 1);
         return { kind: "stale", value, sequence };
@@ -154,7 +154,7 @@ export class EntryReader<V> {
   /** The value in memory, fresh or stale. Counts nothing. */
   peekAgain(key: HashedKey): FoundValue<V> | undefined {
     this.#core.assertOpen();
-    return this.#findValue(this.#core.reader.findHashed(key, false));
+    return this.#findValue(key, this.#core.reader.findHashed(key, false));
   }
 
   /** After `peek` returned "disk": the value there, fresh or stale. Counts a disk hit or a miss. */
@@ -178,17 +178,16 @@ export class EntryReader<V> {
   /** Gives a value that was just read to one caller after another. Where hits return copies, each
    *  caller after the first gets an object of its own. */
   copiesOf(key: HashedKey, value: V): () => V {
-    const sharesOne = this.#near !== null || typeof value !== "object" || value === null;
-    return sharesOne ? () => value : this.#decoder.copiesOf(key, value);
+    return this.#decoder.isShareable(value) ? () => value : this.#decoder.copiesOf(key, value);
   }
 
   /** Keeps a value near that was just stored. `low` and `high` are the word of its slot. */
   keepNear(
     key: HashedKey,
-    value: V,
+    { value, isShareable }: ShownValue<V>,
     stored: { low: number; high: number; tagEpoch: number | null; expiresMs: number; size: number },
   ): void {
-    if (key.isBytes) return;
+    if (key.isBytes || !isShareable) return;
     const { expiresMs, size, ...word } = stored;
     this.#near?.keep(word, key.hashLow, key.id, value, expiresMs, size);
   }
@@ -198,7 +197,7 @@ export class EntryReader<V> {
   /** The value near or in memory, if it is fresh. Counts a hit, but no miss. */
   #look(key: Key): V | undefined {
     const near = this.#lookNear(key);
-    if (near === undefined) return this.#lookInMemory();
+    if (near === undefined) return this.#lookInMemory(key);
     this.#counters.add(counter.counterNearHits, 1);
     return near;
   }
@@ -216,8 +215,8 @@ export class EntryReader<V> {
     return near.find(key, isCurrent) as V | undefined;
   }
 
-  /** The value in memory of the key in the key window, if it is fresh. */
-  #lookInMemory(): V | undefined {
+  /** The value in memory of `key`, which is in the key window, if it is fresh. */
+  #lookInMemory(key: Key): V | undefined {
     const { reader, kernel, clock } = this.#core;
     const found = reader.findWritten(true);
     this.#writes = reader.keys.writes;
@@ -233,7 +232,7 @@ export class EntryReader<V> {
       this.#miss = "expired";
       return undefined;
     }
-    const value = this.#decodeFound();
+    const value = this.#decodeFound(key);
     if (value !== undefined) kernel.count(counter.counterMemoryHits, 1);
     return value;
   }
@@ -245,7 +244,7 @@ export class EntryReader<V> {
 
   /** What the record says that a lookup found in memory: a value, fresh or stale, or that there is
    *  none. */
-  #findValue(found: "memory" | "disk" | "none"): FoundValue<V> | undefined {
+  #findValue(key: HashedKey, found: "memory" | "disk" | "none"): FoundValue<V> | undefined {
     const { reader, clock } = this.#core;
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
@@ -257,13 +256,13 @@ export class EntryReader<V> {
     const now = expiresMs === Infinity ? 0 : clock.now();
     const stale = expiresMs <= now;
     if (stale && staleUntilMs <= now) return undefined;
-    const value = this.#decodeFound();
+    const value = this.#decodeFound(key);
     return value === undefined ? undefined : { value, stale, sequence };
   }
 
-  /** Decodes the record just read from memory and keeps the value near. Undefined if it is damaged
-   *  or one of its chunks is not in memory. */
-  #decodeFound(): V | undefined {
+  /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
+   *  cannot be decoded or one of its chunks is not in memory. */
+  #decodeFound(key: Key | HashedKey): V | undefined {
     const { reader, kernel } = this.#core;
     const near = this.#near;
     const { record, found } = reader;
@@ -273,19 +272,25 @@ export class EntryReader<V> {
     const { hashLow, tagEpoch } = kernel.results;
     const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
     const name = near !== null && !record.isBytesKey ? record.keyText() : undefined;
-    const decoded = this.#decoder.decode(record);
-    if (decoded === undefined) return undefined;
+    const decoded = this.#decoder.decode(record, key);
+    if (decoded === undefined) {
+      // The codec, or a listener that was told of its fault, may have looked up another key.
+      this.#miss = "absent";
+      return undefined;
+    }
     if (decoded === "elsewhere") {
       this.#miss = "disk";
       return undefined;
     }
-    const { value, chunkBytes } = decoded;
-    if (name !== undefined) near?.keep(word, hashLow, name, value, expiresMs, size + chunkBytes);
+    const { value, isShareable, chunkBytes } = decoded;
+    if (name !== undefined && isShareable) {
+      near?.keep(word, hashLow, name, value, expiresMs, size + chunkBytes);
+    }
     return value;
   }
 
   /** The entry of the record just read from memory, if it is fresh. A near value is not decoded. */
-  #entryInMemory(nearValue: V | undefined): CacheEntry<V> | undefined {
+  #entryInMemory(key: Key, nearValue: V | undefined): CacheEntry<V> | undefined {
     const { reader, kernel, clock } = this.#core;
     const { record } = reader;
     if ((record.flags & flagChunk) !== 0) return undefined;
@@ -295,7 +300,7 @@ export class EntryReader<V> {
       kernel.count(counter.counterExpiredHits, 1);
       return undefined;
     }
-    const value = nearValue ?? this.#decodeFound();
+    const value = nearValue ?? this.#decodeFound(key);
     if (value === undefined) return undefined;
     const isNear = nearValue !== undefined;
     kernel.count(isNear ? counter.counterNearHits : counter.counterMemoryHits, 1);
@@ -326,16 +331,17 @@ export class EntryReader<V> {
       const record = await this.#reads.read(key, bytesRead);
       core.assertOpen();
       if (record === undefined) return undefined;
-      if (record !== "memory") return this.#entryOf(record, "disk");
+      if (record !== "memory") return this.#entryOf(key, record, "disk");
       bytesRead();
       const found = core.reader.findHashed(key, true);
-      if (found === "memory") return this.#entryOf(core.reader.record, "memory");
+      if (found === "memory") return this.#entryOf(key, core.reader.record, "memory");
       if (found === "none") return undefined;
     }
     return undefined;
   }
 
   async #entryOf(
+    key: HashedKey,
     record: RecordReader,
     source: "memory" | "disk",
   ): Promise<FoundEntry<V> | undefined> {
@@ -347,7 +353,7 @@ export class EntryReader<V> {
       if (metadata.expiresAt <= now) this.#core.kernel.count(counter.counterExpiredHits, 1);
       if (metadata.staleUntil <= now) return undefined;
     }
-    const decoded = await this.#decoder.decodeAnywhere(record);
+    const decoded = await this.#decoder.decodeAnywhere(record, key);
     if (decoded === undefined) return undefined;
     const size = metadata.size + decoded.chunkBytes;
     return { entry: { ...metadata, value: decoded.value, source, size }, sequence };

@@ -149,7 +149,8 @@ export class EntryWriter<V> {
       const outcome = await storeInPool({
         handle: core.handle,
         cacheId: this.#cacheId,
-        key,
+        // A copy: the task may wait, and the caller may change the bytes of a key meanwhile.
+        key: hashed.toKey(),
         codecId,
         bytes: moved,
         createdMs,
@@ -174,26 +175,27 @@ export class EntryWriter<V> {
 
   /** For read-through: publishes unless superseded, and returns the value as a later hit does. */
   fill(key: HashedKey, value: unknown, options: FillFields, flight: number): Filled<V> {
-    const { codec, kernel, writer } = this.#core;
+    const { kernel, writer } = this.#core;
     this.#core.assertOpen();
     const name = key.toKey();
     const bytes = this.#encode(name, value);
     const fields = this.#fields(options, flight, this.#admits(name, bytes));
     // Read before publishing: a later invalidation of its tags must also end the value kept near.
     const tagEpoch = fields.tags.length === 0 ? null : kernel.control.tagEpoch();
-    // A fill without a flight could overwrite a newer write, so it is not published.
-    const outcome = flight < 0 ? "superseded" : writeValue(writer, key, bytes, fields);
-    const { slotLow: low, slotHigh: high } = kernel.results;
+    // A copy: the user's codec may call the cache while it decodes, which reuses the scratch.
     const buffer = Buffer.from(bytes);
-    const end = buffer.length;
-    const decoded = codec.decode(fields.codecId, buffer, 0, end);
-    const kept = this.#decoder.present(decoded);
+    const decoded = this.#decoder.decodeFill(fields.codecId, buffer, key);
+    // A fill without a flight could overwrite a newer write, so it is not published.
+    const outcome = flight < 0 ? "superseded" : writeValue(writer, key, buffer, fields);
+    const { slotLow: low, slotHigh: high } = kernel.results;
     if (outcome === "stored") {
-      const size = writer.sizeOf(key.bytes.length, end, fields);
       const { expiresMs } = fields;
-      this.#reader.keepNear(key, kept, { low, high, tagEpoch, expiresMs, size });
+      const size = writer.sizeOf(key.bytes.length, buffer.length, fields);
+      const stored = { low, high, tagEpoch, expiresMs, size };
+      this.#reader.keepNear(key, decoded ?? this.#decoder.undecoded(value), stored);
     }
-    return { outcome, value: kept };
+    // What cannot be decoded is told, and returned as it was loaded.
+    return { outcome, value: decoded === undefined ? (value as V) : decoded.value };
   }
 
   /** For read-through: remembers for all threads that the source has no value, as a record of the

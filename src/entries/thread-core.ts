@@ -5,7 +5,7 @@ import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
 import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
 import { attachThread, type SendRemovals, sharedTime, type WorkerHandle } from "../eviction/mod.js";
-import type { Kernel, KeyWindow } from "../kernel/mod.js";
+import type { Kernel, Key, KeyWindow } from "../kernel/mod.js";
 import { type MemoryReader, type MemoryWriter, SchemaArea } from "../memory/mod.js";
 import { NearCache } from "../near/mod.js";
 import { bucketOf } from "../stats/mod.js";
@@ -18,6 +18,8 @@ export interface ThreadOptions {
   readonly filter: AdmissionFilter | undefined;
   readonly clock: Clock | undefined;
   readonly onFault: (error: UndercroftError) => void;
+  /** Emits the event `error`. */
+  readonly onError: (error: UndercroftError, key: Key) => void;
   /** Receives entries that this thread evicted; null in a thread that did not open the cache. */
   readonly onRemovals: SendRemovals | null;
 }
@@ -36,6 +38,8 @@ export class ThreadCore {
   readonly codec: Codec;
   readonly near: NearCache | null;
   readonly clock: Clock;
+  /** Emits the event `error` in this thread. Listeners run at once, and may call the cache. */
+  readonly emitError: (error: UndercroftError, key: Key) => void;
   #isClosed = false;
   #isDetached = false;
 
@@ -43,6 +47,7 @@ export class ThreadCore {
     this.config = config;
     this.handle = handle;
     this.kernel = kernel;
+    this.emitError = options.onError;
     const attached = attachThread(kernel, handle, options.onFault, options.onRemovals);
     const { keys, reader, writer, disk, directory } = attached;
     this.keys = keys;

@@ -1,7 +1,11 @@
 // Turns a record's bytes into the value that a caller gets: joins chunks, decompresses, decodes.
 // Called by the entry reader and writer. Invariant: only private bytes that were validated after
-// the copy are decoded. Bytes that do not decode are damage: counted, and no value.
+// the copy are decoded. Bytes that do not decode are damage: counted, and no value. What the user's
+// own codec cannot decode is that codec's fault (codec-faults.ts), and no value either. Such a codec
+// may call the cache: after a decode, the record reader may hold another record.
+import { types } from "node:util";
 import { decompress, deepFreeze } from "../codec/mod.js";
+import type { HashedKey, Key } from "../kernel/mod.js";
 import {
   chunkCount,
   chunkKey,
@@ -10,16 +14,16 @@ import {
   largeValueOf,
   readChunks,
 } from "../memory/mod.js";
-import type { HashedKey } from "../kernel/mod.js";
-import { flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
+import { codecCustom, flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
 import { counterCorruptRecords } from "../stats/mod.js";
+import { CodecFaults, type Origin } from "./codec-faults.js";
 import type { ThreadCore } from "./thread-core.js";
 
 /** Attempts to read an entry that moves between memory and disk at each lookup. */
 export const moveAttemptsMax = 4;
 
-/** An encoded value and how it is encoded. */
-interface EncodedValue {
+/** An encoded value, how it is encoded, and where it is from. */
+interface EncodedValue extends Origin {
   readonly codecId: number;
   readonly flags: number;
   readonly buffer: Buffer;
@@ -27,70 +31,93 @@ interface EncodedValue {
   readonly end: number;
 }
 
-/** A decoded value, and the bytes of its chunks, 0 if it has none. */
-export interface DecodedValue<V> {
+/** A value as a hit returns it. */
+export interface ShownValue<V> {
   readonly value: V;
+  /** Whether later hits may return this object too. */
+  readonly isShareable: boolean;
+}
+
+/** A decoded value, and the bytes of its chunks, 0 if it has none. */
+export interface DecodedValue<V> extends ShownValue<V> {
   readonly chunkBytes: number;
 }
 
 export class ValueDecoder<V> {
   readonly #core: ThreadCore;
+  readonly #faults: CodecFaults;
 
   constructor(core: ThreadCore) {
     this.#core = core;
+    this.#faults = new CodecFaults(core);
   }
 
-  /** Decodes a record whose chunks, if any, are in memory. Undefined if it is damaged, "elsewhere"
-   *  if a chunk is not in memory. Chunks overwrite the memory reader's record. */
-  decode(record: RecordReader): DecodedValue<V> | "elsewhere" | undefined {
-    const { codecId, flags, buffer } = record;
+  /** Decodes the record of a key whose chunks, if any, are in memory. Undefined if it cannot be
+   *  decoded, "elsewhere" if a chunk is not in memory. Chunks overwrite the memory reader's record. */
+  decode(record: RecordReader, key: Key | HashedKey): DecodedValue<V> | "elsewhere" | undefined {
+    const { codecId, flags, buffer, sequence, diskLocation } = record;
     if ((flags & flagChunked) === 0) {
       const { valueStart: start, valueEnd: end } = record;
-      return this.#decoded({ codecId, flags, buffer, start, end }, 0);
+      return this.#decoded({ codecId, flags, buffer, start, end, key, sequence, diskLocation }, 0);
     }
     const whole = readChunks(this.#core.reader, largeValueOf(record));
     if (whole === undefined) return "elsewhere";
-    return this.#decodedWhole(codecId, flags, whole);
+    return this.#decodedWhole({ codecId, flags, key, sequence, diskLocation }, whole);
   }
 
   /** Like `decode`, with chunks in memory or on disk. Undefined if one is missing. */
-  async decodeAnywhere(record: RecordReader): Promise<DecodedValue<V> | undefined> {
-    const { codecId, flags } = record;
-    if ((flags & flagChunked) === 0) return this.decode(record) as DecodedValue<V> | undefined;
+  async decodeAnywhere(record: RecordReader, key: HashedKey): Promise<DecodedValue<V> | undefined> {
+    const { codecId, flags, sequence, diskLocation } = record;
+    if ((flags & flagChunked) === 0) return this.decode(record, key) as DecodedValue<V> | undefined;
     const whole = await this.#gather(largeValueOf(record));
-    return whole === undefined ? undefined : this.#decodedWhole(codecId, flags, whole);
+    if (whole === undefined) return undefined;
+    return this.#decodedWhole({ codecId, flags, key, sequence, diskLocation }, whole);
   }
 
-  #decodedWhole(codecId: number, flags: number, whole: Buffer): DecodedValue<V> | undefined {
-    const encoded = { codecId, flags, buffer: whole, start: 0, end: whole.length };
-    return this.#decoded(encoded, whole.length);
+  #decodedWhole(
+    head: Omit<EncodedValue, "buffer" | "start" | "end">,
+    whole: Buffer,
+  ): DecodedValue<V> | undefined {
+    const { codecId, flags, key, sequence, diskLocation } = head;
+    const end = whole.length;
+    const encoded = { codecId, flags, buffer: whole, start: 0, end, key, sequence, diskLocation };
+    return this.#decoded(encoded, end);
   }
 
   #decoded(encoded: EncodedValue, chunkBytes: number): DecodedValue<V> | undefined {
-    const value = this.#decodeBytes(encoded);
-    return value === undefined ? undefined : { value, chunkBytes };
+    const shown = this.#decodeBytes(encoded);
+    if (shown === undefined) return undefined;
+    const { value, isShareable } = shown;
+    return { value, isShareable, chunkBytes };
   }
 
-  /** Decodes bytes to the value as a hit returns it. Undefined if they are damaged. */
-  #decodeBytes({ codecId, flags, buffer, start, end }: EncodedValue): V | undefined {
+  /** Decodes bytes to the value as a hit returns it. Undefined if that cannot be. */
+  #decodeBytes(encoded: EncodedValue): ShownValue<V> | undefined {
     const { codec, kernel } = this.#core;
+    const { codecId, flags } = encoded;
+    let { buffer, start, end } = encoded;
     try {
-      let value: unknown;
-      if ((flags & flagCompressed) === 0) {
-        value = codec.decode(codecId, buffer, start, end);
-      } else {
-        const plain = decompress(buffer.subarray(start, end));
-        value = codec.decode(codecId, plain, 0, plain.length);
+      if ((flags & flagCompressed) !== 0) {
+        buffer = decompress(buffer.subarray(start, end));
+        start = 0;
+        end = buffer.length;
       }
-      return this.present(value);
+      if (!this.#isCustom(codecId)) return this.present(codec.decode(codecId, buffer, start, end));
     } catch {
       kernel.count(counterCorruptRecords, 1);
+      return undefined;
+    }
+    try {
+      return this.present(decodedByUser(codec.decode(codecId, buffer, start, end)));
+    } catch (error) {
+      this.#faults.dropRead(encoded, error);
       return undefined;
     }
   }
 
   /** A function that gives the value itself to its first caller, and to each later one a copy
-   *  decoded from the same bytes. It encodes when the second one comes. */
+   *  decoded from the same bytes. It encodes when the second one comes. What the user's codec
+   *  cannot decode is given to all. */
   copiesOf(key: HashedKey, value: V): () => V {
     const { codec } = this.#core;
     let encoded: { readonly codecId: number; readonly buffer: Buffer } | undefined;
@@ -104,13 +131,49 @@ export class ValueDecoder<V> {
         const buffer = Buffer.from(codec.encode(value, key.toKey()));
         encoded = { codecId: codec.lastCodecId, buffer };
       }
-      return this.present(codec.decode(encoded.codecId, encoded.buffer, 0, encoded.buffer.length));
+      const copy = this.decodeFill(encoded.codecId, encoded.buffer, key);
+      return copy === undefined ? value : copy.value;
     };
   }
 
-  /** A decoded value as a hit returns it: deep-frozen in near mode "frozen". */
-  present(value: unknown): V {
-    return (this.#core.config.near?.mode === "frozen" ? deepFreeze(value) : value) as V;
+  #isCustom(codecId: number): boolean {
+    return codecId === codecCustom && this.#core.config.codec === "custom";
+  }
+
+  /** Decodes a copy of what was encoded for a fill, to the value as a later hit returns it. Undefined
+   *  if the user's codec cannot: a fill returns what was loaded then. */
+  decodeFill(codecId: number, buffer: Buffer, key: HashedKey): ShownValue<V> | undefined {
+    const { codec } = this.#core;
+    if (!this.#isCustom(codecId))
+      return this.present(codec.decode(codecId, buffer, 0, buffer.length));
+    try {
+      const value = decodedByUser(codec.decode(codecId, buffer, 0, buffer.length));
+      this.#faults.noteGoodFill();
+      return this.present(value);
+    } catch (error) {
+      this.#faults.noteFill(key, error);
+      return undefined;
+    }
+  }
+
+  /** A decoded value as a hit returns it: deep-frozen in near mode "frozen". A value that cannot be
+   *  frozen whole is for one caller. */
+  present(value: unknown): ShownValue<V> {
+    const isShareable = this.#core.config.near?.mode !== "frozen" || deepFreeze(value);
+    return { value: value as V, isShareable };
+  }
+
+  /** What stands for a filled value that the user's codec cannot decode: the loaded value itself. Hits
+   *  may return it only in a mode that promises nothing about who has it. */
+  undecoded(value: unknown): ShownValue<V> {
+    return { value: value as V, isShareable: this.#core.config.near?.mode === "shared" };
+  }
+
+  /** Whether all callers may get this very value, which is as `present` gave it. */
+  isShareable(value: unknown): boolean {
+    if (typeof value !== "object" || value === null) return true;
+    const mode = this.#core.config.near?.mode ?? "copy";
+    return mode === "shared" || (mode === "frozen" && deepFreeze(value));
   }
 
   /** Joins all chunks of a value, from memory and disk. Undefined if one is missing. */
@@ -134,4 +197,13 @@ export class ValueDecoder<V> {
     }
     return undefined;
   }
+}
+
+/** What the user's codec decoded. Throws TypeError if that is no value. */
+function decodedByUser(value: unknown): unknown {
+  if (value === undefined) throw new TypeError("decode() returned undefined, which means a miss");
+  if (!types.isPromise(value)) return value;
+  // It may reject, and nobody waits for it.
+  value.then(undefined, () => undefined);
+  throw new TypeError("decode() returned a promise; it must return the value");
 }

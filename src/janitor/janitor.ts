@@ -280,6 +280,8 @@ class Janitor {
       this.#removals.copy(record, recordSize);
       if (verbs.validate(slot, low, high) !== 1) continue;
       if (verbs.dropSlot(slot, low, high) !== codes.answerDone) continue;
+      // Its copy on disk has expired too, so it needs no tombstone.
+      this.#kernel.tombstones.drop();
       this.#kernel.count(counter.counterExpirations, 1);
       this.#removals.tell("expired");
     }

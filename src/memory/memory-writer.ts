@@ -186,7 +186,8 @@ export class MemoryWriter {
     }
   }
 
-  /** Drops a disk entry if its slot is unchanged: the record was damaged or another key's. */
+  /** Drops an entry if its slot is unchanged: its record is damaged, cannot be decoded, or is another
+   *  key's. Its copy on disk is dead when this returns. */
   drop({ slot, low, high }: SlotRef): void {
     this.kernel.verbs.dropSlot(slot, low, high);
     this.#drainTombstones();

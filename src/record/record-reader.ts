@@ -20,6 +20,8 @@ export class RecordReader {
   expiresMs = Infinity;
   /** Until then an expired value may be served. Equals `expiresMs` if it may not. */
   staleUntilMs = Infinity;
+  /** Where a reader of the disk found the record; 0 in memory. */
+  diskLocation = 0;
   start = 0;
   keyStart = 0;
   keyEnd = 0;

@@ -152,7 +152,10 @@ export interface CacheStats {
   /** Bytes of batches written to disk, divided by the record bytes of stored sets; `null` without a
    *  disk tier or a stored set. */
   readonly writeAmplification: number | null;
+  /** Records that failed their checksum or did not decode. */
   readonly corruptRecords: number;
+  /** Values that a custom codec could not decode (see the event `error`). */
+  readonly codecErrors: number;
   readonly diskErrors: number;
   /** Disk reads that found another key. */
   readonly falseFingerprints: number;

@@ -78,3 +78,4 @@ export const counterTunings = 71; // changes of the live eviction setting by the
 export const counterTagInvalidations = 72; // tags invalidated by deleteByTag
 export const counterNegativeAnswers = 73; // negative answers in memory, as entries are counted
 export const counterNegativesServed = 74; // fetches answered by a remembered negative answer
+export const counterCodecErrors = 75; // values that a custom codec could not decode

@@ -234,6 +234,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
 function composeTroubles(total: Total) {
   return {
     corruptRecords: total(counters.counterCorruptRecords),
+    codecErrors: total(counters.counterCodecErrors),
     diskErrors: total(counters.counterDiskErrors),
     falseFingerprints: total(counters.counterFalseFingerprints),
     readRetries: total(counters.counterReadRetries),

@@ -118,6 +118,7 @@ export class DiskReader {
     const { verbs, control } = this.#kernel;
     const record = new RecordReader(0, control.createdBaseMs);
     record.adopt(buffer);
+    record.diskLocation = slot.location;
     record.parse(0);
     if (!this.#memory.isCurrent(slot)) return "changed";
     if (buffer.subarray(record.keyStart, record.keyEnd).compare(key.bytes) !== 0) {

@@ -129,9 +129,8 @@ export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32
   return answer;
 }
 
-/** Drops the entry of a slot if the slot still names what (low, high) named: a damaged disk
- *  record, whose location goes to tombstone 0, or an expired memory record, which leaves no
- *  tombstone. */
+/** Drops the entry of a slot if the slot still names what (low, high) named: a record that is
+ *  damaged, cannot be decoded or has expired. Tombstone 0 is its disk location, if any. */
 export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   const slot = slotAt(slotNumber);
@@ -143,7 +142,8 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   const now = atomic.load<u64>(slot);
   const same = now != 0 && ((now ^ seen) & (locationBits | diskBit)) == 0;
   if (same) {
-    if (isDisk(now)) announceTombstone(0, now & locationBits);
+    const copy = isDisk(now) ? now & locationBits : diskLocationOf(recordOf(now));
+    if (copy != 0) announceTombstone(0, copy);
     emptySlot(home, slot, now);
   }
   unlock(bucketAt(home));
