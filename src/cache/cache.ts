@@ -6,6 +6,7 @@ import {
   type SetAsyncOptions,
   type SetOptions,
   assertKey,
+  checkedKeys,
   resolveFetchOptions,
 } from "../config/mod.js";
 import {
@@ -27,7 +28,7 @@ import {
 } from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
-import { fsyncOf, signalOf, splitSignal } from "./call-options.js";
+import { fsyncOf, setEach, signalOf, splitSignal } from "./call-options.js";
 import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
 import type { CacheHandle } from "./handle.js";
 import type { OpenerSide } from "./opener-side.js";
@@ -133,8 +134,7 @@ export class Cache<V = unknown> {
     this.#core.assertOpen();
     const signal = options === undefined ? undefined : signalOf(options);
     assertNotAborted(signal);
-    const wanted = [...keys];
-    for (const key of wanted) assertKey(key);
+    const wanted = checkedKeys<Key>(keys);
     const looks = wanted.map((key) => this.#reader.get(key));
     const waits = signal !== undefined && looks.some((look) => look instanceof Promise);
     // What is in memory is no promise.
@@ -174,12 +174,13 @@ export class Cache<V = unknown> {
     return outcome;
   }
 
-  /** Calls `set` for each pair, with the same options. Returns the outcomes in order. */
+  /**
+   * Calls `set` for each pair, with the same options. Returns the outcomes in order. At an entry
+   * that cannot be set it stops, and the error says how many were set before.
+   */
   setMany(entries: Iterable<readonly [Key, V]>, options?: SetOptions): SetOutcome[] {
     this.#core.assertOpen();
-    const outcomes: SetOutcome[] = [];
-    for (const [key, value] of entries) outcomes.push(this.set(key, value, options));
-    return outcomes;
+    return setEach(entries, (key, value) => this.set(key, value, options));
   }
 
   /**
@@ -213,11 +214,11 @@ export class Cache<V = unknown> {
     return wasThere;
   }
 
-  /** Calls `delete` for each key. Returns how many were present. */
+  /** Calls `delete` for each key, once all are checked. Returns how many were present. */
   deleteMany(keys: Iterable<Key>): number {
     this.#core.assertOpen();
     let deleted = 0;
-    for (const key of keys) if (this.delete(key)) deleted += 1;
+    for (const key of checkedKeys<Key>(keys)) if (this.delete(key)) deleted += 1;
     return deleted;
   }
 

@@ -1,31 +1,19 @@
-// Checks the options of the calls that have only one, `get` and `getMany` (signal) and `flush`
-// (fsync), and takes the signal of `setAsync`. Called by the cache. Other options are checked in
-// config/.
-import { describe } from "../base/mod.js";
-import { checkedSignal, type SetAsyncOptions, type SetOptions } from "../config/mod.js";
-
-/**
- * The option `name` of `options`.
- *
- * @throws TypeError if `options` is not an object, RangeError if it has an option of another name.
- */
-function soleOption(options: unknown, name: string): unknown {
-  if (typeof options !== "object" || options === null || Array.isArray(options)) {
-    throw new TypeError(
-      `Cannot use option options: current value is ${describe(options)}; ` +
-        "it must be an object of options",
-    );
-  }
-  for (const given of Object.keys(options)) {
-    if (given === name) continue;
-    throw new RangeError(`Cannot use option ${given}: there is no such option; allowed is ${name}`);
-  }
-  return Reflect.get(options, name);
-}
+// Checks what users pass to the calls whose options are not in config/: `get` and `getMany`
+// (signal), `flush` (fsync), `setAsync` (its signal), and the calls with many entries. Called by
+// the cache.
+import { describe, UndercroftError } from "../base/mod.js";
+import {
+  checkedSignal,
+  isOptions,
+  optionsOf,
+  optionTypeError,
+  type SetAsyncOptions,
+  type SetOptions,
+} from "../config/mod.js";
 
 /** The signal in the options of `get`, or undefined. Throws TypeError if it is not a signal. */
 export function signalOf(options: unknown): AbortSignal | undefined {
-  return checkedSignal(soleOption(options, "signal"));
+  return checkedSignal(optionsOf("", options, ["signal"])["signal"]);
 }
 
 /** The options of `setAsync`: its signal, and those of `set`, which are not checked yet. */
@@ -33,16 +21,64 @@ export function splitSignal(options: SetAsyncOptions | undefined): {
   readonly signal: AbortSignal | undefined;
   readonly rest: SetOptions | undefined;
 } {
-  if (typeof options !== "object" || options === null) return { signal: undefined, rest: options };
+  if (!isOptions(options)) return { signal: undefined, rest: options };
   const { signal, ...rest } = options;
   return { signal: checkedSignal(signal), rest };
 }
 
 /** Whether the options of `flush` ask for an fsync. Throws TypeError unless it is a boolean. */
 export function fsyncOf(options: unknown): boolean {
-  const fsync = soleOption(options, "fsync");
+  const { fsync } = optionsOf("", options, ["fsync"]);
   if (fsync === undefined || typeof fsync === "boolean") return fsync === true;
+  throw optionTypeError("fsync", fsync, "true or false");
+}
+
+/**
+ * Sets each entry, in order. If one cannot be set, the error says how many were: the first entry's
+ * error is thrown as it is, and another one's as the `cause` of an error that says it.
+ */
+export function setEach<K, V, Outcome>(
+  entries: Iterable<readonly [K, V]>,
+  set: (key: K, value: V) => Outcome,
+): Outcome[] {
+  assertEntries(entries);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const entry of entries) {
+      assertEntry(entry, outcomes.length);
+      outcomes.push(set(entry[0], entry[1]));
+    }
+  } catch (error) {
+    if (outcomes.length === 0 || error instanceof UndercroftError) throw error;
+    throw stoppedError(error, outcomes.length);
+  }
+  return outcomes;
+}
+
+function assertEntries(entries: unknown): void {
+  const iterator: unknown =
+    typeof entries === "object" && entries !== null
+      ? Reflect.get(entries, Symbol.iterator)
+      : undefined;
+  if (typeof iterator === "function") return;
   throw new TypeError(
-    `Cannot use option fsync: current value is ${describe(fsync)}; it must be true or false`,
+    `Cannot use entries: current value is ${describe(entries)}; it must be an iterable of ` +
+      "[key, value] pairs, such as a Map or Object.entries(object)",
   );
+}
+
+function assertEntry(entry: unknown, position: number): void {
+  if (Array.isArray(entry) && entry.length === 2) return;
+  throw new TypeError(
+    `Cannot use entries: entry ${position} is ${describe(entry)}; it must be a pair [key, value]`,
+  );
+}
+
+function stoppedError(error: unknown, count: number): Error {
+  const why = error instanceof Error ? error.message : describe(error);
+  const before = count === 1 ? "the entry before it was set" : `the ${count} before it were set`;
+  const text = `Cannot set entry ${count}: ${why}; ${before}`;
+  return error instanceof RangeError
+    ? new RangeError(text, { cause: error })
+    : new TypeError(text, { cause: error });
 }

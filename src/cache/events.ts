@@ -2,6 +2,8 @@
 // Invariants: nothing a listener does reaches the engine; an event without listeners costs one
 // lookup.
 
+import { types } from "node:util";
+
 import { describe, type UndercroftError } from "../base/mod.js";
 import type { RecoveryKind } from "../directory/mod.js";
 
@@ -187,7 +189,7 @@ export class CacheEvents {
   #call(event: CacheEventName, listener: AnyListener, data: CacheEventMap[CacheEventName]): void {
     try {
       const answer = listener(data);
-      if (!(answer instanceof Promise)) return;
+      if (!types.isPromise(answer)) return; // of any realm
       // An async listener: an unhandled rejection would end the process.
       answer.catch((error: unknown) => {
         this.#warn(event, listener, error);

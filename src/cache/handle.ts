@@ -1,6 +1,6 @@
 // What a thread needs to attach to a cache. Made at open, returned by `Cache.handle`. Plain data
 // that can be structured-cloned; the memory is shared by reference.
-import type { Config } from "../config/mod.js";
+import { assertHandle, type Config } from "../config/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
 
 /**
@@ -29,9 +29,13 @@ export interface CacheHandle {
   readonly worker: WorkerHandle;
 }
 
-/** Whether `value` is a handle made by this version of the package. */
-export function isHandle(value: unknown): value is CacheHandle {
-  if (typeof value !== "object" || value === null) return false;
-  const handle = value as Partial<CacheHandle>;
-  return handle.kind === "undercroft-handle" && handle.version === 1;
+/** Throws TypeError unless `value` is the handle of a cache, made by this version of the package. */
+export function assertCacheHandle(value: unknown): asserts value is CacheHandle {
+  assertHandle(value, {
+    of: "a cache",
+    kind: "undercroft-handle",
+    version: 1,
+    from: "cache.handle()",
+    partsOf: (handle) => handle["worker"],
+  });
 }

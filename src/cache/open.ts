@@ -26,7 +26,7 @@ import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
-import { type CacheHandle, isHandle } from "./handle.js";
+import { assertCacheHandle, type CacheHandle } from "./handle.js";
 import { OpenerSide } from "./opener-side.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
@@ -243,12 +243,7 @@ export function attachCache<V = unknown>(
   handle: CacheHandle,
   options: AttachOptions<V> = {},
 ): Cache<V> {
-  if (!isHandle(handle)) {
-    throw new TypeError(
-      `Cannot attach to a cache: the handle is ${describe(handle)}; ` +
-        "it must be what cache.handle() returned",
-    );
-  }
+  assertCacheHandle(handle);
   const { config, worker } = handle;
   const given = optionsOf("", options, ["codec", "filter"]);
   const codec = attachedCodecOf(given["codec"], config);

@@ -14,7 +14,8 @@ const viewTag = Reflect.getOwnPropertyDescriptor(
  * its own properties are all there is. `undefined` means that it has state that cannot be copied.
  */
 export function builtInName(value: object): string | undefined {
-  if (Array.isArray(value)) return types.isProxy(value) ? undefined : "Array";
+  if (types.isProxy(value)) return undefined; // first, since a revoked proxy throws
+  if (Array.isArray(value)) return "Array";
   // This getter names a typed array of any realm.
   if (types.isTypedArray(value)) {
     return Buffer.isBuffer(value) ? "Buffer" : (viewTag?.call(value) as string);
@@ -39,7 +40,7 @@ function boxedName(value: object): string | undefined {
 
 function hasOwnState(value: object): boolean {
   return (
-    types.isProxy(value) ||
+    types.isArgumentsObject(value) ||
     types.isPromise(value) ||
     types.isWeakMap(value) ||
     types.isWeakSet(value) ||
@@ -49,8 +50,15 @@ function hasOwnState(value: object): boolean {
     types.isMapIterator(value) ||
     types.isSetIterator(value) ||
     types.isModuleNamespaceObject(value) ||
-    types.isExternal(value)
+    types.isExternal(value) ||
+    isNamespace(value)
   );
+}
+
+/** Whether an object is a namespace of functions, such as `Math`: it is tagged by its own property. */
+function isNamespace(value: object): boolean {
+  const tag = Object.getOwnPropertyDescriptor(value, Symbol.toStringTag);
+  return tag !== undefined && !tag.enumerable && Object.keys(value).length === 0;
 }
 
 const errorNames: ReadonlySet<string> = new Set([

@@ -18,7 +18,8 @@ let overflow: Set<object> | undefined;
 let busy = false;
 
 /**
- * Whether msgpackr encodes `value` exactly. False may also mean that it cannot be stored at all.
+ * Whether msgpackr encodes `value` exactly. False may also mean that it cannot be stored at all, or
+ * that a getter or a proxy of it threw: the survey meets that again, and knows the path.
  * These are refused, since msgpackr changes them: -0, lone surrogates, a byte order mark at the
  * start of a string (lost without the native part), repeated references and cycles, holes, named
  * properties of arrays and built-ins, the keys `__proto__` (renamed) and `__keys__` (breaks
@@ -30,6 +31,8 @@ export function isPlainData(value: object): boolean {
   busy = true;
   try {
     return isPlainObject(value, 0);
+  } catch {
+    return false;
   } finally {
     busy = false;
     // Drop the references to the value. A loop, because `fill` costs 40 ns even for one element.

@@ -7,7 +7,7 @@
 import { Packr, Unpackr } from "msgpackr";
 
 import { schemasMax, type SchemaTable } from "../dictionary/mod.js";
-import { isPacking, pack, packOptions } from "./scratch.js";
+import { isPacking, pack, packOptions, refuseFunctions } from "./scratch.js";
 import { SchemaSampler } from "./schema-sampler.js";
 
 /** Ids for the definitions within one value. */
@@ -46,7 +46,7 @@ export class SchemaPacker {
 
   constructor(table: SchemaTable) {
     this.#table = table;
-    this.#packr = new Packr({
+    const packr = new Packr({
       ...packOptions,
       structures: this.#written as object[],
       maxSharedStructures: schemasMax,
@@ -56,6 +56,7 @@ export class SchemaPacker {
         return false;
       },
     });
+    this.#packr = refuseFunctions(packr);
   }
 
   /**

@@ -44,7 +44,17 @@ export const packOptions = Object.freeze({
   structuredClone: false,
   useToJSON: false,
 });
-const packr = new Packr(packOptions);
+
+/** Makes a packer throw at a function, which it would write as undefined: what was checked before may
+ *  have changed, if a getter or a proxy gives another value at each look. */
+export function refuseFunctions<P extends Packr>(by: P): P {
+  const refuse = (): never => {
+    throw new TypeError("Cannot store value: a property became a function while it was encoded");
+  };
+  return Object.assign(by, { writeFunction: refuse });
+}
+
+const packr = refuseFunctions(new Packr(packOptions));
 let packBuffer: Buffer = Buffer.allocUnsafeSlow(64 * KiB);
 let packing = false;
 /**

@@ -15,6 +15,7 @@ import {
   repairProperties,
 } from "./repair.js";
 import { builtInName, isBuiltInPrototype } from "./built-in.js";
+import { hidesState } from "./hidden-state.js";
 
 /**
  * Values nested deeper are refused. Reading about 1,500 nested objects makes V8 overflow the main
@@ -62,8 +63,9 @@ export class Survey {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === null && name === "Object") {
       this.repairs.push([repairNullPrototype, value]);
-    } else if (!isBuiltInPrototype(prototype, name) && this.#classInstances === "throw") {
-      throw this.#refused(value);
+    } else if (!isBuiltInPrototype(prototype, name)) {
+      const isHidden = hidesState(value, name, (one) => isBuiltInPrototype(one, name));
+      if (isHidden || this.#classInstances === "throw") throw this.#refused(value, isHidden);
     }
     // A view is its bytes. Its items need no visit, and properties that libraries add to it are not
     // part of the value.
@@ -108,7 +110,7 @@ export class Survey {
   /** V8 keeps an error's built-in class, stack, message and cause. */
   #visitError(value: Error): void {
     if (Object.hasOwn(value, "cause")) this.#step(".cause", value.cause);
-    if (value instanceof AggregateError && Object.hasOwn(value, "errors")) {
+    if (isAggregateError(value)) {
       this.#step(".errors", value.errors);
       this.repairs.push([repairAggregate, value, value.errors]);
     }
@@ -141,12 +143,9 @@ export class Survey {
     }
   }
 
-  #refused(value: object | symbol): TypeError {
-    const what = describeRefused(value);
-    const wanted =
-      typeof value === "object" && !unstorable(value)
-        ? 'store plain data, or open the cache with classInstances: "plain" or a codec of your own'
-        : "store plain data, or open the cache with a codec of your own";
+  /** `isHidden`: its state is not in its properties, so `classInstances` is no remedy. */
+  #refused(value: object | symbol, isHidden = true): TypeError {
+    const [what, wanted] = refusalOf(value, isHidden);
     return new TypeError(
       `Cannot store value of key ${describe(this.#key)}: ${this.#where()} is ${what}; ${wanted}`,
     );
@@ -157,13 +156,36 @@ export class Survey {
   }
 }
 
-function describeRefused(value: object | symbol): string {
-  if (typeof value === "symbol") return "a symbol";
-  return types.isProxy(value) ? "a proxy" : describe(value);
+/** What is refused, and what to do instead. */
+function refusalOf(value: object | symbol, isHidden: boolean): [what: string, wanted: string] {
+  const plain = "store plain data, or open the cache with a codec of your own";
+  if (typeof value === "symbol") return ["a symbol", plain];
+  if (types.isProxy(value)) return ["a proxy", plain];
+  if (types.isArgumentsObject(value)) {
+    return ["an arguments object", "store an array made from it: [...arguments]"];
+  }
+  const what = describe(value);
+  if (typeof value === "function") return [what, plain];
+  if (!isHidden) {
+    return [
+      what,
+      'store plain data, or open the cache with classInstances: "plain" or a codec of your own',
+    ];
+  }
+  return [`${what}, whose state is not in its properties`, plain];
 }
 
-function unstorable(value: object): boolean {
-  return builtInName(value) === undefined;
+/** Whether an error, of any realm, has a list of errors as AggregateError has. */
+function isAggregateError(value: Error): value is AggregateError {
+  const errors = Object.getOwnPropertyDescriptor(value, "errors");
+  if (errors === undefined || errors.enumerable === true) return false;
+  if (value instanceof AggregateError) return true;
+  for (let one = Object.getPrototypeOf(value) as object | null; one !== null;) {
+    const maker: unknown = Object.getOwnPropertyDescriptor(one, "constructor")?.value;
+    if (typeof maker === "function" && maker.name === "AggregateError") return true;
+    one = Object.getPrototypeOf(one) as object | null;
+  }
+  return false;
 }
 
 const identifierPattern = /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u;

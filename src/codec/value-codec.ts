@@ -84,7 +84,7 @@ class ValueCodec implements Codec {
     if (this.#custom !== undefined) return this.#encodeCustom(this.#custom, value, key);
     if (typeof value === "string") return this.#encodeString(value);
     if (typeof value === "object" && value !== null) {
-      const prototype: unknown = Object.getPrototypeOf(value);
+      const prototype = prototypeOf(value);
       if (prototype === Buffer.prototype || prototype === Uint8Array.prototype) {
         this.lastCodecId = prototype === Buffer.prototype ? codecBuffer : codecBytes;
         if (ArrayBuffer.isView(value)) return value as Uint8Array;
@@ -216,6 +216,15 @@ function jsonOf(value: unknown, key: Key): string {
     `Cannot store value of key ${describe(key)}: current value is ${describe(value)}, which JSON ` +
       "leaves out; store a value that JSON can express",
   );
+}
+
+/** Undefined if asking throws, as for a revoked proxy. */
+function prototypeOf(value: object): unknown {
+  try {
+    return Object.getPrototypeOf(value);
+  } catch {
+    return undefined;
+  }
 }
 
 function copyOf(buffer: Buffer, start: number, end: number): Uint8Array {

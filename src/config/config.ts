@@ -138,14 +138,9 @@ function diskOf(disk: unknown): Config["disk"] {
 
 function nearOf(near: unknown): Config["near"] {
   if (near === false) return null;
-  if (near !== undefined && typeof near !== "object") {
-    throw optionTypeError("near", near, "false or { mode, maxEntries, maxBytes }");
-  }
-  const given = optionsOf("near", near === undefined ? {} : near, [
-    "mode",
-    "maxEntries",
-    "maxBytes",
-  ]);
+  const names = ["mode", "maxEntries", "maxBytes"];
+  const or = "left out for the default, false for none, or ";
+  const given = optionsOf("near", near === undefined ? {} : near, names, or);
   const maxEntries = given["maxEntries"] === undefined ? 16_384 : given["maxEntries"];
   const allowed = `a whole number from 1 to ${nearEntriesMax}`;
   if (typeof maxEntries !== "number") {
@@ -164,7 +159,8 @@ function nearOf(near: unknown): Config["near"] {
 /** The name of a checked `codec` option: "msgpack", "json" or the custom codec's own. */
 export function codecNameOf(codec: unknown): string {
   if (typeof codec !== "object" || codec === null) {
-    return oneOf("codec", codec, ["msgpack", "json"], "msgpack");
+    const or = ", or an object { name, encode, decode }";
+    return oneOf("codec", codec, ["msgpack", "json"], "msgpack", or);
   }
   // Other members are allowed, since a codec may be an instance of a class.
   const { name, encode, decode } = codec as Readonly<Record<string, unknown>>;

@@ -9,8 +9,9 @@ export {
   resolveConfig,
 } from "./config.js";
 export { entry, LoadedEntry } from "./loaded-entry.js";
-export { optionsOf } from "./option-error.js";
-export { assertKey, keyBytesMax } from "./key.js";
+export { checkedSignal, isOptions, optionsOf, optionTypeError } from "./option-error.js";
+export { assertHandle } from "./handle.js";
+export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
 export {
   type MapConfig,
   type MapOptions,
@@ -18,7 +19,6 @@ export {
   resolveMapConfig,
 } from "./map-options.js";
 export {
-  checkedSignal,
   type EntryTimes,
   type OperationDefaults,
   resolveFetchOptions,

@@ -5,8 +5,11 @@ import { isWellFormed, parseDuration } from "../base/mod.js";
 import type { FetchOptions, SetOptions } from "./options.js";
 import {
   assertOptions,
-  optionsOf,
+  checkedSignal,
+  isOptions,
   optionRangeError,
+  optionsOf,
+  optionsTypeError,
   optionTypeError,
   unknownOptionError,
 } from "./option-error.js";
@@ -95,11 +98,13 @@ export function resolveSetOptions(
   config: OperationDefaults,
 ): ResolvedSetOptions {
   if (options === undefined) return config.setDefaults;
-  if (typeof options !== "object" || options === null) {
-    throw optionTypeError("options", options, "an object of options");
+  if (typeof options !== "object" || options === null || Array.isArray(options)) {
+    throw optionsTypeError("", options, setOptionNames);
   }
   let { ttlMs, staleForMs, tags } = config.setDefaults;
+  let isEmpty = true;
   for (const name in options) {
+    isEmpty = false;
     switch (name) {
       case "ttl":
         if (options.ttl !== undefined) ttlMs = parseTtl("ttl", options.ttl);
@@ -114,6 +119,7 @@ export function resolveSetOptions(
         throw unknownOptionError("", name, setOptionNames);
     }
   }
+  if (isEmpty && !isOptions(options)) throw optionsTypeError("", options, setOptionNames);
   return { ttlMs, staleForMs, tags };
 }
 
@@ -257,20 +263,4 @@ function checkedTags(tags: unknown): readonly string[] {
     if (bytes > tagBytesMax) throw optionRangeError("tags", tags, allowed);
   }
   return Object.freeze([...distinct]);
-}
-
-/** The option `signal`. Throws TypeError if it is not a signal. */
-export function checkedSignal(signal: unknown): AbortSignal | undefined {
-  if (signal === undefined) return undefined;
-  // Duck-typed: a signal may come from another realm or a polyfill.
-  const candidate = signal as Partial<AbortSignal> | null;
-  if (
-    typeof candidate === "object" &&
-    candidate !== null &&
-    typeof candidate.aborted === "boolean" &&
-    typeof candidate.addEventListener === "function"
-  ) {
-    return signal as AbortSignal;
-  }
-  throw optionTypeError("signal", signal, "an AbortSignal");
 }

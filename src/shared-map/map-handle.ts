@@ -1,6 +1,6 @@
 // What one thread posts to another to attach to a map: plain data that can be cloned; the memory is
 // shared.
-import type { MapConfig } from "../config/mod.js";
+import { assertHandle, type MapConfig } from "../config/mod.js";
 
 /**
  * What `SharedHashMap.handle` returns: a map as it travels between threads of one process. Post it
@@ -32,9 +32,13 @@ export interface MapHandle {
   readonly memory: WebAssembly.Memory;
 }
 
-/** Whether a user's value is a map handle of this version of the package. */
-export function isMapHandle(value: unknown): value is MapHandle {
-  if (typeof value !== "object" || value === null) return false;
-  const handle = value as Partial<MapHandle>;
-  return handle.kind === "undercroft-map-handle" && handle.version === 1;
+/** Throws TypeError unless `value` is the handle of a map, made by this version of the package. */
+export function assertMapHandle(value: unknown): asserts value is MapHandle {
+  assertHandle(value, {
+    of: "a shared map",
+    kind: "undercroft-map-handle",
+    version: 1,
+    from: "map.handle()",
+    partsOf: (handle) => handle,
+  });
 }

@@ -24,7 +24,7 @@ import * as counter from "../stats/mod.js";
 import { Budget } from "./budget.js";
 import { Compactor } from "./compactor.js";
 import { recoverDeadThread } from "./dead-threads.js";
-import { isMapHandle, type MapHandle } from "./map-handle.js";
+import { assertMapHandle, type MapHandle } from "./map-handle.js";
 
 /**
  * A key of a map: a non-empty string without lone surrogates or a non-empty Uint8Array, at most
@@ -194,12 +194,7 @@ export class SharedHashMap<V = unknown> {
     handle: MapHandle,
     options: MapAttachOptions<V> = {},
   ): SharedHashMap<V> {
-    if (!isMapHandle(handle)) {
-      throw new TypeError(
-        `Cannot attach to a shared map: the handle is ${describe(handle)}; it must be what ` +
-          "map.handle() returned",
-      );
-    }
+    assertMapHandle(handle);
     const codec = resolveMapCodec(options, handle.config);
     return new SharedHashMap<V>(handle, Kernel.attach(handle.module, handle.memory), codec);
   }
