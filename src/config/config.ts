@@ -139,8 +139,7 @@ function diskOf(disk: unknown): Config["disk"] {
 function nearOf(near: unknown): Config["near"] {
   if (near === false) return null;
   const names = ["mode", "maxEntries", "maxBytes"];
-  const or = "left out for the default, false for none, or ";
-  const given = optionsOf("near", near === undefined ? {} : near, names, or);
+  const given = optionsOf("near", near === undefined ? {} : near, names, "false or ");
   const maxEntries = given["maxEntries"] === undefined ? 16_384 : given["maxEntries"];
   const allowed = `a whole number from 1 to ${nearEntriesMax}`;
   if (typeof maxEntries !== "number") {

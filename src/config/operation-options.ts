@@ -116,7 +116,9 @@ export function resolveSetOptions(
         if (options.tags !== undefined) tags = checkedTags(options.tags);
         break;
       default:
-        throw unknownOptionError("", name, setOptionNames);
+        throw isOptions(options)
+          ? unknownOptionError("", name, setOptionNames)
+          : optionsTypeError("", options, setOptionNames);
     }
   }
   if (isEmpty && !isOptions(options)) throw optionsTypeError("", options, setOptionNames);

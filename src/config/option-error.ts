@@ -24,9 +24,8 @@ export function unknownOptionError(
   allowed: readonly string[],
 ): RangeError {
   const full = owner === "" ? name : `${owner}.${name}`;
-  return new RangeError(
-    `Cannot use option ${full}: there is no such option; allowed are ${allowed.join(", ")}`,
-  );
+  const list = `${allowed.length === 1 ? "is" : "are"} ${allowed.join(", ")}`;
+  return new RangeError(`Cannot use option ${full}: there is no such option; allowed ${list}`);
 }
 
 /** Throws unless `value` is an object of options with no property outside `allowed`. */
@@ -57,8 +56,9 @@ export function optionsOf(
  */
 export function isOptions(value: unknown): value is object {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  for (const _ in value) return true;
-  return Object.prototype.toString.call(value) === "[object Object]";
+  return (
+    Object.keys(value).length > 0 || Object.prototype.toString.call(value) === "[object Object]"
+  );
 }
 
 /** The error for a value that is no object of options; says how it may have been meant. */
@@ -69,7 +69,8 @@ export function optionsTypeError(
   or = "",
 ): TypeError {
   const hint = meantBy(value, allowed);
-  const wanted = `${or}an object of options${hint === undefined ? "" : `, such as ${hint}`}`;
+  const example = hint === undefined ? ` { ${allowed.join(", ")} }` : `, such as ${hint}`;
+  const wanted = `${or}an object of options${example}`;
   return optionTypeError(owner === "" ? "options" : owner, value, wanted);
 }
 

@@ -13,8 +13,8 @@ const codec = { name: "c", encode: () => new Uint8Array(1), decode: () => 1 };
 
 describe("a wrong option", () => {
   test.each<[unknown, string, RegExp]>([
-    [null, "TypeError", /option options: .* null; it must be an object of options$/],
-    ["./cache", "TypeError", /option options: .* "\.\/cache"; it must be an object of options$/],
+    [null, "TypeError", /option options: .* null; it must be an object of options \{ name/],
+    ["./cache", "TypeError", /option options: .* "\.\/cache"; it must be an object of options \{ name/],
     [[], "TypeError", /option options: .* an array of 0; /],
     [{ max: 5 }, "RangeError", /option max: there is no such option; allowed are name, memory, /],
     [{ TTL: 5 }, "RangeError", /option TTL: there is no such option; allowed are .*ttl/],
@@ -43,7 +43,11 @@ describe("a wrong option", () => {
       /option eviction: .* "none"; it must be "auto" or "s3-fifo" or/,
     ],
     [{ eviction: 1 }, "TypeError", /option eviction: .* 1; it must be "auto" or "s3-fifo" or/],
-    [{ near: true }, "TypeError", /option near: .* true; it must be false or \{ mode/],
+    [
+      { near: true },
+      "TypeError",
+      /option near: .* true; it must be false or an object of options \{ mode/,
+    ],
     [{ near: { mode: "clone" } }, "RangeError", /near\.mode: .* "clone"; it must be "shared" or/],
     [{ near: { maxEntries: 0 } }, "RangeError", /near\.maxEntries: .* 0; it must be a whole/],
     [{ near: { maxBytes: 0 } }, "RangeError", /near\.maxBytes: .* 0; it must be at least 1 byte/],

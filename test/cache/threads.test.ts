@@ -31,13 +31,29 @@ describe("a handle", () => {
   test.each([
     ["nothing", undefined],
     ["null", null],
-    ["another object", { kind: "undercroft-handle", version: 2 }],
+    ["another object", { kind: "undercroft-map-handle", version: 1 }],
     ["a string", "undercroft-handle"],
   ])("that is none (%s) is a TypeError", (_name, handle) => {
     expect(() => attachCache(handle as never)).toThrow(TypeError);
     expect(() => attachCache(handle as never)).toThrow(
       /^Cannot attach to a cache: the handle is .*; it must be what cache\.handle\(\) returned$/,
     );
+  });
+
+  test("of another version, or that lost its memory, is told what to do", async () => {
+    const cache = await open();
+    const handle = cache.handle();
+    const { attached } = cache.stats().threads;
+    expect(() => attachCache({ ...handle, version: 2 } as never)).toThrow("has version 2; it must");
+    const withoutModule = { ...handle, worker: { ...handle.worker, module: {} } };
+    for (const lost of [JSON.parse(JSON.stringify(handle)), withoutModule]) {
+      expect(() => attachCache(lost as never)).toThrow(TypeError);
+      expect(() => attachCache(lost as never)).toThrow(
+        "the handle has lost its shared memory, as it does in JSON and in another process; send it " +
+          "to a thread of this process by postMessage, workerData or setEnvironmentData",
+      );
+    }
+    expect(cache.stats().threads.attached).toBe(attached);
   });
 
   test("works only with the cache's codec", async () => {

@@ -95,8 +95,8 @@ test("with classInstances: plain, instances become plain objects or their built-
     "value.f is a function",
   );
   expect(() => lenient.encode({ w: new WeakSet() }, "k")).toThrow(
-    "value.w is an instance of WeakSet; store plain data, " +
-      "or open the cache with a codec of your own",
+    "value.w is an instance of WeakSet, whose state is not in its properties; " +
+      "store plain data, or open the cache with a codec of your own",
   );
   expect(() => lenient.encode({ p: Promise.resolve() }, "k")).toThrow(
     "value.p is an instance of Promise",
