@@ -238,6 +238,8 @@ export class EntryWriter<V> {
     const epoch = kernel.verbs.clear();
     directory?.writeClear(epoch);
     kernel.verbs.ring();
+    // Other threads drop theirs at their next lookup.
+    this.#core.near?.drop();
   }
 
   /** When this returns no entry with one of these tags is left, for any thread or later session. */

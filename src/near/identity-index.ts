@@ -20,6 +20,18 @@ function fillersFor(count: number): number {
   return Math.min(fillersMax, 2 ** Math.ceil(Math.log2(1.5 * count)));
 }
 
+/** Properties come and go: only their names matter (ownCharacters). */
+const names = Object.create(null) as Record<string, boolean>;
+
+/** Returns `key`, which now holds its characters itself. A substring points into the larger string
+ *  that it was cut from, and would keep that alive here. V8 keeps the name of a property in a table
+ *  of its own and makes the string it was given point there, so the string stays the same object. */
+function ownCharacters(key: string): string {
+  names[key] = true;
+  delete names[key];
+  return key;
+}
+
 export class IdentityIndex {
   /** Values by key. Fillers are numbers with the value undefined. */
   readonly values: Map<string | number, unknown> = new Map();
@@ -54,7 +66,7 @@ export class IdentityIndex {
       return;
     }
     if (values.size >= entriesMax) return;
-    values.set(key, value);
+    values.set(ownCharacters(key), value);
     const count = values.size - this.#fillers;
     if (count < roomyFrom || count < 0.75 * this.#fillers || this.#fillers === fillersMax) return;
     this.clear();

@@ -18,8 +18,10 @@ export interface InvalidationListener {
   isEmpty(): boolean;
   /** Drops the values of one hash, given by its low half. */
   invalidate(hashLow: number): void;
-  /** Drops everything. */
+  /** Drops everything in the indexes. */
   invalidateAll(): void;
+  /** Drops everything that is kept: the cache was cleared or closed. */
+  drop(): void;
 }
 
 export class InvalidationReader {
@@ -68,9 +70,11 @@ export class InvalidationReader {
     // processor may load a later word before an earlier one.
     if (!this.#control.isOpen()) {
       this.#seen = never;
+      this.#listener.drop();
       return false;
     }
     if (this.#control.nearEpoch() === this.#epoch) return isKnown;
+    this.#listener.drop();
     this.#beginAnew();
     return false;
   }

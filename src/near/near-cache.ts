@@ -74,6 +74,7 @@ export class NearCache {
   /** Ends the near cache: this thread has left the cache, and nothing is current again. */
   end(): void {
     this.#invalidations.end();
+    this.drop();
   }
 
   /** The value of a key, if it is kept and fresh. `isCurrent` is what `isCurrent()` has just
@@ -100,7 +101,7 @@ export class NearCache {
   findBySlot(key: string): unknown {
     if (!this.#keys.findNear()) return undefined;
     const { control } = this.#kernel;
-    if (control.nearEpoch() !== this.#epoch) this.#drop();
+    if (control.nearEpoch() !== this.#epoch) this.drop();
     const table = this.#table;
     const position = table.find(key);
     if (position < 0) return undefined;
@@ -198,14 +199,20 @@ export class NearCache {
     const table = this.#table;
     if (!table.takes(bytes)) return;
     const position = table.positionFor(hash, key);
+    // No other position of this key could be vacated.
+    if (table.isTaken(position) && table.keyAt(position) !== key) this.#countEviction();
     this.#remove(position);
     table.put(position, word, hash, key, value, expiresMs, bytes);
     while (table.isOverfull) {
       const victim = table.nextVictim(position);
       if (victim < 0) return;
       this.#remove(victim);
-      this.#kernel.count(counterNearEvictions, 1);
+      this.#countEviction();
     }
+  }
+
+  #countEviction(): void {
+    this.#kernel.count(counterNearEvictions, 1);
   }
 
   #remove(position: number): void {
@@ -214,8 +221,11 @@ export class NearCache {
     this.#table.remove(position);
   }
 
-  #drop(): void {
-    this.invalidateAll();
+  /** Drops everything and gives the memory back: after a clear or a close nothing of the callers'
+   *  may stay alive. */
+  drop(): void {
+    this.#identity.clear();
+    this.#hashIndex.release();
     this.#table.clear();
     this.#epoch = this.#kernel.control.nearEpoch();
   }

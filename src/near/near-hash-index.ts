@@ -175,6 +175,15 @@ export class NearHashIndex {
     }
   }
 
+  /** Removes everything and gives the memory back. */
+  release(): void {
+    this.clear();
+    this.#index = new Int32Array(probes);
+    this.#mask = probes - 1;
+    this.#values = filledArray(probes);
+    this.#rows = new Int32Array(0);
+  }
+
   /** Removes everything, in time proportional to the entries added since the last clear. */
   clear(): void {
     const count = this.#hashes.length;

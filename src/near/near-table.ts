@@ -258,8 +258,14 @@ export class NearTable {
     this.#numbers = new Int32Array(positions);
   }
 
+  /** Removes everything and gives the memory back. */
   clear(): void {
     this.#table = [];
+    this.#bytesOf = new Int32Array(0);
+    this.#hashes = new Int32Array(0);
+    this.#expires = new Float64Array(0);
+    this.#tagEpochs = new Int32Array(0);
+    this.#numbers = new Int32Array(0);
     this.count = 0;
     this.bytes = 0;
   }

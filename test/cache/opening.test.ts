@@ -14,7 +14,11 @@ const codec = { name: "c", encode: () => new Uint8Array(1), decode: () => 1 };
 describe("a wrong option", () => {
   test.each<[unknown, string, RegExp]>([
     [null, "TypeError", /option options: .* null; it must be an object of options \{ name/],
-    ["./cache", "TypeError", /option options: .* "\.\/cache"; it must be an object of options \{ name/],
+    [
+      "./cache",
+      "TypeError",
+      /option options: .* "\.\/cache"; it must be an object of options \{ name/,
+    ],
     [[], "TypeError", /option options: .* an array of 0; /],
     [{ max: 5 }, "RangeError", /option max: there is no such option; allowed are name, memory, /],
     [{ TTL: 5 }, "RangeError", /option TTL: there is no such option; allowed are .*ttl/],

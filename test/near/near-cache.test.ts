@@ -2,7 +2,9 @@
 // invalidation by tag.
 
 import { describe, expect, test } from "vitest";
+import { Kernel, KeyWindow } from "../../dist/src/kernel/mod.js";
 import { type Cache, ManualClock } from "../../dist/src/mod.js";
+import { NearCache } from "../../dist/src/near/mod.js";
 import { open, setUpCaches } from "../cache/opened.js";
 
 setUpCaches();
@@ -76,5 +78,53 @@ describe("a near value", () => {
       undefined,
       undefined,
     ]);
+  });
+});
+
+describe("stats().near.evictions", () => {
+  test("counts what is dropped beyond maxEntries, and nothing else", async () => {
+    const cache = await open({ near: { maxEntries: 10 } });
+    for (let number = 0; number < 50; number++) {
+      cache.set(`k${number}`, number);
+      cache.getSync(`k${number}`);
+    }
+    const { entries, evictions } = cache.stats().near;
+    expect([entries, evictions]).toEqual([10, 40]);
+    // Dropped for other reasons: replaced by a newer value, and cleared.
+    cache.set("k49", "newer");
+    cache.getSync("k49");
+    cache.clear();
+    expect(cache.stats().near).toMatchObject({ entries: 0, bytes: 0, evictions: 40 });
+  });
+
+  test("counts what is dropped beyond maxBytes", async () => {
+    const cache = await open({ near: { maxBytes: 1000 } });
+    for (let number = 0; number < 50; number++) {
+      cache.set(`k${number}`, "x".repeat(100));
+      cache.getSync(`k${number}`);
+    }
+    const { entries, evictions } = cache.stats().near;
+    expect(entries + evictions).toBe(50);
+    expect(entries).toBeLessThan(10);
+  });
+
+  test("counts a value that is pushed out since its positions are all taken", async () => {
+    const cache = await open();
+    const { module, memory } = cache.handle().worker;
+    const kernel = Kernel.attach(module, memory);
+    const options = { maxEntries: 1000, maxBytes: 1e6, mode: "shared" } as const;
+    const near = new NearCache(kernel, new KeyWindow(kernel), options, { now: () => 0 });
+    const keep = (number: number, text: string): void => {
+      const word = { low: number, high: 1, tagEpoch: null };
+      near.keep(word, 12_345, `key${number}`, text, Infinity, 10);
+    };
+    for (let number = 1; number <= 9; number++) keep(number, "first");
+    const { count } = near;
+    expect(count).toBeLessThan(9);
+    expect(cache.stats().near.evictions).toBe(9 - count);
+    // A newer value of a key that is there takes its own position.
+    keep(9, "newer");
+    expect([near.count, cache.stats().near.evictions]).toEqual([count, 9 - count]);
+    kernel.detach();
   });
 });
