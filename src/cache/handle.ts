@@ -29,7 +29,7 @@ export interface CacheHandle {
   readonly worker: WorkerHandle;
 }
 
-/** Throws TypeError unless `value` is the handle of a cache, made by this version of the package. */
+/** Throws TypeError unless `value` is a cache's handle, made by this version of the package. */
 export function assertCacheHandle(value: unknown): asserts value is CacheHandle {
   assertHandle(value, {
     of: "a cache",

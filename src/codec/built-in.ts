@@ -55,7 +55,7 @@ function hasOwnState(value: object): boolean {
   );
 }
 
-/** Whether an object is a namespace of functions, such as `Math`: it is tagged by its own property. */
+/** Whether an object is a namespace of functions, such as `Math`: a property of its own tags it. */
 function isNamespace(value: object): boolean {
   const tag = Object.getOwnPropertyDescriptor(value, Symbol.toStringTag);
   return tag !== undefined && !tag.enumerable && Object.keys(value).length === 0;

@@ -1,6 +1,6 @@
 // Finds objects of classes that keep their state where no copy can see it, such as URL or a
-// Promise: their own properties say nothing, so they would come back empty. Called by the survey for
-// an object whose prototype is not its type's own. Objects of another realm count too.
+// Promise: their own properties say nothing, so they would come back empty. Called by the survey
+// for an object whose prototype is not its type's own. Objects of another realm count too.
 
 import { Serializer } from "node:v8";
 
@@ -67,7 +67,7 @@ function isPlatform(maker: Maker, prototype: object): boolean {
 
 function hasAccessors(prototype: object): boolean {
   const properties = Object.values(Object.getOwnPropertyDescriptors(prototype));
-  return properties.some(({ get, set }) => get !== undefined || set !== undefined);
+  return properties.some((property) => !("value" in property));
 }
 
 /** Whether V8 can write an object that has no properties; it refuses its own hidden types, such as

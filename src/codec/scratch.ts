@@ -45,8 +45,8 @@ export const packOptions = Object.freeze({
   useToJSON: false,
 });
 
-/** Makes a packer throw at a function, which it would write as undefined: what was checked before may
- *  have changed, if a getter or a proxy gives another value at each look. */
+/** Makes a packer throw at a function, which it would write as undefined: what was checked before
+ *  may have changed, if a getter or a proxy gives another value at each look. */
 export function refuseFunctions<P extends Packr>(by: P): P {
   const refuse = (): never => {
     throw new TypeError("Cannot store value: a property became a function while it was encoded");

@@ -9,8 +9,8 @@ import { describe, isWellFormed, KiB } from "../base/mod.js";
 export const keyBytesMax = 64 * KiB;
 
 /**
- * Throws unless `key` is a non-empty well-formed string or a non-empty Uint8Array, of any realm and of
- * up to 64 KiB.
+ * Throws unless `key` is a non-empty well-formed string or a non-empty Uint8Array, of any realm and
+ * of up to 64 KiB.
  *
  * @throws TypeError if it is not such a string or Uint8Array, RangeError if it is too long.
  */

@@ -10,7 +10,7 @@ export {
 } from "./config.js";
 export { entry, LoadedEntry } from "./loaded-entry.js";
 export { checkedSignal, isOptions, optionsOf, optionTypeError } from "./option-error.js";
-export { assertHandle } from "./handle.js";
+export { assertHandle } from "./attach-handle.js";
 export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
 export {
   type MapConfig,

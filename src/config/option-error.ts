@@ -105,8 +105,8 @@ export function checkedSignal(signal: unknown): AbortSignal | undefined {
 }
 
 /**
- * `value` if it is one of `allowed`; `fallback` if it is undefined. Throws otherwise; `or` says what
- * else the option may be.
+ * `value` if it is one of `allowed`; `fallback` if it is undefined. Throws otherwise; `or` says
+ * what else the option may be.
  */
 export function oneOf<T extends string>(
   option: string,

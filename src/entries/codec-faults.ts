@@ -29,8 +29,8 @@ export class CodecFaults {
     this.#tell(origin.key, cause, "its entry is dropped");
   }
 
-  /** The codec cannot decode what it has just encoded for a fill. Told once, until a fill is decoded
-   *  again: such a codec fails at each load. */
+  /** The codec cannot decode what it has just encoded for a fill. Told once, until a fill is
+   *  decoded again: such a codec fails at each load. */
   noteFill(key: HashedKey, cause: unknown): void {
     if (this.#isToldOfFills) {
       this.#core.kernel.count(counterCodecErrors, 1);

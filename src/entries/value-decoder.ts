@@ -1,8 +1,8 @@
 // Turns a record's bytes into the value that a caller gets: joins chunks, decompresses, decodes.
 // Called by the entry reader and writer. Invariant: only private bytes that were validated after
 // the copy are decoded. Bytes that do not decode are damage: counted, and no value. What the user's
-// own codec cannot decode is that codec's fault (codec-faults.ts), and no value either. Such a codec
-// may call the cache: after a decode, the record reader may hold another record.
+// own codec cannot decode is that codec's fault (codec-faults.ts), and no value either. Such a
+// codec may call the cache: after a decode, the record reader may hold another record.
 import { types } from "node:util";
 import { decompress, deepFreeze } from "../codec/mod.js";
 import type { HashedKey, Key } from "../kernel/mod.js";
@@ -53,7 +53,8 @@ export class ValueDecoder<V> {
   }
 
   /** Decodes the record of a key whose chunks, if any, are in memory. Undefined if it cannot be
-   *  decoded, "elsewhere" if a chunk is not in memory. Chunks overwrite the memory reader's record. */
+   *  decoded, "elsewhere" if a chunk is not in memory. Chunks overwrite the memory reader's
+   *  record. */
   decode(record: RecordReader, key: Key | HashedKey): DecodedValue<V> | "elsewhere" | undefined {
     const { codecId, flags, buffer, sequence, diskLocation } = record;
     if ((flags & flagChunked) === 0) {
@@ -140,8 +141,8 @@ export class ValueDecoder<V> {
     return codecId === codecCustom && this.#core.config.codec === "custom";
   }
 
-  /** Decodes a copy of what was encoded for a fill, to the value as a later hit returns it. Undefined
-   *  if the user's codec cannot: a fill returns what was loaded then. */
+  /** Decodes a copy of what was encoded for a fill, to the value as a later hit returns it.
+   *  Undefined if the user's codec cannot: a fill returns what was loaded then. */
   decodeFill(codecId: number, buffer: Buffer, key: HashedKey): ShownValue<V> | undefined {
     const { codec } = this.#core;
     if (!this.#isCustom(codecId))
@@ -163,8 +164,8 @@ export class ValueDecoder<V> {
     return { value: value as V, isShareable };
   }
 
-  /** What stands for a filled value that the user's codec cannot decode: the loaded value itself. Hits
-   *  may return it only in a mode that promises nothing about who has it. */
+  /** What stands for a filled value that the user's codec cannot decode: the loaded value itself.
+   *  Hits may return it only in a mode that promises nothing about who has it. */
   undecoded(value: unknown): ShownValue<V> {
     return { value: value as V, isShareable: this.#core.config.near?.mode === "shared" };
   }

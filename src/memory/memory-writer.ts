@@ -186,8 +186,8 @@ export class MemoryWriter {
     }
   }
 
-  /** Drops an entry if its slot is unchanged: its record is damaged, cannot be decoded, or is another
-   *  key's. Its copy on disk is dead when this returns. */
+  /** Drops an entry if its slot is unchanged: its record is damaged, cannot be decoded, or is
+   *  another key's. Its copy on disk is dead when this returns. */
   drop({ slot, low, high }: SlotRef): void {
     this.kernel.verbs.dropSlot(slot, low, high);
     this.#drainTombstones();

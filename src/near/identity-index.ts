@@ -25,7 +25,8 @@ const names = Object.create(null) as Record<string, boolean>;
 
 /** Returns `key`, which now holds its characters itself. A substring points into the larger string
  *  that it was cut from, and would keep that alive here. V8 keeps the name of a property in a table
- *  of its own and makes the string it was given point there, so the string stays the same object. */
+ *  of its own and makes the string it was given point there, so the string stays the same
+ *  object. */
 function ownCharacters(key: string): string {
   names[key] = true;
   delete names[key];

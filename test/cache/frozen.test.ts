@@ -78,7 +78,7 @@ test("plain data is one object, frozen whole", async () => {
   cache.set("k", value);
   const [first, ...others] = (await hitsOf(cache as Cache)) as Held[];
   for (const other of others) expect(other).toBe(first);
-  expect(() => (first?.a as unknown[]).push(1)).toThrow(TypeError);
+  expect(() => (first as { a: unknown[] }).a.push(1)).toThrow(TypeError);
   expect(Object.isFrozen(first) && Object.isFrozen(first?.a[0])).toBe(true);
   expect(Object.isFrozen(value)).toBe(false);
 });

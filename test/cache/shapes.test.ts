@@ -1,5 +1,5 @@
-// Arguments of a wrong shape, as habits of other libraries bring them: refused by every method, with
-// what to write instead, and with nothing done.
+// Arguments of a wrong shape, as habits of other libraries bring them: refused by every method,
+// with what to write instead, and with nothing done.
 
 import { describe, expect, test } from "vitest";
 import { type Cache, openCache } from "../../dist/src/mod.js";

@@ -49,8 +49,8 @@ describe("a handle", () => {
     for (const lost of [JSON.parse(JSON.stringify(handle)), withoutModule]) {
       expect(() => attachCache(lost as never)).toThrow(TypeError);
       expect(() => attachCache(lost as never)).toThrow(
-        "the handle has lost its shared memory, as it does in JSON and in another process; send it " +
-          "to a thread of this process by postMessage, workerData or setEnvironmentData",
+        "the handle has lost its shared memory, as it does in JSON and in another process; send " +
+          "it to a thread of this process by postMessage, workerData or setEnvironmentData",
       );
     }
     expect(cache.stats().threads.attached).toBe(attached);

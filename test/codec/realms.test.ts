@@ -1,6 +1,6 @@
 // Values of another realm (a vm context, a test runner's sandbox), proxies and getters.
 
-import { createContext, runInContext } from "node:vm";
+import { createContext, runInContext, runInThisContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { createCodec } from "../../dist/src/codec/mod.js";
 import { assertExact, roundTrip } from "./exact.js";
@@ -15,7 +15,7 @@ function foreign(code: string): unknown {
 
 /** The same code in this realm. */
 function own(code: string): unknown {
-  return (0, eval)(`(${code})`);
+  return runInThisContext(`(${code})`);
 }
 
 test.each([

@@ -188,4 +188,4 @@ const scenarios = {
   },
 };
 
-console.log(JSON.stringify(await scenarios[scenario]()));
+process.stdout.write(JSON.stringify(await scenarios[scenario]()));

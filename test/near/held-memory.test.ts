@@ -14,7 +14,7 @@ async function run(scenario: string): Promise<Record<string, unknown>> {
   return JSON.parse(stdout) as Record<string, unknown>;
 }
 
-test("keys that callers interned do not keep the larger strings that they were cut from", async () => {
+test("keys that callers interned do not keep what they were cut from", async () => {
   const { keptMB, near } = await run("interned");
   expect(near).toBeGreaterThan(1_000_000); // so they were in the index
   expect(keptMB).toBeLessThan(10); // of 50

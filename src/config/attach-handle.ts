@@ -31,8 +31,8 @@ export function assertHandle(value: unknown, wanted: HandleKind): void {
   if (isTagged(parts?.["module"], "Module") && isTagged(parts?.["memory"], "Memory")) return;
   throw new TypeError(
     what(
-      "has lost its shared memory, as it does in JSON and in another process; send it to a thread " +
-        "of this process by postMessage, workerData or setEnvironmentData",
+      "has lost its shared memory, as it does in JSON and in another process; send it to a " +
+        "thread of this process by postMessage, workerData or setEnvironmentData",
     ),
   );
 }
