@@ -24,7 +24,11 @@ export interface MapOptions<V = unknown> {
    * grows beyond it. Default "64mb".
    */
   readonly memory?: Size;
-  /** Class instances: "throw" (default) refuses them, "plain" stores them as plain objects. */
+  /**
+   * Class instances: "throw" (default) refuses them, "plain" stores their own properties as plain
+   * objects. Built-ins that keep their state elsewhere (URL, Headers, Intl objects, streams) are
+   * refused in both.
+   */
   readonly classInstances?: "throw" | "plain";
   /**
    * "msgpack" (default) keeps every type, "json" keeps what `JSON.stringify` does, and an object is

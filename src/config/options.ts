@@ -228,7 +228,11 @@ export interface CacheOptions<V = unknown> {
   readonly eviction?: PolicyName;
   /** The near cache, or `false` to decode at each hit. */
   readonly near?: NearOptions | false;
-  /** Class instances: "throw" (default) refuses them, "plain" stores them as plain objects. */
+  /**
+   * Class instances: "throw" (default) refuses them, "plain" stores their own properties as plain
+   * objects. Built-ins that keep their state elsewhere (URL, Headers, Intl objects, streams) are
+   * refused in both; private members of your classes are not stored.
+   */
   readonly classInstances?: "throw" | "plain";
   /**
    * "msgpack" (default) keeps every type, "json" keeps what `JSON.stringify` does, and an object is
