@@ -8,6 +8,14 @@ interface WellFormedString {
 }
 
 /**
+ * A copy of a well-formed text that holds its own characters. A substring points into the larger
+ * string that it was cut from, and keeps that alive.
+ */
+export function ownText(text: string): string {
+  return Buffer.from(text, "utf8").toString("utf8");
+}
+
+/**
  * Whether `text` has no lone surrogate, so that UTF-8 keeps it. Constant time for a string of
  * one-byte characters.
  */

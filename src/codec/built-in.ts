@@ -61,6 +61,17 @@ function isNamespace(value: object): boolean {
   return tag !== undefined && !tag.enumerable && Object.keys(value).length === 0;
 }
 
+/** Whether the memory of an ArrayBuffer, or of a view, was transferred away: its bytes are lost. */
+export function isDetached(value: ArrayBufferLike | ArrayBufferView): boolean {
+  const buffer = ArrayBuffer.isView(value) ? value.buffer : value;
+  if (buffer.byteLength > 0) return false;
+  try {
+    return new Uint8Array(buffer).length > 0; // false, unless it throws
+  } catch {
+    return true;
+  }
+}
+
 const errorNames: ReadonlySet<string> = new Set([
   "Error",
   "EvalError",

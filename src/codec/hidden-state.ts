@@ -23,13 +23,30 @@ export function hidesState(
   let prototype = Object.getPrototypeOf(value) as object | null;
   for (; prototype !== null && !isOwn(prototype); prototype = nextOf(prototype)) {
     if (isRealmRoot(prototype)) break;
-    const maker = makerOf(prototype);
-    if (maker !== undefined && (isNative(maker) || isPlatform(maker, prototype))) return true;
-    if (name !== "Object" || hasProperties) continue;
-    if (hasAccessors(prototype)) return true;
-    if (maker !== undefined && privatePattern.test(sourceOf(maker))) return true;
+    const verdict = verdictOn(prototype);
+    if (verdict === "hides") return true;
+    if (verdict === "may hide" && name === "Object" && !hasProperties) return true;
   }
   return name === "Object" && !hasProperties && !isCloneable(value);
+}
+
+/** What a prototype says of its objects. "may hide": if they have no property to copy. */
+type Verdict = "hides" | "may hide" | "shows";
+
+/** A prototype is looked at once: the source of a class may be long. */
+const verdicts = new WeakMap<object, Verdict>();
+
+function verdictOn(prototype: object): Verdict {
+  const known = verdicts.get(prototype);
+  if (known !== undefined) return known;
+  const maker = makerOf(prototype);
+  const source = maker === undefined ? "" : Function.prototype.toString.call(maker);
+  let verdict: Verdict = "shows";
+  if (maker !== undefined && (nativePattern.test(source) || isPlatform(maker, prototype))) {
+    verdict = "hides";
+  } else if (hasAccessors(prototype) || privatePattern.test(source)) verdict = "may hide";
+  verdicts.set(prototype, verdict);
+  return verdict;
 }
 
 function nextOf(prototype: object): object | null {
@@ -47,14 +64,6 @@ type Maker = (...args: never[]) => unknown;
 function makerOf(prototype: object): Maker | undefined {
   const maker: unknown = Object.getOwnPropertyDescriptor(prototype, "constructor")?.value;
   return typeof maker === "function" ? (maker as Maker) : undefined;
-}
-
-function sourceOf(maker: Maker): string {
-  return Function.prototype.toString.call(maker);
-}
-
-function isNative(maker: Maker): boolean {
-  return nativePattern.test(sourceOf(maker));
 }
 
 /** Whether the class is the platform's, or stands for one and says so (as `undici` from npm). */

@@ -5,6 +5,7 @@
 import { inspect, types } from "node:util";
 
 import { isWellFormed } from "../base/mod.js";
+import { isDetached } from "./built-in.js";
 
 /** Deeper values go to V8, which uses less stack for each level. */
 export const plainDepthMax = 128;
@@ -84,7 +85,7 @@ function isPlainObject(value: object, depth: number): boolean {
   if (prototype === Set.prototype) {
     return types.isSet(value) && isBare(value) && isPlainSet(value, depth + 1);
   }
-  return plainViews.has(prototype) && types.isTypedArray(value);
+  return plainViews.has(prototype) && types.isTypedArray(value) && !isDetached(value);
 }
 
 /**

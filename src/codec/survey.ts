@@ -14,7 +14,7 @@ import {
   repairNullPrototype,
   repairProperties,
 } from "./repair.js";
-import { builtInName, isBuiltInPrototype } from "./built-in.js";
+import { builtInName, isBuiltInPrototype, isDetached } from "./built-in.js";
 import { hidesState } from "./hidden-state.js";
 
 /**
@@ -66,6 +66,9 @@ export class Survey {
     } else if (!isBuiltInPrototype(prototype, name)) {
       const isHidden = hidesState(value, name, (one) => isBuiltInPrototype(one, name));
       if (isHidden || this.#classInstances === "throw") throw this.#refused(value, isHidden);
+    }
+    if ((ArrayBuffer.isView(value) || types.isArrayBuffer(value)) && isDetached(value)) {
+      throw this.#refused(value);
     }
     // A view is its bytes. Its items need no visit, and properties that libraries add to it are not
     // part of the value.
@@ -165,6 +168,9 @@ function refusalOf(value: object | symbol, isHidden: boolean): [what: string, wa
     return ["an arguments object", "store an array made from it: [...arguments]"];
   }
   const what = describe(value);
+  if ((ArrayBuffer.isView(value) || types.isArrayBuffer(value)) && isDetached(value)) {
+    return [`${what} that was transferred away`, "store the bytes before, or a copy of them"];
+  }
   if (typeof value === "function") return [what, plain];
   if (!isHidden) {
     return [

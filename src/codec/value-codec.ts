@@ -21,6 +21,7 @@ import {
   codecUtf8,
 } from "../record/mod.js";
 import type { SchemaTable } from "../dictionary/mod.js";
+import { isDetached } from "./built-in.js";
 import type { Codec } from "./codec.js";
 import { isPlainData, isPlainPrimitive } from "./plain-data.js";
 import { pack, unpack, writeShortLatin1, writeText } from "./scratch.js";
@@ -87,7 +88,7 @@ class ValueCodec implements Codec {
       const prototype = prototypeOf(value);
       if (prototype === Buffer.prototype || prototype === Uint8Array.prototype) {
         this.lastCodecId = prototype === Buffer.prototype ? codecBuffer : codecBytes;
-        if (ArrayBuffer.isView(value)) return value as Uint8Array;
+        if (ArrayBuffer.isView(value) && !isDetached(value)) return value as Uint8Array;
       }
       if (this.#config.codec === "json") return this.#encodeJson(value, key);
       return isPlainData(value)

@@ -2,7 +2,7 @@
 // read-through. Called by the facade and by read-through. Invariant: whatever a write returns, no
 // older value of its key is left: not in memory, for any thread, and not on disk, for any later
 // session.
-import { describe } from "../base/mod.js";
+import { describe, ownText } from "../base/mod.js";
 import {
   assertKey,
   type ResolvedFetchOptions,
@@ -156,7 +156,7 @@ export class EntryWriter<V> {
         createdMs,
         expiresMs,
         staleUntilMs,
-        tags: resolved.tags,
+        tags: resolved.tags.map(ownText),
         flight,
         forDisk,
       });

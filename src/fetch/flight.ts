@@ -2,6 +2,7 @@
 // keeps state. Invariant: a waiter is settled once, and then no timer, abort listener or set holds
 // it.
 
+import { ownText } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
 
@@ -109,7 +110,9 @@ export class Flight<V> {
 
   constructor(key: HashedKey, options: ResolvedFetchOptions) {
     this.key = key;
-    this.options = options;
+    // Tags of its own: the caller's strings may be cut from larger ones.
+    const { tags } = options;
+    this.options = tags.length === 0 ? options : { ...options, tags: tags.map(ownText) };
   }
 
   /** The outcome is known, or nobody wants it any more. */

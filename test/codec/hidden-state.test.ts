@@ -164,6 +164,29 @@ describe("taken are", () => {
   });
 });
 
+test.each<[string, ArrayBuffer | ArrayBufferView]>([
+  ["a Uint8Array", new Uint8Array(4)],
+  ["a Buffer", Buffer.from(new ArrayBuffer(4))],
+  ["doubles", new Float64Array(2)],
+  ["a DataView", new DataView(new ArrayBuffer(4))],
+  ["an ArrayBuffer", new ArrayBuffer(4)],
+])("%s that was transferred away is refused with its path", (_name, value) => {
+  const buffer = (ArrayBuffer.isView(value) ? value.buffer : value) as ArrayBuffer;
+  structuredClone(buffer, { transfer: [buffer] });
+  const wanted =
+    /is an instance of \w+ that was transferred away; store the bytes before, or a copy/;
+  expect(() => strict.encode(value, "k")).toThrow(wanted);
+  for (const given of [{ a: [value] }, { a: [value], zero: -0 }]) {
+    expect(() => strict.encode(given, "k")).toThrow(wanted);
+    expect(() => strict.encode(given, "k")).toThrow("value.a[0] is");
+  }
+  // Nothing is not the same as lost.
+  expect(roundTrip(strict, { a: new Uint8Array(0), b: new DataView(new ArrayBuffer(0)) })).toEqual({
+    a: new Uint8Array(0),
+    b: new DataView(new ArrayBuffer(0)),
+  });
+});
+
 test("an arguments object is refused with its path and the remedy", () => {
   const made: unknown = runInThisContext("(function () { return arguments; })(1, 2)");
   for (const codec of [plain, strict]) {

@@ -63,7 +63,8 @@ const scenarios = {
     const load = () => new Promise((resolve) => resolvers.push(resolve));
     const { grownMB, held } = await growth(async () => {
       const fetches = [];
-      for (let i = 0; i < 500; i++) fetches.push(cache.fetch(sliced(i), load, { staleFor: "1h" }));
+      for (let i = 0; i < 500; i++)
+        fetches.push(cache.fetch(sliced(i), load, { tags: [sliced(i)] }));
       await new Promise((resolve) => setImmediate(resolve));
       return { fetches };
     });
