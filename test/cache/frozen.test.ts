@@ -50,6 +50,15 @@ describe.each(changeable)("%s", (_name, make, change) => {
     expect(cache.stats().near.entries).toBe(0);
   });
 
+  test("that was loaded is another object for each waiting caller", async () => {
+    const cache = await open({ near });
+    const load = async (): Promise<unknown> => [make()];
+    const fetched = await Promise.all([1, 2, 3].map(() => cache.fetch("k", load)));
+    expect(new Set(fetched.map((one) => (one as unknown[])[0])).size).toBe(3);
+    for (const one of fetched) expect(one).toEqual([make()]);
+    expect(cache.stats().loads).toBe(1);
+  });
+
   test("that was loaded is not the loader's own object", async () => {
     const cache = await open({ near });
     const loaded = make();

