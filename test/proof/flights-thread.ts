@@ -1,6 +1,7 @@
-// A thread of the flights proof. The source of a key is a number on the board; it has none while the
-// number is a multiple of four, which is remembered. A change adds one to the number, then deletes
-// the key, then notes beside it that a fetch from now on must get that number or a newer one.
+// A thread of the flights proof. The source of a key is a number on the board; it has none while
+// the number is a multiple of four, which is remembered. A change adds one to the number, then
+// deletes the key, then notes beside it that a fetch from now on must get that number or a newer
+// one.
 
 import { parentPort, workerData } from "node:worker_threads";
 
