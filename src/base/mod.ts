@@ -1,5 +1,17 @@
 export { assert, AssertionError } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
+export {
+  assertTimersRun,
+  clearInterval,
+  clearTimeout,
+  elapsedMs,
+  setImmediate,
+  setInterval,
+  setTimeout,
+  uptimeSeconds,
+  waitAsync,
+  withRealTicks,
+} from "./timers.js";
 export { isWellFormed } from "./text.js";
 export { alignUp, describe, GiB, KiB, MiB, parseDuration, parseSize } from "./units.js";

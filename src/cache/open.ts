@@ -3,9 +3,11 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { isMainThread } from "node:worker_threads";
 import {
+  assertTimersRun,
   type Clock,
   describe,
   readAnchorMs,
+  setImmediate,
   SystemClock,
   type UndercroftError,
 } from "../base/mod.js";
@@ -58,6 +60,7 @@ import { ThreadRegistration } from "./thread-registration.js";
  */
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
+  await assertTimersRun();
   const anchorMs = options.clock === undefined ? readAnchorMs() : null;
   const clock: Clock = options.clock ?? new SystemClock(anchorMs as number);
   const wallNow = clock.now();

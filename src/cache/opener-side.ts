@@ -1,6 +1,12 @@
 // What only the opener has: the directory, the worker pool, and the events they cause. Made by
 // `openCache`. Invariant: if open fails, `close` leaves no descriptor, lock or thread behind.
-import { UndercroftError } from "../base/mod.js";
+import {
+  clearInterval,
+  setImmediate,
+  setInterval,
+  setTimeout,
+  UndercroftError,
+} from "../base/mod.js";
 import type { OpenDirectory } from "../directory/mod.js";
 import type { RecoveryReport } from "../disk-log/mod.js";
 import type { ThreadCore } from "../entries/mod.js";

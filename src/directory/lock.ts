@@ -5,7 +5,13 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import net from "node:net";
-import { UndercroftError, monotonicMs, readAnchorMs } from "../base/mod.js";
+import {
+  UndercroftError,
+  monotonicMs,
+  readAnchorMs,
+  uptimeSeconds,
+  withRealTicks,
+} from "../base/mod.js";
 
 /** A held lock; `release` is idempotent. */
 export interface DirectoryLock {
@@ -38,14 +44,14 @@ export async function acquireSocketLock(path: string): Promise<DirectoryLock> {
       reject(error.code === "EADDRINUSE" ? heldError(path) : lockFault(path, error));
     });
     // Without `exclusive` the workers of node:cluster would share the socket, and so the lock.
-    server.listen({ path: name, exclusive: true }, resolve);
+    withRealTicks(() => server.listen({ path: name, exclusive: true }, resolve));
   });
   server.on("error", () => undefined);
   server.unref();
   let released: Promise<void> | undefined;
   return {
     release() {
-      released ??= new Promise((resolve) => server.close(() => resolve()));
+      released ??= new Promise((resolve) => withRealTicks(() => server.close(() => resolve())));
       return released;
     },
   };
@@ -149,7 +155,7 @@ function removeStale(file: string): void {
 
 /** Start of this process by the wall clock. Threads agree unless the wall clock was stepped. */
 function startedMs(): number {
-  return Math.round(readAnchorMs() + monotonicMs() - process.uptime() * 1000);
+  return Math.round(readAnchorMs() + monotonicMs() - uptimeSeconds() * 1000);
 }
 
 function heldError(path: string): UndercroftError {

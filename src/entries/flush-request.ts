@@ -1,6 +1,6 @@
 // A flush as any thread requests it: take a ticket, ring the janitor, wait for its answer. Called
 // by the facade.
-import { monotonicMs, UndercroftError } from "../base/mod.js";
+import { clearInterval, monotonicMs, setInterval, UndercroftError } from "../base/mod.js";
 import { hasReached, waitForChange } from "../kernel/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 

@@ -2,6 +2,7 @@
 // keeps state. Invariant: a waiter is settled once, and then no timer, abort listener or set holds
 // it.
 
+import { setTimeout, clearTimeout, setInterval, clearInterval } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
 

@@ -2,7 +2,7 @@
 // sealed segments, serves flush requests, removes expired entries, recovers dead threads and ticks
 // the coarse clock, however busy every event loop is. It sleeps on a word in shared memory that
 // writers ring. Its file I/O is synchronous: the thread has nothing else to do.
-import { UndercroftError } from "../base/mod.js";
+import { elapsedMs, setTimeout, UndercroftError } from "../base/mod.js";
 import {
   Closing,
   DiskLog,
@@ -259,8 +259,8 @@ class Janitor {
 
   #sweep(now: number): void {
     // Real time: an injected clock may stand still.
-    if (performance.now() < this.#sweepDueMs) return;
-    this.#sweepDueMs = performance.now() + 1;
+    if (elapsedMs() < this.#sweepDueMs) return;
+    this.#sweepDueMs = elapsedMs() + 1;
     const { bucketCount } = this.#kernel.geometry;
     if (this.#removals.isWanted) this.#tellExpired(now);
     this.#kernel.verbs.sweep(this.#sweepFrom, sweepBuckets, now);
