@@ -1,6 +1,7 @@
 export { assert, AssertionError } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
+export { assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
 export {
   assertTimersRun,
   clearInterval,

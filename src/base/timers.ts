@@ -4,7 +4,8 @@
 // this file only (a house rule), in workers too. Expiry in tests is moved by a ManualClock.
 import { performance } from "node:perf_hooks";
 import timers from "node:timers";
-import { UndercroftError } from "./errors.js";
+import { MessageChannel } from "node:worker_threads";
+import { runtimeError } from "./runtime.js";
 
 // From node:timers, not from the global scope: jest, vitest and most fakes leave that module alone,
 // so the real timers are bound even if the fakes were there first.
@@ -52,24 +53,36 @@ type WaitAsync = (
 /** Missing in TypeScript's ES2023 library. It has a clock of its own, which nothing replaces. */
 export const { waitAsync } = Atomics as unknown as { readonly waitAsync: WaitAsync };
 
-/** Real milliseconds until timers that do not fire count as fakes. */
-const timersFireMs = 5000;
+/** Real milliseconds of one wait for the timers to fire, and waits until they count as fakes: more
+ *  than one, since after a turn that blocked the event loop a wait may end before they can fire. */
+const timersWaitMs = 2000;
+const timersWaits = 3;
 
 /** Rejects with ERR_RUNTIME if this file was imported when the timers were fakes already, also those
  *  of node:timers. */
 export async function assertTimersRun(): Promise<void> {
   const words = new Int32Array(new SharedArrayBuffer(4));
-  const late = waitAsync(words, 0, 0, timersFireMs).value;
-  const fired = Promise.all([
-    new Promise<void>((resolve) => setTimeout(resolve, 0)),
-    new Promise<void>((resolve) => setImmediate(resolve)),
-    new Promise<void>((resolve) => nextTick(resolve)),
-  ]).then(() => Atomics.notify(words, 0));
-  void fired;
-  if ((await late) !== "timed-out") return;
-  throw new UndercroftError(
-    "ERR_RUNTIME",
-    "Cannot open a cache: the timers had been replaced by fakes when undercroft was imported, and " +
-      "they do not fire; import undercroft before the fakes are installed",
+  let left = 2;
+  const fired = (): void => {
+    left -= 1;
+    if (left > 0) return;
+    Atomics.store(words, 0, 1);
+    Atomics.notify(words, 0);
+  };
+  setTimeout(fired, 0);
+  setImmediate(fired);
+  // Neither a wait nor a fake timer keeps the process alive until the answer.
+  const { port1 } = new MessageChannel();
+  port1.ref();
+  try {
+    for (let wait = 0; wait < timersWaits; wait++) {
+      if ((await waitAsync(words, 0, 0, timersWaitMs).value) !== "timed-out") return;
+    }
+  } finally {
+    port1.close();
+  }
+  throw runtimeError(
+    "the timers had been replaced by fakes when undercroft was imported, and they do not fire",
+    "import undercroft before the fakes are installed",
   );
 }

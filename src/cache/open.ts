@@ -3,6 +3,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { isMainThread } from "node:worker_threads";
 import {
+  assertRuntime,
   assertTimersRun,
   type Clock,
   describe,
@@ -60,6 +61,7 @@ import { ThreadRegistration } from "./thread-registration.js";
  */
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
+  assertRuntime();
   await assertTimersRun();
   const anchorMs = options.clock === undefined ? readAnchorMs() : null;
   const clock: Clock = options.clock ?? new SystemClock(anchorMs as number);

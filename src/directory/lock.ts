@@ -7,8 +7,10 @@ import fs from "node:fs";
 import net from "node:net";
 import {
   UndercroftError,
+  clearTimeout,
   monotonicMs,
   readAnchorMs,
+  setTimeout,
   uptimeSeconds,
   withRealTicks,
 } from "../base/mod.js";
@@ -39,22 +41,48 @@ export function acquireLock(path: string): Promise<DirectoryLock> {
 export async function acquireSocketLock(path: string): Promise<DirectoryLock> {
   const name = socketName(path);
   const server = net.createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? heldError(path) : lockFault(path, error));
-    });
-    // Without `exclusive` the workers of node:cluster would share the socket, and so the lock.
-    withRealTicks(() => server.listen({ path: name, exclusive: true }, resolve));
-  });
+  try {
+    await listen(server, name);
+  } catch (error) {
+    const fault = error as NodeJS.ErrnoException;
+    throw fault.code === "EADDRINUSE" ? heldError(path) : lockFault(path, fault);
+  }
   server.on("error", () => undefined);
   server.unref();
-  let released: Promise<void> | undefined;
   return {
-    release() {
-      released ??= new Promise((resolve) => withRealTicks(() => server.close(() => resolve())));
-      return released;
+    async release() {
+      // The socket is closed when this returns; only the event comes later. Idempotent.
+      withRealTicks(() => server.close());
     },
   };
+}
+
+/** Milliseconds until a listen without an answer has failed. */
+const listenTimeoutMs = 5000;
+
+/**
+ * Binds the server to an abstract socket. Node.js does so before `listen` returns, and tells it
+ * later, by process.nextTick. A test may have replaced that, even before it imported this package.
+ */
+function listen(server: net.Server, name: string): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const text = "the system did not answer";
+    const late = setTimeout(() => reject(new Error(text)), listenTimeoutMs);
+    const settle = (end: () => void): void => {
+      clearTimeout(late);
+      end();
+    };
+    server.once("error", (error) => settle(() => reject(error)));
+    // Without `exclusive` the workers of node:cluster would share the socket, and so the lock.
+    const options = { path: name, exclusive: true };
+    try {
+      withRealTicks(() => server.listen(options, () => settle(resolve)));
+    } catch (error) {
+      settle(() => reject(error as Error)); // the permission model throws at once
+      return;
+    }
+    if (server.listening) settle(resolve);
+  });
 }
 
 function socketName(path: string): string {
