@@ -8,13 +8,15 @@ export {
   type CacheEventName,
   type CacheHandle,
   type CacheListener,
+  type CacheListeners,
+  type CacheOptions,
+  type CacheRecovery,
   openCache,
   type WrapOptions,
 } from "./cache/mod.js";
 export type {
   AdmissionFilter,
   AdmissionOptions,
-  CacheOptions,
   CustomCodec,
   DiskOptions,
   Duration,

@@ -21,7 +21,7 @@ import { type LoadContext, type Loader, ReadThrough, SharedFlights } from "../fe
 import type { Key } from "../kernel/mod.js";
 import { type CacheStats, histogramLoad } from "../stats/mod.js";
 import { fsyncOf, signalOf } from "./call-options.js";
-import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
+import type { CacheEventName, CacheEvents, CacheListener, CacheRecovery } from "./events.js";
 import type { CacheHandle } from "./handle.js";
 import type { OpenerSide } from "./opener-side.js";
 import { snapshotOf } from "./statistics.js";
@@ -115,6 +115,11 @@ export class Cache<V = unknown> {
   /** The `name` option of `openCache`; "default" if none was given. */
   get name(): string {
     return this.#core.config.name;
+  }
+
+  /** What was recovered from the directory at open; null for a cache in memory only. */
+  get recovery(): CacheRecovery | null {
+    return this.#handle.recovery;
   }
 
   /**

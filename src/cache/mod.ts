@@ -1,4 +1,5 @@
 export { Cache, type WrapOptions } from "./cache.js";
-export type { CacheEventMap, CacheEventName, CacheListener } from "./events.js";
+export type { CacheEventMap, CacheEventName, CacheListener, CacheRecovery } from "./events.js";
 export type { CacheHandle } from "./handle.js";
 export { type AttachOptions, attachCache, openCache } from "./open.js";
+export type { CacheListeners, CacheOptions } from "./open-options.js";

@@ -15,7 +15,6 @@ import {
 import {
   type AdmissionFilter,
   assertFilter,
-  type CacheOptions,
   type Config,
   type CustomCodec,
   optionsOf,
@@ -30,6 +29,7 @@ import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { type CacheHandle, isHandle } from "./handle.js";
+import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
@@ -61,6 +61,7 @@ import { ThreadRegistration } from "./thread-registration.js";
  */
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
+  const listeners = listenersOf(options.on);
   assertRuntime();
   await assertTimersRun();
   const anchorMs = options.clock === undefined ? readAnchorMs() : null;
@@ -79,6 +80,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
         events.hasListeners("evict") || events.hasListeners("expire"),
       ),
     );
+    listen(events, listeners);
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
       codec,
@@ -89,9 +91,16 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       onRemovals: (entries) => void setImmediate(() => opener?.removed(entries)),
     });
     opener = new OpenerSide(core, worker, directory, events);
-    await opener.start();
+    const recovery = await opener.start();
     const id = randomUUID();
-    const handle: CacheHandle = { kind: "undercroft-handle", version: 1, id, config, worker };
+    const handle: CacheHandle = {
+      kind: "undercroft-handle",
+      version: 1,
+      id,
+      config,
+      worker,
+      recovery,
+    };
     const registration = new ThreadRegistration(core, true);
     return new Cache<V>({ core, events, handle, opener, registration });
   } catch (error) {
@@ -142,6 +151,7 @@ function createMemory(
             schemasFd: directory.schemasFd,
             seed: directory.seed,
             syncResets: directory.fsyncBarrier > 0,
+            isSynced: directory.isSynced,
             admission: config.disk.admission,
             isOpenerMortal: !isMainThread,
           },

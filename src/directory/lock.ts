@@ -8,8 +8,10 @@ import net from "node:net";
 import {
   UndercroftError,
   clearTimeout,
+  isAccessDenied,
   monotonicMs,
   readAnchorMs,
+  runtimeError,
   setTimeout,
   uptimeSeconds,
   withRealTicks,
@@ -45,6 +47,7 @@ export async function acquireSocketLock(path: string): Promise<DirectoryLock> {
     await listen(server, name);
   } catch (error) {
     const fault = error as NodeJS.ErrnoException;
+    if (isAccessDenied(fault)) throw netForbidden(fault);
     throw fault.code === "EADDRINUSE" ? heldError(path) : lockFault(path, fault);
   }
   server.on("error", () => undefined);
@@ -83,6 +86,11 @@ function listen(server: net.Server, name: string): Promise<void> {
     }
     if (server.listening) settle(resolve);
   });
+}
+
+function netForbidden(cause: Error): UndercroftError {
+  const fault = "the lock of a directory needs --allow-net under Node's permission model";
+  return runtimeError(fault, "allow it, or leave disk out", { cause });
 }
 
 function socketName(path: string): string {

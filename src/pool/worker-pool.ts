@@ -4,7 +4,15 @@
 // dead worker held is recovered before its thread id is reused.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
-import { clearTimeout, elapsedMs, setImmediate, setTimeout, UndercroftError } from "../base/mod.js";
+import {
+  clearTimeout,
+  elapsedMs,
+  isAccessDenied,
+  runtimeError,
+  setImmediate,
+  setTimeout,
+  UndercroftError,
+} from "../base/mod.js";
 import type { SnapshotPlace } from "../directory/mod.js";
 import type { JanitorEnd, RecoveryReport } from "../disk-log/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
@@ -68,7 +76,7 @@ function piscina(
   threads: { readonly min: number; readonly max: number },
   queue: number,
 ): Piscina {
-  return new Piscina({
+  const options = {
     filename: new URL(`../../workers/${file}.js`, import.meta.url).href,
     // With the name, piscina's worker finds the task by require() when it starts. Without one it
     // looks for a default export, and then needs `new Function`, which a hardened process forbids.
@@ -83,7 +91,14 @@ function piscina(
     atomics: "disabled",
     recordTiming: false,
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
-  });
+  } as const;
+  try {
+    return new Piscina(options);
+  } catch (error) {
+    if (!isAccessDenied(error)) throw error;
+    const fault = "its workers need --allow-worker under Node's permission model";
+    throw runtimeError(fault, "allow them", { cause: error });
+  }
 }
 
 export class WorkerPool {
