@@ -233,7 +233,7 @@ function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | und
  * @returns A cache with the same methods. Its `close` only detaches this thread.
  * @throws TypeError if the handle is not one, or a codec or filter is missing or not wanted;
  *   UndercroftError with ERR_CACHE_CLOSED if the cache is closed, with ERR_TOO_MANY_THREADS if all
- *   64 thread ids are taken.
+ *   64 thread ids are taken (the opener has one; the pool has its own).
  *
  * @example
  * ```ts

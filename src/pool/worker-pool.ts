@@ -133,7 +133,7 @@ export class WorkerPool {
   async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
     const { port1, port2 } = new MessageChannel();
     const run: JanitorRun = {
-      holder: claimThread(this.#kernel),
+      holder: claimThread(this.#kernel, "pool"),
       port: port1,
       isOver: false,
     };

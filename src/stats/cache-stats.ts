@@ -24,7 +24,7 @@ export interface StatsGauges {
   readonly near: { readonly entries: number; readonly bytes: number };
   /** Memory segments. */
   readonly segments: { readonly free: number; readonly total: number };
-  /** Thread ids taken, of 64: the opener, the workers of its pool, and each attached thread. */
+  /** Thread ids taken, of 64: the opener and each attached thread. The pool has ids of its own. */
   readonly threads: { readonly attached: number };
 }
 
