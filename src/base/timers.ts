@@ -58,8 +58,8 @@ export const { waitAsync } = Atomics as unknown as { readonly waitAsync: WaitAsy
 const timersWaitMs = 2000;
 const timersWaits = 3;
 
-/** Rejects with ERR_RUNTIME if this file was imported when the timers were fakes already, also those
- *  of node:timers. */
+/** Rejects with ERR_RUNTIME if this file was imported when the timers, also those of node:timers,
+ *  were fakes already. */
 export async function assertTimersRun(): Promise<void> {
   const words = new Int32Array(new SharedArrayBuffer(4));
   let left = 2;

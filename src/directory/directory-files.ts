@@ -171,7 +171,7 @@ const durableFlag: number | undefined = fs.constants.O_DSYNC;
 export function openFile(file: string, durable = false): number {
   if (durable && durableFlag === undefined) {
     throw runtimeError(
-      "Node's permission model forbids fsync, and this system has no O_DSYNC in its place",
+      "Node's permission model forbids fsync, and this system has no O_DSYNC",
       "disk does not work under the model here; leave it out, or run without the model",
     );
   }

@@ -111,7 +111,7 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   await manifest.writeBoth({
     clean: false,
     closedUnsynced: false,
-    // What earlier sessions synced is overwritten without a sync: a stop of the machine ends it all.
+    // What earlier sessions synced is overwritten unsynced: a stop of the machine ends it all.
     fsyncBarrier: opening.isSynced ? before.fsyncBarrier : 0,
     segmentBytes: geometry.segmentBytes,
     segmentCount: geometry.segmentCount,
@@ -138,8 +138,8 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
 }
 
 /**
- * Opens the manifest. Under Node's permission model nothing can be synced: the manifest's writes are
- * durable by the way it is opened, so a stop of the machine is noticed, and all else is not synced.
+ * Opens the manifest. Under Node's permission model nothing can be synced: the manifest's writes
+ * are durable by the way it is opened, so a stop of the machine is noticed; all else is unsynced.
  */
 function openManifest(opening: Opening): {
   readonly opening: Opening;

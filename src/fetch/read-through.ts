@@ -136,11 +136,11 @@ export class ReadThrough<V> {
     const running = isUntold ? undefined : joinable;
     const flight = running ?? this.#registry.begin(key, options);
     const waiter = this.#join.add(flight, options, running !== undefined);
+    // Each fetch is one request. `peek` has counted a stale value. The run counts for the fetch
+    // that began the flight; a forced one, and one that joined, count their own miss here.
+    const isCounted = first?.kind === "stale" || (running === undefined && first !== null);
+    if (!isCounted) this.#parts.meter.count(counterMisses, 1);
     if (running === undefined) void this.#run(flight, loader, first);
-    // The run counts for the fetch that began the flight; one that joined counts its own miss here.
-    else if (first?.kind === "disk" || first?.kind === "absent") {
-      this.#parts.meter.count(counterMisses, 1);
-    }
     return waiter.promise;
   }
 

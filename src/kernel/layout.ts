@@ -131,11 +131,9 @@ export const stateClosed = 3;
 // `threadSampleTail` (the janitor). After a thread's death its recoverer writes the block
 // (threads/thread-table.ts).
 export const threadTable = 4096;
-/** Ids 0 to 63 are the user's threads: only they wait for flights, whose waiters are the bits of a
- *  u64. The rest are the pool's workers, so that 64 threads attached leave it room. */
+/** Ids 0 to 63 are the user's: only they wait for flights, whose waiters are the bits of a u64. */
 export const userThreadsMax = 64;
-/** The janitor, two store workers, and one for a janitor whose predecessor is not recovered yet. */
-export const poolThreadsMax = 4;
+export const poolThreadsMax = 4; // the janitor, two store workers, a janitor not recovered yet
 export const threadsMax = 68; // userThreadsMax + poolThreadsMax
 export const threadBlockSize = 4096;
 /** u32: 0 = free, else the holder: bit 0 is set, and bit 1 says whose number is above

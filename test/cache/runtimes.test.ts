@@ -19,7 +19,8 @@ const program = `
   const use = async () => {
     const on = { recovered: (event) => told.push(event) };
     const cache = await openCache({ memory: "2mb", ...(disk && { disk }), on });
-    const values = Array.from({ length: 200 }, (_, id) => ({ id, name: "n" + id, at: new Date(id) }));
+    const made = (_, id) => ({ id, name: "n" + id, at: new Date(id) });
+    const values = Array.from({ length: 200 }, made);
     for (const value of values) cache.set("k" + value.id, value);
     const attached = attachCache(cache.handle());
     const same = values.every(({ id, name, at }) => {

@@ -64,7 +64,7 @@ describe("a directory that cannot be synced", () => {
     await next.close(clean);
   });
 
-  test("is empty after a stop of the machine, also where an earlier session had synced", async () => {
+  test("is empty after a stop of the machine, though an earlier session had synced", async () => {
     const path = scratchDirectory();
     const first = await open(path);
     fill(first, 0, [1, 2]);

@@ -1,5 +1,5 @@
-// The thread ids of the pool's workers, beyond those of the user's threads: 64 threads attached leave
-// them room, and their ends disturb none who waits for a flight.
+// The thread ids of the pool's workers, beyond those of the user's threads: 64 threads attached
+// leave them room, and their ends disturb none who waits for a flight.
 import { describe, expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
 import { openMemory, type Thread } from "./opened-kernel.js";
