@@ -11,7 +11,7 @@ import { runtimeError } from "./runtime.js";
 // so the real timers are bound even if the fakes were there first.
 export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
 
-const { nextTick } = process;
+const nextTick: unknown = Reflect.get(process, "nextTick");
 
 /** Milliseconds since this thread's origin, with a fraction: for differences within a thread. The
  *  prototype's method, since a test may have put a fake on the object. */
@@ -33,13 +33,13 @@ export const wallMs: () => number = nativeNow.test(Function.prototype.toString.c
 /** Runs synchronous code of Node.js that defers its events by process.nextTick (a server's
  *  "listening" and "close"), with the real one in place of a fake. */
 export function withRealTicks<T>(run: () => T): T {
-  const current = process.nextTick;
+  const current: unknown = Reflect.get(process, "nextTick");
   if (current === nextTick) return run();
-  process.nextTick = nextTick;
+  Reflect.set(process, "nextTick", nextTick);
   try {
     return run();
   } finally {
-    process.nextTick = current;
+    Reflect.set(process, "nextTick", current);
   }
 }
 

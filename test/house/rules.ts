@@ -182,7 +182,7 @@ export function codeFaults(file: string, text: string): string[] {
 
 /**
  * Timers and clocks that src/ and workers/ use unbound: under a test runner's fakes they stand
- * still, and what waits for them never settles. Types may be named, and properties of other objects.
+ * still, and what waits for them never settles. Types may be named, and other objects' properties.
  */
 export function timerFaults(file: string, text: string): string[] {
   if (file === timersFile || file.startsWith("src/kernel/assembly/")) return [];
@@ -265,7 +265,7 @@ function codeFault(file: string, node: ts.Node): string | undefined {
   }
   if (ts.isExportAssignment(node)) return "exports a default; export a name";
   if (!ts.isPropertyAccessExpression(node) || !ts.isIdentifier(node.expression)) return undefined;
-  const [object, property] = [node.expression.text, node.name.text];
+  const object = node.expression.text;
   if (object === "console" && file.startsWith("src/") && !file.startsWith("src/cli/")) {
     return "prints; an event, an error or a value says it";
   }
