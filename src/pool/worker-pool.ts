@@ -16,7 +16,7 @@ import {
 import type { SnapshotPlace } from "../directory/mod.js";
 import type { JanitorEnd, RecoveryReport } from "../disk-log/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
-import type { JanitorMessage, JanitorTask } from "../janitor/mod.js";
+import type { JanitorMessage, JanitorStart, JanitorTask } from "../janitor/mod.js";
 import {
   claimThread,
   holderOf,
@@ -156,7 +156,8 @@ export class WorkerPool {
       .run(task, { transferList: [port2] })
       .finally(() => (isSettled = true));
     try {
-      await withTimeout(started, startTimeoutMs, "start the janitor");
+      const start = (await withTimeout(started, startTimeoutMs, "start the janitor")) as unknown;
+      if ((start as JanitorStart) === "other-files") throw notShared();
     } catch (error) {
       // A janitor that is only late may still be running, so nothing it holds is recovered.
       if (isSettled) this.#giveBack(run);
@@ -321,6 +322,11 @@ async function withTimeout<T>(work: Promise<T>, ms: number, what: string): Promi
   } finally {
     clearTimeout(timer);
   }
+}
+
+function notShared(): UndercroftError {
+  const fault = "this runtime's workers do not share file descriptors, so disk does not work here";
+  return runtimeError(fault, "leave disk out, or run Node.js");
 }
 
 function reasonOf(error: unknown): string {

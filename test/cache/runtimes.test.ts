@@ -1,6 +1,7 @@
 // Processes that forbid something: Node's permission model, no code from strings, no WebAssembly.
 // A cache works there, or its error names what is missing. Each case is a process of its own.
 import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { assertRuntime } from "../../dist/src/base/mod.js";
@@ -13,7 +14,7 @@ const entry = new URL("../../dist/src/mod.js", import.meta.url).href;
 /** Uses all that workers, codec and disk do; prints what it got, or the error. */
 const program = `
   const { attachCache, openCache } = await import(${JSON.stringify(entry)});
-  const [path] = process.argv.slice(1);
+  const [path] = process.argv.slice(2);
   const disk = path === undefined ? undefined : { path, capacity: "8mb" };
   const told = [];
   const use = async () => {
@@ -56,11 +57,12 @@ interface Answer {
 }
 
 function run(flags: readonly string[], ...args: string[]): Answer {
-  const child = spawnSync(
-    process.execPath,
-    [...flags, "--input-type=module", "-e", program, ...args],
-    { encoding: "utf8", cwd: fileURLToPath(new URL("../..", import.meta.url)) },
-  );
+  const file = `${freshPath()}.mjs`;
+  writeFileSync(file, program);
+  const child = spawnSync(process.execPath, [...flags, file, ...args], {
+    encoding: "utf8",
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
+  });
   if (child.stdout === "") throw new Error(child.stderr);
   return JSON.parse(child.stdout) as Answer;
 }
@@ -101,6 +103,25 @@ test("where code from strings is forbidden, everything works", () => {
   const { answers, again } = run(["--disallow-code-generation-from-strings"], freshPath());
   expect(answers).toEqual([true, "stored", "synced"]);
   expect(again).toEqual(["n7", "clean", expect.any(String)]);
+});
+
+test("where workers have other descriptors, a cache in memory works and disk says why not", () => {
+  // As in Deno: a descriptor of the main thread is unknown to a worker.
+  const preload = `
+    import fs from "node:fs";
+    import { syncBuiltinESMExports } from "node:module";
+    import { isMainThread } from "node:worker_threads";
+    if (!isMainThread) {
+      fs.fstatSync = () => {
+        throw Object.assign(new Error("EBADF"), { code: "EBADF" });
+      };
+      syncBuiltinESMExports();
+    }`;
+  const flags = ["--import", `data:text/javascript,${encodeURIComponent(preload)}`];
+  expect(run(flags).answers).toEqual([true, "stored", "synced"]);
+  const { code, message } = run(flags, freshPath());
+  expect(code).toBe("ERR_RUNTIME");
+  expect(message).toContain("do not share file descriptors");
 });
 
 test("without WebAssembly the error names it", () => {
