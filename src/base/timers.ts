@@ -13,11 +13,12 @@ export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediat
 
 const nextTick: unknown = Reflect.get(process, "nextTick");
 
+const prototype = Object.getPrototypeOf(performance) as object;
+
 /** Milliseconds since this thread's origin, with a fraction: for differences within a thread. Taken
  *  from the prototype if it is there: a test may have put a fake on the object. */
-export const elapsedMs: () => number = (
-  (Reflect.get(Object.getPrototypeOf(performance) as object, "now") as
-    typeof performance.now | undefined) ?? performance.now
+export const elapsedMs = (
+  Reflect.get(Reflect.has(prototype, "now") ? prototype : performance, "now") as () => number
 ).bind(performance);
 
 /** Seconds since the process started, the same for all threads; no fake replaces it. */
