@@ -8,6 +8,9 @@ export {
   type CacheEventName,
   type CacheHandle,
   type CacheListener,
+  type CacheListeners,
+  type CacheOptions,
+  type CacheRecovery,
   openCache,
   type WrapOptions,
 } from "./cache/mod.js";
@@ -15,7 +18,6 @@ export { entry, type LoadedEntry } from "./config/mod.js";
 export type {
   AdmissionFilter,
   AdmissionOptions,
-  CacheOptions,
   CustomCodec,
   DiskOptions,
   Duration,

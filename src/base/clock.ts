@@ -2,7 +2,7 @@
 // wall-clock milliseconds that advance only with the monotonic clock. So a step of the machine's
 // clock (NTP, an operator, a suspended laptop) never expires an entry early and never revives one.
 
-import { performance } from "node:perf_hooks";
+import { elapsedMs, uptimeSeconds, wallMs } from "./timers.js";
 
 /**
  * A source of time, for the option `clock`. Only the thread that opened the cache calls it; other
@@ -26,34 +26,31 @@ export interface Clock {
   now(): number;
 }
 
-// Bound once, because fake timers replace `performance.now`: a library half on fake time would be
-// worse than one that ignores it.
-const sincePerformanceOrigin = performance.now.bind(performance);
 const originMs = readOrigin();
 
 /**
- * Milliseconds since a moment that is the same for every thread of the process and of the machine.
- * Fractions are microseconds. Two threads agree to within about 10 microseconds.
+ * Milliseconds since a moment that is the same for every thread of the process. Fractions are
+ * microseconds. Two threads agree to within about 10 microseconds.
  */
 export function monotonicMs(): number {
-  return originMs + sincePerformanceOrigin();
+  return originMs + elapsedMs();
 }
 
 /**
- * `performance.now()` is the cheap clock, but in each worker it counts from that worker's start.
- * `process.hrtime` has one zero for all threads. Each thread measures the difference once, from the
+ * `elapsedMs` is the cheap clock, but in a worker it may count from that worker's start. The uptime
+ * of the process has one zero for all threads. Each thread measures the difference once, from the
  * closest pair of readings out of three tries.
  */
 function readOrigin(): number {
   let best = 0;
   let bestGap = Infinity;
   for (let attempt = 0; attempt < 3; attempt++) {
-    const before = sincePerformanceOrigin();
-    const [seconds, nanoseconds] = process.hrtime();
-    const gap = sincePerformanceOrigin() - before;
+    const before = elapsedMs();
+    const uptime = uptimeSeconds();
+    const gap = elapsedMs() - before;
     if (gap < bestGap) {
       bestGap = gap;
-      best = seconds * 1000 + nanoseconds / 1e6 - (before + gap / 2);
+      best = uptime * 1000 - (before + gap / 2);
     }
   }
   return best;
@@ -64,7 +61,7 @@ function readOrigin(): number {
  * SystemClock}.
  */
 export function readAnchorMs(): number {
-  return Date.now() - monotonicMs();
+  return wallMs() - monotonicMs();
 }
 
 /**
@@ -80,7 +77,7 @@ export class SystemClock implements Clock {
 
   /** Wall-clock milliseconds since 1970, with a fraction. */
   now(): number {
-    return this.#anchorMs + originMs + sincePerformanceOrigin();
+    return this.#anchorMs + originMs + elapsedMs();
   }
 }
 
@@ -106,7 +103,7 @@ export class ManualClock implements Clock {
   #nowMs: number;
 
   /** Starts at `startMs` wall-clock milliseconds, by default the start of 2025. */
-  constructor(startMs: number = Date.UTC(2025, 0, 1)) {
+  constructor(startMs: number = manualStartMs) {
     this.#nowMs = checkedMs(startMs);
   }
 
@@ -126,6 +123,9 @@ export class ManualClock implements Clock {
     this.#nowMs = checkedMs(ms);
   }
 }
+
+/** The start of 2025. A number, since `Date` may be a fake. */
+const manualStartMs = 1_735_689_600_000;
 
 function checkedMs(ms: number): number {
   if (!Number.isFinite(ms)) throw new RangeError(`Cannot set a clock to ${ms}: it must be finite`);

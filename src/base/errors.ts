@@ -43,6 +43,8 @@ export type ErrorCode =
   | "ERR_HANDLE"
   /** A trace to simulate cannot be read. */
   | "ERR_TRACE"
+  /** The runtime lacks, or forbids, what the cache needs; the message says what, and the remedy. */
+  | "ERR_RUNTIME"
   /** The WebAssembly kernel is missing or does not fit this build. */
   | "ERR_KERNEL";
 

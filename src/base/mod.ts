@@ -2,5 +2,18 @@ export { watchAbort } from "./abort-watch.js";
 export { assert, AssertionError } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
+export { assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
+export {
+  assertTimersRun,
+  clearInterval,
+  clearTimeout,
+  elapsedMs,
+  setImmediate,
+  setInterval,
+  setTimeout,
+  uptimeSeconds,
+  waitAsync,
+  withRealTicks,
+} from "./timers.js";
 export { isWellFormed, ownText } from "./text.js";
 export { alignUp, describe, GiB, KiB, MiB, parseDuration, parseSize } from "./units.js";

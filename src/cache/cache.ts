@@ -30,7 +30,7 @@ import {
 import type { Key } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
 import { fsyncOf, setEach, signalOf, splitSignal } from "./call-options.js";
-import type { CacheEventName, CacheEvents, CacheListener } from "./events.js";
+import type { CacheEventName, CacheEvents, CacheListener, CacheRecovery } from "./events.js";
 import type { CacheHandle } from "./handle.js";
 import type { OpenerSide } from "./opener-side.js";
 import { readThroughOf } from "./read-through-parts.js";
@@ -98,6 +98,11 @@ export class Cache<V = unknown> {
   /** The `name` option of `openCache`; "default" if none was given. */
   get name(): string {
     return this.#core.config.name;
+  }
+
+  /** What was recovered from the directory at open; null for a cache in memory only. */
+  get recovery(): CacheRecovery | null {
+    return this.#handle.recovery;
   }
 
   /**

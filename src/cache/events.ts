@@ -8,6 +8,43 @@ import { describe, type UndercroftError } from "../base/mod.js";
 import type { RecoveryKind } from "../directory/mod.js";
 
 /**
+ * What a cache recovered from its directory when it was opened.
+ *
+ * @example
+ * ```ts
+ * import { mkdtemp, rm } from "node:fs/promises";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import { type CacheRecovery, openCache } from "undercroft";
+ *
+ * const path = await mkdtemp(join(tmpdir(), "undercroft-"));
+ * const cache = await openCache({ disk: { path, capacity: "64mb" } });
+ * const recovery: CacheRecovery | null = cache.recovery;
+ * console.log(recovery?.kind, recovery?.entries); // new 0
+ * await cache.close();
+ * await rm(path, { recursive: true });
+ * ```
+ */
+export interface CacheRecovery {
+  /**
+   * - `new`: the directory was empty.
+   * - `clean`: it was closed in order, and everything is back.
+   * - `scan`: it was not, or its index was left out; what was written was looked for.
+   * - `barrier`: the machine had stopped; what was synced is back.
+   * - `cold`: everything was dropped; `reason` says why.
+   */
+  readonly kind: RecoveryKind;
+  /** A sentence for people. */
+  readonly reason: string;
+  /** Entries recovered. */
+  readonly entries: number;
+  /** Segment files with records that are missing, damaged, or cut by a smaller capacity. */
+  readonly lostSegments: number;
+  /** Milliseconds the recovery took. */
+  readonly ms: number;
+}
+
+/**
  * Each event by its name, with the data its listeners get.
  *
  * @example
@@ -44,18 +81,12 @@ export interface CacheEventMap {
    *   once, in the thread that read it.
    */
   error: { readonly error: UndercroftError; readonly key?: string | Uint8Array };
-  /** The directory was opened. Says what was recovered from the last session, and why. */
-  recovered: {
-    readonly kind: RecoveryKind;
-    /** A sentence for people. */
-    readonly reason: string;
-    /** Entries recovered. */
-    readonly entries: number;
-    /** Segment files with records that are missing, damaged, or cut by a smaller capacity. */
-    readonly lostSegments: number;
-    /** Milliseconds the recovery took. */
-    readonly ms: number;
-  };
+  /**
+   * The directory was opened. Says what was recovered from the last session, and why. Emitted once,
+   * as the cache opens; who listens right after `openCache` hears it too. `Cache.recovery` says the
+   * same at any time.
+   */
+  recovered: CacheRecovery;
   /** A tier failed. The cache goes on without it. */
   "tier-down": { readonly tier: string; readonly error: UndercroftError };
   /** A failed tier is back. */
@@ -99,7 +130,8 @@ export type CacheListener<Name extends CacheEventName> = (event: CacheEventMap[N
 /** One type for all listeners: the map's key says which event a listener takes. */
 type AnyListener = (event: CacheEventMap[CacheEventName]) => unknown;
 
-const eventNames: Readonly<Record<CacheEventName, true>> = {
+/** The names of all events. */
+export const eventNames: Readonly<Record<CacheEventName, true>> = {
   evict: true,
   expire: true,
   error: true,
@@ -166,15 +198,22 @@ export class CacheEvents {
     return this.#listeners.has(event);
   }
 
-  /** Calls the listeners of `event` in the order they were added. Never throws. */
-  emit<Name extends CacheEventName>(event: Name, data: CacheEventMap[Name]): void {
+  /** Calls the listeners of `event` in the order they were added, except those in `told`. Returns
+   *  those that it called. Never throws. */
+  emit<Name extends CacheEventName>(
+    event: Name,
+    data: CacheEventMap[Name],
+    told: readonly unknown[] = [],
+  ): readonly unknown[] {
     const listeners = this.#listeners.get(event);
-    if (listeners === undefined) return;
+    if (listeners === undefined) return [];
     // Iterates over a copy: a listener added meanwhile waits for the next event. One removed
     // meanwhile is skipped.
-    for (const listener of Array.from(listeners)) {
+    const called = Array.from(listeners).filter((listener) => !told.includes(listener));
+    for (const listener of called) {
       if (listeners.has(listener)) this.#call(event, listener, data);
     }
+    return called;
   }
 
   /** Removes all listeners. */

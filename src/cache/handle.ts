@@ -2,6 +2,7 @@
 // that can be structured-cloned; the memory is shared by reference.
 import { assertHandle, type Config } from "../config/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
+import type { CacheRecovery } from "./events.js";
 
 /**
  * What `Cache.handle` returns: a cache as it travels between threads of one process. Post it and
@@ -27,6 +28,8 @@ export interface CacheHandle {
   readonly id: string;
   readonly config: Config;
   readonly worker: WorkerHandle;
+  /** Null for a cache in memory only. */
+  readonly recovery: CacheRecovery | null;
 }
 
 /** Throws TypeError unless `value` is a cache's handle, made by this version of the package. */

@@ -3,16 +3,18 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { isMainThread } from "node:worker_threads";
 import {
+  assertRuntime,
+  assertTimersRun,
   type Clock,
   describe,
   readAnchorMs,
+  setImmediate,
   SystemClock,
   type UndercroftError,
 } from "../base/mod.js";
 import {
   type AdmissionFilter,
   assertFilter,
-  type CacheOptions,
   type Config,
   type CustomCodec,
   optionsOf,
@@ -27,6 +29,7 @@ import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
+import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
@@ -58,6 +61,9 @@ import { ThreadRegistration } from "./thread-registration.js";
  */
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
+  const listeners = listenersOf(options.on);
+  assertRuntime();
+  await assertTimersRun();
   const anchorMs = options.clock === undefined ? readAnchorMs() : null;
   const clock: Clock = options.clock ?? new SystemClock(anchorMs as number);
   const wallNow = clock.now();
@@ -74,6 +80,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
         events.hasListeners("evict") || events.hasListeners("expire"),
       ),
     );
+    listen(events, listeners);
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
       codec,
@@ -85,9 +92,16 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       onRemovals: (entries) => void setImmediate(() => opener?.removed(entries)),
     });
     opener = new OpenerSide(core, worker, directory, events);
-    await opener.start();
+    const recovery = await opener.start();
     const id = randomUUID();
-    const handle: CacheHandle = { kind: "undercroft-handle", version: 1, id, config, worker };
+    const handle: CacheHandle = {
+      kind: "undercroft-handle",
+      version: 1,
+      id,
+      config,
+      worker,
+      recovery,
+    };
     const registration = new ThreadRegistration(core, true);
     return new Cache<V>({ core, events, handle, opener, registration });
   } catch (error) {
@@ -138,6 +152,7 @@ function createMemory(
             schemasFd: directory.schemasFd,
             seed: directory.seed,
             syncResets: directory.fsyncBarrier > 0,
+            isSynced: directory.isSynced,
             admission: config.disk.admission,
             isOpenerMortal: !isMainThread,
           },
@@ -219,7 +234,7 @@ function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | und
  * @returns A cache with the same methods. Its `close` only detaches this thread.
  * @throws TypeError if the handle is not one, or a codec or filter is missing or not wanted;
  *   UndercroftError with ERR_CACHE_CLOSED if the cache is closed, with ERR_TOO_MANY_THREADS if all
- *   64 thread ids are taken.
+ *   64 thread ids are taken (the opener has one; the pool has its own).
  *
  * @example
  * ```ts

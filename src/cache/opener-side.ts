@@ -1,6 +1,12 @@
 // What only the opener has: the directory, the worker pool, and the events they cause. Made by
 // `openCache`. Invariant: if open fails, `close` leaves no descriptor, lock or thread behind.
-import { UndercroftError } from "../base/mod.js";
+import {
+  clearInterval,
+  setImmediate,
+  setInterval,
+  setTimeout,
+  UndercroftError,
+} from "../base/mod.js";
 import type { OpenDirectory } from "../directory/mod.js";
 import type { RecoveryReport } from "../disk-log/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
@@ -8,7 +14,7 @@ import type { Removal, WorkerHandle } from "../eviction/mod.js";
 import type { JanitorMessage } from "../janitor/mod.js";
 import { codes, hasPendingTombstone, type Kernel } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
-import type { CacheEvents } from "./events.js";
+import type { CacheEvents, CacheRecovery } from "./events.js";
 
 /** Milliseconds that close waits for a thread that is writing a tombstone or a schema. */
 const writeWaitMs = 1000;
@@ -43,12 +49,12 @@ export class OpenerSide {
     });
   }
 
-  /** Starts the workers. Resolves when the disk log is recovered. */
-  async start(): Promise<void> {
+  /** Starts the workers. Resolves to what was recovered, null without a directory. */
+  async start(): Promise<CacheRecovery | null> {
     const directory = this.#directory;
     if (directory === null) {
       await this.pool.start(null);
-      return;
+      return null;
     }
     const plan: DiskPlan = {
       recovery: {
@@ -65,16 +71,17 @@ export class OpenerSide {
       // A failed write leaves an older time in the manifest, which is harmless.
       directory.writeManifest({ lastAliveMs: this.#core.clock.now() }).catch(() => undefined);
     }, aliveEveryMs).unref();
-    this.#recovered(directory, report);
+    return this.#recovered(directory, report);
   }
 
-  #recovered(directory: OpenDirectory, report: RecoveryReport | null): void {
+  #recovered(directory: OpenDirectory, report: RecoveryReport | null): CacheRecovery {
     const { kind, reason, lostSegments } = directory.recovery;
     const { entries, ms } = report ?? { entries: 0, ms: 0 };
-    // Emits after `openCache` has resolved, since nobody can listen before.
-    setImmediate(() => {
-      this.#events.emit("recovered", { kind, reason, entries, lostSegments, ms });
-    });
+    const recovery = Object.freeze({ kind, reason, entries, lostSegments, ms });
+    const told = this.#events.emit("recovered", recovery);
+    // Once more after `openCache` has resolved, for those who listen from then on.
+    setImmediate(() => this.#events.emit("recovered", recovery, told));
+    return recovery;
   }
 
   #message(message: JanitorMessage): void {

@@ -2,6 +2,7 @@
 // workers it started, and notices that the opener died. Made where caches are made. Invariant: once
 // the opener is dead, the shared state is set to closed before anything else happens.
 import { isMainThread } from "node:worker_threads";
+import { setInterval, clearInterval } from "../base/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
 import {
   codes,

@@ -1,7 +1,7 @@
 // `undercroft simulate`: replays traces through every policy at several sizes. Called by main.ts.
 import { writeFileSync } from "node:fs";
-import { performance } from "node:perf_hooks";
 
+import { elapsedMs } from "../base/mod.js";
 import {
   type Outcome,
   plotCurves,
@@ -56,10 +56,10 @@ function replayAll(trace: Trace, options: SimulateOptions, output: Output): Outc
   const runs = options.sizes.flatMap((size) =>
     options.policies.map((policy) => ({ size, policy })),
   );
-  const started = performance.now();
+  const started = elapsedMs();
   let reportedAt = started;
   return runs.map(({ size, policy }, index) => {
-    const now = performance.now();
+    const now = elapsedMs();
     if (now - reportedAt >= progressMs) {
       const rate = (index * trace.requests) / (now - started) / 1000;
       output.warn(

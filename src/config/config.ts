@@ -58,6 +58,8 @@ const cacheOptionNames = [
   "classInstances",
   "codec",
   "clock",
+  // Checked by the cache, which has the events.
+  "on",
 ] as const;
 
 /**

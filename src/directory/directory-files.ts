@@ -4,7 +4,7 @@
 
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type ErrorCode, UndercroftError } from "../base/mod.js";
+import { type ErrorCode, isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
 import { segmentCountMax } from "../disk/mod.js";
 import { lockFileName } from "./lock.js";
 
@@ -36,9 +36,13 @@ export function attempt<T>(verb: string, path: string, run: () => T): T {
     return run();
   } catch (error) {
     if (error instanceof UndercroftError) throw error;
-    const reason = error instanceof Error ? error.message : "the system gave no reason";
+    const reason =
+      error instanceof Error ? error.message.replace(/\.$/, "") : "the system gave no reason";
     const code = codeOf((error as NodeJS.ErrnoException).code);
-    throw new UndercroftError(code, `Cannot ${verb} ${path}: ${reason}`, { cause: error });
+    const remedy = isAccessDenied(error)
+      ? "; allow the directory with --allow-fs-read and --allow-fs-write"
+      : "";
+    throw new UndercroftError(code, `Cannot ${verb} ${path}: ${reason}${remedy}`, { cause: error });
   }
 }
 
@@ -47,6 +51,7 @@ function codeOf(systemCode: string | undefined): ErrorCode {
     case "ENOTDIR":
       return "ERR_NOT_A_DIRECTORY";
     case "EACCES":
+    case "ERR_ACCESS_DENIED":
     case "EPERM":
     case "EROFS":
       return "ERR_DIRECTORY_NOT_WRITABLE";
@@ -156,13 +161,26 @@ function notRegular(file: string): UndercroftError {
   return new UndercroftError("ERR_DIRECTORY_NOT_OURS", text);
 }
 
-/** Opens a file for reading and writing, follows no link, and creates the file if it is missing. */
-export function openFile(file: string): number {
+/** The flag of a descriptor whose writes survive a power loss without a sync; Windows has none. */
+const durableFlag: number | undefined = fs.constants.O_DSYNC;
+
+/**
+ * Opens a file for reading and writing, follows no link, and creates the file if it is missing.
+ * With `durable`, each write survives a power loss: for a process that may not sync.
+ */
+export function openFile(file: string, durable = false): number {
+  if (durable && durableFlag === undefined) {
+    throw runtimeError(
+      "Node's permission model forbids fsync, and this system has no O_DSYNC",
+      "disk does not work under the model here; leave it out, or run without the model",
+    );
+  }
   return attempt("open", file, () => {
     const { O_RDWR, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
     // Windows lacks the last two. Without O_NONBLOCK, opening a pipe with one of our names could
     // block forever.
-    const flags = O_RDWR | O_CREAT | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
+    const flags =
+      O_RDWR | O_CREAT | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0) | (durable ? (durableFlag ?? 0) : 0);
     const fd = fs.openSync(file, flags, 0o600);
     try {
       if (!fs.fstatSync(fd, { bigint: false }).isFile()) throw notRegular(file);

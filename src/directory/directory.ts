@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, maySync, unsynced } from "../device/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./boot.js";
 import {
@@ -76,7 +76,7 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     const bootId = options.bootId ?? readBootId(wallNow);
     const now = { capacityBytes, maxRecordBytes, codecName, wallNow, bootId };
     const device = options.device ?? fileDevice;
-    return await openLocked({ path, hasher, device, lock, fds, now });
+    return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now });
   } catch (error) {
     for (const fd of fds) fs.closeSync(fd);
     await lock.release();
@@ -84,11 +84,11 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
   }
 }
 
-async function openLocked(opening: Opening): Promise<OpenDirectory> {
-  const { path, now } = opening;
+async function openLocked(locked: Opening): Promise<OpenDirectory> {
+  const { path, now } = locked;
   const listing = listDirectory(path);
   if (!listing.hasManifest && listing.foreign !== null) throw notOurs(path, listing.foreign);
-  const manifestFd = keepOpen(opening, manifestName);
+  const { opening, manifestFd } = openManifest(locked);
   const reading = readManifest(opening, manifestFd);
   if (reading.kind === "otherVersion") throw otherVersion(path, reading.version);
   const epochsFd = keepOpen(opening, epochsName);
@@ -110,6 +110,9 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
   const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, voided + 1);
   await manifest.writeBoth({
     clean: false,
+    closedUnsynced: false,
+    // What earlier sessions synced is overwritten unsynced: a stop of the machine ends it all.
+    fsyncBarrier: opening.isSynced ? before.fsyncBarrier : 0,
     segmentBytes: geometry.segmentBytes,
     segmentCount: geometry.segmentCount,
     generation: before.generation + 1,
@@ -129,13 +132,30 @@ async function openLocked(opening: Opening): Promise<OpenDirectory> {
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
   const segmentFds = openSegments(opening, listing, manifest.fields, plan.keep !== null);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
-  syncDirectory(path);
+  if (opening.isSynced) syncDirectory(path);
   const files = { manifestFd, epochsFd, schemasFd, segmentFds };
   return new OpenDirectory(opening, manifest, { ...files, schemas }, { recovery, tags });
 }
 
-function keepOpen(opening: Opening, name: string): number {
-  const fd = openFile(`${opening.path}/${name}`);
+/**
+ * Opens the manifest. Under Node's permission model nothing can be synced: the manifest's writes
+ * are durable by the way it is opened, so a stop of the machine is noticed; all else is unsynced.
+ */
+function openManifest(opening: Opening): {
+  readonly opening: Opening;
+  readonly manifestFd: number;
+} {
+  const manifestFd = keepOpen(opening, manifestName);
+  if (maySync(manifestFd, opening.device)) return { opening, manifestFd };
+  const device = unsynced(opening.device);
+  const durableFd = keepOpen(opening, manifestName, true);
+  fs.closeSync(manifestFd);
+  opening.fds.splice(opening.fds.indexOf(manifestFd), 1);
+  return { opening: { ...opening, device, isSynced: false }, manifestFd: durableFd };
+}
+
+function keepOpen(opening: Opening, name: string, durable = false): number {
+  const fd = openFile(`${opening.path}/${name}`, durable);
   opening.fds.push(fd);
   return fd;
 }
@@ -187,6 +207,7 @@ function newFields(now: OpenCircumstances): ManifestFields {
     segmentCount: 0,
     generation: 0,
     nextSequence: 1,
+    closedUnsynced: false,
     fsyncBarrier: 0,
     keepThrough: Infinity,
     dropExpiring: false,

@@ -4,13 +4,13 @@
 // back.
 
 //   0      ┬ magic "UCEPOCHS"  8 bytes, version u32, zero padding to 1024
-//   1024   ├ clear slots, first copy: 64 × { sequence u64, check u64 }, zero = unused;
+//   1024   ├ clear slots, first copy: 68 × { sequence u64, check u64 }, zero = unused;
 //          │ check = sequence XOR constant XOR seed
-//   2048   ├ tag floor slots, first copy: 64 × the same
-//   3072   ├ zero
+//   2560   ├ tag floor slots, first copy: 68 × the same
+//   3648   ├ zero
 //   5120   ├ clear slots, second copy; in another page, so one damaged sector loses no clear
-//   6144   ├ tag floor slots, second copy
-//   7168   ├ zero
+//   6656   ├ tag floor slots, second copy
+//   7744   ├ zero
 //   8192   ├ tag cells, first copy: 4,096 × the same (tag-epochs.ts)
 //   73728  ├ tag cells, second copy
 //   139264 ┴
@@ -20,11 +20,11 @@ import { type Device, fileDevice } from "../device/mod.js";
 
 export const epochsFileBytes = 136 * KiB;
 /** One slot for each thread id. */
-export const epochSlotCount = 64;
+export const epochSlotCount = 68;
 const slotSize = 16;
 const slotsOffsets = [1024, 5120] as const;
 const epochsMagic = 0x5348434f50454355n;
-const epochsVersion = 2;
+const epochsVersion = 3;
 const checkConstant = 0x756e646572637266n;
 
 /** The bytes of an epochs file before the first clear. */
@@ -47,7 +47,7 @@ export function writeClearEpoch(
   sequence: number,
   device: Device = fileDevice,
 ): void {
-  assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of 64 epoch slots");
+  assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of the epoch slots");
   assert(sequence > 0, "sequence 0 is no sequence");
   writeSlot(fd, seed, slotsOffsets, thread, sequence, device);
 }

@@ -41,6 +41,8 @@ export interface SnapshotPlace {
   /** Generation of the open that writes it. */
   readonly generation: number;
   readonly seed: bigint;
+  /** False where files cannot be synced. */
+  readonly isSynced: boolean;
 }
 
 /** What a scan would find about one segment. Serial 0 = never used. */
@@ -83,7 +85,7 @@ export function writeSnapshot(
       const counts = { bucketCount, payloadBytes: frames.payloadBytes };
       const header = encodeHeader(snapshot, counts, table, hasher);
       device.writeAtSync(fd, header, 0, headerBytes, 0);
-      device.fsyncSync(fd);
+      if (snapshot.isSynced) device.fsyncSync(fd);
       whole = true;
     }
   } finally {

@@ -5,7 +5,17 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import net from "node:net";
-import { UndercroftError, monotonicMs, readAnchorMs } from "../base/mod.js";
+import {
+  UndercroftError,
+  clearTimeout,
+  isAccessDenied,
+  monotonicMs,
+  readAnchorMs,
+  runtimeError,
+  setTimeout,
+  uptimeSeconds,
+  withRealTicks,
+} from "../base/mod.js";
 
 /** A held lock; `release` is idempotent. */
 export interface DirectoryLock {
@@ -33,22 +43,54 @@ export function acquireLock(path: string): Promise<DirectoryLock> {
 export async function acquireSocketLock(path: string): Promise<DirectoryLock> {
   const name = socketName(path);
   const server = net.createServer((socket) => socket.destroy());
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", (error: NodeJS.ErrnoException) => {
-      reject(error.code === "EADDRINUSE" ? heldError(path) : lockFault(path, error));
-    });
-    // Without `exclusive` the workers of node:cluster would share the socket, and so the lock.
-    server.listen({ path: name, exclusive: true }, resolve);
-  });
+  try {
+    await listen(server, name);
+  } catch (error) {
+    const fault = error as NodeJS.ErrnoException;
+    if (isAccessDenied(fault)) throw netForbidden(fault);
+    throw fault.code === "EADDRINUSE" ? heldError(path) : lockFault(path, fault);
+  }
   server.on("error", () => undefined);
   server.unref();
-  let released: Promise<void> | undefined;
   return {
-    release() {
-      released ??= new Promise((resolve) => server.close(() => resolve()));
-      return released;
+    async release() {
+      // The socket is closed when this returns; only the event comes later. Idempotent.
+      withRealTicks(() => server.close());
     },
   };
+}
+
+/** Milliseconds until a listen without an answer has failed. */
+const listenTimeoutMs = 5000;
+
+/**
+ * Binds the server to an abstract socket. Node.js does so before `listen` returns, and tells it
+ * later, by process.nextTick. A test may have replaced that, even before it imported this package.
+ */
+function listen(server: net.Server, name: string): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    const text = "the system did not answer";
+    const late = setTimeout(() => reject(new Error(text)), listenTimeoutMs);
+    const settle = (end: () => void): void => {
+      clearTimeout(late);
+      end();
+    };
+    server.once("error", (error) => settle(() => reject(error)));
+    // Without `exclusive` the workers of node:cluster would share the socket, and so the lock.
+    const options = { path: name, exclusive: true };
+    try {
+      withRealTicks(() => server.listen(options, () => settle(resolve)));
+    } catch (error) {
+      settle(() => reject(error as Error)); // the permission model throws at once
+      return;
+    }
+    if (server.listening) settle(resolve);
+  });
+}
+
+function netForbidden(cause: Error): UndercroftError {
+  const fault = "the lock of a directory needs --allow-net under Node's permission model";
+  return runtimeError(fault, "allow it, or leave disk out", { cause });
 }
 
 function socketName(path: string): string {
@@ -149,7 +191,7 @@ function removeStale(file: string): void {
 
 /** Start of this process by the wall clock. Threads agree unless the wall clock was stepped. */
 function startedMs(): number {
-  return Math.round(readAnchorMs() + monotonicMs() - process.uptime() * 1000);
+  return Math.round(readAnchorMs() + monotonicMs() - uptimeSeconds() * 1000);
 }
 
 function heldError(path: string): UndercroftError {

@@ -6,7 +6,8 @@
 //   file: copy 0 at 0, copy 1 at 4096. One copy:
 //   0    ┬ magic "UNDERCFT"   8 bytes
 //   8    ├ version            u32
-//   12   ├ flags              u32  1 = clean, 2 = drop entries that expire (recovery.ts)
+//   12   ├ flags              u32  1 = clean, 2 = drop entries that expire (recovery.ts),
+//          │                           4 = closed without a sync
 //   16   ├ revision           u64  one higher with each write; its parity picks the copy
 //   24   ├ identity           16 random bytes, new after every cold start
 //   40   ├ seed               u64  of the key hash, random, new with the identity
@@ -44,11 +45,14 @@ const codecNameBytesMax = 192;
 const schemasOffset = 340;
 const flagClean = 1;
 const flagDropExpiring = 2;
+const flagClosedUnsynced = 4;
 const keepAll = 0xffff_ffff_ffff_ffffn;
 
 export interface ManifestFields {
   /** The directory was closed cleanly, with everything in it synced. */
   readonly clean: boolean;
+  /** It was closed with everything written but nothing synced: whole until the machine stops. */
+  readonly closedUnsynced: boolean;
   readonly identity: Buffer;
   readonly seed: bigint;
   readonly segmentBytes: number;
@@ -81,8 +85,7 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   const copy = Buffer.alloc(manifestCopyBytes);
   copy.writeBigUInt64LE(manifestMagic, 0);
   copy.writeUInt32LE(manifestVersion, 8);
-  const flags = (fields.clean ? flagClean : 0) | (fields.dropExpiring ? flagDropExpiring : 0);
-  copy.writeUInt32LE(flags, 12);
+  copy.writeUInt32LE(flagsOf(fields), 12);
   copy.writeBigUInt64LE(BigInt(revision), 16);
   fields.identity.copy(copy, 24);
   copy.writeBigUInt64LE(fields.seed, 40);
@@ -102,6 +105,14 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   copy.writeUInt32LE(fields.schemas, schemasOffset);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
+}
+
+function flagsOf({ clean, dropExpiring, closedUnsynced }: ManifestFields): number {
+  return (
+    (clean ? flagClean : 0) |
+    (dropExpiring ? flagDropExpiring : 0) |
+    (closedUnsynced ? flagClosedUnsynced : 0)
+  );
 }
 
 /** Reads the newest whole copy of a manifest file. */
@@ -149,6 +160,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
   const nameBytes = Math.min(copy.readUInt16LE(codecNameOffset), codecNameBytesMax);
   return {
     clean: (flags & flagClean) !== 0,
+    closedUnsynced: (flags & flagClosedUnsynced) !== 0,
     identity: Buffer.from(copy.subarray(24, 24 + identityBytes)),
     seed: copy.readBigUInt64LE(40),
     segmentBytes: copy.readUInt32LE(48),

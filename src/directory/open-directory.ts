@@ -14,6 +14,9 @@ import type { OpenCircumstances, Recovery } from "./recovery.js";
 import type { SchemasReading } from "./schema-file.js";
 import type { TagEpochs } from "./tag-epochs.js";
 
+const unsyncedReason =
+  "Node's permission model forbids fsync, so a stop of the machine ends what is kept";
+
 /** How a session ends. */
 export interface DirectoryEnd {
   /** Everything was flushed, and the next open may trust it. */
@@ -29,6 +32,8 @@ export interface Opening {
   readonly path: string;
   readonly hasher: Hasher;
   readonly device: Device;
+  /** False where files cannot be synced; `device` does not try then. */
+  readonly isSynced: boolean;
   readonly lock: DirectoryLock;
   readonly fds: number[];
   readonly now: OpenCircumstances;
@@ -54,6 +59,8 @@ export class OpenDirectory {
   /** Which tags earlier sessions invalidated. */
   readonly tags: TagEpochs;
   readonly recovery: Recovery;
+  /** False where files cannot be synced: a stop of the machine ends what is kept. */
+  readonly isSynced: boolean;
   /** The snapshot to read at open; null unless `recovery.kind` is "clean". */
   readonly snapshotToRead: SnapshotPlace | null;
   /** The snapshot to write before a clean close. */
@@ -89,13 +96,17 @@ export class OpenDirectory {
     this.nextSequence = fields.nextSequence;
     const { recovery } = found;
     this.clearEpoch = recovery.clearEpoch;
-    this.recovery = recovery;
+    this.isSynced = opening.isSynced;
+    this.recovery = this.isSynced
+      ? recovery
+      : { ...recovery, reason: `${recovery.reason}; ${unsyncedReason}` };
     this.tags = found.tags;
     const snapshot = {
       file: `${opening.path}/${snapshotName}`,
       bytesMax: snapshotBytesMax(opening.now.capacityBytes),
       identity: fields.identity,
       seed: fields.seed,
+      isSynced: opening.isSynced,
     };
     this.snapshotToWrite = { ...snapshot, generation: fields.generation };
     const isClean = recovery.kind === "clean";
@@ -157,7 +168,9 @@ export class OpenDirectory {
 
   async #close(end: DirectoryEnd): Promise<void> {
     try {
-      const clean = end.clean && this.#isRecovered();
+      const isWhole = end.clean && this.#isRecovered();
+      const clean = isWhole && this.isSynced;
+      const closedUnsynced = isWhole && !this.isSynced;
       if (clean) {
         await this.#syncFiles();
         syncDirectory(this.path);
@@ -165,7 +178,7 @@ export class OpenDirectory {
       const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
       const { lastAliveMs } = end;
       const schemas = Math.max(this.schemas.count, end.schemas);
-      await this.#manifest.write({ clean, nextSequence, lastAliveMs, schemas });
+      await this.#manifest.write({ clean, closedUnsynced, nextSequence, lastAliveMs, schemas });
     } finally {
       for (const fd of [...this.fds, this.epochsFd, this.schemasFd, this.#manifestFd]) {
         attempt("close", this.path, () => fs.closeSync(fd));

@@ -79,7 +79,8 @@ export function planRecovery(
   }
   const isPageCacheSame = fields.clean || isSameBoot(fields.bootId, now.bootId);
   if (!isPageCacheSame && fields.fsyncBarrier === 0) {
-    const reason = "the machine stopped while the cache was open, and nothing had been synced";
+    const when = fields.closedUnsynced ? "after the cache was closed" : "while the cache was open";
+    const reason = `the machine stopped ${when}, and nothing had been synced`;
     return startAnew("cold", reason, fields.segmentCount);
   }
   const keepThrough = isPageCacheSame
@@ -125,7 +126,7 @@ function describe(
       "the machine stopped while the cache was open; only what had been synced is kept";
     return { kind: "barrier", reason };
   }
-  if (!fields.clean) {
+  if (!fields.clean && !fields.closedUnsynced) {
     return { kind: "scan", reason: "the cache was not closed; the machine did not stop" };
   }
   if (found.dropExpiring) {

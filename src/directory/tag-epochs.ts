@@ -9,7 +9,7 @@ import { epochSlotCount, isEpochsFile, readSlots, type SlotOffsets, writeSlot } 
 
 /** Cells of the tag table; equal to the number of cells in shared memory. */
 export const tagCellCount = 4096;
-const floorOffsets: SlotOffsets = [2048, 6144];
+const floorOffsets: SlotOffsets = [2560, 6656];
 const cellOffsets: SlotOffsets = [8192, 73_728];
 
 /** The tag invalidations of earlier sessions. Plain data: it is posted to the janitor. */
@@ -51,7 +51,7 @@ export function writeTagFloor(
   sequence: number,
   device: Device = fileDevice,
 ): void {
-  assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of 64 floor slots");
+  assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of the floor slots");
   writeSlot(fd, seed, floorOffsets, thread, sequence, device);
 }
 

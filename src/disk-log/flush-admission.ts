@@ -2,6 +2,7 @@
 // announces anything. A refused record stays in memory and leaves the cache with its segment. An
 // older copy on disk got its tombstone when the record was published, so it cannot come back. Every
 // refusal is counted by its reason.
+import { elapsedMs } from "../base/mod.js";
 import type { AdmissionConfig } from "../config/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { flagDiskLocation } from "../record/mod.js";
@@ -21,7 +22,7 @@ export class FlushAdmission {
   constructor(kernel: Kernel, rules: AdmissionConfig) {
     this.#kernel = kernel;
     this.#minTtlMs = rules.minTtlMs;
-    this.budget = new WriteBudget(rules.bytesPerSecond, rules.bytesPerDay, performance.now());
+    this.budget = new WriteBudget(rules.bytesPerSecond, rules.bytesPerDay, elapsedMs());
     const { buffer, offset, bytes } = kernel.seenKeysRoom;
     this.#seen = bytes === 0 ? null : new SeenKeys(buffer, offset, bytes);
   }
@@ -46,7 +47,7 @@ export class FlushAdmission {
     if (this.#seen !== null && !isInMain && !this.#isSeen(this.#seen, record)) {
       return this.#refuse(counter.counterRefusedUnseen, "deferred");
     }
-    if (!this.budget.hasRoom(performance.now())) {
+    if (!this.budget.hasRoom(elapsedMs())) {
       return this.#refuse(counter.counterRefusedBudget, "deferred");
     }
     return "write";

@@ -3,7 +3,7 @@
 // thread sees the cache. Invariant: afterwards every live, unexpired record on disk is in the
 // index. A record that could not be indexed gets a tombstone, or a later session could bring it
 // back as an older value.
-import { assert, UndercroftError } from "../base/mod.js";
+import { assert, elapsedMs, UndercroftError } from "../base/mod.js";
 import { schemasMax } from "../dictionary/mod.js";
 import {
   packLocation,
@@ -58,7 +58,7 @@ export function recover(
   hasher: Hasher,
   now: number,
 ): RecoveryResult {
-  const startedMs = performance.now();
+  const startedMs = elapsedMs();
   const { clearEpoch } = task.filter;
   kernel.verbs.raiseSequence(Math.max(task.nextSequence, clearEpoch + 1), clearEpoch);
   kernel.verbs.raiseTagFloor(task.tags.floor);
@@ -67,12 +67,12 @@ export function recover(
   }
   const fromSnapshot = task.snapshot === null ? -1 : loadSnapshot(kernel, task, hasher);
   if (fromSnapshot >= 0) {
-    const ms = performance.now() - startedMs;
+    const ms = elapsedMs() - startedMs;
     return { source: "snapshot", entries: fromSnapshot, damagedBatches: 0, resume: -1, ms };
   }
   const scanner = new Scanner(kernel, disk, directory, task, hasher, now);
   scanner.run();
-  const ms = performance.now() - startedMs;
+  const ms = elapsedMs() - startedMs;
   const source = scanner.segments > 0 ? "scan" : "nothing";
   const { entries, damagedBatches, resume } = scanner;
   return { source, entries, damagedBatches, resume, ms };

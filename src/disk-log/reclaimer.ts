@@ -2,7 +2,7 @@
 // Called by the disk log. Invariants: a slot points to its new location before the bytes are
 // written there, so a thread that deletes the entry meanwhile writes the tombstone of the new
 // location. A segment is void on disk before its first entry is dropped.
-import { UndercroftError } from "../base/mod.js";
+import { elapsedMs, UndercroftError } from "../base/mod.js";
 import type { Device } from "../device/mod.js";
 import {
   offsetOfLocation,
@@ -180,8 +180,7 @@ export class Reclaimer {
   /** Drops an entry, or rewrites it. False if its key was locked. */
   #drop(entry: Entry, now: number, left: { budget: number }): boolean {
     const isExpired = entry.expires <= now;
-    const mayStay =
-      !isExpired && left.budget >= entry.size && this.#budget.hasRoom(performance.now());
+    const mayStay = !isExpired && left.budget >= entry.size && this.#budget.hasRoom(elapsedMs());
     const answer = this.#dropFromIndex(entry, entry.location, mayStay ? 0 : 1);
     if (answer === codes.answerDone) {
       this.#kernel.count(isExpired ? counter.counterExpirations : counter.counterEvictionsDisk, 1);

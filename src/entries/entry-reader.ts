@@ -2,6 +2,7 @@
 // by read-through. Invariants: only `peek` and the other reads for read-through return an expired
 // value, and they mark it stale. What was checked before an await is checked again after it. A call
 // writes and hashes its key once, for the near cache, memory and disk.
+import { elapsedMs } from "../base/mod.js";
 import type { HashedKey, Key } from "../kernel/mod.js";
 import { largeValueOf } from "../memory/mod.js";
 import { flagChunk, flagChunked, flagNegative, type RecordReader } from "../record/mod.js";
@@ -311,11 +312,11 @@ export class EntryReader<V> {
   // ── Disk ────────────────────────────────────────────────────────────────────────────────────
 
   async #fromDisk(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
-    const start = performance.now();
+    const start = elapsedMs();
     const found = await this.#entryFromDisk(key, bytesRead);
     if (found === undefined) return undefined;
     const { entry, sequence } = found;
-    this.#core.sample(counter.histogramDisk, (performance.now() - start) * 1e6);
+    this.#core.sample(counter.histogramDisk, (elapsedMs() - start) * 1e6);
     // Check again: it may have expired while its chunks were read.
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;

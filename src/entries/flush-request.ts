@@ -1,6 +1,6 @@
 // A flush as any thread requests it: take a ticket, ring the janitor, wait for its answer. Called
 // by the facade.
-import { monotonicMs, UndercroftError } from "../base/mod.js";
+import { clearInterval, monotonicMs, setInterval, UndercroftError } from "../base/mod.js";
 import { hasReached, waitForChange } from "../kernel/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
@@ -14,6 +14,7 @@ const pollMs = 100;
  *  with ERR_CACHE_CLOSED if the cache closes, with ERR_WORKER if the janitor does not answer. */
 export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   const { flushes, verbs, control } = core.kernel;
+  if (fsync && core.handle.disk?.isSynced === false) throw syncForbidden();
   const ticket = flushes.take();
   if (fsync) flushes.wantSync(ticket);
   verbs.ring();
@@ -48,6 +49,14 @@ async function waitForTicket(
   } finally {
     clearInterval(alive);
   }
+}
+
+function syncForbidden(): UndercroftError {
+  return new UndercroftError(
+    "ERR_RUNTIME",
+    "Cannot sync to disk: Node's permission model forbids fsync; flush() without fsync keeps " +
+      "entries until the machine stops",
+  );
 }
 
 function diskDown(): UndercroftError {

@@ -1,5 +1,6 @@
 // Chooses which gets are samples, and times those of getSync. Samples are rare, because reading the
 // clock takes about a microsecond. Called by the entry reader.
+import { elapsedMs } from "../base/mod.js";
 import { counterNearHits, histogramMemory, histogramNear } from "../stats/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
@@ -26,9 +27,9 @@ export class GetSampler {
   time<T>(get: () => T | undefined): T | undefined {
     const { counters } = this.#core.kernel;
     const nearBefore = counters.own(counterNearHits);
-    const start = performance.now();
+    const start = elapsedMs();
     const value = get();
-    const nanoseconds = (performance.now() - start) * 1e6;
+    const nanoseconds = (elapsedMs() - start) * 1e6;
     if (value !== undefined) {
       const isNear = counters.own(counterNearHits) !== nearBefore;
       this.#core.sample(isNear ? histogramNear : histogramMemory, nanoseconds);

@@ -2,7 +2,7 @@
 // keeps state. Invariant: a waiter is settled once, and then no timer, abort listener or set holds
 // it.
 
-import { ownText } from "../base/mod.js";
+import { clearInterval, clearTimeout, ownText, setInterval, setTimeout } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
 

@@ -142,11 +142,11 @@ export class ReadThrough<V> {
     const flight = running ?? this.#registry.begin(key, options);
     const again = (): Promise<V | undefined> => this.fetch(key.toKey(), loader, options);
     const waiter = this.#join.add(flight, options, running === undefined ? undefined : again);
+    // Each fetch is one request. `peek` has counted a stale value. The run counts for the fetch
+    // that began the flight; a forced one, and one that joined, count their own miss here.
+    const isCounted = first?.kind === "stale" || (running === undefined && first !== null);
+    if (!isCounted) this.#parts.meter.count(counterMisses, 1);
     if (running === undefined) void this.#run(flight, loader, first);
-    // The run counts for the fetch that began the flight; one that joined counts its own miss here.
-    else if (first?.kind === "disk" || first?.kind === "absent") {
-      this.#parts.meter.count(counterMisses, 1);
-    }
     return waiter.promise;
   }
 

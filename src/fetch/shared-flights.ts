@@ -2,7 +2,7 @@
 // and how it ended. Called by ReadThrough and its phases. Invariants: a follower looks at the lease
 // at least every followPollMs, and reads nothing of a flight after it has left it.
 import { randomFillSync } from "node:crypto";
-import { monotonicMs } from "../base/mod.js";
+import { clearTimeout, monotonicMs, setTimeout } from "../base/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
 import { codes, type HashedKey, waitForChange } from "../kernel/mod.js";
 import { chunkKey, type LargeValue } from "../memory/mod.js";

@@ -2,7 +2,7 @@
 // sealed segments, serves flush requests, removes expired entries, recovers dead threads and ticks
 // the coarse clock, however busy every event loop is. It sleeps on a word in shared memory that
 // writers ring. Its file I/O is synchronous: the thread has nothing else to do.
-import { UndercroftError } from "../base/mod.js";
+import { elapsedMs, setTimeout, UndercroftError } from "../base/mod.js";
 import {
   Closing,
   DiskLog,
@@ -23,11 +23,13 @@ import {
   sharedTime,
   watermarkOf,
 } from "../eviction/mod.js";
+import { isFileAt } from "../device/mod.js";
+import { schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
-import type { JanitorMessage, JanitorTask } from "./messages.js";
+import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
 
@@ -41,11 +43,20 @@ const sweepBuckets = 4096;
 const diskRetryMs = 5000;
 
 /** Starts a janitor in this thread. Resolves when what is on disk is recovered. From then on the
- *  janitor blocks the thread until controlStop is set, and reports through the task's port. */
-export async function startJanitor(task: JanitorTask): Promise<void> {
+ *  janitor blocks the thread until controlStop is set, and reports through the task's port. Answers
+ *  "other-files", and does nothing, where a worker does not share the opener's descriptors. */
+export async function startJanitor(task: JanitorTask): Promise<JanitorStart> {
+  if (!sharesDescriptors(task)) return "other-files";
   const janitor = await Janitor.start(task);
   // Run after the pool has seen the task resolve: a running task would keep the process alive.
   setTimeout(() => janitor.run(), 0);
+  return "started";
+}
+
+/** Node.js gives all threads of a process the same descriptors; Deno does not. */
+function sharesDescriptors({ handle: { disk }, recovery }: JanitorTask): boolean {
+  if (disk === null || recovery === null) return true;
+  return isFileAt(disk.schemasFd, `${disk.path}/${schemasName}`);
 }
 
 class Janitor {
@@ -259,8 +270,8 @@ class Janitor {
 
   #sweep(now: number): void {
     // Real time: an injected clock may stand still.
-    if (performance.now() < this.#sweepDueMs) return;
-    this.#sweepDueMs = performance.now() + 1;
+    if (elapsedMs() < this.#sweepDueMs) return;
+    this.#sweepDueMs = elapsedMs() + 1;
     const { bucketCount } = this.#kernel.geometry;
     if (this.#removals.isWanted) this.#tellExpired(now);
     this.#kernel.verbs.sweep(this.#sweepFrom, sweepBuckets, now);

@@ -16,6 +16,9 @@ export interface JanitorTask {
   readonly port: MessagePort;
 }
 
+/** How a start ended: see `startJanitor`. */
+export type JanitorStart = "started" | "other-files";
+
 export type JanitorMessage =
   | { readonly kind: "ready"; readonly recovery: RecoveryReport | null }
   | { readonly kind: "removed"; readonly entries: readonly Removal[] }

@@ -1,2 +1,2 @@
 export { startJanitor } from "./janitor.js";
-export type { JanitorMessage, JanitorTask } from "./messages.js";
+export type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";

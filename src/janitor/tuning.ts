@@ -3,6 +3,7 @@
 // Invariants: tuning never takes more than its share of the janitor's time. Its memory beyond the
 // rings is in this thread's heap (miniature caches of up to 2,000 entries for each setting, 1 to 2
 // MiB in all); a new janitor builds it anew.
+import { elapsedMs } from "../base/mod.js";
 import { policyCapacityOf } from "../eviction/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import { candidates, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
@@ -26,7 +27,7 @@ export class Tuning {
   #entries = 0;
   #live: Setting;
   #savedMs = savedMsMax;
-  #seenMs = performance.now();
+  #seenMs = elapsedMs();
 
   /** `live`: the policy's current setting. */
   constructor(kernel: Kernel, policy: LogPolicy, live: Setting) {
@@ -37,7 +38,7 @@ export class Tuning {
 
   /** Feeds the tuner from the rings, as far as its time allows. */
   run(): void {
-    const now = performance.now();
+    const now = elapsedMs();
     this.#savedMs = Math.min(savedMsMax, this.#savedMs + (now - this.#seenMs) * timeShare);
     this.#seenMs = now;
     if (this.#savedMs <= 0) return;
@@ -72,7 +73,7 @@ export class Tuning {
       const taken = this.#kernel.samples.take(thread, stride, observe);
       if (taken === 0) return;
       this.#kernel.count(counter.counterSamples, taken);
-      const now = performance.now();
+      const now = elapsedMs();
       this.#savedMs -= now - this.#seenMs;
       this.#seenMs = now;
     }

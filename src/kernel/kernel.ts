@@ -13,6 +13,7 @@ import {
   reconcileThread,
   takeOverThreadId,
   type ThreadHolder,
+  type ThreadKind,
 } from "./threads/thread-table.js";
 import { CallResults } from "./words/call-results.js";
 import { ControlBlock } from "./words/control-block.js";
@@ -150,7 +151,7 @@ export interface Room {
 export class Kernel {
   readonly verbs: KernelVerbs;
   readonly geometry: Geometry;
-  /** This thread's id in the cache: 0 to 63. */
+  /** This thread's id in the cache: 0 to 63 for the user's threads, from 64 on for the pool's. */
   readonly thread: number;
   /** Byte offset of this thread's block. */
   readonly block: number;
@@ -171,14 +172,18 @@ export class Kernel {
   readonly locks: Readonly<Record<"schema" | "tag" | "compactor", ThreadLock>>;
   readonly #holder: ThreadHolder;
 
-  private constructor(module: WebAssembly.Module, memory: WebAssembly.Memory, adopted: number) {
+  private constructor(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    id: ThreadKind | number,
+  ) {
     this.views = viewsOf(memory);
     this.geometry = geometryOf(memory);
     const isLockOwnerDead = (lockWord: number): number => (this.#releaseIfDead(lockWord) ? 1 : 0);
     const instance = new WebAssembly.Instance(module, { env: { memory, isLockOwnerDead } });
     this.verbs = instance.exports as unknown as KernelVerbs;
     // The last step that may fail: a failure after it would leak the thread id.
-    this.#holder = adopted < 0 ? claimThread(this) : takeOverThreadId(this, adopted);
+    this.#holder = typeof id === "string" ? claimThread(this, id) : takeOverThreadId(this, id);
     this.thread = this.#holder.thread;
     this.block = at.threadTable + this.thread * at.threadBlockSize;
     this.control = new ControlBlock(this.views);
@@ -204,7 +209,11 @@ export class Kernel {
   /** Claims a thread id and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS
    *  when all 64 are taken, ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its
    *  opener has closed it. */
-  static attach(module: WebAssembly.Module, memory: WebAssembly.Memory): Kernel {
+  static attach(
+    module: WebAssembly.Module,
+    memory: WebAssembly.Memory,
+    kind: ThreadKind = "user",
+  ): Kernel {
     const words = new Int32Array(memory.buffer, 0, at.controlBlockSize / 4);
     const version = words[at.controlLayoutVersion / 4];
     if (words[at.controlMagic / 4] !== at.kernelMagic || version !== at.kernelLayoutVersion) {
@@ -220,7 +229,7 @@ export class Kernel {
         "Cannot attach to a cache: it is closed; open it again and pass its new handle",
       );
     }
-    return new Kernel(module, memory, -1);
+    return new Kernel(module, memory, kind);
   }
 
   /** Instantiates the kernel for a thread id that another thread claimed for this one: the opener

@@ -4,7 +4,7 @@
 // for the CAS by which DiskSegmentTable quarantines a segment file.
 //
 //   0 ┬ control block      4 KiB     geometry, and words that several threads write, on own lines
-//     ├ thread blocks      64 × 4 KiB
+//     ├ thread blocks      68 × 4 KiB
 //     ├ flight table       1,024 × 64 bytes   fills under way, which a write of the key supersedes
 //     ├ schema table       32 KiB             schema dictionary (dictionary/schema-image.ts)
 //     ├ tag table          4,096 × 8 bytes    when groups of tags were invalidated last
@@ -128,11 +128,14 @@ export const stateClosed = 3;
 // `threadSampleTail` (the janitor). After a thread's death its recoverer writes the block
 // (threads/thread-table.ts).
 export const threadTable = 4096;
-export const threadsMax = 64;
+/** Ids 0 to 63 are the user's: only they wait for flights, whose waiters are the bits of a u64. */
+export const userThreadsMax = 64;
+export const poolThreadsMax = 4; // the janitor, two store workers, a janitor not recovered yet
+export const threadsMax = 68; // userThreadsMax + poolThreadsMax
 /** Pages behind the segments: one per thread, whose long keys are there, and one since the first
  *  begins where the segments end. Together they hold more than the largest header, extension and
  *  key: 24 + 2,040 + 65,536 bytes. */
-export const slackPages = 65; // threadsMax + 1
+export const slackPages = 69; // threadsMax + 1
 export const threadBlockSize = 4096;
 /** u32: 0 = free, else the holder: bit 0 is set, and bit 1 says whose number is above
  *  (threadBySystem: the operating system's thread number, else Node.js's). One word, so an id is
@@ -199,7 +202,7 @@ export const keyScratchSize = 2048;
 //
 // A flight is a fill under way: a load, or an asynchronous set. A write of the key marks it
 // superseded. Threads that want the same load wait for its end on `flightSignal`.
-export const flightTable = 266240; // threadTable + threadsMax * threadBlockSize
+export const flightTable = 282624; // threadTable + threadsMax * threadBlockSize
 export const flightsMax = 1024;
 export const flightSize = 64;
 /** A flight's entry is at most this many entries from the one its hash names. */
@@ -250,11 +253,11 @@ export const flightRefused = 5;
 /** Its thread died. */
 export const flightLost = 6;
 
-export const schemaTable = 331776; // flightTable + flightsMax * flightSize
+export const schemaTable = 348160; // flightTable + flightsMax * flightSize
 export const schemaTableSize = 32768;
 
 // ── Tag table. A cell is the newest sequence at which one of its tags was invalidated. ─────────
-export const tagTable = 364544; // schemaTable + schemaTableSize
+export const tagTable = 380928; // schemaTable + schemaTableSize
 export const tagCells = 4096;
 export const tagCellsShift = 12;
 /** Cells per tag. An entry is invalid if, for one of its tags, all cells are newer than it. */
@@ -264,11 +267,11 @@ export const tagProbes = 4;
 //
 // A word is the low 32 bits of the invalidation's number, from 1, in its high half, and the low
 // half of the key's hash in its low half.
-export const invalidationLog = 397312; // tagTable + tagCells * 8
+export const invalidationLog = 413696; // tagTable + tagCells * 8
 /** A near cache that is farther behind drops everything in its two indexes. */
 export const invalidationsMax = 2048;
 
-export const segmentTable = 413696; // invalidationLog + invalidationsMax * 8
+export const segmentTable = 430080; // invalidationLog + invalidationsMax * 8
 
 // ── Segment table, one line a memory segment. ──────────────────────────────────────────────────
 export const segmentEntrySize = 64;

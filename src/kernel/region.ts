@@ -67,10 +67,10 @@ function seenBytesFor(memoryBytes: number): number {
   return alignUp(8 + 2 * words * 4, at.cacheLineSize);
 }
 
-/** All rings together take at most 1/64 of the memory; 512 requests last a busy thread some
- *  milliseconds. */
+/** The rings of the user's threads take at most 1/64 of the memory; 512 requests last a busy thread
+ *  some milliseconds. */
 function sampleSlotsFor(memoryBytes: number): number {
-  const most = memoryBytes / 64 / at.threadsMax / at.sampleSize;
+  const most = memoryBytes / 64 / at.userThreadsMax / at.sampleSize;
   return Math.min(512, Math.max(32, 2 ** Math.floor(Math.log2(most))));
 }
 

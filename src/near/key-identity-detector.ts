@@ -3,6 +3,7 @@
 // second was made with a string that was looked up before. The near cache calls it with a sample of
 // few keys, again and again, since an interned key may have its hash only from an earlier lookup
 // here. The yardstick is a string we build ourselves, so no constant depends on the machine.
+import { elapsedMs } from "../base/mod.js";
 
 /** Keys timed for one verdict. Only the middle half counts: the scheduler may distort the rest. */
 const windowSize = 33;
@@ -74,11 +75,11 @@ export class KeyIdentityDetector {
   #hashTime(key: string): number {
     // Flattens a concatenated string, which is no part of hashing, and warms what both lookups use.
     if (Number.isNaN(key.charCodeAt(key.length - 1)) || !this.#probe.has("probe")) return 0;
-    const start = performance.now();
+    const start = elapsedMs();
     if (this.#probe.has(key)) return 0;
-    const middle = performance.now();
+    const middle = elapsedMs();
     if (this.#probe.has(key)) return 0;
-    return (middle - start - (performance.now() - middle)) * 1e6;
+    return (middle - start - (elapsedMs() - middle)) * 1e6;
   }
 }
 

@@ -27,7 +27,7 @@ export function storeValue(task: StoreTask): WriteOutcome {
 
 function attach(task: StoreTask): MemoryWriter {
   const { handle, cacheId } = task;
-  const kernel = Kernel.attach(handle.module, handle.memory);
+  const kernel = Kernel.attach(handle.module, handle.memory, "pool");
   // A failed tombstone write takes the disk tier down; the janitor notices and reports it.
   const { writer } = attachThread(kernel, handle, () => undefined, null);
   writers.set(cacheId, writer);

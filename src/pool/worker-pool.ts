@@ -4,11 +4,19 @@
 // dead worker held is recovered before its thread id is reused.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { Piscina } from "piscina";
-import { UndercroftError } from "../base/mod.js";
+import {
+  clearTimeout,
+  elapsedMs,
+  isAccessDenied,
+  runtimeError,
+  setImmediate,
+  setTimeout,
+  UndercroftError,
+} from "../base/mod.js";
 import type { SnapshotPlace } from "../directory/mod.js";
 import type { JanitorEnd, RecoveryReport } from "../disk-log/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
-import type { JanitorMessage, JanitorTask } from "../janitor/mod.js";
+import type { JanitorMessage, JanitorStart, JanitorTask } from "../janitor/mod.js";
 import {
   claimThread,
   holderOf,
@@ -26,6 +34,8 @@ import type { StoreTask } from "./pool-messages.js";
 const startTimeoutMs = 30_000;
 /** Longest wait at close for the janitor to flush and to write the snapshot. */
 const endTimeoutMs = 120_000;
+/** Longest wait at close for asynchronous sets under way. */
+const storesTimeoutMs = 30_000;
 /** After more deaths of the janitor than this within a minute it is not restarted; the cache
  *  runs in memory only. */
 const deathsMax = 5;
@@ -62,11 +72,15 @@ interface JanitorRun {
 
 function piscina(
   file: "janitor-worker" | "store-worker",
+  task: "startJanitor" | "storeValue",
   threads: { readonly min: number; readonly max: number },
   queue: number,
 ): Piscina {
-  return new Piscina({
+  const options = {
     filename: new URL(`../../workers/${file}.js`, import.meta.url).href,
+    // With the name, piscina's worker finds the task by require() when it starts. Without one it
+    // looks for a default export, and then needs `new Function`, which a hardened process forbids.
+    name: task,
     minThreads: threads.min,
     maxThreads: threads.max,
     idleTimeout: Infinity,
@@ -77,7 +91,14 @@ function piscina(
     atomics: "disabled",
     recordTiming: false,
     resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
-  });
+  } as const;
+  try {
+    return new Piscina(options);
+  } catch (error) {
+    if (!isAccessDenied(error)) throw error;
+    const fault = "its workers need --allow-worker under Node's permission model";
+    throw runtimeError(fault, "allow them", { cause: error });
+  }
 }
 
 export class WorkerPool {
@@ -98,7 +119,7 @@ export class WorkerPool {
     this.#kernel = kernel;
     this.#handle = handle;
     this.#listener = listener;
-    this.#janitors = piscina("janitor-worker", { min: 1, max: 1 }, 1);
+    this.#janitors = piscina("janitor-worker", "startJanitor", { min: 1, max: 1 }, 1);
     this.#janitors.on("error", (error) => (this.#lastFault = reasonOf(error)));
   }
 
@@ -112,7 +133,7 @@ export class WorkerPool {
   async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
     const { port1, port2 } = new MessageChannel();
     const run: JanitorRun = {
-      holder: claimThread(this.#kernel),
+      holder: claimThread(this.#kernel, "pool"),
       port: port1,
       isOver: false,
     };
@@ -132,10 +153,11 @@ export class WorkerPool {
     };
     let isSettled = false;
     const started = this.#janitors
-      .run(task, { name: "startJanitor", transferList: [port2] })
+      .run(task, { transferList: [port2] })
       .finally(() => (isSettled = true));
     try {
-      await withTimeout(started, startTimeoutMs, "start the janitor");
+      const start = (await withTimeout(started, startTimeoutMs, "start the janitor")) as unknown;
+      if ((start as JanitorStart) === "other-files") throw notShared();
     } catch (error) {
       // A janitor that is only late may still be running, so nothing it holds is recovered.
       if (isSettled) this.#giveBack(run);
@@ -181,7 +203,7 @@ export class WorkerPool {
   #startAgain(reason: string): void {
     this.#kernel.count(counterWorkerRestarts, 1);
     this.#listener.restarted("janitor", reason);
-    const now = performance.now();
+    const now = elapsedMs();
     this.#deaths = this.#deaths.filter((death) => now - death < deathsWindowMs);
     this.#deaths.push(now);
     if (this.#deaths.length > deathsMax) {
@@ -208,14 +230,30 @@ export class WorkerPool {
     this.#kernel.count(counterEncodeTasks, 1);
     const transferList = [task.bytes.buffer as ArrayBuffer];
     try {
-      return (await pool.run(task, { name: "storeValue", transferList })) as WriteOutcome;
+      return (await this.#underWay(pool.run(task, { transferList }))) as WriteOutcome;
     } catch (error) {
       throw workerError(error);
     }
   }
 
+  /** Remembers a task until it ends: `stop` waits for it. */
+  async #underWay<T>(task: Promise<T>): Promise<T> {
+    const ended = task.catch(() => undefined);
+    this.#storesUnderWay.add(ended);
+    try {
+      return await task;
+    } finally {
+      this.#storesUnderWay.delete(ended);
+    }
+  }
+
   #startStores(): Piscina {
-    const pool = piscina("store-worker", { min: 0, max: storeThreadsMax }, storeQueueMax);
+    const pool = piscina(
+      "store-worker",
+      "storeValue",
+      { min: 0, max: storeThreadsMax },
+      storeQueueMax,
+    );
     pool.on("error", () => undefined);
     pool.on("workerCreate", () => {
       for (const worker of pool.threads) {
@@ -229,6 +267,7 @@ export class WorkerPool {
   }
 
   readonly #watched = new Set<number>();
+  readonly #storesUnderWay = new Set<Promise<unknown>>();
 
   #storeDied(threadId: number, code: number): void {
     this.#watched.delete(threadId);
@@ -245,7 +284,9 @@ export class WorkerPool {
   /** Stops the workers. Resolves to how the janitor ended: whether it flushed and wrote the
    *  snapshot. */
   async stop(): Promise<JanitorEnd> {
-    await this.#stores?.close({ force: false });
+    // Not Piscina's close(): its time limit runs on timers that a test may have replaced.
+    const stored = Promise.all(this.#storesUnderWay);
+    await withTimeout(stored, storesTimeoutMs, "end asynchronous sets").catch(() => undefined);
     this.#isStopping = true;
     const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0 };
     let end: JanitorEnd = nothing;
@@ -281,6 +322,11 @@ async function withTimeout<T>(work: Promise<T>, ms: number, what: string): Promi
   } finally {
     clearTimeout(timer);
   }
+}
+
+function notShared(): UndercroftError {
+  const fault = "this runtime's workers do not share file descriptors, so disk does not work here";
+  return runtimeError(fault, "leave disk out, or run Node.js");
 }
 
 function reasonOf(error: unknown): string {

@@ -1,33 +1,55 @@
-// The type of what `stats()` returns. snapshot.ts makes it.
+// The type of what `stats()` returns. snapshot.ts makes it. Each number says what it is: a counter
+// (a total since the cache was opened, over all threads) or a gauge (its value now). A test holds
+// the words to what `since` does with the number, and docs/statistics.md to the words.
 
 import type { Percentiles } from "./histogram.js";
 
 /** Values measured now, not counted since the start: entries, bytes, limits. */
 export interface StatsGauges {
   readonly memory: {
+    /** Gauge: live entries in memory. */
     readonly entries: number;
-    /** Negative answers remembered; they are no entries, and their bytes are in `bytes`. */
+    /** Gauge: negative answers remembered; they are no entries, and their bytes are in `bytes`. */
     readonly negatives: number;
+    /** Gauge: bytes of their records. */
     readonly bytes: number;
+    /** Gauge: the option `memory`. */
     readonly limitBytes: number;
+    /** Gauge: bytes of the index. */
     readonly indexBytes: number;
-    /** Bytes of the segments that are not free, plus the index and tables. */
+    /** Gauge: bytes of the segments that are not free, plus the index and tables. */
     readonly usedBytes: number;
   };
   /** `null` for a cache in memory only. */
   readonly disk: {
+    /** Gauge: live entries that are on disk only. */
     readonly entries: number;
+    /** Gauge: bytes of the segment files in use. */
     readonly bytes: number;
+    /** Gauge: the option `disk.capacity`. */
     readonly limitBytes: number;
+    /** Whether the disk tier works. */
     readonly state: "up" | "down";
+    /** Gauge: segment files in use. */
     readonly segments: number;
   } | null;
-  /** Of the calling thread; zeros without a near cache. */
-  readonly near: { readonly entries: number; readonly bytes: number };
-  /** Memory segments. */
-  readonly segments: { readonly free: number; readonly total: number };
-  /** Thread ids taken, of 64: the opener, the workers of its pool, and each attached thread. */
-  readonly threads: { readonly attached: number };
+  readonly near: {
+    /** Gauge: values in the near cache of the calling thread. */
+    readonly entries: number;
+    /** Gauge: their bytes, as encoded. */
+    readonly bytes: number;
+  };
+  readonly segments: {
+    /** Gauge: memory segments that are free. */
+    readonly free: number;
+    /** Gauge: memory segments. */
+    readonly total: number;
+  };
+  readonly threads: {
+    /** Gauge: thread ids taken, of 64: the opener and each attached thread. The workers of the
+     *  pool have ids of their own. */
+    readonly attached: number;
+  };
 }
 
 /**
@@ -45,147 +67,222 @@ export interface StatsGauges {
  * cache.getSync("a");
  * const before: CacheStats = cache.stats();
  * cache.getSync("b");
- * const { hits, misses } = cache.stats().since(before);
- * console.log(before.hits.total, hits.total, misses); // 1 0 1
+ * const { hits, misses, requests } = cache.stats().since(before);
+ * console.log(before.hits.total, hits.total, misses, requests); // 1 0 1 1
  * await cache.close();
  * ```
  */
 export interface CacheStats {
+  /** The name of the cache. */
   readonly name: string;
-  /** Gets that returned a value, by the tier it came from. */
+  /** Counter: calls of the user that asked for a value, each once: `getSync`, `get`, `getEntry`,
+   *  each key of `getMany`, and `fetch` (or a wrapped function), whether it hits, joins a load or
+   *  loads. It is `hits.total` plus `misses`. A call that throws before it looks (a wrong key, a
+   *  closed cache, an aborted signal) is none; nor is `has`. */
+  readonly requests: number;
+  /** Requests that were answered from the cache, by the tier the value came from. */
   readonly hits: {
+    /** Counter: answered by the near cache of the thread. */
     readonly near: number;
+    /** Counter: answered from shared memory. */
     readonly memory: number;
+    /** Counter: answered from disk. */
     readonly disk: number;
+    /** Counter: the sum of the three. */
     readonly total: number;
   };
+  /** Counter: requests that found no fresh value. Stale answers, forced refreshes and fetches that
+   *  joined a load are among them. */
   readonly misses: number;
-  /** Hits divided by hits plus misses, 0 to 1; 0 before the first read. */
+  /** Ratio: hits divided by requests, 0 to 1; 0 before the first request. */
   readonly hitRatio: number;
-  /** Lookups that found an expired entry. */
+  /** Counter: lookups that found an expired entry. */
   readonly expiredHits: number;
+  /** Counter: expired values served within their `staleFor`. */
   readonly staleServed: number;
-  /** Fetches answered by a remembered negative answer; each is a miss too. */
+  /** Counter: fetches answered by a remembered negative answer; each is a miss too. */
   readonly negativesServed: number;
+  /** Counter: loaders run. */
   readonly loads: number;
+  /** Counter: loaders that threw, timed out or were aborted. */
   readonly loadErrors: number;
-  /** Fetches that waited for another fetch's loader, in this thread or another. */
+  /** Counter: fetches that waited for another fetch's loader, in this thread or another. */
   readonly coalescedLoads: number;
   /** How threads share loads. */
   readonly flights: {
-    /** The part of `coalescedLoads` that waited for a loader in another thread. */
+    /** Counter: the part of `coalescedLoads` that waited for a loader in another thread. */
     readonly coalescedAcross: number;
-    /** Loads begun by a follower after its leader died or let its lease run out. */
+    /** Counter: loads begun by a follower after its leader died or let its lease run out. */
     readonly takeovers: number;
-    /** Loads that lost their lease: their thread's event loop was blocked while others waited. */
+    /** Counter: loads that lost their lease: their thread's event loop was blocked while others
+     *  waited. */
     readonly leaseExpiries: number;
-    /** Loads that other threads could not join, by reason. `full`: the flight table was full, or
-     *  no segment had room to hash the key. `busy`: the key's lock stayed busy. `twice`: the
-     *  thread already had a load of the key under way. `unstored`: another thread's value was
-     *  not stored, or did not last. */
+    /** Loads that other threads could not join, by reason. */
     readonly alone: {
+      /** Counter: the flight table was full, or no segment had room to hash the key. */
       readonly full: number;
+      /** Counter: the key's lock stayed busy. */
       readonly busy: number;
+      /** Counter: the thread already had a load of the key under way. */
       readonly twice: number;
+      /** Counter: another thread's value was not stored, or did not last. */
       readonly unstored: number;
     };
   };
-  /** Loads and asynchronous sets not stored because a newer write, delete or clear came first. */
+  /** Counter: loads and asynchronous sets not stored because a newer write, delete or clear came
+   *  first. */
   readonly fillsSuperseded: number;
-  /** Loads not stored, and asynchronous sets stored at once, because the flight table was full. */
+  /** Counter: loads not stored, and asynchronous sets stored at once, because the flight table was
+   *  full. */
   readonly fillsRefused: number;
-  /** `set` calls by outcome; `bytes` counts the records stored. */
+  /** Sets, loads and asynchronous sets by outcome. */
   readonly sets: {
+    /** Counter: stored. */
     readonly stored: number;
+    /** Counter: refused, larger than the cache can hold. */
     readonly tooLarge: number;
+    /** Counter: refused, no free segment or too many sets queued. */
     readonly overloaded: number;
+    /** Counter: bytes of the records stored. */
     readonly bytes: number;
   };
+  /** Counter: deletes that removed an entry. */
   readonly deletes: number;
+  /** Counter: calls of `clear`. */
   readonly clears: number;
-  /** Tags invalidated by `deleteByTag`. */
+  /** Counter: tags invalidated by `deleteByTag`. */
   readonly tagInvalidations: number;
   /** Entries evicted, by what had no room for them. */
-  readonly evictions: { readonly memory: number; readonly disk: number; readonly index: number };
+  readonly evictions: {
+    /** Counter: left memory and had no copy on disk. */
+    readonly memory: number;
+    /** Counter: left with a reclaimed disk segment. */
+    readonly disk: number;
+    /** Counter: their index buckets were full. */
+    readonly index: number;
+  };
+  /** Counter: expired entries removed. */
   readonly expirations: number;
-  /** With `eviction: "auto"`: sampled requests used, sampled requests dropped, and changes of the
-   *  live setting. */
-  readonly tuning: { readonly samples: number; readonly dropped: number; readonly changes: number };
-  /** Entries moved: `toMain` to the main log or within it, `demotions` from memory to disk,
-   *  `promotions` from disk to memory, `reinsertions` within the disk. */
+  /** With `eviction: "auto"`. */
+  readonly tuning: {
+    /** Counter: sampled requests used. */
+    readonly samples: number;
+    /** Counter: sampled requests dropped, since the thread's ring was full. */
+    readonly dropped: number;
+    /** Counter: changes of the live setting. */
+    readonly changes: number;
+  };
+  /** Entries moved. */
   readonly moves: {
+    /** Counter: to the main log, or within it. */
     readonly toMain: number;
+    /** Counter: from memory to their disk copy. */
     readonly demotions: number;
+    /** Counter: from disk back to memory. */
     readonly promotions: number;
+    /** Counter: written again within the disk. */
     readonly reinsertions: number;
   };
-  /** Records written to disk (`flushed`), and records refused, by reason: less than `minTtl` to
-   *  live; overwritten or deleted first; the disk tier was down; already on disk; the user's
-   *  filter; larger than `maxSize`; neither hit nor set before; over the write budget; evicted
-   *  before the flusher reached them. A record that is considered twice may be refused twice. */
+  /** Records written to disk, and records refused, by reason. A record that is considered twice may
+   *  be refused twice. */
   readonly admissions: {
+    /** Counter: records written. */
     readonly flushed: number;
+    /** Counter: their bytes. */
     readonly flushedBytes: number;
+    /** Counter: less than `minTtl` to live. */
     readonly refusedExpired: number;
+    /** Counter: overwritten or deleted first. */
     readonly refusedDead: number;
+    /** Counter: the disk tier was down. */
     readonly refusedDiskDown: number;
+    /** Counter: already on disk. */
     readonly refusedClean: number;
+    /** Counter: by the user's filter. */
     readonly refusedFilter: number;
+    /** Counter: larger than `maxSize`. */
     readonly refusedSize: number;
+    /** Counter: neither hit nor set before. */
     readonly refusedUnseen: number;
+    /** Counter: over the write budget. */
     readonly refusedBudget: number;
+    /** Counter: evicted before the flusher reached them. */
     readonly refusedQueue: number;
   };
   readonly memory: StatsGauges["memory"];
   /** `null` for a cache in memory only. */
   readonly disk:
     | (NonNullable<StatsGauges["disk"]> & {
+        /** Counter: batches written. */
         readonly writes: number;
+        /** Counter: their bytes. */
         readonly writeBytes: number;
+        /** Counter: reads by lookups. */
         readonly reads: number;
+        /** Counter: their bytes. */
         readonly readBytes: number;
+        /** Counter: tombstones written. */
         readonly tombstones: number;
       })
     | null;
-  /** The near cache: `entries` and `bytes` of the calling thread, `evictions` of all. */
-  readonly near: StatsGauges["near"] & { readonly evictions: number };
-  /** Bytes of batches written to disk, divided by the record bytes of stored sets; `null` without a
-   *  disk tier or a stored set. */
+  readonly near: StatsGauges["near"] & {
+    /** Counter: values dropped from the near caches of all threads for room. */
+    readonly evictions: number;
+  };
+  /** Ratio: bytes of batches written to disk, divided by the record bytes of stored sets; `null`
+   *  without a disk tier or a stored set. */
   readonly writeAmplification: number | null;
-  /** Records that failed their checksum or did not decode. */
+  /** Counter: records on disk that failed their checksum, and values that did not decode. */
   readonly corruptRecords: number;
-  /** Values that a custom codec could not decode (see the event `error`). */
+  /** Counter: values that a custom codec could not decode (see the event `error`). */
   readonly codecErrors: number;
+  /** Counter: reads and writes of files that failed. */
   readonly diskErrors: number;
-  /** Disk reads that found another key. */
+  /** Counter: disk reads that found another key. */
   readonly falseFingerprints: number;
+  /** Counter: reads of a slot that changed under the reader. */
   readonly readRetries: number;
-  /** Reads given up as misses because their slot kept changing. */
+  /** Counter: reads given up as misses because their slot kept changing. */
   readonly readRetriesExceeded: number;
-  /** Disk reads whose entry changed during the read. */
+  /** Counter: disk reads whose entry changed during the read. */
   readonly staleReads: number;
-  readonly locks: { readonly waits: number; readonly timeouts: number };
-  /** Times that a writer found no free segment and reclaimed one itself. */
+  readonly locks: {
+    /** Counter: waits for a bucket lock beyond the spin. */
+    readonly waits: number;
+    /** Counter: bucket locks not had within the bound. */
+    readonly timeouts: number;
+  };
+  /** Counter: times that a writer found no free segment and reclaimed one itself. */
   readonly foregroundReclaims: number;
-  /** Memory segments. `evicted`: the policy gave them up. `compacted`: only their dead bytes went.
-   *  `diskReclaimed` counts segments of the disk log. */
   readonly segments: StatsGauges["segments"] & {
+    /** Counter: memory segments sealed. */
     readonly sealed: number;
+    /** Counter: memory segments that the policy gave up. */
     readonly evicted: number;
+    /** Counter: memory segments that only their dead bytes left. */
     readonly compacted: number;
+    /** Counter: segments of the disk log reclaimed. */
     readonly diskReclaimed: number;
   };
-  /** Asynchronous sets handed to a worker of the pool. */
+  /** Counter: asynchronous sets handed to a worker of the pool. */
   readonly encodeTasks: number;
+  /** Counter: workers replaced after they died. */
   readonly workerRestarts: number;
-  /** `recovered`: threads that died without detaching, and whose thread id and locks were freed. */
-  readonly threads: StatsGauges["threads"] & { readonly recovered: number };
+  readonly threads: StatsGauges["threads"] & {
+    /** Counter: threads that died without detaching, and whose thread id and locks were freed. */
+    readonly recovered: number;
+  };
+  /** Counter: events dropped, since too many waited or no thread could tell them. */
   readonly eventsDropped: number;
   /** Sampled latencies in nanoseconds, within 17.5 %; `null` without samples. */
   readonly latency: {
+    /** Percentiles: of hits in the near cache. */
     readonly near: Percentiles | null;
+    /** Percentiles: of hits in shared memory. */
     readonly memory: Percentiles | null;
+    /** Percentiles: of hits on disk. */
     readonly disk: Percentiles | null;
+    /** Percentiles: of loads. */
     readonly load: Percentiles | null;
   };
   /**

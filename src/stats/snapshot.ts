@@ -131,10 +131,13 @@ function composeReads(total: Total) {
   const disk = total(counters.counterDiskHits);
   const misses = total(counters.counterMisses);
   const hits = near + memory + disk;
+  // Each request ends in exactly one of the four counters.
+  const requests = hits + misses;
   return {
+    requests,
     hits: { near, memory, disk, total: hits },
     misses,
-    hitRatio: hits + misses === 0 ? 0 : hits / (hits + misses),
+    hitRatio: requests === 0 ? 0 : hits / requests,
     expiredHits: total(counters.counterExpiredHits),
     staleServed: total(counters.counterStaleServed),
     negativesServed: total(counters.counterNegativesServed),

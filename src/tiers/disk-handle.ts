@@ -12,6 +12,8 @@ export interface DiskHandle {
   /** True once an fsync was asked for: resets of segments are then synced, so that a power loss
    *  does not bring old records back without their tombstones. */
   readonly syncResets: boolean;
+  /** False where files cannot be synced (Node's permission model). */
+  readonly isSynced: boolean;
   /** Which records the janitor writes to disk. */
   readonly admission: AdmissionConfig;
   /** True if a worker opened the cache: when it dies its descriptors are closed, but other

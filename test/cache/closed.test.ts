@@ -210,7 +210,7 @@ describe("attached caches", () => {
       await attached.close();
     }
     expect(opener.getSync("k199")).toBe(199);
-    const all = Array.from({ length: 62 }, () => attachCache(opener.handle()));
+    const all = Array.from({ length: 63 }, () => attachCache(opener.handle()));
     expect((await errorOf(() => attachCache(opener.handle()))).code).toBe("ERR_TOO_MANY_THREADS");
     await Promise.all(all.map((attached) => attached.close()));
     attachCache(opener.handle()).set("k", 1);

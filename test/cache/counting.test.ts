@@ -54,6 +54,7 @@ async function expectStep(cache: Cache, run: () => unknown, added: Added): Promi
   expect(seen()).toEqual({ step, ...added });
   const change = cache.stats().since(before);
   expect(change.hits.total).toBe(change.hits.near + change.hits.memory + change.hits.disk);
+  expect(change.requests).toBe(change.hits.total + change.misses);
 }
 
 /** Reads of every kind that miss. */
@@ -117,6 +118,43 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
     const wrapped = cache.wrap(() => 1, { key: () => "wrapped" });
     await expectStep(cache, wrapped, { misses: 1, loads: 1, stored: 1 });
     await expectStep(cache, wrapped, { near: 1 });
+  });
+
+  test("each call is one request, whatever it does", async () => {
+    const clock = new ManualClock();
+    const cache = await openOne(clock);
+    const forced = (key: string): Promise<unknown> =>
+      cache.fetch(key, () => 2, { forceRefresh: true });
+    await expectStep(cache, () => cache.set("k", 1), { stored: 1 });
+    await expectStep(cache, () => forced("k"), { misses: 1, loads: 1, stored: 1 });
+    const both = (): Promise<unknown> => Promise.all([forced("k"), forced("k")]);
+    await expectStep(cache, both, { misses: 2, loads: 1, coalesced: 1, stored: 1 });
+    const mixed = (): Promise<unknown> => Promise.all([cache.fetch("m", () => 1), forced("m")]);
+    await expectStep(cache, mixed, { misses: 2, loads: 2, stored: 1 });
+    const nothing = (): Promise<unknown> =>
+      cache.fetch("none", () => undefined, { negativeTtl: "1h" });
+    await expectStep(cache, nothing, { misses: 1, loads: 1 });
+    await expectStep(cache, nothing, { misses: 1 });
+    await expectStep(cache, () => cache.getMany(["k", "k", "none"]), { near: 2, misses: 1 });
+    const soft = { timeout: { soft: "1h" } } as const;
+    cache.set("s", 1, { ttl: 10, staleFor: 100 });
+    clock.advance(10);
+    await expectStep(cache, () => cache.fetch("s", () => 2, soft), {
+      misses: 1,
+      loads: 1,
+      stored: 1,
+    });
+  });
+
+  test("a call that throws before it looks is none", async () => {
+    const cache = await openOne();
+    const calls = [
+      () => errorOf(() => cache.getSync("")),
+      () => errorOf(() => cache.fetch("k", () => 1, { signal: AbortSignal.abort() })),
+      () => errorOf(() => cache.get("k", { signal: AbortSignal.abort() })),
+      () => errorOf(() => cache.fetch("", () => 1, { forceRefresh: true })),
+    ];
+    for (const call of calls) await expectStep(cache, call, {});
   });
 
   test("an expired entry is one miss, and a stale answer is counted apart", async () => {

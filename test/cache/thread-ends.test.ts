@@ -38,11 +38,11 @@ describe("a thread that ends by itself gives back its thread id", () => {
     const cache = await open();
     const thread = attached(cache);
     expect(await thread.call("set", "k", { by: "the one that left" })).toBe("stored");
-    expect(cache.stats().threads).toEqual({ attached: 3, recovered: 0 });
+    expect(cache.stats().threads).toEqual({ attached: 2, recovered: 0 });
     void thread.call(method, ...args);
     await thread.exited;
     // Nothing of it was recovered: it gave everything back itself.
-    expect(cache.stats().threads).toEqual({ attached: 2, recovered: 0 });
+    expect(cache.stats().threads).toEqual({ attached: 1, recovered: 0 });
     expect(cache.getSync("k")).toEqual({ by: "the one that left" });
   });
 });
@@ -60,7 +60,7 @@ describe("a thread that is ended is recovered", () => {
     await thread.worker.terminate();
     await until(() => cache.stats().threads.recovered === 1);
     await until(() => locksHeld(cache).length === 0);
-    expect(cache.stats().threads).toEqual({ attached: 2, recovered: 1 });
+    expect(cache.stats().threads).toEqual({ attached: 1, recovered: 1 });
     expect(cache.getSync("k")).toBe(1);
     expect(cache.set("k", 2)).toBe("stored");
     expect(Atomics.load(wordsOf(cache), at.controlFlightThreads / 4)).toBe(0);
@@ -75,7 +75,7 @@ describe("a thread that is ended is recovered", () => {
     void thread.call("exhaust");
     await thread.exited;
     await until(() => cache.stats().threads.recovered === 1);
-    expect(cache.stats().threads).toEqual({ attached: 2, recovered: 1 });
+    expect(cache.stats().threads).toEqual({ attached: 1, recovered: 1 });
   });
 
   // The exit events reach the worker's parent, not this thread, so only the system tells.
@@ -83,10 +83,10 @@ describe("a thread that is ended is recovered", () => {
     const cache = await open();
     const parent = new Thread(undefined);
     await parent.call("begin", cache.handle());
-    await until(() => cache.stats().threads.attached === 3);
+    await until(() => cache.stats().threads.attached === 2);
     await parent.call("endChildren");
     await until(() => cache.stats().threads.recovered === 1);
-    expect(cache.stats().threads.attached).toBe(2);
+    expect(cache.stats().threads.attached).toBe(1);
   });
 
   // An exit event would need a turn of the event loop.
@@ -118,12 +118,26 @@ test("a lock is not taken from a live thread, however long it sleeps", async () 
   }
   expect(outcomes).toContain("stored");
   expect(locksHeld(cache).length).toBeGreaterThanOrEqual(2);
-  expect(cache.stats().threads).toEqual({ attached: 4, recovered: 0 });
+  expect(cache.stats().threads).toEqual({ attached: 3, recovered: 0 });
+});
+
+test("64 threads attached leave the pool its own ids: setAsync and the janitor go on", async () => {
+  const path = freshPath();
+  const cache = await open(diskAt(path));
+  for (let thread = 1; thread < 64; thread++) attachCache(cache.handle());
+  const error = await errorOf(() => attachCache(cache.handle()));
+  expect(error).toMatchObject({ code: "ERR_TOO_MANY_THREADS" });
+  expect(error.message).toContain("close() it in threads that no longer need it");
+  const sets = [0, 1, 2, 3].map((key) => cache.setAsync(`k${key}`, "y".repeat(100_000)));
+  expect(await Promise.all(sets)).toEqual(["stored", "stored", "stored", "stored"]);
+  await cache.flush({ fsync: true });
+  expect(await cache.fetch("f", async () => 7)).toBe(7);
+  expect(cache.stats().threads.attached).toBe(64);
 });
 
 test("the 65th thread gets an error, and then the id of a thread that left", async () => {
   const cache = await open();
-  const rest = Array.from({ length: 62 }, () => attachCache(cache.handle()));
+  const rest = Array.from({ length: 63 }, () => attachCache(cache.handle()));
   expect((await errorOf(() => attachCache(cache.handle()))).code).toBe("ERR_TOO_MANY_THREADS");
   expect(cache.stats().threads.attached).toBe(64);
   await rest[17]!.close();
@@ -162,9 +176,9 @@ test("close() in an attached thread waits for its reads from disk", async () => 
   for (const read of reads) void read.then(() => (ended += 1));
   const closing = other.close();
   // When a read ends, it uses its thread's id, so nobody else may have that id until then.
-  expect(cache.stats().threads.attached).toBe(3);
-  await closing;
   expect(cache.stats().threads.attached).toBe(2);
+  await closing;
+  expect(cache.stats().threads.attached).toBe(1);
   await new Promise((resolve) => setImmediate(resolve));
   expect(ended).toBe(onDisk.length);
   for (const value of await Promise.all(reads)) expect(value).toBe("ERR_CACHE_CLOSED");

@@ -26,7 +26,7 @@ test("returns the highest clear of all threads, 0 without one", () => {
 test("refuses a clear without a sequence or a slot", () => {
   const { fd } = epochsFile();
   expect(() => writeClearEpoch(fd, seed, 0, 0)).toThrow("no sequence");
-  expect(() => writeClearEpoch(fd, seed, epochSlotCount, 1)).toThrow("64 epoch slots");
+  expect(() => writeClearEpoch(fd, seed, epochSlotCount, 1)).toThrow("one of the epoch slots");
 });
 
 test("any flipped bit in one copy of a slot is repaired by the other copy", () => {
@@ -62,7 +62,7 @@ test("another directory's slots, another magic or version, and another length ar
   expect(readClearEpoch(Buffer.alloc(0), seed)).toBeNull();
   expect(readClearEpoch(Buffer.alloc(epochsFileBytes), seed)).toBeNull();
   const other = emptyEpochs();
-  other.writeUInt32LE(3, 8);
+  other.writeUInt32LE(99, 8);
   expect(readClearEpoch(other, seed)).toBeNull();
   expect(readClearEpoch(emptyEpochs().subarray(1), seed)).toBeNull();
 });

@@ -18,6 +18,7 @@ import { hasher, scratchDirectory } from "../disk/scratch.js";
 
 const fields: ManifestFields = {
   clean: true,
+  closedUnsynced: false,
   identity: Buffer.from("0123456789abcdef"),
   seed: 2n ** 64n - 1n,
   segmentBytes: 2 ** 30,

@@ -39,7 +39,7 @@ const segments: SegmentState[] = [
 function place(change: Partial<SnapshotPlace> = {}): SnapshotPlace {
   const file = join(scratchDirectory(), "undercroft.index");
   const identity = Buffer.alloc(16, 7);
-  return { file, bytesMax: 8 * MiB, identity, generation: 3, seed, ...change };
+  return { file, bytesMax: 8 * MiB, identity, generation: 3, seed, isSynced: true, ...change };
 }
 
 function payload(length: number): Buffer {

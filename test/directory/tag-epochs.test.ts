@@ -3,7 +3,7 @@
 
 import { readFileSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
-import { writeTagCell, writeTagFloor } from "../../dist/src/directory/mod.js";
+import { epochSlotCount, writeTagCell, writeTagFloor } from "../../dist/src/directory/mod.js";
 import { emptyEpochs, epochsFileBytes } from "../../dist/src/directory/epochs.js";
 import {
   newestTagEpoch,
@@ -21,6 +21,7 @@ function epochsFile(): { fd: number; read: () => ReturnType<typeof readTagEpochs
 
 test("the file has room for every cell of the shared table", () => {
   expect(tagCellCount).toBe(at.tagCells);
+  expect(epochSlotCount).toBe(at.threadsMax);
 });
 
 test("returns every cell and the highest floor", () => {
@@ -46,14 +47,14 @@ test("one copy repairs the other; damage of both is reported", () => {
   expect(read()).toBeNull();
   writeTagCell(fd, seed, 7, 1235);
   expect(read()?.cells[7]).toBe(1235);
-  writeSync(fd, Buffer.of(1), 0, 1, 6144);
+  writeSync(fd, Buffer.of(1), 0, 1, 6656);
   expect(read()).toBeNull();
 });
 
 test("refuses an invalid cell and a cell of another directory", () => {
   const { fd, read } = epochsFile();
   expect(() => writeTagCell(fd, seed, tagCellCount, 1)).toThrow("cells of the table");
-  expect(() => writeTagFloor(fd, seed, 64, 1)).toThrow("64 floor slots");
+  expect(() => writeTagFloor(fd, seed, epochSlotCount, 1)).toThrow("one of the floor slots");
   writeTagCell(fd, seed + 1n, 1, 4);
   expect(read()).toBeNull();
 });

@@ -2,9 +2,11 @@
 // loader that settles when the test says so, and a check that no rejection stays unhandled.
 
 import { afterEach, beforeEach, expect, onTestFinished, vi } from "vitest";
+import { setTimeout as boundSetTimeout } from "../../dist/src/base/mod.js";
 import type { LoadContext, Loader } from "../../dist/src/fetch/fetch-parts.js";
 import { ReadThrough } from "../../dist/src/fetch/read-through.js";
 import type { ResolvedFetchOptions } from "../../dist/src/config/mod.js";
+import { drivableSetTimeout } from "./drivable-timers.js";
 import { MapParts, type Value } from "./map-parts.js";
 
 const defaults: ResolvedFetchOptions = {
@@ -111,8 +113,11 @@ export function aborter(): { signal: AbortSignal; abort: () => void } {
 }
 
 /** Fakes the timers until the test is over. Returns a function that lets so many milliseconds pass,
- *  with everything that follows from it. */
+ *  with everything that follows from it. The test file imports drivable-timers.ts first. */
 export function fakeTimers(): (ms: number) => Promise<void> {
+  if (boundSetTimeout !== drivableSetTimeout) {
+    throw new Error("the library has bound real timers: import ./drivable-timers.js first");
+  }
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => {
     vi.useRealTimers();

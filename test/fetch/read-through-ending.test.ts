@@ -1,3 +1,5 @@
+import "./drivable-timers.js";
+
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";

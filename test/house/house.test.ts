@@ -22,6 +22,7 @@ import {
   openingFaults,
   retiredFaults,
   sameNameFaults,
+  timerFaults,
   wordFaults,
   workerLinesMax,
 } from "./rules.js";
@@ -234,23 +235,50 @@ describe("code", () => {
   test.each([
     ["src/a/b.ts", "const a = b as any;", "casts to any"],
     ["src/a/b.ts", "console.log(1);", "prints"],
-    ["src/a/b.ts", "const a = Date.now();", "wall clock"],
-    ["src/a/b.ts", "const read = Date.now;", "wall clock"],
     ["src/a/b.ts", "export default class A {}\nexport default a;", "default"],
   ])("%s: %s is refused", (file, text, words) => {
     expect(codeFaults(file, text).join()).toContain(words);
   });
 
-  test("prose, the clock and the command line may", () => {
-    expect(codeFaults("src/a/b.ts", "// the same as any other; Date.now() is not used")).toEqual(
-      [],
-    );
-    expect(codeFaults("src/base/clock.ts", "const a = Date.now();")).toEqual([]);
+  test("prose and the command line may", () => {
+    expect(codeFaults("src/a/b.ts", "// the same as any other: console.log()")).toEqual([]);
     expect(codeFaults("src/cli/b.ts", "console.log(1);")).toEqual([]);
   });
 
-  test("src/ and workers/ keep to types, channels and the clock", () => {
+  test("src/ and workers/ keep to types and channels", () => {
     expect([...sources, ...workers].flatMap((file) => codeFaults(file, read(file)))).toEqual([]);
+  });
+
+  test.each([
+    ["setTimeout(run, 1);", "setTimeout"],
+    ["const later = setImmediate;", "setImmediate"],
+    ["queueMicrotask(run);", "queueMicrotask"],
+    ["globalThis.setInterval(run, 1);", "globalThis.setInterval"],
+    ["process.nextTick(run);", "process.nextTick"],
+    ["process.hrtime.bigint();", "process.hrtime"],
+    ["AbortSignal.timeout(1);", "AbortSignal.timeout"],
+    ["const now = performance.now();", "performance"],
+    ["const now = Date.now();", "Date"],
+    ["const read = Date.now;", "Date"],
+    ["const start = new Date();", "Date"],
+    ["const start = Date.UTC(2025, 0, 1);", "Date"],
+    ['import { performance } from "node:perf_hooks";', "node:perf_hooks"],
+    ['import { setTimeout } from "node:timers/promises";\nsetTimeout(1);', "node:timers/promises"],
+    ['import { setTimeout } from "./elsewhere.js";\nsetTimeout(run, 1);', "setTimeout"],
+  ])("a timer or clock that is not bound is refused: %s", (text, name) => {
+    expect(timerFaults("src/a/b.ts", text).join()).toContain(`uses ${name} unbound`);
+  });
+
+  test("timers of base/, dates of given milliseconds, types and prose are not refused", () => {
+    const bound = 'import { elapsedMs, setTimeout } from "../base/mod.js";\nsetTimeout(run, 1);\n';
+    const dates = "const at = new Date(ms);\nconst is = prototype === Date.prototype;\n";
+    const types = "let timer: ReturnType<typeof setTimeout>;\nlet date: Date;\ntimer.setTimeout();";
+    expect(timerFaults("src/a/b.ts", `// Date.now()\n${bound}${dates}${types}`)).toEqual([]);
+    expect(timerFaults("src/base/timers.ts", "const a = Date.now;")).toEqual([]);
+  });
+
+  test("src/ and workers/ take timers and clocks from base/", () => {
+    expect([...sources, ...workers].flatMap((file) => timerFaults(file, read(file)))).toEqual([]);
   });
 
   test("a door that does something is refused", () => {

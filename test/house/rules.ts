@@ -12,9 +12,28 @@ export const columnsMax = 100;
 export const functionLinesMax = 70;
 export const workerLinesMax = 40;
 
-/** Files that may read the wall clock: the clock itself, and the open of a directory, which anchors
- *  it. */
-const wallClockFiles: ReadonlySet<string> = new Set(["src/base/clock.ts"]);
+/** The file that binds the timers and clocks of the runtime; all else takes them from its door. */
+const timersFile = "src/base/timers.ts";
+
+/** Timers and clocks that a test runner may replace by fakes. */
+const fakeable: ReadonlySet<string> = new Set([
+  "setTimeout",
+  "clearTimeout",
+  "setInterval",
+  "clearInterval",
+  "setImmediate",
+  "clearImmediate",
+  "queueMicrotask",
+  "performance",
+  "Date",
+]);
+const fakeableMembers: ReadonlySet<string> = new Set([
+  "process.nextTick",
+  "process.hrtime",
+  "AbortSignal.timeout",
+]);
+const fakeableModules = /^(?:node:)?(?:timers|timers\/promises|perf_hooks)$/;
+const scopes: ReadonlySet<string> = new Set(["globalThis", "global", "self"]);
 
 const bannedNames: ReadonlySet<string> = new Set(["utils", "helpers", "common", "types", "misc"]);
 
@@ -161,6 +180,62 @@ export function codeFaults(file: string, text: string): string[] {
   return faults;
 }
 
+/**
+ * Timers and clocks that src/ and workers/ use unbound: under a test runner's fakes they stand
+ * still, and what waits for them never settles. Types may be named, and other objects' properties.
+ */
+export function timerFaults(file: string, text: string): string[] {
+  if (file === timersFile || file.startsWith("src/kernel/assembly/")) return [];
+  const faults: string[] = [];
+  const source = parse(file, text);
+  const bound = importedNames(source);
+  const refuse = (node: ts.Node, what: string): void => {
+    faults.push(`${place(source, node)}: uses ${what} unbound; import it from base/`);
+  };
+  visit(source, (node) => {
+    if (ts.isImportDeclaration(node) && ts.isStringLiteral(node.moduleSpecifier)) {
+      const isType = node.importClause?.isTypeOnly === true;
+      if (!isType && fakeableModules.test(node.moduleSpecifier.text)) {
+        refuse(node, node.moduleSpecifier.text);
+      }
+    }
+    if (ts.isPropertyAccessExpression(node) && ts.isIdentifier(node.expression)) {
+      const [object, property] = [node.expression.text, node.name.text];
+      if (fakeableMembers.has(`${object}.${property}`)) refuse(node, `${object}.${property}`);
+      if (scopes.has(object) && fakeable.has(property)) refuse(node, `${object}.${property}`);
+    }
+    if (!ts.isIdentifier(node) || !fakeable.has(node.text) || bound.has(node.text)) return;
+    if (isFakeableUse(node)) refuse(node, node.text);
+  });
+  return faults;
+}
+
+/** Whether an identifier reads the global of its name: not a property, a declaration or a type. A
+ *  Date of given milliseconds, its prototype and its class are no clock. */
+function isFakeableUse(node: ts.Identifier): boolean {
+  const { parent } = node;
+  if (ts.isPropertyAccessExpression(parent) && parent.name === node) return false;
+  if (ts.isPropertyAssignment(parent) && parent.name === node) return false;
+  if (ts.isTypeReferenceNode(parent) || ts.isTypeQueryNode(parent)) return false;
+  if (ts.isImportSpecifier(parent) || ts.isExportSpecifier(parent)) return false;
+  if (node.text !== "Date") return true;
+  if (ts.isPropertyAccessExpression(parent)) return /^(?:now|UTC|parse)$/.test(parent.name.text);
+  return ts.isNewExpression(parent) && (parent.arguments ?? []).length === 0;
+}
+
+/** The names that a file takes from base/. */
+function importedNames(source: ts.SourceFile): ReadonlySet<string> {
+  const names = new Set<string>();
+  for (const node of source.statements) {
+    if (!ts.isImportDeclaration(node) || !ts.isStringLiteral(node.moduleSpecifier)) continue;
+    if (!/\/base\/mod\.js$|^\.\/timers\.js$/.test(node.moduleSpecifier.text)) continue;
+    const named = node.importClause?.namedBindings;
+    if (named === undefined || !ts.isNamedImports(named)) continue;
+    for (const { name } of named.elements) names.add(name.text);
+  }
+  return names;
+}
+
 /** A door re-exports and does nothing else. */
 export function doorFaults(file: string, text: string): string[] {
   if (basename(file) !== "mod.ts" || file.startsWith("src/kernel/assembly/")) return [];
@@ -190,12 +265,9 @@ function codeFault(file: string, node: ts.Node): string | undefined {
   }
   if (ts.isExportAssignment(node)) return "exports a default; export a name";
   if (!ts.isPropertyAccessExpression(node) || !ts.isIdentifier(node.expression)) return undefined;
-  const [object, property] = [node.expression.text, node.name.text];
+  const object = node.expression.text;
   if (object === "console" && file.startsWith("src/") && !file.startsWith("src/cli/")) {
     return "prints; an event, an error or a value says it";
-  }
-  if (object === "Date" && property === "now" && !wallClockFiles.has(file)) {
-    return "reads the wall clock; take a Clock";
   }
   return undefined;
 }

@@ -37,6 +37,8 @@ export interface Opened {
   /** Attaches another thread. All of them run in this one, which makes no difference to the
    *  kernel. */
   thread(): Thread;
+  /** Attaches a worker of the pool. */
+  poolThread(): Thread;
 }
 
 /** Makes the memory of a cache. */
@@ -64,6 +66,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
     memory,
     module,
     thread: () => new Thread(Kernel.attach(module, memory)),
+    poolThread: () => new Thread(Kernel.attach(module, memory, "pool")),
   };
 }
 

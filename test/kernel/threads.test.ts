@@ -24,8 +24,8 @@ function holdLock(holder: Thread, key: string): number {
 describe("Kernel.attach()", () => {
   test("accepts 64 threads, and the next one only when one has left", () => {
     const memory = openMemory();
-    const threads = Array.from({ length: at.threadsMax }, () => memory.thread());
-    expect(new Set(threads.map(({ kernel }) => kernel.thread)).size).toBe(at.threadsMax);
+    const threads = Array.from({ length: at.userThreadsMax }, () => memory.thread());
+    expect(new Set(threads.map(({ kernel }) => kernel.thread)).size).toBe(at.userThreadsMax);
     expect(() => memory.thread()).toThrow(
       expect.objectContaining({ code: "ERR_TOO_MANY_THREADS" }),
     );

@@ -51,6 +51,7 @@ function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
 // @ts-ignore: decorator
 @inline
 function threadBit(owner: u32): u64 {
+  assert(owner <= <u32>at.userThreadsMax);
   return (<u64>1) << (owner - 1);
 }
 
@@ -238,6 +239,8 @@ function ownerOf(flight: usize, state: u32): u32 {
 /** Ends the flights of a dead thread, whose fills never come, and its waits. Completes what it
  *  was about to end. */
 export function endFlightsOf(thread: u32): void {
+  // The pool's workers begin no flights and wait for none.
+  if (thread >= <u32>at.userThreadsMax) return;
   for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
     const flight = flightAt(number);
     forget(flight, thread + 1);

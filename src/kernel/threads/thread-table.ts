@@ -48,19 +48,26 @@ function ownState(): number {
   return at.threadHeld | kind | (id << at.threadIdShift);
 }
 
-/** Claims a free thread id for the calling thread; throws ERR_TOO_MANY_THREADS when there is
- *  none. */
-export function claimThread({ views }: Memory): ThreadHolder {
+/** Whose thread it is: the user's, or a worker of the pool, which has ids of its own. */
+export type ThreadKind = "user" | "pool";
+
+/** Claims a free thread id for the calling thread; throws ERR_TOO_MANY_THREADS when there is none.
+ *  The pool's own ids never go to the user's threads; when a stuck worker has not given one back,
+ *  its successor takes one of theirs. */
+export function claimThread({ views }: Memory, kind: ThreadKind): ThreadHolder {
   const state = ownState();
-  for (let thread = 0; thread < at.threadsMax; thread++) {
+  const first = kind === "user" ? 0 : at.userThreadsMax;
+  const count = kind === "user" ? at.userThreadsMax : at.threadsMax;
+  for (let step = 0; step < count; step++) {
+    const thread = (first + step) % at.threadsMax;
     const word = wordOf(thread, at.threadState);
     if (Atomics.compareExchange(views.i32, word, 0, state) !== 0) continue;
     nameHolder(views, thread);
     return { thread, state, incarnation: incarnationOf(views, thread) };
   }
   const message =
-    `Cannot attach to a cache: all ${at.threadsMax} thread ids are taken; ` +
-    "close() unused caches, or end threads that no longer need theirs";
+    `Cannot attach to a cache: all ${at.userThreadsMax} thread ids are taken; close() it in ` +
+    "threads that no longer need it, or end them, and attach again";
   throw new UndercroftError("ERR_TOO_MANY_THREADS", message);
 }
 
@@ -96,10 +103,10 @@ function isStill(memory: Memory, holder: ThreadHolder): boolean {
   return now !== null && now.state === holder.state && now.incarnation === holder.incarnation;
 }
 
-/** How many of the 64 thread ids are held now. */
+/** How many of the 64 ids of the user's threads are held now. */
 export function threadsAttached({ views }: Memory): number {
   let held = 0;
-  for (let thread = 0; thread < at.threadsMax; thread++) {
+  for (let thread = 0; thread < at.userThreadsMax; thread++) {
     if (Atomics.load(views.i32, wordOf(thread, at.threadState)) !== 0) held += 1;
   }
   return held;

@@ -1,0 +1,92 @@
+// A directory whose files cannot be synced, as under Node's permission model: it works, it says so,
+// and nothing of it outlives a stop of the machine. Another boot id stands for such a stop.
+import { describe, expect, test } from "vitest";
+import { UndercroftError } from "../../dist/src/base/mod.js";
+import { type Device, fileDevice } from "../../dist/src/device/mod.js";
+import { readSnapshot, writeSnapshot } from "../../dist/src/directory/mod.js";
+import { hasher, scratchDirectory } from "../disk/scratch.js";
+import { clean, fill, open, recovered } from "./scratch-directory.js";
+
+function denied(): UndercroftError {
+  const cause = Object.assign(new Error("fsync is disabled"), { code: "ERR_ACCESS_DENIED" });
+  return new UndercroftError("ERR_DISK_IO", "Cannot sync", { cause });
+}
+
+/** The device of a process that may not sync. */
+const device: Device = {
+  ...fileDevice,
+  fsync: () => Promise.reject(denied()),
+  fsyncSync: () => {
+    throw denied();
+  },
+};
+
+const sameBoot = { device, bootId: "boot-1" };
+
+/** A session that may not sync, closed in order with two records and a snapshot. */
+async function leaveUnsynced(path: string): Promise<void> {
+  const directory = await open(path, sameBoot);
+  fill(directory, 0, [1, 2]);
+  writeSnapshot(directory.snapshotToWrite, 64, [], [Buffer.from("index")], hasher);
+  await directory.close({ ...clean, nextSequence: 3 });
+}
+
+describe("a directory that cannot be synced", () => {
+  test("opens and says why a power loss ends what it keeps", async () => {
+    const directory = await open(scratchDirectory(), sameBoot);
+    expect(directory.isSynced).toBe(false);
+    expect(directory.recovery.reason).toMatch(/^the directory was empty; Node's permission model/);
+    await directory.close(clean);
+  });
+
+  test.each([
+    ["may not sync either", device],
+    ["may sync", fileDevice],
+  ])("closed in order, is clean for a later session that %s", async (_what, later) => {
+    const path = scratchDirectory();
+    await leaveUnsynced(path);
+    const next = await open(path, { device: later });
+    expect(next.recovery.kind).toBe("clean");
+    const chunks: string[] = [];
+    if (next.snapshotToRead === null) throw new Error("there is a snapshot to read");
+    readSnapshot(next.snapshotToRead, 64, (chunk) => chunks.push(chunk.toString()), hasher);
+    expect(chunks).toEqual(["index"]);
+    expect(recovered(next)).toEqual([1, 2]);
+    await next.close(clean);
+  });
+
+  test("is empty after a stop of the machine", async () => {
+    const path = scratchDirectory();
+    await leaveUnsynced(path);
+    const next = await open(path, { bootId: "boot-2" });
+    expect(next.recovery.kind).toBe("cold");
+    expect(next.recovery.reason).toContain("the machine stopped after the cache was closed");
+    await next.close(clean);
+  });
+
+  test("is empty after a stop of the machine, though an earlier session had synced", async () => {
+    const path = scratchDirectory();
+    const first = await open(path);
+    fill(first, 0, [1, 2]);
+    await first.syncThrough(2, first.recovery.clearEpoch);
+    await first.close({ ...clean, nextSequence: 3 });
+    const second = await open(path, sameBoot);
+    expect(second.recovery.kind).toBe("scan");
+    await second.close({ ...clean, nextSequence: 3 });
+    const third = await open(path, { bootId: "boot-2" });
+    expect(third.recovery.kind).toBe("cold");
+    await third.close(clean);
+  });
+
+  test("is trusted again once a session has synced it", async () => {
+    const path = scratchDirectory();
+    await leaveUnsynced(path);
+    const second = await open(path);
+    expect(second.isSynced).toBe(true);
+    await second.close({ ...clean, nextSequence: 3 });
+    const third = await open(path, { bootId: "boot-2" });
+    expect(third.recovery.kind).toBe("clean");
+    expect(recovered(third)).toEqual([1, 2]);
+    await third.close(clean);
+  });
+});
