@@ -1,10 +1,11 @@
 // What a thread needs to attach to a cache's memory and directory. It can be structured-cloned; it
 // is posted to workers and inside the handle that users post.
+import type { KernelModule, SharedMemory } from "../kernel/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 
 export interface WorkerHandle {
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  readonly module: KernelModule;
+  readonly memory: SharedMemory;
   readonly disk: DiskHandle | null;
   /** Wall-clock milliseconds at monotonic zero; null if the clock is the coarse clock in shared
    *  memory. */

@@ -1,9 +1,9 @@
 // One thread's instance of the kernel over a cache's shared memory, with named accessors to its
 // words. Called by every room above. The opener compiles the module once and posts it to other
 // threads, so attaching does not compile.
-import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import { recordTagsMax } from "../record/mod.js";
+import { fencedCode, totalStoreOrderCode } from "./kernel-code.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
 import {
@@ -27,6 +27,7 @@ import { SegmentTable } from "./words/segment-table.js";
 import { SharedRecords } from "./words/shared-records.js";
 import { ThreadCounters } from "./words/thread-counters.js";
 import { ThreadLock } from "./words/thread-lock.js";
+import type { KernelModule, SharedMemory } from "./web-assembly.js";
 import { type Views, viewsOf } from "./words/views.js";
 
 /** The kernel's verbs; each is documented where it is defined, in assembly/. */
@@ -130,12 +131,10 @@ export interface KernelVerbs {
 /** Compiles the kernel, once per process and cache; it takes a few milliseconds. x86 does not
  *  reorder loads, so a build without fences is enough there
  *  (docs/internals/decisions/0001-fences.md). */
-export function compileKernel(): WebAssembly.Module {
+export function compileKernel(): KernelModule {
   const totalStoreOrder = process.arch === "x64" || process.arch === "ia32";
-  const url = totalStoreOrder
-    ? new URL("./kernel-tso.wasm", import.meta.url)
-    : new URL("./kernel.wasm", import.meta.url);
-  return new WebAssembly.Module(readFileSync(url));
+  const code = totalStoreOrder ? totalStoreOrderCode : fencedCode;
+  return new WebAssembly.Module(Buffer.from(code, "base64"));
 }
 
 /** The most bytes of a tags field up to the end of its hashes; the kernel reads no further. */
@@ -172,11 +171,7 @@ export class Kernel {
   readonly locks: Readonly<Record<"schema" | "tag" | "compactor", ThreadLock>>;
   readonly #holder: ThreadHolder;
 
-  private constructor(
-    module: WebAssembly.Module,
-    memory: WebAssembly.Memory,
-    id: ThreadKind | number,
-  ) {
+  private constructor(module: KernelModule, memory: SharedMemory, id: ThreadKind | number) {
     this.views = viewsOf(memory);
     this.geometry = geometryOf(memory);
     const isLockOwnerDead = (lockWord: number): number => (this.#releaseIfDead(lockWord) ? 1 : 0);
@@ -209,11 +204,7 @@ export class Kernel {
   /** Claims a thread id and instantiates the kernel for this thread. Throws ERR_TOO_MANY_THREADS
    *  when all 64 are taken, ERR_HANDLE when the memory is not a cache's, ERR_CACHE_CLOSED when its
    *  opener has closed it. */
-  static attach(
-    module: WebAssembly.Module,
-    memory: WebAssembly.Memory,
-    kind: ThreadKind = "user",
-  ): Kernel {
+  static attach(module: KernelModule, memory: SharedMemory, kind: ThreadKind = "user"): Kernel {
     const words = new Int32Array(memory.buffer, 0, at.controlBlockSize / 4);
     const version = words[at.controlLayoutVersion / 4];
     if (words[at.controlMagic / 4] !== at.kernelMagic || version !== at.kernelLayoutVersion) {
@@ -234,7 +225,7 @@ export class Kernel {
 
   /** Instantiates the kernel for a thread id that another thread claimed for this one: the opener
    *  does so for its janitor. */
-  static attachAs(module: WebAssembly.Module, memory: WebAssembly.Memory, thread: number): Kernel {
+  static attachAs(module: KernelModule, memory: SharedMemory, thread: number): Kernel {
     return new Kernel(module, memory, thread);
   }
 

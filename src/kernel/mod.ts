@@ -29,5 +29,6 @@ export type { DiskSegmentTable } from "./words/disk-segment-table.js";
 export { type FlushTickets, hasReached } from "./words/flush-tickets.js";
 export { hasPendingTombstone, type TombstoneWriter } from "./words/pending-tombstones.js";
 export type { SegmentTable, SegmentWalk } from "./words/segment-table.js";
+export type { KernelModule, SharedMemory } from "./web-assembly.js";
 export { waitForChange, type WaitWord } from "./words/word-wait.js";
 export { type ExtensionFields, extensionBytesOf } from "./words/shared-records.js";

@@ -3,6 +3,7 @@
 // block.
 import { alignUp, assert, KiB, MiB } from "../base/mod.js";
 import * as at from "./layout.js";
+import type { SharedMemory } from "./web-assembly.js";
 
 /** How a budget is divided. All sizes in bytes. */
 export interface Geometry {
@@ -138,7 +139,7 @@ export function createRegion(
   seed: bigint,
   createdBaseMs: number,
   kind: RegionKind = "cache",
-): WebAssembly.Memory {
+): SharedMemory {
   const pages = Math.ceil(geometry.totalBytes / at.pageSize) + at.slackPages;
   assert(pages * at.pageSize <= 4096 * MiB, "one memory is at most 4 GiB");
   const size = { initial: pages, maximum: pages, shared: true };
@@ -172,7 +173,7 @@ export function createRegion(
 }
 
 /** Reads a geometry back from a memory's control block. */
-export function geometryOf(memory: WebAssembly.Memory): Geometry {
+export function geometryOf(memory: SharedMemory): Geometry {
   const words = new Uint32Array(memory.buffer, 0, at.controlBlockSize / 4);
   const word = (offset: number): number => words[offset / 4] as number;
   const segmentBytes = word(at.controlSegmentBytes);

@@ -1,5 +1,5 @@
 // The part of the WebAssembly interface that the kernel room uses. TypeScript declares it only in
-// its DOM library, which this package does not load.
+// its DOM library, which this package does not load. Not shipped: see web-assembly.ts.
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);

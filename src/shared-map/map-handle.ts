@@ -1,6 +1,7 @@
 // What one thread posts to another to attach to a map: plain data that can be cloned; the memory is
 // shared.
 import { assertHandle, type MapConfig } from "../config/mod.js";
+import type { KernelModule, SharedMemory } from "../kernel/mod.js";
 
 /**
  * What `SharedHashMap.handle` returns: a map as it travels between threads of one process. Post it
@@ -28,8 +29,8 @@ export interface MapHandle {
   readonly kind: "undercroft-map-handle";
   readonly version: 1;
   readonly config: MapConfig;
-  readonly module: WebAssembly.Module;
-  readonly memory: WebAssembly.Memory;
+  readonly module: KernelModule;
+  readonly memory: SharedMemory;
 }
 
 /** Throws TypeError unless `value` is the handle of a map, made by this version of the package. */

@@ -14,8 +14,7 @@ export const MiB = 1024 * 1024;
 export const builds = ["kernel-checked.wasm", "kernel.wasm", "kernel-tso.wasm"] as const;
 
 export function bytesOf(build: string): Uint8Array {
-  const folder = build === builds[0] ? "test" : "src";
-  return readFileSync(new URL(`../../dist/${folder}/kernel/${build}`, import.meta.url));
+  return readFileSync(new URL(`../../dist/test/kernel/${build}`, import.meta.url));
 }
 
 export interface OpenOptions {

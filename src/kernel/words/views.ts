@@ -1,5 +1,6 @@
 // Views of a cache's whole shared memory: element i of `u32` is at byte 4 i, of `f64` and `u64` at
 // byte 8 i. Used in this room only: other rooms read the memory through named accessors.
+import type { SharedMemory } from "../web-assembly.js";
 
 export interface Views {
   readonly u8: Uint8Array;
@@ -9,7 +10,7 @@ export interface Views {
   readonly u64: BigUint64Array;
 }
 
-export function viewsOf(memory: WebAssembly.Memory): Views {
+export function viewsOf(memory: SharedMemory): Views {
   const { buffer } = memory;
   return {
     u8: new Uint8Array(buffer),

@@ -25,7 +25,7 @@ export interface SteppedKernel {
 /** Builds it from the kernel that ships for this machine. Throws if a write has no step. */
 export function stepKernel(): SteppedKernel {
   const file = process.arch === "x64" ? "kernel-tso.wasm" : "kernel.wasm";
-  const kernel = readFileSync(new URL(`../../../src/kernel/${file}`, import.meta.url));
+  const kernel = readFileSync(new URL(`../../kernel/${file}`, import.meta.url));
   // 0 stands for no step.
   const steps: string[] = ["none"];
   let text = withSteps(kernel, (operation, attributes) => {
