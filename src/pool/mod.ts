@@ -1,3 +1,3 @@
-export type { StoreTask } from "./pool-messages.js";
+export type { JobAnswer, JobRequest, StoreTask } from "./pool-messages.js";
 export { storeValue } from "./store-task.js";
 export { type DiskPlan, type WorkerListener, WorkerPool } from "./worker-pool.js";

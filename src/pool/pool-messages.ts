@@ -1,5 +1,7 @@
-// What a thread posts to the workers that compress and store values of asynchronous sets.
+// What a thread posts to the workers that compress and store values of asynchronous sets; and how a
+// thread of a bundle (source-threads.ts) is asked and answers.
 import type { WorkerHandle } from "../eviction/mod.js";
+import type { WorkerFunction } from "./threads.js";
 
 /** One asynchronous set. Times are wall-clock milliseconds; Infinity = never. */
 export interface StoreTask {
@@ -19,3 +21,14 @@ export interface StoreTask {
   /** Whether the record may be written to disk; the calling thread ran the user's filter. */
   readonly forDisk: boolean;
 }
+
+/** A task for a thread of a bundle, and the function to call with it. */
+export interface JobRequest {
+  readonly name: WorkerFunction;
+  readonly task: unknown;
+}
+
+/** What the thread posts when the task has ended: what the function returned, or what it threw. */
+export type JobAnswer =
+  | { readonly isRejected: false; readonly value: unknown }
+  | { readonly isRejected: true; readonly error: unknown };

@@ -1,18 +1,10 @@
-// The opener's side of its workers: a Piscina pool of one thread for the janitor, which is replaced
-// if it dies, and one of up to two threads for asynchronous sets. Invariants: no task gets an
-// AbortSignal, since aborting terminates the thread; workers do not keep the process alive; what a
-// dead worker held is recovered before its thread id is reused.
+// The opener's side of its workers: one thread for the janitor, which is replaced if it dies, and up
+// to two for asynchronous sets (threads.ts). Invariants: no task gets an AbortSignal, since aborting
+// terminates the thread; workers do not keep the process alive; what a dead worker held is recovered
+// before its thread id is reused.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { Piscina } from "piscina";
-import {
-  clearTimeout,
-  elapsedMs,
-  isAccessDenied,
-  runtimeError,
-  setImmediate,
-  setTimeout,
-  UndercroftError,
-} from "../base/mod.js";
+import { startThreads } from "#threads";
+import { clearTimeout, elapsedMs, setImmediate, setTimeout, UndercroftError } from "../base/mod.js";
 import type { SnapshotPlace } from "../directory/mod.js";
 import type { JanitorEnd, RecoveryReport } from "../disk-log/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
@@ -29,6 +21,7 @@ import {
 import type { WriteOutcome } from "../memory/mod.js";
 import { counterEncodeTasks, counterSetsOverloaded, counterWorkerRestarts } from "../stats/mod.js";
 import type { StoreTask } from "./pool-messages.js";
+import type { Threads } from "./threads.js";
 
 /** A janitor that is not ready after this long has failed: its file may have thrown on import. */
 const startTimeoutMs = 30_000;
@@ -40,9 +33,6 @@ const storesTimeoutMs = 30_000;
  *  runs in memory only. */
 const deathsMax = 5;
 const deathsWindowMs = 60_000;
-/** V8's young generation in a worker. Workers make little garbage; by default V8 would take up
- *  to 48 MiB, 10 resident. */
-const youngGenerationMb = 2;
 const storeThreadsMax = 2;
 /** Most asynchronous sets waiting for a worker; the next is refused as "overloaded". */
 const storeQueueMax = 256;
@@ -70,43 +60,12 @@ interface JanitorRun {
   isOver: boolean;
 }
 
-function piscina(
-  file: "janitor-worker" | "store-worker",
-  task: "startJanitor" | "storeValue",
-  threads: { readonly min: number; readonly max: number },
-  queue: number,
-): Piscina {
-  const options = {
-    filename: new URL(`../../workers/${file}.js`, import.meta.url).href,
-    // With the name, piscina's worker finds the task by require() when it starts. Without one it
-    // looks for a default export, and then needs `new Function`, which a hardened process forbids.
-    name: task,
-    minThreads: threads.min,
-    maxThreads: threads.max,
-    idleTimeout: Infinity,
-    maxQueue: queue,
-    concurrentTasksPerWorker: 1,
-    // The janitor runs from a timer after its task has returned, so Piscina must not block the
-    // thread in Atomics.wait between tasks.
-    atomics: "disabled",
-    recordTiming: false,
-    resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
-  } as const;
-  try {
-    return new Piscina(options);
-  } catch (error) {
-    if (!isAccessDenied(error)) throw error;
-    const fault = "its workers need --allow-worker under Node's permission model";
-    throw runtimeError(fault, "allow them", { cause: error });
-  }
-}
-
 export class WorkerPool {
   readonly #kernel: Kernel;
   readonly #handle: WorkerHandle;
   readonly #listener: WorkerListener;
-  readonly #janitors: Piscina;
-  #stores: Piscina | undefined;
+  readonly #janitors: Threads;
+  #stores: Threads | undefined;
   #run: JanitorRun | undefined;
   /** Why the janitor threw. The exit of its worker comes later and counts as its death. */
   #lastFault: string | undefined;
@@ -119,7 +78,7 @@ export class WorkerPool {
     this.#kernel = kernel;
     this.#handle = handle;
     this.#listener = listener;
-    this.#janitors = piscina("janitor-worker", "startJanitor", { min: 1, max: 1 }, 1);
+    this.#janitors = startThreads("startJanitor", { min: 1, max: 1, queue: 1 });
     this.#janitors.on("error", (error) => (this.#lastFault = reasonOf(error)));
   }
 
@@ -230,7 +189,9 @@ export class WorkerPool {
     this.#kernel.count(counterEncodeTasks, 1);
     const transferList = [task.bytes.buffer as ArrayBuffer];
     try {
-      return (await this.#underWay(pool.run(task, { transferList }))) as WriteOutcome;
+      return (await this.#underWay(
+        pool.run(task, { name: "storeValue", transferList }),
+      )) as WriteOutcome;
     } catch (error) {
       throw workerError(error);
     }
@@ -247,13 +208,9 @@ export class WorkerPool {
     }
   }
 
-  #startStores(): Piscina {
-    const pool = piscina(
-      "store-worker",
-      "storeValue",
-      { min: 0, max: storeThreadsMax },
-      storeQueueMax,
-    );
+  #startStores(): Threads {
+    const options = { min: 0, max: storeThreadsMax, queue: storeQueueMax };
+    const pool = startThreads("storeValue", options);
     pool.on("error", () => undefined);
     pool.on("workerCreate", () => {
       for (const worker of pool.threads) {

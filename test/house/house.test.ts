@@ -30,8 +30,11 @@ import {
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const roomsPage = read("docs/internals/rooms.md");
 const floors = readFloors(roomsPage);
-const manifest = JSON.parse(read("package.json")) as { dependencies: Record<string, string> };
-const dependencies = new Set(Object.keys(manifest.dependencies));
+const manifest = JSON.parse(read("package.json")) as {
+  dependencies: Record<string, string>;
+  imports: Record<string, unknown>;
+};
+const dependencies = new Set([manifest.dependencies, manifest.imports].flatMap(Object.keys));
 
 const sources = filesUnder("src", /\.ts$/);
 const workers = filesUnder("workers", /\.ts$/);

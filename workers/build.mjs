@@ -1,0 +1,32 @@
+// Makes one text of worker-program.js and all that it imports, for the threads of bundles, and writes it as a module
+// (src/pool/worker-source.d.ts). Run by `npm run build:workers`, behind tsc.
+import { writeFileSync } from "node:fs";
+import { isBuiltin } from "node:module";
+import { fileURLToPath } from "node:url";
+import { rolldown } from "rolldown";
+
+const built = new URL("../dist/", import.meta.url);
+
+const bundle = await rolldown({
+  input: fileURLToPath(new URL("workers/worker-program.js", built)),
+  platform: "node",
+  // A worker starts no workers.
+  external: (name) => isBuiltin(name) || name === "#threads",
+  onLog(_level, log) {
+    throw new Error(`the workers' text: ${log.message}`);
+  },
+});
+const { output } = await bundle.generate({ format: "cjs", minify: true, comments: false });
+await bundle.close();
+const [chunk, ...others] = output;
+if (others.length > 0) throw new Error("the workers' text is in more than one file");
+const strange = chunk.imports.filter((name) => !isBuiltin(name));
+if (strange.length > 0) throw new Error(`the workers' text imports ${strange.join(", ")}`);
+// A text that is run takes its modules from the process: `require` is there only in CommonJS, and a process started
+// with --input-type=module runs texts as ES modules.
+const text = `((require) => {${chunk.code}})(process.getBuiltinModule);`;
+writeFileSync(
+  new URL("src/pool/worker-source.js", built),
+  `export const workerSource = ${JSON.stringify(text)};\n`,
+);
+process.stdout.write(`worker-source.js: ${text.length} bytes\n`);
