@@ -1,5 +1,5 @@
 // Makes one text of worker-program.js and all that it imports, for the threads of bundles, and writes it as a module
-// (src/pool/worker-source.d.ts). Run by `npm run build:workers`, behind tsc.
+// (src/pool/worker-source.d.ts). Run by `npm run build`, behind tsc.
 import { writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { fileURLToPath } from "node:url";

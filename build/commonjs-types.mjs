@@ -1,0 +1,49 @@
+// Writes the types that CommonJS code sees: mod.d.cts beside each entry's mod.d.ts. Node lets CommonJS require this
+// package, which is ES modules only; TypeScript believes it only of declarations that are CommonJS themselves. They
+// name the very types of mod.d.ts, so a cache is the same type on both sides. Run by `npm run build`, behind tsc.
+import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import ts from "typescript";
+
+const root = new URL("../", import.meta.url);
+const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
+const entries = Object.values(exports).filter((entry) => typeof entry === "object");
+const files = entries.map(({ types }) => fileURLToPath(new URL(types.default, root)));
+const program = ts.createProgram(files, {
+  target: ts.ScriptTarget.ES2023,
+  module: ts.ModuleKind.NodeNext,
+  moduleResolution: ts.ModuleResolutionKind.NodeNext,
+  types: ["node"],
+});
+const checker = program.getTypeChecker();
+
+/** A declaration of a value, and for a class of its type, in CommonJS. */
+function declared(symbol) {
+  const { name } = symbol;
+  const origin = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
+  if (!(origin.flags & ts.SymbolFlags.Value)) return [];
+  const value = `export declare const ${name}: typeof entry.${name};`;
+  if (!(origin.flags & ts.SymbolFlags.Class)) return [value];
+  const parameters = origin.declarations.find(ts.isClassDeclaration).typeParameters ?? [];
+  const [taken, given] = [parameters.map(plain), parameters.map((each) => each.name.text)].map(
+    (list) => (list.length > 0 ? `<${list.join(", ")}>` : ""),
+  );
+  return [value, `export type ${name}${taken} = entry.${name}${given};`];
+}
+
+/** A type parameter as it is written. It is repeated in a file that knows no names. */
+function plain(parameter) {
+  const text = parameter.getText();
+  if (/^\w+( (extends|=) (unknown|object|string|number))*$/.test(text)) return text;
+  throw new Error(`a type parameter of a public class that mod.d.cts cannot repeat: ${text}`);
+}
+
+for (const [index, file] of files.entries()) {
+  const source = program.getSourceFile(file);
+  const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(source));
+  const text = `import type * as entry from "./mod.js" with { "resolution-mode": "import" };
+export type * from "./mod.js" with { "resolution-mode": "import" };
+${symbols.flatMap(declared).join("\n")}
+`;
+  writeFileSync(new URL(entries[index].types.require, root), text);
+}
