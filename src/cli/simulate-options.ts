@@ -1,5 +1,5 @@
 // Reads and checks the command line of `undercroft simulate`. Called by that command.
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsConfig } from "node:util";
 
 import { type Simulated, simulatedNames } from "../simulation/mod.js";
 
@@ -21,19 +21,7 @@ const defaultSizes: readonly number[] = [0.001, 0.01, 0.05, 0.1, 0.2];
 
 /** Throws RangeError or TypeError that names the option, its value and what is allowed. */
 export function simulateOptions(words: readonly string[]): SimulateOptions {
-  const { values, positionals } = parseArgs({
-    args: [...words],
-    allowPositionals: true,
-    options: {
-      policies: { type: "string" },
-      sizes: { type: "string" },
-      unit: { type: "boolean" },
-      json: { type: "boolean" },
-      svg: { type: "string" },
-      target: { type: "string" },
-      help: { type: "boolean" },
-    },
-  });
+  const { values, positionals } = parsed(words);
   const help = values.help === true;
   if (positionals.length === 0 && !help) {
     throw new RangeError("Cannot simulate: no trace was named; name at least one file");
@@ -48,6 +36,32 @@ export function simulateOptions(words: readonly string[]): SimulateOptions {
     target: targetOf(values.target),
     help,
   };
+}
+
+const known = {
+  policies: { type: "string" },
+  sizes: { type: "string" },
+  unit: { type: "boolean" },
+  json: { type: "boolean" },
+  svg: { type: "string" },
+  target: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const satisfies ParseArgsConfig["options"];
+
+type Parsed = ReturnType<
+  typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof known }>
+>;
+
+function parsed(words: readonly string[]): Parsed {
+  try {
+    return parseArgs({ args: [...words], allowPositionals: true, options: known });
+  } catch (error) {
+    const [why] = (error instanceof Error ? error.message : String(error)).split(". ");
+    const names = Object.keys(known).map((name) => `--${name}`);
+    throw new RangeError(`Cannot simulate: ${why}; the options are ${names.join(", ")}`, {
+      cause: error,
+    });
+  }
 }
 
 function policiesOf(text: string | undefined): readonly Simulated[] {

@@ -29,6 +29,8 @@ A trace is CSV (key, size, ttl, timestamp; only the key is required; the first l
 columns) or records of 16 bytes (key u64, size u32, ttl u32, little-endian); either may be gzipped
 (.gz). ttl and timestamp are seconds; a ttl has no effect without timestamps.`;
 
+/** A cache that holds fewer objects than this is decided by chance. */
+const objectsWanted = 10;
 /** Milliseconds between progress messages. */
 const progressMs = 2000;
 
@@ -43,6 +45,7 @@ export async function simulate(words: readonly string[], output: Output): Promis
   for (const path of options.traces) {
     const read = await readTrace(path);
     const trace = options.unit ? withoutSizes(read) : read;
+    warnOfSmall(trace, options.sizes, output);
     const outcomes = replayAll(trace, options, output);
     all.push(...outcomes);
     if (!options.json) output.print(report(trace, outcomes, options));
@@ -50,6 +53,24 @@ export async function simulate(words: readonly string[], output: Output): Promis
   }
   if (options.json) output.print(JSON.stringify(all));
   return 0;
+}
+
+function warnOfSmall(
+  { name, keys, requests }: Trace,
+  sizes: readonly number[],
+  output: Output,
+): void {
+  if (keys === requests) {
+    output.warn(`${name}: no key is asked for twice, so every policy misses all; is it a trace?`);
+  }
+  const small = sizes.filter((size) => size * keys < objectsWanted);
+  if (small.length === 0) return;
+  const caches = small.map((size) => `${Number((size * 100).toPrecision(4))} %`).join(", ");
+  output.warn(
+    `${name}: the trace is too small: it has ${keys} objects, and caches of ${caches} hold fewer ` +
+      `than ${objectsWanted} of them, so their ratios say little; use a longer trace or larger ` +
+      "--sizes",
+  );
 }
 
 function replayAll(trace: Trace, options: SimulateOptions, output: Output): Outcome[] {

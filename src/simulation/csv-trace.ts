@@ -1,5 +1,6 @@
 // CSV traces, one request a line: key, then optionally size, ttl and timestamp. If the first line
 // names columns, it sets their order. Called by the trace reader per chunk.
+import { foreignLine } from "./foreign-file.js";
 import { traceError } from "./trace-error.js";
 import { TraceBuilder, traceRequestsMax } from "./trace.js";
 
@@ -50,6 +51,8 @@ export class CsvTrace {
     this.#line += 1;
     const line = text.trim();
     if (line === "" || line.startsWith("#")) return;
+    const why = foreignLine(line);
+    if (why !== undefined) this.#refuse(why);
     const cells = line.split(",");
     if (this.builder.count === 0 && this.#isHeader(cells)) return;
     const key = (cells[this.#positions.key] ?? "").trim();

@@ -6,6 +6,7 @@ import { createGunzip } from "node:zlib";
 
 import { BinaryTrace } from "./binary-trace.js";
 import { CsvTrace } from "./csv-trace.js";
+import { foreignBytes } from "./foreign-file.js";
 import { traceError } from "./trace-error.js";
 import type { Trace } from "./trace.js";
 
@@ -19,12 +20,13 @@ export async function readTrace(path: string): Promise<Trace> {
   let reader: CsvTrace | BinaryTrace | undefined;
   try {
     for await (const chunk of bytesOf(path)) {
-      reader ??= isText(path, chunk) ? new CsvTrace(path) : new BinaryTrace(path);
+      reader ??= readerFor(path, chunk);
       reader.write(chunk);
     }
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ERR_TRACE") throw error;
+    if (code === "EISDIR") throw traceError(path, "", "it is a directory; name the file in it");
     throw traceError(path, "", error instanceof Error ? error.message : String(error));
   }
   reader?.end();
@@ -39,6 +41,12 @@ export function traceName(path: string): string {
   return basename(path)
     .replace(/\.gz$/i, "")
     .replace(/\.(?:csv|txt|bin|trace)$/i, "");
+}
+
+function readerFor(path: string, start: Uint8Array): CsvTrace | BinaryTrace {
+  const why = foreignBytes(start);
+  if (why !== undefined) throw traceError(path, "", why);
+  return isText(path, start) ? new CsvTrace(path) : new BinaryTrace(path);
 }
 
 async function* bytesOf(path: string): AsyncGenerator<Uint8Array> {

@@ -1,6 +1,6 @@
 // The command as a user runs it: what it prints and where, and how it ends.
 
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -108,12 +108,15 @@ test.each([
   [["simulate", web, "--sizes", "0.1,"], '--sizes has ""; allowed are fractions'],
   [["simulate", web, "--policies", "lru,arc"], '--policies has "arc"; allowed are auto'],
   [["simulate", web, "--target", "90"], '--target is "90"; allowed is a hit ratio'],
-  [["simulate", web, "--frob"], "Unknown option '--frob'"],
+  [["simulate", web, "--frob"], "Unknown option '--frob'; the options are --policies, --sizes"],
+  [["simulate", web, "--sizes"], "argument missing; the options are --policies"],
   [
     ["simulate", web, "--sizes", "0.1", "--svg", join(directory, "no", "x.svg")],
     "Cannot write --svg",
   ],
-  [["frobnicate"], 'Cannot run "frobnicate": there is no such command'],
+  [["frobnicate"], 'Cannot run "frobnicate": there is no such command; there are simulate, help'],
+  [["--frob"], 'Cannot run "--frob": there is no such option; there are simulate, help'],
+  [["help", "frob"], 'Cannot help with "frob": there is no such command; there are simulate'],
 ])("%j is a mistake of the caller: status 2", async (words, why) => {
   const { status, err } = await undercroft(...words);
   expect(err).toContain(why);
@@ -130,7 +133,64 @@ test("a trace that cannot be read ends with status 1 and names the line", async 
 });
 
 test("help is printed on request, and when no command is given", async () => {
-  expect((await undercroft("simulate", "--help")).out).toContain("--policies");
-  expect((await undercroft("--help")).status).toBe(0);
+  for (const words of [
+    ["simulate", "--help"],
+    ["simulate", "-h"],
+    ["help", "simulate"],
+  ]) {
+    const { status, out } = await undercroft(...words);
+    expect([status, out.split("\n")[1]]).toEqual([0, expect.stringContaining("--policies")]);
+  }
+  for (const words of [["--help"], ["-h"], ["help"]]) {
+    const { status, out } = await undercroft(...words);
+    const says = ["simulate <trace", "--version"].map((word) => out.includes(word));
+    expect([status, ...says]).toEqual([0, true, true]);
+  }
   expect((await undercroft()).status).toBe(2);
+});
+
+test("the version is the package's", async () => {
+  const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const { version } = JSON.parse(manifest) as { readonly version: string };
+  for (const flag of ["--version", "-v"]) {
+    expect(await undercroft(flag)).toEqual({ status: 0, out: `${version}\n`, err: "" });
+  }
+});
+
+test("a trace that is too small for the sizes is said to be", async () => {
+  const small = join(directory, "small.csv");
+  writeFileSync(small, "a,100\nb,100\na,100\nc,100\n");
+  const { status, err } = await undercroft("simulate", small, "--sizes", "0.07,1");
+  expect(status).toBe(0);
+  expect(err).toContain("the trace is too small: it has 3 objects, and caches of 7 %, 100 %");
+  const large = await undercroft("simulate", web, "--sizes", "0.1", "--policies", "lru");
+  expect([large.status, large.err]).toEqual([0, ""]);
+});
+
+test("a file in which no key comes twice is asked about", async () => {
+  const once = join(directory, "once.csv");
+  writeFileSync(once, Array.from({ length: 100 }, (_, key) => `k${key}\n`).join(""));
+  const { err } = await undercroft("simulate", once, "--sizes", "0.5", "--policies", "lru");
+  expect(err).toContain("once: no key is asked for twice");
+});
+
+test("what is no trace ends with status 1 and one line that says why", async () => {
+  const notes = join(directory, "notes.json");
+  writeFileSync(notes, JSON.stringify({ name: "no trace", list: [1, 2, 3] }, null, 2));
+  for (const [file, why] of [
+    [notes, /^undercroft: Cannot read trace \S+notes.json: line 1: it is JSON; .*\n$/],
+    [directory, /^undercroft: Cannot read trace \S+: it is a directory; .*\n$/],
+  ] as const) {
+    const { status, out, err } = await undercroft("simulate", file);
+    expect([status, out, err]).toEqual([1, "", expect.stringMatching(why)]);
+  }
+});
+
+test("a reader that goes away ends it without a word", async () => {
+  const child = spawn(process.execPath, [program, "simulate", web]);
+  child.stdout.destroy();
+  let err = "";
+  child.stderr.on("data", (text: Buffer) => (err += text.toString()));
+  await new Promise((resolve) => child.once("close", resolve));
+  expect(err).not.toContain("EPIPE");
 });

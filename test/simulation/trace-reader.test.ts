@@ -122,12 +122,30 @@ test.each([
   ["header.csv", "key,size\n", "it has no requests"],
   ["cut.bin", "0123456789abcdefghi", "byte 16: the last record has 3 bytes; a record has 16"],
   ["not.bin.gz", "plain", "incorrect header check"],
+  ["packed.csv", gzipSync("a,1\n"), "it is gzip data; let its name end in .gz"],
+  ["wide.csv", Buffer.from("\ufeffa", "utf16le"), "it is UTF-16 text"],
+  ["image.bin", Buffer.from("\x89PNG\r\n\x1a\n00000000", "latin1"), "it is an image"],
+  ["tar.bin.gz", gzipSync(`${"x".repeat(257)}ustar`), "it is a tar archive; unpack it first"],
+  ["object.json", '{\n "a": 1\n}\n', "line 1: it is JSON"],
+  ["member.json", 'a\n"b": 1\n', "line 2: it is JSON"],
+  ["list.json", "[1,2,3]", "line 1: it is JSON"],
+  ["lines.json", '{"key":"a"}\n', "line 1: it is JSON"],
+  ["page.txt", "<!doctype html>\n", "line 1: it is markup"],
+  ["bytes.csv", Buffer.from([97, 10, 98, 0, 10]), "line 2: it is not UTF-8 text"],
+  ["latin.csv", Buffer.from([97, 10, 0xe9, 10]), "line 2: it is not UTF-8 text"],
+  ["any.bin", Buffer.alloc(1600, 0x5a), "100 of 100 records have a size above 1 GiB"],
 ])("%s is refused with its position", async (name, content, why) => {
   const path = written(name, content);
   await expect(readTrace(path)).rejects.toMatchObject({
     code: "ERR_TRACE",
     message: expect.stringContaining(why) as string,
   });
+});
+
+test("keys may look a little like other formats", async () => {
+  const keys = ["{user}:1", "[::1]:80", '"quoted"', "a<b>", "http://a/?b={}", "PK-1"];
+  const path = written("odd.csv", keys.map((key) => `${key},5\n`).join(""));
+  expect((await readTrace(path)).keys).toBe(keys.length);
 });
 
 test("a missing or truncated file is refused", async () => {
