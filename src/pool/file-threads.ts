@@ -1,7 +1,6 @@
 // Threads of the pool outside of bundles: Piscina, which imports one of the package's worker files
 // in each. Both are found from this very file, so Piscina is loaded when a pool starts and not
 // before: a bundle that holds this file has neither, and opening says so.
-import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type * as piscina from "piscina";
 import { isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
@@ -12,21 +11,12 @@ import {
   youngGenerationMb,
 } from "./threads.js";
 
-const files: Readonly<Record<WorkerFunction, string>> = {
-  startJanitor: "../../workers/janitor-worker.js",
-  storeValue: "../../workers/store-worker.js",
-};
-
 /** Threads that run `name`. Throws ERR_WORKER if the worker files are not where the package has
  *  them. */
 export function startThreads(name: WorkerFunction, options: ThreadsOptions): Threads {
-  const here = import.meta.url as string | undefined;
-  // A bundler that writes CommonJS leaves no URL.
-  const file = here === undefined ? undefined : new URL(files[name], here);
-  if (here === undefined || file === undefined || !existsSync(file)) throw bundled(file);
-  const { Piscina } = createRequire(here)("piscina") as typeof piscina;
+  const { file, Piscina } = found(name);
   const choices = {
-    filename: file.href,
+    filename: file,
     // With the name, Piscina's worker finds the task by require() when it starts. Without one it
     // looks for a default export, and then needs `new Function`, which a hardened process forbids.
     name,
@@ -50,13 +40,27 @@ export function startThreads(name: WorkerFunction, options: ThreadsOptions): Thr
   }
 }
 
-function bundled(file: URL | undefined): UndercroftError {
-  return new UndercroftError(
-    "ERR_WORKER",
-    `Cannot start a worker of the cache: its file ${file?.href ?? ""} is not there, so undercroft ` +
-      `is probably part of a bundle that was built without the condition "module"; mark the ` +
-      `package external (esbuild: --external:undercroft; rollup, webpack: external: ` +
-      `["undercroft"]; Next: serverExternalPackages: ["undercroft"]) and install it beside the ` +
-      `bundle, or add "module" to the bundler's resolve conditions`,
-  );
+/** A worker file, and Piscina. The paths are written in full, behind the name `require`, so that what
+ *  traces the files of a program (Next's standalone output) finds them and all that they import. */
+function found(name: WorkerFunction): { file: string; Piscina: typeof piscina.Piscina } {
+  try {
+    // Throws where a bundler has left no URL, as in CommonJS.
+    const require = createRequire(import.meta.url);
+    const file =
+      name === "startJanitor"
+        ? require.resolve("../../workers/janitor-worker.js")
+        : require.resolve("../../workers/store-worker.js");
+    return { file, Piscina: (require("piscina") as typeof piscina).Piscina };
+  } catch (cause) {
+    const [why] = (cause instanceof Error ? cause.message : String(cause)).split("\n");
+    throw new UndercroftError(
+      "ERR_WORKER",
+      `Cannot start a worker of the cache: ${why}; undercroft is probably part of a bundle that ` +
+        'was built without the condition "module": mark the package external (esbuild: ' +
+        "--external:undercroft; rollup and vite: external; webpack: externals; Next: " +
+        "serverExternalPackages) and install it beside the bundle, or add " +
+        '"module" to the conditions of the bundler',
+      { cause },
+    );
+  }
 }

@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -37,6 +38,13 @@ function bundlers() {
   process.exit(77);
 }
 
+/** The dependencies, and what msgpackr needs for its native part. */
+function isNeeded(name) {
+  return /^(?:piscina|@?msgpackr.*|xxhash-wasm|node-gyp-build-optional-packages|detect-libc)$/.test(
+    name,
+  );
+}
+
 /** Sources beside a node_modules that holds what the tarball holds, and what it depends on. */
 function work() {
   const folder = join(scratch, "work");
@@ -46,7 +54,7 @@ function work() {
   const [{ filename }] = JSON.parse(execFileSync("npm", packed, { cwd: root, encoding: "utf8" }));
   execFileSync("tar", ["-xzf", join(scratch, filename), "-C", scratch]);
   renameSync(join(scratch, "package"), join(modules, "undercroft"));
-  for (const name of ["piscina", "msgpackr", "xxhash-wasm"]) {
+  for (const name of readdirSync(join(root, "node_modules")).filter(isNeeded)) {
     symlinkSync(join(root, "node_modules", name), join(modules, name), "junction");
   }
   for (const name of ["app.js", "thread.js"]) cpSync(join(here, name), join(folder, name));
@@ -54,31 +62,36 @@ function work() {
   return folder;
 }
 
-const require = createRequire(join(bundlers(), "package.json"));
+const deps = bundlers();
+const require = createRequire(join(deps, "package.json"));
 const load = async (name) => await import(pathToFileURL(require.resolve(name)).href);
 const from = work();
 const modules = join(from, "node_modules");
 const hidden = join(scratch, "hidden");
 
-async function fault([name, { build, says, beside }]) {
+async function runByNode(to, env, extension) {
+  const child = spawnSync(process.execPath, [join(to, `app.${extension}`)], {
+    encoding: "utf8",
+    timeout: 60_000,
+    cwd: scratch,
+    env,
+  });
+  return `${child.stdout}${child.stderr}${child.status === 0 ? "" : ` (${child.status ?? child.signal})`}`;
+}
+
+async function fault([name, { build, run = runByNode, says = /^RIGHT$/m, beside = false }]) {
   const to = join(beside ? from : scratch, "out", name.replaceAll(/\W+/g, "-"));
   let extension;
   try {
-    extension = await build(load, from, to);
+    extension = await build(load, from, to, deps);
   } catch (error) {
     return `does not build: ${error.message.split("\n")[0]}`;
   }
   // What was bundled must not find its way back.
   if (!beside) renameSync(modules, hidden);
-  const child = spawnSync(process.execPath, [join(to, `app.${extension}`)], {
-    encoding: "utf8",
-    timeout: 60_000,
-    cwd: scratch,
-    env: { ...process.env, TMPDIR: scratch },
-  });
+  const answer = await run(to, { ...process.env, TMPDIR: scratch }, extension);
   if (existsSync(hidden)) renameSync(hidden, modules);
-  if ((says ?? /^RIGHT$/m).test(child.stdout)) return undefined;
-  return `fails (${child.status ?? child.signal}): ${child.stdout}${child.stderr}`.slice(0, 1000);
+  return says.test(answer) ? undefined : `fails: ${answer.slice(0, 1000)}`;
 }
 
 let faults = 0;

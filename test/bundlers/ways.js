@@ -1,6 +1,8 @@
 // How each bundler is asked for a whole bundle of app.js and thread.js. A way gets the folder with the sources and one to
 // write to, and answers the extension of what it wrote. `load` imports a bundler, wherever it is installed.
 import { join } from "node:path";
+import { promisify } from "node:util";
+import { nextWay } from "./next.js";
 
 const names = ["app", "thread"];
 const entries = (from) => names.map((name) => join(from, `${name}.js`));
@@ -53,9 +55,7 @@ async function webpack(load, from, to, isModule) {
     options.experiments = { outputModule: true };
     Object.assign(options.output, { module: true, chunkFormat: "module" });
   }
-  const stats = await new Promise((resolve, reject) => {
-    bundle(options, (error, result) => (error ? reject(error) : resolve(result)));
-  });
+  const stats = await promisify(bundle)(options);
   if (stats.hasErrors()) throw new Error(stats.toJson().errors[0].message);
   return extension;
 }
@@ -74,7 +74,8 @@ async function vite(load, from, to, build, more = {}) {
 
 const viteNames = { entryFileNames: "[name].mjs" };
 
-/** `says`: what must be printed; without it the app must run. `beside`: node_modules must be there when it runs. */
+/** `says`: what must be printed; without it the app must run. `beside`: node_modules must be there when it runs. `run`:
+ *  how it is run and what it answers; without it by node. */
 export const ways = {
   "esbuild esm": { build: (load, from, to) => esbuild(load, from, to, "esm") },
   "esbuild esm, split": {
@@ -130,4 +131,7 @@ export const ways = {
         rollupOptions: { input: entriesByName(from), output: viteNames },
       }),
   },
+  "next standalone": nextWay("", []),
+  "next standalone, external": nextWay('serverExternalPackages: ["undercroft"],', []),
+  "next standalone, by webpack": nextWay("", ["--webpack"]),
 };
