@@ -1,7 +1,8 @@
 // The way of Next: a route that opens a cache, built into standalone output, which is a server with what it needs of
-// node_modules. Needs a node_modules of its own, since Next bundles nothing from outside of the project.
+// node_modules. The project is made beside the node_modules that has Next, since Next bundles nothing from outside of its
+// root.
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 const route = `import assert from "node:assert";
@@ -31,18 +32,18 @@ export async function GET() {
 }
 `;
 
+const projectName = "undercroft-next";
+
 /** `more` is text of the configuration, `flags` are the build's. */
 export function nextWay(more, flags) {
   return { build: (_load, from, to, deps) => build(from, to, deps, more, flags), run };
 }
 
 async function build(from, to, deps, more, flags) {
-  const project = `${to}-project`;
-  cpSync(join(deps, "node_modules"), join(project, "node_modules"), { recursive: true });
-  cpSync(join(from, "node_modules"), join(project, "node_modules"), {
-    recursive: true,
-    dereference: true,
-  });
+  const project = join(deps, projectName);
+  const modules = { recursive: true, dereference: true };
+  const links = { recursive: true, verbatimSymlinks: true };
+  cpSync(join(from, "node_modules"), join(project, "node_modules"), modules);
   mkdirSync(join(project, "app/cache"), { recursive: true });
   writeFileSync(join(project, "package.json"), '{ "type": "module", "private": true }');
   writeFileSync(join(project, "app/cache/route.js"), route);
@@ -50,30 +51,30 @@ async function build(from, to, deps, more, flags) {
     join(project, "app/layout.js"),
     "export default ({ children }) => <html><body>{children}</body></html>;",
   );
-  const here = "import.meta.dirname";
+  const root = JSON.stringify(deps);
   writeFileSync(
     join(project, "next.config.mjs"),
-    `export default { ${more} output: "standalone", outputFileTracingRoot: ${here}, turbopack: { root: ${here} } };`,
+    `export default { ${more} output: "standalone", outputFileTracingRoot: ${root}, turbopack: { root: ${root} } };`,
   );
-  const command = join(project, "node_modules/next/dist/bin/next");
+  const command = join(deps, "node_modules/next/dist/bin/next");
   const { status, stdout, stderr } = spawnSync(process.execPath, [command, "build", ...flags], {
     cwd: project,
     encoding: "utf8",
     env: { ...process.env, NEXT_TELEMETRY_DISABLED: "1" },
   });
-  if (status !== 0) throw new Error(`${stdout}${stderr}`.replaceAll("\n", " "));
-  renameSync(join(project, ".next/standalone"), to);
+  if (status === 0) cpSync(join(project, ".next/standalone"), to, links);
   rmSync(project, { recursive: true });
+  if (status !== 0) throw new Error(`${stdout}${stderr}`.replaceAll("\n", " "));
 }
 
 async function run(to, env) {
   const server = spawn(process.execPath, ["server.js"], {
-    cwd: to,
+    cwd: join(to, projectName),
     env: { ...env, HOSTNAME: "127.0.0.1", PORT: "0" },
   });
+  let said = "";
   try {
     const address = await new Promise((resolve, reject) => {
-      let said = "";
       const read = (text) => {
         said += text;
         const [found] = /http:\/\/[\d.]+:\d+/.exec(said) ?? [];
@@ -81,11 +82,13 @@ async function run(to, env) {
       };
       server.stdout.setEncoding("utf8").on("data", read);
       server.stderr.setEncoding("utf8").on("data", read);
-      server.once("exit", (code) => reject(new Error(`the server ended with ${code}: ${said}`)));
+      server.once("exit", (code) => reject(new Error(`the server ended with ${code}`)));
     });
-    return await (await fetch(`${address}/cache`)).text();
+    const response = await fetch(`${address}/cache`);
+    const text = await response.text();
+    return text === "RIGHT" ? text : `${response.status} ${text} ${said}`;
   } catch (error) {
-    return String(error);
+    return `${error.stack} ${said}`;
   } finally {
     server.kill();
   }

@@ -1,0 +1,66 @@
+// What the tarball holds: what runs and what helps to read it, and nothing of the workshop.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+interface SourceMap {
+  readonly sources: readonly string[];
+  readonly sourcesContent?: readonly (string | null)[];
+}
+
+const packed = execFileSync("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], {
+  cwd: root,
+  encoding: "utf8",
+});
+const [tarball] = JSON.parse(packed) as [{ readonly files: readonly { readonly path: string }[] }];
+const files = tarball.files.map(({ path }) => path);
+const has = new Set(files);
+const read = (file: string): string => readFileSync(join(root, file), "utf8");
+
+test("it holds every entry, its types, the worker files and the command", () => {
+  const manifest = JSON.parse(read("package.json")) as Record<string, unknown>;
+  const paths = ["main", "types", "bin", "exports", "imports", "typesVersions"].flatMap((field) =>
+    Array.from(JSON.stringify(manifest[field]).matchAll(/"\.\/(dist\/[^"]+)"/g), ([, path]) => path),
+  );
+  expect(paths.length).toBeGreaterThan(10);
+  const names = [...paths, "dist/workers/janitor-worker.js", "dist/workers/store-worker.js"];
+  expect(names.filter((path) => path === undefined || !has.has(path))).toEqual([]);
+});
+
+test("it holds no tests, benchmarks, examples or internals, and no source of its builds", () => {
+  const allowed = /^(?:dist\/(?:src|workers)\/|docs\/[a-z-]+\.md$|[A-Z]+(?:\.md)?$|package\.json$)/;
+  expect(files.filter((file) => !allowed.test(file))).toEqual([]);
+  expect(files.filter((file) => /\.test\.|worker-program|internals/.test(file))).toEqual([]);
+});
+
+test("every source map is there and has its sources", () => {
+  const scripts = files.filter((file) => file.endsWith(".js"));
+  let maps = 0;
+  for (const file of scripts) {
+    const [, map] = /^\/\/# sourceMappingURL=(.*)$/m.exec(read(file)) ?? [];
+    if (map === undefined) continue;
+    const path = join(dirname(file), map);
+    expect([file, has.has(path)]).toEqual([file, true]);
+    const { sources, sourcesContent } = JSON.parse(read(path)) as SourceMap;
+    expect([file, sources.length, sourcesContent?.filter(Boolean).length]).toEqual([file, 1, 1]);
+    maps += 1;
+  }
+  expect(maps).toBeGreaterThan(100);
+});
+
+test("every import of its modules and declarations is in it", () => {
+  const missing: string[] = [];
+  for (const file of files.filter((each) => /\.(?:js|d\.ts|d\.cts)$/.test(each))) {
+    for (const [, specifier = ""] of read(file).matchAll(/\bfrom "(\.[^"]+)"/g)) {
+      const path = join(dirname(file), specifier);
+      const wanted = file.endsWith("ts") ? path.replace(/\.js$/, ".d.ts") : path;
+      if (!has.has(wanted)) missing.push(`${file} imports ${specifier}`);
+    }
+  }
+  expect(missing).toEqual([]);
+  expect(existsSync(join(root, "dist/src/mod.js"))).toBe(true);
+});

@@ -1,0 +1,68 @@
+// The package's types in projects of users: every way to find modules, no DOM library, declarations checked.
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { expect, test } from "vitest";
+import * as entry from "../../dist/src/mod.js";
+import * as map from "../../dist/src/shared-map/mod.js";
+import { type Consumer, consumerFaults } from "./consumers.js";
+
+const consumers: readonly Consumer[] = [
+  { file: "a.mts", module: "node16", moduleResolution: "node16" },
+  { file: "a.mts", module: "nodenext", moduleResolution: "nodenext" },
+  { file: "a.ts", module: "esnext", moduleResolution: "bundler" },
+  { file: "a.cts", module: "node16", moduleResolution: "node16" },
+  { file: "a.cts", module: "nodenext", moduleResolution: "nodenext" },
+  { file: "a.ts", module: "esnext", moduleResolution: "node10", ignoreDeprecations: "6.0" },
+];
+
+const use = `
+import { attachCache, Cache, type CacheHandle, openCache, UndercroftError } from "undercroft";
+import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
+
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+export const same = <T extends true>(): T => true as T;
+
+export async function use(): Promise<void> {
+  const cache = await openCache<{ name: string }>({ memory: "8mb" });
+  const value = cache.getSync("key");
+  same<Same<typeof value, { name: string } | undefined>>();
+  same<Same<typeof cache, Cache<{ name: string }>>>();
+  const handle: CacheHandle = cache.handle();
+  const other: Cache<string> = await attachCache<string>(handle);
+  await other.get("key", { signal: AbortSignal.timeout(1) });
+  const map: SharedHashMap<number> = SharedHashMap.create<number>({ memory: "1mb" });
+  const sent: MapHandle = map.handle();
+  if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
+}
+`;
+
+test.each(consumers)("$file, module $module, resolution $moduleResolution", (consumer) => {
+  expect(consumerFaults(consumer, use)).toEqual([]);
+});
+
+test("a wrong use is refused in CommonJS as in a module", () => {
+  const wrong = `import { openCache } from "undercroft";
+export const bad = openCache({ memory: true });`;
+  for (const file of ["a.cts", "a.mts"]) {
+    const consumer = { file, module: "node16", moduleResolution: "node16" };
+    expect(consumerFaults(consumer, wrong)).toEqual([
+      expect.stringMatching(/^TS2322: Type 'true' is not assignable/),
+    ]);
+  }
+});
+
+test("the types of CommonJS declare each value that the entries export, and require finds it", () => {
+  const require = createRequire(import.meta.url);
+  for (const [name, exported] of Object.entries({ mod: entry, "shared-map/mod": map })) {
+    const url = new URL(`../../dist/src/${name}.d.cts`, import.meta.url);
+    const declared = readFileSync(url, "utf8").matchAll(/^export declare const (\w+):/gm);
+    expect(Array.from(declared, ([, value]) => value).toSorted()).toEqual(
+      Object.keys(exported).toSorted(),
+    );
+    const package_ = name === "mod" ? "undercroft" : "undercroft/shared-map";
+    expect(Object.keys(require(package_) as object).toSorted()).toEqual(
+      Object.keys(exported).toSorted(),
+    );
+  }
+});
