@@ -24,7 +24,10 @@ const read = (file: string): string => readFileSync(join(root, file), "utf8");
 test("it holds every entry, its types, the worker files and the command", () => {
   const manifest = JSON.parse(read("package.json")) as Record<string, unknown>;
   const paths = ["main", "types", "bin", "exports", "imports", "typesVersions"].flatMap((field) =>
-    Array.from(JSON.stringify(manifest[field]).matchAll(/"\.\/(dist\/[^"]+)"/g), ([, path]) => path),
+    Array.from(
+      JSON.stringify(manifest[field]).matchAll(/"\.\/(dist\/[^"]+)"/g),
+      ([, path]) => path,
+    ),
   );
   expect(paths.length).toBeGreaterThan(10);
   const names = [...paths, "dist/workers/janitor-worker.js", "dist/workers/store-worker.js"];
