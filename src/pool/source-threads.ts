@@ -86,7 +86,7 @@ export class SourceThreads implements Threads {
       if (thread === undefined) return;
       const job = this.#queue.shift() as Job;
       try {
-        const request: JobRequest = { name: job.name, task: job.task };
+        const request: JobRequest = { name: this.#name, task: job.task };
         thread.worker.postMessage(request, job.transferList);
       } catch (error) {
         job.reject(error);
@@ -105,7 +105,6 @@ export class SourceThreads implements Threads {
       name: this.#name,
       resourceLimits: { maxYoungGenerationSizeMb: youngGenerationMb },
     });
-    worker.unref();
     const thread: Thread = { worker, job: undefined, isEnding: false };
     this.#threads.push(thread);
     worker.on("message", (answer: JobAnswer) => {
@@ -123,6 +122,8 @@ export class SourceThreads implements Threads {
       this.#threads = this.#threads.filter((other) => other !== thread);
       this.#end(thread, (job) => job.reject(new Error(`the thread exited with ${code}`)));
     });
+    // Last, since a listener for messages makes the worker keep the process alive again.
+    worker.unref();
     this.#events.emit("workerCreate");
     return thread;
   }

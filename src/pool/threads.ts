@@ -24,7 +24,6 @@ export interface Threads {
 }
 
 export interface RunOptions {
-  readonly name: WorkerFunction;
   readonly transferList: Transferable[];
 }
 

@@ -189,9 +189,7 @@ export class WorkerPool {
     this.#kernel.count(counterEncodeTasks, 1);
     const transferList = [task.bytes.buffer as ArrayBuffer];
     try {
-      return (await this.#underWay(
-        pool.run(task, { name: "storeValue", transferList }),
-      )) as WriteOutcome;
+      return (await this.#underWay(pool.run(task, { transferList }))) as WriteOutcome;
     } catch (error) {
       throw workerError(error);
     }

@@ -46,7 +46,7 @@ interface Begun {
 function begin(threads: SourceThreads): Begun {
   const { port1, port2 } = new MessageChannel();
   const outcome = threads
-    .run({ port: port2 }, { name: "storeValue", transferList: [port2] })
+    .run({ port: port2 }, { transferList: [port2] })
     .catch((error: unknown) => (error as Error).message);
   const thread = once(port1, "message").then(([id]) => id as number);
   return { outcome, port: port1, thread };
@@ -124,7 +124,7 @@ test("a program that throws at once rejects its task", async () => {
 
 test("what cannot be posted rejects, and the thread goes on", async () => {
   const threads = start(1, 8);
-  const options: RunOptions = { name: "storeValue", transferList: [] };
+  const options: RunOptions = { transferList: [] };
   await expect(threads.run({ f: () => undefined }, options)).rejects.toThrow("cloned");
   const task = begin(threads);
   task.port.postMessage("a");
@@ -199,12 +199,14 @@ test.each([
 test("a thread keeps its process alive while it has a task, and no longer", () => {
   const url = new URL("../../dist/src/pool/source-threads.js", import.meta.url).href;
   const source = `
-    const { parentPort } = require("node:worker_threads");
+    const { parentPort } = process.getBuiltinModule("node:worker_threads");
     parentPort.on("message", () => setTimeout(() => parentPort.postMessage({ value: 1 }), 50));`;
   const script = `
     import { SourceThreads } from ${JSON.stringify(url)};
-    const threads = new SourceThreads(${JSON.stringify(source)}, "storeValue", { max: 1, queue: 1 });
-    console.log(await threads.run({}, { name: "storeValue", transferList: [] }));`;
+    const threads = new SourceThreads(${JSON.stringify(source)}, "storeValue", { max: 2, queue: 1 });
+    console.log(await threads.run({}, { transferList: [] }));
+    const other = new SourceThreads(${JSON.stringify(source)}, "storeValue", { max: 1, queue: 1 });
+    await other.run({ f: () => undefined }, { transferList: [] }).catch(() => undefined);`;
   const args = ["--input-type=module", "--eval", script];
   // Without a task the thread waits for one for ever: the process must end all the same.
   const printed = execFileSync(process.execPath, args, { encoding: "utf8", timeout: 30_000 });
