@@ -4,7 +4,14 @@
 // before its thread id is reused.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { startThreads } from "#threads";
-import { clearTimeout, elapsedMs, setImmediate, setTimeout, UndercroftError } from "../base/mod.js";
+import {
+  clearTimeout,
+  elapsedMs,
+  runtimeError,
+  setImmediate,
+  setTimeout,
+  UndercroftError,
+} from "../base/mod.js";
 import type { SnapshotPlace } from "../directory/mod.js";
 import type { JanitorEnd, RecoveryReport } from "../disk-log/mod.js";
 import type { WorkerHandle } from "../eviction/mod.js";
