@@ -140,7 +140,11 @@ export class ReadThrough<V> {
     const isUntold = joinable?.isLoading === true && joinable.number === -1;
     const running = isUntold ? undefined : joinable;
     const flight = running ?? this.#registry.begin(key, options);
-    const again = (): Promise<V | undefined> => this.fetch(key.toKey(), loader, options);
+    // One that looks again is still one request: its first count is taken back.
+    const again = (): Promise<V | undefined> => {
+      this.#parts.meter.count(counterMisses, -1);
+      return this.fetch(key.toKey(), loader, options);
+    };
     const waiter = this.#join.add(flight, options, running === undefined ? undefined : again);
     // Each fetch is one request. `peek` has counted a stale value. The run counts for the fetch
     // that began the flight; a forced one, and one that joined, count their own miss here.

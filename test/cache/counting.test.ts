@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
-import { type Cache, type CacheStats, ManualClock } from "../../dist/src/mod.js";
+import { type Cache, type CacheStats, entry, ManualClock } from "../../dist/src/mod.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches, until } from "./opened.js";
 
 setUpCaches();
@@ -144,6 +144,26 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
       loads: 1,
       stored: 1,
     });
+  });
+
+  test("a fetch that looks again, as the load it joined is too old for it, is one request", async () => {
+    const cache = await openOne();
+    const joined = async (): Promise<void> => {
+      let answer: () => void = () => undefined;
+      const asked = new Promise<void>((resolve) => (answer = resolve));
+      const first = cache.fetch("k", async () => {
+        await asked;
+        return entry(1, { tags: ["t"] });
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      const second = cache.fetch("k", () => 2);
+      const other = cache.fetch("l", () => 3, { tags: ["t"] });
+      await other;
+      cache.deleteByTag("t");
+      answer();
+      expect(await Promise.all([first, second])).toEqual([1, 2]);
+    };
+    await expectStep(cache, joined, { misses: 3, loads: 3, coalesced: 1, stored: 2 });
   });
 
   test("a call that throws before it looks is none", async () => {

@@ -1,3 +1,5 @@
+import "./drivable-timers.js";
+
 import { describe, expect, test } from "vitest";
 import {
   counterFillsSuperseded,

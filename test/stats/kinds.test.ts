@@ -64,7 +64,14 @@ function snapshotAt(by: number): CacheStats {
       return counts;
     },
     gauges: {
-      memory: { entries: by, bytes: by, limitBytes: by, indexBytes: by, usedBytes: by },
+      memory: {
+        entries: by,
+        negatives: by,
+        bytes: by,
+        limitBytes: by,
+        indexBytes: by,
+        usedBytes: by,
+      },
       disk: { entries: by, bytes: by, limitBytes: by, state: "up", segments: by },
       near: { entries: by, bytes: by },
       segments: { free: by, total: by },
