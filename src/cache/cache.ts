@@ -16,7 +16,6 @@ import {
   EntryWriter,
   flush,
   type SetOutcome,
-  type StoreInPool,
   type ThreadCore,
   ValueDecoder,
 } from "../entries/mod.js";
@@ -87,11 +86,10 @@ export class Cache<V = unknown> {
     this.#handle = handle;
     this.#opener = opener;
     this.#registration = registration;
-    const storeInPool: StoreInPool | undefined =
-      opener === null ? undefined : (task) => opener.pool.store(task);
+    const store = opener?.pool.store.bind(opener.pool);
     const decoder = new ValueDecoder<V>(core);
     this.#reader = new EntryReader(core, decoder);
-    this.#writer = new EntryWriter(core, this.#reader, decoder, handle.id, storeInPool);
+    this.#writer = new EntryWriter(core, this.#reader, decoder, handle.id, store);
     this.#readThrough = readThroughOf(core, this.#reader, this.#writer, events);
   }
 

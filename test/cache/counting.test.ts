@@ -146,7 +146,7 @@ describe.each([["memory"], ["disk"]])("gets are hits and misses (%s)", (tier) =>
     });
   });
 
-  test("a fetch that looks again, as the load it joined is too old for it, is one request", async () => {
+  test("a fetch that looks again, as the load it joined is too old, is one request", async () => {
     const cache = await openOne();
     const joined = async (): Promise<void> => {
       let answer: () => void = () => undefined;
