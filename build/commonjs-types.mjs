@@ -21,14 +21,13 @@ const checker = program.getTypeChecker();
 function declared(symbol) {
   const { name } = symbol;
   const origin = symbol.flags & ts.SymbolFlags.Alias ? checker.getAliasedSymbol(symbol) : symbol;
-  if (!(origin.flags & ts.SymbolFlags.Value)) return [];
-  const value = `export declare const ${name}: typeof entry.${name};`;
+  const value = `export declare const ${name}: typeof $module.${name};`;
   if (!(origin.flags & ts.SymbolFlags.Class)) return [value];
   const parameters = origin.declarations.find(ts.isClassDeclaration).typeParameters ?? [];
   const [taken, given] = [parameters.map(plain), parameters.map((each) => each.name.text)].map(
     (list) => (list.length > 0 ? `<${list.join(", ")}>` : ""),
   );
-  return [value, `export type ${name}${taken} = entry.${name}${given};`];
+  return [value, `export type ${name}${taken} = $module.${name}${given};`];
 }
 
 /** A type parameter as it is written. It is repeated in a file that knows no names. */
@@ -40,8 +39,12 @@ function plain(parameter) {
 
 for (const [index, file] of files.entries()) {
   const source = program.getSourceFile(file);
-  const symbols = checker.getExportsOfModule(checker.getSymbolAtLocation(source));
-  const text = `import type * as entry from "./mod.js" with { "resolution-mode": "import" };
+  const all = checker.getExportsOfModule(checker.getSymbolAtLocation(source));
+  // A class may be exported as a type only; what is a value the module itself says.
+  const values = new Set(Object.keys(await import(new URL(entries[index].default, root))));
+  const symbols = all.filter(({ name }) => values.has(name));
+  if (symbols.length !== values.size) throw new Error(`${file} declares not all that is exported`);
+  const text = `import type * as $module from "./mod.js" with { "resolution-mode": "import" };
 export type * from "./mod.js" with { "resolution-mode": "import" };
 ${symbols.flatMap(declared).join("\n")}
 `;

@@ -40,8 +40,8 @@ export function startThreads(name: WorkerFunction, options: ThreadsOptions): Thr
   }
 }
 
-/** A worker file, and Piscina. The paths are written in full, behind the name `require`, so that what
- *  traces the files of a program (Next's standalone output) finds them and all that they import. */
+/** A worker file, and Piscina. The paths are written in full, behind the name `require`, so that
+ *  what traces a program's files (Next's standalone output) finds them and all they import. */
 function found(name: WorkerFunction): { file: string; Piscina: typeof piscina.Piscina } {
   try {
     // Throws where a bundler has left no URL, as in CommonJS.

@@ -1,7 +1,7 @@
-// The opener's side of its workers: one thread for the janitor, which is replaced if it dies, and up
-// to two for asynchronous sets (threads.ts). Invariants: no task gets an AbortSignal, since aborting
-// terminates the thread; workers do not keep the process alive; what a dead worker held is recovered
-// before its thread id is reused.
+// The opener's side of its workers: one thread for the janitor, which is replaced if it dies, and
+// up to two for asynchronous sets (threads.ts). Invariants: no task gets an AbortSignal, since
+// aborting terminates the thread; workers do not keep the process alive; what a dead worker held
+// is recovered before its thread id is reused.
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { startThreads } from "#threads";
 import {

@@ -1,4 +1,5 @@
-// Type-checks files as a project of a user does that has installed the package. Called by types.test.ts.
+// Type-checks files as a project of a user does that has installed the package. Called by
+// types.test.ts.
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,8 +16,8 @@ export interface Consumer {
   readonly ignoreDeprecations?: string;
 }
 
-/** The errors of `text` as the only file of a strict project without TypeScript's DOM library, whose declarations are
- *  checked too. */
+/** The errors of `text` as the only file of a strict project without TypeScript's DOM library, whose
+ *  declarations are checked too. */
 export function consumerFaults(consumer: Consumer, text: string): string[] {
   const directory = mkdtempSync(join(tmpdir(), "undercroft-consumer-"));
   try {

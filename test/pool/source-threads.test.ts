@@ -1,5 +1,5 @@
-// The threads of bundles: their queue and their ends, on a program of the test's; and a whole cache on them, in a process
-// that has the condition which bundlers set.
+// The threads of bundles: their queue and their ends, on a program of the test's; and a whole
+// cache on them, in a process that has the condition which bundlers set.
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -9,7 +9,7 @@ import { afterEach, expect, test } from "vitest";
 import { SourceThreads } from "../../dist/src/pool/source-threads.js";
 import type { RunOptions } from "../../dist/src/pool/threads.js";
 
-/** Says on the task's port that it has begun, and ends as the port is told: it answers, throws or exits. */
+/** Says on the task's port that it has begun, and ends as the port is told. */
 const program = `
 const { parentPort, threadId } = require("node:worker_threads");
 parentPort.on("message", ({ name, task: { port } }) => {
@@ -203,9 +203,10 @@ test("a thread keeps its process alive while it has a task, and no longer", () =
     parentPort.on("message", () => setTimeout(() => parentPort.postMessage({ value: 1 }), 50));`;
   const script = `
     import { SourceThreads } from ${JSON.stringify(url)};
-    const threads = new SourceThreads(${JSON.stringify(source)}, "storeValue", { max: 2, queue: 1 });
+    const source = ${JSON.stringify(source)};
+    const threads = new SourceThreads(source, "storeValue", { max: 2, queue: 1 });
     console.log(await threads.run({}, { transferList: [] }));
-    const other = new SourceThreads(${JSON.stringify(source)}, "storeValue", { max: 1, queue: 1 });
+    const other = new SourceThreads(source, "storeValue", { max: 1, queue: 1 });
     await other.run({ f: () => undefined }, { transferList: [] }).catch(() => undefined);`;
   const args = ["--input-type=module", "--eval", script];
   // Without a task the thread waits for one for ever: the process must end all the same.
