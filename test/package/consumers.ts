@@ -16,7 +16,7 @@ export interface Consumer {
   readonly ignoreDeprecations?: string;
 }
 
-/** The errors of `text` as the only file of a strict project without TypeScript's DOM library, whose
+/** The errors of `text`, the only file of a strict project without TypeScript's DOM library, whose
  *  declarations are checked too. */
 export function consumerFaults(consumer: Consumer, text: string): string[] {
   const directory = mkdtempSync(join(tmpdir(), "undercroft-consumer-"));
