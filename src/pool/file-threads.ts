@@ -3,8 +3,9 @@
 // before: a bundle that holds this file has neither, and opening says so.
 import { createRequire } from "node:module";
 import type * as piscina from "piscina";
-import { isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
+import { UndercroftError } from "../base/mod.js";
 import {
+  startError,
   type Threads,
   type ThreadsOptions,
   type WorkerFunction,
@@ -34,9 +35,7 @@ export function startThreads(name: WorkerFunction, options: ThreadsOptions): Thr
   try {
     return new Piscina(choices);
   } catch (error) {
-    if (!isAccessDenied(error)) throw error;
-    const fault = "its workers need --allow-worker under Node's permission model";
-    throw runtimeError(fault, "allow them", { cause: error });
+    throw startError(error);
   }
 }
 

@@ -8,6 +8,7 @@ import { Worker } from "node:worker_threads";
 import type { JobAnswer, JobRequest } from "./pool-messages.js";
 import {
   type RunOptions,
+  startError,
   type Threads,
   type ThreadsOptions,
   type WorkerFunction,
@@ -44,8 +45,7 @@ export class SourceThreads implements Threads {
   readonly #events = new EventEmitter();
   readonly #queue: Job[] = [];
   #threads: Thread[] = [];
-  #isClosing = false;
-  #idle: (() => void) | undefined;
+  #isOver = false;
 
   constructor(source: string, name: WorkerFunction, options: ThreadsOptions) {
     this.#source = source;
@@ -67,8 +67,8 @@ export class SourceThreads implements Threads {
 
   run(task: object, options: RunOptions): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosing) {
-        reject(new Error("the threads are ending"));
+      if (this.#isOver) {
+        reject(new Error("the threads have ended"));
         return;
       }
       this.#queue.push({ ...options, task, resolve, reject });
@@ -82,24 +82,27 @@ export class SourceThreads implements Threads {
 
   #serve(): void {
     while (this.#queue.length > 0) {
-      const thread = this.#threads.find(isIdle) ?? this.#start();
-      if (thread === undefined) return;
+      const idle = this.#threads.find(isIdle);
+      if (idle === undefined && this.#threads.length >= this.#options.max) return;
       const job = this.#queue.shift() as Job;
       try {
-        const request: JobRequest = { name: this.#name, task: job.task };
-        thread.worker.postMessage(request, job.transferList);
+        this.#give(job, idle ?? this.#start());
       } catch (error) {
-        job.reject(error);
-        continue;
+        job.reject(startError(error));
       }
-      thread.job = job;
-      thread.worker.ref();
     }
-    if (this.#threads.every(({ job }) => job === undefined)) this.#idle?.();
   }
 
-  #start(): Thread | undefined {
-    if (this.#threads.length >= this.#options.max) return undefined;
+  /** Throws if the task cannot be posted; the thread is idle then. */
+  #give(job: Job, thread: Thread): void {
+    const request: JobRequest = { name: this.#name, task: job.task };
+    thread.worker.postMessage(request, job.transferList);
+    thread.job = job;
+    thread.worker.ref();
+  }
+
+  /** Throws where no worker may be started. */
+  #start(): Thread {
     const worker = new Worker(this.#source, {
       eval: true,
       name: this.#name,
@@ -136,17 +139,8 @@ export class SourceThreads implements Threads {
     this.#serve();
   }
 
-  async close(): Promise<void> {
-    this.#isClosing = true;
-    await new Promise<void>((resolve) => {
-      this.#idle = resolve;
-      this.#serve();
-    });
-    await this.destroy();
-  }
-
   async destroy(): Promise<void> {
-    this.#isClosing = true;
+    this.#isOver = true;
     for (const job of this.#queue.splice(0)) job.reject(new Error("the threads have ended"));
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }

@@ -2,6 +2,7 @@
 // which: file-threads.ts, Piscina over the worker files of the package; in bundles (condition
 // "module", which bundlers set and Node does not) source-threads.ts, which needs no file.
 import type { Transferable, Worker } from "node:worker_threads";
+import { isAccessDenied, runtimeError } from "../base/mod.js";
 
 /** A function of a worker: the janitor's, or the one of asynchronous sets. */
 export type WorkerFunction = "startJanitor" | "storeValue";
@@ -17,8 +18,6 @@ export interface Threads {
   /** "error": a worker threw outside of a task. "workerCreate": a worker was started. */
   on(event: "error", listener: (error: unknown) => void): unknown;
   on(event: "workerCreate", listener: () => void): unknown;
-  /** Ends the threads once the tasks that were given to them have ended. */
-  close(options: { readonly force: false }): Promise<unknown>;
   /** Ends the threads at once; their tasks reject. */
   destroy(): Promise<unknown>;
 }
@@ -37,3 +36,11 @@ export interface ThreadsOptions {
 /** V8's young generation in a worker. Workers make little garbage; by default V8 would take up
  *  to 48 MiB, 10 resident. */
 export const youngGenerationMb = 2;
+
+/** What to throw when a worker cannot be started: ERR_RUNTIME where the permission model forbids
+ *  it. */
+export function startError(error: unknown): unknown {
+  if (!isAccessDenied(error)) return error;
+  const fault = "its workers need --allow-worker under Node's permission model";
+  return runtimeError(fault, "allow them", { cause: error });
+}

@@ -1,6 +1,6 @@
 // The threads of bundles: their queue and their ends, on a program of the test's; and a whole
 // cache on them, in a process that has the condition which bundlers set.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { MessagePort } from "node:worker_threads";
@@ -131,30 +131,15 @@ test("what cannot be posted rejects, and the thread goes on", async () => {
   expect(await task.outcome).toBe("storeValue a");
 });
 
-test("close waits for what was given; destroy does not", async () => {
-  const closing = start(1, 8);
-  const [running, waiting] = [begin(closing), begin(closing)];
+test("destroy rejects what runs, what waits and what comes", async () => {
+  const threads = start(1, 8);
+  const [running, waiting] = [begin(threads), begin(threads)];
   await running.thread;
-  const closed = closing.close();
-  expect(await begin(closing).outcome).toBe("the threads are ending");
-  running.port.postMessage("a");
-  await waiting.thread;
-  waiting.port.postMessage("b");
-  expect(await Promise.all([running.outcome, waiting.outcome])).toEqual([
-    "storeValue a",
-    "storeValue b",
-  ]);
-  await closed;
-  expect(closing.threads).toEqual([]);
-
-  const destroyed = start(1, 8);
-  const [cut, dropped] = [begin(destroyed), begin(destroyed)];
-  await cut.thread;
-  await destroyed.destroy();
-  expect(await Promise.all([cut.outcome, dropped.outcome])).toEqual([
-    "the thread exited with 1",
-    "the threads have ended",
-  ]);
+  await threads.destroy();
+  expect(await Promise.all([running, waiting, begin(threads)].map((each) => each.outcome))).toEqual(
+    ["the thread exited with 1", "the threads have ended", "the threads have ended"],
+  );
+  expect(threads.threads).toEqual([]);
 });
 
 const wholeCache = `
@@ -194,6 +179,22 @@ test.each([
   const args = [...flags, "--input-type=module", "--eval", wholeCache];
   const printed = execFileSync(process.execPath, args, { cwd: root, encoding: "utf8" });
   expect(JSON.parse(printed)).toEqual(["stored", "janitor", { x: 1 }, 1_000_000, loadsPiscina]);
+});
+
+const [permission] = ["--permission", "--experimental-permission"].filter((flag) =>
+  process.allowedNodeEnvironmentFlags.has(flag),
+);
+
+test("where no worker may be started, opening says what to allow", () => {
+  const root = fileURLToPath(new URL("../..", import.meta.url));
+  const script = `
+    const { openCache } = await import("undercroft");
+    await openCache({ memory: "8mb" }).catch(({ code, message }) => console.log(code, message));`;
+  for (const flags of [[], ["--conditions=module"]]) {
+    const args = [permission!, "--allow-fs-read=*", ...flags, "--input-type=module", "-e", script];
+    const { stdout } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
+    expect(stdout).toMatch(/^ERR_RUNTIME .*--allow-worker/);
+  }
 });
 
 test("a thread keeps its process alive while it has a task, and no longer", () => {
