@@ -25,13 +25,14 @@ async function esbuild(load, from, to, format, more = {}) {
   return extension;
 }
 
-async function rollup(load, from, to, format) {
+async function rollup(load, from, to, format, more = {}) {
   const { rollup: bundle } = await load("rollup");
   const { default: resolve } = await load("@rollup/plugin-node-resolve");
   const { default: commonjs } = await load("@rollup/plugin-commonjs");
   const extension = format === "cjs" ? "cjs" : "mjs";
   const made = await bundle({
     input: entriesByName(from),
+    ...more,
     plugins: [resolve({ preferBuiltins: true }), commonjs()],
     onwarn(warning) {
       if (warning.code === "UNRESOLVED_IMPORT") throw new Error(warning.message);
@@ -41,7 +42,7 @@ async function rollup(load, from, to, format) {
   return extension;
 }
 
-async function webpack(load, from, to, isModule) {
+async function webpack(load, from, to, isModule, more = {}) {
   const { default: bundle } = await load("webpack");
   const extension = isModule ? "mjs" : "cjs";
   const options = {
@@ -50,6 +51,7 @@ async function webpack(load, from, to, isModule) {
     context: from,
     entry: entriesByName(from),
     output: { path: to, filename: `[name].${extension}` },
+    ...more,
   };
   if (isModule) {
     options.experiments = { outputModule: true };
@@ -100,8 +102,23 @@ export const ways = {
   },
   "rollup esm": { build: (load, from, to) => rollup(load, from, to, "es") },
   "rollup cjs": { build: (load, from, to) => rollup(load, from, to, "cjs") },
+  "rollup, external": {
+    beside: true,
+    build: (load, from, to) => rollup(load, from, to, "es", { external: [/^undercroft/] }),
+  },
   "webpack esm": { build: (load, from, to) => webpack(load, from, to, true) },
   "webpack cjs": { build: (load, from, to) => webpack(load, from, to, false) },
+  "webpack esm, external": {
+    beside: true,
+    build: (load, from, to) => webpack(load, from, to, true, { externals: [/^undercroft/] }),
+  },
+  "webpack cjs, external": {
+    beside: true,
+    build: (load, from, to) => {
+      const more = { externals: [/^undercroft/], externalsType: "node-commonjs" };
+      return webpack(load, from, to, false, more);
+    },
+  },
   "vite library": {
     build: (load, from, to) =>
       vite(load, from, to, {
