@@ -4,6 +4,7 @@
 // write from then on supersedes the flight, so a loader that gives that value back buries nothing.
 import { monotonicMs } from "../base/mod.js";
 import { LoadedEntry, type ResolvedFetchOptions } from "../config/mod.js";
+import type { FoundValue } from "../entries/mod.js";
 import {
   counterFillsSuperseded,
   counterFlightsRefused,
@@ -50,7 +51,7 @@ export class Lead<V> {
     if (isForced || (flight.hasMetStale && flight.staleSequence === undefined)) {
       // Forced fetches that come before this has ended join: the loader runs after all of them.
       const found = await this.#parts.reader.readAgain(flight.key);
-      if (flight.isDone) return;
+      if (flight.isDone || (!isForced && this.#backsOff(flight, found))) return;
       flight.stale = found?.value;
       if (!isForced) flight.staleSequence = found?.sequence;
     }
@@ -67,10 +68,7 @@ export class Lead<V> {
     const found = this.#parts.reader.peekAgain(flight.key);
     if (found === undefined) return false;
     if (found.stale) {
-      if (this.#backoff.holds(flight.key, found.sequence)) {
-        this.#registry.serveStale(flight, found);
-        return true;
-      }
+      if (this.#backsOff(flight, found)) return true;
       flight.stale = found.value;
       flight.staleSequence = found.sequence;
       return false;
@@ -78,6 +76,13 @@ export class Lead<V> {
     if (flight.number === -1) return false;
     for (const waiter of flight.waiters) this.#join.count(waiter, true);
     this.#registry.succeed(flight, found.value, { kind: "stored" });
+    return true;
+  }
+
+  /** Serves a stale value whose last refresh failed a moment ago; false if there is none. */
+  #backsOff(flight: Flight<V>, found: FoundValue<V> | undefined): boolean {
+    if (found?.stale !== true || !this.#backoff.holds(flight.key, found.sequence)) return false;
+    this.#registry.serveStale(flight, found);
     return true;
   }
 

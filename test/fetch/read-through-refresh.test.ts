@@ -74,7 +74,8 @@ describe("a stale value", () => {
       "old",
       "old",
     ]);
-    expect(store.counted(counterStaleServed)).toBe(4);
+    expect([store.counted(counterLoads), store.counted(counterStaleServed)]).toEqual([1, 4]);
+    expect(store.flights.begun).toBe(1);
     expectIdle();
     store.clock.advance(1000);
     expect(await fetch("k", source.load)).toBe("old");
