@@ -336,17 +336,6 @@ export const mutants: readonly Mutant[] = [
     "join",
   ),
   mutant(
-    "forced-leaves-loads",
-    "a forced load does not supersede those under way",
-    flights,
-    [
-      "atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);\n      continue;",
-      "continue;",
-    ],
-    "forced-load",
-    "forced-forced",
-  ),
-  mutant(
     "leader-tells-nobody",
     "a load that ends does not wake who waits for it",
     flights,
@@ -375,4 +364,15 @@ export const mutants: readonly Mutant[] = [
     "leader-dies",
   ),
   ...internedMutants,
+  mutant(
+    "forced-leaves-loads",
+    "a forced load does not supersede those under way",
+    flights,
+    [
+      "atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);\n      continue;",
+      "continue;",
+    ],
+    "forced-load",
+    "forced-forced",
+  ),
 ];
