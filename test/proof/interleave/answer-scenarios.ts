@@ -1,5 +1,5 @@
-// Scenarios of what loads leave behind beside values: negative answers, which nothing that ended
-// them may leave, and forced loads, which bury what began before them. Called by scenarios.ts.
+// Scenarios of negative answers, which must be gone after whatever ends them, and of forced loads,
+// which supersede the loads that began before them. Called by scenarios.ts.
 
 import { flagNegative } from "../../../src/record/record-layout.js";
 import type { Actor } from "./actor.js";
