@@ -43,13 +43,6 @@ export interface EntryTimes {
   readonly tags: readonly string[] | undefined;
 }
 
-/** What a fetch does about a slow loader and about a loader's `undefined`. */
-export interface LoadDefaults {
-  readonly softTimeoutMs: number;
-  readonly hardTimeoutMs: number;
-  readonly negativeTtlMs: number;
-}
-
 /** The part of a configuration that single operations use. Made at open, frozen. */
 export interface OperationDefaults {
   /** For a `set` without options. */
@@ -73,19 +66,21 @@ const fetchOptionNames = [
   "signal",
 ] as const;
 
-const noLoadDefaults: LoadDefaults = {
-  softTimeoutMs: Infinity,
-  hardTimeoutMs: Infinity,
-  negativeTtlMs: 0,
-};
-
 /** The defaults of `fetch`, derived from those of `set` and the cache's options for loads. */
 export function fetchDefaultsOf(
   set: ResolvedSetOptions,
   options: Pick<FetchOptions, "timeout" | "negativeTtl">,
 ): ResolvedFetchOptions {
-  const loads = loadOptionsOf(options.timeout, options.negativeTtl, noLoadDefaults);
-  return Object.freeze({ ...set, ...loads, forceRefresh: false, signal: undefined });
+  return Object.freeze({
+    ttlMs: set.ttlMs,
+    staleForMs: set.staleForMs,
+    tags: set.tags,
+    softTimeoutMs: softTimeoutOf(options.timeout, Infinity),
+    hardTimeoutMs: hardTimeoutOf(options.timeout, Infinity),
+    negativeTtlMs: negativeTtlOf(options.negativeTtl, 0),
+    forceRefresh: false,
+    signal: undefined,
+  });
 }
 
 /**
@@ -138,7 +133,7 @@ export function resolveFetchOptions(
   assertOptions("", options, fetchOptionNames);
   const given: FetchOptions = options;
   const defaults = config.fetchDefaults;
-  const { forceRefresh, signal } = given;
+  const { forceRefresh, signal, timeout } = given;
   if (forceRefresh !== undefined && typeof forceRefresh !== "boolean") {
     throw optionTypeError("forceRefresh", forceRefresh, "true or false");
   }
@@ -149,7 +144,9 @@ export function resolveFetchOptions(
         ? defaults.staleForMs
         : parseDuration("staleFor", given.staleFor),
     tags: given.tags === undefined ? defaults.tags : checkedTags(given.tags),
-    ...loadOptionsOf(given.timeout, given.negativeTtl, defaults),
+    softTimeoutMs: softTimeoutOf(timeout, defaults.softTimeoutMs),
+    hardTimeoutMs: hardTimeoutOf(timeout, defaults.hardTimeoutMs),
+    negativeTtlMs: negativeTtlOf(given.negativeTtl, defaults.negativeTtlMs),
     forceRefresh: forceRefresh === true,
     signal: checkedSignal(signal),
   };
@@ -184,43 +181,39 @@ export function parseTtl(option: string, value: unknown): number {
   );
 }
 
-/** What is not given is as in `defaults`; so is the other part of `timeout`. */
-function loadOptionsOf(
-  timeout: unknown,
-  negativeTtl: unknown,
-  defaults: LoadDefaults,
-): LoadDefaults {
-  const { soft, hard } = timeoutsOf(timeout);
-  return {
-    softTimeoutMs: soft === undefined ? defaults.softTimeoutMs : parseTimeout("timeout.soft", soft),
-    hardTimeoutMs:
-      hard === undefined
-        ? defaults.hardTimeoutMs
-        : parseTimeout(hard === timeout ? "timeout" : "timeout.hard", hard),
-    negativeTtlMs:
-      negativeTtl === undefined
-        ? defaults.negativeTtlMs
-        : parseDuration("negativeTtl", negativeTtl),
-  };
-}
-
 const timeoutAllowed =
   `a duration of more than 0 and at most ${timeoutMsMax} ms (a number of milliseconds, or a ` +
   'string such as "250ms", "30s" or "5m"), or Infinity for no limit';
 
+/** The part `soft` of a `timeout` option; what is not given is as by default. */
+function softTimeoutOf(timeout: unknown, defaultMs: number): number {
+  if (timeout === undefined || isDuration(timeout)) return defaultMs;
+  const { soft } = timeoutsOf(timeout);
+  return soft === undefined ? defaultMs : parseTimeout("timeout.soft", soft);
+}
+
+/** The part `hard`, or a duration. */
+function hardTimeoutOf(timeout: unknown, defaultMs: number): number {
+  if (timeout === undefined) return defaultMs;
+  if (isDuration(timeout)) return parseTimeout("timeout", timeout);
+  const { hard } = timeoutsOf(timeout);
+  return hard === undefined ? defaultMs : parseTimeout("timeout.hard", hard);
+}
+
+function negativeTtlOf(negativeTtl: unknown, defaultMs: number): number {
+  return negativeTtl === undefined ? defaultMs : parseDuration("negativeTtl", negativeTtl);
+}
+
+function isDuration(timeout: unknown): boolean {
+  return typeof timeout === "number" || typeof timeout === "string";
+}
+
 function timeoutsOf(timeout: unknown): { readonly soft?: unknown; readonly hard?: unknown } {
-  if (timeout === undefined) return {};
-  if (typeof timeout === "number" || typeof timeout === "string") return { hard: timeout };
-  if (typeof timeout !== "object" || timeout === null || Array.isArray(timeout)) {
-    throw optionTypeError("timeout", timeout, `${timeoutAllowed}; or { soft, hard } of such`);
-  }
-  return optionsOf("timeout", timeout, ["soft", "hard"]);
+  return optionsOf("timeout", timeout, ["soft", "hard"], `${timeoutAllowed}, or `);
 }
 
 function parseTimeout(option: string, value: unknown): number {
-  if (typeof value !== "number" && typeof value !== "string") {
-    throw optionTypeError(option, value, timeoutAllowed);
-  }
+  if (!isDuration(value)) throw optionTypeError(option, value, timeoutAllowed);
   const ms = parseDuration(option, value);
   if (ms === Infinity || (ms > 0 && ms <= timeoutMsMax)) return ms;
   throw optionRangeError(option, value, timeoutAllowed);
