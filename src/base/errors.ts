@@ -39,6 +39,8 @@ export type ErrorCode =
   | "ERR_LOADER"
   /** A loader ran past its hard timeout. */
   | "ERR_LOADER_TIMEOUT"
+  /** A loader waits for a fetch of its own key, directly or by other loaders. */
+  | "ERR_LOADER_CYCLE"
   /** The value is not a handle, or is a handle of another version. */
   | "ERR_HANDLE"
   /** A trace to simulate cannot be read. */

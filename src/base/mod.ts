@@ -2,6 +2,7 @@ export { watchAbort } from "./abort-watch.js";
 export { assert, AssertionError } from "./assert.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
+export { rejecting } from "./rejecting.js";
 export { assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
 export {
   assertTimersRun,

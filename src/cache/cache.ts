@@ -1,5 +1,6 @@
 // The class that users call: one cache, as one thread has it. Methods check that the cache is open
 // and delegate to the entry reader, the entry writer and read-through (`fetch/`).
+import { rejecting } from "../base/mod.js";
 import {
   type FetchOptions,
   type ResolvedFetchOptions,
@@ -19,13 +20,7 @@ import {
   type ThreadCore,
   ValueDecoder,
 } from "../entries/mod.js";
-import {
-  type Fetched,
-  type Loadable,
-  type LoadContext,
-  type Loader,
-  type ReadThrough,
-} from "../fetch/mod.js";
+import type { Fetched, Loadable, LoadContext, Loader, ReadThrough } from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
 import { fsyncOf, setEach, signalOf, splitSignal } from "./call-options.js";
@@ -86,11 +81,10 @@ export class Cache<V = unknown> {
     this.#handle = handle;
     this.#opener = opener;
     this.#registration = registration;
-    const store = opener?.pool.store.bind(opener.pool);
     const decoder = new ValueDecoder<V>(core);
     this.#reader = new EntryReader(core, decoder);
-    this.#writer = new EntryWriter(core, this.#reader, decoder, handle.id, store);
-    this.#readThrough = readThroughOf(core, this.#reader, this.#writer, events);
+    this.#writer = new EntryWriter(core, this.#reader, decoder, handle.id, opener?.pool);
+    this.#readThrough = readThroughOf(core, this.#reader, this.#writer, events, handle.id);
   }
 
   /** The `name` option of `openCache`; "default" if none was given. */
@@ -266,7 +260,12 @@ export class Cache<V = unknown> {
    * loader runs per key at a time, over all threads; the other callers wait for it. A loader that
    * returns undefined stores no value (see `negativeTtl`); one that returns an `entry` says how
    * long its value lives. A loader's error rejects every waiting caller, unless there is a stale
-   * value to serve. A loader must not wait for a fetch of its own key.
+   * value to serve.
+   *
+   * At once run `memory` / 4 KiB loaders, over all threads (16,384 at 64 MiB; 1,024 to 262,144). Up
+   * to 262,144 more wait in each thread, at about 4 KiB of heap each. Without room a load that a
+   * loader waits for is not stored (`stats().fillsRefused`). If loaders wait for each other in a
+   * ring, over any threads, a fetch of theirs rejects with ERR_LOADER_CYCLE; not if by other means.
    *
    * An expired value within its `staleFor` is returned at once while the loader runs in the
    * background. If that fails, listeners of "error" get ERR_LOADER, and the next attempt comes
@@ -286,14 +285,15 @@ export class Cache<V = unknown> {
    * await cache.close();
    * ```
    */
-  async fetch<R extends Loadable<V>>(
+  fetch<R extends Loadable<V>>(
     key: Key,
     loader: (context: LoadContext<V>) => R | PromiseLike<R>,
     options?: FetchOptions,
   ): Promise<Fetched<V, R>> {
-    this.#core.assertOpen();
-    const resolved = resolveFetchOptions(options, this.#core.config);
-    return this.#fetch(key, loader, resolved) as Promise<Fetched<V, R>>;
+    return rejecting(() => {
+      this.#core.assertOpen();
+      return this.#fetch(key, loader, resolveFetchOptions(options, this.#core.config));
+    }) as Promise<Fetched<V, R>>;
   }
 
   #fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {

@@ -134,6 +134,7 @@ function createMemory(
     remembersSets: config.disk?.admission.seenBefore === true,
     policyBytes: policyBytesFor(config.eviction, config.memoryBytes),
     samples: config.eviction === "auto",
+    loads: true,
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
   const memory = createRegion(geometry, seed, createdBaseOf(wallNow));

@@ -10,11 +10,12 @@ export function readThroughOf<V>(
   reader: EntryReader<V>,
   writer: EntryWriter<V>,
   events: CacheEvents,
+  cacheId: string,
 ): ReadThrough<V> {
   return new ReadThrough<V>({
     reader,
     writer,
-    flights: new SharedFlights(core),
+    flights: new SharedFlights(core, cacheId),
     backoffs: new SharedBackoffs(core),
     meter: {
       count: (counter, amount) => core.kernel.count(counter, amount),

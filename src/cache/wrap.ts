@@ -1,6 +1,6 @@
 // Memoised functions: a call becomes a fetch of the key that the options give it. Called by
 // `Cache.wrap`. Invariant: key and function are called with the receiver of the call.
-import { describe } from "../base/mod.js";
+import { describe, rejecting } from "../base/mod.js";
 import {
   type FetchOptions,
   type OperationDefaults,
@@ -64,8 +64,8 @@ export function memoised(
   }
   const resolved = resolveFetchOptions(rest, defaults);
   const loaded = fn as AnyFunction;
-  const wrapped = async function (this: unknown, ...args: unknown[]): Promise<unknown> {
-    return fetch(key.apply(this, args), () => loaded.apply(this, args), resolved);
+  const wrapped = function (this: unknown, ...args: unknown[]): Promise<unknown> {
+    return rejecting(() => fetch(key.apply(this, args), () => loaded.apply(this, args), resolved));
   };
   for (const name of ["name", "length"] as const) {
     const value: unknown = Reflect.get(fn, name);

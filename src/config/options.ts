@@ -302,8 +302,9 @@ export interface FetchOptions extends SetOptions {
   /**
    * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
    * for no limit. A duration, or `hard`: the loader is aborted and the fetch rejects with
-   * ERR_LOADER_TIMEOUT, unless there is a value to serve. `soft`: a stale value is served, if there
-   * is one. What is not given, `soft` or `hard`, is the cache's.
+   * ERR_LOADER_TIMEOUT, unless there is a value to serve; a fetch's wait until its loader may run
+   * counts too. `soft`: a stale value is served, if there is one. What is not given, `soft` or
+   * `hard`, is the cache's.
    */
   readonly timeout?: Duration | { readonly soft?: Duration; readonly hard?: Duration };
   /**

@@ -37,8 +37,13 @@ import type { ValueDecoder } from "./value-decoder.js";
  */
 export type SetOutcome = "stored" | "too-large" | "overloaded";
 
-/** Publishes a value in a worker of the pool. Undefined in a thread without a pool. */
-export type StoreInPool = (task: StoreTask) => Promise<WriteOutcome>;
+/** Publishes values in workers. Undefined in a thread without a pool. */
+export interface StorePool {
+  /** Whether one more set may wait for a worker. Counts a refusal. */
+  hasRoom(): boolean;
+  /** Call at once after `hasRoom`. */
+  store(task: StoreTask): Promise<WriteOutcome>;
+}
 
 /** Ttl, staleFor and tags of a fill. */
 export type FillFields = Pick<ResolvedSetOptions, "ttlMs" | "staleForMs" | "tags">;
@@ -60,7 +65,7 @@ export class EntryWriter<V> {
   readonly #core: ThreadCore;
   readonly #reader: EntryReader<V>;
   readonly #decoder: ValueDecoder<V>;
-  readonly #storeInPool: StoreInPool | undefined;
+  readonly #storePool: StorePool | undefined;
   readonly #cacheId: string;
 
   constructor(
@@ -68,13 +73,13 @@ export class EntryWriter<V> {
     reader: EntryReader<V>,
     decoder: ValueDecoder<V>,
     cacheId: string,
-    storeInPool: StoreInPool | undefined,
+    storePool: StorePool | undefined,
   ) {
     this.#core = core;
     this.#reader = reader;
     this.#decoder = decoder;
     this.#cacheId = cacheId;
-    this.#storeInPool = storeInPool;
+    this.#storePool = storePool;
   }
 
   set(key: Key, value: V, options: SetOptions | undefined): SetOutcome {
@@ -129,8 +134,8 @@ export class EntryWriter<V> {
     assertKey(key);
     const bytes = this.#encode(key, value);
     const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
-    const storeInPool = this.#storeInPool;
-    if (storeInPool === undefined) {
+    const storePool = this.#storePool;
+    if (storePool === undefined) {
       return writeValue(core.writer, key, bytes, fields) as SetOutcome;
     }
     const moved = movable(bytes, value);
@@ -138,15 +143,17 @@ export class EntryWriter<V> {
     // An unhashed key cannot have a flight, so no later write could supersede this one.
     if (!hashed.isHashed) return writeValue(core.writer, key, moved, fields) as SetOutcome;
     core.writer.remove(hashed);
+    // Asked first: sets that are refused take no flight, so a burst of sets leaves them to loads.
+    if (!storePool.hasRoom()) return "overloaded";
     const flight = core.kernel.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     if (flight < 0) {
-      // The flight table is full. Write now: a synchronous write cannot be superseded.
+      // No flight is free. Write now: a synchronous write cannot be superseded.
       core.kernel.count(counter.counterFlightsRefused, 1);
       return writeValue(core.writer, hashed, moved, fields) as SetOutcome;
     }
     try {
       const { codecId, createdMs, expiresMs, staleUntilMs, forDisk } = fields;
-      const outcome = await storeInPool({
+      const outcome = await storePool.store({
         handle: core.handle,
         cacheId: this.#cacheId,
         // A copy: the task may wait, and the caller may change the bytes of a key meanwhile.

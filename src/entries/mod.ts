@@ -5,7 +5,7 @@ export {
   type Filled,
   type NegativeFields,
   type SetOutcome,
-  type StoreInPool,
+  type StorePool,
 } from "./entry-writer.js";
 export type { CacheEntry, FoundValue, Peek } from "./found-entry.js";
 export { flush } from "./flush-request.js";

@@ -146,9 +146,19 @@ export interface BackoffBoard {
 
 /** The loads of all threads. */
 export interface FlightBoard {
+  /** Names the cache among all of the process. */
+  readonly cacheId: string;
+  /** Names a flight among those of all caches and threads of the process, for good. */
+  nameOf(flight: number): string;
   /** Decides which thread loads a key. Call it before the source is read. `hardTimeoutMs` bounds
-   *  the leader's lease. */
-  enter(key: HashedKey, forced: boolean, hardTimeoutMs: number): FlightRole;
+   *  the leader's lease. Unless `mayClaim`, it follows or is "full". */
+  enter(key: HashedKey, forced: boolean, hardTimeoutMs: number, mayClaim: boolean): FlightRole;
+  /** A load without a flight, since none was free. Counts it. */
+  refuse(): FlightRole;
+  /** The windows of the flight table that may have the flight of a key. */
+  windowsOf(key: HashedKey): readonly number[];
+  /** Calls `freed` when a flight of this thread has ended, with its window. */
+  listen(freed: (window: number) => void): void;
   /** Begins a load for this thread alone, whoever else loads the key. */
   enterUnshared(key: HashedKey): FlightRole;
   /** Ends a flight that this thread leads or has alone, and tells followers in other threads. */

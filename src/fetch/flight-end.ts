@@ -3,9 +3,10 @@
 
 /** A thread's role in the load of a key. "lead": it runs the loader for all threads. "follow":
  *  another thread runs it and this one waits. "unshared": nobody can join; the loader runs for this
- *  thread alone. With flight -1 its value is not published. */
+ *  thread alone. With flight -1 its value is not published. "full": none of these, since no flight
+ *  is free; it may wait for one. */
 export interface FlightRole {
-  readonly role: "lead" | "follow" | "unshared";
+  readonly role: "lead" | "follow" | "unshared" | "full";
   readonly flight: number;
 }
 

@@ -13,7 +13,7 @@ import type { RefreshBackoff } from "./refresh-backoff.js";
 
 /** The most keys whose loads one thread coalesces at once. A load beyond that runs for its caller
  *  alone, and its value is not stored. */
-export const flightsInThreadMax = 65_536;
+export const flightsInThreadMax = 262_144;
 
 export class FlightRegistry<V> {
   readonly #parts: FetchParts<V>;

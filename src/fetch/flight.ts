@@ -5,6 +5,8 @@
 import { clearInterval, clearTimeout, ownText, setInterval, setTimeout } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
+import type { Loading } from "./cycles/loading.js";
+import type { Queued } from "./queue/flight-queue.js";
 
 /** The period of a timer that only keeps the event loop alive. */
 const keepAliveMs = 60_000;
@@ -95,6 +97,16 @@ export class Flight<V> {
   /** The number of another thread's flight that this one follows, -1 = none. */
   followed = -1;
   #following: NodeJS.Timeout | undefined;
+  /** Its wait while it waits for a free flight. */
+  queued: (Queued & { hurry(): void }) | undefined;
+  /** A loader waits for it, so it does not wait for a free flight. */
+  isHurried = false;
+  /** The load whose loader began it, if one did. */
+  within: Loading | undefined;
+  /** A load of the same key whose loader began it, while it waits for that to end. */
+  heldBy: Loading | undefined;
+  /** Its loader, from the moment it is called. */
+  loading: Loading | undefined;
   /** Monotonic milliseconds when the loader was called; undefined before. */
   startedMs: number | undefined;
   /** A caller got a stale value and relies on the refresh, so the load goes on without waiters. */
@@ -165,6 +177,8 @@ export class Flight<V> {
   end(): void {
     this.#isDone = true;
     clearTimeout(this.#hardTimer);
+    this.queued?.leave();
+    this.loading?.end();
   }
 
   /** Runs the loader's abort listeners, which are user code: call it when all else is in order. */
@@ -178,5 +192,6 @@ export class Flight<V> {
       if (this.waiters.size > 0) timer?.ref();
       else timer?.unref();
     }
+    if (this.waiters.size > 0) this.queued?.keepAlive();
   }
 }

@@ -11,6 +11,7 @@ import {
   counterFlightTakeovers,
   counterLoads,
 } from "../stats/mod.js";
+import { Loading } from "./cycles/loading.js";
 import type { FetchParts, Loadable, Loader } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
@@ -103,7 +104,9 @@ export class Lead<V> {
     try {
       const { signal, stale, options } = flight;
       const { ttlMs: ttl, tags } = options;
-      return { result: await loader({ key: flight.key.toKey(), signal, stale, ttl, tags }) };
+      const context = { key: flight.key.toKey(), signal, stale, ttl, tags };
+      flight.loading = new Loading(flight, this.#parts.flights, flight.within);
+      return { result: await flight.loading.run(() => loader(context)) };
     } catch (error) {
       this.#registry.fail(flight, error, true);
       return undefined;

@@ -6,19 +6,26 @@ import { describe } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { Peek } from "../entries/mod.js";
 import { type HashedKey, type Key, keyIdOf } from "../kernel/mod.js";
-import { counterMisses, counterNegativesServed, counterStaleServed } from "../stats/mod.js";
+import {
+  counterLoaderCycles,
+  counterMisses,
+  counterNegativesServed,
+  counterStaleServed,
+} from "../stats/mod.js";
+import { CycleWatch } from "./cycles/cycle-watch.js";
+import { LoaderPromise, LoaderWait } from "./cycles/loader-wait.js";
+import { currentLoading, inContextOf, type Loading } from "./cycles/loading.js";
 import type { FetchParts, Loader } from "./fetch-parts.js";
-import type { Flight } from "./flight.js";
+import type { Flight, Waiter } from "./flight.js";
 import { FlightRegistry } from "./flight-registry.js";
 import { Follow } from "./follow.js";
 import { Join } from "./join.js";
 import { Lead } from "./lead.js";
+import { Entrance, followsMax } from "./queue/entrance.js";
 import { RefreshBackoff } from "./refresh-backoff.js";
 import { TierLook } from "./tier-look.js";
 
-/** How often a flight follows other threads' loads in a row without getting an answer; then it runs
- *  unshared. */
-export const followsMax = 4;
+const cycles = new CycleWatch();
 
 export class ReadThrough<V> {
   readonly #parts: FetchParts<V>;
@@ -26,6 +33,7 @@ export class ReadThrough<V> {
   readonly #backoff: RefreshBackoff;
   readonly #tiers: TierLook<V>;
   readonly #join: Join<V>;
+  readonly #entrance: Entrance<V>;
   readonly #follow: Follow<V>;
   readonly #lead: Lead<V>;
 
@@ -35,6 +43,7 @@ export class ReadThrough<V> {
     this.#registry = new FlightRegistry(parts, this.#backoff);
     this.#tiers = new TierLook(parts, this.#registry, this.#backoff);
     this.#join = new Join(parts, this.#registry);
+    this.#entrance = new Entrance(parts, this.#join);
     this.#follow = new Follow(parts, this.#registry, this.#join, this.#tiers);
     this.#lead = new Lead(parts, this.#registry, this.#join, this.#backoff);
   }
@@ -49,14 +58,24 @@ export class ReadThrough<V> {
    * the cache. Resolves to what a later hit returns, or to `undefined` if the loader gives that.
    *
    * - One loader runs for a key at a time, over all threads. Fetches that come meanwhile wait for
-   *   it; its options are those of the fetch that began it. A loader must not wait for a fetch of
-   *   its own key, in this thread or another.
+   *   it; its options are those of the fetch that began it.
+   * - Loads at once, over all threads, are bounded by the flight table: 1/4096 of the bytes of
+   *   `memory` (16,384 at 64 MiB), at least 1,024, at most 262,144. A load beyond that waits in its
+   *   thread until one has ended, first come first served, and is stored like any other. A load
+   *   that a loader waits for does not wait: without a free flight it runs for its own thread, and
+   *   its value is not stored. So does one that comes while 262,144 wait, and one that has waited
+   *   for 30 s in which no load of its thread got a flight. These are counted (`fillsRefused`).
+   * - A loader that waits for a fetch of its own key, directly or by other loaders, in any thread
+   *   or cache of the process, would wait for ever: once that has stood for half a second, one of
+   *   the fetches in the ring rejects with ERR_LOADER_CYCLE, which names the keys. A fetch that a
+   *   loader starts without waiting for it is no wait. Not seen are waits outside of promises that
+   *   come from `fetch`: a loader that waits by way of a queue or a task that another caller
+   *   began, of another process, or with its context lost.
    * - Waiters in other threads get the stored entry, decoded there, or a copy of the error with its
    *   name, message, stack, code and cause (texts of more than 16 KiB are cut). If the value cannot
    *   be stored, each thread runs its own loader. If the leading thread dies, or its event loop
    *   stalls for longer than its lease, exactly one of the waiters takes over; what the late loader
-   *   brings goes to its own thread's callers only. When the flight table is full (1,024 loads at
-   *   once, over all threads), each fetch runs its own loader.
+   *   brings goes to its own thread's callers only.
    * - An expired value within its staleFor is returned at once while the loader runs in the
    *   background; with `timeout.soft`, only once the loader has taken that long. A load that fails
    *   while the stale value is served is an `error` event (ERR_LOADER) in the thread that ran it,
@@ -65,8 +84,8 @@ export class ReadThrough<V> {
    * - A loader's error is rethrown as it is to all waiters, unless the cache has a fresh or stale
    *   value by then.
    * - `timeout.hard` aborts the loader's signal; all waiters get ERR_LOADER_TIMEOUT, or the fresh
-   *   or stale value that is there. The `timeout.hard` of a fetch that joined ends only its own
-   *   wait. What a loader brings later is ignored.
+   *   or stale value that is there. The `timeout.hard` of a fetch that joined, or that waits for a
+   *   free flight, ends only its own wait. What a loader brings later is ignored.
    * - `signal` ends this caller's wait with the signal's reason. When nobody waits any more, in any
    *   thread, the loader is aborted, unless a stale value was returned on its account.
    * - `forceRefresh` answers what a load brings that began after the call, and gives its loader
@@ -80,10 +99,12 @@ export class ReadThrough<V> {
    * - A key that is set, deleted or cleared while it loads is not overwritten: waiters in this
    *   thread get what was loaded; those in other threads get the newer value, or load again.
    *
-   * @throws TypeError if `loader` is not a function, or (to all waiters) if it gives a value that
-   *   cannot be stored.
+   * Rejects with TypeError if the loader gives a value that cannot be stored.
+   *
+   * @throws TypeError if `loader` is not a function or `key` not a key, RangeError if the key is
+   *   too long, and the reason of a `signal` that has aborted.
    */
-  async fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
+  fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
     const { reader, meter } = this.#parts;
     if (typeof loader !== "function") {
       throw new TypeError(
@@ -94,11 +115,11 @@ export class ReadThrough<V> {
     if (options.signal?.aborted === true) throw options.signal.reason;
     if (options.forceRefresh) return this.#wait(reader.readKey(key), loader, options, null);
     const first = reader.peek(key);
-    if (first.kind === "fresh") return first.value;
+    if (first.kind === "fresh") return Promise.resolve(first.value);
     if (first.kind === "negative") {
       meter.count(counterMisses, 1);
       meter.count(counterNegativesServed, 1);
-      return undefined;
+      return Promise.resolve(undefined);
     }
     const read = reader.takeKey(key);
     if (first.kind !== "stale") return this.#wait(read, loader, options, first);
@@ -107,7 +128,7 @@ export class ReadThrough<V> {
       this.#refresh(read, loader, options, first);
     }
     meter.count(counterStaleServed, 1);
-    return first.value;
+    return Promise.resolve(first.value);
   }
 
   /** The key was set or deleted in this thread: detaches its flight, which may load an older value,
@@ -140,18 +161,36 @@ export class ReadThrough<V> {
     const isUntold = joinable?.isLoading === true && joinable.number === -1;
     const running = isUntold ? undefined : joinable;
     const flight = running ?? this.#registry.begin(key, options);
+    const within = currentLoading();
     // One that looks again is still one request: its first count is taken back.
-    const again = (): Promise<V | undefined> => {
+    const again = async (): Promise<V | undefined> => {
       this.#parts.meter.count(counterMisses, -1);
-      return this.fetch(key.toKey(), loader, options);
+      return inContextOf(within, () => this.fetch(key.toKey(), loader, options));
     };
     const waiter = this.#join.add(flight, options, running === undefined ? undefined : again);
     // Each fetch is one request. `peek` has counted a stale value. The run counts for the fetch
     // that began the flight; a forced one, and one that joined, count their own miss here.
     const isCounted = first?.kind === "stale" || (running === undefined && first !== null);
     if (!isCounted) this.#parts.meter.count(counterMisses, 1);
-    if (running === undefined) void this.#run(flight, loader, first);
-    return waiter.promise;
+    if (within !== undefined) this.#entrance.hurry(flight);
+    if (running === undefined) {
+      flight.within = within;
+      void this.#run(flight, loader, first);
+    }
+    if (within === undefined || waiter.isSettled) return waiter.promise;
+    return this.#watchWait(within, flight, waiter);
+  }
+
+  /** A loader made this fetch: refuses it if the load would wait for itself. */
+  #watchWait(within: Loading, flight: Flight<V>, waiter: Waiter<V>): Promise<V | undefined> {
+    const refuse = (error: Error): void => {
+      this.#parts.meter.count(counterLoaderCycles, 1);
+      this.#join.leave(flight, waiter, error);
+    };
+    const board = this.#parts.flights;
+    const wait = new LoaderWait({ loading: within, flight, board, refuse }, cycles);
+    waiter.atEnd(() => wait.end());
+    return LoaderPromise.of(waiter.promise, wait);
   }
 
   /** Makes sure that the key is being loaded, without waiting. */
@@ -159,7 +198,9 @@ export class ReadThrough<V> {
     const running = this.#registry.find(key.id, false);
     const flight = running ?? this.#registry.begin(key, options);
     flight.isBackground = true;
-    if (running === undefined) void this.#run(flight, loader, first);
+    if (running !== undefined) return;
+    flight.within = currentLoading();
+    void this.#run(flight, loader, first);
   }
 
   /** Ends a flight by what is on disk, by another thread's load, or by the loader. Never
@@ -169,9 +210,18 @@ export class ReadThrough<V> {
       flight.hasMetStale = first?.kind === "stale";
       if (first?.kind === "disk" && (await this.#tiers.settleFromDisk(flight))) return;
       if (first?.kind === "absent") this.#parts.meter.count(counterMisses, 1);
+      for (let own = ownLoadOf(flight, this.#parts); own !== undefined;) {
+        await this.#holdBack(flight, own);
+        if (flight.isDone) return;
+        own = ownLoadOf(flight, this.#parts);
+      }
       let follows = 0;
       let isLost = false;
-      while (this.#enter(flight, follows) === "follow") {
+      for (;;) {
+        const entered = this.#entrance.enter(flight, follows);
+        const role = typeof entered === "string" ? entered : await entered;
+        if (flight.isDone) return;
+        if (role !== "follow") break;
         const end = await this.#follow.run(flight);
         if (flight.isDone) return;
         isLost = end.kind === "lost";
@@ -185,16 +235,17 @@ export class ReadThrough<V> {
     }
   }
 
-  #enter(flight: Flight<V>, follows: number): "lead" | "follow" | "unshared" {
-    if (flight.isUnshared) return "unshared";
-    const { key, options } = flight;
-    const { flights } = this.#parts;
-    const entered =
-      follows >= followsMax
-        ? flights.enterUnshared(key)
-        : flights.enter(key, options.forceRefresh, options.hardTimeoutMs);
-    if (entered.role === "follow") flight.startFollowing(entered.flight);
-    else flight.number = entered.flight;
-    return entered.role;
+  /** The loader of a load of this key began the flight: waits for that load to end first, since a
+   *  loader that loads its own key anew would do so for ever. */
+  async #holdBack(flight: Flight<V>, own: Loading): Promise<void> {
+    flight.heldBy = own;
+    this.#join.startTimers(flight);
+    await own.over();
+    flight.heldBy = undefined;
   }
+}
+
+/** The load of the flight's key whose loader, or what that loader waits for, began the flight. */
+function ownLoadOf<V>(flight: Flight<V>, { flights }: FetchParts<V>): Loading | undefined {
+  return flight.within?.loadOf(flight.key.id, flights.cacheId);
 }

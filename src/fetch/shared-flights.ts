@@ -28,24 +28,44 @@ const errorIdBytes = 8;
 const noTags = new Uint8Array(0);
 
 export class SharedFlights implements FlightBoard {
+  readonly cacheId: string;
   readonly #core: ThreadCore;
   /** The flights that this thread leads, and the durations of their leases in milliseconds. */
   readonly #led = new Map<number, number>();
   #renewal: NodeJS.Timeout | undefined;
   #renewalDueMs = Infinity;
 
-  constructor(core: ThreadCore) {
+  #freed: (window: number) => void = () => {};
+
+  constructor(core: ThreadCore, cacheId: string) {
     this.#core = core;
+    this.cacheId = cacheId;
   }
 
-  /** Leads the load of a key, or follows the thread that does; else unshared, if no flight is
-   *  free. */
-  enter(key: HashedKey, forced: boolean, hardTimeoutMs: number): FlightRole {
-    if (!key.isHashed) return this.#unheld(counter.counterFlightsFull);
+  nameOf(flight: number): string {
+    return `${this.cacheId}:${flight}:${this.#core.kernel.flights.generation(flight)}`;
+  }
+
+  windowsOf(key: HashedKey): readonly number[] {
+    const { verbs } = this.#core.kernel;
+    const windowOf = (which: number): number =>
+      verbs.flightWindowOf(key.hashLow, key.hashHigh, which);
+    return [windowOf(0), windowOf(1)];
+  }
+
+  listen(freed: (window: number) => void): void {
+    this.#freed = freed;
+  }
+
+  /** Leads the load of a key, or follows the thread that does; "full" if no flight is free or this
+   *  thread may not claim one. */
+  enter(key: HashedKey, forced: boolean, hardTimeoutMs: number, mayClaim: boolean): FlightRole {
+    if (!key.isHashed) return this.refuse();
     const { verbs } = this.#core.kernel;
     const leaseMs = Math.min(flightLeaseMs, Math.max(flightLeaseMsMin, hardTimeoutMs / 2));
     const until = monotonicMs() + leaseMs;
-    const answer = verbs.enterFlight(key.hashLow, key.hashHigh, forced ? 1 : 0, until);
+    const { hashLow, hashHigh } = key;
+    const answer = verbs.enterFlight(hashLow, hashHigh, forced ? 1 : 0, mayClaim ? 1 : 0, until);
     if (answer >= 0) {
       this.#led.set(answer, leaseMs);
       this.#renewWithin(leaseMs / 3);
@@ -55,7 +75,7 @@ export class SharedFlights implements FlightBoard {
       return { role: "follow", flight: codes.answerFollow - answer };
     if (answer === codes.answerTwice) return this.#unshared(key, counter.counterFlightsTwice);
     if (answer === codes.answerBusy) return this.#unshared(key, counter.counterFlightsBusy);
-    return this.#unheld(counter.counterFlightsFull);
+    return { role: "full", flight: -1 };
   }
 
   /** Begins a load for this thread alone: writes supersede it, but nobody joins it. */
@@ -71,8 +91,8 @@ export class SharedFlights implements FlightBoard {
   }
 
   /** A load without a flight: nothing can supersede it, so its value is not published. */
-  #unheld(reason: number): FlightRole {
-    this.#core.kernel.count(reason, 1);
+  refuse(): FlightRole {
+    this.#core.kernel.count(counter.counterFlightsFull, 1);
     return { role: "unshared", flight: -1 };
   }
 
@@ -103,7 +123,9 @@ export class SharedFlights implements FlightBoard {
     // Detaching has ended it, and its entry may be another thread's by now.
     if (this.#core.isDetached) return;
     const [outcome, argument] = this.#outcomeOf(flight, end);
-    this.#core.kernel.verbs.endFlight(flight, outcome, argument);
+    const { verbs, flights } = this.#core.kernel;
+    verbs.endFlight(flight, outcome, argument);
+    this.#freed(flights.windowOf(flight));
   }
 
   #outcomeOf(flight: number, end: FlightEnd): readonly [outcome: number, argument: number] {
@@ -183,6 +205,7 @@ export class SharedFlights implements FlightBoard {
     const outcome = isOver ? flights.outcome(flight) : codes.flightAgain;
     const id = flights.argument(flight);
     const wasLast = this.#core.kernel.verbs.leaveFlight(flight) === 1;
+    if (wasLast) this.#freed(flights.windowOf(flight));
     const hasError = outcome === codes.flightFailed || outcome === codes.flightRefused;
     if (wasLast && hasError) this.#removeError(id);
   }

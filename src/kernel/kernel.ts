@@ -75,12 +75,14 @@ export interface KernelVerbs {
     hashLow: number,
     hashHigh: number,
     forced: number,
+    mayClaim: number,
     lease: number,
   ) => number;
   readonly leaveFlight: (flight: number) => number;
   readonly renewFlight: (flight: number, lease: number) => void;
   readonly expireFlight: (flight: number, now: number) => number;
   readonly endFlightsOf: (thread: number) => void;
+  readonly flightWindowOf: (hashLow: number, hashHigh: number, which: number) => number;
   readonly claimSegment: (segment: number) => number;
   readonly freeSegment: (segment: number) => void;
   readonly freeSegments: (limit: number) => number;
@@ -186,7 +188,7 @@ export class Kernel {
     this.results = new CallResults(this.views, this.block);
     this.tombstones = new PendingTombstones(this.views, this.thread);
     this.counters = new ThreadCounters(this.views, this.thread);
-    this.flights = new FlightTable(this.views);
+    this.flights = new FlightTable(this.views, this.geometry);
     this.segments = new SegmentTable(this.views, this.geometry);
     this.diskSegments = new DiskSegmentTable(this.views, this.geometry);
     this.records = new SharedRecords(this.views);

@@ -5,13 +5,13 @@
 //
 //   0 ┬ control block      4 KiB     geometry, and words that several threads write, on own lines
 //     ├ thread blocks      68 × 4 KiB
-//     ├ flight table       1,024 × 64 bytes   fills under way, which a write of the key supersedes
 //     ├ schema table       32 KiB             schema dictionary (dictionary/schema-image.ts)
 //     ├ tag table          4,096 × 8 bytes    when groups of tags were invalidated last
 //     ├ invalidation log   2,048 × 8 bytes    the keys written last, for near caches
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a segment file
 //     ├ index              64-byte buckets
+//     ├ flight table       loads under way (flight-layout.ts); none in a map
 //     ├ key history        admission's seen keys, then the eviction policy's state (region.ts)
 //     ├ sample rings       one per thread, only if requests are sampled
 //     ├ memory segments    the log of records (record/record-layout.ts), `segmentBytes` each
@@ -46,6 +46,8 @@ export const controlPolicyBytes = 72; // u32, bytes of the eviction policy's par
 export const controlSampleBase = 76; // u32 offset: the rings of sampled requests, one per thread
 export const controlSampleSlots = 80; // u32, requests per ring, a power of two; 0 = no rings
 export const controlSeed = 64; // u64, seed of the key hash
+export const controlFlightBase = 92; // u32 offset: the flight table (flight-layout.ts)
+export const controlFlightCount = 96; // u32, flights in it: a power of two, or 0 in a map
 /** u32, 1 = a map: nothing is evicted, and an entry counts until its slot is empty. */
 export const controlNeverEvicts = 88;
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
@@ -198,66 +200,12 @@ export const histogramBuckets = 64;
 export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 
-// ── Flight table, one line a flight. ───────────────────────────────────────────────────────────
-//
-// A flight is a fill under way: a load, or an asynchronous set. A write of the key marks it
-// superseded. Threads that want the same load wait for its end on `flightSignal`.
-export const flightTable = 282624; // threadTable + threadsMax * threadBlockSize
-export const flightsMax = 1024;
-export const flightSize = 64;
-/** A flight's entry is at most this many entries from the one its hash names. */
-export const flightProbeMax = 16;
-/** u32: free → claimed → active → done → free; active → superseded → done; active or superseded →
- *  expired → done. The bits above the state hold the claimer's thread id + 1 while claimed, and the
- *  flight's generation once done. */
-export const flightState = 0;
-export const flightOwner = 4; // u32: the leader's thread id + 1, from active on
-export const flightHash = 8; // u64
-export const flightSequence = 16; // u64: newest sequence when it began; a later clear supersedes it
-/** f64 monotonic ms: from then on a follower may take the load over. The leader renews it while its
- *  event loop runs. */
-export const flightLease = 24;
-/** u64: bit n while thread id n waits for it. The entry is not reused while a bit is set. */
-export const flightWaiting = 32;
-/** u32: added to and notified when it is done or expired, and when its last follower has left. */
-export const flightSignal = 40;
-export const flightKind = 44; // u32: flightFill, flightLoad, flightForced
-/** u32, once done: flightAgain, flightStored, and so on. */
-export const flightOutcome = 48;
-export const flightGeneration = 52; // u32, grows at each claim of the entry
-/** f64, once done: the id of the error's record (flightFailed, flightRefused). */
-export const flightArgument = 56;
-export const flightFree = 0;
-export const flightClaimed = 1;
-export const flightActive = 2;
-export const flightSuperseded = 3;
-/** Its lease ended: its followers have left it, and it publishes nothing. */
-export const flightExpired = 4;
-export const flightDone = 5;
-export const flightStateShift = 8;
-export const flightStateMask = 255;
-/** Nobody joins it: an asynchronous set, or a load of one thread alone. */
-export const flightFill = 0;
-export const flightLoad = 1;
-/** A load that ignores values that are there; it supersedes every load that began before. */
-export const flightForced = 2;
-/** It has nothing for its followers: it was superseded or given up. */
-export const flightAgain = 0;
-export const flightStored = 1;
-/** The value was too large, or there was no room for it. */
-export const flightUnstored = 2;
-export const flightNegative = 3;
-export const flightFailed = 4;
-/** The codec refused the loader's value: an error for which no stale value may be served. */
-export const flightRefused = 5;
-/** Its thread died. */
-export const flightLost = 6;
-
-export const schemaTable = 348160; // flightTable + flightsMax * flightSize
+// ── Schema table. ──────────────────────────────────────────────────────────────────────────────
+export const schemaTable = 282624; // threadTable + threadsMax * threadBlockSize
 export const schemaTableSize = 32768;
 
 // ── Tag table. A cell is the newest sequence at which one of its tags was invalidated. ─────────
-export const tagTable = 380928; // schemaTable + schemaTableSize
+export const tagTable = 315392; // schemaTable + schemaTableSize
 export const tagCells = 4096;
 export const tagCellsShift = 12;
 /** Cells per tag. An entry is invalid if, for one of its tags, all cells are newer than it. */
@@ -267,11 +215,11 @@ export const tagProbes = 4;
 //
 // A word is the low 32 bits of the invalidation's number, from 1, in its high half, and the low
 // half of the key's hash in its low half.
-export const invalidationLog = 413696; // tagTable + tagCells * 8
+export const invalidationLog = 348160; // tagTable + tagCells * 8
 /** A near cache that is farther behind drops everything in its two indexes. */
 export const invalidationsMax = 2048;
 
-export const segmentTable = 430080; // invalidationLog + invalidationsMax * 8
+export const segmentTable = 364544; // invalidationLog + invalidationsMax * 8
 
 // ── Segment table, one line a memory segment. ──────────────────────────────────────────────────
 export const segmentEntrySize = 64;
@@ -370,15 +318,6 @@ export const answerMiss = -1;
 export const answerDisk = -2;
 /** A bucket lock was not free within its bound. */
 export const answerBusy = -3;
-
-/** enterFlight: all entries of the hash are taken. Zero and above: the flight that this thread
- *  leads. */
-export const answerFull = -1;
-/** enterFlight: this thread has a flight of the key that cannot be joined, or already follows
- *  one. */
-export const answerTwice = -2;
-/** enterFlight: `answerFollow - flight`: another thread's flight, which this thread now follows. */
-export const answerFollow = -4;
 
 export const answerAbsent = 0;
 export const answerDone = 1;

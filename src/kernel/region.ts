@@ -2,6 +2,7 @@
 // calls it once; other threads get the memory by handle and read the geometry from its control
 // block.
 import { alignUp, assert, KiB, MiB } from "../base/mod.js";
+import * as flight from "./flight-layout.js";
 import * as at from "./layout.js";
 import type { SharedMemory } from "./web-assembly.js";
 
@@ -13,6 +14,9 @@ export interface Geometry {
   readonly segmentBase: number;
   readonly bucketCount: number;
   readonly bucketBase: number;
+  /** The flight table: 0 flights in a map, whose keys are not loaded. */
+  readonly flightBase: number;
+  readonly flightCount: number;
   readonly diskTable: number;
   readonly diskSegmentCount: number;
   readonly diskSegmentUnits: number;
@@ -41,6 +45,8 @@ export interface GeometryRequest {
   readonly policyBytes: number;
   /** Whether requests are sampled. */
   readonly samples: boolean;
+  /** Whether keys are loaded. */
+  readonly loads: boolean;
 }
 
 /** The share of its slots that an index is meant to fill. It makes 64 bytes / 7 slots / 0.85 = 10.8
@@ -75,6 +81,13 @@ function sampleSlotsFor(memoryBytes: number): number {
   return Math.min(512, Math.max(32, 2 ** Math.floor(Math.log2(most))));
 }
 
+/** A power of two that takes at most 1/64 of the memory, but for the hashes beside it. */
+function flightCountFor(memoryBytes: number): number {
+  const most = memoryBytes / flight.flightMemoryShare / flight.flightSize;
+  const count = 2 ** Math.floor(Math.log2(most));
+  return Math.min(flight.flightCountMax, Math.max(flight.flightCountMin, count));
+}
+
 /** Segment size for a log of this many bytes: a power of two, for about 128 segments. */
 function segmentBytesFor(logBytes: number): number {
   const exponent = Math.floor(Math.log2(logBytes / segmentsWanted));
@@ -99,7 +112,9 @@ export function divide(request: GeometryRequest): Geometry {
     diskTable + request.diskSegmentCount * at.diskEntrySize,
     at.cacheLineSize,
   );
-  const keyHistoryBase = bucketBase + bucketCount * at.bucketSize;
+  const flightBase = bucketBase + bucketCount * at.bucketSize;
+  const flightCount = request.loads ? flightCountFor(request.memoryBytes) : 0;
+  const keyHistoryBase = flightBase + flightCount * (flight.flightHashSize + flight.flightSize);
   const seenBytes = request.remembersSets ? seenBytesFor(request.memoryBytes) : 0;
   const policyBase = keyHistoryBase + seenBytes;
   const sampleBase = alignUp(policyBase + request.policyBytes, at.cacheLineSize);
@@ -116,6 +131,8 @@ export function divide(request: GeometryRequest): Geometry {
     segmentBase,
     bucketCount,
     bucketBase,
+    flightBase,
+    flightCount,
     diskTable,
     diskSegmentCount: request.diskSegmentCount,
     diskSegmentUnits: request.diskSegmentBytes / 16,
@@ -151,6 +168,8 @@ export function createRegion(
   words[at.controlSegmentBase / 4] = geometry.segmentBase;
   words[at.controlBucketCount / 4] = geometry.bucketCount;
   words[at.controlBucketBase / 4] = geometry.bucketBase;
+  words[at.controlFlightBase / 4] = geometry.flightBase;
+  words[at.controlFlightCount / 4] = geometry.flightCount;
   words[at.controlDiskSegmentCount / 4] = geometry.diskSegmentCount;
   words[at.controlDiskTable / 4] = geometry.diskTable;
   words[at.controlDiskSegmentUnits / 4] = Math.max(1, geometry.diskSegmentUnits);
@@ -186,6 +205,8 @@ export function geometryOf(memory: SharedMemory): Geometry {
     segmentBase,
     bucketCount: word(at.controlBucketCount),
     bucketBase: word(at.controlBucketBase),
+    flightBase: word(at.controlFlightBase),
+    flightCount: word(at.controlFlightCount),
     diskTable: word(at.controlDiskTable),
     diskSegmentCount: word(at.controlDiskSegmentCount),
     diskSegmentUnits: word(at.controlDiskSegmentUnits),

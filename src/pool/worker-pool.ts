@@ -185,14 +185,18 @@ export class WorkerPool {
     });
   }
 
-  /** Stores a value in a worker. Resolves to "overloaded" if too many sets are waiting. Rejects
-   *  with ERR_WORKER if the worker dies. The caller ends the flight. */
+  /** Whether one more set may wait for a worker. If not, counts it as overloaded. */
+  hasRoom(): boolean {
+    const size = this.#stores?.queueSize ?? 0;
+    if (size < storeQueueMax) return true;
+    this.#kernel.count(counterSetsOverloaded, 1);
+    return false;
+  }
+
+  /** Stores a value in a worker; ask `hasRoom` first. Rejects with ERR_WORKER if the worker dies.
+   *  The caller ends the flight. */
   async store(task: StoreTask): Promise<WriteOutcome> {
     const pool = (this.#stores ??= this.#startStores());
-    if (pool.queueSize >= storeQueueMax) {
-      this.#kernel.count(counterSetsOverloaded, 1);
-      return "overloaded";
-    }
     this.#kernel.count(counterEncodeTasks, 1);
     const transferList = [task.bytes.buffer as ArrayBuffer];
     try {

@@ -176,6 +176,7 @@ export class SharedHashMap<V = unknown> {
       remembersSets: false,
       policyBytes: 0,
       samples: false,
+      loads: false,
     });
     const memory = createRegion(geometry, randomBytes(8).readBigUInt64LE(0), 0, "map");
     const module = compileKernel();

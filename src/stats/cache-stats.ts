@@ -117,9 +117,14 @@ export interface CacheStats {
     /** Counter: loads that lost their lease: their thread's event loop was blocked while others
      *  waited. */
     readonly leaseExpiries: number;
+    /** Counter: loads that waited in their thread for a free flight. */
+    readonly queued: number;
+    /** Counter: fetches of loaders refused with ERR_LOADER_CYCLE. */
+    readonly cycles: number;
     /** Loads that other threads could not join, by reason. */
     readonly alone: {
-      /** Counter: the flight table was full, or no segment had room to hash the key. */
+      /** Counter: no flight was free for a load that a loader waits for, or for 30 s, or too many
+       *  loads waited for one; or no segment had room to hash the key. */
       readonly full: number;
       /** Counter: the key's lock stayed busy. */
       readonly busy: number;
@@ -132,8 +137,8 @@ export interface CacheStats {
   /** Counter: loads and asynchronous sets not stored because a newer write, delete or clear came
    *  first. */
   readonly fillsSuperseded: number;
-  /** Counter: loads not stored, and asynchronous sets stored at once, because the flight table was
-   *  full. */
+  /** Counter: loads not stored, and asynchronous sets stored at once, because no flight was
+   *  free. */
   readonly fillsRefused: number;
   /** Sets, loads and asynchronous sets by outcome. */
   readonly sets: {

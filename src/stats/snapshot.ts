@@ -148,6 +148,8 @@ function composeReads(total: Total) {
       coalescedAcross: total(counters.counterLoadsCoalescedAcross),
       takeovers: total(counters.counterFlightTakeovers),
       leaseExpiries: total(counters.counterFlightsExpired),
+      queued: total(counters.counterFlightsQueued),
+      cycles: total(counters.counterLoaderCycles),
       alone: {
         full: total(counters.counterFlightsFull),
         busy: total(counters.counterFlightsBusy),

@@ -44,7 +44,7 @@ export function setUpFetching(): void {
   });
 }
 
-export function fetch(
+export async function fetch(
   key: string | Uint8Array,
   loader: Loader<Value>,
   options: Partial<ResolvedFetchOptions> = {},

@@ -51,6 +51,9 @@ export class MapFlights implements FlightBoard {
   /** Every flight ever begun. */
   begun = 0;
   isFull = false;
+  /** Loads that went on without a flight. */
+  refused = 0;
+  #freed: (window: number) => void = () => undefined;
   /** Runs once, just before the next flight is entered: what another thread does meanwhile. */
   beforeEnter: (() => void) | undefined;
   readonly #flights = new Map<number, { key: string; isSuperseded: boolean }>();
@@ -61,11 +64,36 @@ export class MapFlights implements FlightBoard {
     return this.#flights.size;
   }
 
+  readonly cacheId = "map";
+
+  nameOf(flight: number): string {
+    return `map:${flight}`;
+  }
+
+  windowsOf(): readonly number[] {
+    return [0, 1];
+  }
+
+  listen(freed: (window: number) => void): void {
+    this.#freed = freed;
+  }
+
+  /** Some flights have become free: lets loads that wait enter. */
+  free(): void {
+    this.isFull = false;
+    this.#freed(0);
+  }
+
+  refuse(): FlightRole {
+    this.refused += 1;
+    return { role: "unshared", flight: -1 };
+  }
+
   enter(key: HashedKey): FlightRole {
     const before = this.beforeEnter;
     this.beforeEnter = undefined;
     before?.();
-    if (this.isFull) return { role: "unshared", flight: -1 };
+    if (this.isFull) return { role: "full", flight: -1 };
     return { role: "lead", flight: this.#begin(nameOf(key.bytes)) };
   }
 

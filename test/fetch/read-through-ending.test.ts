@@ -290,7 +290,11 @@ describe("the process", () => {
 
   /** The output of a process that fetches a key with a hard timeout from a loader that never
    *  settles. */
-  async function printedBy(peek: string, hardTimeoutMs: number): Promise<string> {
+  async function printedBy(
+    peek: string,
+    hardTimeoutMs: number,
+    entered = '{ role: "lead", flight: 0 }',
+  ): Promise<string> {
     const script = `
       import { ReadThrough } from ${door("fetch/read-through.js")};
       import { HashedKey } from ${door("kernel/mod.js")};
@@ -304,7 +308,10 @@ describe("the process", () => {
         },
         backoffs: { read: () => undefined, write() {} },
         refreshFailed: () => undefined,
-        flights: { enter: () => ({ role: "lead", flight: 0 }), end() {} },
+        flights: {
+          cacheId: "c", listen() {}, end() {}, windowsOf: () => [0, 1],
+          enter: () => (${entered}),
+        },
         meter: { count() {}, sampleLoad() {} },
         clock: { now: () => 0 },
       };
@@ -326,6 +333,16 @@ describe("the process", () => {
 
   test("is not kept alive by a background load", async () => {
     expect(await printedBy('{ kind: "stale", value: "old" }', 1_000_000)).toBe("old");
+  });
+
+  test("is not kept alive by a background load that waits for a free flight", async () => {
+    const entered = '{ role: "full", flight: -1 }';
+    expect(await printedBy('{ kind: "stale", value: "old" }', 1_000_000, entered)).toBe("old");
+  });
+
+  test("is kept alive by a fetch that waits for a free flight", async () => {
+    const entered = '{ role: "full", flight: -1 }';
+    expect(await printedBy('{ kind: "absent" }', 200, entered)).toBe("ERR_LOADER_TIMEOUT");
   });
 
   test.each(["absent", "disk"])(

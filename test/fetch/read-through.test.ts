@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { UndercroftError } from "../../dist/src/base/mod.js";
 import type { LoadContext, Loader } from "../../dist/src/fetch/fetch-parts.js";
-import { flightsInThreadMax } from "../../dist/src/fetch/flight-registry.js";
 import {
   counterFillsSuperseded,
   counterFlightsRefused,
@@ -300,10 +299,15 @@ describe("a fill that was superseded", () => {
     expectIdle();
   });
 
-  test("without an entry in the flight table is returned, not stored, and counted", async () => {
-    store.flights.isFull = true;
-    expect(await fetch("k", () => 1)).toBe(1);
+  test("of a loader, without a free flight, is returned, not stored, and counted", async () => {
+    const loaded = await fetch("outer", async () => {
+      store.flights.isFull = true;
+      return fetch("k", () => 1);
+    });
+    expect(loaded).toBe(1);
     expect(store.valueOf("k")).toBeUndefined();
+    expect(store.valueOf("outer")).toBe(1);
+    expect(store.flights.refused).toBe(1);
     expect(store.counted(counterFlightsRefused)).toBe(1);
     expect(store.counted(counterFillsSuperseded)).toBe(0);
     expectIdle();
@@ -337,22 +341,4 @@ describe("forget()", () => {
     source.resolve(1);
     expect(await Promise.all([before, after])).toEqual([1, 1]);
   });
-});
-
-test("beyond flightsInThreadMax a load runs alone, is not stored, and is counted", async () => {
-  const source = new Source();
-  const all: Promise<unknown>[] = [];
-  for (let key = 0; key < flightsInThreadMax; key++) all.push(fetch(`k${key}`, source.load));
-  const beyond = [fetch("x", source.load), fetch("x", source.load), fetch("k0", never)];
-  await turn();
-  expect(source.calls).toHaveLength(flightsInThreadMax + 2);
-  expect(store.flights.size).toBe(flightsInThreadMax);
-  for (const call of source.calls.keys()) source.resolve(call, call);
-  await Promise.all(all);
-  expect(await Promise.all(beyond)).toEqual([flightsInThreadMax, flightsInThreadMax + 1, 0]);
-  expect(store.valueOf("x")).toBeUndefined();
-  expect(store.counted(counterFlightsRefused)).toBe(2);
-  expect(await fetch("x", () => "new")).toBe("new");
-  expect(store.valueOf("x")).toBe("new");
-  expectIdle();
 });

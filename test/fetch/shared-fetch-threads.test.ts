@@ -2,7 +2,8 @@
 
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, test } from "vitest";
-import * as at from "../../dist/src/kernel/layout.js";
+import * as fl from "../../dist/src/kernel/flight-layout.js";
+import { flightCountOf, flightWordAt } from "../../dist/test/proof/flight-words.js";
 import type { Cache } from "../../dist/src/mod.js";
 import { flightsProof } from "../../dist/test/proof/flights.js";
 import { open, setUpCaches, until } from "../cache/opened.js";
@@ -81,6 +82,8 @@ describe("threads that fetch the same keys at once", () => {
       coalescedAcross: coalescedLoads,
       takeovers: 0,
       leaseExpiries: 0,
+      queued: 0,
+      cycles: 0,
       alone: { full: 0, busy: 0, twice: 0, unstored: 0 },
     });
   });
@@ -135,11 +138,11 @@ describe("a load is taken over by exactly one waiting thread", () => {
 /** The end of the lease of the one load that is under way, in milliseconds of the shared clock. */
 function leaseOf(cache: Cache): number {
   const { buffer } = cache.handle().worker.memory;
-  const ends = Array.from({ length: at.flightsMax }, (_, flight) => {
-    const from = at.flightTable + flight * at.flightSize;
-    const state = new Int32Array(buffer)[(from + at.flightState) / 4] as number;
-    const isActive = (state & at.flightStateMask) === at.flightActive;
-    return isActive ? (new Float64Array(buffer)[(from + at.flightLease) / 8] as number) : 0;
+  const ends = Array.from({ length: flightCountOf(buffer) }, (_, flight) => {
+    const wordAt = (field: number): number => flightWordAt(buffer, flight, field);
+    const state = new Int32Array(buffer)[wordAt(fl.flightState) / 4] as number;
+    const isActive = (state & fl.flightStateMask) === fl.flightActive;
+    return isActive ? (new Float64Array(buffer)[wordAt(fl.flightLease) / 8] as number) : 0;
   }).filter((end) => end !== 0);
   expect(ends).toHaveLength(1);
   return ends[0] as number;

@@ -3,7 +3,7 @@
 // shared-fetch-threads.test.ts.
 
 import { describe, expect, test } from "vitest";
-import * as at from "../../dist/src/kernel/layout.js";
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import { Kernel, KeyWindow } from "../../dist/src/kernel/mod.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
 import { errorOf, open, setUpCaches, until } from "../cache/opened.js";
@@ -12,18 +12,20 @@ import { Loads, never, openThree, waits } from "./loads.js";
 setUpCaches();
 
 /** Takes every flight that a key could have; returns a function that gives them back. */
-function takeFlights(cache: Cache, key: string): () => void {
+function takeFlights(
+  cache: Cache,
+  key: string,
+  count: number = fl.flightWindow * fl.flightWindows,
+): () => void {
   const { module, memory } = cache.handle().worker;
   const kernel = Kernel.attach(module, memory);
   const keys = new KeyWindow(kernel);
   keys.write(key);
   const { hashLow, hashHigh } = keys.take(key);
-  const taken = Array.from({ length: at.flightProbeMax }, () =>
-    kernel.verbs.beginFlight(hashLow, hashHigh),
-  );
+  const taken = Array.from({ length: count }, () => kernel.verbs.beginFlight(hashLow, hashHigh));
   expect(taken).not.toContain(-1);
   return () => {
-    for (const flight of taken) kernel.verbs.endFlight(flight, at.flightAgain, 0);
+    for (const flight of taken) kernel.verbs.endFlight(flight, fl.flightAgain, 0);
   };
 }
 
@@ -43,6 +45,8 @@ describe("a load in one thread", () => {
       coalescedAcross: 2,
       takeovers: 0,
       leaseExpiries: 0,
+      queued: 0,
+      cycles: 0,
       alone: { full: 0, busy: 0, twice: 0, unstored: 0 },
     });
     expect((await cache.getEntry("k"))?.tags).toEqual(["t"]);
@@ -246,21 +250,56 @@ describe("forceRefresh", () => {
 });
 
 describe("the table of flights", () => {
-  test("that is full leaves each thread its own load, counted and not stored", async () => {
+  test("that is full lets loads wait, and one of them loads for all threads then", async () => {
     const cache = await open();
     const giveBack = takeFlights(cache, "k");
     const other = attachCache(cache.handle());
     const loads = new Loads();
     const both = [cache.fetch("k", loads.loader), other.fetch("k", loads.loader)];
-    await until(() => loads.count === 2);
+    await until(() => cache.stats().flights.queued === 2);
+    expect(loads.count).toBe(0);
+    giveBack();
+    await until(() => loads.count === 1 && waits(cache) === 1);
     loads.finish(1, 0);
-    loads.finish(2, 1);
-    expect(await Promise.all(both)).toEqual([1, 2]);
-    expect(cache.getSync("k")).toBe(undefined);
-    expect(cache.stats()).toMatchObject({ fillsRefused: 2, flights: { alone: { full: 2 } } });
+    expect(await Promise.all(both)).toEqual([1, 1]);
+    expect(cache.getSync("k")).toBe(1);
+    expect(cache.stats()).toMatchObject({ loads: 1, fillsRefused: 0, flights: { queued: 2 } });
+  });
+
+  test("that is full leaves a loader its own load, counted and not stored", async () => {
+    const cache = await open();
+    const giveBack = takeFlights(cache, "k");
+    expect(await cache.fetch("outer", () => cache.fetch("k", () => 1))).toBe(1);
+    expect([cache.getSync("outer"), cache.getSync("k")]).toEqual([1, undefined]);
+    expect(cache.stats()).toMatchObject({ fillsRefused: 1, flights: { alone: { full: 1 } } });
     giveBack();
     expect(await cache.fetch("k", () => 3)).toBe(3);
-    expect(other.getSync("k")).toBe(3);
+    expect(cache.getSync("k")).toBe(3);
+  });
+
+  test("that is full lets a load that waits go on alone once a loader waits for it", async () => {
+    const cache = await open();
+    takeFlights(cache, "k");
+    const waiting = cache.fetch("k", () => 1);
+    await until(() => cache.stats().flights.queued === 1);
+    expect(await cache.fetch("outer", () => cache.fetch("k", never))).toBe(1);
+    expect(await waiting).toBe(1);
+    expect(cache.getSync("k")).toBe(undefined);
+    expect(cache.stats().flights.alone.full).toBe(1);
+  });
+
+  test("that is full is no hindrance to join another thread's load", async () => {
+    const cache = await open();
+    const other = attachCache(cache.handle());
+    const loads = new Loads();
+    const first = cache.fetch("k", loads.loader);
+    await until(() => loads.count === 1);
+    takeFlights(cache, "k", fl.flightWindow * fl.flightWindows - 1);
+    const second = other.fetch("k", never);
+    await until(() => waits(cache) === 1);
+    loads.finish("loaded");
+    expect(await Promise.all([first, second])).toEqual(["loaded", "loaded"]);
+    expect(cache.stats().flights.queued).toBe(0);
   });
 });
 
@@ -268,10 +307,10 @@ test("a load without an entry in the table is not joined by other fetches", asyn
   const cache = await open();
   takeFlights(cache, "k");
   const loads = new Loads();
-  const before = cache.fetch("k", loads.loader);
+  const before = cache.fetch("outer", () => cache.fetch("k", loads.loader));
   await until(() => loads.count === 1);
   attachCache(cache.handle()).delete("k");
-  const after = cache.fetch("k", loads.loader);
+  const after = cache.fetch("outer 2", () => cache.fetch("k", loads.loader));
   await until(() => loads.count === 2);
   loads.finish("old", 0);
   loads.finish("new", 1);

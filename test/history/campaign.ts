@@ -40,6 +40,8 @@ export interface CampaignOptions {
   readonly kills: boolean;
   /** Whether the threads have an identity index from the start. */
   readonly indexesKeys: boolean;
+  /** How many fetches begin at once where one would otherwise. */
+  readonly burst: number;
   readonly seed: number;
 }
 
@@ -84,7 +86,7 @@ class Crew {
   }
 
   #start(thread: number): Worker {
-    const { door, seed, large, awaited, indexesKeys } = this.#options;
+    const { door, seed, large, awaited, indexesKeys, burst } = this.#options;
     const workerData: LoadOptions = {
       door,
       handle: this.#cache.handle(),
@@ -95,6 +97,7 @@ class Crew {
       large,
       awaited,
       indexesKeys,
+      burst,
     };
     return new Worker(new URL("./load.js", import.meta.url), { workerData });
   }

@@ -29,6 +29,7 @@ test(
       evicted: 0,
       moved: 0,
       byTag: 0,
+      queued: 0,
     };
     for (const cell of cells) {
       const report = await runCell(cell, operations / cells.length, seed, () => undefined);
@@ -43,6 +44,7 @@ test(
       sum.moved += moves.demotions + moves.promotions;
       expect(report.killed).toBe(cell.kills ? 1 : 0);
       expect(expiredHits).toBeGreaterThan(0);
+      sum.queued += report.stats.flights.queued;
     }
     // What a killed thread had left to do is not done.
     expect(sum.operations).toBeGreaterThan(operations * 0.9);

@@ -48,6 +48,8 @@ export interface LoadOptions {
   readonly awaited: number;
   /** Whether there is an identity index from the first hit on, which otherwise takes thousands. */
   readonly indexesKeys: boolean;
+  /** How many fetches begin at once where one would otherwise. */
+  readonly burst: number;
 }
 
 /** What a thread answers after a round. */
@@ -62,7 +64,7 @@ const lanes = 4;
 const hotKeys = 8;
 const wrongToldMax = 5;
 
-const { door, handle, thread, seed, round, control, large, awaited, indexesKeys } =
+const { door, handle, thread, seed, round, control, large, awaited, indexesKeys, burst } =
   workerData as LoadOptions;
 const { attachCache } = (await import(door)) as typeof Door;
 if (indexesKeys) await indexKeys();
@@ -140,7 +142,7 @@ class Load {
     if (choice < awaited) return this.#get(index, key);
     if (choice < 650) return this.#getSync(index, key);
     if (choice < 655) return this.#getEntry(index, key);
-    if (choice < 700) return this.#fetch(index, key);
+    if (choice < 700) return this.#fetches(index, key);
     if (choice < 920) return this.#set(index, key, 0);
     if (choice < 950) return this.#set(index, key, 1 + this.#below(10));
     // A clear empties the whole cache, and a tag ends many keys, so there are few.
@@ -213,6 +215,15 @@ class Load {
   async #getEntry(index: number, key: number): Promise<void> {
     const record = this.#begin(index, kindRead, key);
     this.#read(record, key, (await this.#cache.getEntry(this.#keys[key] as string))?.value);
+  }
+
+  /** One fetch, or many of any keys at once: more over all threads than there are flights. */
+  async #fetches(index: number, key: number): Promise<void> {
+    const all = [this.#fetch(index, key)];
+    while (all.length < burst && this.#next < round.operations) {
+      all.push(this.#fetch(this.#next++, this.#below(round.keys)));
+    }
+    await Promise.all(all);
   }
 
   async #fetch(index: number, key: number): Promise<void> {

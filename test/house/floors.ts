@@ -62,6 +62,7 @@ const assemblyFolder = "src/kernel/assembly/";
 /** What the kernel's AssemblyScript may name outside its folder: the files of plain constants it
  *  shares. */
 const assemblyMayImport: ReadonlySet<string> = new Set([
+  "src/kernel/flight-layout",
   "src/kernel/layout",
   "src/record/record-layout",
   "src/stats/counters",

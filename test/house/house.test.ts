@@ -223,6 +223,7 @@ describe("addresses", () => {
   test.each([
     ["const a = kernel.views.u32[1];", "views"],
     ['import * as at from "../kernel/layout.js";', "layout"],
+    ['import * as fl from "../kernel/flight-layout.js";', "layout"],
     ["const a = new Uint32Array(region.memory.buffer);", "maps shared memory"],
   ])("%s is refused outside kernel/", (text, words) => {
     expect(addressFaults("src/disk/a.ts", text).join()).toContain(words);

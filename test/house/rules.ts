@@ -121,7 +121,7 @@ export function addressFaults(file: string, text: string): string[] {
     }
     if (
       ts.isImportDeclaration(node) &&
-      /kernel\/layout/.test(node.moduleSpecifier.getText(source))
+      /kernel\/(flight-)?layout/.test(node.moduleSpecifier.getText(source))
     ) {
       faults.push(
         `${place(source, node)}: imports the kernel's layout; use an accessor of kernel/`,

@@ -1,7 +1,13 @@
 import { describe, expect, test } from "vitest";
 
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
-import { openMemory, openThread, type Thread } from "./opened-kernel.js";
+import { divide } from "../../dist/src/kernel/mod.js";
+import { flightStatesOf, flightWordAt } from "../../dist/test/proof/flight-words.js";
+import { MiB, openMemory, openThread, type Thread } from "./opened-kernel.js";
+
+/** The most flights that a key can have. */
+const flightsOfKey = fl.flightWindow * fl.flightWindows;
 
 /** Begins a flight of a key as a fill does: hash first, then the flight, then the look at the
  *  source. */
@@ -17,7 +23,7 @@ describe("a flight", () => {
     expect([thread.flightsTaken(), thread.announcesFlights()]).toEqual([1, true]);
     thread.put("b", "another key");
     expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
-    thread.verbs.endFlight(flight, at.flightAgain, 0);
+    thread.verbs.endFlight(flight, fl.flightAgain, 0);
     expect(thread.get("a")).toBe("filled");
     expect([thread.flightsTaken(), thread.announcesFlights()]).toEqual([0, false]);
   });
@@ -40,12 +46,12 @@ describe("a flight", () => {
     const flight = begin(thread, "a");
     write(other);
     expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
-    thread.verbs.endFlight(flight, at.flightAgain, 0);
+    thread.verbs.endFlight(flight, fl.flightAgain, 0);
     expect(thread.get("a")).toBe(value);
     // The next flight is not superseded.
     const second = begin(thread, "a");
     expect(thread.put("a", "second", { flight: second })).toBe(at.answerDone);
-    thread.verbs.endFlight(second, at.flightAgain, 0);
+    thread.verbs.endFlight(second, fl.flightAgain, 0);
   });
 
   test("is not superseded by what came before it", () => {
@@ -55,7 +61,7 @@ describe("a flight", () => {
     thread.verbs.clear();
     const flight = begin(thread, "a");
     expect(thread.put("a", "filled", { flight })).toBe(at.answerDone);
-    thread.verbs.endFlight(flight, at.flightAgain, 0);
+    thread.verbs.endFlight(flight, fl.flightAgain, 0);
   });
 
   test("of the same key supersedes the other: one of two fills is published", () => {
@@ -71,15 +77,15 @@ describe("a flight", () => {
 
   test("finds no entry once all for its hash are taken; other hashes still do", () => {
     const thread = openThread();
-    const flights = Array.from({ length: at.flightProbeMax }, () => begin(thread, "a"));
-    expect(new Set(flights).size).toBe(at.flightProbeMax);
+    const flights = Array.from({ length: flightsOfKey }, () => begin(thread, "a"));
+    expect(new Set(flights).size).toBe(flightsOfKey);
     expect(begin(thread, "a")).toBe(-1);
-    expect(thread.flightsTaken()).toBe(at.flightProbeMax);
+    expect(thread.flightsTaken()).toBe(flightsOfKey);
     // One write supersedes all of them.
     thread.remove("a");
     for (const flight of flights) {
       expect(thread.put("a", "filled", { flight })).toBe(at.answerSuperseded);
-      thread.verbs.endFlight(flight, at.flightAgain, 0);
+      thread.verbs.endFlight(flight, fl.flightAgain, 0);
     }
     expect(thread.flightsTaken()).toBe(0);
     expect(begin(thread, "a")).toBeGreaterThanOrEqual(0);
@@ -93,8 +99,55 @@ describe("a flight", () => {
     owner.verbs.endFlightsOf(dead.kernel.thread);
     expect(owner.flightsTaken()).toBe(1);
     expect(owner.put("mine", "filled", { flight: kept })).toBe(at.answerDone);
-    owner.verbs.endFlight(kept, at.flightAgain, 0);
+    owner.verbs.endFlight(kept, fl.flightAgain, 0);
     expect(owner.flightsTaken()).toBe(0);
+  });
+});
+
+describe("the flight table", () => {
+  const windowsOf = (thread: Thread, key: string): number[] =>
+    [0, 1].map((which) => thread.verbs.flightWindowOf(...thread.hashWords(key), which));
+
+  test("has a key's flights in two different windows", () => {
+    const thread = openThread();
+    const seen = new Set<number>();
+    for (let key = 0; key < 500; key++) {
+      const windows = windowsOf(thread, `k${key}`);
+      expect(windows[0]).not.toBe(windows[1]);
+      const window = thread.kernel.flights.windowOf(begin(thread, `k${key}`));
+      expect(windows).toContain(window);
+      seen.add(window);
+    }
+    expect(Math.max(...seen)).toBeLessThan(fl.flightCountMin / fl.flightWindow);
+    expect(seen.size).toBeGreaterThan(100);
+  });
+
+  test.each([1, 64])("of a cache of %i MiB has flights for nine tenths of as many keys", (mib) => {
+    const thread = openThread({ memoryBytes: mib * MiB });
+    const { flightCount } = thread.kernel.geometry;
+    for (let key = 0; key < flightCount; key++) begin(thread, `key ${key}`);
+    expect(thread.flightsTaken()).toBeGreaterThan(0.93 * flightCount);
+    // A write of one of the keys still finds its flight.
+    thread.remove("key 7");
+    const states = flightStatesOf(thread.kernel.views.u8.buffer);
+    const superseded = states.filter((word) => (word & fl.flightStateMask) === fl.flightSuperseded);
+    expect(superseded).toHaveLength(1);
+    thread.verbs.endFlightsOf(thread.kernel.thread);
+    expect([thread.flightsTaken(), thread.announcesFlights()]).toEqual([0, false]);
+  });
+
+  test("of a map is empty", () => {
+    const memory = divide({
+      memoryBytes: MiB,
+      diskCapacityBytes: 0,
+      diskSegmentCount: 0,
+      diskSegmentBytes: 0,
+      remembersSets: false,
+      policyBytes: 0,
+      samples: false,
+      loads: false,
+    });
+    expect([memory.flightCount, memory.keyHistoryBase - memory.flightBase]).toEqual([0, 0]);
   });
 });
 
@@ -102,17 +155,17 @@ test("belongs to the thread that claimed its entry, from the first word on", () 
   const memory = openMemory();
   const [first, second, owner] = [memory.thread(), memory.thread(), memory.thread()];
   const flight = begin(first, "a");
-  first.verbs.endFlight(flight, at.flightAgain, 0);
+  first.verbs.endFlight(flight, fl.flightAgain, 0);
   // The second thread has claimed the entry and got no further: the owner's word is still the first
   // one's.
   const { i32 } = owner.kernel.views;
-  const state = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
-  const claimed = at.flightClaimed | ((second.kernel.thread + 1) << at.flightStateShift);
+  const state = flightWordAt(i32.buffer, flight, fl.flightState) / 4;
+  const claimed = fl.flightClaimed | ((second.kernel.thread + 1) << fl.flightStateShift);
   Atomics.store(i32, state, claimed);
   owner.verbs.endFlightsOf(first.kernel.thread);
   expect(Atomics.load(i32, state)).toBe(claimed);
   owner.verbs.endFlightsOf(second.kernel.thread);
-  expect(Atomics.load(i32, state)).toBe(at.flightFree);
+  expect(Atomics.load(i32, state)).toBe(fl.flightFree);
   expect(owner.flightsTaken()).toBe(0);
 });
 

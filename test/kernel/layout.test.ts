@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import { extensionSizeMax, keyLengthMax, recordHeaderSize } from "../../dist/src/record/mod.js";
 import * as stats from "../../dist/src/stats/mod.js";
@@ -21,7 +22,6 @@ const wide = new Set([
   "resultTombstone0",
   "resultTombstone1",
   "resultLocation",
-  "flightHash",
   "flightSequence",
   "flightLease",
   "flightWaiting",
@@ -44,7 +44,7 @@ interface Word {
 
 /** The named words, each with its width. */
 function wordsOf(names: readonly string[]): Word[] {
-  const offsets = at as unknown as Readonly<Record<string, number>>;
+  const offsets = { ...at, ...fl } as unknown as Readonly<Record<string, number>>;
   return names.map((name) => {
     const from = offsets[name];
     if (from === undefined) throw new Error(`layout has no ${name}`);
@@ -160,14 +160,12 @@ describe("thread block", () => {
 describe("tables", () => {
   test("follow one another", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
-    expect(at.flightTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
-    expect(at.schemaTable).toBe(at.flightTable + at.flightsMax * at.flightSize);
+    expect(at.schemaTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
     expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
     expect(at.tagCells).toBe(2 ** at.tagCellsShift);
     expect(at.invalidationLog).toBe(at.tagTable + at.tagCells * 8);
     expect(at.segmentTable).toBe(at.invalidationLog + at.invalidationsMax * 8);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
-    expect(Math.log2(at.flightsMax) % 1).toBe(0);
     expect(Math.log2(at.invalidationsMax) % 1).toBe(0);
   });
 
@@ -177,7 +175,6 @@ describe("tables", () => {
       [
         "flightState",
         "flightOwner",
-        "flightHash",
         "flightSequence",
         "flightLease",
         "flightWaiting",
@@ -187,7 +184,7 @@ describe("tables", () => {
         "flightGeneration",
         "flightArgument",
       ],
-      at.flightSize,
+      fl.flightSize,
     ] as const,
     [
       "segment",
@@ -224,6 +221,15 @@ describe("tables", () => {
     ] as const,
   ])("%s entry has no two words that overlap", (_name, names, size) => {
     expect(faults(wordsOf(names), size)).toEqual([]);
+  });
+
+  test("a window of flights has its hashes on one line", () => {
+    expect(fl.flightWindow * fl.flightHashSize).toBe(at.cacheLineSize);
+    expect(fl.flightSize).toBe(at.cacheLineSize);
+    expect(2 ** fl.flightWindowShift).toBe(fl.flightWindow);
+    for (const count of [fl.flightCountMin, fl.flightCountMax]) {
+      expect(Math.log2(count) % 1).toBe(0);
+    }
   });
 
   test("states of a table differ", () => {

@@ -3,8 +3,10 @@
 
 import { readFileSync } from "node:fs";
 
+import { flightFree } from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import { createRegion, divide, type Geometry, Kernel } from "../../dist/src/kernel/mod.js";
+import { flightStatesOf } from "../../dist/test/proof/flight-words.js";
 import { flagDiskLocation, flagExpires, recordHeaderSize } from "../../dist/src/record/mod.js";
 
 export const MiB = 1024 * 1024;
@@ -51,6 +53,7 @@ export function openMemory(options: OpenOptions = {}): Opened {
     remembersSets: false,
     policyBytes: 0,
     samples: false,
+    loads: true,
   });
   const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
   const memory = createRegion(
@@ -237,10 +240,8 @@ export class Thread {
   /** Taken entries of the flight table. A thread that has one is marked, unless all of its flights
    *  are done. */
   flightsTaken(): number {
-    const states = Array.from({ length: at.flightsMax }, (_, flight) =>
-      this.control(at.flightTable + flight * at.flightSize + at.flightState),
-    );
-    return states.filter((state) => state !== at.flightFree).length;
+    const states = flightStatesOf(this.kernel.views.u8.buffer);
+    return states.filter((state) => state !== flightFree).length;
   }
 
   /** Whether writes look at the flight table. */

@@ -1,13 +1,16 @@
 // The thread ids of the pool's workers, beyond those of the user's threads: 64 threads attached
 // leave them room, and their ends disturb none who waits for a flight.
 import { describe, expect, test } from "vitest";
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
+import { flightWordAt } from "../../dist/test/proof/flight-words.js";
 import { openMemory, type Thread } from "./opened-kernel.js";
 
 const full = expect.objectContaining({ code: "ERR_TOO_MANY_THREADS" }) as unknown as Error;
 
 function waitingBits(thread: Thread, flight: number): bigint {
-  const word = (at.flightTable + flight * at.flightSize + at.flightWaiting) / 8;
+  const { buffer } = thread.kernel.views.u8;
+  const word = flightWordAt(buffer, flight, fl.flightWaiting) / 8;
   return Atomics.load(new BigUint64Array(thread.kernel.views.i32.buffer), word);
 }
 
@@ -40,8 +43,8 @@ describe("the pool's thread ids", () => {
     const memory = openMemory();
     const [follower, leader] = [memory.thread(), memory.thread()];
     const words = leader.hashWords("a");
-    const flight = leader.verbs.enterFlight(...words, 0, 1000);
-    expect(follower.verbs.enterFlight(...words, 0, 1000)).toBe(at.answerFollow - flight);
+    const flight = leader.verbs.enterFlight(...words, 0, 1, 1000);
+    expect(follower.verbs.enterFlight(...words, 0, 1, 1000)).toBe(fl.answerFollow - flight);
     const announced = Atomics.load(follower.kernel.views.i32, at.controlFlightThreads / 4);
     // Their ids, less 64, are those of the follower and the leader.
     for (const worker of [memory.poolThread(), memory.poolThread()]) worker.kernel.detach();

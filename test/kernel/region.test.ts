@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import {
   createRegion,
@@ -28,6 +29,7 @@ function requestOf(memoryBytes: number, diskSegmentCount: number): GeometryReque
     remembersSets: false,
     policyBytes: 0,
     samples: false,
+    loads: true,
   };
 }
 
@@ -44,7 +46,16 @@ function assertGeometry(request: GeometryRequest, geometry: Geometry): void {
   const diskEnd = geometry.diskTable + geometry.diskSegmentCount * at.diskEntrySize;
   expect(diskEnd).toBeLessThanOrEqual(geometry.bucketBase);
   const indexEnd = geometry.bucketBase + geometry.bucketCount * at.bucketSize;
-  expect(indexEnd).toBeLessThanOrEqual(geometry.segmentBase);
+  expect(indexEnd).toBe(geometry.flightBase);
+  const { flightCount } = geometry;
+  expect(Math.log2(flightCount) % 1).toBe(0);
+  expect(flightCount).toBeGreaterThanOrEqual(fl.flightCountMin);
+  expect(flightCount).toBeLessThanOrEqual(fl.flightCountMax);
+  const flightBytes = flightCount * fl.flightSize;
+  expect(flightBytes).toBeLessThanOrEqual(Math.max(memoryBytes / 64, 65_536));
+  const flightsEnd = geometry.flightBase + flightBytes + flightCount * fl.flightHashSize;
+  expect(flightsEnd).toBeLessThanOrEqual(geometry.keyHistoryBase);
+  expect(geometry.keyHistoryBase).toBeLessThanOrEqual(geometry.segmentBase);
   expect(geometry.bucketBase % at.cacheLineSize).toBe(0);
   expect(geometry.segmentBase % 4096).toBe(0);
   // The index takes a quarter at most; nothing else is lost except part of a segment.

@@ -3,29 +3,35 @@
 
 import { describe, expect, test } from "vitest";
 
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
+import { flightWordAt } from "../../dist/test/proof/flight-words.js";
 import { openMemory, type Thread } from "./opened-kernel.js";
 
 const lease = 1000;
 
-function enter(thread: Thread, key: string, { forced = 0, until = lease } = {}): number {
-  return thread.verbs.enterFlight(...thread.hashWords(key), forced, until);
+function enter(
+  thread: Thread,
+  key: string,
+  { forced = 0, mayClaim = 1, until = lease } = {},
+): number {
+  return thread.verbs.enterFlight(...thread.hashWords(key), forced, mayClaim, until);
 }
 
 function follow(flight: number): number {
-  return at.answerFollow - flight;
+  return fl.answerFollow - flight;
 }
 
-function wordOf(flight: number, word: number): number {
-  return (at.flightTable + flight * at.flightSize + word) / 4;
+function wordOf(thread: Thread, flight: number, word: number): number {
+  return flightWordAt(thread.kernel.views.i32.buffer, flight, word) / 4;
 }
 
 function read(thread: Thread, flight: number, word: number): number {
-  return Atomics.load(thread.kernel.views.i32, wordOf(flight, word));
+  return Atomics.load(thread.kernel.views.i32, wordOf(thread, flight, word));
 }
 
 function stateOf(thread: Thread, flight: number): number {
-  return read(thread, flight, at.flightState) & at.flightStateMask;
+  return read(thread, flight, fl.flightState) & fl.flightStateMask;
 }
 
 /** A leader, and two threads that wait for it. */
@@ -43,11 +49,11 @@ describe("a load that threads join", () => {
     const { leader, one, two, flight } = openThree();
     expect(enter(one, "b")).toBeGreaterThanOrEqual(0);
     expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
-    leader.verbs.endFlight(flight, at.flightNegative, 42);
+    leader.verbs.endFlight(flight, fl.flightNegative, 42);
     for (const thread of [one, two]) {
-      expect(stateOf(thread, flight)).toBe(at.flightDone);
-      expect(read(thread, flight, at.flightOutcome)).toBe(at.flightNegative);
-      expect(thread.kernel.views.f64[wordOf(flight, at.flightArgument) / 2]).toBe(42);
+      expect(stateOf(thread, flight)).toBe(fl.flightDone);
+      expect(read(thread, flight, fl.flightOutcome)).toBe(fl.flightNegative);
+      expect(thread.kernel.views.f64[wordOf(thread, flight, fl.flightArgument) / 2]).toBe(42);
     }
     expect(one.verbs.leaveFlight(flight)).toBe(0);
     // Done, but not free: a new flight of the key gets another entry.
@@ -55,8 +61,8 @@ describe("a load that threads join", () => {
     expect(next).toBeGreaterThanOrEqual(0);
     expect(next).not.toBe(flight);
     expect(two.verbs.leaveFlight(flight)).toBe(1);
-    expect(read(two, flight, at.flightState)).toBe(at.flightFree);
-    leader.verbs.endFlight(next, at.flightAgain, 0);
+    expect(read(two, flight, fl.flightState)).toBe(fl.flightFree);
+    leader.verbs.endFlight(next, fl.flightAgain, 0);
     expect(leader.flightsTaken()).toBe(1); // that of "b"
   });
 
@@ -69,8 +75,9 @@ describe("a load that threads join", () => {
     ) => { value: Promise<string> };
     const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
     const wait = (thread: Thread): Promise<string> => {
-      const turn = read(thread, flight, at.flightSignal);
-      return waitAsync(thread.kernel.views.i32, wordOf(flight, at.flightSignal), turn).value;
+      const turn = read(thread, flight, fl.flightSignal);
+      return waitAsync(thread.kernel.views.i32, wordOf(thread, flight, fl.flightSignal), turn)
+        .value;
     };
     const unfollowed = wait(leader);
     one.verbs.leaveFlight(flight);
@@ -78,7 +85,7 @@ describe("a load that threads join", () => {
     expect(await unfollowed).toBe("ok");
     expect(enter(one, "a")).toBe(follow(flight));
     const ended = wait(one);
-    leader.verbs.endFlight(flight, at.flightStored, 0);
+    leader.verbs.endFlight(flight, fl.flightStored, 0);
     expect(await ended).toBe("ok");
   });
 
@@ -111,16 +118,16 @@ describe("a load that threads join", () => {
     expect(leader.put("a", "late", { flight })).toBe(at.answerSuperseded);
     expect(two.put("a", "taken over", { flight: next })).toBe(at.answerDone);
     // Its entry belongs to its leader until the leader has ended it.
-    expect(read(one, flight, at.flightState)).toBe(at.flightExpired);
-    leader.verbs.endFlight(flight, at.flightAgain, 0);
-    expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+    expect(stateOf(one, flight)).toBe(fl.flightExpired);
+    leader.verbs.endFlight(flight, fl.flightAgain, 0);
+    expect(read(one, flight, fl.flightState)).toBe(fl.flightFree);
   });
 
   test("of a dead thread is lost, and one waiter takes it over", () => {
     const { leader, one, two, flight } = openThree();
     one.verbs.endFlightsOf(leader.kernel.thread);
-    expect(stateOf(one, flight)).toBe(at.flightDone);
-    expect(read(one, flight, at.flightOutcome)).toBe(at.flightLost);
+    expect(stateOf(one, flight)).toBe(fl.flightDone);
+    expect(read(one, flight, fl.flightOutcome)).toBe(fl.flightLost);
     one.verbs.leaveFlight(flight);
     two.verbs.leaveFlight(flight);
     const next = enter(one, "a");
@@ -132,11 +139,11 @@ describe("a load that threads join", () => {
   test("is not held by a dead thread that waited", () => {
     const { leader, one, two, flight } = openThree();
     one.verbs.leaveFlight(flight);
-    leader.verbs.endFlight(flight, at.flightStored, 0);
+    leader.verbs.endFlight(flight, fl.flightStored, 0);
     expect(leader.flightsTaken()).toBe(1);
     leader.verbs.endFlightsOf(two.kernel.thread);
     expect(leader.flightsTaken()).toBe(0);
-    expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+    expect(read(one, flight, fl.flightState)).toBe(fl.flightFree);
   });
 
   test("whose leader died while ending it wakes its waiters, and is freed", async () => {
@@ -150,33 +157,33 @@ describe("a load that threads join", () => {
     const { waitAsync } = Atomics as unknown as { waitAsync: WaitAsync };
     const woken = waitAsync(
       i32,
-      wordOf(flight, at.flightSignal),
-      read(one, flight, at.flightSignal),
+      wordOf(one, flight, fl.flightSignal),
+      read(one, flight, fl.flightSignal),
     );
     // Its last store: the outcome is written, and nobody was woken.
-    Atomics.store(i32, wordOf(flight, at.flightOutcome), at.flightStored);
-    const life = read(one, flight, at.flightGeneration);
+    Atomics.store(i32, wordOf(one, flight, fl.flightOutcome), fl.flightStored);
+    const life = read(one, flight, fl.flightGeneration);
     Atomics.store(
       i32,
-      wordOf(flight, at.flightState),
-      at.flightDone | (life << at.flightStateShift),
+      wordOf(one, flight, fl.flightState),
+      fl.flightDone | (life << fl.flightStateShift),
     );
     one.verbs.endFlightsOf(leader.kernel.thread);
     expect(await woken.value).toBe("ok");
-    expect(read(one, flight, at.flightOutcome)).toBe(at.flightStored);
+    expect(read(one, flight, fl.flightOutcome)).toBe(fl.flightStored);
     one.verbs.leaveFlight(flight);
     // The last waiter dies between removing its bit and freeing the entry.
-    Atomics.store(i32, wordOf(flight, at.flightWaiting), 0);
-    Atomics.store(i32, wordOf(flight, at.flightWaiting) + 1, 0);
+    Atomics.store(i32, wordOf(one, flight, fl.flightWaiting), 0);
+    Atomics.store(i32, wordOf(one, flight, fl.flightWaiting) + 1, 0);
     one.verbs.endFlightsOf(two.kernel.thread);
-    expect(read(one, flight, at.flightState)).toBe(at.flightFree);
+    expect(read(one, flight, fl.flightState)).toBe(fl.flightFree);
     expect(one.flightsTaken()).toBe(0);
   });
 
   test("is not waited for twice by one thread, nor by its own leader", () => {
     const { leader, one } = openThree();
-    expect(enter(one, "a")).toBe(at.answerTwice);
-    expect(enter(leader, "a")).toBe(at.answerTwice);
+    expect(enter(one, "a")).toBe(fl.answerTwice);
+    expect(enter(leader, "a")).toBe(fl.answerTwice);
   });
 
   test("that is forced replaces all before it, in any thread, and others join it", () => {
@@ -185,7 +192,7 @@ describe("a load that threads join", () => {
     const forced = enter(two, "a", { forced: 1 });
     expect(forced).toBeGreaterThanOrEqual(0);
     expect(leader.put("a", "ordinary", { flight })).toBe(at.answerSuperseded);
-    leader.verbs.endFlight(flight, at.flightAgain, 0);
+    leader.verbs.endFlight(flight, fl.flightAgain, 0);
     one.verbs.leaveFlight(flight);
     expect(enter(one, "a")).toBe(follow(forced));
     const newer = enter(leader, "a", { forced: 1 });
@@ -196,6 +203,17 @@ describe("a load that threads join", () => {
     expect(leader.put("a", "newer", { flight: newer })).toBe(at.answerSuperseded);
     expect(enter(two, "a")).toBe(follow(newest));
     expect(leader.put("a", "newest", { flight: newest })).toBe(at.answerDone);
+  });
+
+  test("is followed by a thread that may not claim, which begins and replaces none", () => {
+    const { leader, one, two, flight } = openThree();
+    two.verbs.leaveFlight(flight);
+    expect(enter(two, "a", { mayClaim: 0 })).toBe(follow(flight));
+    expect(enter(two, "b", { mayClaim: 0 })).toBe(fl.answerFull);
+    one.verbs.leaveFlight(flight);
+    expect(enter(one, "a", { mayClaim: 0, forced: 1 })).toBe(fl.answerFull);
+    expect(leader.put("a", "loaded", { flight })).toBe(at.answerDone);
+    expect(leader.flightsTaken()).toBe(1);
   });
 
   test("has no entry when all for its hash are taken, nor without the key's lock", () => {
@@ -211,11 +229,11 @@ describe("a load that threads join", () => {
     Atomics.store(i32, lock, 99);
     expect(enter(thread, "a")).toBe(at.answerBusy);
     Atomics.store(i32, lock, 0);
-    for (let taken = 0; taken < at.flightProbeMax; taken++) {
+    for (let taken = 0; taken < fl.flightWindow * fl.flightWindows; taken++) {
       // Fills are not joined.
       expect(thread.verbs.beginFlight(...thread.hashWords("a"))).toBeGreaterThanOrEqual(0);
     }
-    expect(enter(other, "a")).toBe(at.answerFull);
+    expect(enter(other, "a")).toBe(fl.answerFull);
     expect(Atomics.load(i32, lock)).toBe(0);
   });
 });

@@ -6,7 +6,9 @@ import { describe, expect, test } from "vitest";
 
 import { structureFaults } from "../../dist/test/proof/kill/structure.js";
 import { kill } from "../../dist/test/proof/kill/kill.js";
+import { flightWordAt } from "../../dist/test/proof/flight-words.js";
 import { faultOf, valueOf } from "../../dist/test/proof/kill/values.js";
+import { flightActive, flightState } from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import type { Cache, CacheHandle } from "../../dist/src/mod.js";
 import { open, setUpCaches, until } from "../cache/opened.js";
@@ -33,7 +35,6 @@ describe("the judge", () => {
     ["a thread id that is held", block + at.threadState, 1, "3 thread ids are held"],
     ["a thread that is being recovered", block + at.threadRecoverer, 1, "thread 7 is being"],
     ["an announced tombstone", block + at.threadTombstoneSegment1, 3, "thread 7 has a tombstone"],
-    ["a flight", at.flightTable + 9 * at.flightSize, at.flightActive, "flight 9 is in state"],
     ["flights announced", at.controlFlightThreads, 128, "flights are announced"],
     ["flights announced of a late thread", at.controlFlightThreads + 4, 1, "flights are announced"],
     ["a claimed segment", segment, at.segmentEvicting | (8 << 8), "segment 5 is stuck"],
@@ -45,6 +46,13 @@ describe("the judge", () => {
     const still = stillCopy(cache);
     new Int32Array(still.worker.memory.buffer)[offset / 4] = word;
     expect(structureFaults(still, threads).join()).toContain(words);
+  });
+
+  test("sees a flight", async () => {
+    const still = stillCopy(await open());
+    const { buffer } = still.worker.memory;
+    new Int32Array(buffer)[flightWordAt(buffer, 9, flightState) / 4] = flightActive;
+    expect(structureFaults(still, threads).join()).toContain("flight 9 is in state");
   });
 
   test("reports a lock, a slot that names nothing, and wrong values", async () => {

@@ -66,6 +66,7 @@ export function openStores(count: number, options: StoreOptions = {}): OpenedSto
     remembersSets: false,
     policyBytes: 0,
     samples: false,
+    loads: true,
   });
   const memory = createRegion(geometry, 11n, options.createdBaseMs ?? 0);
   const module = compileKernel();

@@ -25,6 +25,7 @@ function openMemory(schemas: LoadedSchemas = null): WebAssembly.Memory {
     remembersSets: false,
     policyBytes: 0,
     samples: false,
+    loads: true,
   };
   const memory = createRegion(divide({ ...request, diskSegmentBytes: 0 }), seed, 0);
   loadSchemas(Kernel.attach(module, memory), schemas);

@@ -4,8 +4,9 @@
 
 import { Worker } from "node:worker_threads";
 
-import * as at from "../../src/kernel/layout.js";
+import { flightFree } from "../../src/kernel/flight-layout.js";
 import { type Cache, openCache } from "../../src/mod.js";
+import { flightStatesOf } from "./flight-words.js";
 import type { FlightReport, FlightsTask } from "./flights-thread.js";
 import { Fault, hold, type Proof } from "./proof.js";
 
@@ -67,15 +68,8 @@ function sleep(ms: number): Promise<void> {
 
 /** Flights of the table that are not free once every thread has ended and was recovered. */
 async function leftBehind(cache: Cache): Promise<number> {
-  const words = new Int32Array(cache.handle().worker.memory.buffer);
-  const count = (): number => {
-    let taken = 0;
-    for (let flight = 0; flight < at.flightsMax; flight++) {
-      const word = (at.flightTable + flight * at.flightSize + at.flightState) / 4;
-      if (Atomics.load(words, word) !== at.flightFree) taken += 1;
-    }
-    return taken;
-  };
+  const { buffer } = cache.handle().worker.memory;
+  const count = (): number => flightStatesOf(buffer).filter((state) => state !== flightFree).length;
   for (let waited = 0; waited < silenceMsMax && count() !== 0; waited += lookMs)
     await sleep(lookMs);
   return count();

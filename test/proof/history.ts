@@ -22,6 +22,7 @@ const memory = {
   large: undefined,
   kills: false,
   indexesKeys: false,
+  burst: 1,
 };
 // Values of about two kilobytes, so that keys in constant use go to disk and come back too.
 const middling = { every: 2, words: 500, chunkedEvery: 1_000_000 };
@@ -44,6 +45,7 @@ export const cells: readonly Cell[] = [
   { ...memory, name: "interned keys", threads: 3, near: true, keys: 400, indexesKeys: true },
   { ...memory, name: "few interned keys", threads: 4, near: true, keys: 12, indexesKeys: true },
   { ...disk, name: "interned keys, disk", threads: 3, near: true, keys: 200, indexesKeys: true },
+  { ...memory, name: "bursts", threads: 4, near: true, keys: 4000, burst: 300 },
   { ...disk, name: "kills", threads: 4, near: true, keys: 400, kills: true, indexesKeys: true },
 ];
 

@@ -57,6 +57,7 @@ function memoryFor(policy: PolicyName): number {
       remembersSets: false,
       policyBytes: policyBytesFor(policy, memoryBytes),
       samples: policy === "auto",
+      loads: true,
     });
     if (geometry.segmentCount - watermarkOf(geometry) === modelSegments) return memoryBytes;
   }

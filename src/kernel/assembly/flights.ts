@@ -4,16 +4,61 @@
 // join each other's loads: under the home lock a thread leads the key's flight or follows the
 // leader. The owner sets a flight done. It is free when it is done and nobody waits; whoever comes
 // last, the owner or the last waiter, frees it.
+import * as fl from "../flight-layout";
 import * as at from "../layout";
 import { counterFlightsExpired } from "../../stats/counters";
 import { bucketAt, lock, unlock } from "./index/bucket";
-import { block, clearEpoch, count, selfId } from "./geometry";
+import {
+  block,
+  clearEpoch,
+  count,
+  flightBase,
+  flightCount,
+  flightHashes,
+  selfId,
+} from "./geometry";
 import { homeOf } from "./index/slot";
 
 // @ts-ignore: decorator
 @inline
-function flightAt(flight: u32): usize {
-  return <usize>at.flightTable + <usize>(flight & (at.flightsMax - 1)) * at.flightSize;
+function flightAt(number: u32): usize {
+  return flightBase + <usize>number * fl.flightSize;
+}
+
+/** The address of the hash of a flight's key. It stays when the flight ends. */
+// @ts-ignore: decorator
+@inline
+function hashAt(number: u32): usize {
+  return flightHashes + <usize>number * fl.flightHashSize;
+}
+
+/** One of the two windows of a hash. They are never the same. */
+export function flightWindowOf(hashLow: u32, hashHigh: u32, which: u32): u32 {
+  const last = (flightCount >> fl.flightWindowShift) - 1;
+  const first = hashLow & last;
+  if (which == 0) return first;
+  const second = hashHigh & last;
+  return second == first ? first ^ 1 : second;
+}
+
+/** The number of the first flight of a window of the hash. */
+// @ts-ignore: decorator
+@inline
+function windowStart(hash: u64, which: u32): u32 {
+  return flightWindowOf(<u32>hash, <u32>(hash >> 32), which) << fl.flightWindowShift;
+}
+
+// @ts-ignore: decorator
+@inline
+function stateOf(flight: usize): u32 {
+  return atomic.load<u32>(flight) & fl.flightStateMask;
+}
+
+/** The state word of a flight in another state, of the same generation. */
+// @ts-ignore: decorator
+@inline
+function inState(word: u32, state: u32): u32 {
+  return (word & ~(<u32>fl.flightStateMask)) | state;
 }
 
 /** This thread owns the flight, and the flight has not ended. */
@@ -21,31 +66,51 @@ function flightAt(flight: u32): usize {
 @inline
 function assertOwn(flight: usize): void {
   if (ASC_NO_ASSERT) return;
-  assert(load<u32>(flight, at.flightOwner) == selfId);
-  const state = atomic.load<u32>(flight) & at.flightStateMask;
-  assert(state != at.flightFree && state != at.flightDone);
+  assert(load<u32>(flight, fl.flightOwner) == selfId);
+  const state = stateOf(flight);
+  assert(state != fl.flightFree && state != fl.flightDone);
 }
 
 /** Claims a free flight for the hash; answers its number, or answerFull. */
 function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
   announceFlight();
-  for (let probe = 0; probe < at.flightProbeMax; probe++) {
-    const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
+  const first = windowStart(hash, 0);
+  const second = windowStart(hash, 1);
+  const free = freeFrom(first);
+  // The window with more free flights: so windows fill evenly, and of as many keys as there are
+  // flights 19 in 20 find one.
+  const isSecond = free < fl.flightWindow && freeFrom(second) > free;
+  let number = claimFrom(isSecond ? second : first, hash, kind, lease);
+  if (number < 0) number = claimFrom(isSecond ? first : second, hash, kind, lease);
+  if (number < 0) retractFlight();
+  return number;
+}
+
+/** How many flights of a window are free. */
+function freeFrom(start: u32): i32 {
+  let free = 0;
+  for (let number = start; number < start + fl.flightWindow; number++) {
+    if (atomic.load<u32>(flightAt(number)) == fl.flightFree) free += 1;
+  }
+  return free;
+}
+
+function claimFrom(start: u32, hash: u64, kind: u32, lease: f64): i32 {
+  for (let number = start; number < start + fl.flightWindow; number++) {
     const flight = flightAt(number);
     // The claim names the thread, so a flight has an owner at every moment.
-    const claimed = at.flightClaimed | (selfId << at.flightStateShift);
-    if (atomic.cmpxchg<u32>(flight, at.flightFree, claimed) != at.flightFree) continue;
-    atomic.store<u64>(flight, hash, at.flightHash);
-    store<u32>(flight, selfId, at.flightOwner);
-    atomic.add<u32>(flight, 1, at.flightGeneration);
-    store<u32>(flight, kind, at.flightKind);
-    atomic.store<u64>(flight, reinterpret<u64>(lease), at.flightLease);
-    atomic.store<u64>(flight, atomic.load<u64>(at.controlSequence), at.flightSequence);
-    atomic.store<u32>(flight, at.flightActive);
+    const claimed = fl.flightClaimed | (selfId << fl.flightStateShift);
+    if (atomic.cmpxchg<u32>(flight, fl.flightFree, claimed) != fl.flightFree) continue;
+    atomic.store<u64>(hashAt(number), hash);
+    store<u32>(flight, selfId, fl.flightOwner);
+    const generation = atomic.add<u32>(flight, 1, fl.flightGeneration) + 1;
+    store<u32>(flight, kind, fl.flightKind);
+    atomic.store<u64>(flight, reinterpret<u64>(lease), fl.flightLease);
+    atomic.store<u64>(flight, atomic.load<u64>(at.controlSequence), fl.flightSequence);
+    atomic.store<u32>(flight, fl.flightActive | (generation << fl.flightStateShift));
     return number;
   }
-  retractFlight();
-  return at.answerFull;
+  return fl.answerFull;
 }
 
 // @ts-ignore: decorator
@@ -72,69 +137,79 @@ function retractFlight(): void {
 
 /** Begins a flight that nobody joins, for a key's hash; answers its number, or answerFull. */
 export function beginFlight(hashLow: u32, hashHigh: u32): i32 {
-  return claimFlight((<u64>hashHigh << 32) | <u64>hashLow, at.flightFill, Infinity);
+  return claimFlight((<u64>hashHigh << 32) | <u64>hashLow, fl.flightFill, Infinity);
 }
 
 /** Leads the load of a key, or follows the thread that leads it. Answers the number of the
  *  flight to lead, `answerFollow - flight`, answerFull, answerTwice or answerBusy. A flight that
  *  was superseded or cleared is too old to join. With `forced` 1, joins none and supersedes every
- *  load under way, this thread's too. `lease` is the monotonic time in ms until which the leader
- *  has the flight. */
-export function enterFlight(hashLow: u32, hashHigh: u32, forced: u32, lease: f64): i32 {
+ *  load under way, this thread's too. With `mayClaim` 0, others wait for a free flight: it follows,
+ *  or answers answerFull and changes nothing. `lease` is the monotonic time in ms until which the
+ *  leader has the flight. */
+export function enterFlight(
+  hashLow: u32,
+  hashHigh: u32,
+  forced: u32,
+  mayClaim: u32,
+  lease: f64,
+): i32 {
   const hash = (<u64>hashHigh << 32) | <u64>hashLow;
   const bucket = bucketAt(homeOf(hash));
   // Without the lock, two threads that both find no flight would each begin one.
   if (!lock(bucket)) return at.answerBusy;
-  const answer = enterLocked(hash, forced, lease);
+  const answer = enterLocked(hash, forced, mayClaim, lease);
   unlock(bucket);
   return answer;
 }
 
-function enterLocked(hash: u64, forced: u32, lease: f64): i32 {
+function enterLocked(hash: u64, forced: u32, mayClaim: u32, lease: f64): i32 {
   let isOwn = false;
-  for (let probe = 0; probe < at.flightProbeMax; probe++) {
-    const number = (<u32>hash + <u32>probe) & (at.flightsMax - 1);
-    const flight = flightAt(number);
-    if (atomic.load<u32>(flight) != at.flightActive) continue;
-    if (atomic.load<u64>(flight, at.flightHash) != hash) continue;
-    const kind = load<u32>(flight, at.flightKind);
-    if (kind == at.flightFill || atomic.load<u64>(flight, at.flightSequence) < clearEpoch())
-      continue;
-    if (forced) {
-      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
-      continue;
+  for (let which: u32 = 0; which < <u32>fl.flightWindows; which++) {
+    const start = windowStart(hash, which);
+    for (let number = start; number < start + fl.flightWindow; number++) {
+      if (atomic.load<u64>(hashAt(number)) != hash) continue;
+      const flight = flightAt(number);
+      const word = atomic.load<u32>(flight);
+      if ((word & fl.flightStateMask) != fl.flightActive) continue;
+      const kind = load<u32>(flight, fl.flightKind);
+      if (kind == fl.flightFill || atomic.load<u64>(flight, fl.flightSequence) < clearEpoch())
+        continue;
+      if (forced) {
+        if (mayClaim) supersede(number, hash);
+        continue;
+      }
+      if (load<u32>(flight, fl.flightOwner) == selfId) {
+        isOwn = true;
+        continue;
+      }
+      const answer = follow(number, hash, word);
+      if (answer != fl.answerFull) return answer;
     }
-    if (load<u32>(flight, at.flightOwner) == selfId) {
-      isOwn = true;
-      continue;
-    }
-    const answer = follow(number, hash);
-    if (answer != at.answerFull) return answer;
   }
-  if (isOwn) return at.answerTwice;
-  return claimFlight(hash, forced ? at.flightForced : at.flightLoad, lease);
+  if (isOwn) return fl.answerTwice;
+  if (!mayClaim) return fl.answerFull;
+  return claimFlight(hash, forced ? fl.flightForced : fl.flightLoad, lease);
 }
 
-/** Notes that this thread waits for a flight that was active; answerFull if it ended meanwhile. */
-function follow(number: u32, hash: u64): i32 {
+/** Notes that this thread waits for a flight whose state was `word`, active; answerFull if it ended
+ *  meanwhile. */
+function follow(number: u32, hash: u64, word: u32): i32 {
   const flight = flightAt(number);
-  const generation = atomic.load<u32>(flight, at.flightGeneration);
   const bit = threadBit(selfId);
-  if (atomic.or<u64>(flight, bit, at.flightWaiting) & bit) return at.answerTwice;
+  if (atomic.or<u64>(flight, bit, fl.flightWaiting) & bit) return fl.answerTwice;
   // The owner sets the flight done and then looks at the waiters. So either it sees our bit, or we
-  // see that the flight is no longer active.
-  const isSame =
-    atomic.load<u64>(flight, at.flightHash) == hash &&
-    atomic.load<u32>(flight, at.flightGeneration) == generation;
-  if (isSame && atomic.load<u32>(flight) == at.flightActive) return at.answerFollow - <i32>number;
+  // see that the flight is no longer active. The word names the generation, whose hash was there
+  // before it was active.
+  const isSame = atomic.load<u64>(hashAt(number)) == hash && atomic.load<u32>(flight) == word;
+  if (isSame) return fl.answerFollow - <i32>number;
   leaveFlight(number);
-  return at.answerFull;
+  return fl.answerFull;
 }
 
 /** Wakes every thread that waits on the flight, to look at it again. */
 function wake(flight: usize): void {
-  atomic.add<u32>(flight, 1, at.flightSignal);
-  atomic.notify(flight + at.flightSignal, -1);
+  atomic.add<u32>(flight, 1, fl.flightSignal);
+  atomic.notify(flight + fl.flightSignal, -1);
 }
 
 /** Frees a flight that is done and has no waiters. The done state includes the generation, so of
@@ -143,11 +218,11 @@ function wake(flight: usize): void {
 function freeIfLeft(flight: usize): void {
   const state = atomic.load<u32>(flight);
   if (
-    (state & at.flightStateMask) != at.flightDone ||
-    atomic.load<u64>(flight, at.flightWaiting) != 0
+    (state & fl.flightStateMask) != fl.flightDone ||
+    atomic.load<u64>(flight, fl.flightWaiting) != 0
   )
     return;
-  atomic.cmpxchg<u32>(flight, state, at.flightFree);
+  atomic.cmpxchg<u32>(flight, state, fl.flightFree);
 }
 
 /** Ends a flight that this thread owns, and gives the outcome to its waiters. */
@@ -158,13 +233,13 @@ export function endFlight(number: u32, outcome: u32, argument: f64): void {
 }
 
 function finish(flight: usize, outcome: u32, argument: f64): void {
-  store<u32>(flight, outcome, at.flightOutcome);
-  store<f64>(flight, argument, at.flightArgument);
+  store<u32>(flight, outcome, fl.flightOutcome);
+  store<f64>(flight, argument, fl.flightArgument);
   atomic.store<u32>(
     flight,
-    at.flightDone | (atomic.load<u32>(flight, at.flightGeneration) << at.flightStateShift),
+    fl.flightDone | (atomic.load<u32>(flight, fl.flightGeneration) << fl.flightStateShift),
   );
-  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
+  if (atomic.load<u64>(flight, fl.flightWaiting) != 0) wake(flight);
   freeIfLeft(flight);
 }
 
@@ -176,7 +251,7 @@ export function leaveFlight(number: u32): u32 {
 /** Removes a thread from a flight's waiters; true if it was the last. */
 function forget(flight: usize, owner: u32): bool {
   const bit = threadBit(owner);
-  if (atomic.and<u64>(flight, ~bit, at.flightWaiting) != bit) return false;
+  if (atomic.and<u64>(flight, ~bit, fl.flightWaiting) != bit) return false;
   // The owner may be loading for its waiters only.
   wake(flight);
   freeIfLeft(flight);
@@ -186,54 +261,68 @@ function forget(flight: usize, owner: u32): bool {
 /** Extends the lease of a flight that this thread owns. */
 export function renewFlight(number: u32, lease: f64): void {
   assertOwn(flightAt(number));
-  atomic.store<u64>(flightAt(number), reinterpret<u64>(lease), at.flightLease);
+  atomic.store<u64>(flightAt(number), reinterpret<u64>(lease), fl.flightLease);
 }
 
 /** Called by a waiter: 1 if the lease is over at `now` and this call expired the flight. An
  *  expired flight publishes nothing. */
 export function expireFlight(number: u32, now: f64): u32 {
   const flight = flightAt(number);
-  if (now < reinterpret<f64>(atomic.load<u64>(flight, at.flightLease))) return 0;
-  // Tries both states, since a write may supersede the flight in between.
-  for (let state: u32 = at.flightActive; state <= <u32>at.flightSuperseded; state++) {
-    if (atomic.cmpxchg<u32>(flight, state, at.flightExpired) != state) continue;
-    count(counterFlightsExpired, 1);
-    wake(flight);
-    return 1;
+  if (now < reinterpret<f64>(atomic.load<u64>(flight, fl.flightLease))) return 0;
+  let word = atomic.load<u32>(flight);
+  // More than once, since a write may supersede the flight in between.
+  for (;;) {
+    const state = word & fl.flightStateMask;
+    if (state != fl.flightActive && state != fl.flightSuperseded) return 0;
+    const seen = atomic.cmpxchg<u32>(flight, word, inState(word, fl.flightExpired));
+    if (seen == word) break;
+    word = seen;
   }
-  return 0;
+  count(counterFlightsExpired, 1);
+  wake(flight);
+  return 1;
 }
 
 /** True if the flight has ended, its lease is over, or a write, delete or clear of the key came
  *  after it began. */
 export function isSuperseded(number: u32): bool {
   const flight = flightAt(number);
-  if (atomic.load<u32>(flight) != at.flightActive) return true;
-  return atomic.load<u64>(flight, at.flightSequence) < clearEpoch();
+  if (stateOf(flight) != fl.flightActive) return true;
+  return atomic.load<u64>(flight, fl.flightSequence) < clearEpoch();
 }
 
 /** The newest sequence when the flight began. */
 export function flightSequenceOf(number: u32): u64 {
-  return atomic.load<u64>(flightAt(number), at.flightSequence);
+  return atomic.load<u64>(flightAt(number), fl.flightSequence);
 }
 
 /** Marks the flights of a key superseded. Call with the key's home lock held, after the slot has
  *  changed; evictUnlocked, which has no lock, calls it before. */
 export function invalidateFlights(hash: u64): void {
   if (atomic.load<u64>(at.controlFlightThreads) == 0) return;
-  for (let probe = 0; probe < at.flightProbeMax; probe++) {
-    const flight = flightAt(<u32>hash + <u32>probe);
-    if (atomic.load<u64>(flight, at.flightHash) == hash) {
-      atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
+  for (let which: u32 = 0; which < <u32>fl.flightWindows; which++) {
+    const start = windowStart(hash, which);
+    for (let number = start; number < start + fl.flightWindow; number++) {
+      if (atomic.load<u64>(hashAt(number)) == hash) supersede(number, hash);
     }
   }
+}
+
+/** Marks a flight superseded if it is active and its hash is still this one. Its word names the
+ *  generation, so a later flight of another key with the same number stays as it is. */
+function supersede(number: u32, hash: u64): void {
+  const flight = flightAt(number);
+  const word = atomic.load<u32>(flight);
+  if ((word & fl.flightStateMask) != fl.flightActive) return;
+  if (atomic.load<u64>(hashAt(number)) != hash) return;
+  atomic.cmpxchg<u32>(flight, word, inState(word, fl.flightSuperseded));
 }
 
 /** The thread id + 1 of a flight's owner. While a flight is claimed, its owner word may still be
  *  that of an older generation, so the state names the claimer. */
 function ownerOf(flight: usize, state: u32): u32 {
-  if ((state & at.flightStateMask) == at.flightClaimed) return state >> at.flightStateShift;
-  return load<u32>(flight, at.flightOwner);
+  if ((state & fl.flightStateMask) == fl.flightClaimed) return state >> fl.flightStateShift;
+  return load<u32>(flight, fl.flightOwner);
 }
 
 /** Ends the flights of a dead thread, whose fills never come, and its waits. Completes what it
@@ -241,19 +330,21 @@ function ownerOf(flight: usize, state: u32): u32 {
 export function endFlightsOf(thread: u32): void {
   // The pool's workers begin no flights and wait for none.
   if (thread >= <u32>at.userThreadsMax) return;
-  for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
+  const owner = thread + 1;
+  for (let number: u32 = 0; number < flightCount; number++) {
     const flight = flightAt(number);
-    forget(flight, thread + 1);
+    // Reads before it writes, so that pages of flights that were never used stay uncommitted.
+    if (atomic.load<u64>(flight, fl.flightWaiting) & threadBit(owner)) forget(flight, owner);
     const state = atomic.load<u32>(flight);
-    if (state == at.flightFree) continue;
-    if ((state & at.flightStateMask) == at.flightDone) {
+    if (state == fl.flightFree) continue;
+    if ((state & fl.flightStateMask) == fl.flightDone) {
       // The thread may have died before it woke the waiters, or as the last waiter.
-      if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);
+      if (atomic.load<u64>(flight, fl.flightWaiting) != 0) wake(flight);
       freeIfLeft(flight);
-    } else if (ownerOf(flight, state) == thread + 1) {
-      finish(flight, at.flightLost, 0);
+    } else if (ownerOf(flight, state) == owner) {
+      finish(flight, fl.flightLost, 0);
     }
   }
   store<u32>(at.threadTable + thread * at.threadBlockSize, 0, at.threadFlights);
-  atomic.and<u64>(at.controlFlightThreads, ~threadBit(thread + 1));
+  atomic.and<u64>(at.controlFlightThreads, ~threadBit(owner));
 }

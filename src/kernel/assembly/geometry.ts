@@ -1,6 +1,7 @@
 // The geometry of an open cache, which never changes. `attach` reads it once from the control block
 // into globals of this instance, together with the block of the thread that the instance serves.
 // Every other file of the kernel reads these.
+import * as fl from "../flight-layout";
 import * as at from "../layout";
 
 export let seed: u64 = 0;
@@ -14,6 +15,10 @@ export let segmentCount: u32 = 0;
 export let diskTableBase: usize = 0;
 export let diskSegmentUnits: u32 = 0;
 export let reserveSegments: u32 = 0;
+/** The hashes of the flight table, and its flights. */
+export let flightHashes: usize = 0;
+export let flightBase: usize = 0;
+export let flightCount: u32 = 0;
 /** This thread's ring of sampled requests. */
 export let sampleBase: usize = 0;
 export let sampleSlots: u32 = 0;
@@ -40,6 +45,9 @@ export function attach(thread: u32): void {
   diskTableBase = load<u32>(at.controlDiskTable);
   diskSegmentUnits = load<u32>(at.controlDiskSegmentUnits);
   reserveSegments = load<u32>(at.controlReserve);
+  flightCount = load<u32>(at.controlFlightCount);
+  flightHashes = load<u32>(at.controlFlightBase);
+  flightBase = flightHashes + <usize>flightCount * fl.flightHashSize;
   sampleSlots = load<u32>(at.controlSampleSlots);
   sampleBase =
     <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);

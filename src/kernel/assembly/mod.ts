@@ -16,6 +16,7 @@ export {
   endFlightsOf,
   enterFlight,
   expireFlight,
+  flightWindowOf,
   leaveFlight,
   renewFlight,
 } from "./flights";

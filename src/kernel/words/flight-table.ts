@@ -1,6 +1,7 @@
 // The flight table as TypeScript reads it; the kernel writes it (assembly/flights.ts). Called by
 // SharedFlights. A flight is named by its number, its index in the table.
-import * as at from "../layout.js";
+import * as at from "../flight-layout.js";
+import type { Geometry } from "../region.js";
 import type { Views } from "./views.js";
 import type { WaitWord } from "./word-wait.js";
 
@@ -8,15 +9,17 @@ export class FlightTable {
   readonly #i32: Int32Array;
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
+  readonly #base: number;
 
-  constructor(views: Views) {
+  constructor(views: Views, geometry: Geometry) {
     this.#i32 = views.i32;
     this.#u32 = views.u32;
     this.#f64 = views.f64;
+    this.#base = geometry.flightBase + geometry.flightCount * at.flightHashSize;
   }
 
   #word(flight: number, field: number): number {
-    return (at.flightTable + flight * at.flightSize + field) / 4;
+    return (this.#base + flight * at.flightSize + field) / 4;
   }
 
   #load(flight: number, field: number): number {
@@ -26,6 +29,16 @@ export class FlightTable {
   /** `codes.flightActive` and so on. */
   state(flight: number): number {
     return this.#load(flight, at.flightState) & at.flightStateMask;
+  }
+
+  /** The window that it is in. */
+  windowOf(flight: number): number {
+    return flight >>> at.flightWindowShift;
+  }
+
+  /** Changes each time its number is given to another load. */
+  generation(flight: number): number {
+    return this.#load(flight, at.flightGeneration);
   }
 
   /** Whether another thread waits for it. */

@@ -8,6 +8,7 @@ import type { EvictionPolicy } from "../../../src/policy/mod.js";
 import { DiskReading } from "./disk-reading.js";
 import { DiskWork } from "./disk-work.js";
 import { valueOf, versionOf } from "./entry-value.js";
+import { FlightWork } from "./flight-work.js";
 import type { Operation } from "./history.js";
 import { $element, $run, alone, type Coroutine } from "./suspension.js";
 import type { Stepped, SteppedThread } from "./thread.js";
@@ -35,6 +36,7 @@ export class Actor {
   readonly name: string;
   readonly thread: SteppedThread;
   readonly verbs: Stepped<KernelVerbs>;
+  readonly flights: FlightWork;
   readonly #world: World;
   readonly #keys: Stepped<KeyWindow>;
   readonly #reader: Stepped<MemoryReader>;
@@ -48,6 +50,7 @@ export class Actor {
     this.name = name;
     this.thread = thread;
     this.verbs = thread.verbs;
+    this.flights = new FlightWork(world, thread, (key) => this.#hashOf(key));
     this.#world = world;
     const { kernel } = thread;
     const { kernel: kernelRoom, memory } = world.rooms;
@@ -200,60 +203,35 @@ export class Actor {
   }
 
   /** A load that nobody joins. The value of a negative answer only tells it from others. */
-  *fill(key: string, tag: string = "", flags: number = 0): Coroutine {
+  *fill(key: string, tag: string = "", flags: number = 0): Coroutine<WriteOutcome> {
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
     const hashed = yield* this.#hashed(key);
     const flight = yield* this.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     this.#world.history.end(begin);
-    yield* this.#publish(hashed, key, flight, begin, tag, flags);
+    return yield* this.#publish(hashed, key, flight, begin, tag, flags);
   }
 
   /** A load that other threads join: leads it, or sleeps without a timeout until its leader is
-   *  done. `isForced`: it joins none, and no load that began before is stored. */
+   *  done. While no flight is free it waits for one. `isForced`: it joins none, and no load that
+   *  began before is stored. */
   *load(key: string, isForced: boolean = false): Coroutine {
-    const { at } = this.#world;
     const version = this.#world.history.nextVersion();
     const begin = this.#begin(isForced ? "forced" : "begin", key, version);
     const hashed = yield* this.#hashed(key);
-    const { hashLow, hashHigh } = hashed;
-    const answer = yield* this.verbs.enterFlight(hashLow, hashHigh, isForced ? 1 : 0, Infinity);
+    const answer = yield* this.flights.enter(key, hashed, isForced);
     this.#world.history.end(begin);
     if (answer >= 0) {
-      this.#holdLeads(key, answer);
-      return yield* this.#publish(hashed, key, answer, begin, "");
+      yield* this.#publish(hashed, key, answer, begin, "");
+      return;
     }
     begin.counts = false;
-    if (answer > at.answerFollow) return void (yield* this.get(key));
-    const flight = at.answerFollow - answer;
-    const { i32 } = this.thread.kernel.views;
-    const word = (at.flightTable + flight * at.flightSize) / 4;
-    const signalWord = word + at.flightSignal / 4;
-    for (;;) {
-      const signal = i32[yield* $element(i32, signalWord, false)];
-      const state = i32[yield* $element(i32, word + at.flightState / 4, false)] as number;
-      if ((state & at.flightStateMask) === at.flightDone) break;
-      while (i32[yield* $element(i32, signalWord, false)] === signal) {
-        yield* $element(i32, signalWord, null);
-      }
-    }
-    yield* this.verbs.leaveFlight(flight);
+    const { answerFollow } = this.at;
+    if (answer <= answerFollow) yield* this.flights.follow(answerFollow - answer);
     yield* this.get(key);
   }
 
-  /** Throws if another thread leads a load of the key that this one could have joined. */
-  #holdLeads(key: string, flight: number): void {
-    const { at } = this;
-    const { u32 } = this.thread.kernel.views;
-    const fields = [at.flightState, at.flightHash, at.flightHash + 4, at.flightKind];
-    const shown = (number: number): string =>
-      String(fields.map((field) => u32[(at.flightTable + number * at.flightSize + field) / 4]));
-    for (let other = 0; other < at.flightsMax; other++) {
-      if (other === flight || shown(other) !== shown(flight)) continue;
-      throw new Error(`flights ${flight} and ${other} both lead the load of "${key}"`);
-    }
-  }
-
+  /** A key as it was read and hashed for what outlives the call. */
   *#hashed(key: string): Coroutine<HashedKey> {
     yield* this.#keys.write(key);
     return yield* this.#keys.take(key);
@@ -272,7 +250,7 @@ export class Actor {
     begin: Operation,
     tag: string,
     flags: number = 0,
-  ): Coroutine {
+  ): Coroutine<WriteOutcome> {
     const operation = this.#begin("fill", key, begin.version);
     const outcome =
       flight < 0
@@ -286,6 +264,7 @@ export class Actor {
     this.#world.history.end(operation);
     const end = outcome === "stored" ? this.at.flightStored : this.at.flightUnstored;
     if (flight >= 0) yield* this.verbs.endFlight(flight, end, 0);
+    return outcome;
   }
 
   /** Looks in memory, and on disk if the index says so. */

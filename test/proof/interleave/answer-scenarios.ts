@@ -7,7 +7,7 @@ import { deletesAndGets, each, getsTwice, type Scenario, setsAndGets } from "./s
 import { type Coroutine, until } from "./suspension.js";
 
 /** A load that brings nothing, to be remembered. */
-function findsNothing(tag: string = ""): (loader: Actor) => Coroutine {
+function findsNothing(tag: string = ""): (loader: Actor) => Coroutine<unknown> {
   return (loader) => loader.fill("a", tag, flagNegative);
 }
 

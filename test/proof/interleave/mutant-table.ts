@@ -2,6 +2,7 @@
 // change of one source file; if its text is not there exactly once, that is a fault of its own.
 // Called by ../mutants.ts and a test.
 
+import { flightMutants } from "./flight-mutants.js";
 import { internedMutants } from "./interned-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 
@@ -330,18 +331,26 @@ export const mutants: readonly Mutant[] = [
     "who enters a flight does not take the key's lock",
     flights,
     [
-      "if (!lock(bucket)) return at.answerBusy;\n  const answer = enterLocked(hash, forced, lease);\n  unlock(bucket);",
-      "const answer = enterLocked(hash, forced, lease);",
+      "if (!lock(bucket)) return at.answerBusy;\n  const answer = enterLocked(hash, forced, mayClaim, lease);\n  unlock(bucket);",
+      "const answer = enterLocked(hash, forced, mayClaim, lease);",
     ],
     "join",
+  ),
+  mutant(
+    "forced-leaves-loads",
+    "a forced load does not supersede those under way",
+    flights,
+    ["if (mayClaim) supersede(number, hash);\n        continue;", "continue;"],
+    "forced-load",
+    "forced-forced",
   ),
   mutant(
     "leader-tells-nobody",
     "a load that ends does not wake who waits for it",
     flights,
     [
-      "at.flightStateShift),\n  );\n  if (atomic.load<u64>(flight, at.flightWaiting) != 0) wake(flight);",
-      "at.flightStateShift),\n  );",
+      "fl.flightStateShift),\n  );\n  if (atomic.load<u64>(flight, fl.flightWaiting) != 0) wake(flight);",
+      "fl.flightStateShift),\n  );",
     ],
     "join",
   ),
@@ -350,8 +359,8 @@ export const mutants: readonly Mutant[] = [
     "the number of a flight is free while others wait for what came of it",
     flights,
     [
-      "(state & at.flightStateMask) != at.flightDone ||\n    atomic.load<u64>(flight, at.flightWaiting) != 0\n  )",
-      "(state & at.flightStateMask) != at.flightDone\n  )",
+      "(state & fl.flightStateMask) != fl.flightDone ||\n    atomic.load<u64>(flight, fl.flightWaiting) != 0\n  )",
+      "(state & fl.flightStateMask) != fl.flightDone\n  )",
     ],
     "join",
   ),
@@ -364,15 +373,5 @@ export const mutants: readonly Mutant[] = [
     "leader-dies",
   ),
   ...internedMutants,
-  mutant(
-    "forced-leaves-loads",
-    "a forced load does not supersede those under way",
-    flights,
-    [
-      "atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);\n      continue;",
-      "continue;",
-    ],
-    "forced-load",
-    "forced-forced",
-  ),
+  ...flightMutants,
 ];

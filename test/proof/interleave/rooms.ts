@@ -17,6 +17,7 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 import type * as kernel from "../../../src/kernel/mod.js";
+import type * as flightLayout from "../../../src/kernel/flight-layout.js";
 import type * as layout from "../../../src/kernel/layout.js";
 import type * as memory from "../../../src/memory/mod.js";
 import type * as record from "../../../src/record/mod.js";
@@ -76,7 +77,7 @@ export interface Rooms {
 }
 
 /** The names of the words in shared memory. */
-export type Layout = typeof layout;
+export type Layout = typeof layout & typeof flightLayout;
 
 /** The package as it was built. */
 export const builtPackage: string = fileURLToPath(new URL("../../../src", import.meta.url));
@@ -117,7 +118,10 @@ export async function loadRooms(source: string): Promise<Rooms> {
     import(pathToFileURL(join(target, file)).href) as Promise<unknown>;
   return {
     kernel: (await load("kernel/mod.js")) as typeof kernel,
-    layout: (await load("kernel/layout.js")) as Layout,
+    layout: {
+      ...((await load("kernel/layout.js")) as typeof layout),
+      ...((await load("kernel/flight-layout.js")) as typeof flightLayout),
+    },
     memory: (await load("memory/mod.js")) as typeof memory,
     record: (await load("record/mod.js")) as typeof record,
     stats: (await load("stats/mod.js")) as typeof stats,

@@ -5,6 +5,7 @@ import { answerScenarios } from "./answer-scenarios.js";
 import { deathScenarios } from "./death-scenarios.js";
 import { diskScenarios } from "./disk-scenarios.js";
 import { fillScenarios } from "./fill-scenarios.js";
+import { flightScenarios } from "./flight-scenarios.js";
 import { indexScenarios } from "./index-scenarios.js";
 import { internedScenarios } from "./interned-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
@@ -18,4 +19,5 @@ export const scenarios: readonly Scenario[] = [
   ...deathScenarios,
   ...internedScenarios,
   ...answerScenarios,
+  ...flightScenarios,
 ];

@@ -2,6 +2,7 @@
 // or announced, each slot names a published record of its own key in a segment of that generation,
 // and the counts agree. Called by explorer.ts after each schedule.
 
+import { flightStatesOf } from "../flight-words.js";
 import { alone } from "./suspension.js";
 import type { World } from "./world.js";
 
@@ -206,8 +207,8 @@ function announcedFault(world: World): string | undefined {
       return `thread ${kernel.thread} announces a tombstone and nobody works`;
     }
   }
-  for (let flight = 0; flight < at.flightsMax; flight++) {
-    if (words[(at.flightTable + flight * at.flightSize) / 4] !== at.flightFree) {
+  for (const [flight, state] of flightStatesOf(memory.buffer).entries()) {
+    if (state !== at.flightFree) {
       return `flight ${flight} is under way and nobody works`;
     }
   }

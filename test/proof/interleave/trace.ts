@@ -32,7 +32,11 @@ export function nameOf(world: World, address: number): string {
   }
   const segment = within(at.segmentTable, at.segmentEntrySize, segmentCount);
   if (segment !== null) return `segment ${segment[0]}, ${fieldOf(at, "segment", segment[1])}`;
-  const flight = within(at.flightTable, at.flightSize, at.flightsMax);
+  const { flightBase, flightCount } = geometry;
+  const hash = within(flightBase, at.flightHashSize, flightCount);
+  if (hash !== null) return `hash of flight ${hash[0]}`;
+  const flights = flightBase + flightCount * at.flightHashSize;
+  const flight = within(flights, at.flightSize, flightCount);
   if (flight !== null) return `flight ${flight[0]}, ${fieldOf(at, "flight", flight[1])}`;
   const file = within(geometry.diskTable, at.diskEntrySize, geometry.diskSegmentCount);
   if (file !== null) return `segment file ${file[0]}, ${fieldOf(at, "disk", file[1])}`;

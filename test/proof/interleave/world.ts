@@ -16,6 +16,9 @@ export interface WorldOptions {
   readonly diskSegments?: number;
 }
 
+/** Flights in the table: two windows, which are those of every key. */
+const flightCount = 16;
+
 /** 16-byte units of a segment file of the model. */
 export const diskUnits = 64;
 
@@ -39,7 +42,9 @@ export class World {
     this.at = at;
     const { buckets = 2, segments = 6, segmentBytes = 512, diskSegments = 0 } = options;
     const bucketBase = at.segmentTable + segments * at.segmentEntrySize + diskSegments * 64;
-    const segmentBase = Math.ceil((bucketBase + buckets * at.bucketSize) / 4096) * 4096;
+    const flightBase = bucketBase + buckets * at.bucketSize;
+    const tablesEnd = flightBase + flightCount * (at.flightHashSize + at.flightSize);
+    const segmentBase = Math.ceil(tablesEnd / 4096) * 4096;
     const totalBytes = segmentBase + segments * segmentBytes;
     const stacks = stackBytes * options.threads;
     const requested = { memoryBytes: 2 ** 21, diskCapacityBytes: 0, diskSegmentBytes: 0 };
@@ -50,6 +55,7 @@ export class World {
         remembersSets: false,
         policyBytes: 0,
         samples: false,
+        loads: true,
       }),
       // The kernel needs at least 17 pages.
       totalBytes: Math.max(totalBytes + stacks + at.cacheLineSize, 15 * at.pageSize),
@@ -58,6 +64,8 @@ export class World {
       segmentBase,
       bucketCount: buckets,
       bucketBase,
+      flightBase,
+      flightCount,
       diskTable: at.segmentTable + segments * at.segmentEntrySize,
       diskSegmentCount: diskSegments,
       diskSegmentUnits: diskUnits,
@@ -82,7 +90,7 @@ export class World {
     const blocks = at.threadTable + this.options.threads * at.threadBlockSize;
     for (const [start, stop] of [
       [0, blocks],
-      [at.flightTable, end],
+      [at.schemaTable, end],
     ] as const) {
       this.#kept.push({ start, bytes: new Uint8Array(stop - start) });
     }

@@ -2,8 +2,10 @@
 // id accounted for, every segment in a valid state with an owner if it needs one, every slot naming
 // a record that is there. Called by kill.ts.
 
+import { flightFree } from "../../../src/kernel/flight-layout.js";
 import * as at from "../../../src/kernel/layout.js";
 import type { CacheHandle } from "../../../src/mod.js";
+import { flightStatesOf } from "../flight-words.js";
 
 /** Faults in the memory of a cache whose threads stand still; `threads` is the number of ids that
  *  must be held. */
@@ -11,7 +13,7 @@ export function structureFaults(handle: CacheHandle, threads: number): string[] 
   const { buffer } = handle.worker.memory;
   const words = new Int32Array(buffer);
   const control = (offset: number): number => Atomics.load(words, offset / 4);
-  const faults = [...threadFaults(control, threads), ...flightFaults(control)];
+  const faults = [...threadFaults(control, threads), ...flightFaults(buffer, control)];
   return [...faults, ...segmentFaults(control), ...indexFaults(buffer, control)];
 }
 
@@ -33,11 +35,10 @@ function threadFaults(control: Control, threads: number): string[] {
   return faults;
 }
 
-function flightFaults(control: Control): string[] {
+function flightFaults(buffer: SharedArrayBuffer, control: Control): string[] {
   const faults: string[] = [];
-  for (let flight = 0; flight < at.flightsMax; flight++) {
-    const state = control(at.flightTable + flight * at.flightSize + at.flightState);
-    if (state !== at.flightFree) faults.push(`flight ${flight} is in state ${state}`);
+  for (const [flight, state] of flightStatesOf(buffer).entries()) {
+    if (state !== flightFree) faults.push(`flight ${flight} is in state ${state}`);
   }
   const isAnnounced = control(at.controlFlightThreads) | control(at.controlFlightThreads + 4);
   if (isAnnounced !== 0) faults.push("flights are announced that are not there");
