@@ -23,7 +23,14 @@ import {
 import { openDirectory, type OpenDirectory } from "../directory/mod.js";
 import { ThreadCore } from "../entries/mod.js";
 import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
-import { compileKernel, createRegion, divide, Kernel, segmentBytesOf } from "../kernel/mod.js";
+import {
+  compileKernel,
+  createRegion,
+  divide,
+  Kernel,
+  segmentBytesOf,
+  tagSlotsOf,
+} from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { Cache } from "./cache.js";
@@ -116,8 +123,9 @@ async function openDiskOf(config: Config, wallNow: number): Promise<OpenDirector
   if (config.disk === null) return null;
   const { path, capacityBytes } = config.disk;
   const maxRecordBytes = segmentBytesOf(config.memoryBytes);
+  const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
   const { codecName } = config;
-  return openDirectory({ path, capacityBytes, maxRecordBytes, codecName, wallNow });
+  return openDirectory({ path, capacityBytes, maxRecordBytes, tagSlots, codecName, wallNow });
 }
 
 function createMemory(
@@ -150,6 +158,8 @@ function createMemory(
             segmentBytes: directory.segmentBytes,
             fds: [...directory.fds],
             epochsFd: directory.epochsFd,
+            tagsFd: directory.tagsFd,
+            tagMirror: directory.tagMirror,
             schemasFd: directory.schemasFd,
             seed: directory.seed,
             syncResets: directory.fsyncBarrier > 0,

@@ -22,6 +22,7 @@ export function snapshotOf(core: ThreadCore): CacheStats {
       memory: memoryGauges(core),
       disk: diskGauges(core),
       near: { entries: core.near?.count ?? 0, bytes: core.near?.bytes ?? 0 },
+      tags: { tracked: kernel.tags.tracked(), capacity: kernel.tags.capacity },
       segments: { free: freeSegments(core), total: kernel.geometry.segmentCount },
       threads: { attached: threadsAttached(kernel) },
     },

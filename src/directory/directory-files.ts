@@ -10,6 +10,9 @@ import { lockFileName } from "./lock.js";
 
 export const manifestName = "undercroft.manifest";
 export const epochsName = "undercroft.epochs";
+export const tagsName = "undercroft.tags";
+/** The next tags file while it is written; renamed then. */
+export const nextTagsName = "undercroft.tags-next";
 export const schemasName = "undercroft.shapes";
 export const snapshotName = "undercroft.index";
 /** File systems create these at the root of a volume; they are no reason to refuse it. */
@@ -138,6 +141,8 @@ export function listDirectory(path: string): DirectoryListing {
 const fixedNames: ReadonlySet<string> = new Set([
   manifestName,
   epochsName,
+  tagsName,
+  nextTagsName,
   schemasName,
   snapshotName,
   lockFileName,
@@ -201,6 +206,11 @@ export function removeFile(file: string): void {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }
   });
+}
+
+/** Renames a file over another, in one step. */
+export function renameFile(from: string, to: string): void {
+  attempt("replace", to, () => fs.renameSync(from, to));
 }
 
 /** Syncs the names in a directory. Windows cannot, so nothing happens there. */

@@ -15,15 +15,17 @@ import {
   epochsName,
   listDirectory,
   manifestName,
+  nextTagsName,
   openFile,
   removeFile,
+  renameFile,
   segmentName,
   schemasName,
   snapshotName,
   syncDirectory,
+  tagsName,
 } from "./directory-files.js";
-import { emptyEpochs, epochsFileBytes, readClearEpoch } from "./epochs.js";
-import { newestTagEpoch, noTagEpochs, readTagEpochs, type TagEpochs } from "./tag-epochs.js";
+import { emptyEpochs, epochsFileBytes, readEpochs } from "./epochs.js";
 import { planGeometry } from "./geometry.js";
 import { acquireLock } from "./lock.js";
 import {
@@ -38,6 +40,16 @@ import {
 import { type OpenCircumstances, planRecovery } from "./recovery.js";
 import { emptySchemas, readSchemas, schemasFileBytes, type SchemasReading } from "./schema-file.js";
 import { OpenDirectory, type Opening } from "./open-directory.js";
+import {
+  carryTags,
+  encodeTagFile,
+  mirrorOffset,
+  newestInvalidation,
+  noTagHistory,
+  readTagFile,
+  tagFileBytes,
+  type TagHistory,
+} from "./tag-file.js";
 
 export interface OpenDirectoryOptions {
   readonly path: string;
@@ -45,6 +57,8 @@ export interface OpenDirectoryOptions {
   readonly capacityBytes: number;
   /** Size of the largest record on disk. A segment holds at least two. */
   readonly maxRecordBytes: number;
+  /** Slots of the tag table in shared memory. */
+  readonly tagSlots: number;
   /** Name of the codec, 1 to 64 characters. What another codec wrote is dropped. */
   readonly codecName: string;
   /** Wall-clock milliseconds. */
@@ -62,19 +76,19 @@ export interface OpenDirectoryOptions {
  * ERR_FORMAT_VERSION or ERR_DISK_IO. After a rejection nothing is left open.
  */
 export async function openDirectory(options: OpenDirectoryOptions): Promise<OpenDirectory> {
-  const { path, capacityBytes, maxRecordBytes, codecName, wallNow } = options;
+  const { path, capacityBytes, maxRecordBytes, tagSlots, codecName, wallNow } = options;
   assert(
     codecName.length >= 1 && codecName.length <= 64,
     "a codec has a name of 1 to 64 characters",
   );
-  planGeometry(capacityBytes, maxRecordBytes);
+  planGeometry(capacityBytes, options);
   const hasher = await createHasher();
   ensureDirectory(path);
   const lock = await acquireLock(path);
   const fds: number[] = [];
   try {
     const bootId = options.bootId ?? readBootId(wallNow);
-    const now = { capacityBytes, maxRecordBytes, codecName, wallNow, bootId };
+    const now = { capacityBytes, maxRecordBytes, tagSlots, codecName, wallNow, bootId };
     const device = options.device ?? fileDevice;
     return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now });
   } catch (error) {
@@ -94,11 +108,11 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   const epochsFd = keepOpen(opening, epochsName);
   const schemasFd = keepOpen(opening, schemasName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
-  const epochs = readEpochs(opening, epochsFd, seed);
-  const plan = planRecovery(reading, listing, epochs?.clear ?? null, now);
-  const tags = plan.keep === null || epochs === null ? noTagEpochs() : epochs.tags;
+  const voids = readVoids(opening, epochsFd, seed);
+  const plan = planRecovery(reading, listing, voids?.clear ?? null, now);
+  const tags = plan.keep === null || voids === null ? noTagHistory : voids.tags;
   const before = plan.keep?.fields ?? newFields(now);
-  const geometry = plan.keep?.geometry ?? planGeometry(now.capacityBytes, now.maxRecordBytes);
+  const geometry = plan.keep?.geometry ?? planGeometry(now.capacityBytes, now);
   const { recovery } = plan;
   const manifest = new ManifestFile(
     manifestFd,
@@ -106,7 +120,7 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
     { fields: before, revision: reading.kind === "valid" ? reading.revision : 0 },
     opening.device,
   );
-  const voided = Math.max(recovery.clearEpoch, newestTagEpoch(tags));
+  const voided = Math.max(recovery.clearEpoch, newestInvalidation(tags));
   const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, voided + 1);
   await manifest.writeBoth({
     clean: false,
@@ -129,11 +143,13 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
   }
+  const tagsFd = startTagFile(opening, tags, before.seed);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
   const segmentFds = openSegments(opening, listing, manifest.fields, plan.keep !== null);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
   if (opening.isSynced) syncDirectory(path);
-  const files = { manifestFd, epochsFd, schemasFd, segmentFds };
+  const tagMirror = mirrorOffset(tags.tags.length);
+  const files = { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, segmentFds };
   return new OpenDirectory(opening, manifest, { ...files, schemas }, { recovery, tags });
 }
 
@@ -166,16 +182,48 @@ function readManifest(opening: Opening, fd: number): ManifestReading {
   return decodeManifest(file, opening.hasher);
 }
 
-function readEpochs(
+/** What clears and tags have made void; null if a file is missing or damaged. */
+function readVoids(
   opening: Opening,
-  fd: number,
+  epochsFd: number,
   seed: bigint,
-): { readonly clear: number; readonly tags: TagEpochs } | null {
+): { readonly clear: number; readonly tags: TagHistory } | null {
   const file = Buffer.alloc(epochsFileBytes);
-  const read = opening.device.readAtSync(fd, file, 0, epochsFileBytes, 0);
-  const clear = readClearEpoch(file.subarray(0, read), seed);
-  const tags = readTagEpochs(file.subarray(0, read), seed);
-  return clear === null || tags === null ? null : { clear, tags };
+  const read = opening.device.readAtSync(epochsFd, file, 0, epochsFileBytes, 0);
+  const epochs = readEpochs(file.subarray(0, read), seed);
+  const tags = readTagFile(readWhole(opening, tagsName), seed, opening.hasher);
+  if (epochs === null || tags === null) return null;
+  const { clear, tagFloor } = epochs;
+  return { clear, tags: carryTags(tags, tagFloor, clear, opening.now.tagSlots) };
+}
+
+/** The bytes of a file that this open replaces; empty if there is none. */
+function readWhole(opening: Opening, name: string): Buffer {
+  const fd = openFile(`${opening.path}/${name}`);
+  try {
+    const bytes = Buffer.alloc(fs.fstatSync(fd, { bigint: false }).size);
+    return bytes.subarray(0, opening.device.readAtSync(fd, bytes, 0, bytes.length, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** Puts a new tags file in the place of the last session's, in one step; returns its descriptor. */
+function startTagFile(opening: Opening, tags: TagHistory, seed: bigint): number {
+  const { path, device, hasher, now } = opening;
+  const next = `${path}/${nextTagsName}`;
+  const fd = openFile(next);
+  try {
+    const bytes = encodeTagFile(tags, now.tagSlots, seed, hasher);
+    device.truncateSync(fd, 0);
+    device.writeAtSync(fd, bytes, 0, bytes.length, 0);
+    device.truncateSync(fd, tagFileBytes(now.tagSlots, tags.tags.length));
+    device.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+  renameFile(next, `${path}/${tagsName}`);
+  return keepOpen(opening, tagsName);
 }
 
 /**

@@ -1,5 +1,6 @@
-// The epochs file: which writes are void because of a clear, or of a tag (tag-epochs.ts). Each
-// thread writes its own slot by descriptor; openDirectory reads the file.
+// The epochs file: which writes are void because of a clear, and up to which all tagged records are
+// void. Each thread writes its own slots by descriptor; openDirectory reads the file. Which single
+// tags were invalidated is in the tags file (tag-file.ts).
 // Invariant: an unreadable slot counts as damage, never as "no clear", which would bring entries
 // back.
 
@@ -11,20 +12,19 @@
 //   5120   ├ clear slots, second copy; in another page, so one damaged sector loses no clear
 //   6656   ├ tag floor slots, second copy
 //   7744   ├ zero
-//   8192   ├ tag cells, first copy: 4,096 × the same (tag-epochs.ts)
-//   73728  ├ tag cells, second copy
-//   139264 ┴
+//   8192   ┴
 
 import { KiB, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 
-export const epochsFileBytes = 136 * KiB;
+export const epochsFileBytes = 8 * KiB;
 /** One slot for each thread id. */
 export const epochSlotCount = 68;
 const slotSize = 16;
-const slotsOffsets = [1024, 5120] as const;
+const clearOffsets = [1024, 5120] as const;
+const floorOffsets = [2560, 6656] as const;
 const epochsMagic = 0x5348434f50454355n;
-const epochsVersion = 3;
+const epochsVersion = 4;
 const checkConstant = 0x756e646572637266n;
 
 /** The bytes of an epochs file before the first clear. */
@@ -49,14 +49,29 @@ export function writeClearEpoch(
 ): void {
   assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of the epoch slots");
   assert(sequence > 0, "sequence 0 is no sequence");
-  writeSlot(fd, seed, slotsOffsets, thread, sequence, device);
+  writeSlot(fd, seed, clearOffsets, thread, sequence, device);
+}
+
+/**
+ * Writes that every tagged record up to `sequence` is void. It survives a process crash when this
+ * returns. `thread` is the caller's thread id.
+ */
+export function writeTagFloor(
+  fd: number,
+  seed: bigint,
+  thread: number,
+  sequence: number,
+  device: Device = fileDevice,
+): void {
+  assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of the floor slots");
+  writeSlot(fd, seed, floorOffsets, thread, sequence, device);
 }
 
 /** Offsets of the two copies of an array of slots. */
-export type SlotOffsets = readonly [number, number];
+type SlotOffsets = readonly [number, number];
 
 /** Writes both copies of a slot. */
-export function writeSlot(
+function writeSlot(
   fd: number,
   seed: bigint,
   offsets: SlotOffsets,
@@ -73,7 +88,7 @@ export function writeSlot(
 }
 
 /** True if the bytes are an epochs file of this version. */
-export function isEpochsFile(bytes: Buffer): boolean {
+function isEpochsFile(bytes: Buffer): boolean {
   return (
     bytes.length === epochsFileBytes &&
     bytes.readBigUInt64LE(0) === epochsMagic &&
@@ -81,34 +96,35 @@ export function isEpochsFile(bytes: Buffer): boolean {
   );
 }
 
-/**
- * The highest sequence that a clear made void, 0 if there was none, null if the file is damaged or
- * not an epochs file.
- */
-export function readClearEpoch(bytes: Buffer, seed: bigint): number | null {
-  if (!isEpochsFile(bytes)) return null;
-  const slots = readSlots(bytes, seed, slotsOffsets, epochSlotCount);
-  return slots === null ? null : Math.max(...slots);
+/** What an epochs file says; 0 = none. */
+export interface EpochsReading {
+  /** Every record up to it is void. */
+  readonly clear: number;
+  /** Every tagged record up to it is void. */
+  readonly tagFloor: number;
 }
 
-/** The sequences of an array of slots, 0 where none was written; null if one is damaged. */
-export function readSlots(
-  bytes: Buffer,
-  seed: bigint,
-  offsets: SlotOffsets,
-  count: number,
-): Float64Array | null {
-  const sequences = new Float64Array(count);
-  for (let index = 0; index < count; index++) {
+/** Reads an epochs file; null if it is damaged or not one. */
+export function readEpochs(bytes: Buffer, seed: bigint): EpochsReading | null {
+  if (!isEpochsFile(bytes)) return null;
+  const clear = newestOf(bytes, seed, clearOffsets);
+  const tagFloor = newestOf(bytes, seed, floorOffsets);
+  return clear === null || tagFloor === null ? null : { clear, tagFloor };
+}
+
+/** The highest sequence of an array of slots, 0 if none was written; null if one is damaged. */
+function newestOf(bytes: Buffer, seed: bigint, offsets: SlotOffsets): number | null {
+  let newest = 0;
+  for (let index = 0; index < epochSlotCount; index++) {
     const first = readSlot(bytes, offsets[0] + index * slotSize, seed);
     const second = readSlot(bytes, offsets[1] + index * slotSize, seed);
     if (first === null && second === null) return null;
     // One copy damaged and the other never written: the first write of this slot was cut short, or
     // its copy was damaged later. Its sequence is unknown.
     if ((first === null && second === 0) || (second === null && first === 0)) return null;
-    sequences[index] = Math.max(first ?? 0, second ?? 0);
+    newest = Math.max(newest, first ?? 0, second ?? 0);
   }
-  return sequences;
+  return newest;
 }
 
 function readSlot(bytes: Buffer, offset: number, seed: bigint): number | null {

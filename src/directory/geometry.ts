@@ -8,6 +8,7 @@ import { diskRecordBytesMax, segmentCountMax } from "../disk/mod.js";
 import { lockFileBytes } from "./lock.js";
 import { manifestFileBytes } from "./manifest.js";
 import { schemasFileBytes } from "./schema-file.js";
+import { tagFileBytesMax } from "./tag-file.js";
 
 /** `segmentCount` segment files of `segmentBytes` each, a power of two. */
 export interface Geometry {
@@ -23,6 +24,14 @@ const snapshotShare = 16;
 /** Manifest, epochs, schemas, and the lock file, which only some systems need. */
 const fixedBytes = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
 
+/** What the files must have room for, besides the capacity. */
+export interface GeometryNeeds {
+  /** The largest record; a segment holds at least two. */
+  readonly maxRecordBytes: number;
+  /** Slots of the tag table, which the tags file mirrors. */
+  readonly tagSlots: number;
+}
+
 /** The largest index snapshot that a directory of this capacity may hold, in bytes. */
 export function snapshotBytesMax(capacityBytes: number): number {
   return Math.floor(capacityBytes / snapshotShare);
@@ -32,10 +41,11 @@ export function snapshotBytesMax(capacityBytes: number): number {
  * Divides a capacity into 4 to 128 segments, each with room for two of the largest records.
  * Throws RangeError if the capacity is too small for 4 segments or too large for 128.
  */
-export function planGeometry(capacityBytes: number, maxRecordBytes: number): Geometry {
+export function planGeometry(capacityBytes: number, needs: GeometryNeeds): Geometry {
+  const { maxRecordBytes, tagSlots } = needs;
   assert(maxRecordBytes <= diskRecordBytesMax, "a disk location can describe the largest record");
   let segmentBytes = smallestSegment(maxRecordBytes);
-  const least = capacityFor(segmentBytes, segmentCountMin);
+  const least = capacityFor(segmentBytes, segmentCountMin, tagSlots);
   if (!(capacityBytes >= least)) {
     throw new RangeError(
       `Cannot use option disk.capacity: current value is ${capacityBytes}; it must be ` +
@@ -43,15 +53,15 @@ export function planGeometry(capacityBytes: number, maxRecordBytes: number): Geo
         "raise it, or lower option memory, which bounds the largest record",
     );
   }
-  while (segmentsIn(capacityBytes, segmentBytes) > segmentCountMax) segmentBytes *= 2;
+  while (segmentsIn(capacityBytes, segmentBytes, tagSlots) > segmentCountMax) segmentBytes *= 2;
   if (segmentBytes > segmentBytesMax) {
-    const most = capacityFor(segmentBytesMax, segmentCountMax + 1) - 1;
+    const most = capacityFor(segmentBytesMax, segmentCountMax + 1, tagSlots) - 1;
     throw new RangeError(
       `Cannot use option disk.capacity: current value is ${capacityBytes}; it must be ` +
         `at most ${most} bytes`,
     );
   }
-  return { segmentBytes, segmentCount: segmentsIn(capacityBytes, segmentBytes) };
+  return { segmentBytes, segmentCount: segmentsIn(capacityBytes, segmentBytes, tagSlots) };
 }
 
 /**
@@ -60,10 +70,10 @@ export function planGeometry(capacityBytes: number, maxRecordBytes: number): Geo
  */
 export function refitGeometry(
   capacityBytes: number,
-  maxRecordBytes: number,
+  { maxRecordBytes, tagSlots }: GeometryNeeds,
   segmentBytes: number,
 ): Geometry | null {
-  const segmentCount = segmentsIn(capacityBytes, segmentBytes);
+  const segmentCount = segmentsIn(capacityBytes, segmentBytes, tagSlots);
   if (segmentCount < segmentCountMin || segmentCount > segmentCountMax) return null;
   if (segmentBytes < smallestSegment(maxRecordBytes)) return null;
   return { segmentBytes, segmentCount };
@@ -86,15 +96,15 @@ function smallestSegment(maxRecordBytes: number): number {
   return segmentBytes;
 }
 
-function segmentsIn(capacityBytes: number, segmentBytes: number): number {
-  const fixed = fixedBytes + snapshotBytesMax(capacityBytes);
+function segmentsIn(capacityBytes: number, segmentBytes: number, tagSlots: number): number {
+  const fixed = fixedBytes + tagFileBytesMax(tagSlots) + snapshotBytesMax(capacityBytes);
   return Math.max(0, Math.floor((capacityBytes - fixed) / segmentBytes));
 }
 
 /** The smallest capacity with `count` segments. */
-function capacityFor(segmentBytes: number, count: number): number {
-  const files = segmentBytes * count + fixedBytes;
+function capacityFor(segmentBytes: number, count: number, tagSlots: number): number {
+  const files = segmentBytes * count + fixedBytes + tagFileBytesMax(tagSlots);
   let capacity = Math.floor((files * snapshotShare) / (snapshotShare - 1)) - 1;
-  while (segmentsIn(capacity, segmentBytes) < count) capacity += 1;
+  while (segmentsIn(capacity, segmentBytes, tagSlots) < count) capacity += 1;
   return capacity;
 }

@@ -1,10 +1,11 @@
-// The door of directory/: open a cache directory, and write its epochs, schemas and snapshot.
+// The door of directory/: open a cache directory, and write its epochs, tags, schemas and
+// snapshot.
 export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
 export type { DirectoryEnd, OpenDirectory } from "./open-directory.js";
-export { epochsName, segmentName, schemasName } from "./directory-files.js";
-export { epochSlotCount, writeClearEpoch } from "./epochs.js";
-export { type TagEpochs, writeTagCell, writeTagFloor } from "./tag-epochs.js";
+export { epochsName, segmentName, schemasName, tagsName } from "./directory-files.js";
+export { epochSlotCount, writeClearEpoch, writeTagFloor } from "./epochs.js";
 export type { Recovery, RecoveryKind } from "./recovery.js";
+export { type TagHistory, writeForgotten, writeTagSlot } from "./tag-file.js";
 export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";
 export {
   readSnapshot,

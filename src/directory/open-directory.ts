@@ -12,7 +12,7 @@ import type { DirectoryLock } from "./lock.js";
 import type { ManifestFile } from "./manifest.js";
 import type { OpenCircumstances, Recovery } from "./recovery.js";
 import type { SchemasReading } from "./schema-file.js";
-import type { TagEpochs } from "./tag-epochs.js";
+import type { TagHistory } from "./tag-file.js";
 
 const unsyncedReason =
   "Node's permission model forbids fsync, so a stop of the machine ends what is kept";
@@ -50,6 +50,9 @@ export class OpenDirectory {
   /** The descriptor of each segment file. Other threads may use the numbers until `close`. */
   readonly fds: readonly number[];
   readonly epochsFd: number;
+  readonly tagsFd: number;
+  /** Where the mirror of the tag table is in the tags file. */
+  readonly tagMirror: number;
   readonly schemasFd: number;
   /** The schemas that its records may name. */
   readonly schemas: SchemasReading;
@@ -57,7 +60,7 @@ export class OpenDirectory {
   readonly nextSequence: number;
   readonly clearEpoch: number;
   /** Which tags earlier sessions invalidated. */
-  readonly tags: TagEpochs;
+  readonly tags: TagHistory;
   readonly recovery: Recovery;
   /** False where files cannot be synced: a stop of the machine ends what is kept. */
   readonly isSynced: boolean;
@@ -77,11 +80,13 @@ export class OpenDirectory {
     files: {
       readonly manifestFd: number;
       readonly epochsFd: number;
+      readonly tagsFd: number;
+      readonly tagMirror: number;
       readonly schemasFd: number;
       readonly schemas: SchemasReading;
       readonly segmentFds: readonly number[];
     },
-    found: { readonly recovery: Recovery; readonly tags: TagEpochs },
+    found: { readonly recovery: Recovery; readonly tags: TagHistory },
   ) {
     const { fields } = manifest;
     this.path = opening.path;
@@ -91,6 +96,8 @@ export class OpenDirectory {
     this.segmentCount = fields.segmentCount;
     this.fds = files.segmentFds;
     this.epochsFd = files.epochsFd;
+    this.tagsFd = files.tagsFd;
+    this.tagMirror = files.tagMirror;
     this.schemasFd = files.schemasFd;
     this.schemas = files.schemas;
     this.nextSequence = fields.nextSequence;
@@ -180,7 +187,8 @@ export class OpenDirectory {
       const schemas = Math.max(this.schemas.count, end.schemas);
       await this.#manifest.write({ clean, closedUnsynced, nextSequence, lastAliveMs, schemas });
     } finally {
-      for (const fd of [...this.fds, this.epochsFd, this.schemasFd, this.#manifestFd]) {
+      const { fds, epochsFd, tagsFd, schemasFd } = this;
+      for (const fd of [...fds, epochsFd, tagsFd, schemasFd, this.#manifestFd]) {
         attempt("close", this.path, () => fs.closeSync(fd));
       }
       await this.#lock.release();
@@ -188,7 +196,7 @@ export class OpenDirectory {
   }
 
   async #syncFiles(): Promise<void> {
-    const fds = [...this.fds, this.epochsFd, this.schemasFd];
+    const fds = [...this.fds, this.epochsFd, this.tagsFd, this.schemasFd];
     await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
   }
 

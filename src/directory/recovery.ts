@@ -33,6 +33,7 @@ export interface Recovery extends RecoveryFilter {
 export interface OpenCircumstances {
   readonly capacityBytes: number;
   readonly maxRecordBytes: number;
+  readonly tagSlots: number;
   readonly codecName: string;
   readonly wallNow: number;
   readonly bootId: string;
@@ -47,7 +48,7 @@ export interface RecoveryPlan {
 /** How far the clock may be behind the last session before entries that expire are dropped. */
 const clockSlackMs = 1_000;
 
-/** Decides what to keep. `clearEpoch` is null if the epochs file is missing or damaged. */
+/** Decides what to keep. `clearEpoch` is null if the epochs or tags file is missing or damaged. */
 export function planRecovery(
   reading: ManifestReading,
   listing: DirectoryListing,
@@ -67,15 +68,13 @@ export function planRecovery(
     return startAnew("cold", reason, fields.segmentCount);
   }
   const isPossible = isGeometry(fields.segmentBytes, fields.segmentCount);
-  const geometry = isPossible
-    ? refitGeometry(now.capacityBytes, now.maxRecordBytes, fields.segmentBytes)
-    : null;
+  const geometry = isPossible ? refitGeometry(now.capacityBytes, now, fields.segmentBytes) : null;
   const lost = geometry === null ? fields.segmentCount : lostSegments(fields, geometry, listing);
   if (geometry === null) {
     return startAnew("cold", "the size of the segments no longer suits the options", lost);
   }
   if (clearEpoch === null) {
-    return startAnew("cold", "the file that remembers clears is missing or damaged", lost);
+    return startAnew("cold", "the file that remembers clears or tags is missing or damaged", lost);
   }
   const isPageCacheSame = fields.clean || isSameBoot(fields.bootId, now.bootId);
   if (!isPageCacheSame && fields.fsyncBarrier === 0) {

@@ -50,7 +50,7 @@ export class Closing {
     this.#disk.log.seal();
     this.#demoteAll();
     // Remove cleared entries first: a session that loads the snapshot takes them for live ones.
-    this.#kernel.verbs.sweep(0, this.#kernel.geometry.bucketCount, now);
+    this.#sweep(now);
     return { flushed: true, snapshotWritten: this.#write(), nextSequence };
   }
 
@@ -69,6 +69,14 @@ export class Closing {
         retryWhileBusy(() => verbs.demote(record));
         tombstones.drain((location) => directory.writeTombstone(location));
       }
+    }
+  }
+
+  #sweep(now: number): void {
+    const { verbs, geometry, tombstones } = this.#kernel;
+    for (let from = 0; from < geometry.bucketCount;) {
+      from = verbs.sweep(from, geometry.bucketCount, now);
+      tombstones.drain((location) => this.#disk.directory.writeTombstone(location));
     }
   }
 

@@ -18,7 +18,7 @@ import {
   readSnapshot,
   type SegmentState,
   type SnapshotPlace,
-  type TagEpochs,
+  type TagHistory,
 } from "../directory/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
@@ -32,7 +32,7 @@ const sequenceMargin = 2 ** 24;
 export interface RecoveryTask {
   readonly filter: RecoveryFilter;
   /** The tags that earlier sessions invalidated. */
-  readonly tags: TagEpochs;
+  readonly tags: TagHistory;
   readonly snapshot: SnapshotPlace | null;
   readonly nextSequence: number;
 }
@@ -61,10 +61,7 @@ export function recover(
   const startedMs = elapsedMs();
   const { clearEpoch } = task.filter;
   kernel.verbs.raiseSequence(Math.max(task.nextSequence, clearEpoch + 1), clearEpoch);
-  kernel.verbs.raiseTagFloor(task.tags.floor);
-  for (const [cell, sequence] of task.tags.cells.entries()) {
-    if (sequence !== 0) kernel.verbs.restoreTagCell(cell, sequence);
-  }
+  restoreTags(kernel, task.tags);
   const fromSnapshot = task.snapshot === null ? -1 : loadSnapshot(kernel, task, hasher);
   if (fromSnapshot >= 0) {
     const ms = elapsedMs() - startedMs;
@@ -76,6 +73,16 @@ export function recover(
   const source = scanner.segments > 0 ? "scan" : "nothing";
   const { entries, damagedBatches, resume } = scanner;
   return { source, entries, damagedBatches, resume, ms };
+}
+
+/** Brings back which tags were invalidated. What they void is swept later. */
+function restoreTags(kernel: Kernel, { floor, dropped, tags }: TagHistory): void {
+  const { verbs } = kernel;
+  verbs.raiseTagFloor(floor);
+  for (const { hash, sequence } of tags) {
+    verbs.restoreTag(Number(hash & 0xffff_ffffn), Number(hash >> 32n), Number(sequence));
+  }
+  if (dropped > 0) kernel.count(counter.counterTagOverflows, dropped);
 }
 
 /** Copies the index from the snapshot. Returns its number of entries, -1 if it is not usable. */

@@ -4,4 +4,5 @@ export { failOver } from "./failover.js";
 export { FlushAdmission } from "./flush-admission.js";
 export { Flusher, type FlushReach } from "./flusher.js";
 export { type RecoveryReport, type RecoveryTask, recover } from "./index-recovery.js";
+export { InvalidatedWalk } from "./invalidated-walk.js";
 export { isTrusted } from "./segment-choice.js";

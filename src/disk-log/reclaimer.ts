@@ -204,7 +204,7 @@ export class Reclaimer {
   /** Was a tag of the record just read invalidated? */
   #isInvalidated(): boolean {
     const field = this.#record.tagsField();
-    return field.length > 0 && this.#kernel.areTagsInvalidated(field, this.#record.sequence);
+    return field.length > 0 && this.#kernel.tags.areInvalidated(field, this.#record.sequence);
   }
 
   /** Reports a removal. Only the record has the key, so it is read if there is a listener. */

@@ -5,6 +5,7 @@
 
 import { alignUp, assert } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
+import { recordTagsMax, tagHashesOf } from "../record/mod.js";
 import {
   batchHeaderChecksum,
   batchHeaderCount,
@@ -15,20 +16,25 @@ import {
   batchHeaderRecordsBytes,
   batchHeaderSchemas,
   batchHeaderSize,
+  batchHeaderTagsBytes,
   batchHeaderVersion,
   batchMagic,
   batchVersion,
+  tagHashSize,
   tombstoneSize,
   entryExpires,
   entryHash,
   entryRecordSize,
   entrySequence,
   entrySize,
+  entryTags,
   entryUnit,
   seedAt,
   unitBytes,
 } from "./file-layout.js";
 import { sealRecord } from "./record-check.js";
+
+const tagsBytesFirst = 4096;
 
 /** Where a batch will be written. */
 export interface BatchPlace {
@@ -52,6 +58,9 @@ export class BatchBuilder {
   #minSequence = Infinity;
   #maxSequence = 0;
   #maxExpires = 0;
+  /** The tag hashes of the records so far. */
+  #tags = Buffer.alloc(tagsBytesFirst);
+  #tagsEnd = 0;
 
   /** `bufferBytes`, a multiple of 16, bounds a batch with its header and index. */
   constructor(bufferBytes: number, hasher: Hasher) {
@@ -71,6 +80,7 @@ export class BatchBuilder {
     this.#minSequence = Infinity;
     this.#maxSequence = 0;
     this.#maxExpires = 0;
+    this.#tagsEnd = 0;
   }
 
   /** Records appended since `begin`. */
@@ -80,15 +90,18 @@ export class BatchBuilder {
 
   /** Where the batch ends in the segment, and the next begins. */
   get endOffset(): number {
-    return this.#target.offset + this.#recordsEnd + this.#count * entrySize;
+    const index = this.#count * entrySize + alignUp(this.#tagsEnd, unitBytes);
+    return this.#target.offset + this.#recordsEnd + index;
   }
 
   /**
    * The offset in the segment that a record of `size` bytes would get now, or -1 if the buffer or
-   * the segment is full.
+   * the segment is full. It leaves room for as many tags as a record may have.
    */
   nextOffset(size: number): number {
-    const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + (this.#count + 1) * entrySize;
+    const tagsBytes = alignUp(this.#tagsEnd + recordTagsMax * tagHashSize, unitBytes);
+    const indexBytes = (this.#count + 1) * entrySize + tagsBytes;
+    const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + indexBytes;
     if (batchEnd > this.#buffer.length) return -1;
     const tombstones = (this.#target.recordCount + this.#count + this.#skipped + 1) * tombstoneSize;
     if (this.#target.offset + batchEnd + tombstones > this.#target.segmentBytes) return -1;
@@ -123,7 +136,7 @@ export class BatchBuilder {
     buffer.writeUInt32LE(hashLow, entry + entryHash);
     buffer.writeUInt32LE(hashHigh, entry + entryHash + 4);
     buffer.writeUIntLE(sequence, entry + entrySequence, 6);
-    buffer.writeUInt16LE(0, entry + entrySequence + 6);
+    buffer.writeUInt16LE(this.#addTags(start) / tagHashSize, entry + entryTags);
     buffer.writeUInt32LE(offset / unitBytes, entry + entryUnit);
     buffer.writeUInt32LE(size, entry + entryRecordSize);
     buffer.writeDoubleLE(expires, entry + entryExpires);
@@ -131,6 +144,17 @@ export class BatchBuilder {
     this.#maxSequence = Math.max(this.#maxSequence, sequence);
     this.#maxExpires = Math.max(this.#maxExpires, expires);
     return offset;
+  }
+
+  /** Collects the tag hashes of the record at `start`; returns their bytes. */
+  #addTags(start: number): number {
+    const hashes = tagHashesOf(this.#buffer, start);
+    if (this.#tagsEnd + hashes.length > this.#tags.length) {
+      this.#tags = Buffer.concat([this.#tags], this.#tags.length * 2);
+    }
+    hashes.copy(this.#tags, this.#tagsEnd);
+    this.#tagsEnd += hashes.length;
+    return hashes.length;
   }
 
   /**
@@ -155,7 +179,11 @@ export class BatchBuilder {
     const buffer = this.#buffer;
     const indexBytes = this.#count * entrySize;
     buffer.copyWithin(this.#recordsEnd, buffer.length - indexBytes);
-    const end = this.#recordsEnd + indexBytes;
+    const tagsAt = this.#recordsEnd + indexBytes;
+    const tagsBytes = alignUp(this.#tagsEnd, unitBytes);
+    const end = tagsAt + tagsBytes;
+    this.#tags.copy(buffer, tagsAt, 0, this.#tagsEnd);
+    buffer.fill(0, tagsAt + this.#tagsEnd, end);
     const index = buffer.subarray(this.#recordsEnd, end);
 
     buffer.fill(0, 0, batchHeaderSize);
@@ -163,7 +191,8 @@ export class BatchBuilder {
     buffer.writeUInt32LE(batchVersion, batchHeaderVersion);
     buffer.writeUInt32LE(this.#count, batchHeaderCount);
     buffer.writeUInt32LE(this.#recordsEnd - batchHeaderSize, batchHeaderRecordsBytes);
-    buffer.writeBigUInt64LE(BigInt(schemas), batchHeaderSchemas);
+    buffer.writeUInt32LE(schemas, batchHeaderSchemas);
+    buffer.writeUInt32LE(tagsBytes, batchHeaderTagsBytes);
     const { nonce, offset } = this.#target;
     buffer.writeBigUInt64LE(this.#hasher.h64(index, nonce), batchHeaderIndexChecksum);
     buffer.writeBigUInt64LE(BigInt(this.#minSequence), batchHeaderMinSequence);

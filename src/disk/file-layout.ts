@@ -24,16 +24,19 @@
 //   batch
 //   0  ┬ header                 64 bytes
 //   64 ├ records                each starts on 16 bytes (record/record-layout.ts)
-//      ┴ index                  32 bytes a record, the LAST record first: the builder collects
-//                               entries from the end of its buffer
+//      ├ index                  32 bytes a record, the LAST record first: the builder collects
+//      │                        entries from the end of its buffer
+//      ┴ tags                   u64 hashes of the records' tags, the first record's first, padded
+//                               with zeros to 16 bytes
 //
 //   batch header
 //   0  ┬ magic "UCBT"           4 bytes
 //   4  ├ version                u32
 //   8  ├ count                  u32  records, at least 1
 //   12 ├ recordsBytes           u32  multiple of 16
-//   16 ├ schemas                u64  schema ids given out so far
-//   24 ├ indexChecksum          u64  of the index, seed = nonce
+//   16 ├ schemas                u32  schema ids given out so far
+//   20 ├ tagsBytes              u32  multiple of 16
+//   24 ├ indexChecksum          u64  of index and tags, seed = nonce
 //   32 ├ minSequence            u64
 //   40 ├ maxSequence            u64
 //   48 ├ maxExpires             f64  Infinity if a record never expires
@@ -42,7 +45,7 @@
 //   index entry
 //   0  ┬ hash of the key        u64
 //   8  ├ sequence               u48
-//   14 ├ zero                   u16
+//   14 ├ tags                   u16  how many the record has
 //   16 ├ unit                   u32  offset of the record / 16
 //   20 ├ size                   u32
 //   24 ┴ expires                f64  wall-clock ms, Infinity = never
@@ -58,7 +61,7 @@
 import { assert } from "../base/mod.js";
 
 export const segmentMagic = 0x544e4d4745534355n;
-export const segmentVersion = 1;
+export const segmentVersion = 2;
 export const segmentHeaderSize = 64;
 export const segmentHeaderVersion = 8;
 export const segmentHeaderShift = 12;
@@ -68,12 +71,13 @@ export const segmentHeaderCreated = 32;
 export const segmentHeaderChecksum = 56;
 
 export const batchMagic = 0x54424355;
-export const batchVersion = 1;
+export const batchVersion = 2;
 export const batchHeaderSize = 64;
 export const batchHeaderVersion = 4;
 export const batchHeaderCount = 8;
 export const batchHeaderRecordsBytes = 12;
 export const batchHeaderSchemas = 16;
+export const batchHeaderTagsBytes = 20;
 export const batchHeaderIndexChecksum = 24;
 export const batchHeaderMinSequence = 32;
 export const batchHeaderMaxSequence = 40;
@@ -83,10 +87,12 @@ export const batchHeaderChecksum = 56;
 export const entrySize = 32;
 export const entryHash = 0;
 export const entrySequence = 8;
+export const entryTags = 14;
 export const entryUnit = 16;
 export const entryRecordSize = 20;
 export const entryExpires = 24;
 
+export const tagHashSize = 8;
 export const tombstoneSize = 8;
 
 /** Records and batches start on this many bytes of a segment file. */

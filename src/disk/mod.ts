@@ -1,5 +1,6 @@
 // The door of disk/: segment files, written, scanned and reconciled; disk locations.
 export { BatchBuilder, type BatchPlace } from "./batch-builder.js";
+export { type Batch, BatchReader, type IndexEntry, indexBytesOf } from "./batch-index.js";
 export { readTombstones, appendTombstone } from "./tombstone-list.js";
 export {
   tombstoneSize,

@@ -4,36 +4,11 @@
 // Invariant: nothing in the file is trusted before its checksum verifies. Every length is checked
 // against the segment before memory is allocated for it. The first damaged batch ends the scan.
 
-import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
+import { type Batch, BatchReader, indexBytesOf } from "./batch-index.js";
 import { readTombstones } from "./tombstone-list.js";
-import {
-  batchHeaderChecksum,
-  batchHeaderCount,
-  batchHeaderIndexChecksum,
-  batchHeaderMaxExpires,
-  batchHeaderMaxSequence,
-  batchHeaderMinSequence,
-  batchHeaderRecordsBytes,
-  batchHeaderSchemas,
-  batchHeaderSize,
-  batchHeaderVersion,
-  batchMagic,
-  batchVersion,
-  tombstoneSize,
-  entryExpires,
-  entryHash,
-  entryRecordSize,
-  entrySequence,
-  entrySize,
-  entryUnit,
-  seedAt,
-  segmentHeaderSize,
-  sequenceMax,
-  unitBytes,
-} from "./file-layout.js";
-import { diskRecordBytesMin } from "./record-check.js";
+import { segmentHeaderSize } from "./file-layout.js";
 import { readSegmentIdentity, type SegmentIdentity } from "./segment-file.js";
 
 /** The entries of a segment in the order they were written, as parallel arrays. Units ascend. */
@@ -76,26 +51,6 @@ export interface SegmentScan extends SegmentIdentity {
   readonly tombstones: Uint32Array;
 }
 
-interface Batch {
-  readonly offset: number;
-  readonly count: number;
-  readonly recordsBytes: number;
-  readonly indexChecksum: bigint;
-  readonly minSequence: number;
-  readonly maxSequence: number;
-  readonly maxExpires: number;
-  readonly schemas: number;
-}
-
-/** How to read one segment file and verify what it holds. */
-interface Source {
-  readonly fd: number;
-  readonly segmentBytes: number;
-  readonly nonce: bigint;
-  readonly hasher: Hasher;
-  readonly device: Device;
-}
-
 /**
  * Scans one segment. Returns null if its header is missing, damaged or another directory's.
  * `key` is `segmentKeyOf(seed, segment)`. Throws ERR_DISK_IO if the file cannot be read.
@@ -109,18 +64,18 @@ export function scanSegment(
 ): SegmentScan | null {
   const identity = readSegmentIdentity(fd, segmentBytes, key, hasher, device);
   if (identity === null) return null;
-  const source = { fd, segmentBytes, nonce: identity.nonce, hasher, device };
-  const headers = readBatchHeaders(source);
+  const reader = new BatchReader({ fd, segmentBytes, nonce: identity.nonce, hasher, device });
+  const headers = readBatchHeaders(reader);
   const entries = emptyEntries(headers.batches.reduce((sum, batch) => sum + batch.count, 0));
-  const largest = headers.batches.reduce((most, batch) => Math.max(most, batch.count), 0);
-  const index = Buffer.alloc(largest * entrySize);
+  const largest = headers.batches.reduce((most, batch) => Math.max(most, indexBytesOf(batch)), 0);
+  const index = Buffer.alloc(largest);
   let { endOffset, damaged } = headers;
   let recordCount = 0;
   let maxSequence = 0;
   let maxExpires = 0;
   let schemas = 0;
   for (const batch of headers.batches) {
-    if (!readIndex(source, batch, index, entries, recordCount)) {
+    if (!readEntries(reader, batch, index, entries, recordCount)) {
       endOffset = batch.offset;
       damaged = true;
       break;
@@ -169,87 +124,43 @@ function markDead(entries: SegmentEntries, unit: number): void {
 }
 
 /** Follows the batch headers up to the first offset that holds none. */
-function readBatchHeaders(source: Source): {
+function readBatchHeaders(reader: BatchReader): {
   batches: Batch[];
   endOffset: number;
   damaged: boolean;
 } {
   const batches: Batch[] = [];
-  const header = Buffer.alloc(batchHeaderSize);
   let offset = segmentHeaderSize;
   let recordCount = 0;
   for (;;) {
-    const end = source.segmentBytes - recordCount * tombstoneSize;
-    // No room for another header: what follows are tombstones.
-    if (offset + batchHeaderSize > end) return { batches, endOffset: offset, damaged: false };
-    const read = source.device.readAtSync(source.fd, header, 0, batchHeaderSize, offset);
-    const batch = read === batchHeaderSize ? parseHeader(source, header, offset, end) : null;
-    if (batch === null) return { batches, endOffset: offset, damaged: !isZero(header) };
-    batches.push(batch);
-    recordCount += batch.count;
-    offset += batchHeaderSize + batch.recordsBytes + batch.count * entrySize;
+    const found = reader.header(offset, recordCount);
+    if (typeof found === "string") {
+      return { batches, endOffset: offset, damaged: found === "damaged" };
+    }
+    batches.push(found);
+    recordCount += found.count;
+    offset = found.end;
   }
 }
 
-function parseHeader(source: Source, header: Buffer, offset: number, end: number): Batch | null {
-  if (header.readUInt32LE(0) !== batchMagic) return null;
-  const seed = seedAt(source.nonce, offset);
-  const checksum = source.hasher.h64(header.subarray(0, batchHeaderChecksum), seed);
-  if (header.readBigUInt64LE(batchHeaderChecksum) !== checksum) return null;
-  if (header.readUInt32LE(batchHeaderVersion) !== batchVersion) return null;
-  const count = header.readUInt32LE(batchHeaderCount);
-  const recordsBytes = header.readUInt32LE(batchHeaderRecordsBytes);
-  if (count === 0 || recordsBytes % unitBytes !== 0) return null;
-  const bytes = batchHeaderSize + recordsBytes + count * (entrySize + tombstoneSize);
-  if (offset + bytes > end) return null;
-  return {
-    offset,
-    count,
-    recordsBytes,
-    indexChecksum: header.readBigUInt64LE(batchHeaderIndexChecksum),
-    minSequence: Number(header.readBigUInt64LE(batchHeaderMinSequence)),
-    maxSequence: Number(header.readBigUInt64LE(batchHeaderMaxSequence)),
-    maxExpires: header.readDoubleLE(batchHeaderMaxExpires),
-    schemas: Number(header.readBigUInt64LE(batchHeaderSchemas)),
-  };
-}
-
-/**
- * Reads the index of a batch into the arrays from `at` on. Returns false if it is damaged or
- * contradicts its header.
- */
-function readIndex(
-  source: Source,
+/** Reads the index of a batch into the arrays from `at` on. Returns false if it is damaged. */
+function readEntries(
+  reader: BatchReader,
   batch: Batch,
   index: Buffer,
   entries: SegmentEntries,
   at: number,
 ): boolean {
-  const bytes = batch.count * entrySize;
-  const start = batch.offset + batchHeaderSize + batch.recordsBytes;
-  assert(bytes <= index.length, "the index buffer holds the largest batch");
-  if (source.device.readAtSync(source.fd, index, 0, bytes, start) !== bytes) return false;
-  const checksum = source.hasher.h64(index.subarray(0, bytes), source.nonce);
-  if (checksum !== batch.indexChecksum) return false;
-  let free = batch.offset + batchHeaderSize;
-  for (let i = 0; i < batch.count; i++) {
-    // The last record's entry comes first.
-    const entry = bytes - (i + 1) * entrySize;
-    const sequence = index.readUIntLE(entry + entrySequence, 6);
-    const unit = index.readUInt32LE(entry + entryUnit);
-    const size = index.readUInt32LE(entry + entryRecordSize);
-    if (unit * unitBytes < free || size < diskRecordBytesMin) return false;
-    free = unit * unitBytes + size;
-    if (free > start) return false;
-    if (sequence < batch.minSequence || sequence > batch.maxSequence) return false;
-    entries.hashLow[at + i] = index.readUInt32LE(entry + entryHash);
-    entries.hashHigh[at + i] = index.readUInt32LE(entry + entryHash + 4);
-    entries.sequence[at + i] = sequence;
-    entries.unit[at + i] = unit;
-    entries.size[at + i] = size;
-    entries.expires[at + i] = index.readDoubleLE(entry + entryExpires);
-  }
-  return batch.maxSequence <= sequenceMax;
+  let next = at;
+  return reader.index(batch, index, (entry) => {
+    entries.hashLow[next] = entry.hashLow;
+    entries.hashHigh[next] = entry.hashHigh;
+    entries.sequence[next] = entry.sequence;
+    entries.unit[next] = entry.unit;
+    entries.size[next] = entry.size;
+    entries.expires[next] = entry.expires;
+    next += 1;
+  });
 }
 
 function emptyEntries(count: number): SegmentEntries {
@@ -274,8 +185,4 @@ function cutEntries(entries: SegmentEntries, count: number): SegmentEntries {
     expires: entries.expires.subarray(0, count),
     dead: entries.dead.subarray(0, count),
   };
-}
-
-function isZero(bytes: Buffer): boolean {
-  return bytes.every((byte) => byte === 0);
 }

@@ -14,7 +14,7 @@ import {
 import { codes, type HashedKey, type Key } from "../kernel/mod.js";
 import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
 import type { StoreTask } from "../pool/mod.js";
-import { codecNegative, encodeTags, flagNegative, tagHash } from "../record/mod.js";
+import { codecNegative, flagNegative } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { EntryReader } from "./entry-reader.js";
 import type { ThreadCore } from "./thread-core.js";
@@ -60,6 +60,8 @@ export interface Filled<V> {
 
 const noTags = new Uint8Array(0);
 const noBytes = new Uint8Array(0);
+/** The longest that deleteByTag waits for a sweep when the tag table is full. */
+const tagSweepWaitMs = 1000;
 
 export class EntryWriter<V> {
   readonly #core: ThreadCore;
@@ -67,6 +69,8 @@ export class EntryWriter<V> {
   readonly #decoder: ValueDecoder<V>;
   readonly #storePool: StorePool | undefined;
   readonly #cacheId: string;
+  /** How many sweeps had ended when one did not end in time; -1 = none was too slow. */
+  #awaitedSweep = -1;
 
   constructor(
     core: ThreadCore,
@@ -119,7 +123,7 @@ export class EntryWriter<V> {
       createdMs,
       expiresMs,
       staleUntilMs: expiresMs + options.staleForMs,
-      tags: options.tags.length === 0 ? noTags : encodeTags(options.tags),
+      tags: options.tags.length === 0 ? noTags : this.#core.kernel.tags.encode(options.tags),
       flight,
       forDisk,
     };
@@ -220,7 +224,7 @@ export class EntryWriter<V> {
       createdMs,
       expiresMs,
       staleUntilMs: expiresMs,
-      tags: tags.length === 0 ? noTags : encodeTags(tags),
+      tags: tags.length === 0 ? noTags : this.#core.kernel.tags.encode(tags),
       flight,
       forDisk: false,
     });
@@ -251,12 +255,33 @@ export class EntryWriter<V> {
 
   /** When this returns no entry with one of these tags is left, for any thread or later session. */
   deleteByTag(tags: string | readonly string[]): void {
-    const { kernel, directory } = this.#core;
     this.#core.assertOpen();
     for (const tag of resolveTags(tags)) {
-      const sequence = kernel.verbs.invalidateTag(tagHash(Buffer.from(tag, "utf8")));
-      directory?.writeTag(sequence);
+      this.#invalidateTag(tag);
+      this.#core.directory?.writeTag();
     }
+  }
+
+  #invalidateTag(tag: string): void {
+    const { verbs, tags } = this.#core.kernel;
+    const name = Buffer.from(tag, "utf8");
+    const { low, high } = tags.hashOf(name, 0, name.length);
+    const seen = tags.sweeps();
+    if (verbs.invalidateTag(low, high, 0) === codes.answerDone) return;
+    // The table has no slot for the tag: wait for the janitor's sweep. A sweep that this thread has
+    // waited for in vain is not waited for again.
+    verbs.ring();
+    const waits = seen !== this.#awaitedSweep && this.#waitForSweep(seen);
+    if (waits && verbs.invalidateTag(low, high, 0) === codes.answerDone) return;
+    verbs.invalidateTag(low, high, 1);
+  }
+
+  #waitForSweep(seen: number): boolean {
+    const { kernel } = this.#core;
+    kernel.count(counter.counterTagWaits, 1);
+    if (kernel.tags.waitForSweep(seen, tagSweepWaitMs)) return true;
+    this.#awaitedSweep = seen;
+    return false;
   }
 
   /** Live entries are counted from zero after a clear: cleared ones leave later, uncounted. */

@@ -6,7 +6,7 @@ import { clearTimeout, monotonicMs, setTimeout } from "../base/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
 import { codes, type HashedKey, waitForChange } from "../kernel/mod.js";
 import { chunkKey, type LargeValue } from "../memory/mod.js";
-import { encodeTags, flagChunk } from "../record/mod.js";
+import { flagChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { FlightBoard } from "./fetch-parts.js";
 import type { FlightEnd, FlightRole } from "./flight-end.js";
@@ -154,10 +154,12 @@ export class SharedFlights implements FlightBoard {
   isSuperseded(flight: number, tags: readonly string[]): boolean {
     const { kernel } = this.#core;
     const { flights, control } = kernel;
-    if (flights.state(flight) !== codes.flightActive) return true;
     const sequence = flights.sequence(flight);
-    if (sequence < control.clearEpoch()) return true;
-    return tags.length > 0 && kernel.areTagsInvalidated(encodeTags(tags), sequence + 1);
+    const isVoid =
+      tags.length > 0 && kernel.tags.areInvalidated(kernel.tags.encode(tags), sequence + 1);
+    // After the tags: while the flight is active, no tag is forgotten that voids it.
+    if (flights.state(flight) !== codes.flightActive) return true;
+    return isVoid || sequence < control.clearEpoch();
   }
 
   /** Whether the outcome of a flight that this thread follows is known. */

@@ -10,6 +10,7 @@ import {
   failOver,
   FlushAdmission,
   Flusher,
+  InvalidatedWalk,
   isTrusted,
   type JanitorEnd,
   recover,
@@ -23,13 +24,14 @@ import {
   sharedTime,
   watermarkOf,
 } from "../eviction/mod.js";
-import { isFileAt } from "../device/mod.js";
+import { fileDevice, isFileAt } from "../device/mod.js";
 import { schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
-import { codes, hasReached, Kernel } from "../kernel/mod.js";
+import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
 import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
+import { TagSweeper } from "./tag-sweeper.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
 
@@ -59,6 +61,24 @@ function sharesDescriptors({ handle: { disk }, recovery }: JanitorTask): boolean
   return isFileAt(disk.schemasFd, `${disk.path}/${schemasName}`);
 }
 
+/** The disk as the sweep of the tags uses it. */
+function sweptDisk(kernel: Kernel, { handle }: JanitorTask, side: DiskSide | null) {
+  if (side === null || handle.disk === null) return null;
+  const { directory, hasher } = side;
+  const { fds, syncResets } = handle.disk;
+  const writeTombstone = directory.writeTombstone.bind(directory);
+  return {
+    walk: new InvalidatedWalk(kernel, handle.disk, hasher, writeTombstone),
+    sync: (segment: number): boolean => {
+      const isDue = syncResets || kernel.flushes.syncRequested() !== 0;
+      if (!isDue || segment >= fds.length) return false;
+      fileDevice.fsyncSync(fds[segment] as number);
+      return true;
+    },
+    writeForgotten: directory.writeForgotten.bind(directory),
+  };
+}
+
 class Janitor {
   readonly #task: JanitorTask;
   readonly #kernel: Kernel;
@@ -66,6 +86,8 @@ class Janitor {
   readonly #evictor: Evictor;
   readonly #threads: ThreadWatch;
   readonly #tuning: Tuning | null;
+  readonly #tags: TagSweeper;
+  readonly #writeTombstone: TombstoneWriter;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
   readonly #removals: RemovalReporter;
@@ -90,6 +112,8 @@ class Janitor {
     this.#disk = disk;
     this.#removals = removals;
     const writeTombstone = (location: number): void => disk?.directory.writeTombstone(location);
+    this.#writeTombstone = writeTombstone;
+    this.#tags = new TagSweeper(kernel, sweptDisk(kernel, task, disk), writeTombstone);
     const removed: RemovalCallback = (record, cause) => removals.add(record, cause);
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, writeTombstone, removed);
@@ -151,9 +175,10 @@ class Janitor {
     const diskUp = this.#isDiskUp();
     const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);
     this.#sweep(now);
+    const isSweeping = this.#sweepTags();
     this.#removals.report();
     this.#tuning?.run();
-    return !hasRoom && diskUp && this.#hasSealed();
+    return isSweeping || (!hasRoom && diskUp && this.#hasSealed());
   }
 
   #isDiskUp(): boolean {
@@ -274,9 +299,25 @@ class Janitor {
     this.#sweepDueMs = elapsedMs() + 1;
     const { bucketCount } = this.#kernel.geometry;
     if (this.#removals.isWanted) this.#tellExpired(now);
-    this.#kernel.verbs.sweep(this.#sweepFrom, sweepBuckets, now);
-    this.#sweepFrom += sweepBuckets;
+    const { verbs, tombstones } = this.#kernel;
+    this.#sweepFrom = verbs.sweep(this.#sweepFrom, this.#sweepFrom + sweepBuckets, now);
+    tombstones.drain(this.#writeTombstone);
     if (this.#sweepFrom >= bucketCount) this.#sweepFrom = 0;
+  }
+
+  /** Goes on with the sweep that makes room for tags. True if there is more to do at once. */
+  #sweepTags(): boolean {
+    let isSweeping = false;
+    // While the disk is down no tombstone can be written, so no tag may be forgotten.
+    const mayGoOn = this.#disk === null || (this.#isDiskUp() && this.#noticeClear());
+    const clearEpoch = this.#disk === null ? this.#kernel.control.clearEpoch() : this.#clearEpoch;
+    const worked =
+      mayGoOn &&
+      this.#attempt(() => {
+        isSweeping = this.#tags.run(clearEpoch);
+      });
+    if (!worked) this.#tags.abandon();
+    return isSweeping;
   }
 
   /** Removes expired entries like `sweep`, and reports each one's key to the listeners. */

@@ -32,7 +32,6 @@ export {
   stateClosed,
   stateClosing,
   stateOpen,
-  tagProbes,
   threadsMax,
 } from "./layout.js";
 export {
@@ -51,3 +50,4 @@ export {
   flightStored,
   flightUnstored,
 } from "./flight-layout.js";
+export { noTagSlot, tagBucketSlots } from "./tag-layout.js";

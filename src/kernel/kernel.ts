@@ -2,10 +2,10 @@
 // words. Called by every room above. The opener compiles the module once and posts it to other
 // threads, so attaching does not compile.
 import { UndercroftError } from "../base/mod.js";
-import { recordTagsMax } from "../record/mod.js";
 import { fencedCode, totalStoreOrderCode } from "./kernel-code.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
+import { TagTable } from "./tag-table.js";
 import {
   claimThread,
   deadHolderOf,
@@ -64,9 +64,14 @@ export interface KernelVerbs {
   readonly evictUnlocked: (key: number, length: number) => number;
   readonly clear: () => number;
   readonly checkTags: (field: number, sequence: number) => number;
-  readonly invalidateTag: (hash: number) => number;
-  readonly restoreTagCell: (cell: number, sequence: number) => void;
+  readonly hashTag: (name: number, length: number) => void;
+  readonly invalidateTag: (hashLow: number, hashHigh: number, force: number) => number;
+  readonly restoreTag: (hashLow: number, hashHigh: number, sequence: number) => void;
   readonly raiseTagFloor: (sequence: number) => void;
+  readonly beginTagSweep: () => number;
+  readonly forgetTags: (from: number, buckets: number, through: number) => number;
+  readonly oldestFlight: () => number;
+  readonly supersedeFlights: (sequence: number) => number;
   readonly tick: (now: number) => void;
   readonly ring: () => void;
   readonly beginFlight: (hashLow: number, hashHigh: number) => number;
@@ -103,10 +108,11 @@ export interface KernelVerbs {
   readonly dropUnits: (first: number, end: number) => number;
   readonly promote: (record: number, slot: number, low: number, high: number) => number;
   readonly dropDisk: (hashLow: number, hashHigh: number, location: number, force: number) => number;
+  readonly dropInvalidated: (hashLow: number, hashHigh: number, location: number) => number;
   readonly relocateDisk: (hashLow: number, hashHigh: number, from: number, to: number) => number;
   readonly insertRecovered: (hashLow: number, hashHigh: number, location: number) => number;
   readonly nextExpired: (fromSlot: number, endSlot: number, now: number) => number;
-  readonly sweep: (fromBucket: number, buckets: number, now: number) => number;
+  readonly sweep: (fromBucket: number, endBucket: number, now: number) => number;
   readonly releaseLocks: (lockWord: number) => number;
   readonly reconcileIndex: () => number;
   readonly openDisk: (
@@ -139,9 +145,6 @@ export function compileKernel(): KernelModule {
   return new WebAssembly.Module(Buffer.from(code, "base64"));
 }
 
-/** The most bytes of a tags field up to the end of its hashes; the kernel reads no further. */
-const tagHashesMax = 4 + recordTagsMax * 4;
-
 /** A part of the shared memory that another room lays out. */
 export interface Room {
   readonly buffer: ArrayBufferLike;
@@ -169,6 +172,7 @@ export class Kernel {
   readonly records: SharedRecords;
   readonly slots: IndexSlots;
   readonly samples: SampleRings;
+  readonly tags: TagTable;
   /** Held to add a schema; to write an invalidated tag to disk; to compact a map. */
   readonly locks: Readonly<Record<"schema" | "tag" | "compactor", ThreadLock>>;
   readonly #holder: ThreadHolder;
@@ -194,6 +198,7 @@ export class Kernel {
     this.records = new SharedRecords(this.views);
     this.slots = new IndexSlots(this.views, this.geometry);
     this.samples = new SampleRings(this.views, this.geometry);
+    this.tags = new TagTable(this.verbs, this.views, this.geometry, this.block);
     const lockAt = (offset: number): ThreadLock => new ThreadLock(this.views, offset, this.thread);
     this.locks = {
       schema: lockAt(at.controlSchemaLock),
@@ -266,15 +271,6 @@ export class Kernel {
   /** Hashes bytes of the schema table; the hash is in the results. */
   hashSchema(offset: number, length: number): void {
     this.verbs.hashKey(at.schemaTable + offset, length);
-  }
-
-  /** Whether a tag of this field (RecordReader.tagsField) was invalidated at `sequence` or
-   *  later. */
-  areTagsInvalidated(field: Uint8Array, sequence: number): boolean {
-    // Not the key's scratch: the key there may be looked up once more.
-    const scratch = this.block + at.threadInvalidations;
-    this.views.u8.set(field.subarray(0, tagHashesMax), scratch);
-    return this.verbs.checkTags(scratch, sequence) === 1;
   }
 
   /** The low halves of the hashes that the last `readInvalidations` verb has read. */

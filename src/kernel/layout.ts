@@ -6,12 +6,12 @@
 //   0 ┬ control block      4 KiB     geometry, and words that several threads write, on own lines
 //     ├ thread blocks      68 × 4 KiB
 //     ├ schema table       32 KiB             schema dictionary (dictionary/schema-image.ts)
-//     ├ tag table          4,096 × 8 bytes    when groups of tags were invalidated last
 //     ├ invalidation log   2,048 × 8 bytes    the keys written last, for near caches
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a segment file
 //     ├ index              64-byte buckets
 //     ├ flight table       loads under way (flight-layout.ts); none in a map
+//     ├ tag table          128-byte buckets   which tags were invalidated, and when
 //     ├ key history        admission's seen keys, then the eviction policy's state (region.ts)
 //     ├ sample rings       one per thread, only if requests are sampled
 //     ├ memory segments    the log of records (record/record-layout.ts), `segmentBytes` each
@@ -19,7 +19,7 @@
 //                          more; a reader that follows a torn length stays in the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 5;
+export const kernelLayoutVersion = 6;
 export const pageSize = 65536;
 export const cacheLineSize = 64;
 
@@ -50,6 +50,8 @@ export const controlFlightBase = 92; // u32 offset: the flight table (flight-lay
 export const controlFlightCount = 96; // u32, flights in it: a power of two, or 0 in a map
 /** u32, 1 = a map: nothing is evicted, and an entry counts until its slot is empty. */
 export const controlNeverEvicts = 88;
+export const controlTagBase = 104; // u32 offset: the tag table
+export const controlTagBuckets = 108; // u32, 0 in a map
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
 /** u64: the number of the last invalidation, which near hits compare; it is on the line of the
@@ -59,8 +61,7 @@ export const controlInvalidations = 136;
 export const firstInvalidation = 4503599627370496;
 /** u64: records up to this sequence are cleared. Every hit reads it, `clear` writes it. */
 export const controlClearEpoch = 192;
-/** u32: near caches drop everything when it changes (a clear, or a segment generation that
- *  wraps). */
+/** u32: near caches drop everything when it changes (a clear, or a generation that wraps). */
 export const controlNearEpoch = 216;
 /** f64: wall-clock ms that creation times in records count from; an injected clock may start before
  *  2020. */
@@ -92,10 +93,12 @@ export const controlSyncDone = 408;
 export const controlSyncFailed = 412;
 /** u32: grows with each invalidation of a tag. A tagged near value is valid for one value of it. */
 export const controlTagEpoch = 580;
-/** u32: thread id + 1 of the thread writing tag cells to disk; 0 = none. */
-export const controlTagLock = 584;
-/** u64: tagged records up to this sequence are invalid: the directory lost the exact cells. */
-export const controlTagFloor = 592;
+export const controlTagFloor = 592; // u64: tagged records up to it are invalidated
+export const controlTagNewest = 600; // u64: the newest of table and floor; later records are valid
+export const controlTagLock = 640; // u32, own line: thread id + 1 that writes to the tags file
+export const controlTagsTracked = 644; // u32: taken slots of the tag table
+export const controlTagSweeps = 648; // u32: added to and notified when tags were forgotten
+export const controlTagFileFloor = 656; // u64: no thread writes a lower floor to disk
 /** u32: in a map, thread id + 1 of the compacting thread; 0 = none. */
 export const controlCompactor = 576;
 /** u32: the newest flush ticket whose writes failed or were not tried. */
@@ -187,13 +190,17 @@ export const resultHashHigh = 124; // u32
 export const resultKeyOffset = 128; // u32 of the record: where its key starts
 export const resultSlot = 132; // u32 slot number
 export const resultTagEpoch = 140; // u32: the tag epoch that `find` read before the tags
-export const resultTagCells = 144; // tagProbes × u32: the cells of invalidateTag's tag
+export const resultTagHash = 144; // u64: what hashTag computed
+export const resultTagSlot = 152; // u32: the slot of invalidateTag's tag, or noTagSlot
+export const resultUnvisited = 156; // u32: slots that sweep could not visit, since a lock was taken
 
 export const threadCounters = 192; // counterCount × f64
-export const counterCount = 80;
+export const counterCount = 84;
 /** The most invalidations that one readInvalidations reads. */
-export const invalidationBatch = 32;
-export const threadInvalidations = 832; // invalidationBatch × u32: hash low halves that it read
+export const invalidationBatch = 16;
+export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read
+export const threadTagScratch = 864; // where it hashes tags; never while it reads invalidations
+export const tagScratchSize = 96;
 export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
 export const histogramCount = 4;
 export const histogramBuckets = 64;
@@ -204,22 +211,15 @@ export const keyScratchSize = 2048;
 export const schemaTable = 282624; // threadTable + threadsMax * threadBlockSize
 export const schemaTableSize = 32768;
 
-// ── Tag table. A cell is the newest sequence at which one of its tags was invalidated. ─────────
-export const tagTable = 315392; // schemaTable + schemaTableSize
-export const tagCells = 4096;
-export const tagCellsShift = 12;
-/** Cells per tag. An entry is invalid if, for one of its tags, all cells are newer than it. */
-export const tagProbes = 4;
-
 // ── Invalidation log: a ring of the last invalidations (assembly/invalidations.ts). ────────────
 //
 // A word is the low 32 bits of the invalidation's number, from 1, in its high half, and the low
 // half of the key's hash in its low half.
-export const invalidationLog = 348160; // tagTable + tagCells * 8
+export const invalidationLog = 315392; // schemaTable + schemaTableSize
 /** A near cache that is farther behind drops everything in its two indexes. */
 export const invalidationsMax = 2048;
 
-export const segmentTable = 364544; // invalidationLog + invalidationsMax * 8
+export const segmentTable = 331776; // invalidationLog + invalidationsMax * 8
 
 // ── Segment table, one line a memory segment. ──────────────────────────────────────────────────
 export const segmentEntrySize = 64;

@@ -11,7 +11,9 @@ export {
   geometryOf,
   type GeometryRequest,
   segmentBytesOf,
+  tagSlotsOf,
 } from "./region.js";
+export type { TagTable, TrackedTag } from "./tag-table.js";
 export {
   claimThread,
   deadHolderOf,
@@ -27,7 +29,11 @@ export type { CallResults } from "./words/call-results.js";
 export type { ControlBlock } from "./words/control-block.js";
 export type { DiskSegmentTable } from "./words/disk-segment-table.js";
 export { type FlushTickets, hasReached } from "./words/flush-tickets.js";
-export { hasPendingTombstone, type TombstoneWriter } from "./words/pending-tombstones.js";
+export {
+  hasPendingTombstone,
+  TombstoneWatch,
+  type TombstoneWriter,
+} from "./words/pending-tombstones.js";
 export type { SegmentTable, SegmentWalk } from "./words/segment-table.js";
 export type { KernelModule, SharedMemory } from "./web-assembly.js";
 export { waitForChange, type WaitWord } from "./words/word-wait.js";

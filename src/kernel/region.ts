@@ -4,6 +4,7 @@
 import { alignUp, assert, KiB, MiB } from "../base/mod.js";
 import * as flight from "./flight-layout.js";
 import * as at from "./layout.js";
+import * as tagAt from "./tag-layout.js";
 import type { SharedMemory } from "./web-assembly.js";
 
 /** How a budget is divided. All sizes in bytes. */
@@ -20,6 +21,8 @@ export interface Geometry {
   readonly diskTable: number;
   readonly diskSegmentCount: number;
   readonly diskSegmentUnits: number;
+  readonly tagBase: number;
+  readonly tagBuckets: number;
   /** Where the key history begins: first admission's seen keys, then the eviction policy's
    *  state. */
   readonly keyHistoryBase: number;
@@ -47,6 +50,8 @@ export interface GeometryRequest {
   readonly samples: boolean;
   /** Whether keys are loaded. */
   readonly loads: boolean;
+  /** Whether it is a map's: no tags. */
+  readonly isMap?: boolean;
 }
 
 /** The share of its slots that an index is meant to fill. It makes 64 bytes / 7 slots / 0.85 = 10.8
@@ -65,6 +70,22 @@ function bucketsFor(request: GeometryRequest): number {
   const wanted = entries / designLoad / at.bucketSlots;
   const most = request.memoryBytes / 4 / at.bucketSize;
   return Math.max(64, Math.floor(Math.min(wanted, most)));
+}
+
+/** How many tags a cache remembers: 1/64 of the memory, 1/32 if there is a disk, which takes longer
+ *  to sweep, but at most 1/96 of the capacity for each of the three parts of the tags file
+ *  (directory/tag-file.ts), of 32 bytes a tag. */
+function tagBucketsFor(memoryBytes: number, diskCapacityBytes: number): number {
+  const hasDisk = diskCapacityBytes > 0;
+  const byMemory = memoryBytes / (hasDisk ? 32 : 64) / tagAt.tagBucketSize;
+  const byDisk = hasDisk ? diskCapacityBytes / 32 / (3 * 32 * tagAt.tagBucketSlots) : Infinity;
+  const buckets = Math.floor(Math.min(byMemory, byDisk));
+  return Math.min(tagAt.tagBucketsMax, Math.max(tagAt.tagBucketsMin, buckets));
+}
+
+/** The slots of the tag table of a cache with this memory and disk (0 = none). */
+export function tagSlotsOf(memoryBytes: number, diskCapacityBytes: number): number {
+  return tagBucketsFor(memoryBytes, diskCapacityBytes) * tagAt.tagBucketSlots;
 }
 
 /** Two filters of 8 bits a key, each for as many keys as memory may hold
@@ -113,8 +134,12 @@ export function divide(request: GeometryRequest): Geometry {
     at.cacheLineSize,
   );
   const flightBase = bucketBase + bucketCount * at.bucketSize;
-  const flightCount = request.loads ? flightCountFor(request.memoryBytes) : 0;
-  const keyHistoryBase = flightBase + flightCount * (flight.flightHashSize + flight.flightSize);
+  const { memoryBytes, diskCapacityBytes, isMap = false } = request;
+  const flightCount = request.loads ? flightCountFor(memoryBytes) : 0;
+  const tagBase = flightBase + flightCount * (flight.flightHashSize + flight.flightSize);
+  const tagBuckets = isMap ? 0 : tagBucketsFor(memoryBytes, diskCapacityBytes);
+  const tagFilterBase = tagBase + tagBuckets * tagAt.tagBucketSize;
+  const keyHistoryBase = alignUp(tagFilterBase + tagBuckets, at.cacheLineSize);
   const seenBytes = request.remembersSets ? seenBytesFor(request.memoryBytes) : 0;
   const policyBase = keyHistoryBase + seenBytes;
   const sampleBase = alignUp(policyBase + request.policyBytes, at.cacheLineSize);
@@ -136,6 +161,8 @@ export function divide(request: GeometryRequest): Geometry {
     diskTable,
     diskSegmentCount: request.diskSegmentCount,
     diskSegmentUnits: request.diskSegmentBytes / 16,
+    tagBase,
+    tagBuckets,
     keyHistoryBase,
     seenBytes,
     policyBase,
@@ -174,6 +201,8 @@ export function createRegion(
   words[at.controlDiskTable / 4] = geometry.diskTable;
   words[at.controlDiskSegmentUnits / 4] = Math.max(1, geometry.diskSegmentUnits);
   words[at.controlReserve / 4] = geometry.reserveSegments;
+  words[at.controlTagBase / 4] = geometry.tagBase;
+  words[at.controlTagBuckets / 4] = geometry.tagBuckets;
   words[at.controlKeyHistoryBase / 4] = geometry.keyHistoryBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
   words[at.controlPolicyBytes / 4] = geometry.policyBytes;
@@ -210,6 +239,8 @@ export function geometryOf(memory: SharedMemory): Geometry {
     diskTable: word(at.controlDiskTable),
     diskSegmentCount: word(at.controlDiskSegmentCount),
     diskSegmentUnits: word(at.controlDiskSegmentUnits),
+    tagBase: word(at.controlTagBase),
+    tagBuckets: word(at.controlTagBuckets),
     keyHistoryBase: word(at.controlKeyHistoryBase),
     seenBytes: word(at.controlSeenBytes),
     policyBase: word(at.controlKeyHistoryBase) + word(at.controlSeenBytes),

@@ -4,7 +4,7 @@ import { compress } from "../codec/mod.js";
 import { attachThread } from "../eviction/mod.js";
 import { Kernel } from "../kernel/mod.js";
 import { type MemoryWriter, type WriteOutcome, writeValue } from "../memory/mod.js";
-import { encodeTags, flagCompressed } from "../record/mod.js";
+import { flagCompressed } from "../record/mod.js";
 import type { StoreTask } from "./pool-messages.js";
 
 const writers = new Map<string, MemoryWriter>();
@@ -19,7 +19,7 @@ export function storeValue(task: StoreTask): WriteOutcome {
     createdMs: task.createdMs,
     expiresMs: task.expiresMs,
     staleUntilMs: task.staleUntilMs,
-    tags: encodeTags(task.tags),
+    tags: writer.kernel.tags.encode(task.tags),
     flight: task.flight,
     forDisk: task.forDisk,
   });

@@ -18,8 +18,8 @@
 //      │                      on disk: room for a keyed header tag, 0 today
 //      │   expires       f64  wall-clock milliseconds since 1970
 //      │   staleUntil    f64  wall-clock milliseconds since 1970
-//      │   tags               u16 count, u16 bytes of the names, count × u32 tag hash, then each
-//      │                      name as u16 length + UTF-8; zero padding to 8 bytes
+//      │   tags               u16 count, u16 bytes of the names, zero u32, count × u64 tag hash,
+//      │                      then each name as u16 length + UTF-8; zero padding to 8 bytes
 //      ├ key                  bytes
 //      └ value                bytes as the codec made them
 
@@ -39,6 +39,8 @@ export const recordAlignment = 8;
 export const keyLengthMax = 65536;
 /** Tags of one record. */
 export const recordTagsMax = 16;
+/** Bytes of a tags field before its hashes. */
+export const tagsHeaderSize = 8;
 export const extensionSizeMax = 2040; // 255 units of 8 bytes
 
 export const flagDiskLocation = 1;

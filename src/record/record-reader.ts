@@ -2,7 +2,7 @@
 // disk and verified. Called by every room that reads records. Invariant: the caller passes only
 // whole records, so nothing here checks lengths. A torn copy is dropped before it is parsed.
 import * as at from "./record-layout.js";
-import { readTags, tagHashesEnd } from "./tags.js";
+import { readTags, tagHashesEnd, tagsFieldOf } from "./tags.js";
 
 /** One parsed record. The fields are valid until the next `parse`. */
 export class RecordReader {
@@ -82,23 +82,15 @@ export class RecordReader {
 
   /** The record's tags, parsed anew by each call. */
   tags(): string[] {
-    if ((this.flags & at.flagTags) === 0) return [];
-    return readTags(this.buffer, this.#tagsStart());
+    if (!this.hasTags) return [];
+    return readTags(this.buffer, tagsFieldOf(this.buffer, this.start));
   }
 
   /** The bytes of the tags that the kernel reads: the count and the hashes. Empty without tags. */
   tagsField(): Uint8Array {
-    if ((this.flags & at.flagTags) === 0) return this.buffer.subarray(0, 0);
-    const start = this.#tagsStart();
-    return this.buffer.subarray(start, start + tagHashesEnd(this.buffer, start));
-  }
-
-  #tagsStart(): number {
-    const fields = this.flags & (at.flagDiskLocation | at.flagExpires | at.flagStale);
-    const before = [at.flagDiskLocation, at.flagExpires, at.flagStale].filter(
-      (flag) => fields & flag,
-    );
-    return this.start + at.recordHeaderSize + before.length * 8;
+    if (!this.hasTags) return this.buffer.subarray(0, 0);
+    const field = tagsFieldOf(this.buffer, this.start);
+    return this.buffer.subarray(field, field + tagHashesEnd(this.buffer, field));
   }
 
   get hasTags(): boolean {

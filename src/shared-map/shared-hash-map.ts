@@ -177,6 +177,7 @@ export class SharedHashMap<V = unknown> {
       policyBytes: 0,
       samples: false,
       loads: false,
+      isMap: true,
     });
     const memory = createRegion(geometry, randomBytes(8).readBigUInt64LE(0), 0, "map");
     const module = compileKernel();

@@ -39,6 +39,12 @@ export interface StatsGauges {
     /** Gauge: their bytes, as encoded. */
     readonly bytes: number;
   };
+  readonly tags: {
+    /** Gauge: invalidated tags that the cache remembers. */
+    readonly tracked: number;
+    /** Gauge: the most that it can remember. */
+    readonly capacity: number;
+  };
   readonly segments: {
     /** Gauge: memory segments that are free. */
     readonly free: number;
@@ -155,8 +161,17 @@ export interface CacheStats {
   readonly deletes: number;
   /** Counter: calls of `clear`. */
   readonly clears: number;
-  /** Counter: tags invalidated by `deleteByTag`. */
-  readonly tagInvalidations: number;
+  /** A tag is remembered until a sweep has removed everything that its invalidation voids. */
+  readonly tags: StatsGauges["tags"] & {
+    /** Counter: tags invalidated by `deleteByTag`. */
+    readonly invalidated: number;
+    /** Counter: sweeps after which tags were forgotten. */
+    readonly sweeps: number;
+    /** Counter: calls that waited for a sweep, because there was no room for their tag. */
+    readonly waits: number;
+    /** Counter: tags that got no room in time. Each removed older entries of other tags too. */
+    readonly overflows: number;
+  };
   /** Entries evicted, by what had no room for them. */
   readonly evictions: {
     /** Counter: left memory and had no copy on disk. */

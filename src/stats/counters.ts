@@ -81,3 +81,6 @@ export const counterNegativesServed = 74; // fetches answered by a remembered ne
 export const counterCodecErrors = 75; // values that a custom codec could not decode
 export const counterFlightsQueued = 76; // loads that waited for a free flight
 export const counterLoaderCycles = 77; // fetches of a loader refused: it would wait for itself
+export const counterTagSweeps = 78; // sweeps after which the janitor forgot invalidated tags
+export const counterTagWaits = 79; // waits of deleteByTag for such a sweep: the table was full
+export const counterTagOverflows = 80; // tags with no room in the table, for which the floor rose

@@ -172,7 +172,6 @@ function composeWrites(total: Total) {
     },
     deletes: total(counters.counterDeletes),
     clears: total(counters.counterClears),
-    tagInvalidations: total(counters.counterTagInvalidations),
     evictions: {
       memory: total(counters.counterEvictionsMemory),
       disk: total(counters.counterEvictionsDisk),
@@ -207,7 +206,7 @@ function composeWrites(total: Total) {
 }
 
 function composeTiers(total: Total, gauges: StatsGauges) {
-  const { memory, disk, near, segments, threads } = gauges;
+  const { memory, disk, near, tags, segments, threads } = gauges;
   const setBytes = total(counters.counterSetBytes);
   const writeBytes = total(counters.counterDiskWriteBytes);
   return {
@@ -224,6 +223,13 @@ function composeTiers(total: Total, gauges: StatsGauges) {
             tombstones: total(counters.counterTombstones),
           },
     near: { ...near, evictions: total(counters.counterNearEvictions) },
+    tags: {
+      ...tags,
+      invalidated: total(counters.counterTagInvalidations),
+      sweeps: total(counters.counterTagSweeps),
+      waits: total(counters.counterTagWaits),
+      overflows: total(counters.counterTagOverflows),
+    },
     writeAmplification: disk === null || setBytes === 0 ? null : writeBytes / setBytes,
     segments: {
       ...segments,

@@ -10,10 +10,12 @@ import {
   epochsName,
   schemasName,
   segmentName,
+  tagsName,
   writeClearEpoch,
+  writeForgotten,
   writeSchemaBytes,
-  writeTagCell,
   writeTagFloor,
+  writeTagSlot,
 } from "../directory/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
@@ -27,6 +29,8 @@ export class DirectoryWriter {
   readonly #disk: DiskHandle;
   readonly #device: Device;
   readonly #onFault: (error: UndercroftError) => void;
+  /** The highest floor that this thread has written. */
+  #floorWritten = 0;
 
   /** `onFault` gets the error of the write that took the disk tier down. */
   constructor(
@@ -129,30 +133,60 @@ export class DirectoryWriter {
     }
   }
 
-  /** Writes down the tag invalidation that the kernel's last call made; `sequence` is what that
-   *  call returned. If the write fails, the directory starts cold at the next open. */
-  writeTag(sequence: number): void {
-    const { epochsFd, seed } = this.#disk;
-    if (!this.#isOurs(epochsFd, epochsName)) return;
-    const { control, locks, results, thread } = this.#kernel;
-    const cells = results.tagCells();
+  /** Writes down the tag invalidation that the kernel's last call made. If the write fails, the
+   *  directory starts cold at the next open. */
+  writeTag(): void {
+    const { tagsFd, epochsFd, seed, tagMirror } = this.#disk;
+    if (!this.#isOurs(tagsFd, tagsName) || !this.#isOurs(epochsFd, epochsName)) return;
+    const { control, locks, results, tags } = this.#kernel;
+    const slot = results.tagSlot;
     try {
+      // The floor first: a slot may have been another tag's, which only the floor covers now.
+      this.#writeFloor(tags.floor());
+      if (slot === codes.noTagSlot) return;
       if (!locks.tag.lock(tagLockWaitsMax)) {
         // The lock owner has stopped. A floor makes the next open drop every tagged record up to
-        // `sequence`, which is always safe.
-        writeTagFloor(epochsFd, seed, thread, sequence, this.#device);
+        // now, which is always safe.
+        this.#writeFloor(control.sequence());
         return;
       }
       try {
-        for (const cell of cells) {
-          writeTagCell(epochsFd, seed, cell, control.tagCell(cell), this.#device);
+        // What it holds now, which another thread may have changed. A free slot was forgotten, and
+        // one with sequence 0 is about to be written by the thread that took it.
+        const tag = tags.slot(slot);
+        if (tag !== null && tag.sequence !== 0n) {
+          writeTagSlot(tagsFd, seed, tagMirror, slot, tag, this.#device);
         }
       } finally {
         locks.tag.unlock();
       }
     } catch (error) {
-      this.#cut(epochsFd);
+      this.#cut(tagsFd);
       this.#fault(error);
+    }
+  }
+
+  /** Writes a floor to this thread's slot, unless it has written it. The slot may hold a higher one
+   *  of an earlier holder of the thread id, so the floors of all threads are raised together. */
+  #writeFloor(floor: number): void {
+    if (floor <= this.#floorWritten) return;
+    const { epochsFd, seed } = this.#disk;
+    const wanted = this.#kernel.tags.raiseFileFloor(floor);
+    writeTagFloor(epochsFd, seed, this.#kernel.thread, wanted, this.#device);
+    this.#floorWritten = wanted;
+  }
+
+  /** Writes that everything is gone which tag invalidations up to `sequence` void. False if the
+   *  write failed: the tags must not be forgotten then. */
+  writeForgotten(sequence: number): boolean {
+    const { tagsFd, seed } = this.#disk;
+    if (!this.#isOurs(tagsFd, tagsName)) return false;
+    try {
+      writeForgotten(tagsFd, seed, sequence, this.#device);
+      return true;
+    } catch (error) {
+      this.#fault(error);
+      return false;
     }
   }
 

@@ -7,6 +7,9 @@ export interface DiskHandle {
   readonly segmentBytes: number;
   readonly fds: readonly number[];
   readonly epochsFd: number;
+  readonly tagsFd: number;
+  /** Where the mirror of the tag table is in the tags file. */
+  readonly tagMirror: number;
   readonly schemasFd: number;
   readonly seed: bigint;
   /** True once an fsync was asked for: resets of segments are then synced, so that a power loss

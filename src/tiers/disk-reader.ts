@@ -115,19 +115,21 @@ export class DiskReader {
   }
 
   #accept(key: HashedKey, slot: SlotRef, buffer: Buffer): RecordReader | "changed" | undefined {
-    const { verbs, control } = this.#kernel;
+    const { verbs, control, tags } = this.#kernel;
     const record = new RecordReader(0, control.createdBaseMs);
     record.adopt(buffer);
     record.diskLocation = slot.location;
     record.parse(0);
+    // The tags before the slot: a tag is forgotten once no slot names what it voids.
+    const field = record.tagsField();
+    const isVoid = field.length > 0 && tags.areInvalidated(field, record.sequence);
     if (!this.#memory.isCurrent(slot)) return "changed";
     if (buffer.subarray(record.keyStart, record.keyEnd).compare(key.bytes) !== 0) {
       this.#kernel.count(counter.counterFalseFingerprints, 1);
       return undefined;
     }
     if (record.sequence <= control.clearEpoch()) return undefined;
-    const field = record.tagsField();
-    if (field.length > 0 && this.#kernel.areTagsInvalidated(field, record.sequence)) {
+    if (isVoid) {
       this.#writer.drop(slot);
       return undefined;
     }

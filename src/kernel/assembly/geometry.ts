@@ -3,6 +3,7 @@
 // Every other file of the kernel reads these.
 import * as fl from "../flight-layout";
 import * as at from "../layout";
+import * as tagAt from "../tag-layout";
 
 export let seed: u64 = 0;
 export let bucketBase: usize = 0;
@@ -19,6 +20,9 @@ export let reserveSegments: u32 = 0;
 export let flightHashes: usize = 0;
 export let flightBase: usize = 0;
 export let flightCount: u32 = 0;
+export let tagBase: usize = 0;
+export let tagBuckets: u32 = 0;
+export let tagFilterBase: usize = 0;
 /** This thread's ring of sampled requests. */
 export let sampleBase: usize = 0;
 export let sampleSlots: u32 = 0;
@@ -48,6 +52,9 @@ export function attach(thread: u32): void {
   flightCount = load<u32>(at.controlFlightCount);
   flightHashes = load<u32>(at.controlFlightBase);
   flightBase = flightHashes + <usize>flightCount * fl.flightHashSize;
+  tagBase = load<u32>(at.controlTagBase);
+  tagBuckets = load<u32>(at.controlTagBuckets);
+  tagFilterBase = tagBase + <usize>tagBuckets * tagAt.tagBucketSize;
   sampleSlots = load<u32>(at.controlSampleSlots);
   sampleBase =
     <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);

@@ -43,7 +43,14 @@ export {
   setDiskState,
   takeTombstoneIndex,
 } from "./segments/disk-table";
-export { dropDisk, dropSlot, dropUnits, insertRecovered, relocateDisk } from "./moves/disk-moves";
+export {
+  dropDisk,
+  dropInvalidated,
+  dropSlot,
+  dropUnits,
+  insertRecovered,
+  relocateDisk,
+} from "./moves/disk-moves";
 export {
   demote,
   dropRecord,
@@ -54,7 +61,16 @@ export {
 } from "./moves/moves";
 export { nextExpired, sweep } from "./moves/sweep";
 export { releaseLocks, reconcileIndex } from "./repair";
-export { checkTags, invalidateTag, raiseTagFloor, restoreTagCell } from "./tags";
+export {
+  hashTag,
+  invalidateTag,
+  oldestFlight,
+  raiseTagFloor,
+  restoreTag,
+  supersedeFlights,
+} from "./tags/tag-invalidation";
+export { beginTagSweep, forgetTags } from "./tags/tag-table";
+export { checkTags } from "./tags/tagged-records";
 
 /** Takes a sequence, raises the clear epoch to it and so hides every record up to it. Answers
  *  the sequence. */

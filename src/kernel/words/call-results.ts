@@ -13,7 +13,8 @@ export class CallResults {
   readonly #record: number;
   readonly #recordSize: number;
   readonly #tagEpoch: number;
-  readonly #tagCells: number;
+  readonly #tagSlot: number;
+  readonly #unvisited: number;
   readonly #location: number;
   readonly #expires: number;
 
@@ -28,7 +29,8 @@ export class CallResults {
     this.#record = (block + at.resultRecord) / 4;
     this.#recordSize = (block + at.resultRecordSize) / 4;
     this.#tagEpoch = (block + at.resultTagEpoch) / 4;
-    this.#tagCells = (block + at.resultTagCells) / 4;
+    this.#tagSlot = (block + at.resultTagSlot) / 4;
+    this.#unvisited = (block + at.resultUnvisited) / 4;
     this.#location = (block + at.resultLocation) / 8;
     this.#expires = (block + at.resultExpires) / 8;
   }
@@ -66,9 +68,14 @@ export class CallResults {
     return this.#u32[this.#tagEpoch] as number;
   }
 
-  /** The cells of the tag that `invalidateTag` was given. */
-  tagCells(): number[] {
-    return Array.from(this.#u32.subarray(this.#tagCells, this.#tagCells + at.tagProbes));
+  /** The slot of the tag that `invalidateTag` was given, or noTagSlot. */
+  get tagSlot(): number {
+    return this.#u32[this.#tagSlot] as number;
+  }
+
+  /** Slots that `sweep` could not visit, because a lock was taken. */
+  get unvisited(): number {
+    return this.#u32[this.#unvisited] as number;
   }
 
   /** The disk location of a disk hit. */

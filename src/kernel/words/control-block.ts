@@ -199,13 +199,6 @@ export class ControlBlock {
     Atomics.store(this.#i32, at.controlSchemaEnd / 4, end);
   }
 
-  // ── Tags ────────────────────────────────────────────────────────────────────────────────────
-
-  /** The newest sequence at which a tag of a cell was invalidated. */
-  tagCell(cell: number): number {
-    return Number(Atomics.load(this.#u64, at.tagTable / 8 + cell));
-  }
-
   // ── Counts at the last clear ────────────────────────────────────────────────────────────────
 
   clearedCounts(): ClearedCounts {

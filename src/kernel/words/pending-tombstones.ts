@@ -84,3 +84,24 @@ export function hasPendingTombstone(
   }
   return false;
 }
+
+/** Waits for the tombstones that are pending when it is made. */
+export class TombstoneWatch {
+  readonly #i32: Int32Array;
+  #pending: number[] = [];
+
+  constructor({ views }: { readonly views: Views }) {
+    this.#i32 = views.i32;
+    for (let thread = 0; thread < at.threadsMax; thread++) {
+      const word = wordsOf(thread).segment;
+      for (let index = 0; index < perThread; index++) this.#pending.push(word + index);
+    }
+  }
+
+  /** Whether each announcement of that time has been retracted since. One that is seen again may be
+   *  a later one: the next call looks once more. */
+  areWritten(): boolean {
+    this.#pending = this.#pending.filter((word) => Atomics.load(this.#i32, word) !== 0);
+    return this.#pending.length === 0;
+  }
+}

@@ -53,7 +53,7 @@ import {
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteRecord } from "../segments/segments";
-import { isFillInvalidated, isTagInvalidated } from "../tags";
+import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
 import { xxh64 } from "../xxh64";
 
 /** The disk location of what a slot names, 0 if it has none. */

@@ -33,7 +33,7 @@ import {
   sequenceOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
-import { isTagInvalidated } from "../tags";
+import { isTagInvalidated } from "../tags/tagged-records";
 import { xxh64 } from "../xxh64";
 
 /** True in evictUnlocked, which also looks for records that a fill has put in a slot and not yet

@@ -7,12 +7,14 @@ import { block, bucketCount, count } from "../geometry";
 import {
   announceTombstone,
   bucketAt,
+  bucketOf,
   diskEntryOf,
   locateDiskClass,
   locateLocation,
   locatedWord,
   lock,
   replace,
+  retractTombstone,
   slotAt,
   unlock,
 } from "../index/bucket";
@@ -39,6 +41,7 @@ import {
 } from "./key-lock";
 import { diskLocationOf, setDiskLocation } from "../segments/record";
 import { setDiskCopyLost } from "../segments/segments";
+import { isInvalidated } from "../tags/tagged-records";
 
 /** Drops the entry of a record in a disk segment that is being reclaimed. answerAbsent: no slot
  *  names it. answerDone: dropped. answerHit: it was hit since it was written or is in memory
@@ -60,17 +63,46 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
     const copied = locateCopy(<u64>location);
     if (copied != 0) {
       answer = force == 0 ? at.answerHit : at.answerInMemory;
-      if (force != 0) forgetCopy(recordOf(locatedCopy));
+      if (force != 0) forgetCopy(copied, locatedCopy);
     }
   }
   unlock(bucketAt(home));
   return answer;
 }
 
-/** Removes the disk location from a memory record, and lets a flush look at its segment again. */
-function forgetCopy(record: u32): void {
+/** Removes the disk location from the memory record that a slot names, and lets a flush look at its
+ *  segment again. An invalidated one leaves: the sweep that forgets its tag looks for it where the
+ *  file is, if it was promoted behind the sweep. Call with the home's lock held. */
+function forgetCopy(slot: usize, word: u64): void {
+  const record = recordOf(word);
+  if (isInvalidated(record)) {
+    emptySlot(homeOfSlot(bucketOf(slot), word), slot, word);
+    return;
+  }
   setDiskLocation(record, 0);
   setDiskCopyLost(segmentOfRecord(record), 1);
+}
+
+/** Drops an entry whose record on disk has an invalidated tag, in memory too if it was promoted.
+ *  answerDone: tombstone 0 is its location. answerAbsent: the index does not name it. */
+export function dropInvalidated(hashLow: u32, hashHigh: u32, location: f64): i32 {
+  store<f64>(block, 0, at.resultTombstone0);
+  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  if (!lock(bucketAt(home))) return at.answerBusy;
+  let slot = locateLocation(home, fingerprint, diskBit, <u64>location);
+  let word = locatedWord;
+  if (slot == 0) {
+    slot = locateCopy(<u64>location);
+    word = locatedCopy;
+  }
+  let answer = at.answerAbsent;
+  if (slot != 0) {
+    announceTombstone(0, <u64>location);
+    if (emptySlot(home, slot, word)) answer = at.answerDone;
+    else retractTombstone(0);
+  }
+  unlock(bucketAt(home));
+  return answer;
 }
 
 /** Points an entry at another copy on disk. It changes the slot, taking one hit off its
@@ -180,7 +212,7 @@ export function dropUnits(first: f64, end: f64): u32 {
         }
         if (isStill(slot, word) && liesIn(word, first, end)) {
           if (isDisk(word)) emptySlot(home, slot, word);
-          else forgetCopy(recordOf(word));
+          else forgetCopy(slot, word);
         }
         unlock(bucketAt(home));
       }

@@ -4,7 +4,7 @@
 // key's lock; the caller then knows nothing about the record.
 import * as at from "../../layout";
 import * as counter from "../../../stats/counters";
-import { block, count, seed } from "../geometry";
+import { block, clearEpoch, count, seed } from "../geometry";
 import {
   announceTombstone,
   bucketAt,
@@ -31,7 +31,7 @@ import {
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteDead, noteRecord, reserve } from "../segments/segments";
-import { isInvalidated } from "../tags";
+import { isInvalidated } from "../tags/tagged-records";
 import { xxh64 } from "../xxh64";
 
 /** The frequency of the slot that names the record, or answerMiss if no slot does, or the record
@@ -99,8 +99,9 @@ function noteRemoval(word: u64): void {
 }
 
 /** Points a record's slot at its disk copy, or drops the record if it has none. answerDone:
- *  demoted. answerAbsent: no slot names it. answerMiss: dropped. A class has one disk slot: an
- *  older disk entry of the same class leaves, and tombstone 0 is its location. */
+ *  demoted. answerAbsent: no slot names it. answerMiss: dropped, and tombstone 0 is the location of
+ *  its copy, if it was invalidated. A class has one disk slot: an older disk entry of the same
+ *  class leaves, and tombstone 0 is its location. */
 export function demote(record: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   if (sequenceOf(record) == 0) return at.answerAbsent;
@@ -129,8 +130,13 @@ export function demote(record: u32): i32 {
       count(counter.counterDemotions, 1);
       answer = at.answerDone;
     }
-  } else if (emptySlot(home, slot, old)) {
-    answer = at.answerMiss;
+  } else {
+    // Once its tag is forgotten, nothing else remembers that the copy of an invalidated record is
+    // dead. A clear is remembered.
+    const isVoid = copy != 0 && sequenceOf(record) > clearEpoch();
+    if (isVoid) announceTombstone(0, copy);
+    if (emptySlot(home, slot, old)) answer = at.answerMiss;
+    else if (isVoid) retractTombstone(0);
   }
   unlock(bucketAt(home));
   return answer;

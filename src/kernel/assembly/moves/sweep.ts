@@ -1,57 +1,116 @@
-// Sweeps the index: empties the slots of expired, cleared and invalidated entries. Called by the
-// janitor, in parts of the index at a time, and by a map and at close over the whole index.
+// Sweeps the index: empties the slots of expired, cleared and invalidated entries. The janitor
+// calls it in parts of the index at a time, a map and a close over the whole index. Invariant: it
+// judges an entry under the lock of its home, so a move, a promotion or a demotion under way is
+// over, and the slot shows what came of it.
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { block, bucketCount, clearEpoch, count } from "../geometry";
-import { bucketAt, lock, slotAt, unlock } from "../index/bucket";
+import {
+  announceTombstone,
+  bucketAt,
+  lock,
+  retractTombstone,
+  slotAt,
+  unlock,
+} from "../index/bucket";
 import { isClearedOnDisk } from "../index/counts";
-import { frequencyBits, homeOfSlot, isDisk, recordOf } from "../index/slot";
+import { displacedBit, frequencyBits, homeOfSlot, isDisk, recordOf } from "../index/slot";
 import { emptySlot } from "./key-lock";
 import { deadlineOf, diskLocationOf, flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
 import { unblockSegments } from "../segments/segments";
-import { isTagInvalidated } from "../tags";
+import { isTagInvalidated } from "../tags/tagged-records";
 
-/** Removes cleared, invalidated and expired memory entries, and cleared disk entries, from
- *  `buckets` buckets starting at `from`; answers how many expired entries it removed. Expired
- *  means past the last moment at which the entry could be served, stale or not. A sweep from
- *  bucket 0 also unblocks segments whose eviction met a lock that is free now. */
-export function sweep(from: u32, buckets: u32, now: f64): u32 {
+/** Removes cleared, invalidated and expired memory entries, and cleared disk entries, from the
+ *  buckets [from, end); answers the bucket to go on from, `end` when all were visited. It stops
+ *  earlier after an invalidated record with a copy on disk: tombstone 0 is its location. Expired
+ *  means past the last moment at which the entry could be served, stale or not. resultUnvisited is
+ *  how many slots were not judged, because a lock could not be had. A sweep from bucket 0 also
+ *  unblocks segments whose eviction met a lock that is free now. */
+export function sweep(from: u32, end: u32, now: f64): u32 {
   if (from == 0) unblockSegments();
-  let expired: u32 = 0;
-  const end = min<u32>(from + buckets, bucketCount);
+  store<f64>(block, 0, at.resultTombstone0);
+  store<u32>(block, 0, at.resultUnvisited);
+  end = min<u32>(end, bucketCount);
   for (let bucket = from; bucket < end; bucket++) {
-    const base = bucketAt(bucket);
-    for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
-      const word = atomic.load<u64>(slot);
-      if (word == 0) continue;
-      const home = homeOfSlot(bucket, word);
-      if (!lock(bucketAt(home))) continue;
-      const held = atomic.load<u64>(slot);
-      if (held != 0 && ((held ^ word) & ~((<u64>3) << at.slotFrequencyShift)) == 0) {
-        if (isDisk(held)) {
-          if (isClearedOnDisk(held)) emptySlot(home, slot, held);
-        } else {
-          const record = <usize>recordOf(held);
-          const deadline = deadlineOf(record);
-          // An invalidated record with a disk copy leaves with its segment, where its tombstone is
-          // written.
-          if (
-            sequenceOf(record) <= clearEpoch() ||
-            (diskLocationOf(record) == 0 && isTagInvalidated(record))
-          ) {
-            emptySlot(home, slot, held);
-          } else if (deadline != 0 && deadline <= now) {
-            const isEntry = (flagsOf(record) & rec.flagChunk) == 0;
-            if (emptySlot(home, slot, held) && isEntry) expired += 1;
-          }
-        }
+    if (!sweepHome(bucket, now) || !sweepDisplaced(bucket, now)) return bucket;
+  }
+  return end;
+}
+
+function missSlot(): void {
+  store<u32>(block, load<u32>(block, at.resultUnvisited) + 1, at.resultUnvisited);
+}
+
+/** Judges the entries of a bucket that are at home there, under its lock. False if a tombstone was
+ *  announced. */
+function sweepHome(bucket: u32, now: f64): bool {
+  const base = bucketAt(bucket);
+  let isLocked = false;
+  let goesOn = true;
+  for (let slot = base + 8; goesOn && slot < base + at.bucketSize; slot += 8) {
+    let word = atomic.load<u64>(slot);
+    if (word == 0 || (word & displacedBit) != 0) continue;
+    if (!isLocked) {
+      if (!lock(base)) {
+        missSlot();
+        return true;
       }
+      isLocked = true;
+      word = atomic.load<u64>(slot);
+    }
+    if (word != 0 && (word & displacedBit) == 0) goesOn = judge(bucket, slot, word, now);
+  }
+  if (isLocked) unlock(base);
+  return goesOn;
+}
+
+/** Judges the displaced entries in a bucket, each under the lock of its home. */
+function sweepDisplaced(bucket: u32, now: f64): bool {
+  const base = bucketAt(bucket);
+  for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
+    let word = atomic.load<u64>(slot);
+    // Looks again while the slot is another entry's by the time the lock is held.
+    while (word & displacedBit) {
+      const home = homeOfSlot(bucket, word);
+      if (!lock(bucketAt(home))) {
+        missSlot();
+        break;
+      }
+      word = atomic.load<u64>(slot);
+      const isOurs = (word & displacedBit) != 0 && homeOfSlot(bucket, word) == home;
+      const goesOn = !isOurs || judge(home, slot, word, now);
       unlock(bucketAt(home));
+      if (!goesOn) return false;
+      if (isOurs) break;
     }
   }
-  if (expired != 0) count(counter.counterExpirations, <f64>expired);
-  return expired;
+  return true;
+}
+
+/** Empties a slot if its entry has ended. False if a tombstone was announced. */
+function judge(home: u32, slot: usize, word: u64, now: f64): bool {
+  if (isDisk(word)) {
+    if (isClearedOnDisk(word)) emptySlot(home, slot, word);
+    return true;
+  }
+  const record = <usize>recordOf(word);
+  if (sequenceOf(record) <= clearEpoch()) {
+    emptySlot(home, slot, word);
+    return true;
+  }
+  if (isTagInvalidated(record)) {
+    const copy = diskLocationOf(record);
+    if (copy != 0) announceTombstone(0, copy);
+    if (emptySlot(home, slot, word)) return copy == 0;
+    if (copy != 0) retractTombstone(0);
+    return true;
+  }
+  const deadline = deadlineOf(record);
+  if (deadline == 0 || deadline > now) return true;
+  const isEntry = (flagsOf(record) & rec.flagChunk) == 0;
+  if (emptySlot(home, slot, word) && isEntry) count(counter.counterExpirations, 1);
+  return true;
 }
 
 /** Finds expired entries for listeners: the next slot in [from, end) that names an expired
