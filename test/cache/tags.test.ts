@@ -50,7 +50,7 @@ describe("deleteByTag", () => {
     expect([cache.getSync("a"), cache.getSync("a")]).toEqual([5, 5]);
     cache.deleteByTag(["green", "blue", "round"]);
     expect([cache.getSync("a"), cache.getSync("c"), cache.getSync("d")]).toEqual([5, undefined, 4]);
-    expect(cache.stats().tagInvalidations).toBe(4);
+    expect(cache.stats().tags).toMatchObject({ invalidated: 4, tracked: 4, overflows: 0 });
   });
 
   test("refuses what is not a tag", async () => {
@@ -60,7 +60,7 @@ describe("deleteByTag", () => {
     expect(() => cache.deleteByTag(["a", "\ud800"])).toThrow(/tags\[1\]/);
     expect(() => cache.deleteByTag(undefined as never)).toThrow(/option tag:/);
     cache.deleteByTag([]);
-    expect(cache.stats().tagInvalidations).toBe(0);
+    expect(cache.stats().tags.invalidated).toBe(0);
   });
 
   test("is seen by every thread at once, near values too", async () => {
@@ -87,13 +87,62 @@ describe("deleteByTag", () => {
     expect(hits.memory).toBe(2);
   });
 
-  test("seldom ends entries of other tags that share its cells", async () => {
-    const cache = await open();
-    for (let key = 0; key < 5000; key++) cache.set(`k${key}`, key, { tags: [`tag:${key}`] });
-    for (let tag = 0; tag < 100; tag++) cache.deleteByTag(`tag:${tag}`);
-    const found = Array.from({ length: 5000 }, (_, key) => cache.getSync(`k${key}`));
+  test("ends no entry of another tag, however many were invalidated since", async () => {
+    const cache = await open({ memory: "1mb" });
+    const { capacity } = cache.stats().tags;
+    for (let key = 0; key < 500; key++) cache.set(`k${key}`, key, { tags: [`tag:${key}`, "all"] });
+    // Without a pause, so that the table is full again and again.
+    for (let tag = 0; tag < 20 * capacity; tag++) cache.deleteByTag(`other:${tag}`);
+    cache.deleteByTag(Array.from({ length: 100 }, (_, key) => `tag:${key}`));
+    const found = Array.from({ length: 500 }, (_, key) => cache.getSync(`k${key}`));
     expect(found.slice(0, 100).filter((value) => value !== undefined)).toEqual([]);
-    expect(found.slice(100).filter((value) => value === undefined).length).toBeLessThan(20);
+    expect(found.slice(100).filter((value) => value === undefined)).toEqual([]);
+    const { tracked, sweeps, overflows } = cache.stats().tags;
+    expect(tracked).toBeLessThanOrEqual(capacity);
+    expect(sweeps).toBeGreaterThan(10);
+    expect(overflows).toBe(0);
+    cache.deleteByTag("all");
+    expect(cache.getSync("k400")).toBeUndefined();
+  });
+
+  test("takes names that share all but a few letters, and very long ones", async () => {
+    const cache = await open();
+    const long = "n".repeat(400);
+    const names = [`${long}a`, `${long}b`, `a${long}`, long, "a", "b", "é", "e\u0301"];
+    for (const [key, name] of names.entries()) cache.set(`k${key}`, key, { tags: [name] });
+    for (const [key, name] of names.entries()) {
+      cache.deleteByTag(name);
+      const left = names.map((_, other) => cache.getSync(`k${other}`) !== undefined);
+      expect(left).toEqual(names.map((_, other) => other > key));
+    }
+    // No entry can have such a tag.
+    cache.deleteByTag("x".repeat(5000));
+  });
+
+  test("when the table is full and nobody sweeps, ends more, and counts it", async () => {
+    const cache = await open({ memory: "1mb" });
+    cache.set("old", 1, { tags: ["mine"] });
+    cache.set("untagged", 2);
+    const words = new Int32Array(cache.handle().worker.memory.buffer);
+    // A thread that stands still with every lock of the index: no sweep can end.
+    const locks = Array.from(
+      { length: words[at.controlBucketCount / 4] as number },
+      (_, bucket) => ((words[at.controlBucketBase / 4] as number) + bucket * at.bucketSize) / 4,
+    );
+    for (const lock of locks) words[lock] = 63;
+    const { capacity } = cache.stats().tags;
+    for (let tag = 0; tag < 3 * capacity; tag++) cache.deleteByTag(`other:${tag}`);
+    for (const lock of locks) words[lock] = 0;
+    const { overflows, waits } = cache.stats().tags;
+    expect(overflows).toBeGreaterThan(0);
+    // One that was in vain is not repeated before a sweep has ended.
+    expect(waits).toBe(1);
+    expect([cache.getSync("old"), cache.getSync("untagged")]).toEqual([undefined, 2]);
+    cache.set("new", 3, { tags: ["mine"] });
+    await until(() => cache.stats().tags.sweeps > 0);
+    expect(cache.getSync("new")).toBe(3);
+    cache.deleteByTag("mine");
+    expect(cache.getSync("new")).toBeUndefined();
   });
 });
 
@@ -179,6 +228,81 @@ describe("on disk", () => {
     await fill(cache);
     await cache.flush();
     expect(await countOf(await openAfterKill(path))).toEqual({ even: 100, odd: 100 });
+  });
+
+  const others = (count: number): string[] =>
+    Array.from({ length: count }, (_, tag) => `other:${tag}`);
+
+  test("forgotten tags stay invalidated, on disk too, after a close and after a kill", async () => {
+    const path = freshPath();
+    let cache = await open(diskAt(path));
+    await fill(cache);
+    await cache.flush();
+    // First their copies are on disk and they are in memory too, then they are on disk only.
+    for (const keys of [
+      ["k4", "k8"],
+      ["k12", "k16"],
+    ]) {
+      cache.deleteByTag(keys);
+      cache.deleteByTag(others(1000));
+      await until(() => cache.stats().tags.sweeps > 0);
+      const left = { even: keys[0] === "k4" ? 98 : 96, odd: 100 };
+      expect(await countOf(cache)).toEqual(left);
+      expect(await countOf(await openAfterKill(path))).toEqual(left);
+      await cache.close();
+      cache = await open(diskAt(path));
+      expect(await countOf(cache)).toEqual(left);
+    }
+    // With the same tags as before they are new entries.
+    await fill(cache);
+    await cache.flush();
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 100, odd: 100 });
+    expect(cache.stats().tags.overflows).toBe(0);
+  });
+
+  test("a sweep removes what is on disk only, by its tombstones", async () => {
+    const path = freshPath();
+    let cache = await open(diskAt(path));
+    await fill(cache);
+    await cache.close();
+    cache = await open(diskAt(path));
+    const before = cache.stats();
+    cache.deleteByTag("even");
+    cache.deleteByTag(others(1000));
+    await until(() => cache.stats().tags.sweeps > 0);
+    const { disk } = cache.stats().since(before);
+    expect(disk?.tombstones).toBe(100);
+    expect(disk?.entries).toBe((before.disk?.entries ?? 0) - 100);
+    expect(await countOf(cache)).toEqual({ even: 0, odd: 100 });
+    expect(await countOf(await openAfterKill(path))).toEqual({ even: 0, odd: 100 });
+  });
+
+  test("with another memory, and so another table, is as exact", async () => {
+    const path = freshPath();
+    let cache = await open(diskAt(path));
+    await fill(cache);
+    cache.deleteByTag(["k4", ...others(400)]);
+    for (const memory of ["16mb", "1mb", "4mb"]) {
+      await cache.close();
+      cache = await open({ ...diskAt(path), memory });
+      expect(cache.stats().tags).toMatchObject({ tracked: 401, overflows: 0 });
+      expect(await countOf(cache)).toEqual({ even: 99, odd: 100 });
+    }
+  });
+
+  test("more tags than a smaller table holds: the newest, and a floor, counted", async () => {
+    const path = freshPath();
+    let cache = await open({ ...diskAt(path, "64mb"), memory: "16mb" });
+    await fill(cache);
+    await cache.flush();
+    cache.deleteByTag(["k4", ...others(3000)]);
+    cache.set("late", "v", { tags: ["k4"] });
+    expect(cache.stats().tags).toMatchObject({ tracked: 3001, sweeps: 0 });
+    await cache.close();
+    cache = await open({ ...diskAt(path, "64mb"), memory: "1mb" });
+    expect(cache.stats().tags.overflows).toBe(3001 - Math.floor(2051 * 0.75));
+    expect(await countOf(cache)).toEqual({ even: 0, odd: 100 });
+    expect(await cache.get("late")).toBe("v");
   });
 
   test("a tag stays invalidated even if a stopped thread holds the lock of its file", async () => {

@@ -105,7 +105,14 @@ async function sessions(
   const seed = Number(process.env["CRASH_SEED"] ?? (Math.random() * 2 ** 32) >>> 0);
   const random = randomOf(seed);
   const judge = new Judge(room.neverEvicts);
-  const moves = { demotions: 0, promotions: 0, reinsertions: 0, reclaimed: 0, evicted: 0 };
+  const moves = {
+    demotions: 0,
+    promotions: 0,
+    reinsertions: 0,
+    reclaimed: 0,
+    evicted: 0,
+    swept: 0,
+  };
   for (const [round, end] of [...rounds, "closed" as const].entries()) {
     const isLast = round === rounds.length;
     const ownEnd = end === "exit" || end === "throw" ? end : "close";
@@ -147,7 +154,7 @@ function addMoves(moves: Record<keyof Movements, number>, file: string): void {
 describe.concurrent("killed at random moments", () => {
   test(
     "no older and no wrong value comes back while entries move",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       let seen = 0;
       // On a slow machine the sessions may be too short for an entry to be promoted or written
@@ -158,6 +165,7 @@ describe.concurrent("killed at random moments", () => {
         expect(account.operations).toBeGreaterThan(2_000);
         expect(account.hits).toBeGreaterThan(2_000);
         expect(account.flushes).toBeGreaterThan(10);
+        expect(account.tags).toBeGreaterThan(10);
         seen = Math.min(...Object.values(moves));
       }
       expect(seen).toBeGreaterThan(0);
@@ -166,7 +174,7 @@ describe.concurrent("killed at random moments", () => {
 
   test(
     "with room for everything, nothing that was flushed is lost",
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       const { faults, account } = await sessions("spare", spare, ends);
       expect(faults).toEqual([]);
@@ -189,6 +197,11 @@ describe.concurrent("a broken cache is detected", () => {
     from: "    writeClear(sequence) {",
     to: "    writeClear(sequence) {\n        return;",
   };
+  const tag: Patch = {
+    file: "src/tiers/directory-writer.js",
+    from: "    writeTag() {",
+    to: "    writeTag() {\n        return;",
+  };
   const flush: Patch = {
     file: "src/janitor/janitor.js",
     from: 'const reach = isAsked ? "all" : isDue ? "open" : "sealed";',
@@ -200,6 +213,7 @@ describe.concurrent("a broken cache is detected", () => {
 
   test.each([
     ["without tombstones", [writeTombstone], tight, "an older value"],
+    ["with tags that are not written down", [tag], spare, "an older value"],
     ["with clears that are not written down", [clear], spare, "an older value"],
     ["with flushes that write no open segment", [flush], spare, "lost"],
   ] as const)("%s", { timeout: 300_000 }, async (name, patches, room, words) => {

@@ -15,6 +15,14 @@ export interface EntryValue {
 /** Versions with values of the same property names. */
 const versionsOfSchema = 64;
 
+/** Keys of one tag. */
+const keysOfTag = 25;
+
+/** The tag that an entry has, by its key. */
+export function tagOf(key: string): string {
+  return `tag-${Math.floor(Number(key.slice("key-".length)) / keysOfTag)}`;
+}
+
 /** A small generator of random numbers (mulberry32): one seed, one sequence. */
 export function randomOf(seed: number): () => number {
   let state = seed | 0;

@@ -5,10 +5,12 @@
 //
 // A program reports one line each, each before it goes on:
 //   set <key> <version> <expires>   begun, with its wall-clock end or 0; then   did <outcome>
-//   delete <key> / clear            begun; then   did
+//   delete <key> / tag <tag> / clear   begun; then   did
 //   flush                           begun; then   did, or   failed
 //   read <key> <version> <now>      `now` was before the read; version 0: nothing, -1: not a value
 //                                   of this key
+
+import { tagOf } from "./entry-value.js";
 
 /** What may be read of one key. */
 interface Entry {
@@ -27,6 +29,7 @@ const clockSlackMs = 20;
 type Begun =
   | { readonly kind: "set"; readonly key: string; readonly version: number }
   | { readonly kind: "delete"; readonly key: string }
+  | { readonly kind: "tag"; readonly tag: string }
   | { readonly kind: "clear" | "flush" };
 
 /** What happened in the sessions, so that a test can see that anything did. */
@@ -35,13 +38,22 @@ export interface Account {
   reads: number;
   hits: number;
   flushes: number;
+  /** Tags invalidated. */
+  tags: number;
   /** Reads of a key whose value a flush had guaranteed. */
   promisesKept: number;
 }
 
 export class Judge {
   readonly faults: string[] = [];
-  readonly account: Account = { operations: 0, reads: 0, hits: 0, flushes: 0, promisesKept: 0 };
+  readonly account: Account = {
+    operations: 0,
+    reads: 0,
+    hits: 0,
+    flushes: 0,
+    tags: 0,
+    promisesKept: 0,
+  };
   newest = 0;
   readonly #entries = new Map<string, Entry>();
   readonly #expires = new Map<number, number>();
@@ -85,6 +97,9 @@ export class Judge {
       case "delete":
         this.#begun = { kind: "delete", key };
         return undefined;
+      case "tag":
+        this.#begun = { kind: "tag", tag: key };
+        return undefined;
       case "clear":
       case "flush":
         this.#begun = { kind: verb };
@@ -115,6 +130,10 @@ export class Judge {
       case "delete":
         this.#entries.delete(begun.key);
         return undefined;
+      case "tag":
+        this.account.tags += 1;
+        for (const key of this.#keysOf(begun.tag)) this.#entries.delete(key);
+        return undefined;
       case "clear":
         this.#entries.clear();
         return undefined;
@@ -123,6 +142,10 @@ export class Judge {
         for (const entry of this.#entries.values()) entry.promised ||= this.#isPromised(entry);
         return undefined;
     }
+  }
+
+  #keysOf(tag: string): string[] {
+    return Array.from(this.#entries.keys()).filter((key) => tagOf(key) === tag);
   }
 
   #isPromised({ allowed, seen }: Entry): boolean {
@@ -160,6 +183,8 @@ export class Judge {
       entry.promised = false;
     } else if (begun?.kind === "delete") {
       this.#entry(begun.key).promised = false;
+    } else if (begun?.kind === "tag") {
+      for (const key of this.#keysOf(begun.tag)) this.#entry(key).promised = false;
     } else if (begun?.kind === "clear") {
       for (const entry of this.#entries.values()) entry.promised = false;
     }

@@ -5,7 +5,7 @@
 import { appendFileSync, openSync, writeSync } from "node:fs";
 
 import type * as Undercroft from "../../dist/src/mod.js";
-import { type EntryValue, makeValue, randomOf, versionOf } from "./entry-value.js";
+import { type EntryValue, makeValue, randomOf, tagOf, versionOf } from "./entry-value.js";
 
 /** What the program is told. */
 export interface WriterOptions {
@@ -31,6 +31,8 @@ export interface Movements {
   readonly reinsertions: number;
   readonly reclaimed: number;
   readonly evicted: number;
+  /** Sweeps of the tags. */
+  readonly swept: number;
 }
 
 const movementsEvery = 500;
@@ -65,7 +67,8 @@ function set(cache: Undercroft.Cache<EntryValue>, key: string): void {
   const value = makeValue(key, version, options.bytesMax);
   const ttl = random() < 0.1 ? Math.ceil(random() * 300) : 0;
   note(`set ${key} ${version} ${ttl === 0 ? 0 : Date.now() + ttl}`);
-  note(`did ${cache.set(key, value, ttl === 0 ? {} : { ttl })}`);
+  const tags = [tagOf(key), `of ${key}`];
+  note(`did ${cache.set(key, value, ttl === 0 ? { tags } : { ttl, tags })}`);
 }
 
 async function flush(cache: Undercroft.Cache<EntryValue>): Promise<void> {
@@ -87,6 +90,12 @@ async function operate(cache: Undercroft.Cache<EntryValue>): Promise<void> {
     note(`delete ${key}`);
     cache.delete(key);
     note("did");
+  } else if (dice < 0.985) {
+    note(`tag ${tagOf(key)}`);
+    cache.deleteByTag(tagOf(key));
+    note("did");
+    // So many of no entry that tags are swept and forgotten all the time.
+    for (let tag = 0; tag < 300; tag++) cache.deleteByTag(`none ${random()}`);
   } else if (dice < 0.997) {
     await flush(cache);
   } else if (random() < 0.3) {
@@ -97,7 +106,7 @@ async function operate(cache: Undercroft.Cache<EntryValue>): Promise<void> {
 }
 
 function tellMovements(cache: Undercroft.Cache<EntryValue>): void {
-  const { moves, segments } = cache.stats();
+  const { moves, segments, tags } = cache.stats();
   const { demotions, promotions, reinsertions } = moves;
   const movements: Movements = {
     demotions,
@@ -105,6 +114,7 @@ function tellMovements(cache: Undercroft.Cache<EntryValue>): void {
     reinsertions,
     reclaimed: segments.diskReclaimed,
     evicted: segments.evicted,
+    swept: tags.sweeps,
   };
   appendFileSync(`${options.report}.moves`, `${JSON.stringify(movements)}\n`);
 }

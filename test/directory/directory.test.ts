@@ -47,6 +47,7 @@ describe("a new directory", () => {
       "undercroft.epochs",
       "undercroft.manifest",
       "undercroft.shapes",
+      "undercroft.tags",
     ]);
     expect(statSync(path).mode & 0o777).toBe(0o700);
     expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
@@ -111,7 +112,7 @@ describe("the capacity", () => {
     expect(second.recovery.kind).toBe("scan");
     expect(second.recovery.lostSegments).toBe(first.segmentCount - second.segmentCount);
     expect(recovered(second)).toEqual([1, 2]);
-    expect(readdirSync(path).length).toBe(second.segmentCount + 3);
+    expect(readdirSync(path).length).toBe(second.segmentCount + 4);
     await second.close(clean);
     const third = await open(path);
     expect(recovered(third)).toEqual([1, 2]);
@@ -171,6 +172,8 @@ describe("a path that cannot be opened", () => {
       "undercroft.manifest",
       "undercroft.epochs",
       "undercroft.shapes",
+      "undercroft.tags",
+      "undercroft.tags-next",
       segmentName(3),
     ]) {
       const path = scratchDirectory();

@@ -2,14 +2,14 @@
 
 import { readFileSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
-import { epochSlotCount, writeClearEpoch } from "../../dist/src/directory/mod.js";
-import { emptyEpochs, epochsFileBytes, readClearEpoch } from "../../dist/src/directory/epochs.js";
+import { epochSlotCount, writeClearEpoch, writeTagFloor } from "../../dist/src/directory/mod.js";
+import { emptyEpochs, epochsFileBytes, readEpochs } from "../../dist/src/directory/epochs.js";
 import { scratchFile, seed } from "../disk/scratch.js";
 
 function epochsFile(): { fd: number; file: string; read: () => number | null } {
   const { fd, file } = scratchFile(epochsFileBytes);
   writeSync(fd, emptyEpochs(), 0, epochsFileBytes, 0);
-  return { fd, file, read: () => readClearEpoch(readFileSync(file), seed) };
+  return { fd, file, read: () => readEpochs(readFileSync(file), seed)?.clear ?? null };
 }
 
 test("returns the highest clear of all threads, 0 without one", () => {
@@ -59,10 +59,20 @@ test("another directory's slots, another magic or version, and another length ar
   const { fd, read } = epochsFile();
   writeClearEpoch(fd, seed + 1n, 0, 4);
   expect(read()).toBeNull();
-  expect(readClearEpoch(Buffer.alloc(0), seed)).toBeNull();
-  expect(readClearEpoch(Buffer.alloc(epochsFileBytes), seed)).toBeNull();
+  expect(readEpochs(Buffer.alloc(0), seed)).toBeNull();
+  expect(readEpochs(Buffer.alloc(epochsFileBytes), seed)).toBeNull();
   const other = emptyEpochs();
   other.writeUInt32LE(99, 8);
-  expect(readClearEpoch(other, seed)).toBeNull();
-  expect(readClearEpoch(emptyEpochs().subarray(1), seed)).toBeNull();
+  expect(readEpochs(other, seed)).toBeNull();
+  expect(readEpochs(emptyEpochs().subarray(1), seed)).toBeNull();
+});
+
+test("gives the highest tag floor of all threads, apart from the clears", () => {
+  const { fd, file } = epochsFile();
+  writeTagFloor(fd, seed, 3, 9);
+  writeTagFloor(fd, seed, 63, 7);
+  expect(readEpochs(readFileSync(file), seed)).toEqual({ clear: 0, tagFloor: 9 });
+  writeSync(fd, Buffer.of(1), 0, 1, 6656);
+  expect(readEpochs(readFileSync(file), seed)).toBeNull();
+  expect(() => writeTagFloor(fd, seed, epochSlotCount, 1)).toThrow("floor slots");
 });

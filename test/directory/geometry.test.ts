@@ -13,11 +13,22 @@ import {
 import { schemasFileBytes } from "../../dist/src/directory/schema-file.js";
 import { lockFileBytes } from "../../dist/src/directory/lock.js";
 import { manifestFileBytes } from "../../dist/src/directory/manifest.js";
+import { tagFileBytesMax } from "../../dist/src/directory/tag-file.js";
 
-const fixed = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
+const tagSlots = 4096;
+const fixed =
+  manifestFileBytes +
+  epochsFileBytes +
+  schemasFileBytes +
+  lockFileBytes +
+  tagFileBytesMax(tagSlots);
+
+function needs(maxRecordBytes: number): { maxRecordBytes: number; tagSlots: number } {
+  return { maxRecordBytes, tagSlots };
+}
 
 function leastCapacity(maxRecordBytes: number): number {
-  const text = messageOf(() => planGeometry(1, maxRecordBytes));
+  const text = messageOf(() => planGeometry(1, needs(maxRecordBytes)));
   return Number(/at least (\d+) bytes/.exec(text)?.[1]);
 }
 
@@ -38,13 +49,13 @@ test("no capacity is exceeded, and little of it is unused", () => {
       (log, maxRecordBytes) => {
         const capacity = Math.floor(2 ** log);
         fc.pre(capacity >= leastCapacity(maxRecordBytes));
-        const { segmentBytes, segmentCount } = planGeometry(capacity, maxRecordBytes);
+        const { segmentBytes, segmentCount } = planGeometry(capacity, needs(maxRecordBytes));
         expect(isGeometry(segmentBytes, segmentCount)).toBe(true);
         expect(segmentBytes).toBeGreaterThanOrEqual(2 * maxRecordBytes);
         const sum = fixed + snapshotBytesMax(capacity) + segmentBytes * segmentCount;
         expect(sum).toBeLessThanOrEqual(capacity);
         expect(sum + segmentBytes).toBeGreaterThan(capacity);
-        const same = refitGeometry(capacity, maxRecordBytes, segmentBytes);
+        const same = refitGeometry(capacity, needs(maxRecordBytes), segmentBytes);
         expect(same).toEqual({ segmentBytes, segmentCount });
       },
     ),
@@ -54,26 +65,30 @@ test("no capacity is exceeded, and little of it is unused", () => {
 test("the least capacity works, and one byte less is refused with its name", () => {
   for (const maxRecordBytes of [25, 64 * KiB, 64 * KiB + 1, MiB, MiB + 64 * KiB]) {
     const least = leastCapacity(maxRecordBytes);
-    expect(planGeometry(least, maxRecordBytes).segmentCount).toBe(4);
-    expect(messageOf(() => planGeometry(least - 1, maxRecordBytes))).toContain("disk.capacity");
-    expect(() => planGeometry(Number.NaN, maxRecordBytes)).toThrow(RangeError);
+    expect(planGeometry(least, needs(maxRecordBytes)).segmentCount).toBe(4);
+    expect(messageOf(() => planGeometry(least - 1, needs(maxRecordBytes)))).toContain(
+      "disk.capacity",
+    );
+    expect(() => planGeometry(Number.NaN, needs(maxRecordBytes))).toThrow(RangeError);
   }
 });
 
 test("segments grow with the capacity, to 1 GiB and 128 of them", () => {
-  expect(planGeometry(GiB, KiB).segmentBytes).toBe(8 * MiB);
-  expect(planGeometry(4 * GiB, KiB).segmentBytes).toBe(32 * MiB);
-  const most = Number(/at most (\d+) bytes/.exec(messageOf(() => planGeometry(1e15, KiB)))?.[1]);
-  expect(planGeometry(most, KiB)).toEqual({ segmentBytes: GiB, segmentCount: 128 });
-  expect(() => planGeometry(most + 1, KiB)).toThrow(RangeError);
+  expect(planGeometry(GiB, needs(KiB)).segmentBytes).toBe(8 * MiB);
+  expect(planGeometry(4 * GiB, needs(KiB)).segmentBytes).toBe(32 * MiB);
+  const most = Number(
+    /at most (\d+) bytes/.exec(messageOf(() => planGeometry(1e15, needs(KiB))))?.[1],
+  );
+  expect(planGeometry(most, needs(KiB))).toEqual({ segmentBytes: GiB, segmentCount: 128 });
+  expect(() => planGeometry(most + 1, needs(KiB))).toThrow(RangeError);
 });
 
 test("a segment size is kept while 4 to 128 segments fit, and two records fit in one", () => {
-  expect(refitGeometry(GiB, KiB, 8 * MiB)?.segmentCount).toBe(119);
-  expect(refitGeometry(GiB / 2, KiB, 8 * MiB)?.segmentCount).toBe(59);
-  expect(refitGeometry(2 * GiB, KiB, 8 * MiB)).toBeNull();
-  expect(refitGeometry(GiB / 32, KiB, 8 * MiB)).toBeNull();
-  expect(refitGeometry(64 * MiB, MiB, MiB)).toBeNull();
+  expect(refitGeometry(GiB, needs(KiB), 8 * MiB)?.segmentCount).toBe(119);
+  expect(refitGeometry(GiB / 2, needs(KiB), 8 * MiB)?.segmentCount).toBe(59);
+  expect(refitGeometry(2 * GiB, needs(KiB), 8 * MiB)).toBeNull();
+  expect(refitGeometry(GiB / 32, needs(KiB), 8 * MiB)).toBeNull();
+  expect(refitGeometry(64 * MiB, needs(MiB), MiB)).toBeNull();
 });
 
 test("a manifest cannot name an impossible geometry", () => {

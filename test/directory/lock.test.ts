@@ -53,6 +53,7 @@ const open = (path: string) =>
     path,
     capacityBytes: 2 * MiB,
     maxRecordBytes: 1000,
+    tagSlots: 2051,
     codecName: "json",
     wallNow: 1,
   });
@@ -171,7 +172,7 @@ describe("openDirectory()", () => {
     const { child } = await start(`
       import { openDirectory } from ${urlOf("mod.js")};
       const path = ${JSON.stringify(path)};
-      const rest = { maxRecordBytes: 1000, codecName: "json", wallNow: 1 };
+      const rest = { maxRecordBytes: 1000, tagSlots: 2051, codecName: "json", wallNow: 1 };
       await openDirectory({ path, capacityBytes: ${2 * MiB}, ...rest });
       process.send("open");
       setInterval(() => undefined, 1000);

@@ -283,6 +283,25 @@ describe("damage", () => {
     }
   });
 
+  test("of the tags file starts cold, as an invalidation may be forgotten", async () => {
+    for (const harm of ["missing", "short", "header", "slot"]) {
+      const path = scratchDirectory();
+      await leaveKilled(path);
+      const file = join(path, "undercroft.tags");
+      const length = statSync(file).size;
+      if (harm === "missing") rmSync(file);
+      if (harm === "short") truncateSync(file, length - 1);
+      if (harm === "header") flip(file, 12);
+      if (harm === "slot") flip(file, length - 32);
+      const directory = await open(path);
+      expect(directory.recovery).toMatchObject({ kind: "cold" });
+      expect(directory.tags).toEqual({ floor: 0, dropped: 0, tags: [] });
+      expect(statSync(file).size).toBe(length);
+      expect(recovered(directory)).toEqual([]);
+      await directory.close(clean);
+    }
+  });
+
   test("of segment files loses those segments, even after a clean close", async () => {
     const path = scratchDirectory();
     const first = await open(path);

@@ -21,6 +21,8 @@ import { MiB } from "../../dist/src/base/mod.js";
 import { hasher, makeRecord } from "../disk/scratch.js";
 
 export const capacityBytes = 2 * MiB;
+/** As of a cache of 1 MiB. */
+export const tagSlots = 2051;
 export const wallNow = 1_750_000_000_000;
 export const clean = { clean: true, nextSequence: 1, lastAliveMs: wallNow, schemas: 0 };
 export const unclean = { ...clean, clean: false };
@@ -29,7 +31,7 @@ export function open(
   path: string,
   change: Partial<OpenDirectoryOptions> = {},
 ): Promise<OpenDirectory> {
-  const size = { capacityBytes, maxRecordBytes: 1000 };
+  const size = { capacityBytes, maxRecordBytes: 1000, tagSlots };
   const options = { path, ...size, codecName: "msgpack", wallNow, bootId: "boot-1" };
   return openDirectory({ ...options, ...change });
 }

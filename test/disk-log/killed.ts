@@ -35,7 +35,7 @@ export async function afterKill(path: string): Promise<Cache> {
 export function descriptorsOf(cache: Cache): readonly number[] {
   const { disk } = cache.handle().worker;
   if (disk === null) throw new Error("the cache has no disk tier");
-  return [...disk.fds, disk.epochsFd, disk.schemasFd];
+  return [...disk.fds, disk.epochsFd, disk.tagsFd, disk.schemasFd];
 }
 
 /** Makes every write through these descriptors fail, as on a disk that the system has made

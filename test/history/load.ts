@@ -60,6 +60,8 @@ export interface LoadReport {
 
 /** Things that a thread does at once, each a chain over the thread's microtasks. */
 const lanes = 4;
+/** Tags of no value that are deleted with each of a value. */
+const othersEach = 100;
 /** The first keys are hot: half of all operations are on them. */
 const hotKeys = 8;
 const wrongToldMax = 5;
@@ -265,6 +267,9 @@ class Load {
     const record = this.#begin(index, kindDeleteByTag, tag);
     this.#cache.deleteByTag(nameOfTag(tag));
     this.#end(record);
+    // Tags of no value, so many that tags are swept and forgotten all the time.
+    const others = Array.from({ length: othersEach }, (_, other) => `${thread} ${index} ${other}`);
+    this.#cache.deleteByTag(others);
   }
 
   #clear(index: number): undefined {

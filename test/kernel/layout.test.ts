@@ -10,6 +10,8 @@ const wide = new Set([
   "controlSequence",
   "controlClearEpoch",
   "controlTagFloor",
+  "controlTagNewest",
+  "controlTagFileFloor",
   "controlCreatedBase",
   "controlClock",
   "controlClearedMemoryEntries",
@@ -22,6 +24,7 @@ const wide = new Set([
   "resultTombstone0",
   "resultTombstone1",
   "resultLocation",
+  "resultTagHash",
   "flightSequence",
   "flightLease",
   "flightWaiting",
@@ -117,14 +120,16 @@ describe("thread block", () => {
     "threadCounters",
     "threadHistograms",
     "threadKeyScratch",
+    "threadTagScratch",
   ]);
 
   test("has no two words that overlap, and its tables behind them", () => {
     const words = wordsOf([...own, ...namesWith("result")]);
-    expect(words).toHaveLength(own.length + 15);
+    expect(words).toHaveLength(own.length + 17);
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
       { name: "invalidations", from: at.threadInvalidations, bytes: at.invalidationBatch * 4 },
+      // Over the invalidations: never in use at once.
       {
         name: "histograms",
         from: at.threadHistograms,
@@ -133,6 +138,9 @@ describe("thread block", () => {
       { name: "scratch", from: at.threadKeyScratch, bytes: at.keyScratchSize },
     ];
     expect(faults(words, at.threadCounters)).toEqual([]);
+    const { threadTagScratch, tagScratchSize } = at;
+    expect(threadTagScratch).toBeGreaterThanOrEqual(at.threadCounters + at.counterCount * 8);
+    expect(threadTagScratch + tagScratchSize).toBeLessThanOrEqual(at.threadHistograms);
     expect(tables.filter((table) => table.from % 8 !== 0)).toEqual([]);
     for (const [index, table] of tables.entries()) {
       const end = tables[index + 1]?.from ?? at.threadBlockSize;
@@ -161,9 +169,7 @@ describe("tables", () => {
   test("follow one another", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
     expect(at.schemaTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
-    expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
-    expect(at.tagCells).toBe(2 ** at.tagCellsShift);
-    expect(at.invalidationLog).toBe(at.tagTable + at.tagCells * 8);
+    expect(at.invalidationLog).toBe(at.schemaTable + at.schemaTableSize);
     expect(at.segmentTable).toBe(at.invalidationLog + at.invalidationsMax * 8);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
     expect(Math.log2(at.invalidationsMax) % 1).toBe(0);

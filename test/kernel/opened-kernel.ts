@@ -7,7 +7,12 @@ import { flightFree } from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import { createRegion, divide, type Geometry, Kernel } from "../../dist/src/kernel/mod.js";
 import { flightStatesOf } from "../../dist/test/proof/flight-words.js";
-import { flagDiskLocation, flagExpires, recordHeaderSize } from "../../dist/src/record/mod.js";
+import {
+  flagDiskLocation,
+  flagExpires,
+  flagTags,
+  recordHeaderSize,
+} from "../../dist/src/record/mod.js";
 
 export const MiB = 1024 * 1024;
 
@@ -26,6 +31,8 @@ export interface OpenOptions {
   readonly diskSegments?: number;
   /** A number of buckets other than `divide`'s, so that an index overflows early. */
   readonly bucketCount?: number;
+  /** Likewise for the buckets of the tag table. */
+  readonly tagBuckets?: number;
   readonly seed?: bigint;
   /** A map's memory, in which no entry is evicted for another. */
   readonly neverEvicts?: boolean;
@@ -55,7 +62,11 @@ export function openMemory(options: OpenOptions = {}): Opened {
     samples: false,
     loads: true,
   });
-  const geometry = { ...divided, bucketCount: options.bucketCount ?? divided.bucketCount };
+  const geometry = {
+    ...divided,
+    bucketCount: options.bucketCount ?? divided.bucketCount,
+    tagBuckets: options.tagBuckets ?? divided.tagBuckets,
+  };
   const memory = createRegion(
     geometry,
     options.seed ?? 7n,
@@ -81,6 +92,8 @@ export interface PutOptions {
   readonly flight?: number;
   readonly expiresMs?: number;
   readonly log?: number;
+  /** A tags field, as TagTable.encode makes it. */
+  readonly tags?: Uint8Array;
 }
 
 /** What find answered, with its results. */
@@ -162,17 +175,20 @@ export class Thread {
     const { u8, f64 } = this.kernel.views;
     const keyBytes = Buffer.from(key);
     const expires = options.expiresMs !== undefined;
-    const units = (this.#hasDisk ? 1 : 0) + (expires ? 1 : 0);
+    const { tags = new Uint8Array(0) } = options;
+    const units = (this.#hasDisk ? 1 : 0) + (expires ? 1 : 0) + tags.length / 8;
     const size = recordHeaderSize + units * 8 + keyBytes.length + Buffer.byteLength(value);
     const offset = this.verbs.reserve(size, options.log ?? at.logSmall, 0) >>> 0;
     if (offset === 0) return undefined;
     let field = (offset + recordHeaderSize) / 8;
     if (this.#hasDisk) f64[field++] = 0;
-    if (expires) f64[field] = options.expiresMs;
+    if (expires) f64[field++] = options.expiresMs;
+    u8.set(tags, field * 8);
     const keyStart = offset + recordHeaderSize + units * 8;
     u8.set(keyBytes, keyStart);
     u8.set(Buffer.from(value), keyStart + keyBytes.length);
-    const flags = (this.#hasDisk ? flagDiskLocation : 0) | (expires ? flagExpires : 0);
+    const times = (this.#hasDisk ? flagDiskLocation : 0) | (expires ? flagExpires : 0);
+    const flags = times | (tags.length > 0 ? flagTags : 0);
     return { offset, size, keyLength: keyBytes.length, flags, units };
   }
 

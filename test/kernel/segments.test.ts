@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import * as at from "../../dist/src/kernel/layout.js";
 import { openMemory, openThread, type Thread } from "./opened-kernel.js";
+import { counterExpirations } from "../../dist/src/stats/mod.js";
 
 function free(thread: Thread): number {
   return thread.freeSegments();
@@ -220,13 +221,16 @@ test("sweep() removes what has expired or was cleared, and counts the expired", 
     thread.put(`long:${entry}`, "x", { expiresMs: 200 });
     thread.put(`ever:${entry}`, "x");
   }
-  expect(thread.verbs.sweep(0, bucketCount, 99)).toBe(0);
-  expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(50);
-  expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(0);
+  const expired = (now: number): number => {
+    const before = thread.kernel.total(counterExpirations);
+    expect(thread.verbs.sweep(0, bucketCount, now)).toBe(bucketCount);
+    return thread.kernel.total(counterExpirations) - before;
+  };
+  expect([expired(99), expired(100), expired(100)]).toEqual([0, 50, 0]);
   expect(thread.find("short:1").answer).toBe(at.answerMiss);
   expect(thread.get("long:1")).toBe("x");
   thread.verbs.clear();
-  expect(thread.verbs.sweep(0, bucketCount, 100)).toBe(0);
+  expect(expired(100)).toBe(0);
   // No slot is taken.
   const slots = new BigUint64Array(
     thread.kernel.views.u8.buffer,

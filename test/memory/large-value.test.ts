@@ -11,7 +11,7 @@ import {
   readChunks,
   writeValue,
 } from "../../dist/src/memory/mod.js";
-import { encodeTags, flagChunk, flagChunked } from "../../dist/src/record/mod.js";
+import { flagChunk, flagChunked } from "../../dist/src/record/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import {
   fill,
@@ -64,7 +64,7 @@ describe("writeValue()", () => {
 
   test("keeps times and tags in the head, times in every chunk", () => {
     const store = openStore();
-    const tags = encodeTags(["user:7"]);
+    const tags = store.kernel.tags.encode(["user:7"]);
     const fields = { ...plainFields, expiresMs: 8000, staleUntilMs: 9000, tags };
     expect(writeValue(store.writer, "a", randomBytes(20_000), fields)).toBe("stored");
     const head = headOf(store, "a");

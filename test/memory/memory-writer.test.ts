@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import * as at from "../../dist/src/kernel/layout.js";
-import { encodeTags, flagCompressed, flagDiskLocation } from "../../dist/src/record/mod.js";
+import { flagCompressed, flagDiskLocation } from "../../dist/src/record/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import {
   fill,
@@ -31,7 +31,12 @@ describe("a record comes back as it was written", () => {
   test.each(combinations)("%j", ({ diskSegments, expiresMs, staleFor, tags }) => {
     const store = openStore({ diskSegments, createdBaseMs: 1000 });
     const staleUntilMs = expiresMs + staleFor;
-    const fields = { expiresMs, staleUntilMs, tags: encodeTags(tags), createdMs: 1234 };
+    const fields = {
+      expiresMs,
+      staleUntilMs,
+      tags: store.kernel.tags.encode(tags),
+      createdMs: 1234,
+    };
     expect(write(store, "key", "value", { ...fields, flags: flagCompressed })).toBe("stored");
     expect(read(store, "key")).toBe("value");
     const { record } = store;

@@ -109,10 +109,10 @@ test("the dictionary is full when its ids or its room are used up", () => {
   expect(long.isFull).toBe(true);
   expect(count).toBe(28);
   for (let id = 0; id < count; id++) expect(long.keysOf(id)).toEqual(["x".repeat(990), `${id}`]);
-  // The table of tags begins behind it.
+  // The invalidation log begins behind it.
   const words = new Uint32Array(memory.buffer);
-  expect(at.tagTable).toBe(at.schemaTable + at.schemaTableSize);
-  expect(words[at.tagTable / 4]).toBe(0);
+  expect(at.invalidationLog).toBe(at.schemaTable + at.schemaTableSize);
+  expect(words[at.invalidationLog / 4]).toBe(0);
 });
 
 test("a schema too long for an entry is not added", () => {

@@ -21,6 +21,7 @@ const gauges: StatsGauges = {
   },
   disk: { entries: 9, bytes: 900, limitBytes: 1e9, state: "up", segments: 12 },
   near: { entries: 3, bytes: 30 },
+  tags: { tracked: 6, capacity: 60 },
   segments: { free: 5, total: 8 },
   threads: { attached: 7 },
 };

@@ -11,6 +11,8 @@ export { attach } from "./geometry";
 export { evictUnlocked, publish, remove } from "./index/entries";
 export { find, findNear, hashKey, touch, validate } from "./index/lookup";
 export {
+  oldestFlight,
+  supersedeFlights,
   beginFlight,
   endFlight,
   endFlightsOf,
@@ -61,14 +63,7 @@ export {
 } from "./moves/moves";
 export { nextExpired, sweep } from "./moves/sweep";
 export { releaseLocks, reconcileIndex } from "./repair";
-export {
-  hashTag,
-  invalidateTag,
-  oldestFlight,
-  raiseTagFloor,
-  restoreTag,
-  supersedeFlights,
-} from "./tags/tag-invalidation";
+export { hashTag, invalidateTag, raiseTagFloor, restoreTag } from "./tags/tag-invalidation";
 export { beginTagSweep, forgetTags } from "./tags/tag-table";
 export { checkTags } from "./tags/tagged-records";
 

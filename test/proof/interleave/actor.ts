@@ -18,6 +18,11 @@ interface SteppedEvictor {
   evictOne(now: number, flushedOnly: boolean, ruthless: boolean): Coroutine<boolean>;
 }
 
+interface SteppedSweeper {
+  run(clearEpoch: number): Coroutine<boolean>;
+  abandon(): Coroutine;
+}
+
 /** A class of src/ whose methods have become coroutines. */
 type SteppedClass<Instance> = new (...args: unknown[]) => Stepped<Instance>;
 
@@ -29,6 +34,11 @@ const keepsWhatWasHit: EvictionPolicy = {
 };
 
 const noTags = new Uint8Array(0);
+
+function* nothing(): Coroutine {}
+
+/** Rounds of the janitor for a sweep that meets locks. */
+const sweepRoundsMax = 3;
 /** As in tiers/disk-reader.ts. */
 const lookupsMax = 4;
 
@@ -45,6 +55,7 @@ export class Actor {
   readonly #diskReading: DiskReading;
   readonly #evictor: SteppedEvictor;
   readonly #near: Stepped<NearCache>;
+  readonly #sweeper: SteppedSweeper;
 
   constructor(world: World, thread: SteppedThread, name: string) {
     this.name = name;
@@ -71,6 +82,11 @@ export class Actor {
     const { NearCache: Near } = world.rooms.nearCache as { NearCache: SteppedClass<NearCache> };
     const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
     this.#near = new Near(kernel, this.#keys, room, { now: () => 0 });
+    const { TagSweeper } = world.rooms.tagSweeper as {
+      TagSweeper: new (...args: unknown[]) => SteppedSweeper;
+    };
+    const hasDisk = (world.options.diskSegments ?? 0) > 0;
+    this.#sweeper = new TagSweeper(kernel, hasDisk ? this.#disk.swept() : null, writeTombstone);
     const reclaim = (() => this.#reclaim()) as unknown as () => boolean;
     alone(this.#writer.connect(writeTombstone, reclaim));
   }
@@ -160,14 +176,14 @@ export class Actor {
     tag: string,
     flags: number = 0,
   ): Coroutine<WriteOutcome> {
-    const { encodeTags } = this.#world.rooms.record;
+    const { tags } = this.thread.kernel;
     const fields = {
       codecId: 0,
       flags,
       createdMs: 1000,
       expiresMs,
       staleUntilMs: expiresMs,
-      tags: tag === "" ? noTags : encodeTags([tag]),
+      tags: tag === "" ? noTags : tags.encode([tag]),
       flight,
       forDisk: true,
     };
@@ -198,17 +214,31 @@ export class Actor {
   /** `keys` are those whose values have the tag. */
   *deleteByTag(tag: string, keys: readonly string[]): Coroutine {
     const operations = keys.map((key) => this.#begin("removal", key, 0));
-    yield* this.verbs.invalidateTag(this.#world.rooms.record.tagHash(Buffer.from(tag)));
+    yield* this.#invalidateTag(tag);
     for (const operation of operations) this.#world.history.end(operation);
   }
 
-  /** A load that nobody joins. The value of a negative answer only tells it from others. */
-  *fill(key: string, tag: string = "", flags: number = 0): Coroutine<WriteOutcome> {
+  /** After EntryWriter.#invalidateTag, which waits for a sweep before the floor rises. */
+  *#invalidateTag(tag: string): Coroutine {
+    const { low, high } = this.thread.kernel.tags.hashOf(Buffer.from(tag), 0, tag.length);
+    const answer = yield* this.verbs.invalidateTag(low, high, 0);
+    if (answer === this.at.answerFull) yield* this.verbs.invalidateTag(low, high, 1);
+  }
+
+  /** A load that nobody joins. The value of a negative answer only tells it from others. `loads`
+   *  happens between the begin of its flight and its end. */
+  *fill(
+    key: string,
+    tag: string = "",
+    flags: number = 0,
+    loads: () => Coroutine = nothing,
+  ): Coroutine<WriteOutcome> {
     const version = this.#world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
     const hashed = yield* this.#hashed(key);
     const flight = yield* this.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     this.#world.history.end(begin);
+    yield* loads();
     return yield* this.#publish(hashed, key, flight, begin, tag, flags);
   }
 
@@ -353,7 +383,19 @@ export class Actor {
   }
 
   *sweep(now: number = 0): Coroutine {
-    yield* this.verbs.sweep(0, this.thread.kernel.geometry.bucketCount, now);
+    const { bucketCount } = this.thread.kernel.geometry;
+    for (let from = 0; from < bucketCount;) {
+      from = yield* this.verbs.sweep(from, bucketCount, now);
+      yield* this.#disk.drainTombstones();
+    }
+  }
+
+  /** The janitor's sweep of the tags, to its end, if the table is full enough. A lock that stays taken makes it give up. */
+  *forgetTags(): Coroutine {
+    for (let round = 0; round < sweepRoundsMax; round++) {
+      while (yield* this.#sweeper.run(0));
+    }
+    yield* this.#sweeper.abandon();
   }
 
   /** Writes what is published to disk; every second batch fails if `fails`. */

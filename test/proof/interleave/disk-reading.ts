@@ -36,7 +36,13 @@ export class DiskReading {
     const record = new this.#world.rooms.record.RecordReader(0, kernel.control.createdBaseMs);
     record.adopt(bytes);
     record.parse(0);
+    const field = record.tagsField();
+    const isVoid = field.length > 0 && kernel.tags.areInvalidated(field, record.sequence);
     if (!(yield* this.#reader.isCurrent(slot))) return "changed";
+    if (isVoid) {
+      yield* this.#writer.drop(slot);
+      return 0;
+    }
     if (bytes.subarray(record.keyStart, record.keyEnd).compare(hashed.bytes) !== 0) return 0;
     if (record.sequence <= (yield* control.clearEpoch())) return 0;
     const frequency = yield* this.#thread.verbs.touch(slot.slot, slot.low, slot.high);

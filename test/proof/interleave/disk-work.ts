@@ -3,7 +3,8 @@
 // by actor.ts.
 
 import { ModelLog } from "./model-log.js";
-import { $element, pause, type Coroutine } from "./suspension.js";
+import type { DiskRecord } from "./model-disk.js";
+import { $element, $run, pause, type Coroutine } from "./suspension.js";
 import type { SteppedThread } from "./thread.js";
 import { diskUnits, type World } from "./world.js";
 
@@ -70,6 +71,11 @@ export class DiskWork {
       reader.parse(0);
       const [low, high] = yield* this.#hashOf(reader.key() as string);
       if ((yield* verbs.dropDisk(low, high, location, 0)) !== at.answerHit) continue;
+      const field = reader.tagsField();
+      if (field.length > 0 && this.#thread.kernel.tags.areInvalidated(field, reader.sequence)) {
+        yield* verbs.dropDisk(low, high, location, 1);
+        continue;
+      }
       const to = yield* log.place();
       const answer = yield* verbs.relocateDisk(low, high, location, to);
       if (answer === at.answerSuperseded) log.skip();
@@ -83,6 +89,34 @@ export class DiskWork {
     yield* again.open(segment);
   }
 
+  /** The disk as a sweep of the tags walks it, a record at a time. After InvalidatedWalk. */
+  swept(): object {
+    const { disk, at } = this.#world;
+    const { verbs, kernel } = this.#thread;
+    let records: DiskRecord[] = [];
+    const step = function* (this: DiskWork): Coroutine<"more" | "done" | "busy"> {
+      const record = records.at(-1);
+      if (record === undefined) return "done";
+      const reader = new this.#world.rooms.record.RecordReader(0, 0);
+      reader.adopt(record.bytes);
+      reader.parse(0);
+      const field = reader.tagsField();
+      if (field.length > 0 && kernel.tags.areInvalidated(field, reader.sequence)) {
+        const [low, high] = yield* this.#hashOf(reader.key() as string);
+        const answer = yield* verbs.dropInvalidated(low, high, record.location);
+        if (answer === at.answerBusy) return "busy";
+        yield* this.drainTombstones();
+      }
+      records.pop();
+      return "more";
+    };
+    return {
+      walk: { begin: () => void (records = Array.from(disk.records)), step: step.bind(this) },
+      sync: () => false,
+      writeForgotten: () => true,
+    };
+  }
+
   *#waitForTombstones(segment: number): Coroutine {
     const { at, threads } = this.#world;
     const { i32 } = this.#thread.kernel.views;
@@ -94,6 +128,13 @@ export class DiskWork {
         }
       }
     }
+  }
+
+  /** Writes the tombstones that the last call announced. */
+  *drainTombstones(): Coroutine {
+    const write = ((location: number) => this.writeTombstone(location)) as unknown as () => void;
+    const { tombstones } = this.#thread.kernel;
+    yield* $run(tombstones.drain(write) as number | Coroutine<number>);
   }
 
   /** After DirectoryWriter.writeTombstone: takes an index in the tombstone list and writes

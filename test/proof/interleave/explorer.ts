@@ -156,10 +156,14 @@ export class Explorer {
 
   /** What the next session would find on disk must not be older than what had returned. */
   #reopenedFault(): string | undefined {
+    const { tags } = (this.#world.threads[0] as World["threads"][number]).kernel;
     for (const [key, bytes] of this.#world.disk.survivors()) {
       const reader = new this.#world.rooms.record.RecordReader(0, 0);
       reader.adopt(bytes);
       reader.parse(0);
+      // The directory mirrors the tag table.
+      const field = reader.tagsField();
+      if (field.length > 0 && tags.areInvalidated(field, reader.sequence)) continue;
       const version = versionOf(key, bytes.subarray(reader.valueStart, reader.valueEnd));
       const fault = this.#world.history.faultOf(key, version);
       if (fault !== undefined) return `after a reopen: ${fault}`;

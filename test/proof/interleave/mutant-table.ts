@@ -5,13 +5,14 @@
 import { flightMutants } from "./flight-mutants.js";
 import { internedMutants } from "./interned-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";
+import { tagMutants } from "./tag-mutants.js";
 
 const moves = "src/kernel/assembly/moves/moves.ts";
 const diskMoves = "src/kernel/assembly/moves/disk-moves.ts";
 const segments = "src/kernel/assembly/segments/segments.ts";
 const bucket = "src/kernel/assembly/index/bucket.ts";
 const door = "src/kernel/assembly/mod.ts";
-const tags = "src/kernel/assembly/tags.ts";
+const tags = "src/kernel/assembly/tags/tag-invalidation.ts";
 const flights = "src/kernel/assembly/flights.ts";
 const reader = "src/memory/memory-reader.ts";
 const writer = "src/memory/memory-writer.ts";
@@ -296,9 +297,12 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "tag-once",
-    "an invalidation raises the cells of its tag once",
+    "an invalidation takes one sequence for its tag",
     tags,
-    ["raiseAll(hash);\n  const sequence = raiseAll(hash);", "const sequence = raiseAll(hash);"],
+    [
+      "raiseSlot(slot, nextSequence());\n      raiseSlot(slot, nextSequence());",
+      "raiseSlot(slot, nextSequence());",
+    ],
     "fill-tag",
   ),
   mutant(
@@ -318,7 +322,7 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "tag-epoch-late",
-    "a near value is kept under a tag epoch that was read after the cells of its tags",
+    "a near value is kept under a tag epoch that was read after its tags were looked up",
     lookup,
     [
       "store<u32>(block, atomic.load<u32>(at.controlTagEpoch), at.resultTagEpoch);\n      isInvalid = isTagInvalidated(record);",
@@ -374,4 +378,5 @@ export const mutants: readonly Mutant[] = [
   ),
   ...internedMutants,
   ...flightMutants,
+  ...tagMutants,
 ];

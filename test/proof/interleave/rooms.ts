@@ -43,6 +43,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
   "disk-log/flusher.js": [],
   "disk-log/flush-admission.js": [],
   "disk-log/retry-while-busy.js": [],
+  "janitor/tag-sweeper.js": [],
   // The holder of a thread id is read in one step; reconciling what a holder left takes many.
   "kernel/threads/thread-table.js": [
     "takeOverThreadId",
@@ -73,6 +74,7 @@ export interface Rooms {
   readonly evictor: Record<string, unknown>;
   readonly admission: Record<string, unknown>;
   readonly flusher: Record<string, unknown>;
+  readonly tagSweeper: Record<string, unknown>;
   readonly kernelBytes: Uint8Array;
 }
 
@@ -130,6 +132,7 @@ export async function loadRooms(source: string): Promise<Rooms> {
     evictor: (await load("eviction/evictor.js")) as Record<string, unknown>,
     admission: (await load("disk-log/flush-admission.js")) as Record<string, unknown>,
     flusher: (await load("disk-log/flusher.js")) as Record<string, unknown>,
+    tagSweeper: (await load("janitor/tag-sweeper.js")) as Record<string, unknown>,
     // The checked build, which traps when an assumption does not hold; a mutant has its own kernel.
     kernelBytes: readFileSync(
       source === builtPackage

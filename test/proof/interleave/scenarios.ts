@@ -10,6 +10,7 @@ import { indexScenarios } from "./index-scenarios.js";
 import { internedScenarios } from "./interned-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
 import type { Scenario } from "./scenario.js";
+import { tagScenarios } from "./tag-scenarios.js";
 
 export const scenarios: readonly Scenario[] = [
   ...memoryScenarios,
@@ -20,4 +21,5 @@ export const scenarios: readonly Scenario[] = [
   ...internedScenarios,
   ...answerScenarios,
   ...flightScenarios,
+  ...tagScenarios,
 ];

@@ -5,6 +5,7 @@
 import { flightStatesOf } from "../flight-words.js";
 import { alone } from "./suspension.js";
 import type { World } from "./world.js";
+import * as tagAt from "../../../src/kernel/tag-layout.js";
 
 /** What happened in the schedule that makes a count inexact, though never wrong to a reader. */
 export interface Excuses {
@@ -22,7 +23,12 @@ export interface Excuses {
 
 /** The first fault, in words, or undefined. */
 export function structureFault(world: World, excuses: Excuses): string | undefined {
-  return new Index(world, excuses).fault() ?? segmentFault(world, excuses) ?? announcedFault(world);
+  return (
+    new Index(world, excuses).fault() ??
+    segmentFault(world, excuses) ??
+    announcedFault(world) ??
+    tagFault(world, excuses)
+  );
 }
 
 class Index {
@@ -215,4 +221,45 @@ function announcedFault(world: World): string | undefined {
   const flying = at.controlFlightThreads / 4;
   const isFlying = words[flying] !== 0 || words[flying + 1] !== 0;
   return isFlying ? "a thread counts as flying, and none is" : undefined;
+}
+
+/** No lock of the tag table is taken, no tag has two slots, and its counts agree. */
+function tagFault(world: World, { hasDisturbed }: Excuses): string | undefined {
+  const { at, memory, threads } = world;
+  const { tagBase, tagBuckets } = (threads[0] as World["threads"][number]).kernel.geometry;
+  const words = new Uint32Array(memory.buffer);
+  const wide = new BigUint64Array(memory.buffer);
+  const displaced = Array.from({ length: tagBuckets }, () => 0);
+  const tags = new Set<bigint>();
+  for (let bucket = 0; bucket < tagBuckets; bucket++) {
+    const start = tagBase + bucket * tagAt.tagBucketSize;
+    if (words[start / 4] !== 0) return `bucket ${bucket} of the tags is locked and nobody works`;
+    for (let slot = 0; slot < tagAt.tagBucketSlots; slot++) {
+      const hash = wide[(start + tagAt.tagHashes) / 8 + slot] as bigint;
+      const sequence = wide[(start + tagAt.tagSequences) / 8 + slot] as bigint;
+      if (hash === 0n && sequence !== 0n) return "a free slot of the tags has a sequence";
+      if (hash === 0n) continue;
+      if (sequence === 0n && !hasDisturbed) return "a tag was never invalidated";
+      const newest = wide[at.controlTagNewest / 8] as bigint;
+      if (sequence > newest && !hasDisturbed) return "a tag is above the newest";
+      if (tags.has(hash)) return `tag ${hash} has two slots`;
+      tags.add(hash);
+      const home = Number(((hash >> 32n) * BigInt(tagBuckets)) >> 32n);
+      if (home !== bucket) displaced[home] = (displaced[home] as number) + 1;
+      const filter = new Uint8Array(
+        memory.buffer,
+        tagBase + tagBuckets * tagAt.tagBucketSize + home,
+        1,
+      );
+      if (((filter[0] as number) & (1 << Number(hash & 7n))) === 0) return "the filter hides a tag";
+    }
+  }
+  for (const [bucket, there] of displaced.entries()) {
+    const counted = words[(tagBase + bucket * tagAt.tagBucketSize + tagAt.tagBucketDisplaced) / 4];
+    const isExact = counted === there || (hasDisturbed && (counted as number) > there);
+    if (!isExact) return `bucket ${bucket} counts ${counted} displaced tags and has ${there}`;
+  }
+  const tracked = words[at.controlTagsTracked / 4] as number;
+  if (tracked === tags.size || (hasDisturbed && tracked > tags.size)) return undefined;
+  return `${tracked} tags count as tracked, and ${tags.size} are`;
 }

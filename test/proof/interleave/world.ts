@@ -7,6 +7,7 @@ import type { InstrumentedKernel } from "./instrumented-kernel.js";
 import { ModelDisk } from "./model-disk.js";
 import type { Layout, Rooms } from "./rooms.js";
 import { stackBytes, SteppedThread } from "./thread.js";
+import * as tagAt from "../../../src/kernel/tag-layout.js";
 
 export interface WorldOptions {
   readonly threads: number;
@@ -14,6 +15,8 @@ export interface WorldOptions {
   readonly segments?: number;
   readonly segmentBytes?: number;
   readonly diskSegments?: number;
+  /** Buckets of the tag table, at least 2. */
+  readonly tagBuckets?: number;
 }
 
 /** Flights in the table: two windows, which are those of every key. */
@@ -41,9 +44,11 @@ export class World {
     const at = rooms.layout;
     this.at = at;
     const { buckets = 2, segments = 6, segmentBytes = 512, diskSegments = 0 } = options;
+    const { tagBuckets = 2 } = options;
     const bucketBase = at.segmentTable + segments * at.segmentEntrySize + diskSegments * 64;
     const flightBase = bucketBase + buckets * at.bucketSize;
-    const tablesEnd = flightBase + flightCount * (at.flightHashSize + at.flightSize);
+    const tagBase = flightBase + flightCount * (at.flightHashSize + at.flightSize);
+    const tablesEnd = tagBase + tagBuckets * (tagAt.tagBucketSize + 1);
     const segmentBase = Math.ceil(tablesEnd / 4096) * 4096;
     const totalBytes = segmentBase + segments * segmentBytes;
     const stacks = stackBytes * options.threads;
@@ -66,6 +71,8 @@ export class World {
       bucketBase,
       flightBase,
       flightCount,
+      tagBase,
+      tagBuckets,
       diskTable: at.segmentTable + segments * at.segmentEntrySize,
       diskSegmentCount: diskSegments,
       diskSegmentUnits: diskUnits,

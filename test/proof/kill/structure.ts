@@ -4,6 +4,7 @@
 
 import { flightFree } from "../../../src/kernel/flight-layout.js";
 import * as at from "../../../src/kernel/layout.js";
+import * as tagAt from "../../../src/kernel/tag-layout.js";
 import type { CacheHandle } from "../../../src/mod.js";
 import { flightStatesOf } from "../flight-words.js";
 
@@ -14,7 +15,12 @@ export function structureFaults(handle: CacheHandle, threads: number): string[] 
   const words = new Int32Array(buffer);
   const control = (offset: number): number => Atomics.load(words, offset / 4);
   const faults = [...threadFaults(control, threads), ...flightFaults(buffer, control)];
-  return [...faults, ...segmentFaults(control), ...indexFaults(buffer, control)];
+  return [
+    ...faults,
+    ...segmentFaults(control),
+    ...indexFaults(buffer, control),
+    ...tagFaults(control),
+  ];
 }
 
 type Control = (offset: number) => number;
@@ -83,5 +89,15 @@ function indexFaults(buffer: SharedArrayBuffer, control: Control): string[] {
       }
     }
   }
+  return faults;
+}
+
+function tagFaults(control: Control): string[] {
+  const faults: string[] = [];
+  for (let bucket = 0; bucket < control(at.controlTagBuckets); bucket++) {
+    const word = control(control(at.controlTagBase) + bucket * tagAt.tagBucketSize);
+    if (word !== 0) faults.push(`bucket ${bucket} of the tags is locked by ${word & 255}`);
+  }
+  if (control(at.controlTagLock) !== 0) faults.push("the lock of the tags file is taken");
   return faults;
 }

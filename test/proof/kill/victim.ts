@@ -59,7 +59,8 @@ function evict(): void {
 async function operate(number: number): Promise<void> {
   const choice = pick(1000);
   const key = keyOf(pick(handle.config.disk === null ? 12_000 : 2_000));
-  if (choice < 600) cache.set(key, valueOf(key, number, pick(20) === 0 ? 3000 : pick(40)));
+  if (choice < 500) cache.set(key, valueOf(key, number, pick(20) === 0 ? 3000 : pick(40)));
+  else if (choice < 600) cache.set(key, valueOf(key, number, 9), { tags: [`tag:${pick(500)}`] });
   else if (choice < 610) cache.set(key, valueOf(key, number, 60_000));
   else if (choice < 640) cache.set(key, valueOf(key, number, 30), { ttl: 1 + pick(5) });
   else if (choice < 760) cache.delete(key);
@@ -69,8 +70,23 @@ async function operate(number: number): Promise<void> {
   else if (choice < 895) cache.set(longKey(key), valueOf(longKey(key), number, 10));
   else if (choice < 899) cache.delete(longKey(key));
   else if (choice === 899) cache.clear();
-  else if (choice < 950) kernel.verbs.sweep(pick(kernel.geometry.bucketCount), 50, Date.now());
+  else if (choice < 950) sweep();
+  else if (choice < 970) cache.deleteByTag([`tag:${pick(500)}`, `tag:${number}`]);
+  else if (choice < 972 && handle.config.disk === null) forgetTags();
   else if (handle.config.disk === null) evict();
+}
+
+/** As the janitor sweeps; with a disk a tombstone may be announced, which the janitor alone writes in time. */
+function sweep(): void {
+  if (handle.config.disk !== null) return;
+  const from = pick(kernel.geometry.bucketCount);
+  kernel.verbs.sweep(from, from + 50, Date.now());
+}
+
+/** As the janitor forgets what the floor covers, which needs no sweep. */
+function forgetTags(): void {
+  const { verbs, tags, geometry } = kernel;
+  verbs.forgetTags(pick(geometry.tagBuckets), 20, tags.floor());
 }
 
 function longKey(key: string): string {

@@ -1,6 +1,5 @@
 // Invalidates tags: `deleteByTag`, and recovery, which restores what earlier sessions invalidated.
-// Also what a sweep must know of flights: a fill is refused by what its flight's tags were
-// invalidated at, so a tag is remembered while an older flight is active.
+import * as fl from "../../flight-layout";
 import * as at from "../../layout";
 import * as tagAt from "../../tag-layout";
 import { counterTagInvalidations, counterTagOverflows } from "../../../stats/counters";
@@ -52,7 +51,7 @@ export function invalidateTag(hashLow: u32, hashHigh: u32, force: u32): i32 {
       raiseSlot(slot, nextSequence());
     }
     unlock(home);
-    if (slot == 0 && force == 0) return at.answerFull;
+    if (slot == 0 && force == 0) return fl.answerFull;
   }
   if (slot == 0) {
     // Also if the lock could not be had: its owner has stopped.
@@ -85,38 +84,4 @@ export function restoreTag(hashLow: u32, hashHigh: u32, sequence: f64): void {
 /** Recovery calls this: tagged records up to this sequence are invalidated. */
 export function raiseTagFloor(sequence: f64): void {
   raiseFloor(<u64>sequence);
-}
-
-// @ts-ignore: decorator
-@inline
-function flightAt(number: u32): usize {
-  return <usize>at.flightTable + <usize>number * at.flightSize;
-}
-
-/** The sequence at which the oldest active flight began, Infinity if there is none. A flight that
- *  is claimed and not active yet reads its source later. One that has published by then is in a
- *  slot, where a sweep that begins now finds it. */
-export function oldestFlight(): f64 {
-  let oldest: f64 = Infinity;
-  if (atomic.load<u64>(at.controlFlightThreads) == 0) return oldest;
-  for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
-    const flight = flightAt(number);
-    if (atomic.load<u32>(flight) != at.flightActive) continue;
-    oldest = min<f64>(oldest, <f64>atomic.load<u64>(flight, at.flightSequence));
-  }
-  return oldest;
-}
-
-/** Supersedes the active flights that began before `sequence`, so that tags may be forgotten: what
- *  they bring is answered and not stored. Answers how many. */
-export function supersedeFlights(sequence: f64): u32 {
-  let superseded: u32 = 0;
-  for (let number: u32 = 0; number < <u32>at.flightsMax; number++) {
-    const flight = flightAt(number);
-    if (atomic.load<u32>(flight) != at.flightActive) continue;
-    if (<f64>atomic.load<u64>(flight, at.flightSequence) >= sequence) continue;
-    const was = atomic.cmpxchg<u32>(flight, at.flightActive, at.flightSuperseded);
-    if (was == at.flightActive) superseded += 1;
-  }
-  return superseded;
 }
