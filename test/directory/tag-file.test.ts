@@ -1,5 +1,5 @@
-// The tags file: an invalidation that returned is remembered, or the damage is seen; and a session keeps what is not
-// forgotten.
+// The tags file: an invalidation that returned is remembered, or the damage is seen; and a session
+// keeps what is not forgotten.
 
 import { readFileSync, writeSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -104,7 +104,7 @@ test("what was forgotten is not carried on; a damaged mark forgets nothing", () 
   expect(carried()).toEqual([1n, 2n, 3n]);
 });
 
-test("each tag is carried once, with its newest invalidation, unless a floor or a clear covers it", () => {
+test("each tag is carried once, unless a floor or a clear covers it", () => {
   const tags = [tag(1n, 10n), tag(2n, 20n), tag(1n, 15n), tag(3n, 12n)];
   const reading = { floor: 2, forgotten: 0, tags };
   const carried = carryTags(reading, 1, 0, slots);

@@ -1,5 +1,5 @@
-// The part of a tag sweep that looks at the disk: what it finds in the indexes of the batches, and what it does with a file
-// whose indexes cannot be read.
+// The part of a tag sweep that looks at the disk: what it finds in the indexes of the batches, and
+// what it does with a file whose indexes cannot be read.
 
 import { cpSync } from "node:fs";
 import { join } from "node:path";

@@ -1,8 +1,10 @@
-// When the janitor forgets tags, and what it does before: the order of a sweep, and what holds it up.
+// When the janitor forgets tags, and what it does before: the order of a sweep, and what holds it
+// up.
 
 import { describe, expect, test } from "vitest";
 
 import { TagSweeper } from "../../dist/src/janitor/tag-sweeper.js";
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import * as tagAt from "../../dist/src/kernel/tag-layout.js";
 import { counterTagSweeps } from "../../dist/src/stats/mod.js";
@@ -88,7 +90,7 @@ describe("a flight", () => {
     add(due, "more");
     run();
     expect([tracked(), sweeps()]).toEqual([due + 5, 1]);
-    thread.verbs.endFlight(flight, at.flightAgain, 0);
+    thread.verbs.endFlight(flight, fl.flightAgain, 0);
     run();
     expect(tracked()).toBe(0);
   });
@@ -98,11 +100,11 @@ describe("a flight", () => {
     const flight = thread.verbs.beginFlight(...thread.hashWords("k"));
     add(due);
     run();
-    expect([tracked(), thread.kernel.flights.state(flight)]).toEqual([due, at.flightActive]);
+    expect([tracked(), thread.kernel.flights.state(flight)]).toEqual([due, fl.flightActive]);
     add(pressed, "more");
     run();
-    expect([tracked(), thread.kernel.flights.state(flight)]).toEqual([0, at.flightSuperseded]);
-    thread.verbs.endFlight(flight, at.flightAgain, 0);
+    expect([tracked(), thread.kernel.flights.state(flight)]).toEqual([0, fl.flightSuperseded]);
+    thread.verbs.endFlight(flight, fl.flightAgain, 0);
   });
 });
 

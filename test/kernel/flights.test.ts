@@ -146,6 +146,7 @@ describe("the flight table", () => {
       policyBytes: 0,
       samples: false,
       loads: false,
+      isMap: true,
     });
     expect([memory.flightCount, memory.keyHistoryBase - memory.flightBase]).toEqual([0, 0]);
   });

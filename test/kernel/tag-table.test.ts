@@ -1,11 +1,12 @@
-// The tag table: which tags were invalidated since a record was written, exactly, while the table has room; what happens
-// when it has none; and what is left when tags are forgotten.
+// The tag table: which tags were invalidated since a record was written, exactly, while the table
+// has room; what happens when it has none; and what is left when tags are forgotten.
 
 import { randomBytes } from "node:crypto";
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
+import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import * as tagAt from "../../dist/src/kernel/tag-layout.js";
 import { counterTagOverflows } from "../../dist/src/stats/mod.js";
@@ -120,7 +121,7 @@ test("a full table takes no more, and changes nothing; most of it is taken by th
   expect(names.length).toBeGreaterThan(tags.capacity * 0.8);
   expect(tags.tracked()).toBe(names.length);
   const before = tags.sequence();
-  expect(tags.invalidate(`fill:${names.length}`)).toBe(at.answerFull);
+  expect(tags.invalidate(`fill:${names.length}`)).toBe(fl.answerFull);
   expect([tags.sequence(), tags.tracked(), tags.overflows()]).toEqual([before, names.length, 0]);
   expect(thread.kernel.tags.floor()).toBe(0);
   // Those that are there can be invalidated again, and none was lost.
@@ -198,7 +199,7 @@ test("begins a sweep at the newest sequence, and knows the oldest flight", () =>
   expect(thread.verbs.oldestFlight()).toBe(tags.sequence());
   expect(thread.put("k", "old", { flight: first })).toBe(at.answerSuperseded);
   expect(thread.put("l", "new", { flight: second })).toBe(at.answerDone);
-  for (const flight of [first, second]) thread.verbs.endFlight(flight, at.flightAgain, 0);
+  for (const flight of [first, second]) thread.verbs.endFlight(flight, fl.flightAgain, 0);
   expect(thread.verbs.oldestFlight()).toBe(Infinity);
 });
 

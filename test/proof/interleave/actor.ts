@@ -390,7 +390,8 @@ export class Actor {
     }
   }
 
-  /** The janitor's sweep of the tags, to its end, if the table is full enough. A lock that stays taken makes it give up. */
+  /** The janitor's sweep of the tags, to its end, if the table is full enough. A lock that stays
+   *  taken makes it give up. */
   *forgetTags(): Coroutine {
     for (let round = 0; round < sweepRoundsMax; round++) {
       while (yield* this.#sweeper.run(0));

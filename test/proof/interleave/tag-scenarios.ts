@@ -1,5 +1,6 @@
-// Scenarios of the tag table: tags are invalidated, swept and forgotten while what they void is read, written, moved,
-// demoted and promoted. Called by scenarios.ts. The table has two buckets, and a sweep begins at four tags.
+// Scenarios of the tag table: tags are invalidated, swept and forgotten while what they void is
+// read, written, moved, demoted and promoted. Called by scenarios.ts. The table has two buckets,
+// and a sweep begins at four tags.
 
 import type { Actor } from "./actor.js";
 import { each, type Scenario } from "./scenario.js";

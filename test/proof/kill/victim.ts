@@ -76,7 +76,8 @@ async function operate(number: number): Promise<void> {
   else if (handle.config.disk === null) evict();
 }
 
-/** As the janitor sweeps; with a disk a tombstone may be announced, which the janitor alone writes in time. */
+/** As the janitor sweeps; with a disk a tombstone may be announced, which the janitor alone
+ *  writes in time. */
 function sweep(): void {
   if (handle.config.disk !== null) return;
   const from = pick(kernel.geometry.bucketCount);
