@@ -203,7 +203,10 @@ export const threadTagScratch = 864; // where it hashes tags; never while it rea
 export const tagScratchSize = 96;
 export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
 export const histogramCount = 4;
-export const histogramBuckets = 64;
+/** histogramBuckets × u32, counts that wrap, then histogramSum. */
+export const histogramSize = 256;
+export const histogramBuckets = 62;
+export const histogramSum = 248; // f64, the sum of the samples in nanoseconds
 export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 
