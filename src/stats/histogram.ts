@@ -18,7 +18,7 @@ export const histogramLoad = 3; // loaders
 
 export const latencyBucketCount = 62;
 const bucketLast = latencyBucketCount - 1;
-const bucketsPerDecade = 7;
+export const bucketsPerDecade = 7;
 const highestNs = 10_000_000_000;
 
 /** Lower bound of each bucket, in nanoseconds; NaN, which no latency reaches, up to 64. */

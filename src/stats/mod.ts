@@ -1,6 +1,7 @@
 export * from "./counters.js";
 export {
   bucketOf,
+  bucketsPerDecade,
   histogramDisk,
   histogramLoad,
   histogramMemory,

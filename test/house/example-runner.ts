@@ -11,6 +11,8 @@ import ts from "typescript";
 
 import { type Example, expectedOutput } from "./examples.js";
 
+/** Packages of users that examples may import. */
+const hosts = ["prom-client", "@opentelemetry"];
 const processCount = 2;
 const timeoutMs = 30_000;
 
@@ -57,6 +59,9 @@ export async function exampleFaults(root: string, examples: readonly Example[]):
     mkdirSync(join(directory, "node_modules"));
     mkdirSync(join(directory, "tmp"));
     symlinkSync(root, join(directory, "node_modules/undercroft"), "junction");
+    for (const host of hosts) {
+      symlinkSync(join(root, "node_modules", host), join(directory, "node_modules", host));
+    }
     writeFileSync(join(directory, "package.json"), '{ "type": "module" }');
     writeFileSync(join(directory, "driver.js"), driver);
     for (const { example, stem } of modules) {

@@ -101,7 +101,8 @@ export class ThreadCounters {
   #wasUsed(thread: number): boolean {
     const block = blockOf(thread) / 4;
     return (
-      this.#u32[block + at.threadState / 4] !== 0 || this.#u32[block + at.threadIncarnation / 4] !== 0
+      this.#u32[block + at.threadState / 4] !== 0 ||
+      this.#u32[block + at.threadIncarnation / 4] !== 0
     );
   }
 }

@@ -1,0 +1,128 @@
+// The metrics as text, in the Prometheus exposition format 0.0.4 or in OpenMetrics 1.0.
+import { describe } from "../base/mod.js";
+import { CacheSet, type MetricsReading, type MetricsSource } from "../metrics/mod.js";
+import { boundText, families, type Family, type Series } from "./series.js";
+
+/**
+ * A text format: that of Prometheus, which every scraper reads, or OpenMetrics.
+ *
+ * @example
+ * ```ts
+ * import { contentTypes, type TextFormat } from "undercroft/prometheus";
+ *
+ * const formatFor = (accept: string): TextFormat =>
+ *   accept.includes("application/openmetrics-text") ? "openmetrics" : "prometheus";
+ * console.log(contentTypes[formatFor("*" + "/*")]); // text/plain; version=0.0.4; charset=utf-8
+ * ```
+ */
+export type TextFormat = "prometheus" | "openmetrics";
+
+/**
+ * The `content-type` of an answer in each format.
+ *
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { openCache } from "undercroft";
+ * import { collect, contentTypes } from "undercroft/prometheus";
+ *
+ * const cache = await openCache();
+ * const server = createServer((_request, response) => {
+ *   response.setHeader("content-type", contentTypes.prometheus).end(collect(cache));
+ * });
+ * console.log(server.listening); // false
+ * await cache.close();
+ * ```
+ */
+export const contentTypes: Readonly<Record<TextFormat, string>> = Object.freeze({
+  prometheus: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+});
+
+/**
+ * Options of `collect`.
+ *
+ * @example
+ * ```ts
+ * import { openCache } from "undercroft";
+ * import { collect, type CollectOptions } from "undercroft/prometheus";
+ *
+ * const options: CollectOptions = { format: "openmetrics" };
+ * const cache = await openCache();
+ * console.log(collect(cache, options).endsWith("# EOF\n")); // true
+ * await cache.close();
+ * ```
+ */
+export interface CollectOptions {
+  /** "prometheus" by default. */
+  readonly format?: TextFormat;
+}
+
+/**
+ * The metrics of one or several caches as text, for a scrape without a client library. Reads
+ * `stats()` once for each cache, which covers all threads: export from one thread. Caches that are
+ * closed are left out. No metric has a key as a label.
+ *
+ * @throws TypeError if `caches` is neither a cache nor several; RangeError if two have one name, or
+ *   for an unknown format.
+ *
+ * @example
+ * ```ts
+ * import { openCache } from "undercroft";
+ * import { collect } from "undercroft/prometheus";
+ *
+ * const cache = await openCache<string>({ name: "users" });
+ * cache.getSync("user:7");
+ * const text = collect([cache]);
+ * const line = text.split("\n").find((each) => each.includes('result="miss"'));
+ * console.log(line); // undercroft_lookups_total{cache="users",result="miss",tier="none"} 1
+ * await cache.close();
+ * ```
+ */
+export function collect(
+  caches: MetricsSource | Iterable<MetricsSource>,
+  options: CollectOptions = {},
+): string {
+  const { format = "prometheus" } = options;
+  if (!Object.hasOwn(contentTypes, format)) {
+    throw new RangeError(
+      `Cannot collect metrics in the format ${describe(format)}: ` +
+        'options.format must be "prometheus" or "openmetrics"',
+    );
+  }
+  const set = new CacheSet();
+  set.add(caches);
+  return textOf(set.read(), format === "openmetrics");
+}
+
+function textOf(readings: readonly MetricsReading[], isOpenMetrics: boolean): string {
+  let text = "";
+  for (const family of families) {
+    const series = family.series(readings);
+    if (series.length > 0) text += heading(family, isOpenMetrics);
+    for (const each of series) text += line(each, isOpenMetrics);
+  }
+  return isOpenMetrics ? `${text}# EOF\n` : text;
+}
+
+/** In OpenMetrics a counter's family has the name without _total. */
+function heading({ name, type, unit, help }: Family, isOpenMetrics: boolean): string {
+  if (!isOpenMetrics) return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+  const family = name.replace(/_total$/, "");
+  const unitLine = unit === "" ? "" : `# UNIT ${family} ${unit}\n`;
+  return `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${unitLine}`;
+}
+
+function line({ name, labels, le, value }: Series, isOpenMetrics: boolean): string {
+  let pairs = "";
+  for (const [label, text] of Object.entries(labels)) {
+    pairs += `${pairs === "" ? "" : ","}${label}="${escaped(text)}"`;
+  }
+  if (le !== undefined) pairs += `,le="${boundText(le, isOpenMetrics)}"`;
+  return `${name}{${pairs}} ${value}\n`;
+}
+
+function escaped(value: string): string {
+  if (!/["\\\n]/.test(value)) return value;
+  return value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
+}
