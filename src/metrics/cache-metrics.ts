@@ -2,7 +2,7 @@
 // except those that others give (ratios, sums, percentiles); a test checks it.
 import { threadId } from "node:worker_threads";
 import type { CacheStats } from "../stats/mod.js";
-import { counter, each, level, type Metric, one, type Sample } from "./metric.js";
+import { by, counter, countOf, level, type Metric, none } from "./metric.js";
 
 const reads: readonly Metric[] = [
   {
@@ -10,91 +10,89 @@ const reads: readonly Metric[] = [
     kind: "counter",
     unit: "{lookup}",
     help: "Lookups of a key, by what they found and in which tier.",
-    labels: ["result", "tier"],
-    read: ({ hits, misses }) => [
-      ...each("tier", { near: hits.near, memory: hits.memory, disk: hits.disk }, { result: "hit" }),
-      { labels: { result: "miss", tier: "none" }, value: misses },
+    labels: [
+      { result: "hit", tier: "near" },
+      { result: "hit", tier: "memory" },
+      { result: "hit", tier: "disk" },
+      { result: "miss", tier: "none" },
     ],
+    read: ({ hits, misses }) => [hits.near, hits.memory, hits.disk, misses],
   },
-  counter("expired.lookups", "{lookup}", "Lookups that found an expired entry.", (stats) =>
-    one(stats.expiredHits),
-  ),
-  counter("stale.served", "{value}", "Expired values served within staleFor.", (stats) =>
-    one(stats.staleServed),
-  ),
+  counter("expired.lookups", "{lookup}", "Lookups that found an expired entry.", (stats) => [
+    stats.expiredHits,
+  ]),
+  counter("stale.served", "{value}", "Expired values served within staleFor.", (stats) => [
+    stats.staleServed,
+  ]),
   {
     name: "hit.duration",
     kind: "histogram",
     unit: "s",
     help: "Time of a hit: a sample of those in memory, all of those read from disk.",
-    labels: ["tier"],
+    labels: by("tier", ["near", "memory", "disk"]),
     fromNs: 100,
     toNs: 1e9,
-    read: ({ histograms: { near, memory, disk } }) => [
-      { labels: { tier: "near" }, histogram: near },
-      { labels: { tier: "memory" }, histogram: memory },
-      { labels: { tier: "disk" }, histogram: disk },
-    ],
+    read: ({ histograms }) => [histograms.near, histograms.memory, histograms.disk],
   },
 ];
 
 const loads: readonly Metric[] = [
-  counter("loads", "{load}", "Loaders run.", (stats) => one(stats.loads)),
-  counter("load.errors", "{load}", "Loaders that threw, timed out or were aborted.", (stats) =>
-    one(stats.loadErrors),
-  ),
+  counter("loads", "{load}", "Loaders run.", (stats) => [stats.loads]),
+  counter("load.errors", "{load}", "Loaders that threw, timed out or were aborted.", (stats) => [
+    stats.loadErrors,
+  ]),
   {
     name: "load.duration",
     kind: "histogram",
     unit: "s",
     help: "Time of a loader, from its call to its end.",
-    labels: [],
+    labels: none,
     fromNs: 10_000,
     toNs: 1e10,
-    read: ({ histograms }) => [{ labels: {}, histogram: histograms.load }],
+    read: ({ histograms }) => [histograms.load],
   },
   counter(
     "load.coalesced",
     "{fetch}",
     "Fetches that waited for another fetch's loader, in any thread.",
-    (stats) => one(stats.coalescedLoads),
+    (stats) => [stats.coalescedLoads],
   ),
   counter(
     "load.coalesced_across",
     "{fetch}",
     "Fetches that waited for a loader in another thread.",
-    ({ flights }) => one(flights.coalescedAcross),
+    ({ flights }) => [flights.coalescedAcross],
   ),
   counter(
     "load.takeovers",
     "{load}",
     "Loads begun after the thread that led the load was lost.",
-    ({ flights }) => one(flights.takeovers),
+    ({ flights }) => [flights.takeovers],
   ),
   counter(
     "load.lease_expiries",
     "{load}",
     "Loads that lost their lease: their thread's event loop was blocked while others waited.",
-    ({ flights }) => one(flights.leaseExpiries),
+    ({ flights }) => [flights.leaseExpiries],
   ),
   counter(
     "load.alone",
     "{load}",
     "Loads that other threads could not join, by reason.",
-    ({ flights }) => each("reason", { ...flights.alone }),
-    ["reason"],
+    ({ flights: { alone } }) => [alone.full, alone.busy, alone.twice, alone.unstored],
+    by("reason", ["full", "busy", "twice", "unstored"]),
   ),
   counter(
     "fill.superseded",
     "{fill}",
     "Loads and asynchronous sets not stored because a newer write came first.",
-    (stats) => one(stats.fillsSuperseded),
+    (stats) => [stats.fillsSuperseded],
   ),
   counter(
     "fill.refused",
     "{fill}",
     "Loads not stored, and asynchronous sets stored at once: the flight table was full.",
-    (stats) => one(stats.fillsRefused),
+    (stats) => [stats.fillsRefused],
   ),
 ];
 
@@ -103,20 +101,15 @@ const writes: readonly Metric[] = [
     "sets",
     "{set}",
     "Sets, by outcome.",
-    ({ sets }) =>
-      each("outcome", {
-        stored: sets.stored,
-        "too-large": sets.tooLarge,
-        overloaded: sets.overloaded,
-      }),
-    ["outcome"],
+    ({ sets }) => [sets.stored, sets.tooLarge, sets.overloaded],
+    by("outcome", ["stored", "too-large", "overloaded"]),
   ),
-  counter("set.io", "By", "Bytes of the records that sets stored.", ({ sets }) => one(sets.bytes)),
-  counter("deletes", "{entry}", "Entries removed by delete.", (stats) => one(stats.deletes)),
-  counter("clears", "{clear}", "Calls of clear.", (stats) => one(stats.clears)),
-  counter("tag.invalidations", "{tag}", "Tags invalidated by deleteByTag.", (stats) =>
-    one(stats.tagInvalidations),
-  ),
+  counter("set.io", "By", "Bytes of the records that sets stored.", ({ sets }) => [sets.bytes]),
+  counter("deletes", "{entry}", "Entries removed by delete.", (stats) => [stats.deletes]),
+  counter("clears", "{clear}", "Calls of clear.", (stats) => [stats.clears]),
+  counter("tag.invalidations", "{tag}", "Tags invalidated by deleteByTag.", (stats) => [
+    stats.tagInvalidations,
+  ]),
 ];
 
 const removals: readonly Metric[] = [
@@ -124,118 +117,106 @@ const removals: readonly Metric[] = [
     "evictions",
     "{entry}",
     "Entries evicted, by what had no room for them.",
-    ({ evictions }) => each("cause", { ...evictions }),
-    ["cause"],
+    ({ evictions }) => [evictions.memory, evictions.disk, evictions.index],
+    by("cause", ["memory", "disk", "index"]),
   ),
-  counter("expirations", "{entry}", "Expired entries removed.", (stats) => one(stats.expirations)),
-  counter("near.evictions", "{value}", "Values dropped from a near cache for room.", ({ near }) =>
-    one(near.evictions),
-  ),
+  counter("expirations", "{entry}", "Expired entries removed.", (stats) => [stats.expirations]),
+  counter("near.evictions", "{value}", "Values dropped from a near cache for room.", ({ near }) => [
+    near.evictions,
+  ]),
   counter(
     "moves",
     "{entry}",
     "Entries moved within memory, within the disk or between the two.",
-    ({ moves }) =>
-      each("move", {
-        "to-main": moves.toMain,
-        demotion: moves.demotions,
-        promotion: moves.promotions,
-        reinsertion: moves.reinsertions,
-      }),
-    ["move"],
+    ({ moves }) => [moves.toMain, moves.demotions, moves.promotions, moves.reinsertions],
+    by("move", ["to-main", "demotion", "promotion", "reinsertion"]),
   ),
   counter(
     "foreground_reclaims",
     "{reclaim}",
     "Times that a writer found no free segment and reclaimed one itself.",
-    (stats) => one(stats.foregroundReclaims),
+    (stats) => [stats.foregroundReclaims],
   ),
   counter(
     "segment.emptied",
     "{segment}",
     "Segments reclaimed: evicted or compacted in memory, reclaimed on disk.",
-    ({ segments }) =>
-      each("how", {
-        evicted: segments.evicted,
-        compacted: segments.compacted,
-        "disk-reclaimed": segments.diskReclaimed,
-      }),
-    ["how"],
+    ({ segments }) => [segments.evicted, segments.compacted, segments.diskReclaimed],
+    by("how", ["evicted", "compacted", "disk-reclaimed"]),
   ),
-  counter("segment.sealed", "{segment}", "Memory segments filled and sealed.", ({ segments }) =>
-    one(segments.sealed),
-  ),
-  counter("tuning.samples", "{request}", "Sampled requests used by eviction auto.", ({ tuning }) =>
-    one(tuning.samples),
+  counter("segment.sealed", "{segment}", "Memory segments filled and sealed.", ({ segments }) => [
+    segments.sealed,
+  ]),
+  counter(
+    "tuning.samples",
+    "{request}",
+    "Sampled requests used by eviction auto.",
+    ({ tuning }) => [tuning.samples],
   ),
   counter(
     "tuning.dropped",
     "{request}",
     "Sampled requests that eviction auto could not use.",
-    ({ tuning }) => one(tuning.dropped),
+    ({ tuning }) => [tuning.dropped],
   ),
-  counter("tuning.changes", "{change}", "Changes of the setting by eviction auto.", ({ tuning }) =>
-    one(tuning.changes),
+  counter(
+    "tuning.changes",
+    "{change}",
+    "Changes of the setting by eviction auto.",
+    ({ tuning }) => [tuning.changes],
   ),
 ];
 
+/** A thread sees its own near cache only, so the label says whose it is: 0 is the main thread. */
+const thisThread = by("thread", [String(threadId)]);
+
 const memory: readonly Metric[] = [
-  {
-    name: "entry.count",
-    plural: "entries",
-    kind: "level",
-    unit: "{entry}",
-    help: "Live entries: in memory, and on disk only.",
-    labels: ["tier"],
-    read: (stats) => [
-      ...each("tier", { memory: stats.memory.entries }),
-      ...onDisk(stats, ({ entries }) => each("tier", { disk: entries })),
-    ],
-  },
-  level("memory.usage", "By", "Memory segments in use, with index and tables.", (stats) =>
-    one(stats.memory.usedBytes),
+  countOf(
+    "entry",
+    "entries",
+    "{entry}",
+    "Live entries: in memory, and on disk only.",
+    (stats) => [stats.memory.entries, ...onDisk(stats, ({ entries }) => [entries])],
+    by("tier", ["memory", "disk"]),
   ),
-  level("memory.limit", "By", "The memory option: all that the cache may use.", (stats) =>
-    one(stats.memory.limitBytes),
+  level("memory.usage", "By", "Memory segments in use, with index and tables.", (stats) => [
+    stats.memory.usedBytes,
+  ]),
+  level("memory.limit", "By", "The memory option: all that the cache may use.", (stats) => [
+    stats.memory.limitBytes,
+  ]),
+  level("memory.live", "By", "Records of live entries in memory.", (stats) => [stats.memory.bytes]),
+  level("memory.index", "By", "The index.", (stats) => [stats.memory.indexBytes]),
+  countOf(
+    "memory.segment",
+    "memory.segments",
+    "{segment}",
+    "Memory segments, by state.",
+    ({ segments: { free, total } }) => [free, total - free],
+    by("state", ["free", "used"]),
   ),
-  level("memory.live", "By", "Records of live entries in memory.", (stats) =>
-    one(stats.memory.bytes),
+  countOf(
+    "near.value",
+    "near.values",
+    "{value}",
+    "Values in the near cache of the thread that exports.",
+    ({ near }) => [near.entries],
+    thisThread,
   ),
-  level("memory.index", "By", "The index.", (stats) => one(stats.memory.indexBytes)),
-  {
-    name: "memory.segment.count",
-    plural: "memory.segments",
-    kind: "level",
-    unit: "{segment}",
-    help: "Memory segments, by state.",
-    labels: ["state"],
-    read: ({ segments: { free, total } }) => each("state", { free, used: total - free }),
-  },
-  {
-    name: "near.value.count",
-    plural: "near.values",
-    kind: "level",
-    unit: "{value}",
-    help: "Values in the near cache of the thread that exports.",
-    labels: ["thread"],
-    read: ({ near }) => inThread(near.entries),
-  },
   level(
     "near.usage",
     "By",
     "Bytes of the near cache of the thread that exports, as stored.",
-    ({ near }) => inThread(near.bytes),
-    ["thread"],
+    ({ near }) => [near.bytes],
+    thisThread,
   ),
-  {
-    name: "thread.count",
-    plural: "threads",
-    kind: "level",
-    unit: "{thread}",
-    help: "Thread ids taken: by the opener, its workers and attached threads.",
-    labels: [],
-    read: ({ threads }) => one(threads.attached),
-  },
+  countOf(
+    "thread",
+    "threads",
+    "{thread}",
+    "Thread ids taken: by the opener, its workers and attached threads.",
+    ({ threads }) => [threads.attached],
+  ),
 ];
 
 const disk: readonly Metric[] = [
@@ -244,113 +225,114 @@ const disk: readonly Metric[] = [
     kind: "gauge",
     unit: "1",
     help: "1 while the disk tier works, 0 while the cache goes on without it.",
-    labels: [],
-    read: (stats) => onDisk(stats, ({ state }) => one(state === "up" ? 1 : 0)),
+    labels: none,
+    read: (stats) => onDisk(stats, ({ state }) => [state === "up" ? 1 : 0]),
   },
   level("disk.usage", "By", "Bytes written in segment files that are not free.", (stats) =>
-    onDisk(stats, ({ bytes }) => one(bytes)),
+    onDisk(stats, ({ bytes }) => [bytes]),
   ),
   level("disk.limit", "By", "The disk.capacity option.", (stats) =>
-    onDisk(stats, ({ limitBytes }) => one(limitBytes)),
+    onDisk(stats, ({ limitBytes }) => [limitBytes]),
   ),
-  {
-    name: "disk.segment.count",
-    plural: "disk.segments",
-    kind: "level",
-    unit: "{segment}",
-    help: "Segment files that are not free.",
-    labels: [],
-    read: (stats) => onDisk(stats, ({ segments }) => one(segments)),
-  },
+  countOf("disk.segment", "disk.segments", "{segment}", "Segment files in use.", (stats) =>
+    onDisk(stats, ({ segments }) => [segments]),
+  ),
   counter(
     "disk.operations",
     "{operation}",
     "Reads and batches written.",
-    (stats) =>
-      onDisk(stats, ({ reads: read, writes: write }) => each("direction", { read, write })),
-    ["direction"],
+    (stats) => onDisk(stats, (tier) => [tier.reads, tier.writes]),
+    by("direction", ["read", "write"]),
   ),
   counter(
     "disk.io",
     "By",
     "Bytes read and written.",
-    (stats) =>
-      onDisk(stats, ({ readBytes: read, writeBytes: write }) => each("direction", { read, write })),
-    ["direction"],
+    (stats) => onDisk(stats, (tier) => [tier.readBytes, tier.writeBytes]),
+    by("direction", ["read", "write"]),
   ),
   counter("disk.tombstones", "{record}", "Tombstones written.", (stats) =>
-    onDisk(stats, ({ tombstones }) => one(tombstones)),
+    onDisk(stats, ({ tombstones }) => [tombstones]),
   ),
-  counter("disk.flushed", "{record}", "Records written to disk.", ({ admissions }) =>
-    one(admissions.flushed),
-  ),
-  counter("disk.flush.io", "By", "Bytes of the records written to disk.", ({ admissions }) =>
-    one(admissions.flushedBytes),
-  ),
+  counter("disk.flushed", "{record}", "Records written to disk.", ({ admissions }) => [
+    admissions.flushed,
+  ]),
+  counter("disk.flush.io", "By", "Bytes of the records written to disk.", ({ admissions }) => [
+    admissions.flushedBytes,
+  ]),
   counter(
     "disk.refused",
     "{record}",
     "Records not written to disk, by reason; one that is considered twice may count twice.",
-    ({ admissions }) =>
-      each("reason", {
-        expired: admissions.refusedExpired,
-        dead: admissions.refusedDead,
-        "disk-down": admissions.refusedDiskDown,
-        clean: admissions.refusedClean,
-        filter: admissions.refusedFilter,
-        size: admissions.refusedSize,
-        unseen: admissions.refusedUnseen,
-        budget: admissions.refusedBudget,
-        queue: admissions.refusedQueue,
-      }),
-    ["reason"],
+    ({ admissions }) => [
+      admissions.refusedExpired,
+      admissions.refusedDead,
+      admissions.refusedDiskDown,
+      admissions.refusedClean,
+      admissions.refusedFilter,
+      admissions.refusedSize,
+      admissions.refusedUnseen,
+      admissions.refusedBudget,
+      admissions.refusedQueue,
+    ],
+    by("reason", [
+      "expired",
+      "dead",
+      "disk-down",
+      "clean",
+      "filter",
+      "size",
+      "unseen",
+      "budget",
+      "queue",
+    ]),
   ),
 ];
 
 const troubles: readonly Metric[] = [
-  counter("disk.errors", "{error}", "Failed reads and writes.", (stats) => one(stats.diskErrors)),
+  counter("disk.errors", "{error}", "Failed reads and writes.", (stats) => [stats.diskErrors]),
   counter(
     "disk.corrupt",
     "{record}",
     "Disk records that failed their checksum; each was a miss.",
-    (stats) => one(stats.corruptRecords),
+    (stats) => [stats.corruptRecords],
   ),
-  counter("disk.false_fingerprints", "{read}", "Disk reads that found another key.", (stats) =>
-    one(stats.falseFingerprints),
-  ),
-  counter("disk.stale_reads", "{read}", "Disk reads whose entry changed meanwhile.", (stats) =>
-    one(stats.staleReads),
-  ),
-  counter("read.retries", "{read}", "Reads of a slot that changed under the reader.", (stats) =>
-    one(stats.readRetries),
-  ),
+  counter("disk.false_fingerprints", "{read}", "Disk reads that found another key.", (stats) => [
+    stats.falseFingerprints,
+  ]),
+  counter("disk.stale_reads", "{read}", "Disk reads whose entry changed meanwhile.", (stats) => [
+    stats.staleReads,
+  ]),
+  counter("read.retries", "{read}", "Reads of a slot that changed under the reader.", (stats) => [
+    stats.readRetries,
+  ]),
   counter(
     "read.given_up",
     "{read}",
     "Reads given up as misses because their slot kept changing.",
-    (stats) => one(stats.readRetriesExceeded),
+    (stats) => [stats.readRetriesExceeded],
   ),
-  counter("lock.waits", "{wait}", "Waits for a bucket lock beyond the spin.", ({ locks }) =>
-    one(locks.waits),
-  ),
-  counter("lock.timeouts", "{wait}", "Bucket locks not acquired in time.", ({ locks }) =>
-    one(locks.timeouts),
-  ),
-  counter("encode.tasks", "{task}", "Asynchronous sets handed to a worker.", (stats) =>
-    one(stats.encodeTasks),
-  ),
-  counter("worker.restarts", "{worker}", "Workers that died and were replaced.", (stats) =>
-    one(stats.workerRestarts),
-  ),
+  counter("lock.waits", "{wait}", "Waits for a bucket lock beyond the spin.", ({ locks }) => [
+    locks.waits,
+  ]),
+  counter("lock.timeouts", "{wait}", "Bucket locks not acquired in time.", ({ locks }) => [
+    locks.timeouts,
+  ]),
+  counter("encode.tasks", "{task}", "Asynchronous sets handed to a worker.", (stats) => [
+    stats.encodeTasks,
+  ]),
+  counter("worker.restarts", "{worker}", "Workers that died and were replaced.", (stats) => [
+    stats.workerRestarts,
+  ]),
   counter(
     "thread.recovered",
     "{thread}",
     "Threads that died without detaching and were recovered.",
-    ({ threads }) => one(threads.recovered),
+    ({ threads }) => [threads.recovered],
   ),
-  counter("event.dropped", "{event}", "Events dropped: listeners fell behind.", (stats) =>
-    one(stats.eventsDropped),
-  ),
+  counter("event.dropped", "{event}", "Events dropped: listeners fell behind.", (stats) => [
+    stats.eventsDropped,
+  ]),
 ];
 
 export const cacheMetrics: readonly Metric[] = [
@@ -363,15 +345,10 @@ export const cacheMetrics: readonly Metric[] = [
   ...troubles,
 ];
 
-/** No samples for a cache in memory only. */
+/** Nothing for a cache in memory only. */
 function onDisk(
   { disk: tier }: CacheStats,
-  read: (tier: NonNullable<CacheStats["disk"]>) => readonly Sample[],
-): readonly Sample[] {
+  read: (tier: NonNullable<CacheStats["disk"]>) => readonly number[],
+): readonly number[] {
   return tier === null ? [] : read(tier);
-}
-
-/** A thread sees its own near cache only, so the sample says whose it is: 0 is the main thread. */
-function inThread(value: number): readonly Sample[] {
-  return [{ labels: { thread: String(threadId) }, value }];
 }

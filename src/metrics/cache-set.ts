@@ -12,9 +12,10 @@ import type { Labels } from "./metric.js";
  * import { openCache } from "undercroft";
  * import { collect, type MetricsSource } from "undercroft/prometheus";
  *
- * const sources: MetricsSource[] = [await openCache({ name: "a" }), await openCache({ name: "b" })];
- * console.log(collect(sources).includes('cache="b"')); // true
- * for (const cache of sources as { close?(): Promise<void> }[]) await cache.close?.();
+ * const cache = await openCache({ name: "users" });
+ * const sources: MetricsSource[] = [cache];
+ * console.log(collect(sources).includes('cache="users"')); // true
+ * await cache.close();
  * ```
  */
 export interface MetricsSource {

@@ -2,39 +2,35 @@
 // and how it is read from what `stats()` returned. cache-metrics.ts lists them; the exporters make
 // their own names of these. Invariant: a counter is a counter of stats() itself, never a difference
 // of two, which may fall when threads count meanwhile and would look like a restart.
-import { bucketsPerDecade, type CacheStats, type LatencyHistogram } from "../stats/mod.js";
+import {
+  bucketsPerDecade,
+  type CacheStats,
+  latencyBoundsNs,
+  type LatencyHistogram,
+} from "../stats/mod.js";
 
 export type Labels = Readonly<Record<string, string>>;
-
-/** One number of a metric. */
-export interface Sample {
-  readonly labels: Labels;
-  readonly value: number;
-}
-
-export interface HistogramSample {
-  readonly labels: Labels;
-  readonly histogram: LatencyHistogram;
-}
 
 interface Named {
   /** Dotted words without the package's name. */
   readonly name: string;
   /** A sentence for people. */
   readonly help: string;
-  /** The names of the labels of its samples; "cache" comes on top. */
-  readonly labels: readonly string[];
+  /** The labels of each of its samples, in the order in which `read` gives them. The label that
+   *  names the cache comes on top. */
+  readonly labels: readonly Labels[];
 }
 
 export interface NumberMetric extends Named {
   /** A `counter` only grows while the cache is open. A `level` can be added up over caches, as
    *  bytes can; a `gauge` cannot. */
   readonly kind: "counter" | "level" | "gauge";
-  /** As UCUM writes it: bytes, seconds, a plain number, or what is counted. */
-  readonly unit: "By" | "s" | "1" | `{${string}}`;
+  /** As UCUM writes it: bytes, a plain number, or what is counted. */
+  readonly unit: "By" | "1" | `{${string}}`;
   /** The name in Prometheus, where OpenTelemetry's rules want one that Prometheus's forbid. */
   readonly plural?: string;
-  read(stats: CacheStats): readonly Sample[];
+  /** A number for each of `labels`, or none. */
+  read(stats: CacheStats): readonly number[];
 }
 
 export interface HistogramMetric extends Named {
@@ -43,20 +39,29 @@ export interface HistogramMetric extends Named {
   /** The lowest and the highest bound that is worth a time series. */
   readonly fromNs: number;
   readonly toNs: number;
-  read(stats: CacheStats): readonly HistogramSample[];
+  /** A histogram for each of `labels`. */
+  read(stats: CacheStats): readonly LatencyHistogram[];
 }
 
 export type Metric = NumberMetric | HistogramMetric;
 
 type Read = NumberMetric["read"];
-type Unit = Exclude<NumberMetric["unit"], "1" | "s">;
+type Unit = NumberMetric["unit"];
+
+/** The labels of a metric that has one sample. */
+export const none: readonly Labels[] = [Object.freeze({})];
+
+/** The labels of samples that one label tells apart. */
+export function by(label: string, values: readonly string[]): readonly Labels[] {
+  return values.map((value) => Object.freeze({ [label]: value }));
+}
 
 export function counter(
   name: string,
   unit: Unit,
   help: string,
   read: Read,
-  labels: readonly string[] = [],
+  labels = none,
 ): NumberMetric {
   return { name, kind: "counter", unit, help, labels, read };
 }
@@ -66,46 +71,45 @@ export function level(
   unit: Unit,
   help: string,
   read: Read,
-  labels: readonly string[] = [],
+  labels = none,
 ): NumberMetric {
   return { name, kind: "level", unit, help, labels, read };
 }
 
-const none: Labels = Object.freeze({});
-
-/** The one sample of a metric without labels. */
-export function one(value: number): readonly Sample[] {
-  return [{ labels: none, value }];
-}
-
-/** A sample for each value of a label. */
-export function each(
-  label: string,
-  values: Readonly<Record<string, number>>,
-  others: Labels = none,
-): readonly Sample[] {
-  return Object.entries(values).map(([name, value]) => ({
-    labels: { ...others, [label]: name },
-    value,
-  }));
-}
-
-/** The bounds of a histogram that are worth a time series, with the samples below each: a decade in
- *  three, up to the highest. The rest of the samples is above. */
-export function cumulative(
-  metric: HistogramMetric,
-  { boundsNs, counts }: LatencyHistogram,
-): readonly { readonly seconds: number; readonly count: number }[] {
-  const steps: { seconds: number; count: number }[] = [];
-  let count = 0;
-  for (const [index, boundNs] of boundsNs.entries()) {
-    count += counts[index] as number;
-    const step = (boundsNs.length - 1 - index) % bucketsPerDecade;
-    if (!stepsTold.has(step) || boundNs < metric.fromNs || boundNs > metric.toNs) continue;
-    steps.push({ seconds: Number((boundNs / 1e9).toPrecision(4)), count });
-  }
-  return steps;
+/** A level that counts things: OpenTelemetry ends its name in `.count`, Prometheus in the plural. */
+export function countOf(
+  name: string,
+  plural: string,
+  unit: Unit,
+  help: string,
+  read: Read,
+  labels = none,
+): NumberMetric {
+  return { name: `${name}.count`, plural, kind: "level", unit, help, labels, read };
 }
 
 /** Of the seven buckets to a decade, those that end at 1, 1.93 and 5.18 times a power of ten. */
 const stepsTold: ReadonlySet<number> = new Set([0, 5, 2]);
+
+/** The bounds of a histogram that are worth a time series: a decade in three. */
+export function boundsTold({ fromNs, toNs }: HistogramMetric): readonly number[] {
+  return latencyBoundsNs.filter((boundNs, index) => {
+    const step = (latencyBoundsNs.length - 1 - index) % bucketsPerDecade;
+    return stepsTold.has(step) && boundNs >= fromNs && boundNs <= toNs;
+  });
+}
+
+/** The samples below each of `boundsNs`, which are bounds of the histogram. */
+export function samplesBelow(
+  boundsNs: readonly number[],
+  { counts }: LatencyHistogram,
+): readonly number[] {
+  let bucket = 0;
+  let below = 0;
+  return boundsNs.map((boundNs) => {
+    for (; (latencyBoundsNs[bucket] as number) <= boundNs; bucket++) {
+      below += counts[bucket] as number;
+    }
+    return below;
+  });
+}

@@ -1,11 +1,10 @@
 export { cacheMetrics } from "./cache-metrics.js";
 export {
-  cumulative,
+  boundsTold,
   type HistogramMetric,
-  type HistogramSample,
   type Labels,
   type Metric,
   type NumberMetric,
-  type Sample,
+  samplesBelow,
 } from "./metric.js";
 export { CacheSet, type MetricsReading, type MetricsSource, sourcesOf } from "./cache-set.js";

@@ -5,12 +5,11 @@
 import {
   cacheMetrics,
   type HistogramMetric,
-  type HistogramSample,
   type Labels,
   type MetricsReading,
   type NumberMetric,
 } from "../metrics/mod.js";
-import { percentiles } from "../stats/mod.js";
+import { type LatencyHistogram, percentiles } from "../stats/mod.js";
 import type { Attributes, BatchResult, MetricsMeter } from "./meter.js";
 
 /** Observes one metric of one cache. */
@@ -43,7 +42,8 @@ export class Instruments {
   #addNumber(metric: NumberMetric): void {
     const instrument = this.#create(metric.kind, metric.name, metric);
     this.#observers.push((result, reading) => {
-      for (const { labels, value } of metric.read(reading.stats)) {
+      for (const [index, value] of metric.read(reading.stats).entries()) {
+        const labels = metric.labels[index] as Labels;
         result.observe(instrument, value, attributesOf(reading.labels, labels));
       }
     });
@@ -61,8 +61,8 @@ export class Instruments {
       help: `${help} Quantiles since the last collection.`,
     });
     this.#observers.push((result, reading) => {
-      for (const { labels, histogram } of metric.read(reading.stats)) {
-        const attributes = attributesOf(reading.labels, labels);
+      for (const [index, histogram] of metric.read(reading.stats).entries()) {
+        const attributes = attributesOf(reading.labels, metric.labels[index] as Labels);
         result.observe(sum, histogram.sumNs / 1e9, attributes);
         result.observe(count, histogram.count, attributes);
         const key = JSON.stringify([name, attributes]);
@@ -74,7 +74,7 @@ export class Instruments {
   }
 
   /** Quantiles of the samples since the last collection, in nanoseconds; none without samples. */
-  #quantiles(key: string, { counts }: HistogramSample["histogram"]): [string, number][] {
+  #quantiles(key: string, { counts }: LatencyHistogram): [string, number][] {
     const before = this.#before.get(key);
     this.#now.set(key, counts);
     const grown = counts.map((count, bucket) => count - (before?.[bucket] ?? 0));

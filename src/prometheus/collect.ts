@@ -1,7 +1,7 @@
 // The metrics as text, in the Prometheus exposition format 0.0.4 or in OpenMetrics 1.0.
 import { describe } from "../base/mod.js";
-import { CacheSet, type MetricsReading, type MetricsSource } from "../metrics/mod.js";
-import { boundText, families, type Family, type Series } from "./series.js";
+import { CacheSet, type Labels, type MetricsReading, type MetricsSource } from "../metrics/mod.js";
+import { boundText, families, type Family } from "./series.js";
 
 /**
  * A text format: that of Prometheus, which every scraper reads, or OpenMetrics.
@@ -92,37 +92,61 @@ export function collect(
   }
   const set = new CacheSet();
   set.add(caches);
-  return textOf(set.read(), format === "openmetrics");
+  return textOf(set.read(), format);
 }
 
-function textOf(readings: readonly MetricsReading[], isOpenMetrics: boolean): string {
+/** What does not change in a family's text: its heading, and each line up to the label that names
+ *  the cache and from there to the number. */
+interface Template {
+  readonly family: Family;
+  readonly heading: string;
+  readonly lines: readonly { readonly before: string; readonly behind: string }[];
+}
+
+const templates: Readonly<Record<TextFormat, readonly Template[]>> = {
+  prometheus: families.map((family) => templateOf(family, false)),
+  openmetrics: families.map((family) => templateOf(family, true)),
+};
+
+function textOf(readings: readonly MetricsReading[], format: TextFormat): string {
+  const sources = readings.map(({ labels, stats }) => ({ stats, pairs: pairsOf(labels) }));
   let text = "";
-  for (const family of families) {
-    const series = family.series(readings);
-    if (series.length > 0) text += heading(family, isOpenMetrics);
-    for (const each of series) text += line(each, isOpenMetrics);
+  for (const { family, heading, lines } of templates[format]) {
+    let body = "";
+    for (const { stats, pairs } of sources) {
+      for (const [index, value] of family.values(stats).entries()) {
+        const { before, behind } = lines[index] as Template["lines"][number];
+        body += `${before}${pairs}${behind}${value}\n`;
+      }
+    }
+    if (body !== "") text += heading + body;
   }
-  return isOpenMetrics ? `${text}# EOF\n` : text;
+  return format === "openmetrics" ? `${text}# EOF\n` : text;
+}
+
+function templateOf(family: Family, isOpenMetrics: boolean): Template {
+  const lines = family.series.map(({ name, labels, le }) => {
+    const bound = le === undefined ? undefined : { le: boundText(le, isOpenMetrics) };
+    const pairs = pairsOf({ ...labels, ...bound });
+    return { before: `${name}{`, behind: pairs === "" ? "} " : `,${pairs}} ` };
+  });
+  return { family, heading: headingOf(family, isOpenMetrics), lines };
 }
 
 /** In OpenMetrics a counter's family has the name without _total. */
-function heading({ name, type, unit, help }: Family, isOpenMetrics: boolean): string {
+function headingOf({ name, type, unit, help }: Family, isOpenMetrics: boolean): string {
   if (!isOpenMetrics) return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
   const family = name.replace(/_total$/, "");
   const unitLine = unit === "" ? "" : `# UNIT ${family} ${unit}\n`;
   return `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${unitLine}`;
 }
 
-function line({ name, labels, le, value }: Series, isOpenMetrics: boolean): string {
-  let pairs = "";
-  for (const [label, text] of Object.entries(labels)) {
-    pairs += `${pairs === "" ? "" : ","}${label}="${escaped(text)}"`;
-  }
-  if (le !== undefined) pairs += `,le="${boundText(le, isOpenMetrics)}"`;
-  return `${name}{${pairs}} ${value}\n`;
+function pairsOf(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([label, value]) => `${label}="${escaped(value)}"`)
+    .join(",");
 }
 
 function escaped(value: string): string {
-  if (!/["\\\n]/.test(value)) return value;
   return value.replaceAll("\\", "\\\\").replaceAll("\n", "\\n").replaceAll('"', '\\"');
 }

@@ -2,7 +2,7 @@
 // `registerMetric`: prom-client itself is not imported. Invariant: a scrape reads the stats of each
 // cache once, whatever the number of metrics.
 import { CacheSet, type MetricsSource, sourcesOf } from "../metrics/mod.js";
-import { boundText, families, type Family } from "./series.js";
+import { boundText, families, type Family, type Series } from "./series.js";
 
 /**
  * The part of prom-client's Registry that `register` uses.
@@ -57,11 +57,13 @@ class FamilyMetric {
     // A registry in OpenMetrics puts _total back behind a counter's name.
     const name = isOpenMetrics ? this.name : family.name;
     const values: RegistryValue[] = [];
-    for (const series of family.series(this.#caches.readShared())) {
-      const { labels, le, value } = series;
-      const metricName = series.name === family.name ? name : series.name;
-      const bound = le === undefined ? undefined : { le: boundText(le, isOpenMetrics) };
-      values.push({ metricName, labels: { ...labels, ...bound }, value });
+    for (const { labels: source, stats } of this.#caches.readShared()) {
+      for (const [index, value] of family.values(stats).entries()) {
+        const series = family.series[index] as Series;
+        const bound = series.le === undefined ? {} : { le: boundText(series.le, isOpenMetrics) };
+        const metricName = series.name === family.name ? name : series.name;
+        values.push({ metricName, labels: { ...source, ...series.labels, ...bound }, value });
+      }
     }
     return { name, help: this.help, type: this.type, aggregator: this.aggregator, values };
   }

@@ -2,21 +2,22 @@
 // the rules that OpenTelemetry gives for Prometheus, and pass promtool's: dots are underscores, a
 // unit is a suffix, a counter ends in _total.
 import {
+  boundsTold,
   cacheMetrics,
-  cumulative,
   type HistogramMetric,
   type Labels,
   type Metric,
-  type MetricsReading,
+  samplesBelow,
 } from "../metrics/mod.js";
+import type { CacheStats } from "../stats/mod.js";
 
+/** One time series of each cache. */
 export interface Series {
   /** The family's name, for a histogram with _bucket, _sum or _count. */
   readonly name: string;
   readonly labels: Labels;
   /** The upper bound of a bucket in seconds. */
   readonly le?: number;
-  readonly value: number;
 }
 
 export interface Family {
@@ -27,7 +28,9 @@ export interface Family {
   readonly help: string;
   /** How the numbers of several processes are put together. */
   readonly aggregator: "sum" | "min";
-  series(readings: readonly MetricsReading[]): readonly Series[];
+  readonly series: readonly Series[];
+  /** A number for each of `series`, from the first on: a cache may lack the last of them. */
+  values(stats: CacheStats): readonly number[];
 }
 
 const suffixes: Readonly<Record<string, Family["unit"]>> = { By: "bytes", s: "seconds" };
@@ -35,44 +38,42 @@ const suffixes: Readonly<Record<string, Family["unit"]>> = { By: "bytes", s: "se
 export const families: readonly Family[] = cacheMetrics.map(familyOf);
 
 function familyOf(metric: Metric): Family {
+  const { help } = metric;
   const unit = suffixes[metric.unit] ?? "";
   const words = (metric.kind === "histogram" ? undefined : metric.plural) ?? metric.name;
   const name = ["undercroft", ...words.split("."), unit, metric.kind === "counter" ? "total" : ""]
     .filter((word) => word !== "")
     .join("_");
-  const { help } = metric;
   if (metric.kind === "histogram") {
-    const series: Family["series"] = (readings) =>
-      readings.flatMap((reading) => buckets(name, metric, reading));
-    return { name, type: "histogram", unit, help, aggregator: "sum", series };
+    return { name, type: "histogram", unit, help, aggregator: "sum", ...bucketsOf(name, metric) };
   }
-  const series: Family["series"] = (readings) =>
-    readings.flatMap((reading) =>
-      metric.read(reading.stats).map(({ labels, value }) => ({
-        name,
-        labels: { ...reading.labels, ...labels },
-        value,
-      })),
-    );
-  const type = metric.kind === "counter" ? "counter" : "gauge";
-  const aggregator = metric.kind === "gauge" ? "min" : "sum";
-  return { name, type, unit, help, aggregator, series };
+  return {
+    name,
+    type: metric.kind === "counter" ? "counter" : "gauge",
+    unit,
+    help,
+    aggregator: metric.kind === "gauge" ? "min" : "sum",
+    series: metric.labels.map((labels) => ({ name, labels })),
+    values: metric.read,
+  };
 }
 
-function buckets(name: string, metric: HistogramMetric, reading: MetricsReading): Series[] {
-  return metric.read(reading.stats).flatMap(({ labels: own, histogram }) => {
-    const labels = { ...reading.labels, ...own };
-    const told: Series[] = cumulative(metric, histogram).map(({ seconds, count }) => ({
-      name: `${name}_bucket`,
-      labels,
-      le: seconds,
-      value: count,
-    }));
-    told.push({ name: `${name}_bucket`, labels, le: Infinity, value: histogram.count });
-    told.push({ name: `${name}_sum`, labels, value: histogram.sumNs / 1e9 });
-    told.push({ name: `${name}_count`, labels, value: histogram.count });
-    return told;
-  });
+function bucketsOf(name: string, metric: HistogramMetric): Pick<Family, "series" | "values"> {
+  const boundsNs = boundsTold(metric);
+  const seconds = boundsNs.map((boundNs) => Number((boundNs / 1e9).toPrecision(4)));
+  const bucket = `${name}_bucket`;
+  return {
+    series: metric.labels.flatMap((labels) => [
+      ...[...seconds, Infinity].map((le) => ({ name: bucket, labels, le })),
+      { name: `${name}_sum`, labels },
+      { name: `${name}_count`, labels },
+    ]),
+    values: (stats) =>
+      metric.read(stats).flatMap((histogram) => {
+        const { count, sumNs } = histogram;
+        return [...samplesBelow(boundsNs, histogram), count, sumNs / 1e9, count];
+      }),
+  };
 }
 
 /** A bound as Prometheus itself writes it: `1e-07`; in OpenMetrics with a point, `1.0`. */

@@ -25,7 +25,9 @@ const highestNs = 10_000_000_000;
 const bounds = makeBounds();
 
 /** Upper bound of each bucket but the last, in nanoseconds. */
-const upperBounds: readonly number[] = Object.freeze([...bounds.subarray(1, latencyBucketCount)]);
+export const latencyBoundsNs: readonly number[] = Object.freeze([
+  ...bounds.subarray(1, latencyBucketCount),
+]);
 
 /** The samples of a histogram, summed over all threads. */
 export interface HistogramTotals {
@@ -103,7 +105,7 @@ export function latencyHistogram({ counts, sumNs }: HistogramTotals): LatencyHis
   assert(counts.length === latencyBucketCount, "there are 62 buckets");
   const copied = Array.from(counts);
   const count = copied.reduce((sum, each) => sum + each, 0);
-  return { count, sumNs, counts: copied, boundsNs: upperBounds };
+  return { count, sumNs, counts: copied, boundsNs: latencyBoundsNs };
 }
 
 /** The bucket of the `rank`th smallest sample, counted from 1. */

@@ -7,6 +7,7 @@ export {
   histogramMemory,
   histogramNear,
   type HistogramTotals,
+  latencyBoundsNs,
   latencyBucketCount,
   latencyHistogram,
   type LatencyHistogram,
