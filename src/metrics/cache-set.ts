@@ -73,6 +73,14 @@ export class CacheSet {
   }
 }
 
+/** Reads caches once: those that are open. Throws TypeError if one is no cache; RangeError if two
+ *  open ones have one name. */
+export function readCaches(
+  caches: MetricsSource | Iterable<MetricsSource>,
+): readonly MetricsReading[] {
+  return [...openOf(sourcesOf(caches)).values()];
+}
+
 /** The caches as an array. Throws TypeError if one is no cache. */
 export function sourcesOf(caches: unknown): readonly MetricsSource[] {
   if (isSource(caches)) return [caches];

@@ -7,4 +7,10 @@ export {
   type NumberMetric,
   samplesBelow,
 } from "./metric.js";
-export { CacheSet, type MetricsReading, type MetricsSource, sourcesOf } from "./cache-set.js";
+export {
+  CacheSet,
+  type MetricsReading,
+  type MetricsSource,
+  readCaches,
+  sourcesOf,
+} from "./cache-set.js";

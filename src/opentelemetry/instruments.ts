@@ -1,15 +1,15 @@
 // The metrics as OpenTelemetry's instruments. Names are the metrics' own after the package's; units
 // are UCUM's. No instrument may observe a histogram, so of each there are its sum, its count, and
-// quantiles of what came since the last collection. Invariant: with each collection every histogram
-// is compared with the one that the collection before saw, and no others are kept.
+// the count below each bound, all of them counters, which can be added up and taken over a time.
 import {
+  boundsTold,
   cacheMetrics,
   type HistogramMetric,
   type Labels,
   type MetricsReading,
   type NumberMetric,
+  samplesBelow,
 } from "../metrics/mod.js";
-import { type LatencyHistogram, percentiles } from "../stats/mod.js";
 import type { Attributes, BatchResult, MetricsMeter } from "./meter.js";
 
 /** Observes one metric of one cache. */
@@ -19,9 +19,6 @@ export class Instruments {
   readonly all: never[] = [];
   readonly #observers: Observe[] = [];
   readonly #meter: MetricsMeter;
-  /** The counts of each histogram by its labels: at the last collection, and at this one. */
-  #before = new Map<string, readonly number[]>();
-  #now = new Map<string, readonly number[]>();
 
   constructor(meter: MetricsMeter) {
     this.#meter = meter;
@@ -32,15 +29,13 @@ export class Instruments {
   }
 
   observe(result: BatchResult, readings: readonly MetricsReading[]): void {
-    this.#now = new Map();
     for (const reading of readings) {
       for (const observeOne of this.#observers) observeOne(result, reading);
     }
-    this.#before = this.#now;
   }
 
   #addNumber(metric: NumberMetric): void {
-    const instrument = this.#create(metric.kind, metric.name, metric);
+    const instrument = this.#create(metric.kind, metric.name, metric.help, metric.unit);
     this.#observers.push((result, reading) => {
       for (const [index, value] of metric.read(reading.stats).entries()) {
         const labels = metric.labels[index] as Labels;
@@ -51,50 +46,28 @@ export class Instruments {
 
   #addHistogram(metric: HistogramMetric): void {
     const { name, help } = metric;
-    const sum = this.#create("counter", `${name}.sum`, { unit: "s", help: `${help} Their sum.` });
-    const count = this.#create("counter", `${name}.count`, {
-      unit: "{sample}",
-      help: `${help} Their number.`,
-    });
-    const quantile = this.#create("gauge", `${name}.quantile`, {
-      unit: "s",
-      help: `${help} Quantiles since the last collection.`,
-    });
+    const sum = this.#create("counter", `${name}.sum`, `${help} Their sum.`, "s");
+    const count = this.#create("counter", `${name}.count`, `${help} Their number.`, "{sample}");
+    const told = `${help} The number of those below a bound in seconds.`;
+    const bucket = this.#create("counter", `${name}.bucket`, told, "{sample}");
+    const boundsNs = boundsTold(metric);
+    const bounds = boundsNs.map((boundNs) => String(Number((boundNs / 1e9).toPrecision(4))));
     this.#observers.push((result, reading) => {
       for (const [index, histogram] of metric.read(reading.stats).entries()) {
         const attributes = attributesOf(reading.labels, metric.labels[index] as Labels);
         result.observe(sum, histogram.sumNs / 1e9, attributes);
         result.observe(count, histogram.count, attributes);
-        const key = JSON.stringify([name, attributes]);
-        for (const [share, ns] of this.#quantiles(key, histogram)) {
-          result.observe(quantile, ns / 1e9, { ...attributes, "undercroft.quantile": share });
+        for (const [bound, below] of samplesBelow(boundsNs, histogram).entries()) {
+          const le = bounds[bound] as string;
+          result.observe(bucket, below, { ...attributes, "undercroft.le": le });
         }
       }
     });
   }
 
-  /** Quantiles of the samples since the last collection, in nanoseconds; none without samples. */
-  #quantiles(key: string, { counts }: LatencyHistogram): [string, number][] {
-    const before = this.#before.get(key);
-    this.#now.set(key, counts);
-    const grown = counts.map((count, bucket) => count - (before?.[bucket] ?? 0));
-    // A cache that was closed and opened again begins at 0.
-    const isNew = grown.some((count) => count < 0);
-    const told = percentiles(isNew ? counts : grown);
-    if (told === null) return [];
-    return [
-      ["0.5", told.p50],
-      ["0.99", told.p99],
-      ["0.999", told.p999],
-    ];
-  }
-
-  #create(
-    kind: NumberMetric["kind"],
-    name: string,
-    { help, unit }: { readonly help: string; readonly unit: string },
-  ): never {
-    const instrument = this.#make(kind, `undercroft.${name}`, { description: help, unit }) as never;
+  #create(kind: NumberMetric["kind"], name: string, description: string, unit: string): never {
+    const options = { description, unit };
+    const instrument = this.#make(kind, `undercroft.${name}`, options) as never;
     this.all.push(instrument);
     return instrument;
   }

@@ -1,6 +1,11 @@
 // The metrics as text, in the Prometheus exposition format 0.0.4 or in OpenMetrics 1.0.
 import { describe } from "../base/mod.js";
-import { CacheSet, type Labels, type MetricsReading, type MetricsSource } from "../metrics/mod.js";
+import {
+  type Labels,
+  type MetricsReading,
+  type MetricsSource,
+  readCaches,
+} from "../metrics/mod.js";
 import { boundText, families, type Family } from "./series.js";
 
 /**
@@ -90,9 +95,7 @@ export function collect(
         'options.format must be "prometheus" or "openmetrics"',
     );
   }
-  const set = new CacheSet();
-  set.add(caches);
-  return textOf(set.read(), format);
+  return textOf(readCaches(caches), format);
 }
 
 /** What does not change in a family's text: its heading, and each line up to the label that names
