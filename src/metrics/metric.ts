@@ -30,7 +30,7 @@ export interface NumberMetric extends Named {
   /** The name in Prometheus, where OpenTelemetry's rules want one that Prometheus's forbid. */
   readonly plural?: string;
   /** A number for each of `labels`, or none. */
-  read(stats: CacheStats): readonly number[];
+  readonly read: (stats: CacheStats) => readonly number[];
 }
 
 export interface HistogramMetric extends Named {
@@ -40,7 +40,7 @@ export interface HistogramMetric extends Named {
   readonly fromNs: number;
   readonly toNs: number;
   /** A histogram for each of `labels`. */
-  read(stats: CacheStats): readonly LatencyHistogram[];
+  readonly read: (stats: CacheStats) => readonly LatencyHistogram[];
 }
 
 export type Metric = NumberMetric | HistogramMetric;

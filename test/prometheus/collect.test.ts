@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { type CollectOptions, collect, contentTypes } from "../../dist/src/prometheus/mod.js";
 import { diskAt, freshPath, open, setUpCaches } from "../cache/opened.js";
 import { counterIn, numberedStats } from "../metrics/numbered.js";
-import { readExposition, type ReadFamily } from "./exposition.js";
+import { labelKey, readExposition, type ReadFamily } from "./exposition.js";
 
 setUpCaches();
 
@@ -19,34 +19,31 @@ function valueIn(
   labels: Readonly<Record<string, string>>,
 ): number | undefined {
   const samples = [...families.values()].flatMap((family) => family.samples);
-  const found = samples.filter(
-    (sample) =>
-      sample.name === name &&
-      JSON.stringify(Object.entries(sample.labels).toSorted()) ===
-        JSON.stringify(Object.entries(labels).toSorted()),
-  );
+  const key = labelKey(labels);
+  const found = samples.filter((sample) => sample.name === name && labelKey(sample.labels) === key);
   expect(found.length).toBeLessThanOrEqual(1);
   return found[0]?.value;
 }
 
 describe("the reader of these tests refuses", () => {
   const family = "# HELP a_total Says.\n# TYPE a_total counter\n";
+  const histogram = "# HELP a Says.\n# TYPE a histogram\n";
   test.each([
-    ["a line that does not end", `${family}a_total{} 1`],
-    ["a sample without a family", "a_total{} 1\n"],
-    ["a sample of another family", `${family}b_total{} 1\n`],
-    ["a sample twice", `${family}a_total{b="c"} 1\na_total{b="c"} 2\n`],
-    ["a quote that is not escaped", `${family}a_total{b="c"d"} 1\n`],
-    ["a family twice", `${family}a_total{} 1\n${family}a_total{} 1\n`],
-    ["a counter without _total", "# HELP a Says.\n# TYPE a counter\na{} 1\n"],
-    ["a gauge with _count", "# HELP a_count Says.\n# TYPE a_count gauge\na_count{} 1\n"],
+    ["a line that does not end", `${family}a_total{} 1`, "does not end"],
+    ["a sample without a family", "a_total{} 1\n", "without a family"],
+    ["a sample of another family", `${family}b_total{} 1\n`, "b_total in a_total"],
+    ["a sample twice", `${family}a_total{b="c"} 1\na_total{b="c"} 2\n`, "comes twice"],
+    ["a quote that is not escaped", `${family}a_total{b="c"d"} 1\n`, "wrong labels"],
+    ["a family twice", `${family}a_total{} 1\n${family}a_total{} 1\n`, "comes twice"],
+    ["a counter without _total", "# HELP a Says.\n# TYPE a counter\na{} 1\n", "is a counter"],
+    ["a gauge with _count", "# HELP a_count S.\n# TYPE a_count gauge\na_count{} 1\n", "looks like"],
     [
       "a histogram that shrinks",
-      '# HELP a Says.\n# TYPE a histogram\na_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_sum{} 1\n' +
-        "a_count{} 1\n",
+      `${histogram}a_bucket{le="1"} 2\na_bucket{le="+Inf"} 1\na_sum{} 1\na_count{} 1\n`,
+      "does not add up",
     ],
-  ])("%s", (_, text) => {
-    expect(() => readExposition(text)).toThrow();
+  ])("%s", (_, text, words) => {
+    expect(() => readExposition(text)).toThrow(words);
   });
 });
 

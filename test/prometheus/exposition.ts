@@ -81,7 +81,7 @@ function assertFamily(family: ReadFamily, isOpenMetrics: boolean): void {
   }
   const known = new Set<string>();
   for (const { name: own, labels } of samples) {
-    const key = JSON.stringify([own, Object.entries(labels).toSorted()]);
+    const key = `${own} ${labelKey(labels)}`;
     if (known.has(key)) throw new Error(`${key} comes twice`);
     known.add(key);
   }
@@ -89,12 +89,12 @@ function assertFamily(family: ReadFamily, isOpenMetrics: boolean): void {
 }
 
 function assertHistogram({ name, samples }: ReadFamily): void {
-  const groups = Map.groupBy
-    ? Map.groupBy(samples, keyOf)
-    : samples.reduce(
-        (map, sample) => map.set(keyOf(sample), [...(map.get(keyOf(sample)) ?? []), sample]),
-        new Map<string, ReadSample[]>(),
-      );
+  const groups = new Map<string, ReadSample[]>();
+  for (const sample of samples) {
+    const { le: _, ...others } = sample.labels;
+    const key = labelKey(others);
+    groups.set(key, [...(groups.get(key) ?? []), sample]);
+  }
   for (const [key, group] of groups) {
     const buckets = group.filter((sample) => sample.name === `${name}_bucket`);
     const bounds = buckets.map(({ labels }) => Number(labels["le"]?.replace("+Inf", "Infinity")));
@@ -110,7 +110,8 @@ function assertHistogram({ name, samples }: ReadFamily): void {
   }
 }
 
-function keyOf({ labels }: ReadSample): string {
-  const { le: _, ...others } = labels;
-  return JSON.stringify(others);
+/** Labels as one string, whatever their order. */
+export function labelKey(labels: Readonly<Record<string, string>>): string {
+  const names = Object.keys(labels).toSorted();
+  return JSON.stringify(names.map((name) => [name, labels[name]]));
 }

@@ -25,7 +25,7 @@ class Source implements MetricsSource {
 }
 
 /** prom-client leaves a line empty between families, and shows those without samples. */
-async function textOf(registry: Registry): Promise<string> {
+async function textOf(registry: { metrics(): Promise<string> }): Promise<string> {
   const text = (await registry.metrics()).replaceAll("\n\n", "\n");
   return text.replaceAll(/# HELP .*\n# TYPE .*\n(?=# |$)/g, "");
 }
