@@ -36,7 +36,7 @@ export interface LoadTrace {
   readonly key: string | Uint8Array;
   /** The fetch asked for a load whatever is in the cache. */
   readonly forced: boolean;
-  /** There is an expired value, which the loader was given. */
+  /** There is a value, expired or to be replaced, and the loader was given it. */
   readonly stale: boolean;
   /** Nobody waits: an expired value was served, and this renews it. */
   readonly background: boolean;

@@ -24,6 +24,12 @@ const reads: readonly Metric[] = [
   counter("stale.served", "{value}", "Expired values served within staleFor.", (stats) => [
     stats.staleServed,
   ]),
+  counter(
+    "negative.served",
+    "{fetch}",
+    "Fetches answered by a remembered negative answer; each is a miss too.",
+    (stats) => [stats.negativesServed],
+  ),
   {
     name: "hit.duration",
     kind: "histogram",
@@ -178,6 +184,13 @@ const memory: readonly Metric[] = [
     "Live entries: in memory, and on disk only.",
     (stats) => [stats.memory.entries, ...onDisk(stats, ({ entries }) => [entries])],
     by("tier", ["memory", "disk"]),
+  ),
+  countOf(
+    "negative.answer",
+    "negative.answers",
+    "{answer}",
+    "Negative answers remembered; they are no entries.",
+    ({ memory: { negatives } }) => [negatives],
   ),
   level("memory.usage", "By", "Memory segments in use, with index and tables.", (stats) => [
     stats.memory.usedBytes,

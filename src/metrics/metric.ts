@@ -76,7 +76,7 @@ export function level(
   return { name, kind: "level", unit, help, labels, read };
 }
 
-/** A level that counts things: OpenTelemetry ends its name in `.count`, Prometheus uses a plural. */
+/** A level that counts things: OpenTelemetry ends its name in `.count`, Prometheus has a plural. */
 export function countOf(
   name: string,
   plural: string,

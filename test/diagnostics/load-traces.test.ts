@@ -73,7 +73,7 @@ describe("undercroft:load", () => {
     const cache = await open<string>({ name: "users", clock });
     cache.set("a", "1", { ttl: 1000, staleFor: "1h" });
     await cache.fetch("a", () => "2", { forceRefresh: true, ttl: 1000, staleFor: "1h" });
-    expect(seen[0]?.[1]).toEqual({ ...plain, forced: true });
+    expect(seen[0]?.[1]).toEqual({ ...plain, forced: true, stale: true });
     clock.advance(2000);
     seen = [];
     expect(await cache.fetch("a", () => "3")).toBe("2");

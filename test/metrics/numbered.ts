@@ -31,6 +31,7 @@ export function numberedStats({
   };
   const memory = {
     entries: next(),
+    negatives: next(),
     bytes: next(),
     limitBytes: next(),
     indexBytes: next(),
