@@ -1,5 +1,5 @@
 // The metrics of a cache in a registry of prom-client. Scrapes itself once, prints what the cache
-// has to say of lookups and loads, and ends.
+// has to say of requests and loads, and ends.
 import { createServer } from "node:http";
 import { type AddressInfo } from "node:net";
 import { Registry } from "prom-client";
@@ -23,7 +23,7 @@ await cache.fetch("user:7", () => "Ada");
 const { port } = server.address() as AddressInfo;
 const text = await (await fetch(`http://localhost:${port}/metrics`)).text();
 for (const line of text.split("\n")) {
-  if (/^undercroft_(?:lookups|loads)_total/.test(line)) console.log(line);
+  if (/^undercroft_(?:requests|loads)_total/.test(line)) console.log(line);
 }
 server.close();
 await cache.close();

@@ -6,10 +6,10 @@ import { by, counter, countOf, level, type Metric, none } from "./metric.js";
 
 const reads: readonly Metric[] = [
   {
-    name: "lookups",
+    name: "requests",
     kind: "counter",
-    unit: "{lookup}",
-    help: "Lookups of a key, by what they found and in which tier.",
+    unit: "{request}",
+    help: "Requests: calls that asked for a value, by the tier that had a fresh one.",
     labels: [
       { result: "hit", tier: "near" },
       { result: "hit", tier: "memory" },
@@ -330,6 +330,9 @@ const troubles: readonly Metric[] = [
   ]),
   counter("lock.timeouts", "{wait}", "Bucket locks not acquired in time.", ({ locks }) => [
     locks.timeouts,
+  ]),
+  counter("codec.errors", "{value}", "Values that a custom codec could not decode.", (stats) => [
+    stats.codecErrors,
   ]),
   counter("encode.tasks", "{task}", "Asynchronous sets handed to a worker.", (stats) => [
     stats.encodeTasks,

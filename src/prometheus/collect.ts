@@ -80,7 +80,7 @@ export interface CollectOptions {
  * cache.getSync("user:7");
  * const text = collect([cache]);
  * const line = text.split("\n").find((each) => each.includes('result="miss"'));
- * console.log(line); // undercroft_lookups_total{cache="users",result="miss",tier="none"} 1
+ * console.log(line); // undercroft_requests_total{cache="users",result="miss",tier="none"} 1
  * await cache.close();
  * ```
  */

@@ -306,16 +306,15 @@ export interface CacheStats {
     /** Percentiles: of loads. */
     readonly load: Percentiles | null;
   };
-  /**
-   * Latencies of all threads since the cache was opened, as counters: these can be added up over
-   * processes and compared over time, which percentiles cannot. `near` and `memory` are a sample of
-   * the hits of `getSync`, one in 1,024 calls (in each thread's first thousands one in 64); `disk`
-   * has all hits read from disk; `load` all loaders that ended.
-   */
+  /** Latencies of all threads, which can be added up over processes and compared over time. */
   readonly histograms: {
+    /** Histogram: of hits in the near cache: of one `getSync` in 1,024, at first one in 64. */
     readonly near: LatencyHistogram;
+    /** Histogram: of hits in shared memory, sampled in the same way. */
     readonly memory: LatencyHistogram;
+    /** Histogram: of all hits on disk. */
     readonly disk: LatencyHistogram;
+    /** Histogram: of all loaders that ended. */
     readonly load: LatencyHistogram;
   };
   /**

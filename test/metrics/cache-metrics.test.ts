@@ -7,6 +7,7 @@ import { numberedStats } from "./numbered.js";
 
 /** Numbers of stats() that follow from others, by the path to them. */
 const derived = [
+  /^requests$/,
   /^hits\.total$/,
   /^hitRatio$/,
   /^writeAmplification$/,

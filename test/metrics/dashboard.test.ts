@@ -124,7 +124,7 @@ describe("docs/grafana-dashboard.json", () => {
   test("has panels for hits, loads, latency, bytes, evictions and disk, none over another", () => {
     const text = queries.join("\n");
     for (const words of [
-      "lookups_total",
+      "requests_total",
       "loads_total",
       "load_duration",
       "hit_duration",

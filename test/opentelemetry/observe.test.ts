@@ -101,7 +101,7 @@ describe("observe()", () => {
       const metric = metrics.get(name);
       return metric?.dataPointType === DataPointType.SUM ? metric.isMonotonic : "gauge";
     };
-    expect(monotonic("undercroft.lookups")).toBe(true);
+    expect(monotonic("undercroft.requests")).toBe(true);
     expect(monotonic("undercroft.memory.usage")).toBe(false);
     expect(monotonic("undercroft.entry.count")).toBe(false);
     expect(monotonic("undercroft.disk.up")).toBe("gauge");

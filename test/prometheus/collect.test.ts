@@ -64,8 +64,8 @@ describe("collect()", () => {
       const value = (name: string, labels: Readonly<Record<string, string>> = {}) =>
         valueIn(families, name, { cache: "users", ...labels });
       expect(families.size).toBeGreaterThan(55);
-      expect(value("undercroft_lookups_total", { result: "hit", tier: "memory" })).toBe(1);
-      expect(value("undercroft_lookups_total", { result: "miss", tier: "none" })).toBe(3);
+      expect(value("undercroft_requests_total", { result: "hit", tier: "memory" })).toBe(1);
+      expect(value("undercroft_requests_total", { result: "miss", tier: "none" })).toBe(3);
       expect(value("undercroft_loads_total")).toBe(2);
       expect(value("undercroft_load_errors_total")).toBe(1);
       expect(value("undercroft_load_duration_seconds_count")).toBe(2);
