@@ -201,12 +201,9 @@ export const invalidationBatch = 16;
 export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read
 export const threadTagScratch = 864; // where it hashes tags; never while it reads invalidations
 export const tagScratchSize = 96;
-export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
+export const threadHistograms = 1024; // histogramCount × (histogramBuckets × u32, f64 sum in ns)
 export const histogramCount = 4;
-/** histogramBuckets × u32, counts that wrap, then histogramSum. */
-export const histogramSize = 256;
 export const histogramBuckets = 62;
-export const histogramSum = 248; // f64, the sum of the samples in nanoseconds
 export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 

@@ -9,6 +9,8 @@ import {
 } from "../../dist/src/stats/mod.js";
 import { openMemory, type Thread } from "./opened-kernel.js";
 
+/** Counts of 32 bits, and the sum. */
+const histogramSize = at.histogramBuckets * 4 + 8;
 const none = Array.from({ length: latencyBucketCount }, () => 0);
 
 function countsIn(thread: Thread, histogram: number): number[] {
@@ -34,7 +36,7 @@ describe("histogram()", () => {
     const memory = openMemory();
     const [writer, reader] = [memory.thread(), memory.thread()];
     const { views, block, counters } = writer.kernel;
-    const word = (block + at.threadHistograms + histogramLoad * at.histogramSize) / 4 + 5;
+    const word = (block + at.threadHistograms + histogramLoad * histogramSize) / 4 + 5;
     views.u32[word] = 0xffff_ffff;
     expect(countsIn(reader, histogramLoad)[5]).toBe(0xffff_ffff);
     counters.sample(histogramLoad, 5, 1);
@@ -49,7 +51,7 @@ describe("histogram()", () => {
     const { views, block, counters } = kernel;
     const words = (): number[] => {
       const first = block + at.threadHistograms;
-      const end = first + at.histogramCount * at.histogramSize;
+      const end = first + at.histogramCount * histogramSize;
       const whole = [...views.u32.subarray(block / 4, (block + at.threadBlockSize) / 4)];
       return whole.filter((_, word) => word < (first - block) / 4 || word >= (end - block) / 4);
     };

@@ -4,12 +4,16 @@ import type { HistogramTotals } from "../../stats/mod.js";
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
 
+/** From the counts of a histogram, which wrap, to the sum of its samples; and its whole size. */
+const sumOffset = at.histogramBuckets * 4;
+const histogramSize = sumOffset + 8;
+
 function blockOf(thread: number): number {
   return at.threadTable + thread * at.threadBlockSize;
 }
 
 function histogramOf(thread: number, histogram: number): number {
-  return blockOf(thread) + at.threadHistograms + histogram * at.histogramSize;
+  return blockOf(thread) + at.threadHistograms + histogram * histogramSize;
 }
 
 export class ThreadCounters {
@@ -67,7 +71,7 @@ export class ThreadCounters {
     const first = histogramOf(this.#thread, histogram);
     const word = first / 4 + bucket;
     this.#u32[word] = (this.#u32[word] as number) + 1;
-    const sum = (first + at.histogramSum) / 8;
+    const sum = (first + sumOffset) / 8;
     this.#f64[sum] = (this.#f64[sum] as number) + nanoseconds;
   }
 
@@ -83,7 +87,7 @@ export class ThreadCounters {
     for (let thread = 0; thread < at.threadsMax; thread++) {
       if (!this.#wasUsed(thread)) continue;
       const first = histogramOf(thread, histogram);
-      sumNs += this.#f64[(first + at.histogramSum) / 8] as number;
+      sumNs += this.#f64[(first + sumOffset) / 8] as number;
       for (let bucket = 0; bucket < at.histogramBuckets; bucket++) {
         now[bucket] = (now[bucket] as number) + (this.#u32[first / 4 + bucket] as number);
       }
