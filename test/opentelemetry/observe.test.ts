@@ -174,6 +174,32 @@ describe("observe()", () => {
     expect(two.reads).toBe(before + 1);
   });
 
+  test("has one callback on the meter, from the first cache to the last", () => {
+    const made: object[] = [];
+    const calls: string[] = [];
+    const create = (): object => {
+      made.push({});
+      return made.at(-1) as object;
+    };
+    const noted = (call: string) => (_: unknown, instruments: unknown[]) => {
+      expect(instruments).toEqual(made);
+      calls.push(call);
+    };
+    const meter = {
+      createObservableCounter: create,
+      createObservableUpDownCounter: create,
+      createObservableGauge: create,
+      addBatchObservableCallback: noted("add"),
+      removeBatchObservableCallback: noted("remove"),
+    };
+    const undo = [observe(meter, new Source("one")), observe(meter, new Source("two"))];
+    expect(calls).toEqual(["add"]);
+    for (const each of [...undo, ...undo]) each();
+    expect(calls).toEqual(["add", "remove"]);
+    observe(meter, new Source("one"));
+    expect(calls).toEqual(["add", "remove", "add"]);
+  });
+
   test("counts a whole cache, over all collections", async () => {
     const reader = new Reader();
     const cache = await open<string>({ name: "users" });
