@@ -227,7 +227,7 @@ const memory: readonly Metric[] = [
     "thread",
     "threads",
     "{thread}",
-    "Thread ids taken: by the opener, its workers and attached threads.",
+    "Thread ids taken, by the opener and attached threads.",
     ({ threads }) => [threads.attached],
   ),
 ];
