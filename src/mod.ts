@@ -27,6 +27,7 @@ export type {
   SetOptions,
   Size,
 } from "./config/mod.js";
+export type { LoadTrace } from "./diagnostics/mod.js";
 export type { CacheEntry, SetOutcome } from "./entries/mod.js";
 export type { LoadContext, Loader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";

@@ -5,6 +5,7 @@
 import { types } from "node:util";
 
 import { describe, type UndercroftError } from "../base/mod.js";
+import { publishEvent } from "../diagnostics/mod.js";
 import type { RecoveryKind } from "../directory/mod.js";
 
 /**
@@ -147,10 +148,13 @@ export class CacheEvents {
   /** Listeners that threw; each is reported once. */
   readonly #warned = new WeakSet<AnyListener>();
   readonly #onChange: () => void;
+  readonly #cache: string;
 
-  /** Calls `onChange` after an event gets its first listener or loses its last. */
-  constructor(onChange: () => void = () => {}) {
+  /** Calls `onChange` after an event gets its first listener or loses its last. `cache` is the
+   *  cache's name, which subscribers of the diagnostics channels are told. */
+  constructor(onChange: () => void = () => {}, cache = "default") {
     this.#onChange = onChange;
+    this.#cache = cache;
   }
 
   /**
@@ -198,18 +202,20 @@ export class CacheEvents {
     return this.#listeners.has(event);
   }
 
-  /** Calls the listeners of `event` in the order they were added, except those in `told`. Returns
-   *  those that it called. Never throws. */
+  /** Calls the listeners of `event` in the order they were added, and tells the diagnostics
+   *  channel. Given `told`, only those that are not in it. Returns those that it called. Never
+   *  throws. */
   emit<Name extends CacheEventName>(
     event: Name,
     data: CacheEventMap[Name],
-    told: readonly unknown[] = [],
+    told?: readonly unknown[],
   ): readonly unknown[] {
+    if (told === undefined) publishEvent(this.#cache, event, data);
     const listeners = this.#listeners.get(event);
     if (listeners === undefined) return [];
     // Iterates over a copy: a listener added meanwhile waits for the next event. One removed
     // meanwhile is skipped.
-    const called = Array.from(listeners).filter((listener) => !told.includes(listener));
+    const called = Array.from(listeners).filter((listener) => !(told?.includes(listener) ?? false));
     for (const listener of called) {
       if (listeners.has(listener)) this.#call(event, listener, data);
     }

@@ -82,10 +82,12 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     loadSchemas(kernel, directory?.schemas ?? null);
     kernel.verbs.tick(wallNow);
     setPolicy(kernel, config.eviction);
-    const events: CacheEvents = new CacheEvents(() =>
-      kernel.control.listenForRemovals(
-        events.hasListeners("evict") || events.hasListeners("expire"),
-      ),
+    const events: CacheEvents = new CacheEvents(
+      () =>
+        kernel.control.listenForRemovals(
+          events.hasListeners("evict") || events.hasListeners("expire"),
+        ),
+      config.name,
     );
     listen(events, listeners);
     const codec = customCodecOf(options.codec);
@@ -275,7 +277,7 @@ export function attachCache<V = unknown>(
   const codec = attachedCodecOf(given["codec"], config);
   const filter = attachedFilterOf(given["filter"], config);
   const kernel = Kernel.attach(worker.module, worker.memory);
-  const events = new CacheEvents();
+  const events = new CacheEvents(undefined, config.name);
   const core = new ThreadCore(kernel, config, worker, {
     codec,
     filter,

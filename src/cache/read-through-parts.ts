@@ -13,6 +13,7 @@ export function readThroughOf<V>(
   cacheId: string,
 ): ReadThrough<V> {
   return new ReadThrough<V>({
+    name: core.config.name,
     reader,
     writer,
     flights: new SharedFlights(core, cacheId),

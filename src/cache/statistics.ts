@@ -14,9 +14,10 @@ import {
 
 export function snapshotOf(core: ThreadCore): CacheStats {
   const { kernel, config } = core;
+  const totals = kernel.counters.totals();
   return makeSnapshot({
     name: config.name,
-    total: (counter) => kernel.total(counter),
+    total: (counter) => totals[counter] ?? 0,
     histogram: (histogram) => kernel.counters.histogram(histogram),
     gauges: {
       memory: memoryGauges(core),

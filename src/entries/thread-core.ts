@@ -99,9 +99,11 @@ export class ThreadCore {
     return new UndercroftError("ERR_CACHE_CLOSED", text);
   }
 
-  /** Adds a latency to one of this thread's histograms (stats/histogram.ts). */
+  /** Adds a latency to one of this thread's histograms (stats/histogram.ts). One that is negative,
+   *  from two clocks that disagree, adds nothing to the sum, which never shrinks. */
   sample(histogram: number, nanoseconds: number): void {
-    this.kernel.counters.sample(histogram, bucketOf(nanoseconds));
+    const { counters } = this.kernel;
+    counters.sample(histogram, bucketOf(nanoseconds), Math.max(0, nanoseconds));
   }
 }
 

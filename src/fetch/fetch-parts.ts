@@ -186,6 +186,8 @@ export interface FetchMeter {
 }
 
 export interface FetchParts<V> {
+  /** The cache's name, which traces tell. */
+  readonly name: string;
   readonly reader: FetchReader<V>;
   readonly writer: FetchWriter<V>;
   readonly flights: FlightBoard;

@@ -4,7 +4,9 @@
 // write from then on supersedes the flight, so a loader that gives that value back buries nothing.
 import { monotonicMs } from "../base/mod.js";
 import { LoadedEntry, type ResolvedFetchOptions } from "../config/mod.js";
+import { type LoadTrace, traceLoad } from "../diagnostics/mod.js";
 import type { FoundValue } from "../entries/mod.js";
+import type { Key } from "../kernel/mod.js";
 import {
   counterFillsSuperseded,
   counterFlightsRefused,
@@ -104,13 +106,26 @@ export class Lead<V> {
     try {
       const { signal, stale, options } = flight;
       const { ttlMs: ttl, tags } = options;
-      const context = { key: flight.key.toKey(), signal, stale, ttl, tags };
-      flight.loading = new Loading(flight, this.#parts.flights, flight.within);
-      return { result: await flight.loading.run(() => loader(context)) };
+      const key = flight.key.toKey();
+      const context = { key, signal, stale, ttl, tags };
+      const loading = new Loading(flight, this.#parts.flights, flight.within);
+      flight.loading = loading;
+      return {
+        result: await traceLoad(
+          () => loading.run(() => loader(context)),
+          () => this.#traceOf(flight, key),
+        ),
+      };
     } catch (error) {
       this.#registry.fail(flight, error, true);
       return undefined;
     }
+  }
+
+  #traceOf(flight: Flight<V>, key: Key): LoadTrace {
+    const { name: cache } = this.#parts;
+    const { options, stale, isBackground: background } = flight;
+    return { cache, key, forced: options.forceRefresh, stale: stale !== undefined, background };
   }
 
   #publish(flight: Flight<V>, result: Loadable<V>): void {

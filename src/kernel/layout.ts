@@ -201,9 +201,9 @@ export const invalidationBatch = 16;
 export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read
 export const threadTagScratch = 864; // where it hashes tags; never while it reads invalidations
 export const tagScratchSize = 96;
-export const threadHistograms = 1024; // histogramCount × histogramBuckets × u32
+export const threadHistograms = 1024; // histogramCount × (histogramBuckets × u32, f64 sum in ns)
 export const histogramCount = 4;
-export const histogramBuckets = 64;
+export const histogramBuckets = 62;
 export const threadKeyScratch = 2048;
 export const keyScratchSize = 2048;
 

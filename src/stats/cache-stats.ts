@@ -2,7 +2,7 @@
 // (a total since the cache was opened, over all threads) or a gauge (its value now). A test holds
 // the words to what `since` does with the number, and docs/statistics.md to the words.
 
-import type { Percentiles } from "./histogram.js";
+import type { LatencyHistogram, Percentiles } from "./histogram.js";
 
 /** Values measured now, not counted since the start: entries, bytes, limits. */
 export interface StatsGauges {
@@ -294,7 +294,8 @@ export interface CacheStats {
   };
   /** Counter: events dropped, since too many waited or no thread could tell them. */
   readonly eventsDropped: number;
-  /** Sampled latencies in nanoseconds, within 17.5 %; `null` without samples. */
+  /** Percentiles of the samples in `histograms`, in nanoseconds, within 17.9 %; `null` without
+   *  samples. */
   readonly latency: {
     /** Percentiles: of hits in the near cache. */
     readonly near: Percentiles | null;
@@ -304,6 +305,17 @@ export interface CacheStats {
     readonly disk: Percentiles | null;
     /** Percentiles: of loads. */
     readonly load: Percentiles | null;
+  };
+  /** Latencies of all threads, which can be added up over processes and compared over time. */
+  readonly histograms: {
+    /** Histogram: of hits in the near cache: of one `getSync` in 1,024, at first one in 64. */
+    readonly near: LatencyHistogram;
+    /** Histogram: of hits in shared memory, sampled in the same way. */
+    readonly memory: LatencyHistogram;
+    /** Histogram: of all hits on disk. */
+    readonly disk: LatencyHistogram;
+    /** Histogram: of all loaders that ended. */
+    readonly load: LatencyHistogram;
   };
   /**
    * What happened between `previous` and this snapshot. Counters are differences, ratios and

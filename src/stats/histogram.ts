@@ -1,13 +1,13 @@
-// Latency histograms of 64 buckets. Each thread keeps one for each of four kinds of operation in
+// Latency histograms of 62 buckets. Each thread keeps one for each of four kinds of operation in
 // shared memory (kernel/layout.ts, threadHistograms); stats() sums them and reads off percentiles.
 //
-//   bucket 0        below 20 ns
-//   buckets 1..62   20 ns to 10 s in steps of one factor: (10 s / 20 ns) ^ (1/62) = 1.3814
-//   bucket 63       10 s and more
+//   bucket 0        below 26.83 ns
+//   buckets 1..60   26.83 ns to 10 s, seven to a decade: one factor of 10 ^ (1/7) = 1.3895
+//   bucket 61       10 s and more
 //
-// A percentile is reported as the geometric middle of its bucket, so its error is at most the
-// square root of a step: 17.5 %. A constant factor gives the smallest bound for 64 buckets; two
-// linear steps an octave would give 22.5 %.
+// Every power of ten from 100 ns to 10 s is a bound, so a metric can say exactly how many were
+// slower. Bounds have four digits. A percentile is reported as the geometric middle of its bucket,
+// so its error is at most the square root of a step: 17.9 %.
 
 import { assert } from "../base/mod.js";
 
@@ -16,13 +16,41 @@ export const histogramMemory = 1; // hits of shared memory
 export const histogramDisk = 2; // hits of the disk
 export const histogramLoad = 3; // loaders
 
-export const latencyBucketCount = 64;
+export const latencyBucketCount = 62;
 const bucketLast = latencyBucketCount - 1;
-const lowestNs = 20;
+export const bucketsPerDecade = 7;
 const highestNs = 10_000_000_000;
 
-/** Lower bound of each bucket, in nanoseconds. */
+/** Lower bound of each bucket, in nanoseconds; NaN, which no latency reaches, up to 64. */
 const bounds = makeBounds();
+
+/** Upper bound of each bucket but the last, in nanoseconds. */
+export const latencyBoundsNs: readonly number[] = Object.freeze([
+  ...bounds.subarray(1, latencyBucketCount),
+]);
+
+/** The samples of a histogram, summed over all threads. */
+export interface HistogramTotals {
+  /** Samples by bucket. */
+  readonly counts: ArrayLike<number>;
+  /** The sum of the samples, in nanoseconds. */
+  readonly sumNs: number;
+}
+
+/**
+ * A latency histogram. `counts` has one number more than `boundsNs`: `counts[i]` samples were
+ * shorter than `boundsNs[i]` and not shorter than the bound before it; the last were longer than
+ * all bounds.
+ */
+export interface LatencyHistogram {
+  /** Samples. */
+  readonly count: number;
+  /** The sum of all samples, in nanoseconds. */
+  readonly sumNs: number;
+  readonly counts: readonly number[];
+  /** In nanoseconds, ascending; the same for every histogram. */
+  readonly boundsNs: readonly number[];
+}
 
 /** Latency percentiles in nanoseconds. */
 export interface Percentiles {
@@ -32,36 +60,36 @@ export interface Percentiles {
 }
 
 function makeBounds(): Float64Array {
-  const made = new Float64Array(latencyBucketCount);
-  const steps = latencyBucketCount - 2;
-  for (let bucket = 1; bucket < bucketLast; bucket++) {
-    made[bucket] = lowestNs * (highestNs / lowestNs) ** ((bucket - 1) / steps);
+  const made = new Float64Array(64).fill(NaN);
+  made[0] = 0;
+  for (let bucket = 1; bucket <= bucketLast; bucket++) {
+    const decades = (bucketLast - bucket) / bucketsPerDecade;
+    made[bucket] = Number((highestNs / 10 ** decades).toPrecision(4));
   }
-  made[bucketLast] = highestNs; // exact, whatever the power rounds to
   return made;
 }
 
-/** The bucket, 0 to 63, of a latency in nanoseconds. NaN and negative latencies (from two clocks
+/** The bucket, 0 to 61, of a latency in nanoseconds. NaN and negative latencies (from two clocks
  *  that disagree) go to bucket 0. */
 export function bucketOf(ns: number): number {
   let bucket = 0;
   // Binary search for the last bucket whose lower bound is at most `ns`.
-  for (let half = latencyBucketCount / 2; half >= 1; half /= 2) {
+  for (let half = bounds.length / 2; half >= 1; half /= 2) {
     if ((bounds[bucket + half] as number) <= ns) bucket += half;
   }
   return bucket;
 }
 
-/** The lowest latency, in nanoseconds, that `bucket` (0 to 63) counts. */
+/** The lowest latency, in nanoseconds, that `bucket` (0 to 61) counts. */
 export function lowerBound(bucket: number): number {
-  assert(Number.isInteger(bucket) && bucket >= 0 && bucket <= bucketLast, "there are 64 buckets");
+  assert(Number.isInteger(bucket) && bucket >= 0 && bucket <= bucketLast, "there are 62 buckets");
   return bounds[bucket] as number;
 }
 
-/** Percentiles of 64 bucket counts; `null` without samples. Each is within 17.5 % of the true
- *  sample, except that below 20 ns it reads 10 ns and from 10 s it reads 10 s. */
+/** Percentiles of 62 bucket counts; `null` without samples. Each is within 17.9 % of the true
+ *  sample, except that in the first bucket it reads half its bound and from 10 s it reads 10 s. */
 export function percentiles(counts: ArrayLike<number>): Percentiles | null {
-  assert(counts.length === latencyBucketCount, "there are 64 buckets");
+  assert(counts.length === latencyBucketCount, "there are 62 buckets");
   let total = 0;
   for (let bucket = 0; bucket < latencyBucketCount; bucket++) total += counts[bucket] as number;
   if (total === 0) return null;
@@ -70,6 +98,14 @@ export function percentiles(counts: ArrayLike<number>): Percentiles | null {
     p99: middleOf(bucketOfRank(counts, Math.ceil(total * 0.99))),
     p999: middleOf(bucketOfRank(counts, Math.ceil(total * 0.999))),
   };
+}
+
+/** A histogram as users read it. */
+export function latencyHistogram({ counts, sumNs }: HistogramTotals): LatencyHistogram {
+  assert(counts.length === latencyBucketCount, "there are 62 buckets");
+  const copied = Array.from(counts);
+  const count = copied.reduce((sum, each) => sum + each, 0);
+  return { count, sumNs, counts: copied, boundsNs: latencyBoundsNs };
 }
 
 /** The bucket of the `rank`th smallest sample, counted from 1. */
@@ -83,7 +119,7 @@ function bucketOfRank(counts: ArrayLike<number>, rank: number): number {
 }
 
 function middleOf(bucket: number): number {
-  if (bucket === 0) return lowestNs / 2;
+  if (bucket === 0) return lowerBound(1) / 2;
   if (bucket === bucketLast) return highestNs;
   return Math.sqrt(lowerBound(bucket) * lowerBound(bucket + 1));
 }

@@ -1,11 +1,16 @@
 export * from "./counters.js";
 export {
   bucketOf,
+  bucketsPerDecade,
   histogramDisk,
   histogramLoad,
   histogramMemory,
   histogramNear,
+  type HistogramTotals,
+  latencyBoundsNs,
   latencyBucketCount,
+  latencyHistogram,
+  type LatencyHistogram,
   lowerBound,
   type Percentiles,
   percentiles,

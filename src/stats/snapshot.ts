@@ -1,4 +1,4 @@
-// What `stats()` returns: all counters, gauges and percentiles of a cache as one plain object, and
+// What `stats()` returns: all counters, gauges and latencies of a cache as one plain object, and
 // the difference of two such objects. Called by the facade. Invariant: every counter of counters.ts
 // is reported here, except those from which gauges are made; a test checks it.
 
@@ -10,6 +10,9 @@ import {
   histogramLoad,
   histogramMemory,
   histogramNear,
+  type HistogramTotals,
+  latencyHistogram,
+  type LatencyHistogram,
   type Percentiles,
   percentiles,
 } from "./histogram.js";
@@ -18,8 +21,8 @@ export interface StatsInput {
   readonly name: string;
   /** The sum over all threads of a counter of counters.ts. */
   total(counter: number): number;
-  /** The summed bucket counts of a histogram (such as histogramNear). The snapshot copies them. */
-  histogram(histogram: number): Uint32Array;
+  /** A histogram (such as histogramNear) summed over all threads. The snapshot copies it. */
+  histogram(histogram: number): HistogramTotals;
   readonly gauges: StatsGauges;
 }
 
@@ -29,7 +32,7 @@ interface Readings {
   /** Counts the snapshots made in this thread, to tell an earlier one from a later one. */
   readonly order: number;
   readonly totals: ReadonlyMap<number, number>;
-  readonly histograms: readonly Uint32Array[];
+  readonly histograms: readonly LatencyHistogram[];
   readonly gauges: StatsGauges;
 }
 
@@ -45,7 +48,7 @@ export function makeSnapshot(input: StatsInput): CacheStats {
     name: input.name,
     order: ++snapshotsMade,
     totals: new Map(counterNumbers.map((counter) => [counter, input.total(counter)])),
-    histograms: histogramNumbers.map((histogram) => Uint32Array.from(input.histogram(histogram))),
+    histograms: histogramNumbers.map((histogram) => latencyHistogram(input.histogram(histogram))),
     gauges: structuredClone(input.gauges),
   };
   const stats = compose(readings);
@@ -89,11 +92,14 @@ function totalIn(readings: Readings, counter: number): number {
   return readings.totals.get(counter) ?? 0;
 }
 
-/** Storing in a Uint32Array takes the difference modulo 2^32, so a count that wrapped is right. */
-function histogramsBetween(before: Readings, now: Readings): Uint32Array[] {
-  return now.histograms.map((counts, histogram) =>
-    counts.map((count, bucket) => count - (before.histograms[histogram]?.[bucket] ?? 0)),
-  );
+function histogramsBetween(before: Readings, now: Readings): LatencyHistogram[] {
+  return now.histograms.map(({ counts, sumNs }, histogram) => {
+    const earlier = before.histograms[histogram];
+    return latencyHistogram({
+      counts: counts.map((count, bucket) => count - (earlier?.counts[bucket] ?? 0)),
+      sumNs: sumNs - (earlier?.sumNs ?? 0),
+    });
+  });
 }
 
 function compose(readings: Readings): CacheStats {
@@ -104,12 +110,7 @@ function compose(readings: Readings): CacheStats {
     ...composeWrites(total),
     ...composeTiers(total, readings.gauges),
     ...composeTroubles(total),
-    latency: {
-      near: percentilesIn(readings, histogramNear),
-      memory: percentilesIn(readings, histogramMemory),
-      disk: percentilesIn(readings, histogramDisk),
-      load: percentilesIn(readings, histogramLoad),
-    },
+    ...composeLatencies(readings.histograms),
   };
   // Not enumerable: structured clone refuses a function.
   return Object.defineProperty(stats, "since", {
@@ -120,9 +121,23 @@ function compose(readings: Readings): CacheStats {
 
 type Total = (counter: number) => number;
 
-function percentilesIn(readings: Readings, histogram: number): Percentiles | null {
-  const counts = readings.histograms[histogram];
-  return counts === undefined ? null : percentiles(counts);
+function composeLatencies(histograms: readonly LatencyHistogram[]) {
+  const of = (histogram: number): LatencyHistogram => histograms[histogram] as LatencyHistogram;
+  const told = (histogram: number): Percentiles | null => percentiles(of(histogram).counts);
+  return {
+    latency: {
+      near: told(histogramNear),
+      memory: told(histogramMemory),
+      disk: told(histogramDisk),
+      load: told(histogramLoad),
+    },
+    histograms: {
+      near: of(histogramNear),
+      memory: of(histogramMemory),
+      disk: of(histogramDisk),
+      load: of(histogramLoad),
+    },
+  } as const;
 }
 
 function composeReads(total: Total) {

@@ -171,6 +171,7 @@ export class MapMeter implements FetchMeter {
 }
 
 export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWriter<Value> {
+  readonly name = "map";
   readonly reader: FetchReader<Value> = this;
   readonly writer: FetchWriter<Value> = this;
   readonly clock = new ManualClock();

@@ -84,4 +84,4 @@ test("every example compiles, runs and prints what it says", async () => {
   expect(faults.filter((fault) => !fault.startsWith("seeded "))).toEqual([]);
   const seededFaults = faults.map((fault) => fault.split(":")[0]);
   expect(new Set(seededFaults)).toEqual(new Set(seeded.map(({ name }) => name)));
-});
+}, 180_000);

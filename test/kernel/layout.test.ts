@@ -133,7 +133,7 @@ describe("thread block", () => {
       {
         name: "histograms",
         from: at.threadHistograms,
-        bytes: at.histogramCount * at.histogramBuckets * 4,
+        bytes: at.histogramCount * (at.histogramBuckets * 4 + 8),
       },
       { name: "scratch", from: at.threadKeyScratch, bytes: at.keyScratchSize },
     ];
@@ -142,6 +142,7 @@ describe("thread block", () => {
     expect(threadTagScratch).toBeGreaterThanOrEqual(at.threadCounters + at.counterCount * 8);
     expect(threadTagScratch + tagScratchSize).toBeLessThanOrEqual(at.threadHistograms);
     expect(tables.filter((table) => table.from % 8 !== 0)).toEqual([]);
+    expect((at.histogramBuckets * 4) % 8).toBe(0);
     for (const [index, table] of tables.entries()) {
       const end = tables[index + 1]?.from ?? at.threadBlockSize;
       expect(table.from + table.bytes).toBeLessThanOrEqual(end);

@@ -35,8 +35,9 @@ test("it holds every entry, its types, the worker files and the command", () => 
 });
 
 test("it holds no tests, benchmarks, examples or internals, and no source of its builds", () => {
-  const allowed = /^(?:dist\/(?:src|workers)\/|docs\/[a-z-]+\.md$|[A-Z]+(?:\.md)?$|package\.json$)/;
-  expect(files.filter((file) => !allowed.test(file))).toEqual([]);
+  const docs = /^docs\/(?:guides\/)?[a-z-]+\.(?:md|json|yml)$/;
+  const others = /^(?:dist\/(?:src|workers)\/|[A-Z]+(?:\.md)?$|package\.json$)/;
+  expect(files.filter((file) => !docs.test(file) && !others.test(file))).toEqual([]);
   expect(files.filter((file) => /\.test\.|worker-program|internals/.test(file))).toEqual([]);
 });
 

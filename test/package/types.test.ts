@@ -2,8 +2,11 @@
 // declarations checked.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
+import { posix } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as entry from "../../dist/src/mod.js";
+import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
+import * as prometheus from "../../dist/src/prometheus/mod.js";
 import * as map from "../../dist/src/shared-map/mod.js";
 import { type Consumer, consumerFaults } from "./consumers.js";
 
@@ -21,6 +24,8 @@ const consumers: readonly Consumer[] = [
 
 const use = `
 import { attachCache, Cache, type CacheHandle, openCache, UndercroftError } from "undercroft";
+import { type MetricsMeter, observe } from "undercroft/opentelemetry";
+import { collect, type MetricsRegistry, register } from "undercroft/prometheus";
 import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
 
 type Same<A, B> =
@@ -37,6 +42,9 @@ export async function use(): Promise<void> {
   await other.get("key", { signal: AbortSignal.timeout(1) });
   const map: SharedHashMap<number> = SharedHashMap.create<number>({ memory: "1mb" });
   const sent: MapHandle = map.handle();
+  same<Same<ReturnType<typeof collect>, string>>();
+  const undo: (() => void)[] = [observe({} as MetricsMeter, cache)];
+  undo.push(register({} as MetricsRegistry, [cache, other]));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
 `;
@@ -56,15 +64,22 @@ export const bad = openCache({ memory: true });`;
   }
 });
 
+const entries = {
+  mod: entry,
+  "shared-map/mod": map,
+  "prometheus/mod": prometheus,
+  "opentelemetry/mod": opentelemetry,
+};
+
 test("CommonJS has the types of each value that it can require", () => {
   const require = createRequire(import.meta.url);
-  for (const [name, exported] of Object.entries({ mod: entry, "shared-map/mod": map })) {
+  for (const [name, exported] of Object.entries(entries)) {
     const url = new URL(`../../dist/src/${name}.d.cts`, import.meta.url);
     const declared = readFileSync(url, "utf8").matchAll(/^export declare const (\w+):/gm);
     expect(Array.from(declared, ([, value = ""]) => value).toSorted()).toEqual(
       Object.keys(exported).toSorted(),
     );
-    const package_ = name === "mod" ? "undercroft" : "undercroft/shared-map";
+    const package_ = posix.join("undercroft", posix.dirname(name));
     expect(Object.keys(require(package_) as object).toSorted()).toEqual(
       Object.keys(exported).toSorted(),
     );

@@ -5,6 +5,7 @@ import {
   bucketOf,
   histogramLoad,
   latencyBucketCount,
+  latencyHistogram,
   lowerBound,
   percentiles,
 } from "../../dist/src/stats/mod.js";
@@ -29,9 +30,9 @@ describe("bucketOf()", () => {
     expect(bucketOf(Number.MAX_SAFE_INTEGER)).toBe(last);
   });
 
-  test("begins at 20 ns and ends at 10 s", () => {
-    expect(bucketOf(19.999)).toBe(0);
-    expect(bucketOf(20)).toBe(1);
+  test("begins at 26.83 ns and ends at 10 s", () => {
+    expect(bucketOf(26.829)).toBe(0);
+    expect(bucketOf(26.83)).toBe(1);
     expect(bucketOf(9_999_999_999)).toBe(last - 1);
     expect(bucketOf(10_000_000_000)).toBe(last);
   });
@@ -46,18 +47,25 @@ describe("bucketOf()", () => {
 });
 
 describe("lowerBound()", () => {
-  test("grows by one factor from 20 ns to 10 s", () => {
+  test("grows by one factor, to four digits, from 26.83 ns to 10 s", () => {
     expect(lowerBound(0)).toBe(0);
-    expect(lowerBound(1)).toBe(20);
+    expect(lowerBound(1)).toBe(26.83);
     expect(lowerBound(last)).toBe(10_000_000_000);
     for (let bucket = 2; bucket <= last; bucket++) {
-      expect(lowerBound(bucket) / lowerBound(bucket - 1)).toBeCloseTo(1.3814, 4);
+      const step = lowerBound(bucket) / lowerBound(bucket - 1);
+      expect(Math.abs(step / 10 ** (1 / 7) - 1)).toBeLessThan(0.001);
     }
   });
 
+  test("has every power of ten from 100 ns to 10 s", () => {
+    const bounds = Array.from({ length: latencyBucketCount }, (_, bucket) => lowerBound(bucket));
+    const powers = Array.from({ length: 9 }, (_, power) => 10 ** (power + 2));
+    expect(bounds).toEqual(expect.arrayContaining(powers));
+  });
+
   test("asserts that the bucket exists", () => {
-    for (const bucket of [-1, 64, 0.5, NaN]) {
-      expect(() => lowerBound(bucket)).toThrow("there are 64 buckets");
+    for (const bucket of [-1, 62, 0.5, NaN]) {
+      expect(() => lowerBound(bucket)).toThrow("there are 62 buckets");
     }
   });
 });
@@ -68,16 +76,16 @@ describe("percentiles()", () => {
     expect(percentiles(Array.from({ length: latencyBucketCount }, () => 0))).toBeNull();
   });
 
-  test("of one sample is that sample, to 17.5 %", () => {
+  test("of one sample is that sample, to 17.9 %", () => {
     const { p50, p99, p999 } = percentiles(countsOf([1000]))!;
-    expect(p50).toBeGreaterThan(1000 / 1.1754);
-    expect(p50).toBeLessThan(1000 * 1.1754);
+    expect(p50).toBeGreaterThan(1000 / 1.1795);
+    expect(p50).toBeLessThan(1000 * 1.1795);
     expect(p99).toBe(p50);
     expect(p999).toBe(p50);
   });
 
   test("below and above the range returns its limits", () => {
-    expect(percentiles(countsOf([0]))).toEqual({ p50: 10, p99: 10, p999: 10 });
+    expect(percentiles(countsOf([0]))).toEqual({ p50: 13.415, p99: 13.415, p999: 13.415 });
     const tenSeconds = 10_000_000_000;
     expect(percentiles(countsOf([Infinity]))).toEqual({
       p50: tenSeconds,
@@ -98,7 +106,7 @@ describe("percentiles()", () => {
   });
 
   test("holds its bound against exact percentiles", () => {
-    const latency = fc.double({ min: 20, max: 9.99e9, noNaN: true });
+    const latency = fc.double({ min: 26.83, max: 9.99e9, noNaN: true });
     fc.assert(
       fc.property(fc.array(latency, { minLength: 1, maxLength: 200 }), (samples) => {
         const told = percentiles(countsOf(samples))!;
@@ -109,13 +117,36 @@ describe("percentiles()", () => {
           [told.p99, 0.99],
           [told.p999, 0.999],
         ] as const) {
-          expect(Math.abs(Math.log(value / exact(share)))).toBeLessThan(Math.log(1.1754));
+          expect(Math.abs(Math.log(value / exact(share)))).toBeLessThan(Math.log(1.1795));
         }
       }),
     );
   });
 
   test("asserts the number of buckets", () => {
-    expect(() => percentiles([1])).toThrow("there are 64 buckets");
+    expect(() => percentiles([1])).toThrow("there are 62 buckets");
+  });
+});
+
+describe("latencyHistogram()", () => {
+  test("has the counts with the bounds that they are below", () => {
+    const samples = [10, 1000, 1500, 2e10];
+    const sumNs = samples.reduce((sum, sample) => sum + sample, 0);
+    const told = latencyHistogram({ counts: countsOf(samples), sumNs });
+    expect(told).toMatchObject({ count: 4, sumNs });
+    expect(told.counts).toHaveLength(told.boundsNs.length + 1);
+    expect(told.boundsNs).toEqual(told.boundsNs.toSorted((a, b) => a - b));
+    const below = (boundNs: number): number => {
+      const end = told.boundsNs.indexOf(boundNs) + 1;
+      return told.counts.slice(0, end).reduce((sum, count) => sum + count, 0);
+    };
+    expect([below(100), below(1000), below(10_000), below(1e10)]).toEqual([1, 1, 3, 3]);
+  });
+
+  test("is a copy", () => {
+    const counts = countsOf([1000]);
+    const told = latencyHistogram({ counts, sumNs: 1000 });
+    counts.fill(9);
+    expect(told.counts.reduce((sum, count) => sum + count, 0)).toBe(1);
   });
 });

@@ -35,7 +35,8 @@ function documented(): Documented[] {
       const own = checker.getNonNullableType(checker.getTypeOfSymbolAtLocation(property, found));
       const name = path === "" ? property.name : `${path}.${property.name}`;
       const text = ts.displayPartsToString(property.getDocumentationComment(checker));
-      const [, kind, meaning] = /^(Counter|Gauge|Ratio|Percentiles): (.*)$/s.exec(text) ?? [];
+      const [, kind, meaning] =
+        /^(Counter|Gauge|Ratio|Percentiles|Histogram): (.*)$/s.exec(text) ?? [];
       const isGroup = kind === undefined && own.getProperties().length > 0 && isObject(own);
       if (isGroup) walk(own, name);
       else if (name !== "since") {
@@ -59,9 +60,9 @@ function snapshotAt(by: number): CacheStats {
     name: "one",
     total: () => by,
     histogram: () => {
-      const counts = new Uint32Array(latencyBucketCount);
+      const counts = new Float64Array(latencyBucketCount);
       counts[bucketOf(1000)] = by;
-      return counts;
+      return { counts, sumNs: by * 1000 };
     },
     gauges: {
       memory: {
@@ -86,7 +87,7 @@ function at(stats: unknown, path: string): unknown {
 
 test("every number that stats() has is documented, and the other way round", () => {
   const paths = (value: unknown, path: string): string[] =>
-    typeof value === "object" && value !== null && !path.startsWith("latency.")
+    typeof value === "object" && value !== null && !/^(?:latency|histograms)\./.test(path)
       ? Object.entries(value).flatMap(([name, inner]) =>
           paths(inner, path === "" ? name : `${path}.${name}`),
         )
@@ -109,6 +110,16 @@ test("counters are differences in since(), gauges are values now", () => {
     const each = path === "hits.total" ? 3 : path === "requests" ? 4 : 1;
     expect([path, at(after, path)]).toEqual([path, 300 * each]);
     expect([path, at(between, path)]).toEqual([path, 200 * each]);
+  }
+});
+
+test("histograms are those of the interval in since()", () => {
+  const before = snapshotAt(100);
+  const { histograms } = snapshotAt(300).since(before);
+  const paths = leaves.filter(({ kind }) => kind === "Histogram").map(({ path }) => path);
+  expect(paths).toEqual(Object.keys(histograms).map((name) => `histograms.${name}`));
+  for (const { count, sumNs, counts } of Object.values(histograms)) {
+    expect([count, sumNs, counts[bucketOf(1000)]]).toEqual([200, 200_000, 200]);
   }
 });
 

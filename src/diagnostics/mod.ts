@@ -1,0 +1,1 @@
+export { publishEvent, type LoadTrace, traceLoad } from "./channels.js";

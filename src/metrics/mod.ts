@@ -1,0 +1,16 @@
+export { cacheMetrics } from "./cache-metrics.js";
+export {
+  boundsTold,
+  type HistogramMetric,
+  type Labels,
+  type Metric,
+  type NumberMetric,
+  samplesBelow,
+} from "./metric.js";
+export {
+  CacheSet,
+  type MetricsReading,
+  type MetricsSource,
+  readCaches,
+  sourcesOf,
+} from "./cache-set.js";

@@ -1,0 +1,40 @@
+// What the entries of the package load: users of the main one do not pay for exporters.
+import { existsSync, readFileSync } from "node:fs";
+import { posix } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { expect, test } from "vitest";
+
+import { importsOf } from "../house/floors.js";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+
+/** The built files that an entry loads, and the modules from elsewhere. */
+function loadedBy(entry: string): { readonly files: Set<string>; readonly others: Set<string> } {
+  const files = new Set([entry]);
+  const others = new Set<string>();
+  for (const file of files) {
+    for (const { specifier } of importsOf(readFileSync(posix.join(root, file), "utf8"))) {
+      const target = posix.join(posix.dirname(file), specifier);
+      if (specifier.startsWith(".") && existsSync(posix.join(root, target))) files.add(target);
+      else others.add(specifier);
+    }
+  }
+  return { files, others };
+}
+
+const exporters = /^dist\/src\/(?:metrics|prometheus|opentelemetry)\//;
+
+test("the main entry loads no exporter", () => {
+  const { files } = loadedBy("dist/src/mod.js");
+  expect(files.size).toBeGreaterThan(100);
+  expect([...files].filter((file) => exporters.test(file))).toEqual([]);
+  expect(files).toContain("dist/src/diagnostics/mod.js");
+});
+
+test.each(["prometheus", "opentelemetry"])("%s loads no client library and no engine", (entry) => {
+  const { files, others } = loadedBy(`dist/src/${entry}/mod.js`);
+  expect([...files].filter((file) => exporters.test(file)).length).toBeGreaterThan(5);
+  expect([...files].filter((file) => /\/(?:kernel|cache|fetch)\//.test(file))).toEqual([]);
+  expect([...others].filter((name) => !name.startsWith("node:"))).toEqual([]);
+});
