@@ -113,8 +113,8 @@ const writes: readonly Metric[] = [
   counter("set.io", "By", "Bytes of the records that sets stored.", ({ sets }) => [sets.bytes]),
   counter("deletes", "{entry}", "Entries removed by delete.", (stats) => [stats.deletes]),
   counter("clears", "{clear}", "Calls of clear.", (stats) => [stats.clears]),
-  counter("tag.invalidations", "{tag}", "Tags invalidated by deleteByTag.", (stats) => [
-    stats.tagInvalidations,
+  counter("tag.invalidations", "{tag}", "Tags invalidated by deleteByTag.", ({ tags }) => [
+    tags.invalidated,
   ]),
 ];
 
