@@ -15,7 +15,8 @@ import {
 } from "../disk/mod.js";
 import type { RemovalReporter } from "../eviction/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { codes, type DiskSegmentTable, type Kernel } from "../kernel/mod.js";
+import { codes, type DiskSegmentTable, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
+import { isChunk, recordFlags } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { voidBatch } from "./failover.js";
@@ -36,6 +37,7 @@ export interface DiskLogParts {
   readonly budget: WriteBudget;
   /** Receives the entries that leave the disk; null if no thread can receive them. */
   readonly removals: RemovalReporter | null;
+  readonly writeTombstone: TombstoneWriter;
   readonly device?: Device;
 }
 
@@ -55,14 +57,14 @@ export class DiskLog implements ReinsertionLog {
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
 
   constructor(kernel: Kernel, disk: DiskHandle, parts: DiskLogParts) {
-    const { hasher, budget, removals, device = fileDevice } = parts;
+    const { hasher, budget, device = fileDevice } = parts;
     this.table = kernel.diskSegments;
     this.#kernel = kernel;
     this.#disk = disk;
     this.#hasher = hasher;
     this.#device = device;
     this.#budget = budget;
-    this.#reclaimer = new Reclaimer(this, kernel, disk, { hasher, device }, budget, removals);
+    this.#reclaimer = new Reclaimer(this, kernel, disk, { ...parts, device });
     const bufferBytes = Math.max(MiB, kernel.geometry.segmentBytes) + 64 * 1024;
     this.#builder = new BatchBuilder(bufferBytes, hasher);
   }
@@ -94,9 +96,9 @@ export class DiskLog implements ReinsertionLog {
     return this.#batchNumber;
   }
 
-  /** The location of the next record of `size` bytes. Writes the batch or opens a segment first if
-   *  there is no room. */
-  place(size: number, now: number): number {
+  /** The location of the next record of `size` bytes, a chunk or not. Writes the batch or opens a
+   *  segment first if there is no room. */
+  place(size: number, isChunk: boolean, now: number): number {
     if (this.#open < 0) this.#openNext(now);
     let offset = this.#builder.nextOffset(size);
     if (offset < 0 && this.#builder.count > 0) {
@@ -114,7 +116,7 @@ export class DiskLog implements ReinsertionLog {
         `Cannot write a record of ${size} bytes to disk: it does not fit an empty segment file`,
       );
     }
-    return packLocation(this.#open, offset, size, this.#disk.segmentBytes);
+    return packLocation(this.#open, offset, size, this.#disk.segmentBytes, isChunk);
   }
 
   /** Appends the record that `place` made room for. The last kernel call left its hash. */
@@ -125,7 +127,9 @@ export class DiskLog implements ReinsertionLog {
     this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
     this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);
     this.#budget.charge(size + perRecordBytes);
-    this.#kernel.count(counter.counterFlushedRecords, 1);
+    if (!isChunk(source[recordFlags] as number)) {
+      this.#kernel.count(counter.counterFlushedRecords, 1);
+    }
     this.#kernel.count(counter.counterFlushedBytes, size);
   }
 

@@ -3,6 +3,7 @@
 // bytes are written. A write or delete that comes later sees the location and writes its tombstone;
 // one that came earlier has made the record dead, and it is not written.
 import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
+import { isChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { FlushAdmission } from "./flush-admission.js";
@@ -112,9 +113,14 @@ export class Flusher {
       // key's lock could not be taken.
       if (records.sequence(record) === 0 && !isSealed && nextOffset >= walk.end) break;
       const verdict = this.#admission.judge(record, now, reach === "all", isInMain);
+      if (verdict === "busy") {
+        isComplete = false;
+        break;
+      }
       if (verdict === "deferred") verbs.setDeferred(segment, 1);
+      if (verdict === "unfinished") verbs.setDiskCopyLost(segment, 1);
       if (verdict === "write") {
-        const location = this.#log.place(size, now);
+        const location = this.#log.place(size, isChunk(records.flags(record)), now);
         // If `place` has written the batch, the old progress has its outcome: start a new one.
         if (progress?.batch !== this.#log.batchNumber) {
           progress = new Progress(this.#kernel, account, this.#log.batchNumber, walk.offset);
@@ -137,7 +143,9 @@ export class Flusher {
     if (answer === codes.answerBusy) return false;
     if (answer !== codes.answerDone) {
       if (answer === codes.answerSuperseded) this.#log.skip(size);
-      this.#kernel.count(counter.counterRefusedDead, 1);
+      if (!isChunk(this.#kernel.records.flags(record))) {
+        this.#kernel.count(counter.counterRefusedDead, 1);
+      }
       return true;
     }
     progress.announced.push(record);

@@ -124,7 +124,6 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
 }
 
 class Scanner {
-  entries = 0;
   segments = 0;
   damagedBatches = 0;
   resume = -1;
@@ -150,6 +149,11 @@ class Scanner {
     this.#task = task;
     this.#hasher = hasher;
     this.#now = now;
+  }
+
+  /** Entries in the index; a value in chunks is one. */
+  get entries(): number {
+    return this.#kernel.total(counter.counterDiskEntries);
   }
 
   run(): void {
@@ -206,15 +210,15 @@ class Scanner {
       if (entries.dead[entry] === 1) continue;
       const offset = (entries.unit[entry] as number) * 16;
       const size = entries.size[entry] as number;
-      const location = packLocation(segment, offset, size, this.#disk.segmentBytes);
+      const isChunk = entries.isChunk[entry] === 1;
+      const location = packLocation(segment, offset, size, this.#disk.segmentBytes, isChunk);
       const low = entries.hashLow[entry] as number;
       const high = entries.hashHigh[entry] as number;
       const isExpired = (entries.expires[entry] as number) <= this.#now;
       const answer = isExpired
         ? codes.answerAbsent
         : this.#kernel.verbs.insertRecovered(low, high, location);
-      if (answer === codes.answerDone) this.entries += 1;
-      else this.#directory.writeTombstone(location);
+      if (answer !== codes.answerDone) this.#directory.writeTombstone(location);
       this.#buryVictim();
     }
   }
@@ -222,6 +226,6 @@ class Scanner {
   /** A full bucket evicted an entry to make room. Its record must not come back either. */
   #buryVictim(): void {
     const write = (location: number): void => this.#directory.writeTombstone(location);
-    this.entries -= this.#kernel.tombstones.drain(write);
+    this.#kernel.tombstones.drain(write);
   }
 }

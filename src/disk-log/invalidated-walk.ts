@@ -131,7 +131,8 @@ export class InvalidatedWalk {
     const { verbs, tags, tombstones } = this.#kernel;
     if (!tags.areHashesInvalidated(entry.tags, entry.sequence)) return true;
     const { segmentBytes } = this.#disk;
-    const location = packLocation(segment, entry.unit * 16, entry.size, segmentBytes);
+    const { unit, size, isChunk } = entry;
+    const location = packLocation(segment, unit * 16, size, segmentBytes, isChunk);
     const answer = verbs.dropInvalidated(entry.hashLow, entry.hashHigh, location);
     tombstones.drain(this.#writeTombstone);
     return answer !== codes.answerBusy;

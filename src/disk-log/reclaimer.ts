@@ -5,24 +5,22 @@
 import { elapsedMs, UndercroftError } from "../base/mod.js";
 import type { Device } from "../device/mod.js";
 import {
-  offsetOfLocation,
   packLocation,
   scanSegment,
   type SegmentEntries,
   segmentKeyOf,
-  segmentOfLocation,
   type SegmentScan,
-  verifyRecord,
   voidSegment,
 } from "../disk/mod.js";
 import type { Removal, RemovalReporter } from "../eviction/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { codes, type DiskSegmentTable, type Kernel } from "../kernel/mod.js";
-import { RecordReader } from "../record/mod.js";
+import { codes, type DiskSegmentTable, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { dropLocationsFrom } from "./failover.js";
+import { type Allowance, ReclaimedValues } from "./reclaimed-values.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
+import { SegmentRecords } from "./segment-record.js";
 import type { WriteBudget } from "./write-budget.js";
 
 /** Milliseconds to wait for a thread with a pending tombstone for the segment being reclaimed. */
@@ -37,7 +35,7 @@ export interface BatchOutcome {
 /** The log that takes the rewritten records: the disk log. */
 export interface ReinsertionLog {
   readonly openSegment: number;
-  place(size: number, now: number): number;
+  place(size: number, isChunk: boolean, now: number): number;
   append(source: Uint8Array, size: number, sequence: number, expires: number): void;
   skip(size: number): void;
   afterBatch(outcome: BatchOutcome): void;
@@ -52,6 +50,16 @@ interface Entry {
   readonly size: number;
   readonly sequence: number;
   readonly expires: number;
+  readonly isChunk: boolean;
+}
+
+/** What a reclaimer needs besides the log, the kernel and the directory. */
+export interface ReclaimParts {
+  readonly hasher: Hasher;
+  readonly device: Device;
+  readonly budget: WriteBudget;
+  readonly removals: RemovalReporter | null;
+  readonly writeTombstone: TombstoneWriter;
 }
 
 export class Reclaimer {
@@ -66,25 +74,30 @@ export class Reclaimer {
   /** Segments for which the index may name locations that were never written. */
   readonly #suspect = new Set<number>();
   /** The record being looked at. */
-  readonly #record: RecordReader;
+  readonly #records: SegmentRecords;
+  readonly #values: ReclaimedValues;
 
-  constructor(
-    log: ReinsertionLog,
-    kernel: Kernel,
-    disk: DiskHandle,
-    io: { readonly hasher: Hasher; readonly device: Device },
-    budget: WriteBudget,
-    removals: RemovalReporter | null,
-  ) {
+  constructor(log: ReinsertionLog, kernel: Kernel, disk: DiskHandle, parts: ReclaimParts) {
+    const { hasher, device, budget, removals, writeTombstone } = parts;
     this.#log = log;
     this.#kernel = kernel;
     this.#table = kernel.diskSegments;
     this.#disk = disk;
-    this.#hasher = io.hasher;
-    this.#device = io.device;
+    this.#hasher = hasher;
+    this.#device = device;
     this.#budget = budget;
     this.#removals = removals;
-    this.#record = new RecordReader(0, kernel.control.createdBaseMs);
+    const records = new SegmentRecords(kernel, disk, hasher, device);
+    this.#records = records;
+    const { segmentBytes } = disk;
+    this.#values = new ReclaimedValues(
+      kernel,
+      segmentBytes,
+      records,
+      budget,
+      removals,
+      writeTombstone,
+    );
   }
 
   /** Empties a segment and frees it. Rewrites entries that were hit, up to `budget` bytes. Throws
@@ -167,33 +180,57 @@ export class Reclaimer {
   #entryOf(segment: number, entries: SegmentEntries, index: number): Entry {
     const size = entries.size[index] as number;
     const offset = (entries.unit[index] as number) * 16;
+    const isChunk = entries.isChunk[index] === 1;
     return {
       hashLow: entries.hashLow[index] as number,
       hashHigh: entries.hashHigh[index] as number,
-      location: packLocation(segment, offset, size, this.#disk.segmentBytes),
+      location: packLocation(segment, offset, size, this.#disk.segmentBytes, isChunk),
       size,
       sequence: entries.sequence[index] as number,
       expires: entries.expires[index] as number,
+      isChunk,
     };
   }
 
   /** Drops an entry, or rewrites it. False if its key was locked. */
-  #drop(entry: Entry, now: number, left: { budget: number }): boolean {
+  #drop(entry: Entry, now: number, left: Allowance): boolean {
+    if (entry.isChunk) return this.#dropChunk(entry, now, left);
     const isExpired = entry.expires <= now;
-    const mayStay = !isExpired && left.budget >= entry.size && this.#budget.hasRoom(elapsedMs());
+    const mayStay = !isExpired && this.#mayStay(entry, left);
     const answer = this.#dropFromIndex(entry, entry.location, mayStay ? 0 : 1);
     if (answer === codes.answerDone) {
       this.#kernel.count(isExpired ? counter.counterExpirations : counter.counterEvictionsDisk, 1);
       this.#tell(entry, isExpired ? "expired" : "disk");
     }
     if (answer !== codes.answerHit) return answer !== codes.answerBusy;
-    const record = this.#readRecord(entry);
-    if (record === null) this.#kernel.count(counter.counterCorruptRecords, 1);
-    else if (!this.#isInvalidated() && this.#reinsert(record, entry, now)) {
+    if (this.#rewrite(entry, now)) {
       left.budget -= entry.size;
       return true;
     }
     return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
+  }
+
+  #mayStay(entry: Entry, left: Allowance): boolean {
+    return left.budget >= entry.size && this.#budget.hasRoom(elapsedMs());
+  }
+
+  /** Drops a chunk, or rewrites it, as its value goes or stays. */
+  #dropChunk(entry: Entry, now: number, left: Allowance): boolean {
+    const fate = this.#values.fateOf(entry.location, now, left);
+    if (fate === "busy") return false;
+    if (fate === "kept" && this.#rewrite(entry, now)) return true;
+    if (fate === "shared" && this.#mayStay(entry, left) && this.#rewrite(entry, now)) {
+      left.budget -= entry.size;
+      return true;
+    }
+    return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
+  }
+
+  /** Reads and rewrites a record. False if it is damaged or invalidated, or its key was locked. */
+  #rewrite(entry: Entry, now: number): boolean {
+    const record = this.#records.read(entry.location);
+    if (record === null) this.#kernel.count(counter.counterCorruptRecords, 1);
+    return record !== null && !this.#isInvalidated() && this.#reinsert(record, entry, now);
   }
 
   #dropFromIndex(entry: Entry, location: number, force: number): number {
@@ -203,45 +240,23 @@ export class Reclaimer {
 
   /** Was a tag of the record just read invalidated? */
   #isInvalidated(): boolean {
-    const field = this.#record.tagsField();
-    return field.length > 0 && this.#kernel.tags.areInvalidated(field, this.#record.sequence);
+    const { record } = this.#records;
+    const field = record.tagsField();
+    return field.length > 0 && this.#kernel.tags.areInvalidated(field, record.sequence);
   }
 
   /** Reports a removal. Only the record has the key, so it is read if there is a listener. */
   #tell(entry: Entry, cause: Removal["cause"]): void {
     if (this.#removals?.isWanted !== true) return;
-    if (this.#readRecord(entry) !== null) this.#removals.tellOf(this.#record, cause);
+    const isRead = this.#records.read(entry.location) !== null;
+    if (isRead) this.#removals.tellOf(this.#records.record, cause);
     else this.#kernel.count(counter.counterEventsDropped, 1);
-  }
-
-  /** Reads and parses a record that the index names, into `#record`. Null if it is damaged. */
-  #readRecord({ location, size }: Entry): Buffer | null {
-    const { segmentBytes, fds } = this.#disk;
-    const segment = segmentOfLocation(location, segmentBytes);
-    const offset = offsetOfLocation(location, segmentBytes);
-    const buffer = Buffer.allocUnsafe(size);
-    const read = this.#read(fds[segment] as number, buffer, offset);
-    const nonce = this.#table.nonce(segment);
-    if (verifyRecord(buffer, 0, read, nonce, offset, this.#hasher) !== size) return null;
-    this.#record.adopt(buffer);
-    this.#record.parse(0);
-    return buffer;
-  }
-
-  /** The number of bytes read; 0 on a disk error. */
-  #read(fd: number, buffer: Buffer, offset: number): number {
-    try {
-      return this.#device.readAtSync(fd, buffer, 0, buffer.length, offset);
-    } catch (error) {
-      this.#countDiskError(error);
-      return 0;
-    }
   }
 
   /** Rewrites a record into the open segment, unless its entry has changed. False if its key was
    *  locked. */
   #reinsert(record: Buffer, entry: Entry, now: number): boolean {
-    const to = this.#log.place(record.length, now);
+    const to = this.#log.place(record.length, entry.isChunk, now);
     // The slot first: from now on a delete of the entry writes the new location's tombstone.
     const { verbs } = this.#kernel;
     const { hashLow, hashHigh, location } = entry;

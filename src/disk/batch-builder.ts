@@ -5,7 +5,7 @@
 
 import { alignUp, assert } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { recordTagsMax, tagHashesOf } from "../record/mod.js";
+import { isChunk, recordFlags, recordTagsMax, tagHashesOf } from "../record/mod.js";
 import {
   batchHeaderChecksum,
   batchHeaderCount,
@@ -23,6 +23,8 @@ import {
   tagHashSize,
   tombstoneSize,
   entryExpires,
+  entryFlagChunk,
+  entryFlags,
   entryHash,
   entryRecordSize,
   entrySequence,
@@ -136,7 +138,9 @@ export class BatchBuilder {
     buffer.writeUInt32LE(hashLow, entry + entryHash);
     buffer.writeUInt32LE(hashHigh, entry + entryHash + 4);
     buffer.writeUIntLE(sequence, entry + entrySequence, 6);
-    buffer.writeUInt16LE(this.#addTags(start) / tagHashSize, entry + entryTags);
+    buffer.writeUInt8(this.#addTags(start) / tagHashSize, entry + entryTags);
+    const flags = buffer.readUInt8(start + recordFlags);
+    buffer.writeUInt8(isChunk(flags) ? entryFlagChunk : 0, entry + entryFlags);
     buffer.writeUInt32LE(offset / unitBytes, entry + entryUnit);
     buffer.writeUInt32LE(size, entry + entryRecordSize);
     buffer.writeDoubleLE(expires, entry + entryExpires);

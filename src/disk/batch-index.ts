@@ -22,6 +22,8 @@ import {
   batchMagic,
   batchVersion,
   entryExpires,
+  entryFlagChunk,
+  entryFlags,
   entryHash,
   entryRecordSize,
   entrySequence,
@@ -70,6 +72,8 @@ export interface IndexEntry {
   readonly size: number;
   /** Wall-clock milliseconds, Infinity = never. */
   readonly expires: number;
+  /** Whether it is a chunk of a value. */
+  readonly isChunk: boolean;
   /** The hashes of its tags, 8 bytes each; valid during the call. */
   readonly tags: Buffer;
 }
@@ -149,7 +153,7 @@ export class BatchReader {
       const sequence = index.readUIntLE(entry + entrySequence, 6);
       const unit = index.readUInt32LE(entry + entryUnit);
       const size = index.readUInt32LE(entry + entryRecordSize);
-      const tags = index.readUInt16LE(entry + entryTags) * tagHashSize;
+      const tags = index.readUInt8(entry + entryTags) * tagHashSize;
       if (unit * unitBytes < free || size < diskRecordBytesMin) return false;
       free = unit * unitBytes + size;
       if (free > start || tag + tags > bytes) return false;
@@ -161,6 +165,7 @@ export class BatchReader {
         unit,
         size,
         expires: index.readDoubleLE(entry + entryExpires),
+        isChunk: (index.readUInt8(entry + entryFlags) & entryFlagChunk) !== 0,
         tags: index.subarray(tag, tag + tags),
       });
       tag += tags;

@@ -45,7 +45,8 @@
 //   index entry
 //   0  ┬ hash of the key        u64
 //   8  ├ sequence               u48
-//   14 ├ tags                   u16  how many the record has
+//   14 ├ tags                   u8   how many the record has
+//   15 ├ flags                  u8   1 = a chunk of a value
 //   16 ├ unit                   u32  offset of the record / 16
 //   20 ├ size                   u32
 //   24 ┴ expires                f64  wall-clock ms, Infinity = never
@@ -55,7 +56,7 @@
 //   4  ┴ check                  u32  of unit, index of the tombstone and nonce
 //
 //   disk location, 44 bits
-//   size class (6 bits) | unit over all segments (38 bits)
+//   size class (6 bits) | 1 = a chunk of a value | unit over all segments (37 bits)
 //   unit = segment * segmentBytes / 16 + offset / 16
 
 import { assert } from "../base/mod.js";
@@ -88,11 +89,13 @@ export const entrySize = 32;
 export const entryHash = 0;
 export const entrySequence = 8;
 export const entryTags = 14;
+export const entryFlags = 15;
 export const entryUnit = 16;
 export const entryRecordSize = 20;
 export const entryExpires = 24;
 
 export const tagHashSize = 8;
+export const entryFlagChunk = 1;
 export const tombstoneSize = 8;
 
 /** Records and batches start on this many bytes of a segment file. */
@@ -103,7 +106,8 @@ export const sequenceMax = 2 ** 48 - 1;
 export const segmentCountMax = 128;
 
 export const sizeClassCount = 64;
-const unitLimit = 2 ** 38;
+const unitLimit = 2 ** 37;
+const classUnit = 2 * unitLimit;
 
 /** The largest record that a disk location can describe: the largest size class. */
 export const diskRecordBytesMax = sizeOfClass(sizeClassCount - 1);
@@ -135,17 +139,18 @@ export function packLocation(
   offset: number,
   size: number,
   segmentBytes: number,
+  isChunk: boolean,
 ): number {
   assert(offset >= segmentHeaderSize && offset < segmentBytes, "a record is in its segment");
   assert(offset % unitBytes === 0, "a record on disk starts on 16 bytes");
   const unit = segment * (segmentBytes / unitBytes) + offset / unitBytes;
-  assert(unit < unitLimit, "a unit is 38 bits");
-  return sizeClassOf(size) * unitLimit + unit;
+  assert(unit < unitLimit, "a unit is 37 bits");
+  return sizeClassOf(size) * classUnit + (isChunk ? unitLimit : 0) + unit;
 }
 
 /** The size class of a location. */
 export function sizeClassOfLocation(location: number): number {
-  return Math.floor(location / unitLimit);
+  return Math.floor(location / classUnit);
 }
 
 /** The segment of a location. */

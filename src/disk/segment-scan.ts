@@ -21,6 +21,8 @@ export interface SegmentEntries {
   readonly size: Uint32Array;
   /** Wall-clock milliseconds, Infinity = never. */
   readonly expires: Float64Array;
+  /** 1 = a chunk of a value. */
+  readonly isChunk: Uint8Array;
   /**
    * 1 = dead: it has a tombstone, or no tombstone can be trusted. `reconcileSegment` adds the
    * entries that its filter voids.
@@ -159,6 +161,7 @@ function readEntries(
     entries.unit[next] = entry.unit;
     entries.size[next] = entry.size;
     entries.expires[next] = entry.expires;
+    entries.isChunk[next] = entry.isChunk ? 1 : 0;
     next += 1;
   });
 }
@@ -171,6 +174,7 @@ function emptyEntries(count: number): SegmentEntries {
     unit: new Uint32Array(count),
     size: new Uint32Array(count),
     expires: new Float64Array(count),
+    isChunk: new Uint8Array(count),
     dead: new Uint8Array(count),
   };
 }
@@ -183,6 +187,7 @@ function cutEntries(entries: SegmentEntries, count: number): SegmentEntries {
     unit: entries.unit.subarray(0, count),
     size: entries.size.subarray(0, count),
     expires: entries.expires.subarray(0, count),
+    isChunk: entries.isChunk.subarray(0, count),
     dead: entries.dead.subarray(0, count),
   };
 }

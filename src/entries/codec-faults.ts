@@ -3,6 +3,8 @@
 // dropped; a value that was written meanwhile stays. Listeners run here, after everything is done.
 import { describe, UndercroftError } from "../base/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
+import { largeValueOf } from "../memory/mod.js";
+import { isHead } from "../record/mod.js";
 import { counterCodecErrors } from "../stats/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
@@ -55,7 +57,10 @@ export class CodecFaults {
       found === "memory"
         ? reader.record.sequence === sequence
         : found === "disk" && reader.found.location === diskLocation;
-    if (isSame) writer.drop(reader.slotRef());
+    if (!isSame) return;
+    const isInChunks = found === "memory" && isHead(reader.record.flags);
+    if (isInChunks) writer.dropValue(reader.slotRef(), largeValueOf(reader.record));
+    else writer.drop(reader.slotRef());
   }
 
   #tell(key: Key | HashedKey, cause: unknown, outcome: string): void {

@@ -3,10 +3,11 @@
 // value, and they mark it stale. What was checked before an await is checked again after it. A call
 // writes and hashes its key once, for the near cache, memory and disk.
 import { elapsedMs } from "../base/mod.js";
-import type { HashedKey, Key } from "../kernel/mod.js";
+import { HashedKey, type Key } from "../kernel/mod.js";
 import { largeValueOf } from "../memory/mod.js";
-import { flagChunk, flagChunked, flagNegative, type RecordReader } from "../record/mod.js";
+import { flagNegative, isHead, isInternal, type RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+import type { DiskRecord } from "../tiers/mod.js";
 import {
   type CacheEntry,
   type FoundEntry,
@@ -112,7 +113,7 @@ export class EntryReader<V> {
     const found = reader.find(key, false);
     if (found !== "memory") return found === "disk";
     const { expiresMs, flags } = reader.record;
-    if ((flags & flagChunk) !== 0) return false;
+    if (isInternal(flags)) return false;
     return expiresMs === Infinity || expiresMs > clock.now();
   }
 
@@ -224,7 +225,7 @@ export class EntryReader<V> {
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
     const { record } = reader;
-    if ((record.flags & flagChunk) !== 0) {
+    if (isInternal(record.flags)) {
       if (this.#isNegative(record)) this.#miss = "negative";
       return undefined;
     }
@@ -250,7 +251,7 @@ export class EntryReader<V> {
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
     const { flags, expiresMs, staleUntilMs, sequence } = reader.record;
-    if ((flags & flagChunk) !== 0) {
+    if (isInternal(flags)) {
       const isNegative = this.#isNegative(reader.record);
       return isNegative ? { value: undefined, stale: false, sequence } : undefined;
     }
@@ -263,7 +264,7 @@ export class EntryReader<V> {
 
   /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
    *  cannot be decoded or one of its chunks is not in memory. */
-  #decodeFound(key: Key | HashedKey): V | undefined {
+  #decodeFound(key: Key | HashedKey, attempt = 1): V | undefined {
     const { reader, kernel } = this.#core;
     const near = this.#near;
     const { record, found } = reader;
@@ -279,7 +280,8 @@ export class EntryReader<V> {
       this.#miss = "absent";
       return undefined;
     }
-    if (decoded === "elsewhere") {
+    if (decoded === "changed" && attempt < moveAttemptsMax) return this.#findAgain(key, attempt);
+    if (decoded === "elsewhere" || decoded === "changed") {
       this.#miss = "disk";
       return undefined;
     }
@@ -290,13 +292,24 @@ export class EntryReader<V> {
     return value;
   }
 
+  /** The value of a key whose value in chunks was replaced while it was read. */
+  #findAgain(key: Key | HashedKey, attempt: number): V | undefined {
+    const { reader, clock } = this.#core;
+    const found =
+      key instanceof HashedKey ? reader.findHashed(key, false) : reader.find(key, false);
+    this.#miss = found === "disk" ? "disk" : "absent";
+    if (found !== "memory" || isInternal(reader.record.flags)) return undefined;
+    const isFresh = reader.record.expiresMs > clock.now();
+    return isFresh ? this.#decodeFound(key, attempt + 1) : undefined;
+  }
+
   /** The entry of the record just read from memory, if it is fresh. A near value is not decoded. */
   #entryInMemory(key: Key, nearValue: V | undefined): CacheEntry<V> | undefined {
     const { reader, kernel, clock } = this.#core;
     const { record } = reader;
-    if ((record.flags & flagChunk) !== 0) return undefined;
+    if (isInternal(record.flags)) return undefined;
     const metadata = metadataOf(record);
-    const chunkBytes = (record.flags & flagChunked) === 0 ? 0 : largeValueOf(record).bytes;
+    const chunkBytes = !isHead(record.flags) ? 0 : largeValueOf(record).bytes;
     if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
       kernel.count(counter.counterExpiredHits, 1);
       return undefined;
@@ -332,21 +345,22 @@ export class EntryReader<V> {
       const record = await this.#reads.read(key, bytesRead);
       core.assertOpen();
       if (record === undefined) return undefined;
-      if (record !== "memory") return this.#entryOf(key, record, "disk");
+      if (record !== "memory") return this.#entryOf(key, record.record, record);
       bytesRead();
       const found = core.reader.findHashed(key, true);
-      if (found === "memory") return this.#entryOf(key, core.reader.record, "memory");
+      if (found === "memory") return this.#entryOf(key, core.reader.record, null);
       if (found === "none") return undefined;
     }
     return undefined;
   }
 
+  /** The entry of a record from disk or, if `disk` is null, of the one just found in memory. */
   async #entryOf(
     key: HashedKey,
     record: RecordReader,
-    source: "memory" | "disk",
+    disk: DiskRecord | null,
   ): Promise<FoundEntry<V> | undefined> {
-    if ((record.flags & flagChunk) !== 0) return undefined;
+    if (isInternal(record.flags)) return undefined;
     const metadata = metadataOf(record);
     const { sequence } = record;
     if (metadata.expiresAt !== Infinity) {
@@ -354,9 +368,10 @@ export class EntryReader<V> {
       if (metadata.expiresAt <= now) this.#core.kernel.count(counter.counterExpiredHits, 1);
       if (metadata.staleUntil <= now) return undefined;
     }
-    const decoded = await this.#decoder.decodeAnywhere(record, key);
+    const decoded = await this.#decoder.decodeAnywhere(record, disk, key);
     if (decoded === undefined) return undefined;
     const size = metadata.size + decoded.chunkBytes;
+    const source = disk === null ? "memory" : "disk";
     return { entry: { ...metadata, value: decoded.value, source, size }, sequence };
   }
 }

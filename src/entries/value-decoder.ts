@@ -1,25 +1,28 @@
 // Turns a record's bytes into the value that a caller gets: joins chunks, decompresses, decodes.
-// Called by the entry reader and writer. Invariant: only private bytes that were validated after
+// Called by the entry reader and writer. Invariants: only private bytes that were validated after
 // the copy are decoded. Bytes that do not decode are damage: counted, and no value. What the user's
 // own codec cannot decode is that codec's fault (codec-faults.ts), and no value either. Such a
-// codec may call the cache: after a decode, the record reader may hold another record.
+// codec may call the cache: after a decode, the record reader may hold another record. A head whose
+// chunk is nowhere is dropped: counted, and no value.
 import { types } from "node:util";
 import { decompress, deepFreeze } from "../codec/mod.js";
 import type { HashedKey, Key } from "../kernel/mod.js";
 import {
-  chunkCount,
   chunkKey,
-  copyChunk,
+  JoinedValue,
   type LargeValue,
   largeValueOf,
   readChunks,
+  type SlotRef,
+  type StoredRecord,
 } from "../memory/mod.js";
-import { codecCustom, flagChunked, flagCompressed, type RecordReader } from "../record/mod.js";
-import { counterCorruptRecords } from "../stats/mod.js";
+import { codecCustom, flagCompressed, isHead, type RecordReader } from "../record/mod.js";
+import { counterChunksMissing, counterCorruptRecords } from "../stats/mod.js";
+import type { DiskRecord } from "../tiers/mod.js";
 import { CodecFaults, type Origin } from "./codec-faults.js";
 import type { ThreadCore } from "./thread-core.js";
 
-/** Attempts to read an entry that moves between memory and disk at each lookup. */
+/** Attempts to read an entry that moves or changes at each lookup. */
 export const moveAttemptsMax = 4;
 
 /** An encoded value, how it is encoded, and where it is from. */
@@ -52,27 +55,59 @@ export class ValueDecoder<V> {
     this.#faults = new CodecFaults(core);
   }
 
-  /** Decodes the record of a key whose chunks, if any, are in memory. Undefined if it cannot be
-   *  decoded, "elsewhere" if a chunk is not in memory. Chunks overwrite the memory reader's
-   *  record. */
-  decode(record: RecordReader, key: Key | HashedKey): DecodedValue<V> | "elsewhere" | undefined {
-    const { codecId, flags, buffer, sequence, diskLocation } = record;
-    if ((flags & flagChunked) === 0) {
-      const { valueStart: start, valueEnd: end } = record;
-      return this.#decoded({ codecId, flags, buffer, start, end, key, sequence, diskLocation }, 0);
-    }
-    const whole = readChunks(this.#core.reader, largeValueOf(record));
-    if (whole === undefined) return "elsewhere";
+  /** Decodes the record of a key that the memory reader has just found, whose chunks, if any, are in
+   *  memory. Undefined if it cannot be decoded or has lost a chunk; "elsewhere" if a chunk is on
+   *  disk, "changed" if it was replaced meanwhile. Chunks overwrite the memory reader's record. */
+  decode(
+    record: RecordReader,
+    key: Key | HashedKey,
+  ): DecodedValue<V> | "elsewhere" | "changed" | undefined {
+    if (!isHead(record.flags)) return this.#decodedAlone(record, key);
+    const { codecId, flags, sequence, diskLocation } = record;
+    const { reader } = this.#core;
+    const slot = reader.slotRef();
+    const large = largeValueOf(record);
+    const whole = readChunks(reader, large);
+    if (whole === "elsewhere") return whole;
+    if (whole === "missing") return this.#dropBroken(slot, large) ? undefined : "changed";
     return this.#decodedWhole({ codecId, flags, key, sequence, diskLocation }, whole);
   }
 
-  /** Like `decode`, with chunks in memory or on disk. Undefined if one is missing. */
-  async decodeAnywhere(record: RecordReader, key: HashedKey): Promise<DecodedValue<V> | undefined> {
+  /** Like `decode`, with chunks in memory or on disk. `disk` is where the record was read, null if
+   *  the memory reader has just found it. Undefined also if it was replaced, or could not be
+   *  read. */
+  async decodeAnywhere(
+    record: RecordReader,
+    disk: DiskRecord | null,
+    key: HashedKey,
+  ): Promise<DecodedValue<V> | undefined> {
+    if (!isHead(record.flags)) return this.#decodedAlone(record, key);
     const { codecId, flags, sequence, diskLocation } = record;
-    if ((flags & flagChunked) === 0) return this.decode(record, key) as DecodedValue<V> | undefined;
-    const whole = await this.#gather(largeValueOf(record));
-    if (whole === undefined) return undefined;
+    const { reader, writer } = this.#core;
+    const slot = disk?.slot ?? reader.slotRef();
+    const large = largeValueOf(record);
+    const parts: StoredRecord[] = [];
+    const whole = await this.#gather(large, disk?.wasHit === true ? parts : null);
+    if (whole === "missing") this.#dropBroken(slot, large);
+    if (whole === undefined || whole === "missing") return undefined;
+    // A second hit on disk shows that the entry is worth memory again.
+    if (disk?.wasHit === true) writer.promoteValue(disk, large, parts);
     return this.#decodedWhole({ codecId, flags, key, sequence, diskLocation }, whole);
+  }
+
+  /** Decodes a record that has its whole value. */
+  #decodedAlone(record: RecordReader, key: Key | HashedKey): DecodedValue<V> | undefined {
+    const { codecId, flags, buffer, sequence, diskLocation } = record;
+    const { valueStart: start, valueEnd: end } = record;
+    return this.#decoded({ codecId, flags, buffer, start, end, key, sequence, diskLocation }, 0);
+  }
+
+  /** Drops a value one of whose chunks is nowhere, if its head is still there: the head goes first,
+   *  so the chunk was lost. False if the value was replaced or removed meanwhile. */
+  #dropBroken(slot: SlotRef, large: LargeValue): boolean {
+    if (!this.#core.writer.dropValue(slot, large)) return false;
+    this.#core.kernel.count(counterChunksMissing, 1);
+    return true;
   }
 
   #decodedWhole(
@@ -177,23 +212,38 @@ export class ValueDecoder<V> {
     return mode === "shared" || (mode === "frozen" && deepFreeze(value));
   }
 
-  /** Joins all chunks of a value, from memory and disk. Undefined if one is missing. */
-  async #gather(large: LargeValue): Promise<Buffer | undefined> {
-    const whole = Buffer.allocUnsafeSlow(large.bytes);
-    for (let number = 0; number < chunkCount(large); number++) {
-      const record = await this.#chunk(large, number);
-      if (record === undefined || !copyChunk(whole, large, number, record)) return undefined;
+  /** Joins all chunks of a value, from memory and disk. Those from disk go to `parts` too, if it is
+   *  not null. Undefined if one could not be read, "missing" if one is nowhere. */
+  async #gather(
+    large: LargeValue,
+    parts: StoredRecord[] | null,
+  ): Promise<Buffer | "missing" | undefined> {
+    const whole = new JoinedValue(large);
+    for (let number = 0; number < large.chunks; number++) {
+      const chunk = await this.#chunk(large, number);
+      if (chunk === undefined || chunk === "missing") return chunk;
+      const isOnDisk = chunk !== "memory";
+      const record = isOnDisk ? chunk.record : this.#core.reader.record;
+      if (isOnDisk) parts?.push(chunk);
+      if (!whole.append(record)) return "missing";
     }
-    return whole;
+    return whole.isWhole ? whole.bytes : "missing";
   }
 
-  async #chunk(large: LargeValue, number: number): Promise<RecordReader | undefined> {
+  /** A chunk: "memory" if the memory reader has just found it, else what was read from disk. */
+  async #chunk(
+    large: LargeValue,
+    number: number,
+  ): Promise<DiskRecord | "memory" | "missing" | undefined> {
     const { reader, disk, keys } = this.#core;
     const name = chunkKey(large, number);
     for (let attempt = 0; attempt < moveAttemptsMax; attempt++) {
-      if (reader.find(name, true) === "memory") return reader.record;
+      const found = reader.find(name, false);
+      if (found === "memory") return "memory";
+      if (found === "none") return "missing";
       const record = await disk?.read(keys.take(name));
       this.#core.assertOpen();
+      // It may be unreadable for now only, so the value is not given up.
       if (record !== "memory") return record;
     }
     return undefined;

@@ -61,9 +61,7 @@ class ForegroundReclaimer {
     this.#kernel = kernel;
     const removals = new RemovalReporter(kernel, send);
     this.#removals = removals;
-    this.#evictor = new Evictor(kernel, policyOver(kernel), writeTombstone, (record, cause) =>
-      removals.add(record, cause),
-    );
+    this.#evictor = new Evictor(kernel, policyOver(kernel), writeTombstone, removals);
   }
 
   makeRoom(now: number): boolean {

@@ -12,8 +12,12 @@ import {
   type LogName,
   type LogSituation,
 } from "../policy/mod.js";
-import { flagChunk, flagDiskLocation } from "../record/mod.js";
+import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+import { logNameOf } from "./log-name.js";
+import type { RemovalReporter } from "./removals.js";
+import { countUnwritten } from "./unwritten.js";
+import { WholeValues } from "./whole-value.js";
 
 /** A segment is compacted once this share of it is dead. So freeing a segment copies at most
  *  three segments, and entries leave only when live bytes exceed three quarters of the memory. */
@@ -25,28 +29,28 @@ interface Choice {
   readonly isCompacted: boolean;
 }
 
-/** Called for each entry that leaves the cache, while its record can still be read. */
-export type RemovalCallback = (record: number, cause: "capacity" | "expired") => void;
-
 export class Evictor {
   readonly #kernel: Kernel;
   readonly #table: SegmentTable;
   readonly #policy: EvictionPolicy;
   readonly #situation: LogSituation = emptyLogs();
   readonly #writeTombstone: TombstoneWriter;
-  readonly #removed: RemovalCallback | undefined;
+  readonly #removals: RemovalReporter | null;
+  readonly #values: WholeValues;
 
+  /** `removals` gets each entry that leaves the cache. */
   constructor(
     kernel: Kernel,
     policy: EvictionPolicy,
     writeTombstone: TombstoneWriter,
-    removed?: RemovalCallback,
+    removals: RemovalReporter | null,
   ) {
     this.#kernel = kernel;
     this.#table = kernel.segments;
     this.#policy = policy;
     this.#writeTombstone = writeTombstone;
-    this.#removed = removed;
+    this.#removals = removals;
+    this.#values = new WholeValues(kernel, policy, writeTombstone, removals);
   }
 
   #free(): number {
@@ -66,14 +70,15 @@ export class Evictor {
     return true;
   }
 
-  /** Empties and frees one segment; false if there is none to take. If `ruthless`, hits save no
+  /** Empties and frees one segment; false if there is none to take. If `isRuthless`, hits save no
    *  entry. */
-  evictOne(now: number, flushedOnly: boolean, ruthless: boolean): boolean {
+  evictOne(now: number, flushedOnly: boolean, isRuthless: boolean): boolean {
     const { verbs, records } = this.#kernel;
     const { segment, isCompacted } = this.#choose(now, flushedOnly);
     if (segment < 0 || verbs.claimSegment(segment) === 0) return segment >= 0;
     const log = this.#table.log(segment);
     const flushedEnd = this.#table.flushedOffset(segment);
+    const manner = { isCompacted, isRuthless, isFlushedOnly: flushedOnly };
     const walk = this.#table.walk(segment);
     while (walk.next()) {
       const { record, size } = walk;
@@ -81,9 +86,11 @@ export class Evictor {
       const frequency = verbs.frequencyOfRecord(record);
       if (frequency >= 0) {
         if (records.deadline(record) <= now) this.#expire(record);
-        else if (isCompacted) this.#settle(record, log, frequency, isUnwritten);
+        else if (records.isPart(record)) {
+          this.#values.settle({ record, frequency, log, isUnwritten, ...manner });
+        } else if (isCompacted) this.#settle(record, log, frequency, isUnwritten);
         else {
-          const kept = ruthless ? evict : this.#ask(nameOf(log), size, frequency);
+          const kept = isRuthless ? evict : this.#ask(logNameOf(log), size, frequency);
           this.#settle(record, codes.logMain, kept, isUnwritten);
         }
       } else if (frequency !== codes.answerBusy) this.#dropDead(record);
@@ -120,31 +127,21 @@ export class Evictor {
     // A disk entry of the class may have given way even if this record's slot was taken away.
     tombstones.drain(this.#writeTombstone);
     if (answer !== codes.answerMiss) return;
-    if (this.#isEntry(record)) this.#kernel.count(counter.counterEvictionsMemory, 1);
-    if (isUnwritten) this.#countUnwritten(record);
-    this.#removed?.(record, "capacity");
-  }
-
-  /** Not a chunk or a negative answer, whose removal is nobody's business. */
-  #isEntry(record: number): boolean {
-    return (this.#kernel.records.flags(record) & flagChunk) === 0;
-  }
-
-  /** Counts a record that leaves before the flusher has examined it. */
-  #countUnwritten(record: number): void {
-    if ((this.#kernel.records.flags(record) & flagDiskLocation) === 0) return;
-    const isUp = this.#kernel.control.isDiskUp();
-    this.#kernel.count(isUp ? counter.counterRefusedQueue : counter.counterRefusedDiskDown, 1);
+    const flags = this.#kernel.records.flags(record);
+    if (isInternal(flags)) return;
+    this.#kernel.count(counter.counterEvictionsMemory, 1);
+    if (isUnwritten) countUnwritten(this.#kernel, flags);
+    this.#removals?.add(record, "capacity");
   }
 
   #expire(record: number): void {
-    const { verbs, tombstones } = this.#kernel;
+    const { verbs, records, tombstones } = this.#kernel;
     if (verbs.dropRecord(record) !== codes.answerDone) return;
     // An expired copy on disk cannot come back, so it needs no tombstone.
     tombstones.drop();
-    if (!this.#isEntry(record)) return;
+    if (isInternal(records.flags(record))) return;
     this.#kernel.count(counter.counterExpirations, 1);
-    this.#removed?.(record, "expired");
+    this.#removals?.add(record, "expired");
   }
 
   /** Chooses the segment to empty: one whose every record has expired or was cleared; else the
@@ -161,7 +158,7 @@ export class Evictor {
     for (let segment = 0; segment < table.count; segment++) {
       const state = table.state(segment);
       if (state !== codes.segmentSealed && state !== codes.segmentOpen) continue;
-      const log = nameOf(table.log(segment));
+      const log = logNameOf(table.log(segment));
       situation[log] += table.writeOffset(segment);
       if (state === codes.segmentOpen || table.isPinned(segment)) continue;
       if (table.isDead(segment, now, epoch)) return { segment, isCompacted: true };
@@ -182,8 +179,4 @@ export class Evictor {
     const other = log === "small" ? "main" : "small";
     return { segment: oldest[log] >= 0 ? oldest[log] : oldest[other], isCompacted: false };
   }
-}
-
-function nameOf(log: number): LogName {
-  return log === codes.logMain ? "main" : "small";
 }

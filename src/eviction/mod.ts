@@ -1,5 +1,5 @@
 export { type Attachment, attachThread } from "./attachment.js";
-export { Evictor, type RemovalCallback } from "./evictor.js";
+export { Evictor } from "./evictor.js";
 export { type Removal, RemovalReporter, type SendRemovals } from "./removals.js";
 export {
   policyBytesFor,

@@ -3,7 +3,7 @@
 // while nobody listens. Invariant: about removalsPendingMax removals are pending at most, and each
 // one dropped is counted.
 import type { Kernel } from "../kernel/mod.js";
-import { flagChunk, RecordReader } from "../record/mod.js";
+import { isInternal, RecordReader } from "../record/mod.js";
 import { counterEventsDropped } from "../stats/mod.js";
 
 /** A removed entry, for listeners of evict and expire. */
@@ -58,7 +58,7 @@ export class RemovalReporter {
   /** Reports the entry of a parsed record. */
   tellOf(record: RecordReader, cause: Removal["cause"]): void {
     // A chunk's key is internal; its head record is reported instead.
-    if ((record.flags & flagChunk) !== 0) return;
+    if (isInternal(record.flags)) return;
     const waiting = this.#kernel.control.pendingRemovals();
     if (this.#send === null || waiting + this.#reports.length >= removalsPendingMax) {
       this.#kernel.count(counterEventsDropped, 1);

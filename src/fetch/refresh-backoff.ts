@@ -6,7 +6,7 @@
 import type { Clock } from "../base/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
-import { chunkKey, type LargeValue } from "../memory/mod.js";
+import { internalKey } from "../memory/mod.js";
 import { codecBytes, flagChunk } from "../record/mod.js";
 import type { Backoff, BackoffBoard } from "./fetch-parts.js";
 
@@ -42,7 +42,7 @@ export class RefreshBackoff {
 }
 
 const backoffBytes = 24;
-/** The number in the internal key, which no chunk has: chunks count from 0. */
+/** The number in the internal key, which no error has: theirs is 0. */
 const backoffNumber = 2 ** 32 - 1;
 const noTags = new Uint8Array(0);
 
@@ -92,6 +92,5 @@ function backoffKey(key: HashedKey): Uint8Array {
   const id = Buffer.alloc(8);
   id.writeUInt32LE(key.hashLow >>> 0, 0);
   id.writeUInt32LE(key.hashHigh >>> 0, 4);
-  const large: LargeValue = { bytes: 0, chunkBytes: 1, id };
-  return chunkKey(large, backoffNumber);
+  return internalKey(id, backoffNumber);
 }

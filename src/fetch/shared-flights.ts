@@ -5,7 +5,7 @@ import { randomFillSync } from "node:crypto";
 import { clearTimeout, monotonicMs, setTimeout } from "../base/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
 import { codes, type HashedKey, waitForChange } from "../kernel/mod.js";
-import { chunkKey, type LargeValue } from "../memory/mod.js";
+import { internalKey } from "../memory/mod.js";
 import { flagChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { FlightBoard } from "./fetch-parts.js";
@@ -236,7 +236,7 @@ export class SharedFlights implements FlightBoard {
     }
   }
 
-  // ── Errors: short-lived records under internal keys (as chunks have), each named by an id ───
+  // ── Errors: short-lived internal records, each named by an id ───────────────────────────────
 
   /** Stores an error and answers its id, 0 if there was no room for it. */
   #writeError(error: unknown): number {
@@ -279,6 +279,5 @@ function newErrorId(): number {
 function errorKey(id: number): Uint8Array {
   const bytes = Buffer.alloc(errorIdBytes);
   bytes.writeDoubleLE(id, 0);
-  const large: LargeValue = { bytes: 0, chunkBytes: 1, id: bytes };
-  return chunkKey(large, 0);
+  return internalKey(bytes, 0);
 }

@@ -16,18 +16,12 @@ import {
   recover,
   type RecoveryReport,
 } from "../disk-log/mod.js";
-import {
-  Evictor,
-  policyOver,
-  type RemovalCallback,
-  RemovalReporter,
-  sharedTime,
-  watermarkOf,
-} from "../eviction/mod.js";
+import { Evictor, policyOver, RemovalReporter, sharedTime, watermarkOf } from "../eviction/mod.js";
 import { fileDevice, isFileAt } from "../device/mod.js";
 import { schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
+import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
 import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
@@ -114,9 +108,8 @@ class Janitor {
     const writeTombstone = (location: number): void => disk?.directory.writeTombstone(location);
     this.#writeTombstone = writeTombstone;
     this.#tags = new TagSweeper(kernel, sweptDisk(kernel, task, disk), writeTombstone);
-    const removed: RemovalCallback = (record, cause) => removals.add(record, cause);
     const policy = policyOver(kernel);
-    this.#evictor = new Evictor(kernel, policy, writeTombstone, removed);
+    this.#evictor = new Evictor(kernel, policy, writeTombstone, removals);
     this.#tuning = kernel.samples.areKept ? startTuning(kernel, policy) : null;
     this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = kernel.flushes.syncDone();
@@ -138,7 +131,9 @@ class Janitor {
       post({ kind: "disk-down", code: error.code, message: error.message });
     const directory = new DirectoryWriter(kernel, disk, onFault);
     const admission = new FlushAdmission(kernel, disk.admission);
-    const log = new DiskLog(kernel, disk, { hasher, budget: admission.budget, removals });
+    const writeTombstone = (location: number): void => directory.writeTombstone(location);
+    const parts = { hasher, budget: admission.budget, removals, writeTombstone };
+    const log = new DiskLog(kernel, disk, parts);
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
       failOver(kernel, disk);
@@ -177,8 +172,8 @@ class Janitor {
     this.#sweep(now);
     const isSweeping = this.#sweepTags();
     this.#removals.report();
-    this.#tuning?.run();
-    return isSweeping || (!hasRoom && diskUp && this.#hasSealed());
+    const hasSamples = this.#tuning?.run() === true;
+    return isSweeping || hasSamples || (!hasRoom && diskUp && this.#hasSealed());
   }
 
   #isDiskUp(): boolean {
@@ -330,10 +325,12 @@ class Janitor {
       // A torn size: the segment is being reused, and the slot has changed.
       if (recordSize > geometry.segmentBytes) continue;
       this.#removals.copy(record, recordSize);
+      const isPart = isInternal(this.#kernel.records.flags(record));
       if (verbs.validate(slot, low, high) !== 1) continue;
-      if (verbs.dropSlot(slot, low, high) !== codes.answerDone) continue;
+      const isDropped = verbs.dropSlot(slot, low, high) === codes.answerDone;
       // Its copy on disk has expired too, so it needs no tombstone.
       this.#kernel.tombstones.drop();
+      if (!isDropped || isPart) continue;
       this.#kernel.count(counter.counterExpirations, 1);
       this.#removals.tell("expired");
     }

@@ -28,6 +28,7 @@ import { SharedRecords } from "./words/shared-records.js";
 import { ThreadCounters } from "./words/thread-counters.js";
 import { ThreadLock } from "./words/thread-lock.js";
 import type { KernelModule, SharedMemory } from "./web-assembly.js";
+import { ValueRegister } from "./words/value-register.js";
 import { type Views, viewsOf } from "./words/views.js";
 
 /** The kernel's verbs; each is documented where it is defined, in assembly/. */
@@ -103,6 +104,19 @@ export interface KernelVerbs {
   readonly reserveDiskLocation: (record: number, location: number) => number;
   readonly move: (record: number, log: number, frequency: number) => number;
   readonly demote: (record: number) => number;
+  readonly setValue: (hashLow: number, hashHigh: number, idLow: number, idHigh: number) => void;
+  readonly beginLargeWrite: (idLow: number, idHigh: number) => void;
+  readonly endLargeWrite: () => number;
+  readonly abandonLargeWrite: () => number;
+  readonly findHead: (record: number) => number;
+  readonly lookForHead: () => number;
+  readonly moveHead: (log: number, frequency: number) => number;
+  readonly demoteHead: () => number;
+  readonly dropHead: () => number;
+  readonly chunkCopy: (number: number) => number;
+  readonly demoteChunk: (number: number, isDead: number) => number;
+  readonly dropChunk: (number: number, isDead: number) => number;
+  readonly noteDeadBytes: (segment: number, bytes: number, generation: number) => void;
   readonly dropRecord: (record: number) => number;
   readonly dropSlot: (slot: number, low: number, high: number) => number;
   readonly dropUnits: (first: number, end: number) => number;
@@ -164,6 +178,7 @@ export class Kernel {
   readonly control: ControlBlock;
   readonly flushes: FlushTickets;
   readonly results: CallResults;
+  readonly value: ValueRegister;
   readonly tombstones: PendingTombstones;
   readonly counters: ThreadCounters;
   readonly flights: FlightTable;
@@ -190,6 +205,7 @@ export class Kernel {
     this.control = new ControlBlock(this.views);
     this.flushes = new FlushTickets(this.views);
     this.results = new CallResults(this.views, this.block);
+    this.value = new ValueRegister(this.views, this.block);
     this.tombstones = new PendingTombstones(this.views, this.thread);
     this.counters = new ThreadCounters(this.views, this.thread);
     this.flights = new FlightTable(this.views, this.geometry);

@@ -194,6 +194,11 @@ export const resultTagHash = 144; // u64: what hashTag computed
 export const resultTagSlot = 152; // u32: the slot of invalidateTag's tag, or noTagSlot
 export const resultUnvisited = 156; // u32: slots that sweep could not visit, since a lock was taken
 
+/** u64: the id of the value in chunks that the thread is writing; 0 = none. While it is set, chunks
+ *  with that id live without a head. Set and cleared by the thread; eviction may clear it by CAS,
+ *  which abandons the write. */
+export const threadLargeWrite = 160;
+
 export const threadCounters = 192; // counterCount × f64
 export const counterCount = 84;
 /** The most invalidations that one readInvalidations reads. */
@@ -201,6 +206,22 @@ export const invalidationBatch = 16;
 export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read
 export const threadTagScratch = 864; // where it hashes tags; never while it reads invalidations
 export const tagScratchSize = 96;
+
+// The value in chunks that the thread's last calls are about: its own register, which `findHead`
+// and `setValue` fill, and `publish` and `remove` where they replaced a head.
+export const threadValue = 960; // valueSize bytes
+export const valueSize = 64;
+export const valueHash = 0; // u64, of the head's key
+export const valueId = 8; // u64
+export const valueChunks = 16; // u32; after publish and remove 0 = no head was replaced
+export const valueBytes = 20; // u32: value and head record
+export const valueFrequency = 24; // u8, of the head's slot
+export const valueLog = 25; // u8: logSmall or logMain, where the head is
+export const valueRound = 28; // u32, of the head
+/** u32: the memory segment + 1 that the last chunk left, 0 = it was not in memory. */
+export const valueSegment = 32;
+export const valueTaken = 36; // u32: the bytes that it took there
+export const valueKey = 40; // the key of the chunk that is looked for
 export const threadHistograms = 1024; // histogramCount × (histogramBuckets × u32, f64 sum in ns)
 export const histogramCount = 4;
 export const histogramBuckets = 62;
@@ -291,9 +312,10 @@ export const diskQuarantined = 4;
 //   63        48 47       46 45        44    43                                                0
 //  ┌────────────┬───────────┬──────────┬──────┬─────────────────────────────────────────────────┐
 //  │ fingerprint│ frequency │ displaced│ tier │ memory: generation 15 │ segment 12 │ offset/8 17 │
-//  │    16      │     2     │    1     │  1   │ disk: size class 6 │ 16-byte unit 38            │
+//  │    16      │     2     │    1     │  1   │ disk: size class 6 │ chunk 1 │ 16-byte unit 37  │
 //  └────────────┴───────────┴──────────┴──────┴─────────────────────────────────────────────────┘
 //
+// In the slot of a chunk the frequency is the round of its value in which it was moved last.
 // A key is in its home bucket or, displaced, in its other bucket. Every change of a slot is one CAS
 // of the whole word, under the lock of the key's home bucket (but for hits and evictUnlocked).
 export const bucketSize = 64;
@@ -309,7 +331,9 @@ export const slotLocationBits = 44;
 export const locationOffsetBits = 17;
 export const locationSegmentBits = 12;
 export const locationGenerationBits = 15;
-export const locationUnitBits = 38;
+export const locationUnitBits = 37;
+/** Set in a disk location: the record there is a chunk of a value. */
+export const locationChunkShift = 37;
 
 // ── What the kernel's verbs answer. ────────────────────────────────────────────────────────────
 /** find: no such key. Zero and above: a slot of a memory record. `answerDisk - slot`: a disk
@@ -329,8 +353,11 @@ export const answerSuperseded = 2;
 export const answerNoRoom = 3;
 /** dropDisk: the entry was hit since, or is in memory too; it stays for another round. */
 export const answerHit = 4;
-/** dropDisk: the entry stays in memory without its disk copy. */
+/** dropDisk: the entry stays in memory without its disk copy. findHead: the head is in memory.
+ *  chunkCopy: the chunk is in memory only. */
 export const answerInMemory = 5;
+/** findHead: the chunk's value is being written. */
+export const answerWriting = 6;
 
 /** Spins on a bucket lock, then waits of 1 ms, before a verb answers answerBusy. */
 export const lockSpinsMax = 2000;

@@ -1,25 +1,40 @@
 // Values too large for one record: they are written as chunks, each a record under an internal key,
-// and a head record that names them. Called by the entry writer, the decoder and the pool workers.
-// Chunks are moved and evicted like any record; a value with a chunk missing is a miss. Invariant:
-// the chunks of one write share a random id, so chunks of two writes are never joined.
-//
-//   head's value:  u32 bytes of the whole value, u32 bytes of a chunk, u64 id
-//   chunk's key:   0x00, u64 id, u32 number
-import { randomFillSync } from "node:crypto";
+// and a head record under the value's own key. Called by the entry writer, the decoder and the pool
+// workers. Layouts: record/record-layout.ts. Invariants: the parts of one write share an id that no
+// other write has, so chunks of two writes are never joined. The head is published last and goes
+// first: a head whose chunk is nowhere has lost it.
 import { assert } from "../base/mod.js";
-import { flagChunk, flagChunked, type RecordReader } from "../record/mod.js";
-import type { HashedKey, Key } from "../kernel/mod.js";
+import { HashedKey, type Key } from "../kernel/mod.js";
+import {
+  chunkHash,
+  chunkId,
+  chunkKeySize,
+  chunkNumber,
+  flagChunk,
+  flagChunked,
+  headBytes,
+  headChunks,
+  headHash,
+  headId,
+  headSize,
+  recordHeaderSize,
+  type RecordReader,
+} from "../record/mod.js";
 import type { MemoryReader } from "./memory-reader.js";
 import type { MemoryWriter, WriteFields, WriteOutcome } from "./memory-writer.js";
 
-const headBytes = 16;
-const chunkKeyBytes = 13;
+/** What a chunk takes beside its bytes: header, disk location, two times, key. */
+const chunkOverheadMax = recordHeaderSize + 24 + chunkKeySize;
 
 /** The contents of a head record. */
 export interface LargeValue {
   readonly bytes: number;
-  readonly chunkBytes: number;
-  readonly id: Uint8Array;
+  readonly chunks: number;
+  /** The hash of the head's key. */
+  readonly hashLow: number;
+  readonly hashHigh: number;
+  readonly idLow: number;
+  readonly idHigh: number;
 }
 
 /** The most bytes of a value in one record: a quarter of a segment, so that segments fill well. */
@@ -32,6 +47,11 @@ export function valueBytesMax(segmentBytes: number, segmentCount: number): numbe
   return Math.floor((segmentBytes * segmentCount) / 4);
 }
 
+/** The bytes of a chunk but for the last: four fill a segment, headers included. */
+export function chunkBytesOf(segmentBytes: number): number {
+  return (segmentBytes / 4 - chunkOverheadMax) & ~7;
+}
+
 /** Writes a value of any size. */
 export function writeValue(
   writer: MemoryWriter,
@@ -42,78 +62,149 @@ export function writeValue(
   const { segmentBytes, segmentCount } = writer.kernel.geometry;
   if (value.length <= inlineBytesMax(segmentBytes)) return writer.write(key, value, fields);
   if (value.length > valueBytesMax(segmentBytes, segmentCount)) return writer.refuse(key);
-  const chunkBytes = inlineBytesMax(segmentBytes);
-  const head = Buffer.alloc(headBytes);
-  head.writeUInt32LE(value.length, 0);
-  head.writeUInt32LE(chunkBytes, 4);
-  randomFillSync(head, 8, 8);
-  const large = readHead(head, 0, headBytes);
+  const hashed = key instanceof HashedKey ? key : hashedOf(writer, key);
+  // The key is too long.
+  if (!hashed.isHashed) return writer.refuse(hashed);
+  const { verbs, thread, control } = writer.kernel;
+  // No other write has this id: the sequence grows over all sessions, and this thread's next write
+  // in chunks begins after it has published one of these.
+  const sequence = control.sequence() + 1;
+  const large: LargeValue = {
+    bytes: value.length,
+    chunks: Math.ceil(value.length / chunkBytesOf(segmentBytes)),
+    hashLow: hashed.hashLow,
+    hashHigh: hashed.hashHigh,
+    idLow: (sequence % 2 ** 24) * 256 + thread,
+    idHigh: Math.floor(sequence / 2 ** 24),
+  };
+  // From here on eviction keeps the chunks, although they have no head.
+  verbs.beginLargeWrite(large.idLow, large.idHigh);
+  const outcome = writeParts(writer, hashed, value, fields, large);
+  const isIntact = verbs.endLargeWrite() === 1;
+  if (outcome !== "stored" || isIntact) return outcome;
+  // For want of room eviction took chunks while they were being written.
+  return writer.overload(hashed);
+}
+
+function hashedOf(writer: MemoryWriter, key: Key): HashedKey {
+  writer.keys.write(key);
+  return writer.keys.take(key);
+}
+
+/** The chunks, then the head. */
+function writeParts(
+  writer: MemoryWriter,
+  key: HashedKey,
+  value: Uint8Array,
+  fields: WriteFields,
+  large: LargeValue,
+): WriteOutcome {
+  const chunkBytes = chunkBytesOf(writer.kernel.geometry.segmentBytes);
   const chunkFields = { ...fields, flags: flagChunk, tags: new Uint8Array(0), flight: -1 };
-  for (let number = 0; number * chunkBytes < value.length; number++) {
+  for (let number = 0; number < large.chunks; number++) {
     const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
     // Not a set of its own: the refusal of the whole value is counted once, by `overload`.
     if (writer.append(chunkKey(large, number), chunk, chunkFields) === "stored") continue;
-    removeChunks(writer, large, number);
+    dropChunks(writer, large, number);
     return writer.overload(key);
   }
-  const outcome = writer.write(key, head, { ...fields, flags: fields.flags | flagChunked });
-  if (outcome !== "stored") removeChunks(writer, large, Infinity);
+  const flags = fields.flags | flagChunked;
+  const outcome = writer.write(key, headOf(large), { ...fields, flags });
+  if (outcome !== "stored") dropChunks(writer, large, large.chunks);
   return outcome;
 }
 
-/** Reads the head record that was just found. */
+function dropChunks(writer: MemoryWriter, large: LargeValue, count: number): void {
+  const { hashLow, hashHigh, idLow, idHigh } = large;
+  writer.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh);
+  writer.dropChunks(count);
+}
+
+function headOf(large: LargeValue): Buffer {
+  const head = Buffer.alloc(headSize);
+  head.writeUInt32LE(large.bytes, headBytes);
+  head.writeUInt32LE(large.chunks, headChunks);
+  head.writeUInt32LE(large.hashLow, headHash);
+  head.writeUInt32LE(large.hashHigh, headHash + 4);
+  head.writeUInt32LE(large.idLow, headId);
+  head.writeUInt32LE(large.idHigh, headId + 4);
+  return head;
+}
+
+/** Reads a head record, such as the one that was just found. */
 export function largeValueOf(record: RecordReader): LargeValue {
-  return readHead(record.buffer, record.valueStart, record.valueEnd);
-}
-
-function readHead(buffer: Buffer, start: number, end: number): LargeValue {
-  assert(end - start === headBytes, "a head record has 16 bytes");
+  const { buffer, valueStart: start } = record;
+  assert(record.valueEnd - start === headSize, "a head record has 28 bytes");
   return {
-    bytes: buffer.readUInt32LE(start),
-    chunkBytes: buffer.readUInt32LE(start + 4),
-    id: Uint8Array.from(buffer.subarray(start + 8, end)),
+    bytes: buffer.readUInt32LE(start + headBytes),
+    chunks: buffer.readUInt32LE(start + headChunks),
+    hashLow: buffer.readUInt32LE(start + headHash),
+    hashHigh: buffer.readUInt32LE(start + headHash + 4),
+    idLow: buffer.readUInt32LE(start + headId),
+    idHigh: buffer.readUInt32LE(start + headId + 4),
   };
-}
-
-/** How many chunks a value has. */
-export function chunkCount(large: LargeValue): number {
-  return Math.ceil(large.bytes / large.chunkBytes);
 }
 
 /** The internal key of a chunk. */
 export function chunkKey(large: LargeValue, number: number): Uint8Array {
-  const key = Buffer.alloc(chunkKeyBytes);
-  key.set(large.id, 1);
-  key.writeUInt32LE(number, 9);
+  const key = Buffer.alloc(chunkKeySize);
+  key.writeUInt32LE(large.hashLow, chunkHash);
+  key.writeUInt32LE(large.hashHigh, chunkHash + 4);
+  key.writeUInt32LE(large.idLow, chunkId);
+  key.writeUInt32LE(large.idHigh, chunkId + 4);
+  key.writeUInt32LE(number, chunkNumber);
   return key;
 }
 
-/** Copies a chunk to its offset in `whole`; false if the chunk does not have its exact length. */
-export function copyChunk(
-  whole: Buffer,
+/** The key of another internal record than a chunk. It is shorter than a chunk's. */
+export function internalKey(id: Uint8Array, number: number): Uint8Array {
+  assert(id.length + 5 < chunkKeySize, "an internal key is no chunk's");
+  const key = Buffer.alloc(1 + id.length + 4);
+  key.set(id, 1);
+  key.writeUInt32LE(number, 1 + id.length);
+  return key;
+}
+
+/** A value that is put together from its chunks, in their order. */
+export class JoinedValue {
+  readonly bytes: Buffer;
+  readonly #large: LargeValue;
+  #joined = 0;
+  #end = 0;
+
+  constructor(large: LargeValue) {
+    this.#large = large;
+    this.bytes = Buffer.allocUnsafeSlow(large.bytes);
+  }
+
+  /** Appends the next chunk; false if it does not fit the value. */
+  append(record: RecordReader): boolean {
+    const length = record.valueEnd - record.valueStart;
+    if (length === 0 || this.#end + length > this.bytes.length) return false;
+    record.buffer.copy(this.bytes, this.#end, record.valueStart, record.valueEnd);
+    this.#end += length;
+    this.#joined += 1;
+    return true;
+  }
+
+  /** Whether every chunk was appended and the value is whole. */
+  get isWhole(): boolean {
+    return this.#joined === this.#large.chunks && this.#end === this.bytes.length;
+  }
+}
+
+/** The whole value if every chunk is in memory; "elsewhere" if one is on disk, "missing" if one is
+ *  in neither. */
+export function readChunks(
+  reader: MemoryReader,
   large: LargeValue,
-  number: number,
-  record: RecordReader,
-): boolean {
-  const from = number * large.chunkBytes;
-  const length = record.valueEnd - record.valueStart;
-  if (length !== Math.min(large.chunkBytes, large.bytes - from)) return false;
-  record.buffer.copy(whole, from, record.valueStart, record.valueEnd);
-  return true;
-}
-
-/** The whole value if every chunk is in memory, else undefined. */
-export function readChunks(reader: MemoryReader, large: LargeValue): Buffer | undefined {
-  const whole = Buffer.allocUnsafeSlow(large.bytes);
-  for (let number = 0; number < chunkCount(large); number++) {
-    if (reader.find(chunkKey(large, number), true) !== "memory") return undefined;
-    if (!copyChunk(whole, large, number, reader.record)) return undefined;
+): Buffer | "elsewhere" | "missing" {
+  const value = new JoinedValue(large);
+  for (let number = 0; number < large.chunks; number++) {
+    // Not a hit: the head was hit.
+    const found = reader.find(chunkKey(large, number), false);
+    if (found === "disk") return "elsewhere";
+    if (found === "none" || !value.append(reader.record)) return "missing";
   }
-  return whole;
-}
-
-function removeChunks(writer: MemoryWriter, large: LargeValue, count: number): void {
-  for (let number = 0; number < Math.min(count, chunkCount(large)); number++) {
-    writer.remove(chunkKey(large, number));
-  }
+  return value.isWhole ? value.bytes : "missing";
 }

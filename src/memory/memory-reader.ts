@@ -17,6 +17,12 @@ export interface SlotRef {
   readonly location: number;
 }
 
+/** A record that was read from disk, and the slot that named it. */
+export interface StoredRecord {
+  readonly record: RecordReader;
+  readonly slot: SlotRef;
+}
+
 /** The slot that the last lookup found; reused, so that a hit allocates nothing. */
 interface FoundSlot {
   slot: number;

@@ -13,14 +13,15 @@ import {
   type KeyWindow,
   type TombstoneWriter,
 } from "../kernel/mod.js";
-import { flagChunk, flagKeyBytes, recordHeaderSize, type RecordReader } from "../record/mod.js";
+import { flagKeyBytes, isInternal, recordHeaderSize, type RecordReader } from "../record/mod.js";
 import {
   counterSetBytes,
   counterSetsOverloaded,
   counterSetsStored,
   counterSetsTooLarge,
 } from "../stats/mod.js";
-import type { SlotRef } from "./memory-reader.js";
+import type { LargeValue } from "./large-value.js";
+import type { SlotRef, StoredRecord } from "./memory-reader.js";
 
 /** The outcome of a write. "superseded" only for fills: a newer write, delete or clear came
  *  first. */
@@ -97,7 +98,7 @@ export class MemoryWriter {
     const outcome = this.#append(key, keyBytes, value, size, fields);
     if (outcome === "stored") {
       // A chunk is part of a set, not one of its own.
-      if ((fields.flags & flagChunk) === 0) this.kernel.count(counterSetsStored, 1);
+      if (!isInternal(fields.flags)) this.kernel.count(counterSetsStored, 1);
       this.kernel.count(counterSetBytes, size);
     }
     return outcome;
@@ -147,6 +148,7 @@ export class MemoryWriter {
       high,
     );
     this.#drainTombstones();
+    this.#dropReplaced();
     if (answer === codes.answerDone) return "stored";
     if (answer === codes.answerNoRoom) return "no-room";
     return answer === codes.answerSuperseded ? "superseded" : "busy";
@@ -173,7 +175,23 @@ export class MemoryWriter {
     const answer = this.kernel.verbs.remove(this.keys.at, this.keys.length, low, high);
     if (answer === codes.answerBusy) return "busy";
     this.#drainTombstones();
+    this.#dropReplaced();
     return answer === codes.answerDone ? "removed" : "absent";
+  }
+
+  /** Drops the chunks of the head that the last call replaced or removed. Until then they are dead:
+   *  if this thread dies here, eviction drops them. */
+  #dropReplaced(): void {
+    const { chunks } = this.kernel.value;
+    if (chunks !== 0) this.dropChunks(chunks);
+  }
+
+  /** Drops the first `count` chunks of the value in the kernel's value register. */
+  dropChunks(count: number): void {
+    for (let number = 0; number < count; number++) {
+      this.kernel.verbs.dropChunk(number, 1);
+      this.#drainTombstones();
+    }
   }
 
   /** Removes a key whose lock cannot be had. It repeats, since the key may have a slot in memory
@@ -187,10 +205,40 @@ export class MemoryWriter {
   }
 
   /** Drops an entry if its slot is unchanged: its record is damaged, cannot be decoded, or is
-   *  another key's. Its copy on disk is dead when this returns. */
-  drop({ slot, low, high }: SlotRef): void {
-    this.kernel.verbs.dropSlot(slot, low, high);
+   *  another key's. Its copy on disk is dead when this returns. Answers whether it did. */
+  drop({ slot, low, high }: SlotRef): boolean {
+    const answer = this.kernel.verbs.dropSlot(slot, low, high);
     this.#drainTombstones();
+    return answer === codes.answerDone;
+  }
+
+  /** Drops a value in chunks, wherever its parts are, if the slot of its head is unchanged. */
+  dropValue(head: SlotRef, { hashLow, hashHigh, idLow, idHigh, chunks }: LargeValue): boolean {
+    if (!this.drop(head)) return false;
+    this.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh);
+    this.dropChunks(chunks);
+    return true;
+  }
+
+  /** Copies a value in chunks to memory, the head first: from then on eviction takes the parts for
+   *  one entry. If there is no room for all of them, the head returns to disk, and the chunks
+   *  follow it when eviction meets them. */
+  promoteValue(head: StoredRecord, large: LargeValue, parts: readonly StoredRecord[]): void {
+    const { verbs } = this.kernel;
+    const { slot, low, high } = head.slot;
+    // Another get of the same read may have done it.
+    if (verbs.validate(slot, low, high) !== 1 || !this.promote(head.record, head.slot)) return;
+    for (const part of parts) {
+      if (this.#promoteOrReclaim(part)) continue;
+      verbs.setValue(large.hashLow, large.hashHigh, large.idLow, large.idHigh);
+      if (verbs.lookForHead() === codes.answerInMemory) verbs.demoteHead();
+      this.#drainTombstones();
+      return;
+    }
+  }
+
+  #promoteOrReclaim({ record, slot }: StoredRecord): boolean {
+    return this.promote(record, slot) || (this.#reclaim() && this.promote(record, slot));
   }
 
   /** Copies a verified disk record to memory, and points its slot at the copy if it is

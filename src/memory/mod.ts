@@ -1,14 +1,15 @@
 // The door of the memory tier: records written and read by one thread, large values, schemas.
 export {
-  chunkCount,
+  chunkBytesOf,
   chunkKey,
-  copyChunk,
+  internalKey,
+  JoinedValue,
   type LargeValue,
   largeValueOf,
   readChunks,
   writeValue,
 } from "./large-value.js";
-export { type Found, MemoryReader, type SlotRef } from "./memory-reader.js";
+export { type Found, MemoryReader, type SlotRef, type StoredRecord } from "./memory-reader.js";
 export {
   type AppendOutcome,
   MemoryWriter,

@@ -32,6 +32,12 @@ const decay = 0.8;
 const marginShare = 0.004;
 const marginNoise = 0.5;
 
+/** A window in which more requests were lost than this share of those heard proves nothing: keys
+ *  are missing between two requests of a key, so the caches look larger than they are. */
+const lostShareMax = 1 / 16;
+/** Nor do so many windows after it, while the miniature caches still hold what it left there. */
+const windowsAfterLoss = 3;
+
 /** Weight of one request in the running mean of sizes. */
 const meanSizeShare = 1 / 1024;
 
@@ -57,6 +63,9 @@ export interface TunerOptions {
   readonly entries: number;
   /** Settings to try instead of `candidates`. */
   readonly settings?: readonly Setting[];
+  /** How often the sample of keys is halved beyond what the entries ask for, because the caller
+   *  cannot hear more. */
+  readonly thinning?: number;
 }
 
 export class Tuner {
@@ -71,9 +80,13 @@ export class Tuner {
   #meanSize = 0;
   #dropped = 0;
   #switches = 0;
+  #lost = 0;
+  #lossyWindows = 0;
+  #unproven = 0;
 
   constructor(options: TunerOptions) {
-    const scale = 2 ** Math.max(0, Math.floor(Math.log2(options.entries / miniatureEntries)));
+    const halvings = Math.max(0, Math.floor(Math.log2(options.entries / miniatureEntries)));
+    const scale = 2 ** (halvings + (options.thinning ?? 0));
     const entries = Math.ceil(options.entries / scale);
     const settings = options.settings ?? candidates;
     // Candidates may hold different keys, and new keys arrive between two calls of `recycle`.
@@ -104,6 +117,16 @@ export class Tuner {
     return this.#switches;
   }
 
+  /** Windows in a row that proved nothing, because too many requests were lost. */
+  get lossyWindows(): number {
+    return this.#lossyWindows;
+  }
+
+  /** Notes requests for sampled keys that the caller could not hear. */
+  noteLost(requests: number): void {
+    this.#lost += requests;
+  }
+
   /** Notes a request for a sampled key. `hash` is the half of the key's hash that policies get,
    *  `size` the bytes of the entry, at least 1. Returns whether `setting` has changed. */
   observe(hash: number, size: number): boolean {
@@ -131,6 +154,14 @@ export class Tuner {
 
   #endWindow(): boolean {
     this.#untilEnd = this.#window;
+    const isLossy = this.#lost > this.#window * lostShareMax;
+    this.#lost = 0;
+    this.#lossyWindows = isLossy ? this.#lossyWindows + 1 : 0;
+    this.#unproven = isLossy ? windowsAfterLoss : Math.max(0, this.#unproven - 1);
+    if (this.#unproven > 0) {
+      for (const candidate of this.#candidates) candidate.misses = 0;
+      return false;
+    }
     let best = this.#current;
     for (let index = 0; index < this.#candidates.length; index++) {
       const candidate = this.#candidates[index] as Candidate;

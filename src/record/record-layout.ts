@@ -22,6 +22,19 @@
 //      │                      then each name as u16 length + UTF-8; zero padding to 8 bytes
 //      ├ key                  bytes
 //      └ value                bytes as the codec made them
+//
+// A value too large for one record is a head, a record under its key, and chunks, records under
+// internal keys. Both name the write that they are of by the hash of the key and an id.
+//
+//   the value of a head           the key of a chunk
+//    0 ┬ bytes   u32  of all        0 ┬ 0       u8
+//    4 ├ chunks  u32                1 ├ hash    u64  of the head's key
+//    8 ├ hash    u64  of its key    9 ├ id      u64
+//   16 ├ id      u64               17 ┴ number  u32  0 to chunks - 1
+//   24 ┴ round   u32  in memory: how often a policy has kept the value
+//
+// An id is a sequence from before the write, and in the low byte the thread id of the writer, so
+// that others can ask whether it is still at work (threadLargeWrite in kernel/layout.ts).
 
 export const recordSize = 0;
 export const recordKeyLength = 4;
@@ -51,14 +64,28 @@ export const flagTags = 8;
 export const flagKeyBytes = 16;
 /** The value is deflated (a large value encoded in the pool). */
 export const flagCompressed = 32;
-/** The value is the list of the chunks of a value too large for one record. */
+/** The record is the head of a value too large for one record. */
 export const flagChunked = 64;
 /** The record is no entry of the user's and no look-up for users returns it: one chunk of such a
- *  value, an error under way or a back-off, each under an internal key, or a negative answer. */
+ *  value, an error under way or a back-off, each under an internal key, or a negative answer. A
+ *  chunk's key alone has chunkKeySize bytes. */
 export const flagChunk = 128;
 /** flagChunked and flagChunk: a negative answer. It has the user's key, no value (codecNegative)
  *  and no disk location. */
 export const flagNegative = 192;
+/** The two flags that say which records users see, and which belong together. */
+export const flagsOfParts = 192;
+
+export const headBytes = 0;
+export const headChunks = 4;
+export const headHash = 8;
+export const headId = 16;
+export const headRound = 24;
+export const headSize = 28;
+export const chunkHash = 1;
+export const chunkId = 9;
+export const chunkNumber = 17;
+export const chunkKeySize = 21;
 
 /** 2020-01-01T00:00:00Z. Creation times count from here, so that they fit 40 bits. */
 const createdEpochMs = 1577836800000;

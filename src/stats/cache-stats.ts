@@ -203,7 +203,7 @@ export interface CacheStats {
     /** Counter: written again within the disk. */
     readonly reinsertions: number;
   };
-  /** Records written to disk, and records refused, by reason. A record that is considered twice may
+  /** Entries written to disk, and entries refused, by reason. An entry that is considered twice may
    *  be refused twice. */
   readonly admissions: {
     /** Counter: records written. */
@@ -254,6 +254,9 @@ export interface CacheStats {
   readonly writeAmplification: number | null;
   /** Counter: records on disk that failed their checksum, and values that did not decode. */
   readonly corruptRecords: number;
+  /** Counter: values too large for one record that a read found without one of their chunks, and
+   *  dropped: the chunk gave way to another key in a full index, or was damaged on disk. */
+  readonly chunksMissing: number;
   /** Counter: values that a custom codec could not decode (see the event `error`). */
   readonly codecErrors: number;
   /** Counter: reads and writes of files that failed. */

@@ -84,3 +84,4 @@ export const counterLoaderCycles = 77; // fetches of a loader refused: it would 
 export const counterTagSweeps = 78; // sweeps after which the janitor forgot invalidated tags
 export const counterTagWaits = 79; // waits of deleteByTag for such a sweep: the table was full
 export const counterTagOverflows = 80; // tags with no room in the table, for which the floor rose
+export const counterChunksMissing = 81; // values in chunks dropped: a chunk was missing

@@ -260,6 +260,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
 function composeTroubles(total: Total) {
   return {
     corruptRecords: total(counters.counterCorruptRecords),
+    chunksMissing: total(counters.counterChunksMissing),
     codecErrors: total(counters.counterCodecErrors),
     diskErrors: total(counters.counterDiskErrors),
     falseFingerprints: total(counters.counterFalseFingerprints),

@@ -11,16 +11,23 @@ import {
 } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 import type { HashedKey, Kernel } from "../kernel/mod.js";
-import type { MemoryReader, MemoryWriter, SlotRef } from "../memory/mod.js";
-import { RecordReader } from "../record/mod.js";
+import type { MemoryReader, MemoryWriter, SlotRef, StoredRecord } from "../memory/mod.js";
+import { isChunk, isHead, RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "./disk-handle.js";
 
 /** Most lookups of one read whose entry keeps changing; after that it is a miss. */
 const lookupsMax = 4;
 
+/** A record that was read, and the slot that named it. */
+export interface DiskRecord extends StoredRecord {
+  /** The head of a value in chunks that was hit before: the caller, who reads its chunks, promotes
+   *  it. */
+  readonly wasHit: boolean;
+}
+
 /** The record on disk, "memory" if the key has moved to memory, undefined if there is none. */
-export type DiskRead = RecordReader | "memory" | undefined;
+export type DiskRead = DiskRecord | "memory" | undefined;
 
 export class DiskReader {
   readonly #kernel: Kernel;
@@ -80,7 +87,7 @@ export class DiskReader {
     key: HashedKey,
     slot: SlotRef,
     bytesRead: () => void,
-  ): Promise<RecordReader | "changed" | undefined> {
+  ): Promise<DiskRecord | "changed" | undefined> {
     const { segmentBytes, fds } = this.#disk;
     const { diskSegments } = this.#kernel;
     const segment = segmentOfLocation(slot.location, segmentBytes);
@@ -114,7 +121,7 @@ export class DiskReader {
     return this.#dropDamaged(slot);
   }
 
-  #accept(key: HashedKey, slot: SlotRef, buffer: Buffer): RecordReader | "changed" | undefined {
+  #accept(key: HashedKey, slot: SlotRef, buffer: Buffer): DiskRecord | "changed" | undefined {
     const { verbs, control, tags } = this.#kernel;
     const record = new RecordReader(0, control.createdBaseMs);
     record.adopt(buffer);
@@ -133,10 +140,13 @@ export class DiskReader {
       this.#writer.drop(slot);
       return undefined;
     }
+    // A chunk is no entry: its head was hit.
+    if (isChunk(record.flags)) return { record, slot, wasHit: false };
     // A second hit shows that the entry is worth memory again.
-    const frequency = verbs.touch(slot.slot, slot.low, slot.high);
-    if (frequency > 0) this.#writer.promote(record, slot);
-    return record;
+    const wasHit = verbs.touch(slot.slot, slot.low, slot.high) > 0;
+    if (isHead(record.flags)) return { record, slot, wasHit };
+    if (wasHit) this.#writer.promote(record, slot);
+    return { record, slot, wasHit: false };
   }
 
   #dropDamaged(slot: SlotRef): "changed" | undefined {

@@ -3,6 +3,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { GiB, KiB, MiB } from "../../dist/src/base/mod.js";
+import * as at from "../../dist/src/kernel/layout.js";
 import {
   diskRecordBytesMax,
   offsetOfLocation,
@@ -56,13 +57,19 @@ describe("locations", () => {
       for (const segment of [0, 1, 127]) {
         for (const offset of [64, 128 * KiB, segmentBytes - 16]) {
           const size = sizeOfClass(sizeClass);
-          const location = packLocation(segment, offset, size, segmentBytes);
+          const location = packLocation(segment, offset, size, segmentBytes, false);
           expect(Number.isSafeInteger(location)).toBe(true);
           expect(location).toBeLessThan(2 ** 44);
           expect(location).toBeGreaterThan(0);
           expect(sizeClassOfLocation(location)).toBe(sizeClass);
           expect(segmentOfLocation(location, segmentBytes)).toBe(segment);
           expect(offsetOfLocation(location, segmentBytes)).toBe(offset);
+          // A chunk's differs by its bit alone, which the kernel looks at.
+          const chunk = packLocation(segment, offset, size, segmentBytes, true);
+          expect(chunk - location).toBe(2 ** at.locationChunkShift);
+          expect(sizeClassOfLocation(chunk)).toBe(sizeClass);
+          expect(segmentOfLocation(chunk, segmentBytes)).toBe(segment);
+          expect(offsetOfLocation(chunk, segmentBytes)).toBe(offset);
         }
       }
     }
@@ -74,12 +81,13 @@ describe("locations", () => {
       segment: fc.integer({ min: 0, max: 127 }),
       part: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
       size: fc.integer({ min: 25, max: diskRecordBytesMax }),
+      isChunk: fc.boolean(),
     });
     fc.assert(
-      fc.property(locations, ({ shift, segment, part, size }) => {
+      fc.property(locations, ({ shift, segment, part, size, isChunk }) => {
         const segmentBytes = 2 ** shift;
         const offset = 64 + Math.floor((part * (segmentBytes - 64)) / 16) * 16;
-        const location = packLocation(segment, offset, size, segmentBytes);
+        const location = packLocation(segment, offset, size, segmentBytes, isChunk);
         expect(segmentOfLocation(location, segmentBytes)).toBe(segment);
         expect(offsetOfLocation(location, segmentBytes)).toBe(offset);
         const bytes = readBytesOfLocation(location, segmentBytes);
@@ -90,9 +98,9 @@ describe("locations", () => {
   });
 
   test("of no record throw", () => {
-    expect(() => packLocation(0, 0, 32, GiB)).toThrow("in its segment");
-    expect(() => packLocation(0, GiB, 32, GiB)).toThrow("in its segment");
-    expect(() => packLocation(0, 65, 32, GiB)).toThrow("16 bytes");
+    expect(() => packLocation(0, 0, 32, GiB, false)).toThrow("in its segment");
+    expect(() => packLocation(0, GiB, 32, GiB, false)).toThrow("in its segment");
+    expect(() => packLocation(0, 65, 32, GiB, false)).toThrow("16 bytes");
   });
 });
 

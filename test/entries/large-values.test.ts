@@ -62,15 +62,60 @@ test.each([{}, { timeout: { soft: "1m" } }])(
   },
 );
 
-test("fetch loads a value under its own key if one of its chunks is absent", async () => {
-  const cache = await open<Buffer>({ memory: "4mb", near: false });
-  cache.set("k", large);
+/** Takes the second chunk of the value of "k" away, as a full index may. */
+function loseChunk(cache: Cache): void {
   const { module, memory } = cache.handle().worker;
   const store = new OpenedStore(Kernel.attach(module, memory));
   expect(store.reader.find("k", false)).toBe("memory");
   const head = largeValueOf(store.record);
   store.writer.remove(chunkKey(head, 1));
   store.kernel.detach();
+}
+
+test.each(["getSync", "get", "getEntry"] as const)(
+  "%s of a value that has lost a chunk is a miss, and drops what is left of it",
+  async (method) => {
+    const cache = await open<Buffer>({ memory: "4mb", near: false });
+    cache.set("k", large);
+    loseChunk(cache);
+    expect(await cache[method]("k")).toBeUndefined();
+    const { chunksMissing, memory, misses } = cache.stats();
+    expect([chunksMissing, memory.entries, memory.bytes, misses]).toEqual([1, 0, 0, 1]);
+    expect(cache.has("k")).toBe(false);
+    expect(await cache[method]("k")).toBeUndefined();
+    expect(cache.stats().chunksMissing).toBe(1);
+  },
+);
+
+test("on disk it is dropped as well", async () => {
+  const cache = await open<Buffer>({ memory: "4mb", near: false, ...diskAt(freshPath()) });
+  cache.set("k", large);
+  await cache.flush();
+  const { module, memory } = cache.handle().worker;
+  const store = new OpenedStore(Kernel.attach(module, memory));
+  expect(store.reader.find("k", false)).toBe("memory");
+  const head = largeValueOf(store.record);
+  const { verbs, results } = store.kernel;
+  for (let number = 1; number < head.chunks; number++) {
+    store.reader.find(chunkKey(head, number), false);
+    expect(verbs.demote(results.record)).toBe(codes.answerDone);
+  }
+  store.reader.find("k", false);
+  expect(verbs.demote(results.record)).toBe(codes.answerDone);
+  expect(await cache.get("k")).toEqual(large);
+  verbs.setValue(head.hashLow, head.hashHigh, head.idLow, head.idHigh);
+  expect(verbs.dropChunk(3, 1)).toBe(codes.answerDone);
+  store.kernel.tombstones.drop();
+  store.kernel.detach();
+  expect(await cache.get("k")).toBeUndefined();
+  const { chunksMissing, disk, memory: gauges } = cache.stats();
+  expect([chunksMissing, disk?.entries, gauges.entries, gauges.bytes]).toEqual([1, 0, 0, 0]);
+});
+
+test("fetch loads a value of which a chunk is gone under its own key", async () => {
+  const cache = await open<Buffer>({ memory: "4mb", near: false });
+  cache.set("k", large);
+  loseChunk(cache);
   const keys: unknown[] = [];
   expect(
     await cache.fetch("k", ({ key }) => {

@@ -2,7 +2,12 @@ import { describe, expect, test } from "vitest";
 
 import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
-import { extensionSizeMax, keyLengthMax, recordHeaderSize } from "../../dist/src/record/mod.js";
+import {
+  chunkKeySize,
+  extensionSizeMax,
+  keyLengthMax,
+  recordHeaderSize,
+} from "../../dist/src/record/mod.js";
 import * as stats from "../../dist/src/stats/mod.js";
 
 const wide = new Set([
@@ -19,6 +24,7 @@ const wide = new Set([
   "controlClearedDiskEntries",
   "controlFlightThreads",
   "threadStarted",
+  "threadLargeWrite",
   "resultSequence",
   "resultExpires",
   "resultTombstone0",
@@ -29,6 +35,8 @@ const wide = new Set([
   "flightLease",
   "flightWaiting",
   "flightArgument",
+  "valueHash",
+  "valueId",
   "segmentSealOrder",
   "segmentMaxExpires",
   "segmentMaxSequence",
@@ -113,6 +121,7 @@ describe("thread block", () => {
     "threadTable",
     "threadsMax",
     "threadInvalidations",
+    "threadValue",
     "threadBlockSize",
     "threadHeld",
     "threadBySystem",
@@ -129,7 +138,7 @@ describe("thread block", () => {
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
       { name: "invalidations", from: at.threadInvalidations, bytes: at.invalidationBatch * 4 },
-      // Over the invalidations: never in use at once.
+      { name: "value", from: at.threadValue, bytes: at.valueSize },
       {
         name: "histograms",
         from: at.threadHistograms,
@@ -138,15 +147,26 @@ describe("thread block", () => {
       { name: "scratch", from: at.threadKeyScratch, bytes: at.keyScratchSize },
     ];
     expect(faults(words, at.threadCounters)).toEqual([]);
+    // Over the invalidations: never in use at once.
     const { threadTagScratch, tagScratchSize } = at;
     expect(threadTagScratch).toBeGreaterThanOrEqual(at.threadCounters + at.counterCount * 8);
-    expect(threadTagScratch + tagScratchSize).toBeLessThanOrEqual(at.threadHistograms);
+    expect(threadTagScratch + tagScratchSize).toBeLessThanOrEqual(at.threadValue);
     expect(tables.filter((table) => table.from % 8 !== 0)).toEqual([]);
     expect((at.histogramBuckets * 4) % 8).toBe(0);
     for (const [index, table] of tables.entries()) {
       const end = tables[index + 1]?.from ?? at.threadBlockSize;
       expect(table.from + table.bytes).toBeLessThanOrEqual(end);
     }
+  });
+
+  test("has a value register without two words that overlap", () => {
+    const bytes = ["valueFrequency", "valueLog"];
+    const words = wordsOf(namesWith("value", ["valueSize", "valueKey", ...bytes]));
+    expect(words.length).toBeGreaterThan(5);
+    expect(faults(words, at.valueKey)).toEqual([]);
+    expect(at.valueKey + chunkKeySize).toBeLessThanOrEqual(at.valueSize);
+    // Two bytes in a word of their own.
+    expect([at.valueLog, at.valueFrequency + 4]).toEqual([at.valueFrequency + 1, at.valueRound]);
   });
 
   test("keeps the pairs adjacent that the kernel and its readers use together", () => {
@@ -266,7 +286,8 @@ describe("slot", () => {
     expect(at.locationGenerationBits + at.locationSegmentBits + at.locationOffsetBits).toBe(
       at.slotLocationBits,
     );
-    expect(at.locationUnitBits + 6).toBe(at.slotLocationBits);
+    expect(at.locationChunkShift).toBe(at.locationUnitBits);
+    expect(at.locationUnitBits + 1 + 6).toBe(at.slotLocationBits);
   });
 
   test("names every offset in the largest memory", () => {

@@ -45,6 +45,28 @@ test("it changes from a losing setting to a winning one, and reports that once",
   expect(tuner.switches).toBe(1);
 });
 
+test("it keeps its setting while requests are lost, and for a while after", () => {
+  const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
+  const tuner = new Tuner({ capacity: 100, entries: 100, settings: [lru, lfu] });
+  const wins = [...loop(0, 150, 20_000)];
+  for (const [index, key] of wins.entries()) {
+    if (index % 10 === 0) tuner.noteLost(1);
+    tuner.observe(hashes[key] as number, 1);
+  }
+  expect([tuner.setting, tuner.switches]).toEqual([lru, 0]);
+  expect(tuner.lossyWindows).toBe(200);
+  // The next windows may still be of caches that hold what the losses left there.
+  const heard = wins.findIndex((key) => tuner.observe(hashes[key] as number, 1));
+  expect(heard).toBeGreaterThan(200);
+  expect([tuner.setting, tuner.lossyWindows]).toEqual([lfu, 0]);
+});
+
+test("thinned, it samples half as many keys for caches half as large", () => {
+  const mask = (thinning: number): number =>
+    new Tuner({ capacity: 4000, entries: 4000, thinning }).sampleMask;
+  expect([0, 1, 2].map(mask)).toEqual([3, 7, 15]);
+});
+
 test("it changes back when the requests do", () => {
   const [lru, lfu] = [settingOf("lru"), settingOf("lfu")];
   const random = seededRandom(5);

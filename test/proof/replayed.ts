@@ -13,8 +13,7 @@ import type { Trace } from "./trace.js";
 const KiB = 1024;
 const keyBytes = 10;
 const headerBytes = 24;
-/** A larger value is written in chunks (a quarter of a segment), and a model of entries no longer
- *  fits. */
+/** Values of many sizes stay below a quarter of a segment, which is where chunks begin. */
 const recordsPerSegmentMin = 4;
 /** A set may find its key's lock held by a janitor that has no processor; it is tried so often, ten
  *  milliseconds apart. */
@@ -31,7 +30,8 @@ export const replayedPolicies: readonly PolicyName[] = [
 
 export interface Replay {
   readonly policy: PolicyName;
-  /** Entries that the cache must hold; rounded to a multiple of the model's segments. */
+  /** Entries that the cache must hold; rounded to a multiple of the model's segments. With fewer
+   *  than four times as many as the model has segments, the values are written in chunks. */
   readonly entries: number;
   /** Values of the sizes in the trace (scaled to the cache), or all of one size. */
   readonly sized: boolean;
@@ -64,9 +64,17 @@ function memoryFor(policy: PolicyName): number {
   throw new RangeError("Cannot replay: no memory gives as many segments as the model has");
 }
 
-/** Bytes of each key's record: header, key and value, as the log aligns it. */
+function isChunked({ entries }: Replay): boolean {
+  return entries < recordsPerSegmentMin * modelSegments;
+}
+
+/** Bytes of each key's record, or of its value in chunks and the head: header, key and value, as the log aligns it. */
 function recordBytesOf(trace: Trace, replay: Replay, segmentBytes: number): Uint32Array {
-  const perSegment = Math.max(recordsPerSegmentMin, Math.round(replay.entries / modelSegments));
+  if (isChunked(replay)) {
+    const bytes = Math.floor((segmentBytes * modelSegments) / replay.entries) & ~7;
+    return new Uint32Array(trace.sizes.length).fill(bytes);
+  }
+  const perSegment = Math.round(replay.entries / modelSegments);
   const mean = Math.floor(segmentBytes / perSegment) & ~7;
   if (!replay.sized) return new Uint32Array(trace.sizes.length).fill(mean);
   let sum = 0;
@@ -91,9 +99,10 @@ export async function replay(trace: Trace, settings: Replay): Promise<Outcome> {
     const segmentBytes = words[at.controlSegmentBytes / 4] as number;
     const sizes = recordBytesOf(trace, settings, segmentBytes);
     const engine = replayEngine(cache, trace, sizes, words);
-    const fill = settings.sized
-      ? meanFill(words)
-      : Math.floor(segmentBytes / (sizes[0] as number)) * (sizes[0] as number);
+    const fill =
+      settings.sized || isChunked(settings)
+        ? meanFill(words)
+        : Math.floor(segmentBytes / (sizes[0] as number)) * (sizes[0] as number);
     const capacity = Math.floor(fill * modelSegments);
     const model = replayModel(trace, sizes, capacity, settings.policy, memory);
     return { capacity, engine, model };

@@ -54,6 +54,21 @@ export {
   relocateDisk,
 } from "./moves/disk-moves";
 export {
+  abandonLargeWrite,
+  beginLargeWrite,
+  chunkCopy,
+  demoteChunk,
+  demoteHead,
+  dropChunk,
+  dropHead,
+  endLargeWrite,
+  findHead,
+  lookForHead,
+  moveHead,
+  noteDeadBytes,
+  setValue,
+} from "./moves/chunked-values";
+export {
   demote,
   dropRecord,
   frequencyOfRecord,

@@ -4,7 +4,7 @@ import * as at from "../layout";
 import { bucketAt, diskEntryOf } from "./index/bucket";
 import { bucketBase, bucketCount, neverEvicts } from "./geometry";
 import { finishMove } from "./index/displacement";
-import { isDisk, locationBits } from "./index/slot";
+import { chunkBit, isDisk, locationBits } from "./index/slot";
 
 /** Releases the bucket locks that a dead thread owned; answers how many. The thread noted its
  *  locks in its block before it took them. A noted lock is released only if it still holds
@@ -24,7 +24,7 @@ export function releaseLocks(lockWord: u32): u32 {
 }
 
 /** Reconciles an index that was read from a snapshot: clears all locks, and empties the slots
- *  that name memory or a free segment file. Answers how many entries are left. */
+ *  that name memory or a free segment file. Answers how many entries are left; a chunk is none. */
 export function reconcileIndex(): u32 {
   let entries: u32 = 0;
   for (let bucket: u32 = 0; bucket < bucketCount; bucket++) {
@@ -32,8 +32,9 @@ export function reconcileIndex(): u32 {
     for (let slot = bucketAt(bucket) + 8; slot < bucketAt(bucket) + at.bucketSize; slot += 8) {
       const word = atomic.load<u64>(slot);
       if (word == 0) continue;
-      if (isDisk(word) && load<u32>(diskEntryOf(word & locationBits)) != at.diskFree) entries += 1;
-      else atomic.store<u64>(slot, 0);
+      if (!isDisk(word) || load<u32>(diskEntryOf(word & locationBits)) == at.diskFree) {
+        atomic.store<u64>(slot, 0);
+      } else if ((word & chunkBit) == 0) entries += 1;
     }
   }
   return entries;

@@ -208,6 +208,9 @@ export function reconcileThread(
 
 function free(views: Views, thread: number): void {
   const { i32, f64 } = views;
+  // The chunks of a value that it did not finish are dead from here on: eviction drops them.
+  Atomics.store(i32, wordOf(thread, at.threadLargeWrite), 0);
+  Atomics.store(i32, wordOf(thread, at.threadLargeWrite + 4), 0);
   Atomics.store(i32, wordOf(thread, at.threadOpenSegment), 0);
   Atomics.store(i32, wordOf(thread, at.threadOpenMainSegment), 0);
   Atomics.store(i32, wordOf(thread, at.threadWorkerId), 0);

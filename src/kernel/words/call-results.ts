@@ -6,6 +6,7 @@ import type { Views } from "./views.js";
 export class CallResults {
   readonly #u32: Uint32Array;
   readonly #f64: Float64Array;
+  readonly #slot: number;
   readonly #slotLow: number;
   readonly #slotHigh: number;
   readonly #hashLow: number;
@@ -22,6 +23,7 @@ export class CallResults {
   constructor(views: Views, block: number) {
     this.#u32 = views.u32;
     this.#f64 = views.f64;
+    this.#slot = (block + at.resultSlot) / 4;
     this.#slotLow = (block + at.resultSlotLow) / 4;
     this.#slotHigh = (block + at.resultSlotHigh) / 4;
     this.#hashLow = (block + at.resultHashLow) / 4;
@@ -33,6 +35,11 @@ export class CallResults {
     this.#unvisited = (block + at.resultUnvisited) / 4;
     this.#location = (block + at.resultLocation) / 8;
     this.#expires = (block + at.resultExpires) / 8;
+  }
+
+  /** The slot's number. */
+  get slot(): number {
+    return this.#u32[this.#slot] as number;
   }
 
   /** The slot's word, without its frequency unless it names a disk location. */

@@ -3,12 +3,16 @@
 // caller that reads a record which may be reused meanwhile validates its slot afterwards, or holds
 // its segment.
 import {
+  chunkKeySize,
   flagDiskLocation,
   flagExpires,
   flagStale,
   flagTags,
+  isChunk,
+  isHead,
   recordFlags,
   recordHeaderSize,
+  recordKeyLength,
   type RecordReader,
   recordSequence,
   recordSize,
@@ -59,6 +63,17 @@ export class SharedRecords {
 
   flags(record: number): number {
     return this.#u8[record + recordFlags] as number;
+  }
+
+  /** Whether it is a head or a chunk. A chunk's key alone of internal ones has its length. */
+  isPart(record: number): boolean {
+    const flags = this.flags(record);
+    if (isHead(flags)) return true;
+    return isChunk(flags) && this.#keyLength(record) === chunkKeySize;
+  }
+
+  #keyLength(record: number): number {
+    return ((this.#u32[(record + recordKeyLength) >>> 2] as number) & 0xffff) + 1;
   }
 
   /** The location of its copy on disk, 0 = none. */

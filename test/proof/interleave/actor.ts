@@ -2,12 +2,17 @@
 // reader and writer, near cache, evictor, flusher and recovery do the work, as coroutines.
 
 import type { HashedKey, KernelVerbs, KeyWindow } from "../../../src/kernel/mod.js";
-import type { MemoryReader, MemoryWriter, WriteOutcome } from "../../../src/memory/mod.js";
+import type {
+  MemoryReader,
+  MemoryWriter,
+  WriteFields,
+  WriteOutcome,
+} from "../../../src/memory/mod.js";
 import type { NearCache } from "../../../src/near/mod.js";
 import type { EvictionPolicy } from "../../../src/policy/mod.js";
 import { DiskReading } from "./disk-reading.js";
 import { DiskWork } from "./disk-work.js";
-import { valueOf, versionOf } from "./entry-value.js";
+import { largeValueOf, valueOf, versionOf } from "./entry-value.js";
 import { FlightWork } from "./flight-work.js";
 import type { Operation } from "./history.js";
 import { $element, $run, alone, type Coroutine } from "./suspension.js";
@@ -78,7 +83,7 @@ export class Actor {
     const { Evictor } = world.rooms.evictor as {
       Evictor: new (...args: unknown[]) => SteppedEvictor;
     };
-    this.#evictor = new Evictor(kernel, keepsWhatWasHit, writeTombstone);
+    this.#evictor = new Evictor(kernel, keepsWhatWasHit, writeTombstone, null);
     const { NearCache: Near } = world.rooms.nearCache as { NearCache: SteppedClass<NearCache> };
     const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
     this.#near = new Near(kernel, this.#keys, room, { now: () => 0 });
@@ -176,10 +181,15 @@ export class Actor {
     tag: string,
     flags: number = 0,
   ): Coroutine<WriteOutcome> {
+    const fields = { ...this.#fields(flight, expiresMs, tag), flags };
+    return yield* this.#writer.write(key, valueOf(name, version), fields);
+  }
+
+  #fields(flight: number, expiresMs: number, tag: string): WriteFields {
     const { tags } = this.thread.kernel;
-    const fields = {
+    return {
       codecId: 0,
-      flags,
+      flags: 0,
       createdMs: 1000,
       expiresMs,
       staleUntilMs: expiresMs,
@@ -187,13 +197,26 @@ export class Actor {
       flight,
       forDisk: true,
     };
-    return yield* this.#writer.write(key, valueOf(name, version), fields);
   }
 
   *set(key: string, expiresMs: number = Infinity, tag: string = ""): Coroutine {
     const version = this.#world.history.nextVersion();
     const operation = this.#begin("set", key, version);
     const outcome = yield* this.#write(key, key, version, -1, expiresMs, tag);
+    // Whatever the outcome, an older value of the key is absent.
+    if (outcome !== "stored") operation.kind = "removal";
+    this.#world.history.end(operation);
+  }
+
+  /** Sets a value that is stored in chunks. */
+  *setLarge(key: string, expiresMs: number = Infinity): Coroutine {
+    const version = this.#world.history.nextVersion();
+    const operation = this.#begin("set", key, version);
+    const writeValue = this.#world.rooms.memory.writeValue as unknown as (
+      ...args: unknown[]
+    ) => Coroutine<WriteOutcome>;
+    const fields = this.#fields(-1, expiresMs, "");
+    const outcome = yield* writeValue(this.#writer, key, largeValueOf(key, version), fields);
     // Whatever the outcome, an older value of the key is absent.
     if (outcome !== "stored") operation.kind = "removal";
     this.#world.history.end(operation);
@@ -310,12 +333,32 @@ export class Actor {
     const hashed = yield* this.#keys.take(key);
     for (let lookup = 1; ; lookup++) {
       if (found === "none") return 0;
-      if (found === "memory") return this.#versionRead(key);
+      if (found === "memory") {
+        const isHead = this.#world.rooms.record.isHead(this.#reader.record.flags);
+        return isHead ? yield* this.#joined(key) : this.#versionRead(key);
+      }
       const version = yield* this.#diskReading.read(hashed, key);
       if (version !== "changed") return version;
       if (lookup === lookupsMax) return 0;
       found = yield* this.#reader.findHashed(hashed, touch);
     }
+  }
+
+  /** The version of the value whose head was just read from memory. After ValueDecoder.decode. */
+  *#joined(key: string): Coroutine<number> {
+    const rooms = this.#world.rooms.memory;
+    const readChunks = rooms.readChunks as unknown as (
+      ...args: unknown[]
+    ) => Coroutine<Buffer | "elsewhere" | "missing">;
+    if (this.#reader.record.key() !== key) throw new Error(`"${key}" was read as another's head`);
+    const large = rooms.largeValueOf(this.#reader.record);
+    const slot = yield* this.#reader.slotRef();
+    const whole = yield* readChunks(this.#reader, large);
+    if (typeof whole !== "string") return versionOf(key, whole);
+    if (whole === "missing" && (yield* this.#writer.dropValue(slot, large))) {
+      throw new Error(`"${key}" had lost a chunk, and its head was still there`);
+    }
+    return 0;
   }
 
   /** The version of the record that was just read from memory. */
@@ -362,6 +405,21 @@ export class Actor {
   *evict(ruthless: boolean = false, now: number = 0): Coroutine<boolean> {
     const isDiskUp = (this.#world.options.diskSegments ?? 0) > 0;
     return yield* this.#evictor.evictOne(now, isDiskUp, ruthless);
+  }
+
+  /** At the end: seals what any thread has open, empties every segment, and those again that what
+   *  was kept has moved to. */
+  *evictAll(): Coroutine {
+    const { segmentCount } = this.thread.kernel.geometry;
+    for (let thread = 0; thread < this.#world.options.threads; thread++) {
+      yield* this.verbs.sealOrphans(thread);
+    }
+    // Segments that were blocked are sealed by it.
+    yield* this.sweep();
+    for (let count = 0; count < 2 * segmentCount; count++) {
+      yield* this.seal();
+      yield* this.evict();
+    }
   }
 
   /** A writer makes room itself. After ForegroundReclaimer: what the disk is too slow for is not

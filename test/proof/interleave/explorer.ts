@@ -151,7 +151,11 @@ export class Explorer {
     }
     if (fault !== undefined) return fault;
     for (const key of this.scenario.keys) alone(opener.get(key, false));
-    return world.history.fault() ?? this.#reopenedFault();
+    fault = world.history.fault() ?? this.#reopenedFault();
+    if (fault !== undefined || this.scenario.leavesNothing !== true) return fault;
+    alone(opener.evictAll());
+    fault = structureFault(world, { ...excuses, isEvicted: true });
+    return fault === undefined ? undefined : `after an eviction: ${fault}`;
   }
 
   /** What the next session would find on disk must not be older than what had returned. */

@@ -4,6 +4,7 @@
 
 import { flightMutants } from "./flight-mutants.js";
 import { internedMutants } from "./interned-mutants.js";
+import { largeMutants } from "./large-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 import { tagMutants } from "./tag-mutants.js";
 
@@ -33,8 +34,8 @@ export const mutants: readonly Mutant[] = [
     "the value is written after the slot",
     writer,
     [
-      "this.#drainTombstones();\n    if (answer === codes.answerDone)",
-      "this.#drainTombstones();\n    const { u8 } = this.kernel.views;\n    const valueAt = record + recordHeaderSize + extensionBytes + keyBytes;\n    u8.fill(0, valueAt, valueAt + value.length);\n    u8.set(value, valueAt);\n    if (answer === codes.answerDone)",
+      "this.#dropReplaced();\n    if (answer === codes.answerDone)",
+      "this.#dropReplaced();\n    const { u8 } = this.kernel.views;\n    const valueAt = record + recordHeaderSize + extensionBytes + keyBytes;\n    u8.fill(0, valueAt, valueAt + value.length);\n    u8.set(value, valueAt);\n    if (answer === codes.answerDone)",
     ],
     "overwrite",
   ),
@@ -167,8 +168,8 @@ export const mutants: readonly Mutant[] = [
     "a deleted entry stays counted as displaced",
     entries,
     [
-      "if (old & displacedBit) addDisplaced(home, -1);\n      discount(old);\n      if (!gone) {",
-      "discount(old);\n      if (!gone) {",
+      "if (old & displacedBit) addDisplaced(home, -1);\n      noteReplaced(hash, old);\n      discount(old);\n      if (!gone) {",
+      "noteReplaced(hash, old);\n      discount(old);\n      if (!gone) {",
     ],
     "displaced",
   ),
@@ -379,4 +380,5 @@ export const mutants: readonly Mutant[] = [
   ...internedMutants,
   ...flightMutants,
   ...tagMutants,
+  ...largeMutants,
 ];

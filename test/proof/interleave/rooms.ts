@@ -29,6 +29,16 @@ import { toCoroutines } from "./coroutines.js";
  *  read only the results of a thread's own call, such as words/call-results.js and
  *  near/near-table.js, are not. */
 const stepped: Readonly<Record<string, readonly string[]>> = {
+  "memory/large-value.js": [
+    "inlineBytesMax",
+    "valueBytesMax",
+    "chunkBytesOf",
+    "headOf",
+    "largeValueOf",
+    "chunkKey",
+    // Of a value's own bytes: it touches no shared memory.
+    "append",
+  ],
   "memory/memory-reader.js": [],
   "memory/memory-writer.js": ["isBytes"],
   "kernel/key-window.js": ["mix"],
@@ -39,7 +49,9 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
   "kernel/words/thread-lock.js": [],
   "near/near-cache.js": [],
   "near/invalidation-reader.js": [],
-  "eviction/evictor.js": ["nameOf"],
+  "eviction/evictor.js": [],
+  "eviction/unwritten.js": [],
+  "eviction/whole-value.js": [],
   "disk-log/flusher.js": [],
   "disk-log/flush-admission.js": [],
   "disk-log/retry-while-busy.js": [],

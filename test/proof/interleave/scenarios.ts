@@ -8,6 +8,7 @@ import { fillScenarios } from "./fill-scenarios.js";
 import { flightScenarios } from "./flight-scenarios.js";
 import { indexScenarios } from "./index-scenarios.js";
 import { internedScenarios } from "./interned-scenarios.js";
+import { largeScenarios } from "./large-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
 import type { Scenario } from "./scenario.js";
 import { tagScenarios } from "./tag-scenarios.js";
@@ -22,4 +23,5 @@ export const scenarios: readonly Scenario[] = [
   ...answerScenarios,
   ...flightScenarios,
   ...tagScenarios,
+  ...largeScenarios,
 ];

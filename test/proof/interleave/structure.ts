@@ -19,6 +19,8 @@ export interface Excuses {
   /** A thread died, and nobody has swept the index since: a slot may name a fill that it had not
    *  confirmed. */
   readonly isUnswept?: boolean;
+  /** Everything was evicted, so nothing of an unfinished value in chunks may be there. */
+  readonly isEvicted?: boolean;
 }
 
 /** The first fault, in words, or undefined. */
@@ -39,6 +41,9 @@ class Index {
   readonly #displaced: number[];
   readonly #keys = new Set<string>();
   readonly #classes = new Set<string>();
+  readonly #chunks = new Set<string>();
+  /** The chunks of each value in chunks, by its key. */
+  readonly #values = new Map<string, readonly string[]>();
   #entries = 0;
 
   constructor(world: World, excuses: Excuses) {
@@ -73,7 +78,39 @@ class Index {
       const isExact = counted === there || (this.#excuses.hasDisturbed && counted > there);
       if (!isExact) return `bucket ${bucket} counts ${counted} displaced entries and has ${there}`;
     }
-    return this.#countFault();
+    return this.#countFault() ?? this.#partsFault();
+  }
+
+  #noteHead(key: string, bytes: Buffer): void {
+    const { record, memory } = this.#world.rooms;
+    const reader = new record.RecordReader(0, 0);
+    reader.adopt(bytes);
+    reader.parse(0);
+    const large = memory.largeValueOf(reader);
+    const numbers = Array.from({ length: large.chunks }, (_, number) => number);
+    const keys = numbers.map((number) =>
+      Buffer.from(memory.chunkKey(large, number)).toString("hex"),
+    );
+    this.#values.set(key, keys);
+  }
+
+  /** A value in chunks is there whole. What a dead thread left of one, or a thread that could not have a chunk's lock, may be
+   *  there until eviction meets it. In memory only: with a disk tier, parts may be there. */
+  #partsFault(): string | undefined {
+    if (this.#geometry.diskSegmentCount > 0) return undefined;
+    const wanted = new Set<string>();
+    for (const [key, chunks] of this.#values) {
+      for (const chunk of chunks) {
+        if (!this.#chunks.has(chunk)) return `"${key}" has a head and lacks a chunk`;
+        wanted.add(chunk);
+      }
+    }
+    const { rooms, threads } = this.#world;
+    const timeouts = threads[0]?.kernel.total(rooms.stats.counterLockTimeouts) ?? 0;
+    const mayHaveRest = this.#excuses.hasDisturbed || timeouts > 0;
+    if (mayHaveRest && this.#excuses.isEvicted !== true) return undefined;
+    for (const chunk of this.#chunks) if (!wanted.has(chunk)) return `chunk ${chunk} has no head`;
+    return undefined;
   }
 
   #countFault(): string | undefined {
@@ -122,11 +159,14 @@ class Index {
       return this.#excuses.isUnswept === true ? undefined : "names a record that was not published";
     }
     const keyStart = 24 + bytes.readUInt8(14) * 8;
-    const key = bytes.toString("utf8", keyStart, keyStart + bytes.readUInt16LE(4) + 1);
+    const keyBytes = bytes.subarray(keyStart, keyStart + bytes.readUInt16LE(4) + 1);
+    const { isChunk, isHead } = this.#world.rooms.record;
+    const flags = bytes.readUInt8(7);
+    const key = isChunk(flags) ? keyBytes.toString("hex") : keyBytes.toString("utf8");
     const { kernel, control, verbs } = threads[0] as World["threads"][number];
     const scratch = kernel.block + at.threadKeyScratch;
-    kernel.views.u8.set(Buffer.from(key), scratch);
-    alone(verbs.hashKey(scratch, Buffer.byteLength(key)));
+    kernel.views.u8.set(keyBytes, scratch);
+    alone(verbs.hashKey(scratch, keyBytes.length));
     const low = this.#u32[(kernel.block + at.resultHashLow) / 4] as number;
     const high = this.#u32[(kernel.block + at.resultHashHigh) / 4] as number;
     if ((low & 0xffff || 1) !== fingerprint) return `names "${key}", another fingerprint's`;
@@ -134,9 +174,11 @@ class Index {
       return `names "${key}", another bucket's`;
     }
     if (sequence <= alone(control.clearEpoch())) return undefined;
-    this.#entries += 1;
+    if (!isChunk(flags)) this.#entries += 1;
     if (this.#keys.has(key)) return `is the second of "${key}"`;
     this.#keys.add(key);
+    if (isChunk(flags)) this.#chunks.add(key);
+    if (isHead(flags)) this.#noteHead(key, bytes.subarray(0, bytes.readUInt32LE(0)));
     return this.#flushFault(bytes, entry, offset) ?? this.#copyFault(bytes);
   }
 

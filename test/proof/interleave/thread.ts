@@ -78,9 +78,11 @@ export class SteppedThread {
         isWrite: boolean;
       };
       const start = (address >>> 0) + offset;
-      // No other thread uses the thread's own block, except the words that announce a tombstone.
+      // No other thread uses the thread's own block, except the words that announce a tombstone, and
+      // the one that names the value it writes.
       if (start >= this.#block && start < this.#blockEnd) {
-        if (start < this.#pending || start >= this.#pending + 8) return address;
+        const isPending = start >= this.#pending && start < this.#pending + 8;
+        if (!isPending && start !== this.#block + at.threadLargeWrite) return address;
       }
       if (running().access(start, bytes, isWrite, sites[site] as string)) this.#stop();
       return address;

@@ -7,7 +7,7 @@ import { diskEntryOf } from "./bucket";
 import { clearEpoch, count, neverEvicts } from "../geometry";
 import { flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
 import { noteDead } from "../segments/segments";
-import { isDisk, locationBits, recordOf } from "./slot";
+import { chunkBit, isDisk, locationBits, recordOf } from "./slot";
 
 /** True if the disk record was written before the last clear. Exact except in a segment that was
  *  half full at the clear. */
@@ -22,17 +22,15 @@ export function isCleared(word: u64): bool {
 /** Removes what a slot named from the counts of its tier, and adds its bytes to the dead bytes
  *  of its segment. */
 export function discount(word: u64): void {
-  const isCounted = neverEvicts || !isCleared(word);
-  if (isDisk(word)) {
-    if (isCounted) countDisk(-1);
-  } else {
-    discountMemory(
-      recordOf(word),
-      recordSizeOf(recordOf(word)),
-      flagsOf(recordOf(word)),
-      isCounted,
-    );
-  }
+  uncount(word);
+  if (!isDisk(word)) noteDead(recordOf(word), (recordSizeOf(recordOf(word)) + 7) & ~7);
+}
+
+/** Removes what a slot named from the counts of its tier. */
+export function uncount(word: u64): void {
+  if (!neverEvicts && isCleared(word)) return;
+  if (isDisk(word)) countDisk(word, -1);
+  else countMemory(recordSizeOf(recordOf(word)), flagsOf(recordOf(word)), -1);
 }
 
 /** As `discount`, for a record whose header was read before its slot was emptied. */
@@ -41,8 +39,9 @@ export function discountMemory(record: u32, size: u32, flags: u32, isCounted: bo
   if (isCounted) countMemory(size, flags, -1);
 }
 
-export function countDisk(sign: f64): void {
-  count(counter.counterDiskEntries, sign);
+/** Counts an entry at a disk location, or a slot's word that has one. A chunk is no entry. */
+export function countDisk(location: u64, sign: f64): void {
+  if ((location & chunkBit) == 0) count(counter.counterDiskEntries, sign);
 }
 
 /** A chunk of a large value counts as bytes and not as an entry; negative answers count apart. */

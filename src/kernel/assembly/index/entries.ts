@@ -29,6 +29,7 @@ import { countDisk, countMemory, discount, discountMemory, isCleared } from "./c
 import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
 import {
+  chunkBit,
   displacedBit,
   fingerprintOf,
   frequencyOf,
@@ -46,10 +47,14 @@ import {
   diskLocationOf,
   expiresOf,
   flagsOf,
+  isChunk,
+  isHead,
   isNegative,
+  keyLengthOf,
   recordSizeOf,
   sequenceOf,
   sequenceWordOf,
+  valueOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteRecord } from "../segments/segments";
@@ -57,8 +62,28 @@ import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
 import { xxh64 } from "../xxh64";
 
 /** The disk location of what a slot names, 0 if it has none. */
-function diskCopyOf(word: u64): u64 {
+export function diskCopyOf(word: u64): u64 {
   return isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
+}
+
+/** The hits that count for `evictFor`. Without a chunk its whole value is lost, so it goes last. */
+function rankOf(word: u64): i32 {
+  const record = <usize>recordOf(word);
+  const isPart = isDisk(word)
+    ? (word & chunkBit) != 0
+    : isChunk(flagsOf(record)) && keyLengthOf(record) == rec.chunkKeySize;
+  return isPart ? at.slotFrequencyMax : <i32>frequencyOf(word);
+}
+
+/** If a slot named the head of a value in chunks: notes which, so that the caller drops them. Call
+ *  with the lock held under which the slot changed. */
+function noteReplaced(hash: u64, word: u64): void {
+  if (isDisk(word) || !isHead(flagsOf(recordOf(word)))) return;
+  const head = valueOf(recordOf(word));
+  const value = block + at.threadValue;
+  store<u64>(value, hash, at.valueHash);
+  store<u64>(value, load<u64>(head, rec.headId), at.valueId);
+  store<u32>(value, load<u32>(head, rec.headChunks), at.valueChunks);
 }
 
 /** Replaces the least hit slot of a full bucket (disk entries first) by `word`; 0 if every entry
@@ -76,7 +101,7 @@ function evictFor(bucket: u32, word: u64): usize {
           if (atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;
           continue;
         }
-        if (<i32>frequencyOf(victim) != frequency || <i32>isDisk(victim) != tier) continue;
+        if (rankOf(victim) != frequency || <i32>isDisk(victim) != tier) continue;
         const victimHome = homeOfSlot(bucket, victim);
         // A second lock is only tried, never waited for, so two writers cannot wait for each other.
         if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
@@ -137,7 +162,7 @@ function writeHeader(
  *  changes the slot, all under the key's lock. The caller has written extension, key and value
  *  after the header. `flight` is the caller's flight + 1, or 0. Answers answerDone,
  *  answerSuperseded, answerBusy or, in a map, answerNoRoom. Results: sequence, slot, tombstones
- *  0 and 1. */
+ *  0 and 1, and in the value register the value in chunks that it replaced. */
 export function publish(
   record: u32,
   keyLength: u32,
@@ -155,6 +180,7 @@ export function publish(
   const hash = hashOf(key, keyLength, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
+  store<u32>(block, 0, at.threadValue + at.valueChunks);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -181,6 +207,7 @@ export function publish(
     const copy = diskCopyOf(old);
     if (copy != 0) announceTombstone(0, copy);
     if (replace(slot, old, word | (old & displacedBit))) {
+      noteReplaced(hash, old);
       discount(old);
     } else {
       retractTombstone(0);
@@ -205,7 +232,7 @@ export function publish(
   }
   invalidateFlights(hash);
   unlock(bucketAt(home));
-  if (isSampled(hash)) noteRequest(hash, recordSizeOf(record));
+  if (isSampled(hash)) noteRequest(hash, record);
   store<f64>(block, <f64>sequence, at.resultSequence);
   store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
   // The word as a near entry holds it, without the frequency.
@@ -228,11 +255,13 @@ function withdraw(home: u32, slot: usize, word: u64): void {
 }
 
 /** Removes the key. answerDone if it was there (a disk entry: if the index says so),
- *  answerAbsent if not, or if there was a negative answer. Results: expires, tombstones 0 and 1. */
+ *  answerAbsent if not, or if there was a negative answer. Results: expires, tombstones 0 and 1,
+ *  and in the value register the value in chunks that it removed. */
 export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 {
   const hash = hashOf(key, length, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
+  store<u32>(block, 0, at.threadValue + at.valueChunks);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -250,6 +279,7 @@ export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 
     if (copy != 0) announceTombstone(0, copy);
     if (replace(located, old, 0)) {
       if (old & displacedBit) addDisplaced(home, -1);
+      noteReplaced(hash, old);
       discount(old);
       if (!gone) {
         store<f64>(block, expires, at.resultExpires);
@@ -304,7 +334,7 @@ function takeUnlocked(key: u32, length: u32): i32 {
       if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits))
         announceTombstone(1, later);
       if (!isDisk(word)) discountMemory(recordOf(word), size, flags, isCounted);
-      else if (isCounted) countDisk(-1);
+      else if (isCounted) countDisk(word, -1);
       return at.answerDone;
     }
     retractTombstone(0);

@@ -138,7 +138,7 @@ export function findNear(key: u32, length: u32): i32 {
   if (word == 0) return 0;
   store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
   mark(slot, word);
-  if (isSampled(hash) && !isDisk(word)) noteRequest(hash, recordSizeOf(recordOf(word)));
+  if (isSampled(hash) && !isDisk(word)) noteRequest(hash, recordOf(word));
   return 1;
 }
 
@@ -168,7 +168,7 @@ export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: 
           if (outcome > 0) {
             if (touch) {
               mark(slot, word);
-              if (isSampled(hash)) noteRequest(hash, recordSizeOf(recordOf(word)));
+              if (isSampled(hash)) noteRequest(hash, recordOf(word));
             }
             return slotNumber(slot);
           }

@@ -12,6 +12,8 @@ export const frequencyOne: u64 = (<u64>1) << at.slotFrequencyShift;
 export const frequencyBits: u64 = (<u64>3) << at.slotFrequencyShift;
 export const displacedBit: u64 = (<u64>1) << at.slotDisplacedShift;
 export const diskBit: u64 = (<u64>1) << at.slotTierShift;
+/** In a disk location: the record there is a chunk. */
+export const chunkBit: u64 = (<u64>1) << at.locationChunkShift;
 export const locationBits: u64 = ((<u64>1) << at.slotLocationBits) - 1;
 /** The bits that say which class of keys a slot in a bucket is for: fingerprint and displaced. */
 export const classBits: u64 = ((<u64>0xffff) << at.slotFingerprintShift) | displacedBit;

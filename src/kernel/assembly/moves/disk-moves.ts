@@ -19,8 +19,9 @@ import {
   unlock,
 } from "../index/bucket";
 import { countDisk, isClearedOnDisk } from "../index/counts";
-import { insert } from "../index/entries";
+import { diskCopyOf, insert } from "../index/entries";
 import {
+  chunkBit,
   diskBit,
   displacedBit,
   frequencyOf,
@@ -127,7 +128,7 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
       old,
       word | ((<u64>(frequency > 0 ? frequency - 1 : 0)) << at.slotFrequencyShift),
     );
-    if (moved) count(counter.counterReinsertions, 1);
+    if (moved && ((<u64>to) & chunkBit) == 0) count(counter.counterReinsertions, 1);
     unlock(bucketAt(home));
     return moved ? at.answerDone : at.answerAbsent;
   }
@@ -153,7 +154,7 @@ export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32
   if (locateDiskClass(home, fingerprint) == 0) {
     const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
     if (insert(home, fingerprint, word) != 0) {
-      countDisk(1);
+      countDisk(<u64>location, 1);
       answer = at.answerDone;
     }
   }
@@ -162,7 +163,8 @@ export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32
 }
 
 /** Drops the entry of a slot if the slot still names what (low, high) named: a record that is
- *  damaged, cannot be decoded or has expired. Tombstone 0 is its disk location, if any. */
+ *  damaged, cannot be decoded or has expired, or a head with a chunk missing. Tombstone 0 is its
+ *  disk location, if any. */
 export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   const slot = slotAt(slotNumber);
@@ -174,7 +176,7 @@ export function dropSlot(slotNumber: u32, low: u32, high: u32): i32 {
   const now = atomic.load<u64>(slot);
   const same = now != 0 && ((now ^ seen) & (locationBits | diskBit)) == 0;
   if (same) {
-    const copy = isDisk(now) ? now & locationBits : diskLocationOf(recordOf(now));
+    const copy = diskCopyOf(now);
     if (copy != 0) announceTombstone(0, copy);
     emptySlot(home, slot, now);
   }

@@ -3,6 +3,7 @@
 // and a reader promotes. Every verb that takes a record answers answerBusy if it cannot get the
 // key's lock; the caller then knows nothing about the record.
 import * as at from "../../layout";
+import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { block, clearEpoch, count, seed } from "../geometry";
 import {
@@ -16,18 +17,29 @@ import {
   slotAt,
   unlock,
 } from "../index/bucket";
-import { countDisk, countMemory, discount } from "../index/counts";
-import { diskBit, displacedBit, frequencyOf, locationBits, locationOf } from "../index/slot";
+import { countDisk, countMemory, discount, uncount } from "../index/counts";
+import {
+  chunkBit,
+  diskBit,
+  displacedBit,
+  frequencyOf,
+  locationBits,
+  locationOf,
+  recordOf,
+} from "../index/slot";
 import { noteInvalidation } from "../invalidations";
 import { emptySlot, fingerprint, home, isStill, lockRecord, missed, setHash } from "./key-lock";
 import {
   diskLocationOf,
   flagsOf,
+  isChunk,
+  isHead,
   keyLengthOf,
   keyOf,
   recordSizeOf,
   sequenceOf,
   setDiskLocation,
+  valueOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteDead, noteRecord, reserve } from "../segments/segments";
@@ -67,16 +79,33 @@ export function reserveDiskLocation(record: u32, location: f64): i32 {
 /** Copies a live record to this thread's open segment of a log, and points its slot there with a
  *  new frequency. */
 export function move(record: u32, log: u32, frequency: u32): i32 {
-  const size = recordSizeOf(record);
-  const copy = reserve(size, log, 1);
+  const copy = reserve(recordSizeOf(record), log, 1);
   if (copy == 0) return at.answerNoRoom;
   const slot = lockRecord(record);
   if (slot == 0) return missed;
-  const old = locatedWord;
+  return moveSlot(slot, locatedWord, copy, log, frequency, 0);
+}
+
+/** Moves the record that a slot shows to `copy`, which this thread has reserved, and adds `rounds`
+ *  to a head's rounds. Call with the lock of the record's key held, and its hash in the results; it
+ *  frees the lock. */
+export function moveSlot(
+  slot: usize,
+  old: u64,
+  copy: u32,
+  log: u32,
+  frequency: u32,
+  rounds: u32,
+): i32 {
+  const record = <usize>recordOf(old);
+  const size = recordSizeOf(record);
   const sequence = sequenceOf(record);
   // The word with the sequence comes last: until then a walker takes the copy for unpublished.
   memory.copy(copy + 16, record + 16, size - 16);
   store<u64>(copy, load<u64>(record));
+  // `valueOf` needs the length of the extension, which is in that word: so take the original's.
+  const round = <usize>copy + (valueOf(record) - record) + rec.headRound;
+  if (rounds != 0) store<u32>(round, load<u32>(round) + rounds);
   atomic.store<u64>(copy, load<u64>(record, 8), 8);
   noteRecord(copy, sequence);
   const word = (fingerprint << at.slotFingerprintShift) | (<u64>frequency << at.slotFrequencyShift);
@@ -84,8 +113,8 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
   if (moved) {
     // So that near copies kept by key are dropped and their hits reach the slot again.
     noteInvalidation(load<u64>(block, at.resultHashLow));
-    noteDead(record, (size + 7) & ~7);
-    if (log == at.logMain) count(counter.counterMovesToMain, 1);
+    noteDead(<u32>record, (size + 7) & ~7);
+    if (log == at.logMain && !isChunk(flagsOf(copy))) count(counter.counterMovesToMain, 1);
   }
   unlock(bucketAt(home));
   return moved ? at.answerDone : at.answerAbsent;
@@ -94,7 +123,7 @@ export function move(record: u32, log: u32, frequency: u32): i32 {
 /** Invalidates near values of a record that leaves memory. Its value is still right, so
  *  correctness does not need this, but near values should not outlast the record. Only a record
  *  that was hit can have any. Call with the hash in the results. */
-function noteRemoval(word: u64): void {
+export function noteRemoval(word: u64): void {
   if (frequencyOf(word) != 0) noteInvalidation(load<u64>(block, at.resultHashLow));
 }
 
@@ -112,22 +141,8 @@ export function demote(record: u32): i32 {
   noteRemoval(old);
   let answer = at.answerAbsent;
   if (copy != 0 && !isInvalidated(record)) {
-    const rival = locateDiskClass(home, fingerprint);
-    if (rival != 0) {
-      announceTombstone(0, locatedWord & locationBits);
-      if (emptySlot(home, rival, locatedWord)) count(counter.counterEvictionsIndex, 1);
-      else retractTombstone(0);
-    }
-    if (
-      replace(
-        slot,
-        old,
-        (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy,
-      )
-    ) {
-      discount(old);
-      countDisk(1);
-      count(counter.counterDemotions, 1);
+    if (demoteSlot(slot, old, copy)) {
+      noteDead(record, (recordSizeOf(record) + 7) & ~7);
       answer = at.answerDone;
     }
   } else {
@@ -140,6 +155,24 @@ export function demote(record: u32): i32 {
   }
   unlock(bucketAt(home));
   return answer;
+}
+
+/** Points a slot at the disk copy of the memory record that it shows, and removes the disk entry
+ *  of its class that is there; tombstone 0 is that one's location. Call with the lock of the
+ *  record's key held. False if evictUnlocked emptied the slot. */
+export function demoteSlot(slot: usize, old: u64, copy: u64): bool {
+  const rival = locateDiskClass(home, fingerprint);
+  if (rival != 0) {
+    announceTombstone(0, locatedWord & locationBits);
+    if (emptySlot(home, rival, locatedWord)) count(counter.counterEvictionsIndex, 1);
+    else retractTombstone(0);
+  }
+  const word = (fingerprint << at.slotFingerprintShift) | (old & displacedBit) | diskBit | copy;
+  if (!replace(slot, old, word)) return false;
+  uncount(old);
+  countDisk(copy, 1);
+  if ((copy & chunkBit) == 0) count(counter.counterDemotions, 1);
+  return true;
 }
 
 /** Drops a record if a slot still names it; tombstone 0 is its disk location, if any. It also
@@ -170,17 +203,19 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   let answer = at.answerAbsent;
   if (((old ^ seen) & (locationBits | diskBit)) == 0 && old != 0 && !isInvalidated(record)) {
     setDiskLocation(record, old & locationBits);
+    // A chunk's slot has the round of its value, which is the frequency below.
+    if (isHead(flagsOf(record))) store<u32>(valueOf(record), 1, rec.headRound);
     noteRecord(record, sequence);
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
     if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
       discount(old);
       countMemory(recordSizeOf(record), flagsOf(record), 1);
-      count(counter.counterPromotions, 1);
+      if (!isChunk(flagsOf(record))) count(counter.counterPromotions, 1);
       answer = at.answerDone;
     }
   }
   const hash = load<u64>(block, at.resultHashLow);
-  if (answer == at.answerDone && isSampled(hash)) noteRequest(hash, recordSizeOf(record));
+  if (answer == at.answerDone && isSampled(hash)) noteRequest(hash, record);
   // A walker must not take the abandoned copy for a published record.
   if (answer != at.answerDone) store<u64>(record, 0, 8);
   unlock(bucketAt(home));

@@ -20,6 +20,7 @@ import { emptySlot } from "./key-lock";
 import { deadlineOf, diskLocationOf, flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
 import { unblockSegments } from "../segments/segments";
 import { isTagInvalidated } from "../tags/tagged-records";
+import { dropNoted, noteHead } from "./chunked-values";
 
 /** Removes cleared, invalidated and expired memory entries, and cleared disk entries, from the
  *  buckets [from, end); answers the bucket to go on from, `end` when all were visited. It stops
@@ -33,7 +34,10 @@ export function sweep(from: u32, end: u32, now: f64): u32 {
   store<u32>(block, 0, at.resultUnvisited);
   end = min<u32>(end, bucketCount);
   for (let bucket = from; bucket < end; bucket++) {
-    if (!sweepHome(bucket, now) || !sweepDisplaced(bucket, now)) return bucket;
+    while (!sweepHome(bucket, now) || !sweepDisplaced(bucket, now)) {
+      dropNoted();
+      if (load<f64>(block, at.resultTombstone0) != 0) return bucket;
+    }
   }
   return end;
 }
@@ -43,7 +47,7 @@ function missSlot(): void {
 }
 
 /** Judges the entries of a bucket that are at home there, under its lock. False if a tombstone was
- *  announced. */
+ *  announced or a head was noted. */
 function sweepHome(bucket: u32, now: f64): bool {
   const base = bucketAt(bucket);
   let isLocked = false;
@@ -88,7 +92,8 @@ function sweepDisplaced(bucket: u32, now: f64): bool {
   return true;
 }
 
-/** Empties a slot if its entry has ended. False if a tombstone was announced. */
+/** Empties a slot if its entry has ended. False if a tombstone was announced or a head was noted,
+ *  whose chunks are dropped without this lock. */
 function judge(home: u32, slot: usize, word: u64, now: f64): bool {
   if (isDisk(word)) {
     if (isClearedOnDisk(word)) emptySlot(home, slot, word);
@@ -102,7 +107,7 @@ function judge(home: u32, slot: usize, word: u64, now: f64): bool {
   if (isTagInvalidated(record)) {
     const copy = diskLocationOf(record);
     if (copy != 0) announceTombstone(0, copy);
-    if (emptySlot(home, slot, word)) return copy == 0;
+    if (emptySlot(home, slot, word)) return !noteHead(record) && copy == 0;
     if (copy != 0) retractTombstone(0);
     return true;
   }

@@ -76,6 +76,36 @@ export function deadlineOf(record: usize): f64 {
   return flags & rec.flagStale ? load<f64>(field + 8) : load<f64>(field);
 }
 
+/** Is the record with these flags a chunk, or another internal record, whose key is shorter? */
+// @ts-ignore: decorator
+@inline
+export function isChunk(flags: u32): bool {
+  return (flags & rec.flagsOfParts) == rec.flagChunk;
+}
+
+/** Is the record with these flags the head of a value in chunks? */
+// @ts-ignore: decorator
+@inline
+export function isHead(flags: u32): bool {
+  return (flags & rec.flagsOfParts) == rec.flagChunked;
+}
+
+/** The value of a record, such as the list that a head is. */
+// @ts-ignore: decorator
+@inline
+export function valueOf(record: usize): usize {
+  return keyOf(record) + keyLengthOf(record);
+}
+
+/** Bytes of the entry that a record is or is the head of; 0 for an internal record. The record may
+ *  be changing: the answer is meaningless then, but every read stays in the memory. */
+export function entrySizeOf(record: usize): u32 {
+  const parts = flagsOf(record) & rec.flagsOfParts;
+  const size = recordSizeOf(record);
+  if (parts == 0 || parts == rec.flagNegative) return size;
+  return parts == rec.flagChunked ? size + load<u32>(valueOf(record), rec.headBytes) : 0;
+}
+
 export function sameKey(left: usize, right: usize, length: u32): bool {
   let i: usize = 0;
   const whole = <usize>(length & ~7);

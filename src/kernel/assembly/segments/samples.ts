@@ -4,7 +4,8 @@
 // tuner then sees less, and nothing else is affected.
 import * as at from "../../layout";
 import { counterSamplesDropped } from "../../../stats/counters";
-import { block, count, sampleBase, sampleSlots, segmentBytes } from "../geometry";
+import { block, count, sampleBase, sampleSlots, segmentBytes, segmentCount } from "../geometry";
+import { entrySizeOf } from "./record";
 import { ring } from "./segments";
 
 // @ts-ignore: decorator
@@ -13,9 +14,12 @@ export function isSampled(hash: u64): bool {
   return (<u32>hash & load<u32>(at.controlSampleMask)) == 0;
 }
 
-/** Notes a request for a key whose record has about `size` bytes. The record may be changing, so
- *  the size is clamped. */
-export function noteRequest(hash: u64, size: u32): void {
+/** Notes a request for the key of a record, with the size of the entry: of the whole value, if it
+ *  is in chunks. Internal records are no requests. The record may be changing, so the size is
+ *  clamped to that of the largest value. */
+export function noteRequest(hash: u64, record: usize): void {
+  const size = min<u32>(entrySizeOf(record), (segmentBytes >> 2) * segmentCount);
+  if (size == 0) return;
   const head = load<u32>(block, at.threadSampleHead);
   const held = head - atomic.load<u32>(block, at.threadSampleTail);
   if (held >= sampleSlots) {
@@ -24,7 +28,7 @@ export function noteRequest(hash: u64, size: u32): void {
   }
   const sample = sampleBase + ((<usize>(head & (sampleSlots - 1))) << 3);
   store<u32>(sample, <u32>(hash >> 32));
-  store<u32>(sample, max<u32>(1, min<u32>(size, segmentBytes)), 4);
+  store<u32>(sample, size, 4);
   atomic.store<u32>(block, head + 1, at.threadSampleHead);
   if (held == sampleSlots >> 1) ring();
 }

@@ -1,0 +1,138 @@
+// Keeps a value in chunks one entry to the reclaim of segment files: when a chunk of it is met, its
+// head says whether the whole value is written again, with its whole size, or leaves. Called by the
+// reclaimer. What was kept is remembered for the chunks that follow, in this segment file and the
+// next; if it is forgotten, or the janitor dies, the head is asked again, which is a kept value's
+// loss at worst. Invariant: of a value that leaves the head is dropped first.
+import { elapsedMs } from "../base/mod.js";
+import { segmentOfLocation } from "../disk/mod.js";
+import type { RemovalReporter } from "../eviction/mod.js";
+import { codes, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
+import { largeValueOf } from "../memory/mod.js";
+import { isHead } from "../record/mod.js";
+import * as counter from "../stats/mod.js";
+import { retryWhileBusy } from "./retry-while-busy.js";
+import type { SegmentRecords } from "./segment-record.js";
+import type { WriteBudget } from "./write-budget.js";
+
+/** Kept values that are remembered. */
+const keptMax = 1024;
+
+/** What becomes of a chunk. "kept": it is written again. "shared": its value is in memory too, so
+ *  it is treated as any record there. "dead": it leaves, and nothing is lost. */
+export type ChunkFate = "kept" | "shared" | "dead" | "busy";
+
+/** The bytes that the segment being reclaimed may still give to what is written again. */
+export interface Allowance {
+  budget: number;
+}
+
+export class ReclaimedValues {
+  readonly #kernel: Kernel;
+  readonly #records: SegmentRecords;
+  readonly #budget: WriteBudget;
+  readonly #removals: RemovalReporter | null;
+  readonly #writeTombstone: TombstoneWriter;
+  /** Ids of kept values, oldest first. */
+  readonly #kept = new Set<string>();
+  readonly #segmentBytes: number;
+  /** The segment that is being reclaimed. */
+  #segment = -1;
+
+  constructor(
+    kernel: Kernel,
+    segmentBytes: number,
+    records: SegmentRecords,
+    budget: WriteBudget,
+    removals: RemovalReporter | null,
+    writeTombstone: TombstoneWriter,
+  ) {
+    this.#kernel = kernel;
+    this.#segmentBytes = segmentBytes;
+    this.#records = records;
+    this.#budget = budget;
+    this.#removals = removals;
+    this.#writeTombstone = writeTombstone;
+  }
+
+  /** The fate of the chunk at a location. If its value leaves, all of it is dropped here. */
+  fateOf(location: number, now: number, left: Allowance): ChunkFate {
+    const { verbs } = this.#kernel;
+    this.#segment = segmentOfLocation(location, this.#segmentBytes);
+    if (!this.#records.readValueOf(location)) return "dead";
+    const found = retryWhileBusy(() => verbs.lookForHead());
+    switch (found) {
+      case codes.answerBusy:
+        return "busy";
+      case codes.answerInMemory:
+        return "shared";
+      case codes.answerDisk:
+        return this.#decide(now, left);
+      default:
+        // Nobody promotes it either: that would begin with its head on disk.
+        return "dead";
+    }
+  }
+
+  /** The disk entry of the head's class is in the kernel's results. */
+  #decide(now: number, left: Allowance): ChunkFate {
+    const { results, value, verbs } = this.#kernel;
+    const { idLow, idHigh, frequency } = value;
+    const name = `${idLow}:${idHigh}`;
+    const { record } = this.#records;
+    if (this.#records.read(results.location) === null || !isHead(record.flags)) return "dead";
+    const large = largeValueOf(record);
+    if (large.idLow !== idLow || large.idHigh !== idHigh) return "dead";
+    const isExpired = record.staleUntilMs <= now;
+    const isAlive = !isExpired && !this.#isInvalidated();
+    if (isAlive && this.#kept.has(name)) return "kept";
+    const bytes = large.bytes + record.size;
+    if (isAlive && frequency > 0 && left.budget >= bytes && this.#mayWrite()) {
+      left.budget -= bytes;
+      this.#remember(name);
+      return "kept";
+    }
+    const dropped = verbs.dropHead();
+    this.#drain();
+    if (dropped === codes.answerBusy) return "busy";
+    if (dropped === codes.answerDone) {
+      const counted = isExpired ? counter.counterExpirations : counter.counterEvictionsDisk;
+      this.#kernel.count(counted, 1);
+      if (this.#removals?.isWanted === true) {
+        this.#removals.tellOf(record, isExpired ? "expired" : "disk");
+      }
+    }
+    for (let number = 0; number < large.chunks; number++) {
+      verbs.dropChunk(number, 1);
+      this.#drain();
+    }
+    return "dead";
+  }
+
+  #mayWrite(): boolean {
+    return this.#budget.hasRoom(elapsedMs());
+  }
+
+  #remember(name: string): void {
+    this.#kept.add(name);
+    for (const oldest of this.#kept) {
+      if (this.#kept.size <= keptMax) break;
+      this.#kept.delete(oldest);
+    }
+  }
+
+  /** Was a tag of the head just read invalidated? */
+  #isInvalidated(): boolean {
+    const { record } = this.#records;
+    const field = record.tagsField();
+    return field.length > 0 && this.#kernel.tags.areInvalidated(field, record.sequence);
+  }
+
+  /** Writes the tombstones of what was dropped, but for the segment being reclaimed, whose file is
+   *  void. */
+  #drain(): void {
+    this.#kernel.tombstones.drain((location) => {
+      if (segmentOfLocation(location, this.#segmentBytes) === this.#segment) return;
+      this.#writeTombstone(location);
+    });
+  }
+}
