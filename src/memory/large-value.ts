@@ -20,22 +20,12 @@ import {
   recordHeaderSize,
   type RecordReader,
 } from "../record/mod.js";
+import type { LargeValue } from "./head-record.js";
 import type { MemoryReader } from "./memory-reader.js";
 import type { MemoryWriter, WriteFields, WriteOutcome } from "./memory-writer.js";
 
 /** What a chunk takes beside its bytes: header, disk location, two times, key. */
 const chunkOverheadMax = recordHeaderSize + 24 + chunkKeySize;
-
-/** The contents of a head record. */
-export interface LargeValue {
-  readonly bytes: number;
-  readonly chunks: number;
-  /** The hash of the head's key. */
-  readonly hashLow: number;
-  readonly hashHigh: number;
-  readonly idLow: number;
-  readonly idHigh: number;
-}
 
 /** The most bytes of a value in one record: a quarter of a segment, so that segments fill well. */
 export function inlineBytesMax(segmentBytes: number): number {

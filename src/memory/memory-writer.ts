@@ -20,7 +20,7 @@ import {
   counterSetsStored,
   counterSetsTooLarge,
 } from "../stats/mod.js";
-import type { LargeValue } from "./large-value.js";
+import type { LargeValue } from "./head-record.js";
 import type { SlotRef, StoredRecord } from "./memory-reader.js";
 
 /** The outcome of a write. "superseded" only for fills: a newer write, delete or clear came

@@ -4,11 +4,11 @@ export {
   chunkKey,
   internalKey,
   JoinedValue,
-  type LargeValue,
   largeValueOf,
   readChunks,
   writeValue,
 } from "./large-value.js";
+export type { LargeValue } from "./head-record.js";
 export { type Found, MemoryReader, type SlotRef, type StoredRecord } from "./memory-reader.js";
 export {
   type AppendOutcome,

@@ -154,7 +154,7 @@ describe("eviction", () => {
     for (let hit = 0; hit < 2; hit++) store.reader.find("large", true);
     emptyAll(store, policy);
     expect(policy.questions).toEqual([{ log: "small", size: expect.any(Number), frequency: 2 }]);
-    const [{ size }] = policy.questions as [{ size: number }];
+    const [{ size }] = policy.questions as unknown as [{ size: number }];
     expect(size - 100 * KiB).toBeGreaterThan(0);
     expect(size - 100 * KiB).toBeLessThan(100);
     expect(partsIn(store)).toEqual({ entries: 1, heads: 1, broken: 0, orphans: 0 });

@@ -51,6 +51,7 @@ export function numberedStats({
       memory,
       disk: isOnDisk ? disk : null,
       near: { entries: next(), bytes: next() },
+      tags: { tracked: next(), capacity: next() },
       segments: { free: next(), total: gauge * 3 },
       threads: { attached: next() },
     },

@@ -75,6 +75,7 @@ function snapshotAt(by: number): CacheStats {
       },
       disk: { entries: by, bytes: by, limitBytes: by, state: "up", segments: by },
       near: { entries: by, bytes: by },
+      tags: { tracked: by, capacity: by },
       segments: { free: by, total: by },
       threads: { attached: by },
     },

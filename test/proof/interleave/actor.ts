@@ -1,119 +1,19 @@
 // What one thread of a scenario can do, recorded in the history as it does it. The real memory
 // reader and writer, near cache, evictor, flusher and recovery do the work, as coroutines.
 
-import type { HashedKey, KernelVerbs, KeyWindow } from "../../../src/kernel/mod.js";
-import type {
-  MemoryReader,
-  MemoryWriter,
-  WriteFields,
-  WriteOutcome,
-} from "../../../src/memory/mod.js";
-import type { NearCache } from "../../../src/near/mod.js";
-import type { EvictionPolicy } from "../../../src/policy/mod.js";
-import { DiskReading } from "./disk-reading.js";
-import { DiskWork } from "./disk-work.js";
+import type { HashedKey } from "../../../src/kernel/mod.js";
+import type { WriteFields, WriteOutcome } from "../../../src/memory/mod.js";
 import { largeValueOf, valueOf, versionOf } from "./entry-value.js";
-import { FlightWork } from "./flight-work.js";
 import type { Operation } from "./history.js";
 import { $element, $run, alone, type Coroutine } from "./suspension.js";
-import type { Stepped, SteppedThread } from "./thread.js";
 import type { World } from "./world.js";
+import { ActorParts, lookupsMax, noTags, nothing } from "./actor-parts.js";
 
-interface SteppedEvictor {
-  evictOne(now: number, flushedOnly: boolean, ruthless: boolean): Coroutine<boolean>;
-}
-
-interface SteppedSweeper {
-  run(clearEpoch: number): Coroutine<boolean>;
-  abandon(): Coroutine;
-}
-
-/** A class of src/ whose methods have become coroutines. */
-type SteppedClass<Instance> = new (...args: unknown[]) => Stepped<Instance>;
-
-/** S3-FIFO without a history of its own, so that every schedule begins alike. */
-const keepsWhatWasHit: EvictionPolicy = {
-  victim: ({ oldestSmall }) => (oldestSmall === Infinity ? "main" : "small"),
-  decide: (log, _hash, _size, frequency) =>
-    frequency === 0 ? -1 : log === "small" ? 0 : frequency - 1,
-};
-
-const noTags = new Uint8Array(0);
-
-function* nothing(): Coroutine {}
-
-/** Rounds of the janitor for a sweep that meets locks. */
-const sweepRoundsMax = 3;
-/** As in tiers/disk-reader.ts. */
-const lookupsMax = 4;
-
-export class Actor {
-  readonly name: string;
-  readonly thread: SteppedThread;
-  readonly verbs: Stepped<KernelVerbs>;
-  readonly flights: FlightWork;
-  readonly #world: World;
-  readonly #keys: Stepped<KeyWindow>;
-  readonly #reader: Stepped<MemoryReader>;
-  readonly #writer: Stepped<MemoryWriter>;
-  readonly #disk: DiskWork;
-  readonly #diskReading: DiskReading;
-  readonly #evictor: SteppedEvictor;
-  readonly #near: Stepped<NearCache>;
-  readonly #sweeper: SteppedSweeper;
-
-  constructor(world: World, thread: SteppedThread, name: string) {
-    this.name = name;
-    this.thread = thread;
-    this.verbs = thread.verbs;
-    this.flights = new FlightWork(world, thread, (key) => this.#hashOf(key));
-    this.#world = world;
-    const { kernel } = thread;
-    const { kernel: kernelRoom, memory } = world.rooms;
-    const Window = kernelRoom.KeyWindow as unknown as SteppedClass<KeyWindow>;
-    const Reader = memory.MemoryReader as unknown as SteppedClass<MemoryReader>;
-    const Writer = memory.MemoryWriter as unknown as SteppedClass<MemoryWriter>;
-    this.#keys = new Window(kernel);
-    this.#reader = new Reader(kernel, this.#keys);
-    this.#writer = new Writer(kernel, this.#keys);
-    this.#diskReading = new DiskReading(world, thread, this.#reader, this.#writer);
-    this.#disk = new DiskWork(world, thread, (key) => this.#hashOf(key));
-    const writeTombstone = ((location: number) =>
-      this.#disk.writeTombstone(location)) as unknown as () => void;
-    const { Evictor } = world.rooms.evictor as {
-      Evictor: new (...args: unknown[]) => SteppedEvictor;
-    };
-    this.#evictor = new Evictor(kernel, keepsWhatWasHit, writeTombstone, null);
-    const { NearCache: Near } = world.rooms.nearCache as { NearCache: SteppedClass<NearCache> };
-    const room = { mode: "shared", maxEntries: 4, maxBytes: 4096 };
-    this.#near = new Near(kernel, this.#keys, room, { now: () => 0 });
-    const { TagSweeper } = world.rooms.tagSweeper as {
-      TagSweeper: new (...args: unknown[]) => SteppedSweeper;
-    };
-    const hasDisk = (world.options.diskSegments ?? 0) > 0;
-    this.#sweeper = new TagSweeper(kernel, hasDisk ? this.#disk.swept() : null, writeTombstone);
-    const reclaim = (() => this.#reclaim()) as unknown as () => boolean;
-    alone(this.#writer.connect(writeTombstone, reclaim));
-  }
-
-  /** Another key with the same home bucket. */
-  *neighbourOf(key: string): Coroutine<string> {
-    const home = yield* this.#home(key);
-    for (const other of "bcdefghijklmnopqrstuvwxyz") {
-      if (other !== key && (yield* this.#home(other)) === home) return other;
-    }
-    throw new Error(`"${key}" is alone in its bucket`);
-  }
-
-  *#home(key: string): Coroutine<number> {
-    const [, high] = yield* this.#hashOf(key);
-    return Math.floor((high * this.thread.kernel.geometry.bucketCount) / 2 ** 32);
-  }
-
+export class Actor extends ActorParts {
   /** In a setup: throws unless the home of `key` counts this many displaced entries, which the
    *  scenario needs. */
   *holdDisplaced(key: string, wanted: number): Coroutine {
-    const home = yield* this.#home(key);
+    const home = yield* this.home(key);
     const { bucketBase } = this.thread.kernel.geometry;
     const word = bucketBase + home * this.at.bucketSize + this.at.bucketDisplaced;
     const counted = this.thread.kernel.views.u32[word / 4];
@@ -123,15 +23,15 @@ export class Actor {
 
   /** In a setup: throws unless two keys are of one class, which the scenario needs. */
   *holdRivals(key: string, other: string): Coroutine {
-    const isSameHome = (yield* this.#home(key)) === (yield* this.#home(other));
-    const [low] = yield* this.#hashOf(key);
-    const [otherLow] = yield* this.#hashOf(other);
+    const isSameHome = (yield* this.home(key)) === (yield* this.home(other));
+    const [low] = yield* this.hashOf(key);
+    const [otherLow] = yield* this.hashOf(other);
     if (isSameHome && ((low ^ otherLow) & 0xffff) === 0) return;
     throw new Error(`"${key}" and "${other}" are of two classes`);
   }
 
   get at(): World["at"] {
-    return this.#world.at;
+    return this.world.at;
   }
 
   /** Sets a word of the control block, in a setup. */
@@ -141,7 +41,7 @@ export class Actor {
 
   /** Sets a segment's generation to the last one before it wraps. */
   skipGenerations(segment: number): void {
-    const { at } = this.#world;
+    const { at } = this.world;
     const entry = (at.segmentTable + segment * at.segmentEntrySize) / 4;
     const words = this.thread.kernel.views.i32;
     const generations = 2 ** at.locationGenerationBits;
@@ -151,7 +51,7 @@ export class Actor {
 
   /** The janitor's sleep without its timeout: wakes when the bell has changed since it looked. */
   *awaitSealed(wanted: number): Coroutine {
-    const { at } = this.#world;
+    const { at } = this.world;
     const { i32 } = this.thread.kernel.views;
     const { segmentCount } = this.thread.kernel.geometry;
     for (;;) {
@@ -169,7 +69,7 @@ export class Actor {
   }
 
   #begin(kind: Operation["kind"], key: string, version: number): Operation {
-    return this.#world.history.begin(kind, key, version, this.name);
+    return this.world.history.begin(kind, key, version, this.name);
   }
 
   *#write(
@@ -182,7 +82,7 @@ export class Actor {
     flags: number = 0,
   ): Coroutine<WriteOutcome> {
     const fields = { ...this.#fields(flight, expiresMs, tag), flags };
-    return yield* this.#writer.write(key, valueOf(name, version), fields);
+    return yield* this.writer.write(key, valueOf(name, version), fields);
   }
 
   #fields(flight: number, expiresMs: number, tag: string): WriteFields {
@@ -200,45 +100,45 @@ export class Actor {
   }
 
   *set(key: string, expiresMs: number = Infinity, tag: string = ""): Coroutine {
-    const version = this.#world.history.nextVersion();
+    const version = this.world.history.nextVersion();
     const operation = this.#begin("set", key, version);
     const outcome = yield* this.#write(key, key, version, -1, expiresMs, tag);
     // Whatever the outcome, an older value of the key is absent.
     if (outcome !== "stored") operation.kind = "removal";
-    this.#world.history.end(operation);
+    this.world.history.end(operation);
   }
 
   /** Sets a value that is stored in chunks. */
   *setLarge(key: string, expiresMs: number = Infinity): Coroutine {
-    const version = this.#world.history.nextVersion();
+    const version = this.world.history.nextVersion();
     const operation = this.#begin("set", key, version);
-    const writeValue = this.#world.rooms.memory.writeValue as unknown as (
+    const writeValue = this.world.rooms.memory.writeValue as unknown as (
       ...args: unknown[]
     ) => Coroutine<WriteOutcome>;
     const fields = this.#fields(-1, expiresMs, "");
-    const outcome = yield* writeValue(this.#writer, key, largeValueOf(key, version), fields);
+    const outcome = yield* writeValue(this.writer, key, largeValueOf(key, version), fields);
     // Whatever the outcome, an older value of the key is absent.
     if (outcome !== "stored") operation.kind = "removal";
-    this.#world.history.end(operation);
+    this.world.history.end(operation);
   }
 
   *delete(key: string): Coroutine {
     const operation = this.#begin("removal", key, 0);
-    yield* this.#writer.remove(key);
-    this.#world.history.end(operation);
+    yield* this.writer.remove(key);
+    this.world.history.end(operation);
   }
 
   *clear(keys: readonly string[]): Coroutine {
     const operations = keys.map((key) => this.#begin("removal", key, 0));
     yield* this.verbs.clear();
-    for (const operation of operations) this.#world.history.end(operation);
+    for (const operation of operations) this.world.history.end(operation);
   }
 
   /** `keys` are those whose values have the tag. */
   *deleteByTag(tag: string, keys: readonly string[]): Coroutine {
     const operations = keys.map((key) => this.#begin("removal", key, 0));
     yield* this.#invalidateTag(tag);
-    for (const operation of operations) this.#world.history.end(operation);
+    for (const operation of operations) this.world.history.end(operation);
   }
 
   /** After EntryWriter.#invalidateTag, which waits for a sweep before the floor rises. */
@@ -256,11 +156,11 @@ export class Actor {
     flags: number = 0,
     loads: () => Coroutine = nothing,
   ): Coroutine<WriteOutcome> {
-    const version = this.#world.history.nextVersion();
+    const version = this.world.history.nextVersion();
     const begin = this.#begin("begin", key, version);
-    const hashed = yield* this.#hashed(key);
+    const hashed = yield* this.hashed(key);
     const flight = yield* this.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
-    this.#world.history.end(begin);
+    this.world.history.end(begin);
     yield* loads();
     return yield* this.#publish(hashed, key, flight, begin, tag, flags);
   }
@@ -269,11 +169,11 @@ export class Actor {
    *  done. While no flight is free it waits for one. `isForced`: it joins none, and no load that
    *  began before is stored. */
   *load(key: string, isForced: boolean = false): Coroutine {
-    const version = this.#world.history.nextVersion();
+    const version = this.world.history.nextVersion();
     const begin = this.#begin(isForced ? "forced" : "begin", key, version);
-    const hashed = yield* this.#hashed(key);
+    const hashed = yield* this.hashed(key);
     const answer = yield* this.flights.enter(key, hashed, isForced);
-    this.#world.history.end(begin);
+    this.world.history.end(begin);
     if (answer >= 0) {
       yield* this.#publish(hashed, key, answer, begin, "");
       return;
@@ -282,17 +182,6 @@ export class Actor {
     const { answerFollow } = this.at;
     if (answer <= answerFollow) yield* this.flights.follow(answerFollow - answer);
     yield* this.get(key);
-  }
-
-  /** A key as it was read and hashed for what outlives the call. */
-  *#hashed(key: string): Coroutine<HashedKey> {
-    yield* this.#keys.write(key);
-    return yield* this.#keys.take(key);
-  }
-
-  *#hashOf(key: string): Coroutine<readonly [low: number, high: number]> {
-    const { hashLow, hashHigh } = yield* this.#hashed(key);
-    return [hashLow, hashHigh];
   }
 
   /** What the load of a flight that has begun brings. */
@@ -314,7 +203,7 @@ export class Actor {
     if (outcome === "superseded" && begin.kind === "forced") operation.kind = "lost";
     else if (outcome === "superseded") operation.counts = false;
     else if (outcome !== "stored") operation.kind = "removal";
-    this.#world.history.end(operation);
+    this.world.history.end(operation);
     const end = outcome === "stored" ? this.at.flightStored : this.at.flightUnstored;
     if (flight >= 0) yield* this.verbs.endFlight(flight, end, 0);
     return outcome;
@@ -324,38 +213,38 @@ export class Actor {
   *get(key: string, touch: boolean = true): Coroutine<boolean> {
     const operation = this.#begin("read", key, 0);
     operation.version = yield* this.#look(key, touch);
-    this.#world.history.end(operation);
+    this.world.history.end(operation);
     return operation.version !== 0;
   }
 
   *#look(key: string, touch: boolean): Coroutine<number> {
-    let found = yield* this.#reader.find(key, touch);
-    const hashed = yield* this.#keys.take(key);
+    let found = yield* this.reader.find(key, touch);
+    const hashed = yield* this.keys.take(key);
     for (let lookup = 1; ; lookup++) {
       if (found === "none") return 0;
       if (found === "memory") {
-        const isHead = this.#world.rooms.record.isHead(this.#reader.record.flags);
+        const isHead = this.world.rooms.record.isHead(this.reader.record.flags);
         return isHead ? yield* this.#joined(key) : this.#versionRead(key);
       }
-      const version = yield* this.#diskReading.read(hashed, key);
+      const version = yield* this.diskReading.read(hashed, key);
       if (version !== "changed") return version;
       if (lookup === lookupsMax) return 0;
-      found = yield* this.#reader.findHashed(hashed, touch);
+      found = yield* this.reader.findHashed(hashed, touch);
     }
   }
 
   /** The version of the value whose head was just read from memory. After ValueDecoder.decode. */
   *#joined(key: string): Coroutine<number> {
-    const rooms = this.#world.rooms.memory;
+    const rooms = this.world.rooms.memory;
     const readChunks = rooms.readChunks as unknown as (
       ...args: unknown[]
     ) => Coroutine<Buffer | "elsewhere" | "missing">;
-    if (this.#reader.record.key() !== key) throw new Error(`"${key}" was read as another's head`);
-    const large = rooms.largeValueOf(this.#reader.record);
-    const slot = yield* this.#reader.slotRef();
-    const whole = yield* readChunks(this.#reader, large);
+    if (this.reader.record.key() !== key) throw new Error(`"${key}" was read as another's head`);
+    const large = rooms.largeValueOf(this.reader.record);
+    const slot = yield* this.reader.slotRef();
+    const whole = yield* readChunks(this.reader, large);
     if (typeof whole !== "string") return versionOf(key, whole);
-    if (whole === "missing" && (yield* this.#writer.dropValue(slot, large))) {
+    if (whole === "missing" && (yield* this.writer.dropValue(slot, large))) {
       throw new Error(`"${key}" had lost a chunk, and its head was still there`);
     }
     return 0;
@@ -363,7 +252,7 @@ export class Actor {
 
   /** The version of the record that was just read from memory. */
   #versionRead(key: string): number {
-    const { record } = this.#reader;
+    const { record } = this.reader;
     if (record.key() !== key) throw new Error(`"${key}" was read as another key's record`);
     return versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
   }
@@ -372,7 +261,7 @@ export class Actor {
   *getNear(key: string): Coroutine<boolean> {
     const operation = this.#begin("read", key, 0);
     operation.version = yield* this.#lookNear(key);
-    this.#world.history.end(operation);
+    this.world.history.end(operation);
     return operation.version !== 0;
   }
 
@@ -385,95 +274,39 @@ export class Actor {
 
   /** From now on near values are found by interned keys. */
   indexKeys(): void {
-    alone(this.#near.indexKeys(true));
+    alone(this.near.indexKeys(true));
   }
 
   *#lookNear(key: string): Coroutine<number> {
-    const near = yield* this.#near.find(key, yield* this.#near.isCurrent());
+    const near = yield* this.near.find(key, yield* this.near.isCurrent());
     if (near !== undefined) return near as number;
-    if ((yield* this.#reader.findWritten(true)) !== "memory") return 0;
-    const { record, found } = this.#reader;
+    if ((yield* this.reader.findWritten(true)) !== "memory") return 0;
+    const { record, found } = this.reader;
     const { hashLow, tagEpoch } = this.thread.kernel.results;
     const { low, high } = found;
     const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
     const version = this.#versionRead(key);
-    yield* this.#near.keep(word, hashLow, record.keyText(), version, Infinity, record.size);
+    yield* this.near.keep(word, hashLow, record.keyText(), version, Infinity, record.size);
     return version;
-  }
-
-  /** Empties and frees the oldest segment, as the janitor does, or a writer that finds no room. */
-  *evict(ruthless: boolean = false, now: number = 0): Coroutine<boolean> {
-    const isDiskUp = (this.#world.options.diskSegments ?? 0) > 0;
-    return yield* this.#evictor.evictOne(now, isDiskUp, ruthless);
-  }
-
-  /** At the end: seals what any thread has open, empties every segment, and those again that what
-   *  was kept has moved to. */
-  *evictAll(): Coroutine {
-    const { segmentCount } = this.thread.kernel.geometry;
-    for (let thread = 0; thread < this.#world.options.threads; thread++) {
-      yield* this.verbs.sealOrphans(thread);
-    }
-    // Segments that were blocked are sealed by it.
-    yield* this.sweep();
-    for (let count = 0; count < 2 * segmentCount; count++) {
-      yield* this.seal();
-      yield* this.evict();
-    }
-  }
-
-  /** A writer makes room itself. After ForegroundReclaimer: what the disk is too slow for is not
-   *  written. */
-  *#reclaim(): Coroutine<boolean> {
-    const before = yield* this.#freeSegments();
-    yield* this.evict();
-    if ((yield* this.#freeSegments()) > before) return true;
-    return yield* this.#evictor.evictOne(0, false, false);
-  }
-
-  *#freeSegments(): Coroutine<number> {
-    return yield* this.verbs.freeSegments(this.thread.kernel.geometry.segmentCount);
-  }
-
-  *seal(): Coroutine {
-    yield* this.verbs.sealOpen(this.#world.at.logSmall);
-    yield* this.verbs.sealOpen(this.#world.at.logMain);
-  }
-
-  *sweep(now: number = 0): Coroutine {
-    const { bucketCount } = this.thread.kernel.geometry;
-    for (let from = 0; from < bucketCount;) {
-      from = yield* this.verbs.sweep(from, bucketCount, now);
-      yield* this.#disk.drainTombstones();
-    }
-  }
-
-  /** The janitor's sweep of the tags, to its end, if the table is full enough. A lock that stays
-   *  taken makes it give up. */
-  *forgetTags(): Coroutine {
-    for (let round = 0; round < sweepRoundsMax; round++) {
-      while (yield* this.#sweeper.run(0));
-    }
-    yield* this.#sweeper.abandon();
   }
 
   /** Writes what is published to disk; every second batch fails if `fails`. */
   *flush(fails: boolean = false): Coroutine {
-    yield* this.#disk.flush(fails);
+    yield* this.disk.flush(fails);
   }
 
   /** Empties a segment file and opens it again. */
   *reclaim(segment: number): Coroutine {
-    yield* this.#disk.reclaim(segment);
+    yield* this.disk.reclaim(segment);
   }
 
   /** Recovers what a dead thread left. */
   *recover(dead: number): Coroutine {
-    const { holderOf, recoverThread } = this.#world.rooms.threadTable as {
+    const { holderOf, recoverThread } = this.world.rooms.threadTable as {
       holderOf: (memory: unknown, thread: number) => object;
       recoverThread: (...args: unknown[]) => Coroutine;
     };
-    const writeTombstone = (location: number): Coroutine => this.#disk.writeTombstone(location);
+    const writeTombstone = (location: number): Coroutine => this.disk.writeTombstone(location);
     const holder = holderOf(this.thread.kernel, dead);
     yield* $run(recoverThread(this.thread.kernel, holder, writeTombstone));
   }

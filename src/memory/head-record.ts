@@ -1,0 +1,12 @@
+// The contents of the head record of a value in chunks. large-value.ts writes and reads them.
+
+/** The contents of a head record. */
+export interface LargeValue {
+  readonly bytes: number;
+  readonly chunks: number;
+  /** The hash of the head's key. */
+  readonly hashLow: number;
+  readonly hashHigh: number;
+  readonly idLow: number;
+  readonly idHigh: number;
+}
