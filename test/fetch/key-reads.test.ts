@@ -9,7 +9,8 @@ import { diskAt, freshPath } from "../cache/opened.js";
 /** Longer than what is encoded without the platform's encoder. */
 const key = "a key that the platform's encoder has to encode";
 
-const { encodeInto } = TextEncoder.prototype;
+type EncodeInto = TextEncoder["encodeInto"];
+const encodeInto = Reflect.get(TextEncoder.prototype, "encodeInto") as EncodeInto;
 let readings = 0;
 
 beforeEach(() => {
