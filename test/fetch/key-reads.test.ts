@@ -9,7 +9,7 @@ import { diskAt, freshPath } from "../cache/opened.js";
 /** Longer than what is encoded without the platform's encoder. */
 const key = "a key that the platform's encoder has to encode";
 
-type EncodeInto = TextEncoder["encodeInto"];
+type EncodeInto = InstanceType<typeof TextEncoder>["encodeInto"];
 const encodeInto = Reflect.get(TextEncoder.prototype, "encodeInto") as EncodeInto;
 let readings = 0;
 
