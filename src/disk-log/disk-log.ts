@@ -22,7 +22,7 @@ import type { DiskHandle } from "../tiers/mod.js";
 import { voidBatch } from "./failover.js";
 import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.js";
 import { chooseVictim, findFree } from "./segment-choice.js";
-import type { WriteBudget } from "./write-budget.js";
+import type { WriteBudget } from "./admission/write-budget.js";
 
 /** Share of a reclaimed segment that may be rewritten. Bounds write amplification at 4/3. */
 const reinsertionShare = 1 / 4;

@@ -6,7 +6,7 @@ import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
 import { isChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskLog } from "./disk-log.js";
-import type { FlushAdmission } from "./flush-admission.js";
+import type { FlushAdmission } from "./admission/flush-admission.js";
 import type { BatchOutcome } from "./reclaimer.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 

@@ -12,7 +12,7 @@ import { isHead } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 import type { SegmentRecords } from "./segment-record.js";
-import type { WriteBudget } from "./write-budget.js";
+import type { WriteBudget } from "./admission/write-budget.js";
 
 /** Kept values that are remembered. */
 const keptMax = 1024;

@@ -21,7 +21,7 @@ import { dropLocationsFrom } from "./failover.js";
 import { type Allowance, ReclaimedValues } from "./reclaimed-values.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 import { SegmentRecords } from "./segment-record.js";
-import type { WriteBudget } from "./write-budget.js";
+import type { WriteBudget } from "./admission/write-budget.js";
 
 /** Milliseconds to wait for a thread with a pending tombstone for the segment being reclaimed. */
 const tombstoneWaitMs = 1000;

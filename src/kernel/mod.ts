@@ -36,5 +36,5 @@ export {
 } from "./words/pending-tombstones.js";
 export type { SegmentTable, SegmentWalk } from "./words/segment-table.js";
 export type { KernelModule, SharedMemory } from "./web-assembly.js";
-export { waitForChange, type WaitWord } from "./words/word-wait.js";
+export { waitForChange, type WaitWord } from "./threads/word-wait.js";
 export { type ExtensionFields, extensionBytesOf } from "./words/shared-records.js";

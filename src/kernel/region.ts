@@ -89,7 +89,7 @@ export function tagSlotsOf(memoryBytes: number, diskCapacityBytes: number): numb
 }
 
 /** Two filters of 8 bits a key, each for as many keys as memory may hold
- *  (disk-log/seen-keys.ts). */
+ *  (disk-log/admission/seen-keys.ts). */
 function seenBytesFor(memoryBytes: number): number {
   const words = 2 ** Math.floor(Math.log2(memoryBytes / expectedMemoryEntryBytes / 4));
   return alignUp(8 + 2 * words * 4, at.cacheLineSize);

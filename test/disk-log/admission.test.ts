@@ -3,8 +3,8 @@
 
 import { describe, expect, test } from "vitest";
 
-import { SeenKeys } from "../../dist/src/disk-log/seen-keys.js";
-import { WriteBudget } from "../../dist/src/disk-log/write-budget.js";
+import { SeenKeys } from "../../dist/src/disk-log/admission/seen-keys.js";
+import { WriteBudget } from "../../dist/src/disk-log/admission/write-budget.js";
 import { type AdmissionOptions, attachCache, type Cache } from "../../dist/src/mod.js";
 import { afterKill, freshPath, open, setUpCaches, until } from "./killed.js";
 

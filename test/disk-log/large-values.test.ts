@@ -1,4 +1,5 @@
-// Values in chunks over a disk: written, demoted, promoted, reclaimed and recovered whole, and counted as one.
+// Values in chunks over a disk: written, demoted, promoted, reclaimed and recovered whole, and
+// counted as one.
 
 import { cpSync } from "node:fs";
 import { expect, test } from "vitest";
@@ -112,7 +113,8 @@ test("an overwritten or deleted value leaves no chunk on disk that counts or com
   for (const key of keys) expect(cache.delete(key)).toBe(true);
   const stats = cache.stats();
   expect([stats.memory.entries, stats.memory.bytes, stats.disk?.entries]).toEqual([0, 0, 0]);
-  // Five chunks and a head each. The chunks of a value whose head is on disk leave with their segment file.
+  // Five chunks and a head each. The chunks of a value whose head is on disk leave with their
+  // segment file.
   expect(stats.disk?.tombstones).toBe(memory.entries * 6 + (disk?.entries ?? 0));
   expect(await found(cache, keys)).toEqual([]);
 });

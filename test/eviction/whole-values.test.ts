@@ -1,5 +1,6 @@
-// Values in chunks are one entry to eviction: they go and stay whole, whatever the policy and their size, and the hit ratio
-// is that of the policy's model on both sides of the size at which chunks begin.
+// Values in chunks are one entry to eviction: they go and stay whole, whatever the policy and their
+// size, and the hit ratio is that of the policy's model on both sides of the size at which chunks
+// begin.
 
 import { describe, expect, test } from "vitest";
 

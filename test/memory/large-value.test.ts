@@ -55,7 +55,8 @@ function anyChunk({ kernel }: OpenedStore): number {
   throw new Error("there is no chunk");
 }
 
-/** A cache of 1 MiB has segments of 32 KiB: a value is cut above 8 KiB, into chunks of almost that. */
+/** A cache of 1 MiB has segments of 32 KiB: a value is cut above 8 KiB, into chunks of almost
+ *  that. */
 const inline = 8192;
 const chunkBytes = chunkBytesOf(32 * 1024);
 

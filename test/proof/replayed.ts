@@ -68,7 +68,8 @@ function isChunked({ entries }: Replay): boolean {
   return entries < recordsPerSegmentMin * modelSegments;
 }
 
-/** Bytes of each key's record, or of its value in chunks and the head: header, key and value, as the log aligns it. */
+/** Bytes of each key's record, or of its value in chunks and the head: header, key and value, as
+ *  the log aligns it. */
 function recordBytesOf(trace: Trace, replay: Replay, segmentBytes: number): Uint32Array {
   if (isChunked(replay)) {
     const bytes = Math.floor((segmentBytes * modelSegments) / replay.entries) & ~7;

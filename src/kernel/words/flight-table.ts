@@ -3,7 +3,7 @@
 import * as at from "../flight-layout.js";
 import type { Geometry } from "../region.js";
 import type { Views } from "./views.js";
-import type { WaitWord } from "./word-wait.js";
+import type { WaitWord } from "../threads/word-wait.js";
 
 export class FlightTable {
   readonly #i32: Int32Array;

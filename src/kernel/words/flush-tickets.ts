@@ -2,7 +2,7 @@
 // the janitor publishes the newest ticket that is done. Tickets are wrapping 32-bit numbers.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
-import type { WaitWord } from "./word-wait.js";
+import type { WaitWord } from "../threads/word-wait.js";
 
 const requestedWord = at.controlFlushRequested / 4;
 const doneWord = at.controlFlushDone / 4;

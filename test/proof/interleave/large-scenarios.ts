@@ -1,5 +1,6 @@
-// Scenarios of values in chunks: they are written, overwritten, read, evicted and left behind, and never half there. Called by
-// scenarios.ts. A segment of 512 bytes has room for four chunks, and a value has three.
+// Scenarios of values in chunks: they are written, overwritten, read, evicted and left behind, and
+// never half there. Called by scenarios.ts. A segment of 512 bytes has room for four chunks, and a
+// value has three.
 
 import { each, type Scenario } from "./scenario.js";
 
@@ -87,7 +88,8 @@ export const largeScenarios: readonly Scenario[] = [
     },
     scripts: each(
       function* (writer) {
-        // The second begins in what the first has left of a segment, which is sealed before it ends.
+        // The second begins in what the first has left of a segment, which is sealed before it
+        // ends.
         yield* writer.setLarge("b");
         yield* writer.setLarge("a");
         yield* writer.seal();

@@ -53,7 +53,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
   "eviction/unwritten.js": [],
   "eviction/whole-value.js": [],
   "disk-log/flusher.js": [],
-  "disk-log/flush-admission.js": [],
+  "disk-log/admission/flush-admission.js": [],
   "disk-log/retry-while-busy.js": [],
   "janitor/tag-sweeper.js": [],
   // The holder of a thread id is read in one step; reconciling what a holder left takes many.
@@ -142,7 +142,7 @@ export async function loadRooms(source: string): Promise<Rooms> {
     threadTable: (await load("kernel/threads/thread-table.js")) as Record<string, unknown>,
     nearCache: (await load("near/near-cache.js")) as Record<string, unknown>,
     evictor: (await load("eviction/evictor.js")) as Record<string, unknown>,
-    admission: (await load("disk-log/flush-admission.js")) as Record<string, unknown>,
+    admission: (await load("disk-log/admission/flush-admission.js")) as Record<string, unknown>,
     flusher: (await load("disk-log/flusher.js")) as Record<string, unknown>,
     tagSweeper: (await load("janitor/tag-sweeper.js")) as Record<string, unknown>,
     // The checked build, which traps when an assumption does not hold; a mutant has its own kernel.

@@ -78,8 +78,8 @@ export class SteppedThread {
         isWrite: boolean;
       };
       const start = (address >>> 0) + offset;
-      // No other thread uses the thread's own block, except the words that announce a tombstone, and
-      // the one that names the value it writes.
+      // No other thread uses the thread's own block, except the words that announce a tombstone,
+      // and the one that names the value it writes.
       if (start >= this.#block && start < this.#blockEnd) {
         const isPending = start >= this.#pending && start < this.#pending + 8;
         if (!isPending && start !== this.#block + at.threadLargeWrite) return address;

@@ -3,11 +3,11 @@
 // older copy on disk got its tombstone when the record was published, so it cannot come back. A
 // value in chunks is admitted or refused whole, by its head: its parts get one verdict, and one
 // refusal is counted. Every refusal is counted by its reason.
-import { elapsedMs } from "../base/mod.js";
-import type { AdmissionConfig } from "../config/mod.js";
-import { codes, type Kernel } from "../kernel/mod.js";
-import { flagDiskLocation, isChunk, isHead, isInternal } from "../record/mod.js";
-import * as counter from "../stats/mod.js";
+import { elapsedMs } from "../../base/mod.js";
+import type { AdmissionConfig } from "../../config/mod.js";
+import { codes, type Kernel } from "../../kernel/mod.js";
+import { flagDiskLocation, isChunk, isHead, isInternal } from "../../record/mod.js";
+import * as counter from "../../stats/mod.js";
 import { SeenKeys } from "./seen-keys.js";
 import { WriteBudget } from "./write-budget.js";
 
