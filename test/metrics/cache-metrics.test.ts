@@ -72,7 +72,7 @@ describe("cacheMetrics", () => {
     expect(names.length).toBeGreaterThan(55);
     expect(new Set(names).size).toBe(names.length);
     const counts = cacheMetrics.filter(({ kind, unit }) => kind === "level" && unit !== "By");
-    expect(counts.filter(({ name }) => !name.endsWith(".count"))).toEqual([]);
+    expect(counts.filter(({ name }) => !/\.(?:count|limit)$/.test(name))).toEqual([]);
     for (const { name, help } of cacheMetrics) {
       expect(name).toMatch(/^[a-z]+(?:[._][a-z]+)*$/);
       // OpenTelemetry: no total, no unit in the name, no name that is a namespace of others.

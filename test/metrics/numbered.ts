@@ -50,6 +50,7 @@ export function numberedStats({
     gauges: {
       memory,
       disk: isOnDisk ? disk : null,
+      tags: { tracked: next(), capacity: next() },
       near: { entries: next(), bytes: next() },
       tags: { tracked: next(), capacity: next() },
       segments: { free: next(), total: gauge * 3 },
