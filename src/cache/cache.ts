@@ -9,7 +9,6 @@ import {
   assertKey,
   checkedKeys,
   resolveFetchOptions,
-  resolveSetOptions,
 } from "../config/mod.js";
 import {
   type CacheEntry,
@@ -178,8 +177,7 @@ export class Cache<V = unknown> {
    */
   setMany(entries: Iterable<readonly [Key, V]>, options?: SetOptions): SetOutcome[] {
     this.#core.assertOpen();
-    resolveSetOptions(options, this.#core.config); // wrong options are told even of no entries
-    return setEach(entries, (key, value) => this.set(key, value, options));
+    return setEach(entries, options, (key, value) => this.set(key, value, options));
   }
 
   /**

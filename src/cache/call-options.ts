@@ -7,6 +7,7 @@ import {
   isOptions,
   optionsOf,
   optionTypeError,
+  resolveEntryOptions,
   type SetAsyncOptions,
   type SetOptions,
 } from "../config/mod.js";
@@ -39,8 +40,10 @@ export function fsyncOf(options: unknown): boolean {
  */
 export function setEach<K, V, Outcome>(
   entries: Iterable<readonly [K, V]>,
+  options: unknown,
   set: (key: K, value: V) => Outcome,
 ): Outcome[] {
+  if (options !== undefined) resolveEntryOptions(options); // wrong ones are told of no entries too
   assertEntries(entries);
   const outcomes: Outcome[] = [];
   try {

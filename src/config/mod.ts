@@ -21,6 +21,7 @@ export {
 export {
   type EntryTimes,
   type OperationDefaults,
+  resolveEntryOptions,
   resolveFetchOptions,
   type ResolvedFetchOptions,
   resolveSetOptions,

@@ -13,6 +13,7 @@ function optionCalls(cache: Cache, given: unknown): (() => unknown)[] {
   return [
     () => cache.set("k", 1, options),
     () => cache.setMany([["k", 1]], options),
+    () => cache.setMany([], options),
     () => cache.setAsync("k", 1, options),
     () => cache.fetch("k", () => 1, options),
   ];
