@@ -92,7 +92,7 @@ export const leak: Proof<"rounds"> = {
     try {
       const warmUp = Math.ceil(rounds * warmUpShare);
       let kills = await run(cache, warmUp);
-      const before = await settled(cache, (now) => now.threadIds === 2);
+      const before = await settled(cache, (now) => now.threadIds === 1);
       kills += await run(cache, rounds - warmUp);
       const after = await settled(
         cache,
