@@ -265,6 +265,23 @@ describe("recovery", () => {
     expect(thread.double(at.resultTombstone0)).toBe(41);
     expect(thread.find("a").answer).toBe(at.answerMiss);
   });
+
+  test("dropSlot() of an entry in memory names the tombstone of its copy on disk", () => {
+    const thread = open();
+    thread.put("a", "1");
+    thread.put("b", "1");
+    thread.verbs.reserveDiskLocation(thread.find("a").record, 9);
+    for (const [key, tombstone] of [
+      ["a", 9],
+      ["b", 0],
+    ] as const) {
+      const { slot, low, high } = thread.find(key);
+      expect(thread.verbs.dropSlot(slot, low, high)).toBe(at.answerDone);
+      expect(thread.double(at.resultTombstone0)).toBe(tombstone);
+      expect(thread.find(key).answer).toBe(at.answerMiss);
+      expect(thread.verbs.dropSlot(slot, low, high)).toBe(at.answerAbsent);
+    }
+  });
 });
 
 describe("disk segment table", () => {
