@@ -55,8 +55,8 @@ export class ValueDecoder<V> {
     this.#faults = new CodecFaults(core);
   }
 
-  /** Decodes the record of a key that the memory reader has just found, whose chunks, if any, are in
-   *  memory. Undefined if it cannot be decoded or has lost a chunk; "elsewhere" if a chunk is on
+  /** Decodes the record of a key that the memory reader has just found, whose chunks, if any, are
+   *  in memory. Undefined if it cannot be decoded or has lost a chunk; "elsewhere" if a chunk is on
    *  disk, "changed" if it was replaced meanwhile. Chunks overwrite the memory reader's record. */
   decode(
     record: RecordReader,

@@ -104,8 +104,8 @@ export class WholeValues {
   }
 
   /** A chunk of a value that is being written goes to the main log: a value may be larger than the
-   *  small log's share, which its first chunks must not keep full. If there is no room, the write is
-   *  abandoned. False if it has just ended. */
+   *  small log's share, which its first chunks must not keep full. If there is no room, the write
+   *  is abandoned. False if it has just ended. */
   #settleUnfinished(part: Part): boolean {
     const log = part.isCompacted ? part.log : codes.logMain;
     if (!part.isRuthless && this.#move(part, log, part.frequency)) return true;

@@ -220,9 +220,10 @@ test("a lock that a dead janitor held is released", async () => {
   await setAll(cache, names("key", 100));
   const { memory } = cache.handle().worker;
   const words = new Int32Array(memory.buffer);
-  // The janitor's block is the second: the opener's is the first.
-  const block = at.threadTable + at.threadBlockSize;
-  const janitorsWord = 2 | ((words[(block + at.threadIncarnation) / 4] ?? 0) << 8);
+  // The janitor's id is the first of the pool's.
+  const janitor = at.userThreadsMax;
+  const block = at.threadTable + janitor * at.threadBlockSize;
+  const janitorsWord = (janitor + 1) | ((words[(block + at.threadIncarnation) / 4] ?? 0) << 8);
   const buckets = controlWord(cache, at.controlBucketCount);
   const base = controlWord(cache, at.controlBucketBase);
   // As if it had died with the locks of two buckets, before any thread hears of its end.

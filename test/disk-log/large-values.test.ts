@@ -34,7 +34,7 @@ async function found(cache: Cache<string>, keys: readonly string[]): Promise<str
   return there;
 }
 
-test("a value leaves memory for the disk whole, and comes back whole at its second hit there", async () => {
+test("a value leaves memory whole, and comes back whole at its second hit on disk", async () => {
   const { cache } = await openDisk(scratchDirectory(), { eviction: "fifo", capacity: "8mb" });
   const keys = names("key", 40);
   await setLarge(cache, keys);
@@ -103,7 +103,7 @@ test.each(["after a clean close", "by a scan"])(
   },
 );
 
-test("an overwritten or deleted value leaves no chunk on disk that counts or comes back", async () => {
+test("an overwritten or deleted value leaves no chunk on disk that comes back", async () => {
   const path = scratchDirectory();
   const { cache } = await openDisk(path, { eviction: "fifo", capacity: "8mb" });
   const keys = names("key", 10);

@@ -18,8 +18,8 @@ export interface Scenario {
   /** Scripts, by number, whose thread does not wait for a held lock: it goes on without. */
   readonly hasty?: readonly number[];
   readonly clears?: boolean;
-  /** Whether an eviction of everything must find what is left of values in chunks: of a dead thread's, or where a lock could
-   *  not be had. */
+  /** Whether an eviction of everything must find what is left of values in chunks: of a dead
+   *  thread's, or where a lock could not be had. */
   readonly leavesNothing?: boolean;
   /** Preemptions in the exhaustive walk. */
   readonly bound: number;
