@@ -70,15 +70,15 @@ test("a get that decodes is one request", async () => {
 });
 
 test("requests that recency serves best change the setting of the live cache", async () => {
-  const cache = await open<string>({ memory: "1mb" });
-  await fill(cache, 600);
+  const cache = await open<string>({ memory: "2mb" });
+  await fill(cache, 3000);
   await until(() => !isOff(cache));
   // Every key is requested again after about half a memory of others, and then never: recency
   // serves that, frequency does not.
-  let [next, changes] = [1000, 0];
+  let [next, changes] = [2000, 0];
   for (let turn = 0; turn < 4000 && changes === 0; turn++) {
     for (let step = 0; step < 20; step++, next++) {
-      for (const key of [`key-${next}`, `key-${next - 700}`]) {
+      for (const key of [`key-${next}`, `key-${next - 1400}`]) {
         if (cache.getSync(key) === undefined) cache.set(key, textOf(key, 1, 400));
       }
     }

@@ -95,7 +95,8 @@ class Index {
   }
 
   /** A value in chunks is there whole. What a dead thread left of one, or a thread that could not
-   *  have a chunk's lock, may be there until eviction meets it. In memory only: with a disk tier, parts may be there. */
+   *  have a chunk's lock, may be there until eviction meets it. In memory only: with a disk tier,
+   *  parts may be there. */
   #partsFault(): string | undefined {
     if (this.#geometry.diskSegmentCount > 0) return undefined;
     const wanted = new Set<string>();
