@@ -63,7 +63,9 @@ export class SharedFlights implements FlightBoard {
     if (!key.isHashed) return this.refuse();
     const { verbs } = this.#core.kernel;
     const leaseMs = Math.min(flightLeaseMs, Math.max(flightLeaseMsMin, hardTimeoutMs / 2));
-    const until = monotonicMs() + leaseMs;
+    const now = monotonicMs();
+    this.#renewIfDue(now);
+    const until = now + leaseMs;
     const { hashLow, hashHigh } = key;
     const answer = verbs.enterFlight(hashLow, hashHigh, forced ? 1 : 0, mayClaim ? 1 : 0, until);
     if (answer >= 0) {
@@ -104,6 +106,11 @@ export class SharedFlights implements FlightBoard {
     this.#renewal = setTimeout(() => this.#renew(), ms).unref();
   }
 
+  /** For a thread that begins or ends so many loads that its timers come late. */
+  #renewIfDue(now: number): void {
+    if (now >= this.#renewalDueMs) this.#renew();
+  }
+
   /** Renews the leases: this shows that the thread's event loop is running. */
   #renew(): void {
     this.#renewalDueMs = Infinity;
@@ -122,6 +129,7 @@ export class SharedFlights implements FlightBoard {
     this.#led.delete(flight);
     // Detaching has ended it, and its entry may be another thread's by now.
     if (this.#core.isDetached) return;
+    this.#renewIfDue(monotonicMs());
     const [outcome, argument] = this.#outcomeOf(flight, end);
     const { verbs, flights } = this.#core.kernel;
     verbs.endFlight(flight, outcome, argument);

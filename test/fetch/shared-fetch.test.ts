@@ -4,8 +4,10 @@
 
 import { describe, expect, test } from "vitest";
 import * as fl from "../../dist/src/kernel/flight-layout.js";
+import { monotonicMs } from "../../dist/src/base/mod.js";
 import { Kernel, KeyWindow } from "../../dist/src/kernel/mod.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
+import { flightStatesOf, flightWordAt } from "../../dist/test/proof/flight-words.js";
 import { errorOf, open, setUpCaches, until } from "../cache/opened.js";
 import { Loads, never, openThree, waits } from "./loads.js";
 
@@ -202,6 +204,24 @@ describe("timeout.hard of the thread that loads", () => {
     expect(loads.count).toBe(1);
     expect(loads.signals[0]?.aborted).toBe(true);
   });
+});
+
+test("a thread that begins many loads without a turn of its loop keeps its leases", async () => {
+  const cache = await open({ memory: "16mb" });
+  const { buffer } = cache.handle().worker.memory;
+  const loads = new Loads();
+  // Half of it is the lease.
+  void cache.fetch("k", loads.loader, { timeout: { hard: "4s" } }).catch(() => undefined);
+  await until(() => loads.count === 1);
+  const active = flightStatesOf(buffer).map((word) => (word & 255) === fl.flightActive);
+  const lease = flightWordAt(buffer, active.indexOf(true), fl.flightLease) / 8;
+  const words = new Float64Array(buffer);
+  const first = words[lease] as number;
+  for (let key = 0; monotonicMs() <= first; key++) {
+    void cache.fetch(`k${key}`, () => key);
+    for (const next = monotonicMs() + 5; monotonicMs() < next;);
+  }
+  expect(words[lease]).toBeGreaterThan(first);
 });
 
 describe("a stale value", () => {
