@@ -2,9 +2,10 @@
 // looks like it.
 
 import { execFile } from "node:child_process";
+import { tracingChannel } from "node:diagnostics_channel";
 import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
 import { errorOf, open, setUpCaches, until } from "../cache/opened.js";
 
@@ -118,6 +119,23 @@ describe("a loader that waits for itself", () => {
     await Promise.all(all.map((one) => expectCycle(one)));
     expect(await free).toBe(1);
     expect(cache.stats().flights.cycles).toBe(1);
+  });
+
+  test("is refused while loads are traced", async () => {
+    const channel = tracingChannel("undercroft:load");
+    const subscriber = Object.fromEntries(
+      ["start", "end", "asyncStart", "asyncEnd", "error"].map((name) => [name, () => undefined]),
+    ) as unknown as Parameters<typeof channel.subscribe>[0];
+    channel.subscribe(subscriber);
+    onTestFinished(() => {
+      channel.unsubscribe(subscriber);
+    });
+    const cache = await open();
+    await expectCycle(
+      cache.fetch("a", () => cache.fetch("b", () => cache.fetch("a", never))),
+      "a",
+      "b",
+    );
   });
 
   test("may take the error for an answer", async () => {

@@ -1,7 +1,7 @@
 // The loader that is running: what its own fetches know of it. Called by Lead, which runs loaders,
 // and by ReadThrough. The context goes with the loader's promises, timers and callbacks in
 // AsyncLocalStorage, which makes every promise of the thread dearer on Node.js 20 and 22. So it is
-// on only while loaders run (docs/internals/decisions/0014-loader-cycles.md).
+// on only while loaders run (docs/internals/decisions/0020-loader-cycles.md).
 import { AsyncLocalStorage } from "node:async_hooks";
 import { describe } from "../../base/mod.js";
 import type { FlightBoard } from "../fetch-parts.js";
