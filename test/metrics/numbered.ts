@@ -52,7 +52,6 @@ export function numberedStats({
       disk: isOnDisk ? disk : null,
       tags: { tracked: next(), capacity: next() },
       near: { entries: next(), bytes: next() },
-      tags: { tracked: next(), capacity: next() },
       segments: { free: next(), total: gauge * 3 },
       threads: { attached: next() },
     },
