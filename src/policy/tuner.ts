@@ -32,11 +32,13 @@ const decay = 0.8;
 const marginShare = 0.004;
 const marginNoise = 0.5;
 
-/** A window in which more requests were lost than this share of those heard proves nothing: keys
- *  are missing between two requests of a key, so the caches look larger than they are. */
+/** A window in which more requests were lost than this share of those heard proves little: keys are
+ *  missing between two requests of a key, so the caches look larger than they are. */
 const lostShareMax = 1 / 16;
-/** Nor do so many windows after it, while the miniature caches still hold what it left there. */
-const windowsAfterLoss = 3;
+/** So do so many windows after it, while the miniature caches still hold what it left there. */
+const windowsAfterLoss = 8;
+/** The share of its misses by which a setting must be beaten in such windows. */
+const lossyMarginShare = 0.25;
 
 /** Weight of one request in the running mean of sizes. */
 const meanSizeShare = 1 / 1024;
@@ -48,11 +50,20 @@ class Candidate {
    *  half for the miss and half for its bytes relative to the mean, so 1 at the mean size. This
    *  serves both hit ratio and byte hit ratio. */
   misses = 0;
+  /** Of the windows that prove something. */
   score = 0;
+  /** Of all windows, those with lost requests too. */
+  heard = 0;
 
   constructor(setting: Setting, log: SegmentedLog) {
     this.setting = setting;
     this.log = log;
+  }
+
+  endWindow(isProven: boolean): void {
+    if (isProven) this.score = this.score * decay + this.misses;
+    this.heard = this.heard * decay + this.misses;
+    this.misses = 0;
   }
 }
 
@@ -117,7 +128,7 @@ export class Tuner {
     return this.#switches;
   }
 
-  /** Windows in a row that proved nothing, because too many requests were lost. */
+  /** Windows in a row that proved little, because too many requests were lost. */
   get lossyWindows(): number {
     return this.#lossyWindows;
   }
@@ -158,20 +169,21 @@ export class Tuner {
     this.#lost = 0;
     this.#lossyWindows = isLossy ? this.#lossyWindows + 1 : 0;
     this.#unproven = isLossy ? windowsAfterLoss : Math.max(0, this.#unproven - 1);
-    if (this.#unproven > 0) {
-      for (const candidate of this.#candidates) candidate.misses = 0;
-      return false;
-    }
+    const isProven = this.#unproven === 0;
+    for (const candidate of this.#candidates) candidate.endWindow(isProven);
+    return isProven ? this.#choose("score", marginShare) : this.#choose("heard", lossyMarginShare);
+  }
+
+  /** Changes the setting if another has clearly fewer misses. */
+  #choose(by: "score" | "heard", share: number): boolean {
     let best = this.#current;
     for (let index = 0; index < this.#candidates.length; index++) {
       const candidate = this.#candidates[index] as Candidate;
-      candidate.score = candidate.score * decay + candidate.misses;
-      candidate.misses = 0;
-      if (candidate.score < (this.#candidates[best] as Candidate).score) best = index;
+      if (candidate[by] < (this.#candidates[best] as Candidate)[by]) best = index;
     }
-    const score = (this.#candidates[this.#current] as Candidate).score;
-    const gain = score - (this.#candidates[best] as Candidate).score;
-    if (gain <= marginShare * score + marginNoise * Math.sqrt(score)) return false;
+    const score = (this.#candidates[this.#current] as Candidate)[by];
+    const gain = score - (this.#candidates[best] as Candidate)[by];
+    if (gain <= share * score + marginNoise * Math.sqrt(score)) return false;
     this.#current = best;
     this.#switches += 1;
     return true;
