@@ -35,7 +35,8 @@ const marginNoise = 0.5;
 /** A window in which more requests were lost than this share of those heard proves little: keys are
  *  missing between two requests of a key, so the caches look larger than they are. */
 const lostShareMax = 1 / 16;
-/** So do so many windows after it, while the miniature caches still hold what it left there. */
+/** So do the windows after it, while the miniature caches still hold what it left there: so many for
+ *  a window's worth of lost requests, and at most so many. */
 const windowsAfterLoss = 8;
 /** The share of its misses by which a setting must be beaten in such windows. */
 const lossyMarginShare = 0.25;
@@ -165,10 +166,12 @@ export class Tuner {
 
   #endWindow(): boolean {
     this.#untilEnd = this.#window;
-    const isLossy = this.#lost > this.#window * lostShareMax;
+    const lostShare = this.#lost / this.#window;
+    const isLossy = lostShare > lostShareMax;
     this.#lost = 0;
     this.#lossyWindows = isLossy ? this.#lossyWindows + 1 : 0;
-    this.#unproven = isLossy ? windowsAfterLoss : Math.max(0, this.#unproven - 1);
+    const after = isLossy ? 1 + Math.ceil(Math.min(1, lostShare) * windowsAfterLoss) : 0;
+    this.#unproven = Math.max(after, this.#unproven - 1);
     const isProven = this.#unproven === 0;
     for (const candidate of this.#candidates) candidate.endWindow(isProven);
     return isProven ? this.#choose("score", marginShare) : this.#choose("heard", lossyMarginShare);
