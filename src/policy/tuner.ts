@@ -35,8 +35,8 @@ const marginNoise = 0.5;
 /** A window in which more requests were lost than this share of those heard proves little: keys are
  *  missing between two requests of a key, so the caches look larger than they are. */
 const lostShareMax = 1 / 16;
-/** So do the windows after it, while the miniature caches still hold what it left there: so many for
- *  a window's worth of lost requests, and at most so many. */
+/** So do the windows after it, while the miniature caches still hold what it left there: so many
+ *  for as many lost requests as a window has, and at most so many. */
 const windowsAfterLoss = 8;
 /** The share of its misses by which a setting must be beaten in such windows. */
 const lossyMarginShare = 0.25;
