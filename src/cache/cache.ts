@@ -230,11 +230,9 @@ export class Cache<V = unknown> {
 
   /**
    * Removes every entry that has the tag, or one of the tags, for every thread, now and after a
-   * restart. Takes the same time however many entries there are, so it cannot say how many it
-   * removed. A load under way with such a tag is not stored.
-   *
-   * Tags share the cells of a fixed table, as in a Bloom filter. So other tags, invalidated after
-   * an entry was stored, may rarely remove it too. An entry with the tag never stays.
+   * restart, and no other entry. Takes the same time however many entries there are, so it cannot
+   * say how many it removed. A load under way with such a tag is not stored. If tags come faster
+   * than sweeps make room for them, it waits, at most a second (`stats().tags`).
    *
    * @example
    * ```ts
