@@ -59,13 +59,13 @@ function sharesDescriptors({ handle: { disk }, recovery }: JanitorTask): boolean
 function sweptDisk(kernel: Kernel, { handle }: JanitorTask, side: DiskSide | null) {
   if (side === null || handle.disk === null) return null;
   const { directory, hasher } = side;
-  const { fds, syncResets } = handle.disk;
+  const { fds, syncResets, isSynced } = handle.disk;
   const writeTombstone = directory.writeTombstone.bind(directory);
   return {
     walk: new InvalidatedWalk(kernel, handle.disk, hasher, writeTombstone),
     sync: (segment: number): boolean => {
-      const isDue = syncResets || kernel.flushes.syncRequested() !== 0;
-      if (!isDue || segment >= fds.length) return false;
+      const isAsked = syncResets || kernel.flushes.syncRequested() !== 0;
+      if (!isSynced || !isAsked || segment >= fds.length) return false;
       fileDevice.fsyncSync(fds[segment] as number);
       return true;
     },
