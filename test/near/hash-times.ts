@@ -1,7 +1,23 @@
-// A clock for the detector of interned keys, which times lookups with `performance.now()`: the
-// tests say how long the hash of a caller's string and of a fresh one takes.
+// A clock for the detector of interned keys: the tests say how long the hash of a caller's string
+// and of a fresh one takes. The package binds `Performance.prototype.now` when it is imported, so
+// this file puts its clock there first: import it before the package.
 
-import { vi } from "vitest";
+import { performance } from "node:perf_hooks";
+
+/** Answers in place of the real clock while it is there. */
+let drivenNow: (() => number) | null = null;
+
+const prototype = Object.getPrototypeOf(performance) as { now(): number };
+// oxlint-disable-next-line typescript/unbound-method -- called with its object below.
+const realNow = prototype.now;
+prototype.now = function now(this: unknown): number {
+  return drivenNow?.() ?? realNow.call(this);
+};
+
+/** Lets the clock run by itself again. */
+export function restoreHashTimes(): void {
+  drivenNow = null;
+}
 
 export interface HashTimes {
   /** Nanoseconds that the caller's string takes. */
@@ -13,12 +29,12 @@ export interface HashTimes {
 export const internedTimes: HashTimes = { asked: 5, fresh: 50 };
 export const freshTimes: HashTimes = { asked: 50, fresh: 50 };
 
-/** Makes the detector measure these times until mocks are restored. Nothing else may read the clock
+/** Makes the detector measure these times until `restoreHashTimes`. Nothing else may read the clock
  *  meanwhile. Returns a function that tells how many keys were measured. */
 export function driveHashTimes(times: HashTimes): () => number {
   let now = 1_000_000;
   let call = 0;
-  vi.spyOn(performance, "now").mockImplementation(() => {
+  drivenNow = () => {
     // A measured key reads the clock nine times: before, between and after two lookups, for a
     // string that warms up, for the caller's, and for a fresh one.
     const step = call++ % 9;
@@ -26,13 +42,13 @@ export function driveHashTimes(times: HashTimes): () => number {
     if (step === 4) now += times.asked / 1e6;
     if (step === 7) now += times.fresh / 1e6;
     return now;
-  });
+  };
   return () => call / 9;
 }
 
 /**
- * Stops the clock until mocks are restored: the detector measures nothing and keeps its verdict.
+ * Stops the clock until `restoreHashTimes`: the detector measures nothing and keeps its verdict.
  */
 export function stopHashTimes(): void {
-  vi.spyOn(performance, "now").mockReturnValue(1_000_000);
+  drivenNow = () => 1_000_000;
 }

@@ -4,16 +4,22 @@
 import { Worker } from "node:worker_threads";
 
 import fc from "fast-check";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import {
+  driveHashTimes,
+  freshTimes,
+  internedTimes,
+  restoreHashTimes,
+  stopHashTimes,
+} from "./hash-times.js";
 import { IdentityIndex } from "../../dist/src/near/identity-index.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
 import { errorOf, open, setUpCaches } from "../cache/opened.js";
-import { driveHashTimes, freshTimes, internedTimes, stopHashTimes } from "./hash-times.js";
 import { KernelCalls } from "./kernel-calls.js";
 
 setUpCaches();
-afterEach(() => vi.restoreAllMocks());
+afterEach(restoreHashTimes);
 
 /** So many that some are sampled: those enter no index, unless it is the identity index. */
 const probes = Array.from({ length: 2000 }, (_, index) => `probe:${index}`);
