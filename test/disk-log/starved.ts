@@ -53,7 +53,7 @@ async function flush(cache: Undercroft.Cache<string>): Promise<string> {
 
 const { openCache } = (await import(options.door)) as typeof Undercroft;
 const cache = await openCache<string>({
-  memory: "1mb",
+  memory: "2mb",
   disk: { path: options.path, capacity: "2mb" },
   near: false,
 });
