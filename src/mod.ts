@@ -11,6 +11,8 @@ export {
   type CacheListeners,
   type CacheOptions,
   type CacheRecovery,
+  type Namespace,
+  type NamespaceOptions,
   openCache,
   type WrapOptions,
 } from "./cache/mod.js";

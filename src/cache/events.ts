@@ -68,9 +68,11 @@ export interface CacheEventMap {
     readonly key: string | Uint8Array;
     readonly cause: "capacity" | "disk";
     readonly tier: "memory" | "disk";
+    /** The namespace of the key; undefined for the cache's own keys. */
+    readonly namespace?: string;
   };
   /** An entry was removed at the end of its ttl. */
-  expire: { readonly key: string | Uint8Array };
+  expire: { readonly key: string | Uint8Array; readonly namespace?: string };
   /**
    * A directory, disk or worker failed, and the cache goes on without it. Or it is about `key`, and
    * `cause` is what the user's code threw:
@@ -81,7 +83,12 @@ export interface CacheEventMap {
    * - ERR_CODEC: the custom codec could not decode its value. The entry is dropped, so each is told
    *   once, in the thread that read it.
    */
-  error: { readonly error: UndercroftError; readonly key?: string | Uint8Array };
+  error: {
+    readonly error: UndercroftError;
+    readonly key?: string | Uint8Array;
+    /** The namespace of `key`; undefined for the cache's own keys. */
+    readonly namespace?: string;
+  };
   /**
    * The directory was opened. Says what was recovered from the last session, and why. Emitted once,
    * as the cache opens; who listens right after `openCache` hears it too. `Cache.recovery` says the

@@ -3,13 +3,13 @@
 import type { EntryReader, EntryWriter, ThreadCore } from "../entries/mod.js";
 import { ReadThrough, SharedBackoffs, SharedFlights } from "../fetch/mod.js";
 import { histogramLoad } from "../stats/mod.js";
-import type { CacheEvents } from "./events.js";
+import type { SpaceParts } from "./space-parts.js";
 
 export function readThroughOf<V>(
   core: ThreadCore,
   reader: EntryReader<V>,
   writer: EntryWriter<V>,
-  events: CacheEvents,
+  refreshFailed: SpaceParts["refreshFailed"],
   cacheId: string,
 ): ReadThrough<V> {
   return new ReadThrough<V>({
@@ -23,6 +23,6 @@ export function readThroughOf<V>(
       sampleLoad: (nanoseconds) => core.sample(histogramLoad, nanoseconds),
     },
     clock: core.clock,
-    refreshFailed: (key, error) => events.emit("error", { error, key }),
+    refreshFailed,
   });
 }

@@ -24,9 +24,13 @@ import type { Key } from "../kernel/mod.js";
  * await cache.close();
  * ```
  */
-export interface WrapOptions<A extends readonly unknown[], T = unknown> extends FetchOptions {
+export interface WrapOptions<
+  A extends readonly unknown[],
+  T = unknown,
+  K = Key,
+> extends FetchOptions {
   /** The key of a call with these arguments and this receiver; called once for each call. */
-  readonly key: (this: T, ...args: A) => Key;
+  readonly key: (this: T, ...args: A) => K;
 }
 
 /** What `wrap` takes: a function of any parameters that gives what a loader may. */
@@ -46,16 +50,16 @@ export type Wrapped<V, F extends WrappedFunction<V>> = F extends (
 type AnyFunction = (this: unknown, ...args: unknown[]) => unknown;
 
 /** The memoised function; `fetch` is called for each call of it. */
-export function memoised(
+export function memoised<K>(
   fn: unknown,
   options: unknown,
   defaults: OperationDefaults,
-  fetch: (key: Key, loader: () => unknown, options: ResolvedFetchOptions) => Promise<unknown>,
+  fetch: (key: K, loader: () => unknown, options: ResolvedFetchOptions) => Promise<unknown>,
 ): AnyFunction {
   if (typeof fn !== "function") {
     throw new TypeError(`Cannot wrap ${describe(fn)}: it must be a function`);
   }
-  const { key, ...rest } = (options ?? {}) as WrapOptions<unknown[]>;
+  const { key, ...rest } = (options ?? {}) as WrapOptions<unknown[], unknown, K>;
   if (typeof key !== "function") {
     throw new TypeError(
       `Cannot use option key: current value is ${describe(key)}; ` +

@@ -53,11 +53,14 @@ function assertKeyBytes(bytes: number): void {
 
 /**
  * The keys given to a call that takes many, each checked, so that a wrong one is found before
- * anything is done.
+ * anything is done. `keyOf` gives the key of what is given for it.
  *
  * @throws TypeError if `keys` is no iterable, or is itself a key; what `assertKey` throws.
  */
-export function checkedKeys<Key extends string | Uint8Array>(keys: unknown): Key[] {
+export function checkedKeys<Key extends string | Uint8Array, K = Key>(
+  keys: unknown,
+  keyOf: (key: K) => unknown = (key) => key,
+): Key[] {
   if (typeof keys === "string" || types.isUint8Array(keys)) {
     const hint = typeof keys === "string" ? `[${describe(keys)}]` : "[key]";
     throw keysTypeError(keys, `, such as ${hint}`);
@@ -66,7 +69,8 @@ export function checkedKeys<Key extends string | Uint8Array>(keys: unknown): Key
     typeof keys === "object" && keys !== null ? Reflect.get(keys, Symbol.iterator) : undefined;
   if (typeof iterator !== "function") throw keysTypeError(keys, "");
   const checked: Key[] = [];
-  for (const key of keys as Iterable<unknown>) {
+  for (const given of keys as Iterable<K>) {
+    const key = keyOf(given);
     assertKey(key);
     checked.push(key as Key);
   }

@@ -18,7 +18,9 @@ export {
   resolveMapCodec,
   resolveMapConfig,
 } from "./map-options.js";
+export { type NamespaceConfig, resolveNamespaceConfig } from "./namespace-config.js";
 export {
+  checkedTags,
   type EntryTimes,
   type OperationDefaults,
   resolveEntryOptions,

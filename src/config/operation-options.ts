@@ -66,18 +66,22 @@ const fetchOptionNames = [
   "signal",
 ] as const;
 
-/** The defaults of `fetch`, derived from those of `set` and the cache's options for loads. */
+const unbounded = { softTimeoutMs: Infinity, hardTimeoutMs: Infinity, negativeTtlMs: 0 } as const;
+
+/** The defaults of `fetch`, derived from those of `set` and the options for loads of a cache or a
+ *  namespace. `base`: what counts where they say nothing. */
 export function fetchDefaultsOf(
   set: ResolvedSetOptions,
-  options: Pick<FetchOptions, "timeout" | "negativeTtl">,
+  options: { readonly timeout?: unknown; readonly negativeTtl?: unknown },
+  base: Pick<ResolvedFetchOptions, "softTimeoutMs" | "hardTimeoutMs" | "negativeTtlMs"> = unbounded,
 ): ResolvedFetchOptions {
   return Object.freeze({
     ttlMs: set.ttlMs,
     staleForMs: set.staleForMs,
     tags: set.tags,
-    softTimeoutMs: softTimeoutOf(options.timeout, Infinity),
-    hardTimeoutMs: hardTimeoutOf(options.timeout, Infinity),
-    negativeTtlMs: negativeTtlOf(options.negativeTtl, 0),
+    softTimeoutMs: softTimeoutOf(options.timeout, base.softTimeoutMs),
+    hardTimeoutMs: hardTimeoutOf(options.timeout, base.hardTimeoutMs),
+    negativeTtlMs: negativeTtlOf(options.negativeTtl, base.negativeTtlMs),
     forceRefresh: false,
     signal: undefined,
   });
@@ -240,7 +244,8 @@ function assertTag(option: string, tag: unknown): asserts tag is string {
   }
 }
 
-function checkedTags(tags: unknown): readonly string[] {
+/** The tags of an entry. Throws TypeError or RangeError. */
+export function checkedTags(tags: unknown): readonly string[] {
   const allowed =
     `an array of at most ${tagCountMax} non-empty strings, ` +
     `together at most ${tagBytesMax} bytes`;

@@ -69,6 +69,7 @@ export class SegmentRecords {
       word(chunkHash + 4),
       word(chunkId),
       word(chunkId + 4),
+      this.record.space,
     );
     return true;
   }

@@ -5,7 +5,7 @@
 
 import { alignUp, assert } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { isChunk, recordFlags, recordTagsMax, tagHashesOf } from "../record/mod.js";
+import { isChunk, recordFlags, recordSpace, recordTagsMax, tagHashesOf } from "../record/mod.js";
 import {
   batchHeaderChecksum,
   batchHeaderCount,
@@ -29,6 +29,7 @@ import {
   entryRecordSize,
   entrySequence,
   entrySize,
+  entrySpace,
   entryTags,
   entryUnit,
   seedAt,
@@ -142,7 +143,8 @@ export class BatchBuilder {
     const flags = buffer.readUInt8(start + recordFlags);
     buffer.writeUInt8(isChunk(flags) ? entryFlagChunk : 0, entry + entryFlags);
     buffer.writeUInt32LE(offset / unitBytes, entry + entryUnit);
-    buffer.writeUInt32LE(size, entry + entryRecordSize);
+    buffer.writeUIntLE(size, entry + entryRecordSize, 3);
+    buffer.writeUInt8(buffer.readUInt8(start + recordSpace), entry + entrySpace);
     buffer.writeDoubleLE(expires, entry + entryExpires);
     this.#minSequence = Math.min(this.#minSequence, sequence);
     this.#maxSequence = Math.max(this.#maxSequence, sequence);

@@ -28,6 +28,7 @@ import {
   entryRecordSize,
   entrySequence,
   entrySize,
+  entrySpace,
   entryTags,
   entryUnit,
   seedAt,
@@ -70,6 +71,8 @@ export interface IndexEntry {
   /** Offset in the segment / 16. */
   readonly unit: number;
   readonly size: number;
+  /** The id of the namespace of its key. */
+  readonly space: number;
   /** Wall-clock milliseconds, Infinity = never. */
   readonly expires: number;
   /** Whether it is a chunk of a value. */
@@ -152,7 +155,7 @@ export class BatchReader {
       const entry = tagsAt - (i + 1) * entrySize;
       const sequence = index.readUIntLE(entry + entrySequence, 6);
       const unit = index.readUInt32LE(entry + entryUnit);
-      const size = index.readUInt32LE(entry + entryRecordSize);
+      const size = index.readUIntLE(entry + entryRecordSize, 3);
       const tags = index.readUInt8(entry + entryTags) * tagHashSize;
       if (unit * unitBytes < free || size < diskRecordBytesMin) return false;
       free = unit * unitBytes + size;
@@ -164,6 +167,7 @@ export class BatchReader {
         sequence,
         unit,
         size,
+        space: index.readUInt8(entry + entrySpace),
         expires: index.readDoubleLE(entry + entryExpires),
         isChunk: (index.readUInt8(entry + entryFlags) & entryFlagChunk) !== 0,
         tags: index.subarray(tag, tag + tags),

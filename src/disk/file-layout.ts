@@ -48,7 +48,8 @@
 //   14 ├ tags                   u8   how many the record has
 //   15 ├ flags                  u8   1 = a chunk of a value
 //   16 ├ unit                   u32  offset of the record / 16
-//   20 ├ size                   u32
+//   20 ├ size                   u24
+//   23 ├ space                  u8   the namespace of the key
 //   24 ┴ expires                f64  wall-clock ms, Infinity = never
 //
 //   tombstone
@@ -72,7 +73,7 @@ export const segmentHeaderCreated = 32;
 export const segmentHeaderChecksum = 56;
 
 export const batchMagic = 0x54424355;
-export const batchVersion = 2;
+export const batchVersion = 3;
 export const batchHeaderSize = 64;
 export const batchHeaderVersion = 4;
 export const batchHeaderCount = 8;
@@ -92,6 +93,7 @@ export const entryTags = 14;
 export const entryFlags = 15;
 export const entryUnit = 16;
 export const entryRecordSize = 20;
+export const entrySpace = 23;
 export const entryExpires = 24;
 
 export const tagHashSize = 8;

@@ -30,7 +30,7 @@ export function sealRecord(
   seed: bigint,
   hasher: Hasher,
 ): void {
-  assert(buffer.readUInt32LE(start + recordSize) === size, "a record knows its size");
+  assert(buffer.readUIntLE(start + recordSize, 3) === size, "a record knows its size");
   assert(size >= diskRecordBytesMin, "a record has a header and a key");
   if ((buffer.readUInt8(start + recordFlags) & flagDiskLocation) !== 0) {
     buffer.fill(0, start + recordHeaderSize, start + recordHeaderSize + 8);
@@ -54,7 +54,7 @@ export function verifyRecord(
   hasher: Hasher,
 ): number {
   if (available < diskRecordBytesMin) return 0;
-  const size = buffer.readUInt32LE(start + recordSize);
+  const size = buffer.readUIntLE(start + recordSize, 3);
   if (size < diskRecordBytesMin || size > available) return 0;
   const extension = buffer.readUInt8(start + recordExtensionUnits) * 8;
   const key = buffer.readUInt16LE(start + recordKeyLength) + 1;

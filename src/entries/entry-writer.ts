@@ -89,7 +89,7 @@ export class EntryWriter<V> {
   set(key: Key, value: V, options: SetOptions | undefined): SetOutcome {
     const core = this.#core;
     core.assertOpen();
-    const resolved = resolveSetOptions(options, core.config);
+    const resolved = resolveSetOptions(options, core.defaults);
     assertKey(key);
     const bytes = this.#encode(key, value);
     const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
@@ -134,7 +134,7 @@ export class EntryWriter<V> {
   async setAsync(key: Key, value: V, options: SetOptions | undefined): Promise<SetOutcome> {
     const core = this.#core;
     core.assertOpen();
-    const resolved = resolveSetOptions(options, core.config);
+    const resolved = resolveSetOptions(options, core.defaults);
     assertKey(key);
     const bytes = this.#encode(key, value);
     const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
@@ -149,7 +149,7 @@ export class EntryWriter<V> {
     core.writer.remove(hashed);
     // Asked first: sets that are refused take no flight, so a burst of sets leaves them to loads.
     if (!storePool.hasRoom()) return "overloaded";
-    const flight = core.kernel.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
+    const flight = this.#beginFlight(hashed);
     if (flight < 0) {
       // No flight is free. Write now: a synchronous write cannot be superseded.
       core.kernel.count(counter.counterFlightsRefused, 1);
@@ -160,6 +160,7 @@ export class EntryWriter<V> {
       const outcome = await storePool.store({
         handle: core.handle,
         cacheId: this.#cacheId,
+        space: core.keys.space,
         // A copy: the task may wait, and the caller may change the bytes of a key meanwhile.
         key: hashed.toKey(),
         codecId,
@@ -182,6 +183,11 @@ export class EntryWriter<V> {
     } finally {
       core.kernel.verbs.endFlight(flight, codes.flightAgain, 0);
     }
+  }
+
+  #beginFlight({ hashLow, hashHigh }: HashedKey): number {
+    const { kernel, keys } = this.#core;
+    return kernel.verbs.beginFlight(hashLow, hashHigh, keys.space);
   }
 
   /** For read-through: publishes unless superseded, and returns the value as a later hit does. */
@@ -243,14 +249,25 @@ export class EntryWriter<V> {
   }
 
   clear(): void {
-    const { kernel, directory } = this.#core;
+    const { kernel, directory, namespace } = this.#core;
     this.#core.assertOpen();
+    if (namespace !== null) {
+      this.#clearNamespace(namespace.id);
+      return;
+    }
     this.#rememberCounts();
     const epoch = kernel.verbs.clear();
     directory?.writeClear(epoch);
     kernel.verbs.ring();
     // Other threads drop theirs at their next lookup.
     this.#core.near?.drop();
+  }
+
+  #clearNamespace(id: number): void {
+    const { kernel, near } = this.#core;
+    kernel.verbs.clearSpace(id);
+    kernel.verbs.ring();
+    near?.drop();
   }
 
   /** When this returns no entry with one of these tags is left, for any thread or later session. */

@@ -9,5 +9,5 @@ export {
 } from "./entry-writer.js";
 export type { CacheEntry, FoundValue, Peek } from "./found-entry.js";
 export { flush } from "./flush-request.js";
-export { ThreadCore, type ThreadOptions } from "./thread-core.js";
+export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";

@@ -1,10 +1,16 @@
-// What one thread has of one cache: kernel, key window, readers and writers, codec, near cache and
-// clock. Shared by the rooms above. Invariants: only one thread uses it. No result of a kernel call
-// is kept across an await.
+// What one thread has of one cache, or of one namespace of it: kernel, key window, readers and
+// writers, codec, near cache and clock. Shared by the rooms above. Invariants: only one thread uses
+// it. No result of a kernel call is kept across an await.
 import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
-import type { AdmissionFilter, Config, CustomCodec } from "../config/mod.js";
-import { attachThread, type SendRemovals, sharedTime, type WorkerHandle } from "../eviction/mod.js";
+import type { AdmissionFilter, Config, CustomCodec, OperationDefaults } from "../config/mod.js";
+import {
+  type Attachment,
+  attachThread,
+  type SendRemovals,
+  sharedTime,
+  type WorkerHandle,
+} from "../eviction/mod.js";
 import type { Kernel, Key, KeyWindow } from "../kernel/mod.js";
 import { type MemoryReader, type MemoryWriter, SchemaArea } from "../memory/mod.js";
 import { NearCache } from "../near/mod.js";
@@ -24,10 +30,27 @@ export interface ThreadOptions {
   readonly onRemovals: SendRemovals | null;
 }
 
+/** Whether a thread has left a cache; the cache and its namespaces share it. */
+interface ThreadEnd {
+  isClosed: boolean;
+  isDetached: boolean;
+}
+
+/** A namespace, as a thread that uses it knows it. */
+export interface NamespaceView extends OperationDefaults {
+  /** From 1; 0 is the cache's own key space. */
+  readonly id: number;
+  readonly name: string;
+}
+
 export class ThreadCore {
   readonly config: Config;
   readonly handle: WorkerHandle;
   readonly kernel: Kernel;
+  /** The defaults of the operations in this key space. */
+  readonly defaults: OperationDefaults;
+  /** Null for the cache's own key space. */
+  readonly namespace: NamespaceView | null;
   readonly keys: KeyWindow;
   readonly reader: MemoryReader;
   readonly writer: MemoryWriter;
@@ -40,21 +63,42 @@ export class ThreadCore {
   readonly clock: Clock;
   /** Emits the event `error` in this thread. Listeners run at once, and may call the cache. */
   readonly emitError: (error: UndercroftError, key: Key) => void;
-  #isClosed = false;
-  #isDetached = false;
+  readonly #end: ThreadEnd;
+  readonly #attached: Attachment;
 
-  constructor(kernel: Kernel, config: Config, handle: WorkerHandle, options: ThreadOptions) {
+  constructor(
+    kernel: Kernel,
+    config: Config,
+    handle: WorkerHandle,
+    options: ThreadOptions,
+    within: { readonly core: ThreadCore; readonly namespace: NamespaceView } | null = null,
+  ) {
     this.config = config;
     this.handle = handle;
     this.kernel = kernel;
+    this.namespace = within?.namespace ?? null;
+    this.defaults = within?.namespace ?? config;
     this.emitError = options.onError;
-    const attached = attachThread(kernel, handle, options.onFault, options.onRemovals);
-    const { keys, reader, writer, disk, directory } = attached;
+    this.#attached =
+      within === null
+        ? attachThread(kernel, handle, options.onFault, options.onRemovals)
+        : within.core.#attached.within(within.namespace.id);
+    const { keys, reader, writer, disk, directory } = this.#attached;
     this.keys = keys;
     this.reader = reader;
     this.writer = writer;
     this.disk = disk;
     this.directory = directory;
+    if (within !== null) {
+      const { core } = within;
+      this.#end = core.#end;
+      this.codec = core.codec;
+      this.admission = core.admission;
+      this.clock = core.clock;
+      this.near = core.near?.within(keys) ?? null;
+      return;
+    }
+    this.#end = { isClosed: false, isDetached: false };
     const writeSchema = directory === null ? null : directory.writeSchema.bind(directory);
     this.codec = createCodec(config, options.codec, new SchemaArea(kernel, writeSchema));
     const rules = config.disk?.admission;
@@ -64,33 +108,47 @@ export class ThreadCore {
     this.near = keepsValues ? new NearCache(kernel, keys, config.near, this.clock) : null;
   }
 
+  /** What this thread has of a namespace of the cache. Codec, clock and near cache are the same. */
+  within(namespace: NamespaceView, onError: ThreadOptions["onError"]): ThreadCore {
+    const { kernel, config, handle } = this;
+    const options: ThreadOptions = {
+      codec: undefined,
+      filter: undefined,
+      clock: undefined,
+      onFault: () => undefined,
+      onError,
+      onRemovals: null,
+    };
+    return new ThreadCore(kernel, config, handle, options, { core: this, namespace });
+  }
+
   /** Has this thread closed or detached? */
   get isClosed(): boolean {
-    return this.#isClosed;
+    return this.#end.isClosed;
   }
 
   /** Was this thread's id given back? Work that ends later, such as a loader, must not touch the
    *  memory then. */
   get isDetached(): boolean {
-    return this.#isDetached;
+    return this.#end.isDetached;
   }
 
   /** Makes every later call throw ERR_CACHE_CLOSED. */
   close(): void {
-    this.#isClosed = true;
-    // The near cache answers hits without a look at #isClosed, so it must end too.
+    this.#end.isClosed = true;
+    // The near cache answers hits without a look at #end, so it must end too.
     this.near?.end();
   }
 
   /** Gives this thread's id back. This thread must not touch the cache's memory afterwards. */
   detach(): void {
-    this.#isDetached = true;
+    this.#end.isDetached = true;
     this.kernel.detach((location) => this.directory?.writeTombstone(location));
   }
 
   /** Throws ERR_CACHE_CLOSED once this thread or the opener has closed the cache. */
   assertOpen(): void {
-    if (!this.#isClosed && this.kernel.control.isOpen()) return;
+    if (!this.#end.isClosed && this.kernel.control.isOpen()) return;
     throw this.closedError();
   }
 

@@ -20,6 +20,8 @@ export interface Attachment {
   /** Null for a cache in memory only. */
   readonly disk: DiskReader | null;
   readonly directory: DirectoryWriter | null;
+  /** The same for the keys of a namespace. */
+  within(namespace: number): Attachment;
 }
 
 /** `onFault` gets failed writes to disk. `send` gets the entries that this thread evicted; null
@@ -30,21 +32,25 @@ export function attachThread(
   onFault: (error: UndercroftError) => void,
   send: SendRemovals | null,
 ): Attachment {
-  const keys = new KeyWindow(kernel);
-  const reader = new MemoryReader(kernel, keys);
-  const writer = new MemoryWriter(kernel, keys);
   const directory = handle.disk === null ? null : new DirectoryWriter(kernel, handle.disk, onFault);
-  const disk = handle.disk === null ? null : new DiskReader(reader, writer, handle.disk);
   const writeTombstone = (location: number): void => directory?.writeTombstone(location);
   // Created on first use: most threads never evict, and attaching must be quick.
   let reclaimer: ForegroundReclaimer | undefined;
   const now = sharedTime(kernel, handle.clockAnchorMs);
-  writer.connect(writeTombstone, () => {
+  const reclaim = (): boolean => {
     kernel.count(counterForegroundReclaims, 1);
     reclaimer ??= new ForegroundReclaimer(kernel, writeTombstone, send);
     return reclaimer.makeRoom(now());
-  });
-  return { keys, reader, writer, disk, directory };
+  };
+  const within = (namespace: number): Attachment => {
+    const keys = new KeyWindow(kernel, namespace);
+    const reader = new MemoryReader(kernel, keys);
+    const writer = new MemoryWriter(kernel, keys);
+    writer.connect(writeTombstone, reclaim);
+    const disk = handle.disk === null ? null : new DiskReader(reader, writer, handle.disk);
+    return { keys, reader, writer, disk, directory, within };
+  };
+  return within(0);
 }
 
 /** The foreground reclaim of a writer. */

@@ -107,9 +107,10 @@ export class Evictor {
    *  down before anyone relies on it, so a cleared copy on disk needs no tombstone. A tag's
    *  invalidation may be missing: its writer may have died. */
   #dropDead(record: number): void {
-    const { verbs, records, control, tombstones } = this.#kernel;
+    const { verbs, records, tombstones } = this.#kernel;
     verbs.dropRecord(record);
-    if (records.sequence(record) <= control.clearEpoch()) tombstones.drop();
+    const epoch = this.#kernel.clearEpochOf(records.space(record));
+    if (records.sequence(record) <= epoch) tombstones.drop();
     else tombstones.drain(this.#writeTombstone);
   }
 

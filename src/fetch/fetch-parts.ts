@@ -23,9 +23,9 @@ import type { FlightEnd, FlightRole } from "./flight-end.js";
  * await cache.close();
  * ```
  */
-export interface LoadContext<V> {
-  /** The key being loaded; bytes are a copy. */
-  readonly key: Key;
+export interface LoadContext<V, K = Key> {
+  /** The key being loaded, as the caller gave it; bytes are a copy. */
+  readonly key: K;
   /** Aborts when the load runs past `timeout.hard`, when nobody waits for it any more, and at
    *  `close`. */
   readonly signal: AbortSignal;
@@ -92,7 +92,9 @@ export type Fetched<V, R> = [R] extends [never]
  * await cache.close();
  * ```
  */
-export type Loader<V> = (context: LoadContext<V>) => Loadable<V> | PromiseLike<Loadable<V>>;
+export type Loader<V, K = Key> = (
+  context: LoadContext<V, K>,
+) => Loadable<V> | PromiseLike<Loadable<V>>;
 
 /** Reads entries, fresh or stale. */
 export interface FetchReader<V> {

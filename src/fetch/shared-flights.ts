@@ -61,13 +61,11 @@ export class SharedFlights implements FlightBoard {
    *  thread may not claim one. */
   enter(key: HashedKey, forced: boolean, hardTimeoutMs: number, mayClaim: boolean): FlightRole {
     if (!key.isHashed) return this.refuse();
-    const { verbs } = this.#core.kernel;
     const leaseMs = Math.min(flightLeaseMs, Math.max(flightLeaseMsMin, hardTimeoutMs / 2));
     const now = monotonicMs();
     this.#renewIfDue(now);
     const until = now + leaseMs;
-    const { hashLow, hashHigh } = key;
-    const answer = verbs.enterFlight(hashLow, hashHigh, forced ? 1 : 0, mayClaim ? 1 : 0, until);
+    const answer = this.#enter(key, forced, mayClaim, until);
     if (answer >= 0) {
       this.#led.set(answer, leaseMs);
       this.#renewWithin(leaseMs / 3);
@@ -80,15 +78,23 @@ export class SharedFlights implements FlightBoard {
     return { role: "full", flight: -1 };
   }
 
+  #enter(key: HashedKey, forced: boolean, mayClaim: boolean, until: number): number {
+    const { kernel, keys } = this.#core;
+    const { hashLow, hashHigh } = key;
+    const [force, claim] = [forced ? 1 : 0, mayClaim ? 1 : 0];
+    return kernel.verbs.enterFlight(hashLow, hashHigh, force, claim, until, keys.space);
+  }
+
   /** Begins a load for this thread alone: writes supersede it, but nobody joins it. */
   enterUnshared(key: HashedKey): FlightRole {
     return this.#unshared(key, counter.counterFlightsUnstored);
   }
 
   #unshared(key: HashedKey, reason: number): FlightRole {
-    const { kernel } = this.#core;
+    const { kernel, keys } = this.#core;
     kernel.count(reason, 1);
-    const flight = key.isHashed ? kernel.verbs.beginFlight(key.hashLow, key.hashHigh) : -1;
+    if (!key.isHashed) return { role: "unshared", flight: -1 };
+    const flight = kernel.verbs.beginFlight(key.hashLow, key.hashHigh, keys.space);
     return { role: "unshared", flight };
   }
 
@@ -161,13 +167,13 @@ export class SharedFlights implements FlightBoard {
    *  another thread has taken it over. */
   isSuperseded(flight: number, tags: readonly string[]): boolean {
     const { kernel } = this.#core;
-    const { flights, control } = kernel;
+    const { flights } = kernel;
     const sequence = flights.sequence(flight);
     const isVoid =
       tags.length > 0 && kernel.tags.areInvalidated(kernel.tags.encode(tags), sequence + 1);
     // After the tags: while the flight is active, no tag is forgotten that voids it.
     if (flights.state(flight) !== codes.flightActive) return true;
-    return isVoid || sequence < control.clearEpoch();
+    return isVoid || sequence < kernel.clearEpochOf(this.#core.keys.space);
   }
 
   /** Whether the outcome of a flight that this thread follows is known. */

@@ -39,6 +39,7 @@ export const flightOutcome = 40;
 export const flightGeneration = 44; // u32, grows at each claim
 /** f64, once done: the id of the error's record (flightFailed, flightRefused). */
 export const flightArgument = 48;
+export const flightSpace = 56; // u32: the namespace of the key
 
 export const flightFree = 0;
 export const flightClaimed = 1;

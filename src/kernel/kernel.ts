@@ -23,6 +23,7 @@ import { FlushTickets } from "./words/flush-tickets.js";
 import { IndexSlots } from "./words/index-slots.js";
 import { PendingTombstones, type TombstoneWriter } from "./words/pending-tombstones.js";
 import { SampleRings } from "./words/sample-rings.js";
+import { NamespaceTable } from "./words/namespace-table.js";
 import { SegmentTable } from "./words/segment-table.js";
 import { SharedRecords } from "./words/shared-records.js";
 import { ThreadCounters } from "./words/thread-counters.js";
@@ -61,9 +62,10 @@ export interface KernelVerbs {
     hashLow: number,
     hashHigh: number,
   ) => number;
-  readonly remove: (key: number, length: number, hashLow: number, hashHigh: number) => number;
-  readonly evictUnlocked: (key: number, length: number) => number;
+  readonly remove: (key: number, extent: number, hashLow: number, hashHigh: number) => number;
+  readonly evictUnlocked: (key: number, extent: number) => number;
   readonly clear: () => number;
+  readonly clearSpace: (space: number) => number;
   readonly checkTags: (field: number, sequence: number) => number;
   readonly hashTag: (name: number, length: number) => void;
   readonly invalidateTag: (hashLow: number, hashHigh: number, force: number) => number;
@@ -75,7 +77,8 @@ export interface KernelVerbs {
   readonly supersedeFlights: (sequence: number) => number;
   readonly tick: (now: number) => void;
   readonly ring: () => void;
-  readonly beginFlight: (hashLow: number, hashHigh: number) => number;
+  /** `space`: the namespace of the key; 0 if it is left out. */
+  readonly beginFlight: (hashLow: number, hashHigh: number, space?: number) => number;
   readonly endFlight: (flight: number, outcome: number, argument: number) => void;
   readonly enterFlight: (
     hashLow: number,
@@ -83,6 +86,7 @@ export interface KernelVerbs {
     forced: number,
     mayClaim: number,
     lease: number,
+    space?: number,
   ) => number;
   readonly leaveFlight: (flight: number) => number;
   readonly renewFlight: (flight: number, lease: number) => void;
@@ -104,7 +108,13 @@ export interface KernelVerbs {
   readonly reserveDiskLocation: (record: number, location: number) => number;
   readonly move: (record: number, log: number, frequency: number) => number;
   readonly demote: (record: number) => number;
-  readonly setValue: (hashLow: number, hashHigh: number, idLow: number, idHigh: number) => void;
+  readonly setValue: (
+    hashLow: number,
+    hashHigh: number,
+    idLow: number,
+    idHigh: number,
+    space: number,
+  ) => void;
   readonly beginLargeWrite: (idLow: number, idHigh: number) => void;
   readonly endLargeWrite: () => number;
   readonly abandonLargeWrite: () => number;
@@ -188,8 +198,12 @@ export class Kernel {
   readonly slots: IndexSlots;
   readonly samples: SampleRings;
   readonly tags: TagTable;
-  /** Held to add a schema; to write an invalidated tag to disk; to compact a map. */
-  readonly locks: Readonly<Record<"schema" | "tag" | "compactor", ThreadLock>>;
+  /** How often this thread has written a key, in any namespace. */
+  readonly keyUses: { count: number } = { count: 0 };
+  readonly namespaces: NamespaceTable;
+  /** Held to add a schema; to write an invalidated tag to disk; to compact a map; to add or clear a
+   *  namespace. */
+  readonly locks: Readonly<Record<"schema" | "tag" | "compactor" | "namespace", ThreadLock>>;
   readonly #holder: ThreadHolder;
 
   private constructor(module: KernelModule, memory: SharedMemory, id: ThreadKind | number) {
@@ -213,6 +227,7 @@ export class Kernel {
     this.diskSegments = new DiskSegmentTable(this.views, this.geometry);
     this.records = new SharedRecords(this.views);
     this.slots = new IndexSlots(this.views, this.geometry);
+    this.namespaces = new NamespaceTable(this.views);
     this.samples = new SampleRings(this.views, this.geometry);
     this.tags = new TagTable(this.verbs, this.views, this.geometry, this.block);
     const lockAt = (offset: number): ThreadLock => new ThreadLock(this.views, offset, this.thread);
@@ -220,6 +235,7 @@ export class Kernel {
       schema: lockAt(at.controlSchemaLock),
       tag: lockAt(at.controlTagLock),
       compactor: lockAt(at.controlCompactor),
+      namespace: lockAt(at.controlNamespaceLock),
     };
     this.verbs.attach(this.thread);
   }
@@ -293,6 +309,12 @@ export class Kernel {
   get readInvalidations(): Int32Array {
     const first = (this.block + at.threadInvalidations) / 4;
     return this.views.i32.subarray(first, first + at.invalidationBatch);
+  }
+
+  /** Records of a namespace up to this sequence were cleared, with it or with the whole cache. */
+  clearEpochOf(space: number): number {
+    const epoch = this.control.clearEpoch();
+    return space === 0 ? epoch : Math.max(epoch, this.namespaces.clearEpoch(space));
   }
 
   /** Adds to one of this thread's counters (stats/counters.ts). */

@@ -41,13 +41,16 @@ export class KeyWindow {
    *  length says why it could not be written. */
   at: number;
   length = 0;
-  /** Keys written so far: a caller can tell whether the key it wrote is still here. */
-  writes = 0;
+  /** Of the namespace whose keys these are: its id, above the bytes of a key's length. */
+  readonly #space: number;
+  /** What all key windows of the thread share, since they share the memory. */
+  readonly #uses: { count: number };
   /** The kernel's progress with the key: written, hashed (the hash is in the results), or hit and
    *  counted. */
   #progress = written;
-  /** The key that `load` put here last, while nothing has replaced it. */
+  /** The key that `load` put here last, by which use, while nothing has replaced it. */
   #loaded: HashedKey | undefined;
+  #loadedBy = 0;
   /** The scratch as words. A key of up to hashedBytesMax bytes is at its start, padded with zeros
    *  to a whole word. */
   readonly words: Int32Array;
@@ -56,8 +59,11 @@ export class KeyWindow {
    *  make on purpose, so whatever is found by it must be compared with the key. */
   hash = 0;
 
-  constructor(kernel: Kernel) {
+  /** `namespace` is the id of the namespace whose keys it takes. */
+  constructor(kernel: Kernel, namespace = 0) {
     this.#kernel = kernel;
+    this.#space = namespace * 2 ** at.extentSpaceShift;
+    this.#uses = kernel.keyUses;
     this.#findNear = kernel.verbs.findNear;
     this.#u8 = kernel.views.u8;
     this.#u32 = kernel.views.u32;
@@ -66,17 +72,33 @@ export class KeyWindow {
     this.#page = alignUp(kernel.geometry.totalBytes, 8) + kernel.thread * at.pageSize;
     const first = this.#scratch / 4;
     this.words = kernel.views.i32.subarray(first, first + at.keyScratchSize / 4);
-    this.#seed = kernel.control.seedLow;
+    this.#seed = kernel.control.seedLow ^ Math.imul(namespace, multiplier);
     this.at = this.#scratch;
   }
 
   /** Writes a key's bytes at `this.at` and answers their count, or keyTooLong. Throws TypeError or
    *  RangeError if it is not a key. */
   write(key: Key): number {
-    this.writes += 1;
+    this.#uses.count += 1;
     this.#progress = written;
     this.#loaded = undefined;
     return (this.length = typeof key === "string" ? this.#writeText(key) : this.#writeBytes(key));
+  }
+
+  /** Keys written so far, in all namespaces: a caller can tell whether the key it wrote is still
+   *  here. */
+  get writes(): number {
+    return this.#uses.count;
+  }
+
+  /** The id of the namespace whose keys it takes. */
+  get space(): number {
+    return this.#space / 2 ** at.extentSpaceShift;
+  }
+
+  /** The key's length and namespace, as the kernel's verbs take them. */
+  get extent(): number {
+    return this.length + this.#space;
   }
 
   /** Whether the key's hash is in the kernel's results. */
@@ -98,7 +120,7 @@ export class KeyWindow {
    *  is in the kernel's results, for a near entry to compare with. */
   findNear(): boolean {
     if (this.length <= 0) return false;
-    const isThere = this.#findNear(this.at, this.length) === 1;
+    const isThere = this.#findNear(this.at, this.length + this.#space) === 1;
     this.#progress = isThere ? touched : hashed;
     return isThere;
   }
@@ -186,19 +208,20 @@ export class KeyWindow {
       return new HashedKey(isText ? Buffer.from(key, "utf8") : Buffer.from(key), isText, 0, 0);
     }
     const { verbs, results } = this.#kernel;
-    if (!this.isHashed) verbs.hashKey(this.at, this.length);
+    if (!this.isHashed) verbs.hashKey(this.at, this.extent);
     this.noteHashed();
     const bytes = Buffer.allocUnsafeSlow(this.length);
     bytes.set(this.#u8.subarray(this.at, this.at + this.length));
     const taken = new HashedKey(bytes, typeof key === "string", results.hashLow, results.hashHigh);
     this.#loaded = taken;
+    this.#loadedBy = this.#uses.count;
     return taken;
   }
 
   /** Writes a key again, unless it is still here; answers as `write`. */
   load(key: HashedKey): number {
-    if (this.#loaded === key) return this.length;
-    this.writes += 1;
+    if (this.#loaded === key && this.#loadedBy === this.#uses.count) return this.length;
+    this.#loadedBy = this.#uses.count += 1;
     this.#progress = written;
     this.length = this.#writeWhole(key.bytes);
     this.#loaded = key;

@@ -7,6 +7,7 @@
 //     ├ thread blocks      68 × 4 KiB
 //     ├ schema table       32 KiB             schema dictionary (dictionary/schema-image.ts)
 //     ├ invalidation log   2,048 × 8 bytes    the keys written last, for near caches
+//     ├ namespace table    65 × 320 bytes
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a segment file
 //     ├ index              64-byte buckets
@@ -19,7 +20,7 @@
 //                          more; a reader that follows a torn length stays in the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 6;
+export const kernelLayoutVersion = 7;
 export const pageSize = 65536;
 export const cacheLineSize = 64;
 
@@ -111,6 +112,8 @@ export const controlSchemaEnd = 428;
 /** u32: thread id + 1 of the thread adding a schema, 0 = none. A thread that finds it taken adds
  *  none. */
 export const controlSchemaLock = 432;
+/** u32: thread id + 1 of the thread that adds or clears a namespace, 0 = none. */
+export const controlNamespaceLock = 440;
 /** i32: removals sent to the opener and not told to listeners yet. Senders add, the opener
  *  subtracts. The opener resets it when a janitor died, whose last message may be lost. */
 export const controlEventsWaiting = 436;
@@ -222,6 +225,7 @@ export const valueRound = 28; // u32, of the head
 export const valueSegment = 32;
 export const valueTaken = 36; // u32: the bytes that it took there
 export const valueKey = 40; // the key of the chunk that is looked for
+export const valueSpace = 62; // u8, the space of head and chunks
 export const threadHistograms = 1024; // histogramCount × (histogramBuckets × u32, f64 sum in ns)
 export const histogramCount = 4;
 export const histogramBuckets = 62;
@@ -240,7 +244,26 @@ export const invalidationLog = 315392; // schemaTable + schemaTableSize
 /** A near cache that is farther behind drops everything in its two indexes. */
 export const invalidationsMax = 2048;
 
-export const segmentTable = 331776; // invalidationLog + invalidationsMax * 8
+// ── Namespace table: the namespaces by their ids, which records call spaces. ───────────────────
+//
+// Entry 0 is the cache's own key space, which has no name and no share. An entry is made once, by
+// the thread with the namespace lock, which writes its state last; it stays for the session.
+export const namespaceTable = 331776; // invalidationLog + invalidationsMax * 8
+export const namespacesMax = 64;
+export const namespaceSize = 320;
+/** u32: 0 = none, 1 = the entry is whole. */
+export const namespaceState = 0;
+export const namespaceNameBytes = 4; // u32
+/** u64: its records up to this sequence are cleared. */
+export const namespaceClearEpoch = 8;
+export const namespaceName = 128; // at most 192 bytes of UTF-8
+export const namespaceNameMax = 192;
+
+/** A key as the verbs take it: its bytes, and above them the id of its namespace. */
+export const extentSpaceShift = 24;
+export const extentLengthMask = 0xffffff;
+
+export const segmentTable = 352576; // namespaceTable + (namespacesMax + 1) * namespaceSize
 
 // ── Segment table, one line a memory segment. ──────────────────────────────────────────────────
 export const segmentEntrySize = 64;

@@ -34,6 +34,7 @@ export {
   TombstoneWatch,
   type TombstoneWriter,
 } from "./words/pending-tombstones.js";
+export type { NamespaceTable } from "./words/namespace-table.js";
 export type { SegmentTable, SegmentWalk } from "./words/segment-table.js";
 export type { KernelModule, SharedMemory } from "./web-assembly.js";
 export { waitForChange, type WaitWord } from "./threads/word-wait.js";

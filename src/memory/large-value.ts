@@ -106,7 +106,7 @@ function writeParts(
 
 function dropChunks(writer: MemoryWriter, large: LargeValue, count: number): void {
   const { hashLow, hashHigh, idLow, idHigh } = large;
-  writer.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh);
+  writer.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh, writer.keys.space);
   writer.dropChunks(count);
 }
 

@@ -75,7 +75,7 @@ export class MemoryReader {
     const mark = touch && !keys.isTouched ? 1 : 0;
     keys.noteHashed();
     for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
-      const answer = verbs.find(keys.at, keys.length, low, high, mark);
+      const answer = verbs.find(keys.at, keys.extent, low, high, mark);
       if (answer === codes.answerMiss) return "none";
       found.low = results.slotLow;
       found.high = results.slotHigh;
@@ -107,7 +107,7 @@ export class MemoryReader {
    *  it names none, or one that was cleared. A record that moves meanwhile is read at its new
    *  location. */
   readSlot(slot: number): boolean {
-    const { slots, control } = this.kernel;
+    const { slots } = this.kernel;
     const { found } = this;
     found.slot = slot;
     for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
@@ -117,7 +117,7 @@ export class MemoryReader {
       found.low = word.low;
       found.high = word.high;
       if (named.size === 0 || !this.#copy(named.record, named.size)) continue;
-      return this.record.sequence > control.clearEpoch();
+      return this.record.sequence > this.kernel.clearEpochOf(this.record.space);
     }
     return false;
   }

@@ -138,7 +138,7 @@ export class MemoryWriter {
     else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
     const answer = verbs.publish(
       record,
-      keyBytes,
+      keyBytes + this.keys.space * 2 ** codes.extentSpaceShift,
       fields.codecId,
       flags,
       extensionBytes / 8,
@@ -172,7 +172,7 @@ export class MemoryWriter {
   /** Removes the key just written to `keys`, but only under its lock. "busy": the lock was not free
    *  within its bound, and nothing has changed. */
   removeLocked(low = 0, high = 0): "removed" | "absent" | "busy" {
-    const answer = this.kernel.verbs.remove(this.keys.at, this.keys.length, low, high);
+    const answer = this.kernel.verbs.remove(this.keys.at, this.keys.extent, low, high);
     if (answer === codes.answerBusy) return "busy";
     this.#drainTombstones();
     this.#dropReplaced();
@@ -198,8 +198,8 @@ export class MemoryWriter {
    *  and one on disk, and others may write it meanwhile. */
   #removeUnlocked(): void {
     for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
-      if (this.kernel.verbs.evictUnlocked(this.keys.at, this.keys.length) !== codes.answerDone)
-        return;
+      const answer = this.kernel.verbs.evictUnlocked(this.keys.at, this.keys.extent);
+      if (answer !== codes.answerDone) return;
       this.#drainTombstones();
     }
   }
@@ -215,7 +215,7 @@ export class MemoryWriter {
   /** Drops a value in chunks, wherever its parts are, if the slot of its head is unchanged. */
   dropValue(head: SlotRef, { hashLow, hashHigh, idLow, idHigh, chunks }: LargeValue): boolean {
     if (!this.drop(head)) return false;
-    this.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh);
+    this.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh, this.keys.space);
     this.dropChunks(chunks);
     return true;
   }
@@ -230,7 +230,8 @@ export class MemoryWriter {
     if (verbs.validate(slot, low, high) !== 1 || !this.promote(head.record, head.slot)) return;
     for (const part of parts) {
       if (this.#promoteOrReclaim(part)) continue;
-      verbs.setValue(large.hashLow, large.hashHigh, large.idLow, large.idHigh);
+      const { hashLow, hashHigh, idLow, idHigh } = large;
+      verbs.setValue(hashLow, hashHigh, idLow, idHigh, this.keys.space);
       if (verbs.lookForHead() === codes.answerInMemory) verbs.demoteHead();
       this.#drainTombstones();
       return;

@@ -4,6 +4,9 @@
 // slot, so they answer only while the invalidation reader says that everything is current.
 // Invariant: after the near epoch has changed (a clear, or segment generations that wrap)
 // everything is dropped before any lookup.
+//
+// The namespaces of a cache share the table, its bounds and the near hash index: each has a near
+// cache over them, with its own key window. Only the cache's own key space has an identity index.
 import type { Clock } from "../base/mod.js";
 import type { Config } from "../config/mod.js";
 import type { Kernel, KernelVerbs, KeyWindow } from "../kernel/mod.js";
@@ -23,6 +26,18 @@ const [sampledKeysShiftMin, sampledKeysShiftMax] = [6, 8];
 /** One hit in this many, counted over all keys, is timed. */
 const sampledHits = 512;
 
+/** What the near caches of one thread share. */
+interface NearStore {
+  readonly table: NearTable;
+  readonly hashIndex: NearHashIndex;
+  readonly invalidations: InvalidationReader;
+  readonly near: NonNullable<Config["near"]>;
+  /** The near epoch of everything that is kept. */
+  epoch: number;
+  /** Of the cache's own key space. */
+  readonly root: NearCache;
+}
+
 export class NearCache {
   readonly #kernel: Kernel;
   readonly #verbs: KernelVerbs;
@@ -31,28 +46,48 @@ export class NearCache {
   readonly #table: NearTable;
   readonly #detector = new KeyIdentityDetector();
   readonly #invalidations: InvalidationReader;
+  readonly #store: NearStore;
+  readonly #space: number;
   readonly #identity = new IdentityIndex();
   /** The identity index's values; null while the index is off. */
   #identityValues: IdentityIndex["values"] | null = null;
   readonly #hashIndex: NearHashIndex;
   readonly #sampledKeysMask: number;
   readonly #sampledHitsMask: number;
-  #epoch: number;
   #hits = 0;
 
-  constructor(kernel: Kernel, keys: KeyWindow, near: NonNullable<Config["near"]>, clock: Clock) {
+  constructor(
+    kernel: Kernel,
+    keys: KeyWindow,
+    near: NonNullable<Config["near"]>,
+    clock: Clock,
+    store?: NearStore,
+  ) {
     this.#kernel = kernel;
     this.#verbs = kernel.verbs;
     this.#keys = keys;
     this.#clock = clock;
-    this.#table = new NearTable(kernel.results, near.maxEntries, near.maxBytes);
-    this.#epoch = kernel.control.nearEpoch();
     const shift = Math.ceil(Math.log2(near.maxEntries / sampledKeys));
     const keysPerSample = 2 ** Math.min(Math.max(shift, sampledKeysShiftMin), sampledKeysShiftMax);
     this.#sampledKeysMask = keysPerSample - 1;
     this.#sampledHitsMask = sampledHits / keysPerSample - 1;
-    this.#hashIndex = new NearHashIndex(keys.words, near.maxEntries, clock);
-    this.#invalidations = new InvalidationReader(kernel, this);
+    this.#space = keys.space;
+    this.#store = store ?? {
+      table: new NearTable(kernel.results, near.maxEntries, near.maxBytes),
+      hashIndex: new NearHashIndex(keys.words, near.maxEntries, clock),
+      invalidations: new InvalidationReader(kernel, this),
+      near,
+      epoch: kernel.control.nearEpoch(),
+      root: this,
+    };
+    this.#table = this.#store.table;
+    this.#hashIndex = this.#store.hashIndex;
+    this.#invalidations = this.#store.invalidations;
+  }
+
+  /** The near cache of a namespace, whose keys `keys` takes: over what this one keeps. */
+  within(keys: KeyWindow): NearCache {
+    return new NearCache(this.#kernel, keys, this.#store.near, this.#clock, this.#store);
   }
 
   /** Values kept. */
@@ -91,8 +126,8 @@ export class NearCache {
       const value = interned.get(key);
       if (value !== undefined) return value;
     }
-    const keyBytes = keys.write(key);
-    const value = this.#hashIndex.find(keys.hash, keyBytes, key);
+    keys.write(key);
+    const value = this.#hashIndex.find(keys.hash, keys.extent, key);
     return value === undefined ? this.findBySlot(key) : value;
   }
 
@@ -101,9 +136,9 @@ export class NearCache {
   findBySlot(key: string): unknown {
     if (!this.#keys.findNear()) return undefined;
     const { control } = this.#kernel;
-    if (control.nearEpoch() !== this.#epoch) this.drop();
+    if (control.nearEpoch() !== this.#store.epoch) this.drop();
     const table = this.#table;
-    const position = table.find(key);
+    const position = table.find(key, this.#space);
     if (position < 0) return undefined;
     const tagEpoch = table.tagEpochAt(position);
     // A tagged entry is kept until any tag is invalidated. The next lookup in memory says whether
@@ -120,7 +155,8 @@ export class NearCache {
   #noteHit(key: string, position: number, expiresMs: number): void {
     const { results, control } = this.#kernel;
     const identity = this.#identity;
-    if (!identity.isOn && (results.hashHigh & this.#sampledKeysMask) === 0) {
+    const isRoot = this.#space === 0;
+    if (isRoot && !identity.isOn && (results.hashHigh & this.#sampledKeysMask) === 0) {
       if ((++this.#hits & this.#sampledHitsMask) === 0) this.#judge(key);
       return;
     }
@@ -134,9 +170,9 @@ export class NearCache {
       return;
     }
     const number = table.numberAt(position);
-    const { hash, length } = this.#keys;
+    const { hash, extent } = this.#keys;
     const own = table.keyAt(position);
-    table.setNumber(position, this.#hashIndex.add(hash, length, own, value, expiresMs, number));
+    table.setNumber(position, this.#hashIndex.add(hash, extent, own, value, expiresMs, number));
   }
 
   /** While the identity index is on: adds a key, before it is looked up, to the sample that says
@@ -180,7 +216,10 @@ export class NearCache {
   #removeFromIndexes(position: number): void {
     const key = this.#table.keyAt(position);
     // Guarded, since a Map hashes the string for this even when it is empty.
-    if (this.#identity.isOn) this.#identity.values.delete(key);
+    const { root } = this.#store;
+    if (root.#identity.isOn && this.#table.spaceAt(position) === 0) {
+      root.#identity.values.delete(key);
+    }
     this.#hashIndex.remove(this.#table.numberAt(position), key);
   }
 
@@ -200,9 +239,10 @@ export class NearCache {
     if (!table.takes(bytes)) return;
     const position = table.positionFor(hash, key);
     // No other position of this key could be vacated.
-    if (table.isTaken(position) && table.keyAt(position) !== key) this.#countEviction();
+    const isOther = table.keyAt(position) !== key || table.spaceAt(position) !== this.#space;
+    if (table.isTaken(position) && isOther) this.#countEviction();
     this.#remove(position);
-    table.put(position, word, hash, key, value, expiresMs, bytes);
+    table.put(position, word, hash, key, value, expiresMs, bytes, this.#space);
     while (table.isOverfull) {
       const victim = table.nextVictim(position);
       if (victim < 0) return;
@@ -224,9 +264,9 @@ export class NearCache {
   /** Drops everything and gives the memory back: after a clear or a close nothing of the callers'
    *  may stay alive. */
   drop(): void {
-    this.#identity.clear();
+    this.#store.root.#identity.clear();
     this.#hashIndex.release();
     this.#table.clear();
-    this.#epoch = this.#kernel.control.nearEpoch();
+    this.#store.epoch = this.#kernel.control.nearEpoch();
   }
 }

@@ -13,8 +13,10 @@
 //  └─────────┴─────────┴──────────────┘
 //
 // The value is at the same position of another array, so it is fetched while the key is compared.
-// The key is kept as a row of eight words, its length first; a longer key is compared as a string.
+// The key is kept as a row of eight words, its extent (length and namespace) first; a longer key is
+// compared as a string.
 import type { Clock } from "../base/mod.js";
+import { codes } from "../kernel/mod.js";
 import { filledArray } from "./filled-array.js";
 
 const tagShift = 24;
@@ -59,15 +61,15 @@ export class NearHashIndex {
   }
 
   /** The value of the key just written to the key window, if it is here and has not expired.
-   *  `length` is the key's in bytes; `hash` 0 means it has none. */
-  find(hash: number, length: number, key: string): unknown {
+   *  `extent` is the key's length in bytes and its namespace; `hash` 0 means it has none. */
+  find(hash: number, extent: number, key: string): unknown {
     const index = this.#index;
     const first = hash & this.#mask;
     for (let probe = 0; probe < probes; probe++) {
       const word = index[first ^ probe] as number;
       if ((word ^ hash) >>> tagShift !== 0) continue;
       const number = word & numberMask;
-      if (number === 0 || !this.#isOf(number, length, key)) continue;
+      if (number === 0 || !this.#isOf(number, extent, key)) continue;
       if ((word & expiresBit) !== 0 && this.#hasExpired(number)) return undefined;
       return this.#values[first ^ probe];
     }
@@ -75,12 +77,13 @@ export class NearHashIndex {
   }
 
   /** Whether this is the key's entry. */
-  #isOf(number: number, length: number, key: string): boolean {
-    if (length > rowBytesMax) return this.#keys[number] === key;
+  #isOf(number: number, extent: number, key: string): boolean {
     const rows = this.#rows;
-    const asked = this.#asked;
     let word = number * rowWords;
-    if (rows[word] !== length) return false;
+    if (rows[word] !== extent) return false;
+    const length = extent & codes.extentLengthMask;
+    if (length > rowBytesMax) return this.#keys[number] === key;
+    const asked = this.#asked;
     const end = (length + 3) >> 2;
     for (let index = 0; index < end; index++) {
       if (rows[++word] !== asked[index]) return false;
@@ -97,7 +100,7 @@ export class NearHashIndex {
    *  another key's entry may have taken its position. */
   add(
     hash: number,
-    length: number,
+    extent: number,
     key: string,
     value: unknown,
     expiresMs: number,
@@ -105,12 +108,13 @@ export class NearHashIndex {
   ): number {
     if (hash === 0) return 0;
     if (this.#rows.length === 0) this.#make();
-    const entry = this.#has(number, key) ? number : this.#newEntry();
+    const isOwn = this.#has(number, key) && this.#rows[number * rowWords] === extent;
+    const entry = isOwn ? number : this.#newEntry();
     if (entry === 0) return 0;
     this.#keys[entry] = key;
     this.#hashes[entry] = hash;
     this.#expires[entry] = expiresMs;
-    this.#writeRow(entry, length);
+    this.#writeRow(entry, extent);
     const position = this.#positionFor(hash, entry);
     const tag = hash & (-1 << tagShift);
     this.#index[position] = tag | (expiresMs === Infinity ? 0 : expiresBit) | entry;
@@ -136,10 +140,11 @@ export class NearHashIndex {
     return next > this.#entriesMax ? 0 : next;
   }
 
-  #writeRow(entry: number, length: number): void {
-    if (length > rowBytesMax) return;
+  #writeRow(entry: number, extent: number): void {
     const row = entry * rowWords;
-    this.#rows[row] = length;
+    this.#rows[row] = extent;
+    const length = extent & codes.extentLengthMask;
+    if (length > rowBytesMax) return;
     this.#rows.set(this.#asked.subarray(0, (length + 3) >> 2), row + 1);
   }
 

@@ -10,7 +10,8 @@
 //       + 1  value
 //       + 2  low      the slot's word, without its frequency
 //       + 3  high     likewise, with expiresBit if the value expires (at #expires[p]) and taggedBit
-//                     if it has tags: then it holds until the tag epoch leaves #tagEpochs[p]
+//                     if it has tags: then it holds until the tag epoch leaves #tagEpochs[p];
+//                     with namespacedBit if it is of a namespace, which is in #spaces[p]
 import { type CallResults, codes } from "../kernel/mod.js";
 import { filledArray } from "./filled-array.js";
 
@@ -18,6 +19,8 @@ import { filledArray } from "./filled-array.js";
  *  need. */
 const expiresBit = 1 << (codes.slotFrequencyShift - 32);
 const taggedBit = 2 << (codes.slotFrequencyShift - 32);
+/** No near entry is of a disk slot, so this bit is free. */
+const namespacedBit = 1 << (codes.slotTierShift - 32);
 /** Positions per entry allowed. Nine entries in ten are then in the pair that is looked at
  *  first. */
 const positionsPerEntry = 2;
@@ -48,6 +51,7 @@ export class NearTable {
   #expires = new Float64Array(0);
   #tagEpochs = new Int32Array(0);
   #numbers = new Int32Array(0);
+  #spaces = new Uint8Array(0);
   #hand = 0;
   count = 0;
   bytes = 0;
@@ -63,7 +67,7 @@ export class NearTable {
   /** The position of this key's entry, if it was made from the slot word that the kernel's last
    *  `findNear` left; -1 if there is none. The position follows from the key's hash and not from
    *  the slot, so the processor fetches both at once. */
-  find(key: string): number {
+  find(key: string, space: number): number {
     const table = this.#table;
     const low = this.#results.slotLow | 0;
     const hash = this.#results.hashLow;
@@ -80,7 +84,15 @@ export class NearTable {
     }
     // The high half of the word, without the two bits of ours.
     const high = (table[element + 3] as number) & ~(expiresBit | taggedBit);
-    return high === (this.#results.slotHigh | 0) ? element / entrySize : -1;
+    const slotHigh = this.#results.slotHigh | 0;
+    const position = element / entrySize;
+    if (space === 0) return high === slotHigh ? position : -1;
+    return high === (slotHigh | namespacedBit) && this.#spaces[position] === space ? position : -1;
+  }
+
+  /** The id of the namespace of the entry. */
+  spaceAt(position: number): number {
+    return this.#spaces[position] as number;
   }
 
   keyAt(position: number): string {
@@ -165,6 +177,7 @@ export class NearTable {
     value: unknown,
     expiresMs: number,
     bytes: number,
+    space: number,
   ): void {
     const element = position * entrySize;
     this.#hashes[position] = hash;
@@ -174,7 +187,9 @@ export class NearTable {
     this.#table[element + 3] =
       word.high |
       (expiresMs === Infinity ? 0 : expiresBit) |
-      (word.tagEpoch === null ? 0 : taggedBit);
+      (word.tagEpoch === null ? 0 : taggedBit) |
+      (space === 0 ? 0 : namespacedBit);
+    this.#spaces[position] = space;
     this.#tagEpochs[position] = word.tagEpoch ?? 0;
     this.#expires[position] = expiresMs;
     this.#bytesOf[position] = bytes;
@@ -246,6 +261,7 @@ export class NearTable {
     this.#expires[to] = this.#expires[from] as number;
     this.#tagEpochs[to] = this.#tagEpochs[from] as number;
     this.#numbers[to] = this.#numbers[from] as number;
+    this.#spaces[to] = this.#spaces[from] as number;
   }
 
   #make(): void {
@@ -256,6 +272,7 @@ export class NearTable {
     this.#expires = new Float64Array(positions);
     this.#tagEpochs = new Int32Array(positions);
     this.#numbers = new Int32Array(positions);
+    this.#spaces = new Uint8Array(positions);
   }
 
   /** Removes everything and gives the memory back. */
@@ -266,6 +283,7 @@ export class NearTable {
     this.#expires = new Float64Array(0);
     this.#tagEpochs = new Int32Array(0);
     this.#numbers = new Int32Array(0);
+    this.#spaces = new Uint8Array(0);
     this.count = 0;
     this.bytes = 0;
   }

@@ -8,6 +8,8 @@ export interface StoreTask {
   readonly handle: WorkerHandle;
   /** Identifies the cache in this process, so that a worker attaches to it once. */
   readonly cacheId: string;
+  /** The id of the namespace of the key. */
+  readonly space: number;
   readonly key: string | Uint8Array;
   readonly codecId: number;
   /** The encoded value. Its buffer is transferred. */

@@ -1,17 +1,19 @@
 // The worker's side of an asynchronous set: compresses the value and publishes it. A worker
 // attaches to each cache once and keeps its thread id until it exits.
 import { compress } from "../codec/mod.js";
-import { attachThread } from "../eviction/mod.js";
+import { type Attachment, attachThread } from "../eviction/mod.js";
 import { Kernel } from "../kernel/mod.js";
 import { type MemoryWriter, type WriteOutcome, writeValue } from "../memory/mod.js";
 import { flagCompressed } from "../record/mod.js";
 import type { StoreTask } from "./pool-messages.js";
 
+const attached = new Map<string, Attachment>();
+/** By cache and namespace. */
 const writers = new Map<string, MemoryWriter>();
 
 /** Stores a value and returns the outcome. Runs in a worker of the pool. */
 export function storeValue(task: StoreTask): WriteOutcome {
-  const writer = writers.get(task.cacheId) ?? attach(task);
+  const writer = writers.get(nameOf(task)) ?? writerOf(task);
   const deflated = compress(task.bytes);
   return writeValue(writer, task.key, deflated ?? task.bytes, {
     codecId: task.codecId,
@@ -25,11 +27,20 @@ export function storeValue(task: StoreTask): WriteOutcome {
   });
 }
 
-function attach(task: StoreTask): MemoryWriter {
-  const { handle, cacheId } = task;
+function nameOf({ cacheId, space }: StoreTask): string {
+  return `${space} ${cacheId}`;
+}
+
+function writerOf(task: StoreTask): MemoryWriter {
+  const { writer } = (attached.get(task.cacheId) ?? attach(task)).within(task.space);
+  writers.set(nameOf(task), writer);
+  return writer;
+}
+
+function attach({ handle, cacheId }: StoreTask): Attachment {
   const kernel = Kernel.attach(handle.module, handle.memory, "pool");
   // A failed tombstone write takes the disk tier down; the janitor notices and reports it.
-  const { writer } = attachThread(kernel, handle, () => undefined, null);
-  writers.set(cacheId, writer);
-  return writer;
+  const made = attachThread(kernel, handle, () => undefined, null);
+  attached.set(cacheId, made);
+  return made;
 }

@@ -3,7 +3,8 @@
 // through these constants. Every number is little-endian. A record is aligned to 8 bytes in memory
 // and to 16 bytes on disk.
 //
-//    0 ┬ size            u32  bytes of header, extension, key and value, without the padding after
+//    0 ┬ size            u24  bytes of header, extension, key and value, without the padding after
+//    3 ├ space           u8   the namespace of the key: its id, 0 = the cache's own key space
 //    4 ├ keyLength - 1   u16  a key has 1 to 65,536 bytes
 //    6 ├ codec           u8   how the value is encoded (codec-id.ts)
 //    7 ├ flags           u8   which extension fields are present, and what the key and value are
@@ -37,6 +38,9 @@
 // that others can ask whether it is still at work (threadLargeWrite in kernel/layout.ts).
 
 export const recordSize = 0;
+/** The bits of the first word that are the size; the others are the space. */
+export const recordSizeMask = 0xffffff;
+export const recordSpace = 3;
 export const recordKeyLength = 4;
 export const recordCodec = 6;
 export const recordFlags = 7;

@@ -11,6 +11,8 @@ export class RecordReader {
   /** Word views of `buffer`, for copying. */
   words: Uint32Array;
   size = 0;
+  /** The id of the key's namespace; 0 is the cache's own key space. */
+  space = 0;
   codecId = 0;
   flags = 0;
   sequence = 0;
@@ -56,7 +58,8 @@ export class RecordReader {
   parse(start: number): void {
     const { buffer } = this;
     this.start = start;
-    this.size = buffer.readUInt32LE(start + at.recordSize);
+    this.size = buffer.readUIntLE(start + at.recordSize, 3);
+    this.space = buffer.readUInt8(start + at.recordSpace);
     this.codecId = buffer.readUInt8(start + at.recordCodec);
     const flags = buffer.readUInt8(start + at.recordFlags);
     this.flags = flags;

@@ -131,11 +131,12 @@ export class DiskReader {
     const field = record.tagsField();
     const isVoid = field.length > 0 && tags.areInvalidated(field, record.sequence);
     if (!this.#memory.isCurrent(slot)) return "changed";
-    if (buffer.subarray(record.keyStart, record.keyEnd).compare(key.bytes) !== 0) {
+    const isSameKey = buffer.subarray(record.keyStart, record.keyEnd).compare(key.bytes) === 0;
+    if (!isSameKey || record.space !== this.#memory.keys.space) {
       this.#kernel.count(counter.counterFalseFingerprints, 1);
       return undefined;
     }
-    if (record.sequence <= control.clearEpoch()) return undefined;
+    if (record.sequence <= this.#kernel.clearEpochOf(record.space)) return undefined;
     if (isVoid) {
       this.#writer.drop(slot);
       return undefined;

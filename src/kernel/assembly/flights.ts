@@ -10,8 +10,8 @@ import { counterFlightsExpired } from "../../stats/counters";
 import { bucketAt, lock, unlock } from "./index/bucket";
 import {
   block,
-  clearEpoch,
   count,
+  epochOf,
   flightBase,
   flightCount,
   flightHashes,
@@ -72,7 +72,7 @@ function assertOwn(flight: usize): void {
 }
 
 /** Claims a free flight for the hash; answers its number, or answerFull. */
-function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
+function claimFlight(hash: u64, kind: u32, lease: f64, space: u32): i32 {
   announceFlight();
   const first = windowStart(hash, 0);
   const second = windowStart(hash, 1);
@@ -80,8 +80,8 @@ function claimFlight(hash: u64, kind: u32, lease: f64): i32 {
   // The window with more free flights: so windows fill evenly, and of as many keys as there are
   // flights 19 in 20 find one.
   const isSecond = free < fl.flightWindow && freeFrom(second) > free;
-  let number = claimFrom(isSecond ? second : first, hash, kind, lease);
-  if (number < 0) number = claimFrom(isSecond ? first : second, hash, kind, lease);
+  let number = claimFrom(isSecond ? second : first, hash, kind, lease, space);
+  if (number < 0) number = claimFrom(isSecond ? first : second, hash, kind, lease, space);
   if (number < 0) retractFlight();
   return number;
 }
@@ -95,7 +95,7 @@ function freeFrom(start: u32): i32 {
   return free;
 }
 
-function claimFrom(start: u32, hash: u64, kind: u32, lease: f64): i32 {
+function claimFrom(start: u32, hash: u64, kind: u32, lease: f64, space: u32): i32 {
   for (let number = start; number < start + fl.flightWindow; number++) {
     const flight = flightAt(number);
     // The claim names the thread, so a flight has an owner at every moment.
@@ -105,6 +105,7 @@ function claimFrom(start: u32, hash: u64, kind: u32, lease: f64): i32 {
     store<u32>(flight, selfId, fl.flightOwner);
     const generation = atomic.add<u32>(flight, 1, fl.flightGeneration) + 1;
     store<u32>(flight, kind, fl.flightKind);
+    store<u32>(flight, space, fl.flightSpace);
     atomic.store<u64>(flight, reinterpret<u64>(lease), fl.flightLease);
     atomic.store<u64>(flight, atomic.load<u64>(at.controlSequence), fl.flightSequence);
     atomic.store<u32>(flight, fl.flightActive | (generation << fl.flightStateShift));
@@ -135,9 +136,10 @@ function retractFlight(): void {
   if (own == 1) atomic.and<u64>(at.controlFlightThreads, ~threadBit(selfId));
 }
 
-/** Begins a flight that nobody joins, for a key's hash; answers its number, or answerFull. */
-export function beginFlight(hashLow: u32, hashHigh: u32): i32 {
-  return claimFlight((<u64>hashHigh << 32) | <u64>hashLow, fl.flightFill, Infinity);
+/** Begins a flight that nobody joins, for the hash of a key of a namespace; answers its number, or
+ *  answerFull. */
+export function beginFlight(hashLow: u32, hashHigh: u32, space: u32): i32 {
+  return claimFlight((<u64>hashHigh << 32) | <u64>hashLow, fl.flightFill, Infinity, space);
 }
 
 /** Leads the load of a key, or follows the thread that leads it. Answers the number of the
@@ -152,17 +154,18 @@ export function enterFlight(
   forced: u32,
   mayClaim: u32,
   lease: f64,
+  space: u32,
 ): i32 {
   const hash = (<u64>hashHigh << 32) | <u64>hashLow;
   const bucket = bucketAt(homeOf(hash));
   // Without the lock, two threads that both find no flight would each begin one.
   if (!lock(bucket)) return at.answerBusy;
-  const answer = enterLocked(hash, forced, mayClaim, lease);
+  const answer = enterLocked(hash, forced, mayClaim, lease, space);
   unlock(bucket);
   return answer;
 }
 
-function enterLocked(hash: u64, forced: u32, mayClaim: u32, lease: f64): i32 {
+function enterLocked(hash: u64, forced: u32, mayClaim: u32, lease: f64, space: u32): i32 {
   let isOwn = false;
   for (let which: u32 = 0; which < <u32>fl.flightWindows; which++) {
     const start = windowStart(hash, which);
@@ -172,8 +175,7 @@ function enterLocked(hash: u64, forced: u32, mayClaim: u32, lease: f64): i32 {
       const word = atomic.load<u32>(flight);
       if ((word & fl.flightStateMask) != fl.flightActive) continue;
       const kind = load<u32>(flight, fl.flightKind);
-      if (kind == fl.flightFill || atomic.load<u64>(flight, fl.flightSequence) < clearEpoch())
-        continue;
+      if (kind == fl.flightFill || isClearedFlight(flight)) continue;
       if (forced) {
         if (mayClaim) supersede(number, hash);
         continue;
@@ -188,7 +190,7 @@ function enterLocked(hash: u64, forced: u32, mayClaim: u32, lease: f64): i32 {
   }
   if (isOwn) return fl.answerTwice;
   if (!mayClaim) return fl.answerFull;
-  return claimFlight(hash, forced ? fl.flightForced : fl.flightLoad, lease);
+  return claimFlight(hash, forced ? fl.flightForced : fl.flightLoad, lease, space);
 }
 
 /** Notes that this thread waits for a flight whose state was `word`, active; answerFull if it ended
@@ -288,7 +290,13 @@ export function expireFlight(number: u32, now: f64): u32 {
 export function isSuperseded(number: u32): bool {
   const flight = flightAt(number);
   if (stateOf(flight) != fl.flightActive) return true;
-  return atomic.load<u64>(flight, fl.flightSequence) < clearEpoch();
+  return isClearedFlight(flight);
+}
+
+/** True if the cache or the flight's namespace was cleared after the flight began. */
+function isClearedFlight(flight: usize): bool {
+  const epoch = epochOf(load<u32>(flight, fl.flightSpace));
+  return atomic.load<u64>(flight, fl.flightSequence) < epoch;
 }
 
 /** The newest sequence when the flight began. */

@@ -71,8 +71,32 @@ export function count(counter: usize, amount: f64): void {
   store<f64>(word, load<f64>(word) + amount);
 }
 
+/** The newest clear of the whole cache. */
 // @ts-ignore: decorator
 @inline
 export function clearEpoch(): u64 {
   return atomic.load<u64>(at.controlClearEpoch);
+}
+
+/** The newest clear of a space, or of the whole cache. The byte that says which may be torn. */
+// @ts-ignore: decorator
+@inline
+export function epochOf(space: u32): u64 {
+  const epoch = clearEpoch();
+  return space == 0 ? epoch : max<u64>(epoch, atomic.load<u64>(namespaceAt(space), at.namespaceClearEpoch));
+}
+
+/** The entry of a namespace. */
+// @ts-ignore: decorator
+@inline
+export function namespaceAt(space: u32): usize {
+  const id = <usize>min<u32>(space, at.namespacesMax);
+  return <usize>at.namespaceTable + id * <usize>at.namespaceSize;
+}
+
+/** The seed of the hashes of a space's keys: one key in two spaces is two keys. */
+// @ts-ignore: decorator
+@inline
+export function seedOf(space: u32): u64 {
+  return seed ^ (<u64>space * 0x9e3779b97f4a7c15);
 }

@@ -4,7 +4,7 @@
 import * as at from "../layout";
 import { counterClears } from "../../stats/counters";
 import { noteEpoch } from "./invalidations";
-import { clearEpoch, count } from "./geometry";
+import { count, namespaceAt } from "./geometry";
 
 export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
@@ -82,13 +82,13 @@ export { hashTag, invalidateTag, raiseTagFloor, restoreTag } from "./tags/tag-in
 export { beginTagSweep, forgetTags } from "./tags/tag-table";
 export { checkTags } from "./tags/tagged-records";
 
-/** Takes a sequence, raises the clear epoch to it and so hides every record up to it. Answers
- *  the sequence. */
-function raiseClearEpoch(): u64 {
+/** Takes a sequence, raises a clear epoch to it and so hides every record up to it. Answers the
+ *  sequence. */
+function raiseClearEpoch(word: usize): u64 {
   const epoch = atomic.add<u64>(at.controlSequence, 1) + 1;
-  let seen = clearEpoch();
+  let seen = atomic.load<u64>(word);
   while (seen < epoch) {
-    const was = atomic.cmpxchg<u64>(at.controlClearEpoch, seen, epoch);
+    const was = atomic.cmpxchg<u64>(word, seen, epoch);
     if (was == seen) break;
     seen = was;
   }
@@ -100,8 +100,17 @@ function raiseClearEpoch(): u64 {
  *  superseded. A fill that checked before the first raise took its sequence earlier still, so
  *  the second epoch is above it and hides it. */
 export function clear(): f64 {
-  raiseClearEpoch();
-  const epoch = raiseClearEpoch();
+  return clearUpTo(at.controlClearEpoch);
+}
+
+/** The same for one namespace. */
+export function clearSpace(space: u32): f64 {
+  return clearUpTo(namespaceAt(space) + at.namespaceClearEpoch);
+}
+
+function clearUpTo(word: usize): f64 {
+  raiseClearEpoch(word);
+  const epoch = raiseClearEpoch(word);
   atomic.add<u32>(at.controlNearEpoch, 1);
   noteEpoch();
   count(counterClears, 1);

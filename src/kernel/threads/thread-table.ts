@@ -199,6 +199,7 @@ export function reconcileThread(
   Atomics.compareExchange(i32, at.controlSchemaLock / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlCompactor / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlTagLock / 4, thread + 1, 0);
+  Atomics.compareExchange(i32, at.controlNamespaceLock / 4, thread + 1, 0);
   // The recoveries that it was doing are for others to redo.
   for (let other = 0; other < at.threadsMax; other++) {
     Atomics.compareExchange(i32, wordOf(other, at.threadRecoverer), thread + 1, 0);

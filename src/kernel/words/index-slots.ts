@@ -1,6 +1,6 @@
 // The index as a walk over its slots reads it, and its bytes for the snapshot. Called by the memory
 // reader, a shared map and the snapshot. The kernel does the lookups (assembly/index/lookup.ts).
-import { recordHeaderSize } from "../../record/mod.js";
+import { recordHeaderSize, recordSizeMask } from "../../record/mod.js";
 import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
 import type { Views } from "./views.js";
@@ -46,7 +46,7 @@ export class IndexSlots {
     const offset = (word.low & (2 ** at.locationOffsetBits - 1)) * 8;
     const segment = (word.low >>> at.locationOffsetBits) & (at.segmentCountMax - 1);
     const record = segmentBase + segment * segmentBytes + offset;
-    const size = this.#u32[record / 4] as number;
+    const size = (this.#u32[record / 4] as number) & recordSizeMask;
     return { record, size: size < recordHeaderSize || offset + size > segmentBytes ? 0 : size };
   }
 

@@ -1,7 +1,7 @@
 // The segment table, and a walk over the records of one segment. Called by the janitor, by writers
 // in a foreground reclaim, and by a shared map's compaction. It only reads: the kernel writes these
 // words.
-import { recordSize } from "../../record/mod.js";
+import { recordSize, recordSizeMask } from "../../record/mod.js";
 import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
 import type { Views } from "./views.js";
@@ -131,7 +131,7 @@ export class SegmentWalk {
   next(): boolean {
     if (this.nextOffset >= this.#end) return false;
     const record = this.#base + this.nextOffset;
-    const size = this.#u32[(record + recordSize) >>> 2] as number;
+    const size = (this.#u32[(record + recordSize) >>> 2] as number) & recordSizeMask;
     if (size === 0) return false;
     this.offset = this.nextOffset;
     this.record = record;

@@ -16,6 +16,8 @@ import {
   type RecordReader,
   recordSequence,
   recordSize,
+  recordSizeMask,
+  recordSpace,
 } from "../../record/mod.js";
 import type { Views } from "./views.js";
 
@@ -52,7 +54,12 @@ export class SharedRecords {
   }
 
   size(record: number): number {
-    return this.#u32[(record + recordSize) >>> 2] as number;
+    return (this.#u32[(record + recordSize) >>> 2] as number) & recordSizeMask;
+  }
+
+  /** The id of the namespace of its key. */
+  space(record: number): number {
+    return this.#u8[record + recordSpace] as number;
   }
 
   /** 0 = reserved, not published. */

@@ -8,7 +8,7 @@ import { assertLocked, assertSlot } from "../assert";
 import { counterLockTimeouts, counterLockWaits } from "../../../stats/counters";
 import { isLockOwnerDead } from "../lock-owner";
 import { block, bucketBase, count, diskSegmentUnits, diskTableBase, lockWord } from "../geometry";
-import { keyLengthOf, keyOf, sameKey } from "../segments/record";
+import { isKeyOf } from "../segments/record";
 import {
   classBits,
   displacedBit,
@@ -93,13 +93,12 @@ export let locatedWord: u64 = 0;
 
 /** True if the key's memory slot is here. Remembers a disk slot of the key's class as second
  *  best. */
-function locateIn(bucket: usize, pattern: u64, key: usize, length: u32): bool {
+function locateIn(bucket: usize, pattern: u64, key: usize, extent: u32): bool {
   for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
     const word = atomic.load<u64>(slot);
     if ((word & classBits) != pattern) continue;
     if (!isDisk(word)) {
-      const record = <usize>recordOf(word);
-      if (keyLengthOf(record) != length || !sameKey(keyOf(record), key, length)) continue;
+      if (!isKeyOf(recordOf(word), key, extent)) continue;
     }
     located = slot;
     locatedWord = word;
@@ -110,14 +109,14 @@ function locateIn(bucket: usize, pattern: u64, key: usize, length: u32): bool {
 
 /** Finds the key's memory slot, or else a disk slot of its class, which may be the key's. Call
  *  with the home lock held. Sets `located` and `locatedWord`. */
-export function locate(home: u32, fingerprint: u64, key: usize, length: u32): void {
+export function locate(home: u32, fingerprint: u64, key: usize, extent: u32): void {
   located = 0;
   const bucket = bucketAt(home);
   assertLocked(bucket);
   const pattern = fingerprint << at.slotFingerprintShift;
-  if (locateIn(bucket, pattern, key, length)) return;
+  if (locateIn(bucket, pattern, key, extent)) return;
   if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return;
-  locateIn(bucketAt(otherOf(home, fingerprint)), pattern | displacedBit, key, length);
+  locateIn(bucketAt(otherOf(home, fingerprint)), pattern | displacedBit, key, extent);
 }
 
 /** The first slot of a home's entries whose word, masked, equals `wanted`; 0 if there is none.

@@ -5,7 +5,7 @@ import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { diskEntryOf } from "./bucket";
 import { clearEpoch, count, neverEvicts } from "../geometry";
-import { flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
+import { flagsOf, isClearedRecord, recordSizeOf } from "../segments/record";
 import { noteDead } from "../segments/segments";
 import { chunkBit, isDisk, locationBits, recordOf } from "./slot";
 
@@ -16,7 +16,7 @@ export function isClearedOnDisk(word: u64): bool {
 }
 
 export function isCleared(word: u64): bool {
-  return isDisk(word) ? isClearedOnDisk(word) : sequenceOf(recordOf(word)) <= clearEpoch();
+  return isDisk(word) ? isClearedOnDisk(word) : isClearedRecord(recordOf(word));
 }
 
 /** Removes what a slot named from the counts of its tier, and adds its bytes to the dead bytes

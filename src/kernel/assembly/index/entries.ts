@@ -6,7 +6,7 @@ import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { assertHeld, assertLocked, assertRecord } from "../assert";
 import { flightSequenceOf, invalidateFlights, isSuperseded } from "../flights";
-import { block, count, neverEvicts, seed } from "../geometry";
+import { block, count, neverEvicts } from "../geometry";
 import {
   addDisplaced,
   announceTombstone,
@@ -47,6 +47,7 @@ import {
   diskLocationOf,
   expiresOf,
   flagsOf,
+  hashOfKey,
   isChunk,
   isHead,
   isNegative,
@@ -54,12 +55,12 @@ import {
   recordSizeOf,
   sequenceOf,
   sequenceWordOf,
+  spaceOf,
   valueOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteRecord } from "../segments/segments";
 import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
-import { xxh64 } from "../xxh64";
 
 /** The disk location of what a slot names, 0 if it has none. */
 export function diskCopyOf(word: u64): u64 {
@@ -84,6 +85,7 @@ function noteReplaced(hash: u64, word: u64): void {
   store<u64>(value, hash, at.valueHash);
   store<u64>(value, load<u64>(head, rec.headId), at.valueId);
   store<u32>(value, load<u32>(head, rec.headChunks), at.valueChunks);
+  store<u8>(value, <u8>spaceOf(recordOf(word)), at.valueSpace);
 }
 
 /** Replaces the least hit slot of a full bucket (disk entries first) by `word`; 0 if every entry
@@ -141,7 +143,7 @@ export function insert(home: u32, fingerprint: u64, word: u64): usize {
 
 function writeHeader(
   record: usize,
-  keyLength: u32,
+  extent: u32,
   codec: u32,
   flags: u32,
   units: u32,
@@ -149,7 +151,8 @@ function writeHeader(
   sequence: u64,
 ): void {
   const since = <u64>max<f64>(0, created - load<f64>(at.controlCreatedBase));
-  store<u16>(record, <u16>(keyLength - 1), rec.recordKeyLength);
+  store<u8>(record, <u8>(extent >> at.extentSpaceShift), rec.recordSpace);
+  store<u16>(record, <u16>((extent & at.extentLengthMask) - 1), rec.recordKeyLength);
   store<u8>(record, <u8>codec, rec.recordCodec);
   store<u8>(record, <u8>flags, rec.recordFlags);
   store<u32>(record, <u32>since, rec.recordCreatedLow);
@@ -165,7 +168,7 @@ function writeHeader(
  *  0 and 1, and in the value register the value in chunks that it replaced. */
 export function publish(
   record: u32,
-  keyLength: u32,
+  extent: u32,
   codec: u32,
   flags: u32,
   units: u32,
@@ -177,7 +180,7 @@ export function publish(
   assertRecord(record);
   assertHeld(segmentOfRecord(record), at.segmentOpen);
   const key = <usize>record + rec.recordHeaderSize + (units << 3);
-  const hash = hashOf(key, keyLength, hashLow, hashHigh);
+  const hash = hashOf(key, extent, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
   store<u32>(block, 0, at.threadValue + at.valueChunks);
@@ -196,11 +199,11 @@ export function publish(
   }
   // A fill stays invisible until its flight is checked once more: a record without a sequence
   // answers no reader.
-  writeHeader(record, keyLength, codec, flags, units, created, flight == 0 ? sequence : 0);
+  writeHeader(record, extent, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
   noteInvalidation(hash);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
-  locate(home, fingerprint, key, keyLength);
+  locate(home, fingerprint, key, extent);
   let slot = located;
   if (slot != 0) {
     const old = locatedWord;
@@ -257,8 +260,8 @@ function withdraw(home: u32, slot: usize, word: u64): void {
 /** Removes the key. answerDone if it was there (a disk entry: if the index says so),
  *  answerAbsent if not, or if there was a negative answer. Results: expires, tombstones 0 and 1,
  *  and in the value register the value in chunks that it removed. */
-export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 {
-  const hash = hashOf(key, length, hashLow, hashHigh);
+export function remove(key: u32, extent: u32, hashLow: u32, hashHigh: u32): i32 {
+  const hash = hashOf(key, extent, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
   store<u32>(block, 0, at.threadValue + at.valueChunks);
@@ -267,7 +270,7 @@ export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 
   if (!lock(bucketAt(home))) return at.answerBusy;
   // Also if we find nothing: a thread may still keep a near value of an entry that left the index.
   noteInvalidation(hash);
-  locate(home, fingerprint, key, length);
+  locate(home, fingerprint, key, extent);
   let answer = at.answerAbsent;
   if (located != 0) {
     const old = locatedWord;
@@ -298,23 +301,23 @@ export function remove(key: u32, length: u32, hashLow: u32, hashHigh: u32): i32 
  *  so that no older value is read. answerDone: it emptied one; the caller must write tombstones
  *  0 and 1 before the next call. answerAbsent: none is left. The displaced count of the bucket
  *  may stay too high, which costs searches one cache line and never hides an entry. */
-export function evictUnlocked(key: u32, length: u32): i32 {
-  const hash = xxh64(key, length, seed);
+export function evictUnlocked(key: u32, extent: u32): i32 {
+  const hash = hashOfKey(key, extent);
   // Flights first: a fill checks its flight once more after its slot is filled. So it sees this, or
   // takeUnlocked finds its slot.
   invalidateFlights(hash);
-  const answer = takeUnlocked(key, length);
+  const answer = takeUnlocked(key, extent);
   // After the slot changed: without the lock, nothing stops a thread from keeping what it found in
   // the slot before.
   noteInvalidation(hash);
   return answer;
 }
 
-function takeUnlocked(key: u32, length: u32): i32 {
+function takeUnlocked(key: u32, extent: u32): i32 {
   for (let attempt = 0; attempt <= at.readRetriesMax; attempt++) {
     store<f64>(block, 0, at.resultTombstone0);
     store<f64>(block, 0, at.resultTombstone1);
-    const found = findUnconfirmed(key, length);
+    const found = findUnconfirmed(key, extent);
     if (found == at.answerMiss) break;
     const slot = slotAt(found >= 0 ? <u32>found : <u32>(at.answerDisk - found));
     const word = atomic.load<u64>(slot);

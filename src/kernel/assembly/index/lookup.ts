@@ -6,7 +6,7 @@ import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { fence } from "../fence";
-import { block, clearEpoch, count, seed } from "../geometry";
+import { block, count, epochOf } from "../geometry";
 import { bucketAt, sameButFrequency, slotAt, slotNumber } from "./bucket";
 import { isClearedOnDisk } from "./counts";
 import {
@@ -26,32 +26,32 @@ import {
 import {
   expiresOf,
   flagsOf,
-  keyLengthOf,
+  hashOfKey,
+  isKeyOf,
   keyOf,
   recordSizeOf,
-  sameKey,
   sequenceOf,
+  spaceOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
 import { isTagInvalidated } from "../tags/tagged-records";
-import { xxh64 } from "../xxh64";
 
 /** True in evictUnlocked, which also looks for records that a fill has put in a slot and not yet
  *  confirmed. */
 let seesUnconfirmed = false;
 
-/** Hashes bytes with the cache's seed; the result is in resultHashLow and resultHashHigh. */
-export function hashKey(key: u32, length: u32): void {
-  store<u64>(block, xxh64(key, length, seed), at.resultHashLow);
+/** Hashes a key, or other bytes, with the cache's seed; the result is in resultHashLow and resultHashHigh. */
+export function hashKey(key: u32, extent: u32): void {
+  store<u64>(block, hashOfKey(key, extent), at.resultHashLow);
 }
 
 /** The hash of a key: the caller's, from an earlier call, or computed here if the caller has
  *  none (0). Stores it in the results. */
 // @ts-ignore: decorator
 @inline
-export function hashOf(key: usize, length: u32, low: u32, high: u32): u64 {
+export function hashOf(key: usize, extent: u32, low: u32, high: u32): u64 {
   let hash = (<u64>high << 32) | <u64>low;
-  if (hash == 0) hash = xxh64(key, length, seed);
+  if (hash == 0) hash = hashOfKey(key, extent);
   store<u64>(block, hash, at.resultHashLow);
   return hash;
 }
@@ -60,10 +60,11 @@ export function hashOf(key: usize, length: u32, low: u32, high: u32): u64 {
  *  cleared, invalidated or unconfirmed. -1: the slot changed meanwhile. */
 // @ts-ignore: decorator
 @inline
-function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
+function inspect(slot: usize, word: u64, key: usize, extent: u32): i32 {
   const record = <usize>recordOf(word);
-  if (keyLengthOf(record) == length && sameKey(keyOf(record), key, length)) {
+  if (isKeyOf(record, key, extent)) {
     const sequence = sequenceOf(record);
+    const space = spaceOf(record);
     const size = recordSizeOf(record);
     const keyOffset = <u32>(keyOf(record) - record);
     const expires = expiresOf(record);
@@ -77,7 +78,7 @@ function inspect(slot: usize, word: u64, key: usize, length: u32): i32 {
     fence();
     if (!sameButFrequency(atomic.load<u64>(slot), word)) return -1;
     // A record without a sequence is a fill that may be superseded; it counts as cleared.
-    if ((sequence <= clearEpoch() || isInvalid) && (sequence != 0 || !seesUnconfirmed)) return 0;
+    if ((sequence <= epochOf(space) || isInvalid) && (sequence != 0 || !seesUnconfirmed)) return 0;
     store<f64>(block, <f64>sequence, at.resultSequence);
     store<f64>(block, expires, at.resultExpires);
     store<u32>(block, <u32>record, at.resultRecord);
@@ -118,8 +119,8 @@ function matches(bucket: usize, pattern: u64): i32 {
  *  without its frequency. While a near entry holds the same word, it was made from the very
  *  record that the slot names. If the slot changed after it matched, its word does not compare
  *  equal. */
-export function findNear(key: u32, length: u32): i32 {
-  const hash = xxh64(key, length, seed);
+export function findNear(key: u32, extent: u32): i32 {
+  const hash = hashOfKey(key, extent);
   store<u64>(block, hash, at.resultHashLow);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
@@ -146,8 +147,8 @@ export function findNear(key: u32, length: u32): i32 {
  *  that may be the key's, or answerMiss. Results: sequence, expires, record, size, key offset
  *  and slot word; for a disk answer, location and slot word. `touch` 1 marks the hit in the
  *  slot. */
-export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: u32): i32 {
-  const hash = hashOf(key, length, hashLow, hashHigh);
+export function find(key: u32, extent: u32, hashLow: u32, hashHigh: u32, touch: u32): i32 {
+  const hash = hashOf(key, extent, hashLow, hashHigh);
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   let retries = 0;
@@ -164,7 +165,7 @@ export function find(key: u32, length: u32, hashLow: u32, hashHigh: u32, touch: 
           diskSlot = slot;
           diskWord = word;
         } else {
-          const outcome = inspect(slot, word, key, length);
+          const outcome = inspect(slot, word, key, extent);
           if (outcome > 0) {
             if (touch) {
               mark(slot, word);
@@ -209,9 +210,9 @@ export function touch(slot: u32, low: u32, high: u32): u32 {
 
 /** As find, without a mark. It also finds a record that a fill has put in a slot and not yet
  *  confirmed. */
-export function findUnconfirmed(key: u32, length: u32): i32 {
+export function findUnconfirmed(key: u32, extent: u32): i32 {
   seesUnconfirmed = true;
-  const found = find(key, length, 0, 0, 0);
+  const found = find(key, extent, 0, 0, 0);
   seesUnconfirmed = false;
   return found;
 }

@@ -6,7 +6,7 @@
 // being written (threadLargeWrite) or its head is on disk.
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
-import { block, diskSegmentUnits, seed } from "../geometry";
+import { block, diskSegmentUnits } from "../geometry";
 import {
   addDisplaced,
   announceTombstone,
@@ -44,22 +44,30 @@ import {
   diskLocationOf,
   entrySizeOf,
   flagsOf,
+  hashOfKey,
+  hashOfRecord,
   isChunk,
   isHead,
-  keyLengthOf,
   keyOf,
   recordSizeOf,
+  spaceOf,
   valueOf,
 } from "../segments/record";
 import { noteDead, noteMissedLock, reserve, segmentEntry } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
-import { xxh64 } from "../xxh64";
 
-/** Names the value that the verbs below are about. */
-export function setValue(hashLow: u32, hashHigh: u32, idLow: u32, idHigh: u32): void {
+/** Names the value that the verbs below are about, and the space that it is in. */
+export function setValue(
+  hashLow: u32,
+  hashHigh: u32,
+  idLow: u32,
+  idHigh: u32,
+  space: u32,
+): void {
   const value = block + at.threadValue;
   store<u64>(value, (<u64>hashHigh << 32) | <u64>hashLow, at.valueHash);
   store<u64>(value, (<u64>idHigh << 32) | <u64>idLow, at.valueId);
+  store<u8>(value, <u8>space, at.valueSpace);
 }
 
 /** Says that this thread writes the value with this id: its chunks live without a head until
@@ -124,6 +132,7 @@ function locateHead(id: u64): usize {
  *  answerBusy: the lock could not be had (noteMissedLock). */
 export function findHead(record: u32): i32 {
   const value = block + at.threadValue;
+  store<u8>(value, <u8>spaceOf(record), at.valueSpace);
   if (isChunk(flagsOf(record))) {
     const key = keyOf(record);
     const id = load<u64>(key, rec.chunkId);
@@ -133,7 +142,7 @@ export function findHead(record: u32): i32 {
     // the write has ended here, the head is found below, or the value is dead.
     if (isBeingWritten(id)) return at.answerWriting;
   } else {
-    store<u64>(value, xxh64(keyOf(record), keyLengthOf(record), seed), at.valueHash);
+    store<u64>(value, hashOfRecord(record), at.valueHash);
     store<u64>(value, load<u64>(valueOf(record), rec.headId), at.valueId);
   }
   return lookForHead();
@@ -282,12 +291,13 @@ function lockChunk(number: u32): bool {
   store<u64>(key, load<u64>(value, at.valueId), rec.chunkId);
   store<u32>(key, number, rec.chunkNumber);
   store<u32>(value, 0, at.valueSegment);
-  setHash(xxh64(key, rec.chunkKeySize, seed));
+  const extent = rec.chunkKeySize | ((<u32>load<u8>(value, at.valueSpace)) << at.extentSpaceShift);
+  setHash(hashOfKey(key, extent));
   if (!lock(bucketAt(home))) {
     noteMissedLock(home);
     return false;
   }
-  locate(home, fingerprint, key, rec.chunkKeySize);
+  locate(home, fingerprint, key, extent);
   return true;
 }
 
@@ -351,6 +361,7 @@ export function noteHead(record: usize): bool {
   const value = block + at.threadValue;
   store<u64>(value, load<u64>(list, rec.headHash), at.valueHash);
   store<u64>(value, load<u64>(list, rec.headId), at.valueId);
+  store<u8>(value, <u8>spaceOf(record), at.valueSpace);
   notedChunks = load<u32>(list, rec.headChunks);
   return true;
 }

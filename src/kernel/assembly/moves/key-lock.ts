@@ -3,7 +3,7 @@
 // record, so a write in between wins. Invariant: taking the lock of a record's key also waits for
 // any writer that reads the record's header.
 import * as at from "../../layout";
-import { block, seed } from "../geometry";
+import { block } from "../geometry";
 import {
   addDisplaced,
   bucketAt,
@@ -23,9 +23,8 @@ import {
   otherOf,
   recordOf,
 } from "../index/slot";
-import { diskLocationOf, keyLengthOf, keyOf } from "../segments/record";
+import { diskLocationOf, hashOfRecord } from "../segments/record";
 import { noteMissedLock } from "../segments/segments";
-import { xxh64 } from "../xxh64";
 
 export let home: u32 = 0;
 
@@ -44,7 +43,7 @@ export function setHash(hash: u64): void {
  *  0: no slot names the record, or the lock could not be had (noteMissedLock); no lock is held
  *  then. */
 export function lockRecord(record: u32): usize {
-  setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
+  setHash(hashOfRecord(record));
   if (!lock(bucketAt(home))) {
     noteMissedLock(home);
     missed = at.answerBusy;

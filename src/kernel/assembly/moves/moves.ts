@@ -5,7 +5,7 @@
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
-import { block, clearEpoch, count, seed } from "../geometry";
+import { block, count } from "../geometry";
 import {
   announceTombstone,
   bucketAt,
@@ -32,10 +32,10 @@ import { emptySlot, fingerprint, home, isStill, lockRecord, missed, setHash } fr
 import {
   diskLocationOf,
   flagsOf,
+  hashOfRecord,
   isChunk,
+  isClearedRecord,
   isHead,
-  keyLengthOf,
-  keyOf,
   recordSizeOf,
   sequenceOf,
   setDiskLocation,
@@ -44,7 +44,6 @@ import {
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteDead, noteRecord, reserve } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
-import { xxh64 } from "../xxh64";
 
 /** The frequency of the slot that names the record, or answerMiss if no slot does, or the record
  *  is cleared or invalidated. */
@@ -148,7 +147,7 @@ export function demote(record: u32): i32 {
   } else {
     // Once its tag is forgotten, nothing else remembers that the copy of an invalidated record is
     // dead. A clear is remembered.
-    const isVoid = copy != 0 && sequenceOf(record) > clearEpoch();
+    const isVoid = copy != 0 && !isClearedRecord(record);
     if (isVoid) announceTombstone(0, copy);
     if (emptySlot(home, slot, old)) answer = at.answerMiss;
     else if (isVoid) retractTombstone(0);
@@ -195,7 +194,7 @@ export function dropRecord(record: u32): i32 {
  *  answerAbsent if the slot changed meanwhile. */
 export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
   const sequence = sequenceOf(record);
-  setHash(xxh64(keyOf(record), keyLengthOf(record), seed));
+  setHash(hashOfRecord(record));
   if (!lock(bucketAt(home))) return at.answerBusy;
   const slot = slotAt(slotNumber);
   const old = atomic.load<u64>(slot);

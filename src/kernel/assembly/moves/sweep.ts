@@ -5,7 +5,7 @@
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
-import { block, bucketCount, clearEpoch, count } from "../geometry";
+import { block, bucketCount, count } from "../geometry";
 import {
   announceTombstone,
   bucketAt,
@@ -17,7 +17,13 @@ import {
 import { isClearedOnDisk } from "../index/counts";
 import { displacedBit, frequencyBits, homeOfSlot, isDisk, recordOf } from "../index/slot";
 import { emptySlot } from "./key-lock";
-import { deadlineOf, diskLocationOf, flagsOf, recordSizeOf, sequenceOf } from "../segments/record";
+import {
+  deadlineOf,
+  diskLocationOf,
+  flagsOf,
+  isClearedRecord,
+  recordSizeOf,
+} from "../segments/record";
 import { unblockSegments } from "../segments/segments";
 import { isTagInvalidated } from "../tags/tagged-records";
 import { dropNoted, noteHead } from "./chunked-values";
@@ -100,7 +106,7 @@ function judge(home: u32, slot: usize, word: u64, now: f64): bool {
     return true;
   }
   const record = <usize>recordOf(word);
-  if (sequenceOf(record) <= clearEpoch()) {
+  if (isClearedRecord(record)) {
     emptySlot(home, slot, word);
     return true;
   }
@@ -129,7 +135,7 @@ export function nextExpired(from: u32, end: u32, now: f64): i32 {
     if (word == 0 || isDisk(word)) continue;
     const record = recordOf(word);
     const deadline = deadlineOf(record);
-    if (deadline == 0 || deadline > now || sequenceOf(record) <= clearEpoch()) continue;
+    if (deadline == 0 || deadline > now || isClearedRecord(record)) continue;
     store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
     store<u32>(block, record, at.resultRecord);
     store<u32>(block, recordSizeOf(record), at.resultRecordSize);

@@ -1,11 +1,21 @@
 // Reads and writes the header of a record in shared memory.
 // ../../../record/record-layout.ts describes it.
+import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
+import { epochOf, seedOf } from "../geometry";
+import { xxh64 } from "../xxh64";
 
 // @ts-ignore: decorator
 @inline
 export function recordSizeOf(record: usize): u32 {
-  return load<u32>(record, rec.recordSize);
+  return load<u32>(record, rec.recordSize) & rec.recordSizeMask;
+}
+
+/** The id of the namespace of the record's key. */
+// @ts-ignore: decorator
+@inline
+export function spaceOf(record: usize): u32 {
+  return load<u8>(record, rec.recordSpace);
 }
 
 // @ts-ignore: decorator
@@ -104,6 +114,37 @@ export function entrySizeOf(record: usize): u32 {
   const size = recordSizeOf(record);
   if (parts == 0 || parts == rec.flagNegative) return size;
   return parts == rec.flagChunked ? size + load<u32>(valueOf(record), rec.headBytes) : 0;
+}
+
+/** Is this the record's key, of the same namespace? Space and length are next to each other, so one
+ *  compare tells. */
+// @ts-ignore: decorator
+@inline
+export function isKeyOf(record: usize, key: usize, extent: u32): bool {
+  const length = extent & at.extentLengthMask;
+  const wanted = (extent >> at.extentSpaceShift) | ((length - 1) << 8);
+  return (
+    (load<u32>(record, rec.recordSpace) & 0xffffff) == wanted && sameKey(keyOf(record), key, length)
+  );
+}
+
+/** Hashes a key, as every verb does. */
+// @ts-ignore: decorator
+@inline
+export function hashOfKey(key: usize, extent: u32): u64 {
+  return xxh64(key, extent & at.extentLengthMask, seedOf(extent >> at.extentSpaceShift));
+}
+
+/** The hash of a record's key. */
+export function hashOfRecord(record: usize): u64 {
+  return xxh64(keyOf(record), keyLengthOf(record), seedOf(spaceOf(record)));
+}
+
+/** True if the cache or the record's namespace was cleared after the record was written. */
+// @ts-ignore: decorator
+@inline
+export function isClearedRecord(record: usize): bool {
+  return sequenceOf(record) <= epochOf(spaceOf(record));
 }
 
 export function sameKey(left: usize, right: usize, length: u32): bool {

@@ -2,8 +2,7 @@
 // invalidated at its sequence or later, or if the floor reaches its sequence.
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
-import { clearEpoch } from "../geometry";
-import { flagsOf, sequenceOf } from "../segments/record";
+import { flagsOf, isClearedRecord, sequenceOf } from "../segments/record";
 import { newestInvalidationOf } from "./tag-table";
 
 /** The address of the tags field of a record with these flags. */
@@ -40,7 +39,7 @@ export function isTagInvalidated(record: usize): bool {
 
 /** True if the record was cleared, or one of its tags invalidated. */
 export function isInvalidated(record: usize): bool {
-  return sequenceOf(record) <= clearEpoch() || isTagInvalidated(record);
+  return isClearedRecord(record) || isTagInvalidated(record);
 }
 
 /** As isTagInvalidated, for a fill, whose header is not written yet: true if one of its tags was

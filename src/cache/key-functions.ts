@@ -1,0 +1,72 @@
+// What a namespace's own functions make of the calls: the key of what the caller names an entry by,
+// its tags, and a loader that is given that name back. Called by the key space. Invariant: tags are
+// asked for only when an entry is stored or loaded, once for each.
+import type { ResolvedFetchOptions, SetOptions } from "../config/mod.js";
+import { checkedTags } from "../config/mod.js";
+import type { LoadContext, Loader } from "../fetch/mod.js";
+import type { Key } from "../kernel/mod.js";
+
+export class KeyFunctions<V, K> {
+  readonly #keyOf: ((key: K) => Key) | null;
+  readonly #tagsOf: ((key: K) => readonly string[]) | null;
+
+  constructor(keyOf: ((key: K) => Key) | null, tagsOf: ((key: K) => readonly string[]) | null) {
+    this.#keyOf = keyOf;
+    this.#tagsOf = tagsOf;
+  }
+
+  keyOf(key: K): Key {
+    return this.#keyOf === null ? (key as Key) : this.#keyOf(key);
+  }
+
+  /** The options of a set with the tags of the key, unless they have their own. */
+  tagged(key: K, options: SetOptions | undefined): SetOptions | undefined {
+    if (this.#tagsOf === null || options?.tags !== undefined) return options;
+    // What is no object of options is for the set to refuse.
+    if (options !== undefined && (typeof options !== "object" || options === null)) return options;
+    return { ...options, tags: this.#tagsOf(key) };
+  }
+
+  /** The options of a fetch with the tags of the key, unless they have their own. */
+  optionsOf(key: K, options: ResolvedFetchOptions): ResolvedFetchOptions {
+    const tagsOf = this.#tagsOf;
+    if (tagsOf === null || options.tags.length > 0) return options;
+    return new TaggedOptions(options, () => tagsOf(key));
+  }
+
+  /** A loader that is given what the caller named the entry by. */
+  loaderOf(key: K, loader: Loader<V, K>): Loader<V> {
+    // What is no function is for the fetch to refuse.
+    if (this.#keyOf === null || typeof loader !== "function") return loader as Loader<V>;
+    return (context: LoadContext<V>) => loader({ ...context, key });
+  }
+}
+
+/** Options of a fetch whose tags are asked for when they are needed: most fetches are hits. */
+class TaggedOptions implements ResolvedFetchOptions {
+  readonly ttlMs: number;
+  readonly staleForMs: number;
+  readonly softTimeoutMs: number;
+  readonly hardTimeoutMs: number;
+  readonly negativeTtlMs: number;
+  readonly forceRefresh: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly #tagsOf: () => readonly string[];
+  #tags: readonly string[] | undefined;
+
+  constructor(options: ResolvedFetchOptions, tagsOf: () => readonly string[]) {
+    this.ttlMs = options.ttlMs;
+    this.staleForMs = options.staleForMs;
+    this.softTimeoutMs = options.softTimeoutMs;
+    this.hardTimeoutMs = options.hardTimeoutMs;
+    this.negativeTtlMs = options.negativeTtlMs;
+    this.forceRefresh = options.forceRefresh;
+    this.signal = options.signal;
+    this.#tagsOf = tagsOf;
+  }
+
+  get tags(): readonly string[] {
+    this.#tags ??= checkedTags(this.#tagsOf());
+    return this.#tags;
+  }
+}

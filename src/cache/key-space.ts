@@ -1,0 +1,297 @@
+// The calls that take keys, for the cache's own key space and for each namespace: the classes that
+// users call extend this one. Methods check that the cache is open and delegate to the entry reader,
+// the entry writer and read-through (`fetch/`).
+import { rejecting } from "../base/mod.js";
+import {
+  type FetchOptions,
+  type ResolvedFetchOptions,
+  type SetAsyncOptions,
+  type SetOptions,
+  assertKey,
+  checkedKeys,
+  resolveFetchOptions,
+} from "../config/mod.js";
+import {
+  type CacheEntry,
+  EntryReader,
+  EntryWriter,
+  type SetOutcome,
+  type ThreadCore,
+  ValueDecoder,
+} from "../entries/mod.js";
+import type { Fetched, Loadable, LoadContext, Loader, ReadThrough } from "../fetch/mod.js";
+import type { Key } from "../kernel/mod.js";
+import { setEach, signalOf, splitSignal } from "./call-options.js";
+import type { KeyFunctions } from "./key-functions.js";
+import { readThroughOf } from "./read-through-parts.js";
+import type { SpaceParts } from "./space-parts.js";
+import { assertNotAborted, withSignal } from "./with-signal.js";
+import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "./wrap.js";
+
+/**
+ * Keys and their entries, as one thread has them: the cache's own, or a namespace's. K is what the
+ * caller names an entry by.
+ */
+export abstract class KeySpace<V, K> {
+  /** Internal, like the next three. */
+  protected readonly core: ThreadCore;
+  protected readonly reader: EntryReader<V>;
+  protected readonly writer: EntryWriter<V>;
+  protected readonly readThrough: ReadThrough<V>;
+  /** Null if K is a key itself. */
+  readonly #functions: KeyFunctions<V, K> | null;
+
+  constructor(parts: SpaceParts, functions: KeyFunctions<V, K> | null) {
+    const { core, refreshFailed, cacheId, pool } = parts;
+    this.core = core;
+    this.#functions = functions;
+    const decoder = new ValueDecoder<V>(core);
+    this.reader = new EntryReader(core, decoder);
+    this.writer = new EntryWriter(core, this.reader, decoder, cacheId, pool);
+    this.readThrough = readThroughOf(core, this.reader, this.writer, refreshFailed, cacheId);
+  }
+
+  /** Internal: no later fetch joins a load that has begun. */
+  forgetAll(): void {
+    this.readThrough.forgetAll();
+  }
+
+  /** Internal: rejects all waiting fetches. */
+  abortAll(error: Error): void {
+    this.readThrough.abortAll(error);
+  }
+
+  /** Internal: resolves when no disk read is in progress; undefined if none is. */
+  settled(): Promise<void> | undefined {
+    return this.core.disk?.settled();
+  }
+
+  /** The key of what the caller names an entry by. */
+  protected keyOf(key: K): Key {
+    return this.#functions === null ? (key as Key) : this.#functions.keyOf(key);
+  }
+
+  /** Each of `keys` with its key, all checked. */
+  protected keysOf(keys: Iterable<K>): { readonly given: readonly K[]; readonly keys: Key[] } {
+    const given: K[] = [];
+    const checked = checkedKeys<Key, K>(keys, (key) => {
+      given.push(key);
+      return this.keyOf(key);
+    });
+    return { given, keys: checked };
+  }
+
+  /**
+   * Returns the value if the near cache or shared memory has it, else undefined. Does no I/O and
+   * never blocks. It does not find an entry that is only on disk; `get` does.
+   */
+  getSync(key: K): V | undefined {
+    return this.reader.getSync(this.#functions === null ? (key as Key) : this.keyOf(key));
+  }
+
+  /**
+   * Resolves to the value from memory or disk, or to undefined. Concurrent reads of one key in a
+   * thread share one disk read.
+   *
+   * When `signal` aborts, rejects with the signal's reason. Any number of calls may share a signal:
+   * all those that wait have one listener on it together, and none that finds the value in memory.
+   */
+  async get(key: K, options?: { readonly signal?: AbortSignal }): Promise<V | undefined> {
+    const name = this.keyOf(key);
+    if (options === undefined) return this.reader.get(name);
+    const signal = signalOf(options);
+    assertNotAborted(signal);
+    const found = this.reader.get(name);
+    const waits = signal !== undefined && found instanceof Promise;
+    return waits ? withSignal(signal, found) : found;
+  }
+
+  /**
+   * Resolves to the values found in memory or on disk, by key. Absent keys are left out. `signal`
+   * as for `get`.
+   */
+  async getMany(
+    keys: Iterable<K>,
+    options?: { readonly signal?: AbortSignal },
+  ): Promise<Map<K, V>> {
+    this.core.assertOpen();
+    const signal = options === undefined ? undefined : signalOf(options);
+    assertNotAborted(signal);
+    const wanted = this.keysOf(keys);
+    const looks = wanted.keys.map((key) => this.reader.get(key));
+    const waits = signal !== undefined && looks.some((look) => look instanceof Promise);
+    // What is in memory is no promise.
+    const all = Promise.all(looks.map(async (look) => look));
+    const values = await (waits ? withSignal(signal, all) : all);
+    const found = new Map<K, V>();
+    for (const [index, value] of values.entries()) {
+      if (value !== undefined) found.set(wanted.given[index] as K, value);
+    }
+    return found;
+  }
+
+  /** Like `get`, but resolves to the value with its source, times, tags and size. */
+  async getEntry(key: K): Promise<CacheEntry<V> | undefined> {
+    return this.reader.getEntry(this.keyOf(key));
+  }
+
+  /**
+   * Returns whether the key is present. Exact for memory. For disk it checks only the index, which
+   * reports about one absent key in 9,000 as present.
+   */
+  has(key: K): boolean {
+    return this.reader.has(this.keyOf(key));
+  }
+
+  /**
+   * Stores a value, which every thread sees when `set` returns.
+   *
+   * @returns "stored"; "too-large" if the value takes more than a quarter of the segments or
+   *   the key does not fit a segment; "overloaded" if no memory could be freed in time. In all
+   *   three cases an older value of the key is removed.
+   * @throws TypeError if `value` is undefined or the codec cannot store it.
+   */
+  set(key: K, value: V, options?: SetOptions): SetOutcome {
+    const name = this.keyOf(key);
+    const outcome = this.writer.set(name, value, this.#tagged(key, options));
+    this.readThrough.forget(name);
+    return outcome;
+  }
+
+  /**
+   * Calls `set` for each pair, with the same options. Returns the outcomes in order. At an entry
+   * that cannot be set it stops, and the error says how many were set before.
+   */
+  setMany(entries: Iterable<readonly [K, V]>, options?: SetOptions): SetOutcome[] {
+    this.core.assertOpen();
+    return setEach(entries, options, (key, value) => this.set(key, value, options));
+  }
+
+  /**
+   * Like `set`, for large values: a worker compresses and publishes the value. The older value is
+   * removed at once; the new one is visible when the promise resolves. A `set`, `delete` or `clear`
+   * of the key in the meantime wins, and the promise still resolves to "stored".
+   *
+   * A Uint8Array that spans its whole ArrayBuffer is transferred, not copied: the caller's array is
+   * empty afterwards. In an attached thread this is `set`: it neither compresses nor uses a worker.
+   *
+   * When `signal` aborts, rejects with the signal's reason. The value is stored all the same,
+   * unless the signal had aborted before the call.
+   */
+  async setAsync(key: K, value: V, options?: SetAsyncOptions): Promise<SetOutcome> {
+    this.core.assertOpen();
+    const { signal, rest } = splitSignal(options);
+    assertNotAborted(signal);
+    const name = this.keyOf(key);
+    assertKey(name);
+    this.readThrough.forget(name);
+    const outcome = this.writer.setAsync(name, value, this.#tagged(key, rest));
+    return signal === undefined ? outcome : withSignal(signal, outcome);
+  }
+
+  /**
+   * Removes a key for every thread, now and after a restart. Returns true if it was present and not
+   * expired.
+   */
+  delete(key: K): boolean {
+    return this.#delete(this.keyOf(key));
+  }
+
+  /** Calls `delete` for each key, once all are checked. Returns how many were present. */
+  deleteMany(keys: Iterable<K>): number {
+    this.core.assertOpen();
+    let deleted = 0;
+    for (const key of this.keysOf(keys).keys) if (this.#delete(key)) deleted += 1;
+    return deleted;
+  }
+
+  #delete(key: Key): boolean {
+    const wasThere = this.writer.delete(key);
+    this.readThrough.forget(key);
+    return wasThere;
+  }
+
+  /** The options of a set with the tags of the key, unless they have their own. */
+  #tagged(key: K, options: SetOptions | undefined): SetOptions | undefined {
+    return this.#functions === null ? options : this.#functions.tagged(key, options);
+  }
+
+  /**
+   * Resolves to the cached value, or runs `loader`, stores its value and resolves to that. Only one
+   * loader runs per key at a time, over all threads; the other callers wait for it. A loader that
+   * returns undefined stores no value (see `negativeTtl`); one that returns an `entry` says how
+   * long its value lives. A loader's error rejects every waiting caller, unless there is a stale
+   * value to serve.
+   *
+   * At once run `memory` / 4 KiB loaders, over all threads (16,384 at 64 MiB; 1,024 to 262,144). Up
+   * to 262,144 more wait in each thread, at about 4 KiB of heap each. Without room a load that a
+   * loader waits for is not stored (`stats().fillsRefused`). If loaders wait for each other in a
+   * ring, over any threads, a fetch of theirs rejects with ERR_LOADER_CYCLE; not if by other means.
+   *
+   * An expired value within its `staleFor` is returned at once while the loader runs in the
+   * background. If that fails, listeners of "error" get ERR_LOADER, and the next attempt comes
+   * after 1 s, then 2 s, and so on up to a minute.
+   *
+   * The type is the loader's, as far as it tells kinds of V apart: in an untyped cache a number for
+   * a loader of numbers, in a cache of a union those members that the loader may give.
+   *
+   * @example
+   * ```ts
+   * import { openCache } from "undercroft";
+   *
+   * const cache = await openCache<string>();
+   * const load = async (): Promise<string> => "loaded";
+   * const [first, second] = await Promise.all([cache.fetch("a", load), cache.fetch("a", load)]);
+   * console.log(first, second, cache.stats().loads); // loaded loaded 1
+   * await cache.close();
+   * ```
+   */
+  fetch<R extends Loadable<V>>(
+    key: K,
+    loader: (context: LoadContext<V, K>) => R | PromiseLike<R>,
+    options?: FetchOptions,
+  ): Promise<Fetched<V, R>> {
+    return this.fetchBy(key, loader, options) as Promise<Fetched<V, R>>;
+  }
+
+  /** Internal: `fetch` with a loader of its own or a bound one. */
+  protected fetchBy(
+    key: K,
+    loader: Loader<V, K>,
+    options: FetchOptions | undefined,
+  ): Promise<V | undefined> {
+    return rejecting(() => {
+      this.core.assertOpen();
+      return this.#fetch(key, loader, resolveFetchOptions(options, this.core.defaults));
+    });
+  }
+
+  #fetch(key: K, loader: Loader<V, K>, options: ResolvedFetchOptions): Promise<V | undefined> {
+    const functions = this.#functions;
+    const name = this.keyOf(key);
+    // A forced load skips the lookup that would reject a wrong key.
+    if (options.forceRefresh) assertKey(name);
+    if (functions === null) return this.readThrough.fetch(name, loader as Loader<V>, options);
+    const named = functions.loaderOf(key, loader);
+    return this.readThrough.fetch(name, named, functions.optionsOf(key, options));
+  }
+
+  /**
+   * Returns a memoised `fn`: each call is a `fetch` of `options.key(...args)` with `fn` as loader.
+   * It has the parameters, name and length of `fn` and passes the receiver on: `fn` and `key` are
+   * called with the `this` of the call, which counts for the value only if `key` says so. It always
+   * returns a promise.
+   *
+   * @throws TypeError if `fn` or `options.key` is not a function.
+   */
+  wrap<F extends WrappedFunction<V>>(
+    fn: F,
+    options: WrapOptions<Parameters<F>, ThisParameterType<F>, K>,
+  ): Wrapped<V, F> {
+    this.core.assertOpen();
+    return memoised<K>(fn, options, this.core.defaults, (key, loader, resolved) => {
+      this.core.assertOpen();
+      return this.#fetch(key, loader as Loader<V, K>, resolved);
+    }) as unknown as Wrapped<V, F>;
+  }
+}

@@ -1,0 +1,71 @@
+// A namespace as one thread has it: what `Cache.namespace` returns.
+import { describe } from "../base/mod.js";
+import type { FetchOptions } from "../config/mod.js";
+import type { Fetched, Loadable, LoadContext, Loader } from "../fetch/mod.js";
+import type { Key } from "../kernel/mod.js";
+import { KeySpace } from "./key-space.js";
+import type { NamespaceRequest } from "./namespace-options.js";
+import type { SpaceParts } from "./space-parts.js";
+
+/**
+ * A part of a cache with its own keys: what one namespace stores under a key, no other and not the
+ * cache itself finds under it. It has the cache's calls for keys and values, with defaults and
+ * functions of its own; tags, threads, memory and directory are the cache's.
+ *
+ * @example
+ * ```ts
+ * import { type Namespace, openCache } from "undercroft";
+ *
+ * const cache = await openCache();
+ * const users: Namespace<string> = cache.namespace<string>("users", { ttl: "1h" });
+ * users.set("7", "Ada");
+ * console.log(users.getSync("7"), cache.getSync("7")); // Ada undefined
+ * await cache.close();
+ * ```
+ */
+export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
+  readonly #load: Loader<V, K> | null;
+
+  /** Internal: call `Cache.namespace` instead. */
+  constructor(parts: SpaceParts, request: NamespaceRequest<V, K>) {
+    super(parts, request.functions);
+    this.#load = request.load;
+  }
+
+  /** Its name in the cache. */
+  get name(): string {
+    return this.core.namespace?.name ?? "";
+  }
+
+  /**
+   * As `Cache.fetch`. Without a loader it is the namespace's own, its option `load`.
+   *
+   * @throws Rejects with TypeError if there is neither.
+   */
+  override fetch<R extends Loadable<V>>(
+    key: K,
+    loader: (context: LoadContext<V, K>) => R | PromiseLike<R>,
+    options?: FetchOptions,
+  ): Promise<Fetched<V, R>>;
+  override fetch(key: K, options?: FetchOptions): Promise<V | undefined>;
+  override fetch(
+    key: K,
+    loader?: Loader<V, K> | FetchOptions,
+    options?: FetchOptions,
+  ): Promise<V | undefined> {
+    if (typeof loader === "function") return this.fetchBy(key, loader, options);
+    const load = this.#load;
+    if (load !== null) return this.fetchBy(key, load, loader ?? options);
+    const text = `Cannot fetch from namespace ${describe(this.name)}: it was made without a loader`;
+    return Promise.reject(new TypeError(`${text}; give one here, or as its option load`));
+  }
+
+  /**
+   * Removes every entry of the namespace for every thread, now and after a restart. Takes the same
+   * time however many entries there are.
+   */
+  clear(): void {
+    this.writer.clear();
+    this.readThrough.forgetAll();
+  }
+}

@@ -1,0 +1,14 @@
+// What a key space is made of: the cache makes its own, and those of its namespaces.
+import type { UndercroftError } from "../base/mod.js";
+import type { StorePool, ThreadCore } from "../entries/mod.js";
+import type { Key } from "../kernel/mod.js";
+
+export interface SpaceParts {
+  readonly core: ThreadCore;
+  /** Unique in the process. */
+  readonly cacheId: string;
+  /** Undefined in an attached thread. */
+  readonly pool: StorePool | undefined;
+  /** Told of a load that failed while a stale value was served. */
+  readonly refreshFailed: (key: Key, error: UndercroftError) => void;
+}
