@@ -16,7 +16,7 @@ export {
   openCache,
   type WrapOptions,
 } from "./cache/mod.js";
-export { entry, type LoadedEntry } from "./config/mod.js";
+export { entry, type LoadedEntry, type Unchanged, unchanged } from "./config/mod.js";
 export type {
   AdmissionFilter,
   AdmissionOptions,
@@ -24,10 +24,12 @@ export type {
   DiskOptions,
   Duration,
   FetchOptions,
+  IsValid,
   NearOptions,
   SetAsyncOptions,
   SetOptions,
   Size,
+  ValidityContext,
 } from "./config/mod.js";
 export type { LoadTrace } from "./diagnostics/mod.js";
 export type { CacheEntry, SetOutcome } from "./entries/mod.js";

@@ -28,7 +28,8 @@ export interface WrapOptions<
   A extends readonly unknown[],
   T = unknown,
   K = Key,
-> extends FetchOptions {
+  V = unknown,
+> extends FetchOptions<V> {
   /** The key of a call with these arguments and this receiver; called once for each call. */
   readonly key: (this: T, ...args: A) => K;
 }

@@ -53,6 +53,8 @@ const cacheOptionNames = [
   "staleFor",
   "negativeTtl",
   "timeout",
+  "refreshAfter",
+  "jitter",
   "eviction",
   "near",
   "classInstances",

@@ -1,5 +1,5 @@
-// What a loader returns to say how long what it loaded lives: `entry(value, options)`. Called by
-// loaders; read-through unwraps it. Invariant: its options were checked when it was made, so the
+// What a loader returns to say more than a value: how long it lives (`entry(value, options)`), or
+// that it has not changed (`unchanged`). Called by loaders; read-through unwraps it. Invariant: its options were checked when it was made, so the
 // error names the option where the caller wrote it.
 import type { SetOptions } from "./options.js";
 import { type EntryTimes, resolveEntryOptions } from "./operation-options.js";
@@ -57,3 +57,37 @@ export class LoadedEntry<V> {
 export function entry<V>(value: V, options: SetOptions = {}): LoadedEntry<V> {
   return new LoadedEntry(value, resolveEntryOptions(options));
 }
+
+/** The type of {@link unchanged}. */
+class Unchanged {
+  // Private, so that no other object is taken for it.
+  readonly #kind = "unchanged";
+
+  toString(): string {
+    return this.#kind;
+  }
+}
+
+export type { Unchanged };
+
+/**
+ * What a loader returns to say that the value it was given as `stale` is still right: the value is
+ * stored again as if it had just been loaded, with the tags that it has. `entry(unchanged, options)`
+ * gives it another ttl or other tags. A set, a delete or the deletion of one of its tags meanwhile
+ * wins, as over any load.
+ *
+ * A loader that returns it without having been given a value fails with TypeError.
+ *
+ * @example
+ * ```ts
+ * import { openCache, unchanged } from "undercroft";
+ *
+ * const cache = await openCache<string>();
+ * cache.set("page", "text", { tags: ["pages"] });
+ * const load = ({ stale }: { readonly stale: string | undefined }) =>
+ *   stale === undefined ? "loaded" : unchanged; // as a source does that answers 304
+ * console.log(await cache.fetch("page", load, { forceRefresh: true })); // text
+ * await cache.close();
+ * ```
+ */
+export const unchanged: Unchanged = new Unchanged();

@@ -8,7 +8,8 @@ export {
   nearEntriesMax,
   resolveConfig,
 } from "./config.js";
-export { entry, LoadedEntry } from "./loaded-entry.js";
+export type { IsValid, RefreshOptions, ValidityContext } from "./freshness-options.js";
+export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js";
 export { checkedSignal, isOptions, optionsOf, optionTypeError } from "./option-error.js";
 export { assertHandle } from "./attach-handle.js";
 export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
@@ -22,6 +23,7 @@ export { type NamespaceConfig, resolveNamespaceConfig } from "./namespace-config
 export {
   checkedTags,
   type EntryTimes,
+  type LoadDefaults,
   type OperationDefaults,
   resolveEntryOptions,
   resolveFetchOptions,

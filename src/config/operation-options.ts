@@ -2,6 +2,12 @@
 // nothing: without options the answer is a constant made at open; a given option is read once.
 
 import { isWellFormed, parseDuration } from "../base/mod.js";
+import {
+  isValidOf,
+  jitterOf,
+  refreshAfterOf,
+  type ResolvedFreshness,
+} from "./freshness-options.js";
 import type { FetchOptions, SetOptions } from "./options.js";
 import {
   assertOptions,
@@ -25,7 +31,7 @@ export interface ResolvedSetOptions {
 }
 
 /** The options of one `fetch`, with every value present. */
-export interface ResolvedFetchOptions extends ResolvedSetOptions {
+export interface ResolvedFetchOptions extends ResolvedSetOptions, ResolvedFreshness {
   /** `Infinity` means no timeout. */
   readonly softTimeoutMs: number;
   /** `Infinity` means no timeout. */
@@ -62,18 +68,34 @@ const fetchOptionNames = [
   ...setOptionNames,
   "timeout",
   "negativeTtl",
+  "refreshAfter",
+  "jitter",
+  "isValid",
   "forceRefresh",
   "signal",
 ] as const;
 
-const unbounded = { softTimeoutMs: Infinity, hardTimeoutMs: Infinity, negativeTtlMs: 0 } as const;
+/** The options of a load that have a default. */
+export type LoadDefaults = Pick<
+  FetchOptions<never>,
+  "timeout" | "negativeTtl" | "refreshAfter" | "jitter" | "isValid"
+>;
+
+const plain = {
+  softTimeoutMs: Infinity,
+  hardTimeoutMs: Infinity,
+  negativeTtlMs: 0,
+  refreshAfterMs: Infinity,
+  jitter: 0,
+  isValid: undefined,
+} as const;
 
 /** The defaults of `fetch`, derived from those of `set` and the options for loads of a cache or a
  *  namespace. `base`: what counts where they say nothing. */
 export function fetchDefaultsOf(
   set: ResolvedSetOptions,
-  options: { readonly timeout?: unknown; readonly negativeTtl?: unknown },
-  base: Pick<ResolvedFetchOptions, "softTimeoutMs" | "hardTimeoutMs" | "negativeTtlMs"> = unbounded,
+  options: { readonly [Name in keyof LoadDefaults]?: unknown },
+  base: Pick<ResolvedFetchOptions, keyof typeof plain> = plain,
 ): ResolvedFetchOptions {
   return Object.freeze({
     ttlMs: set.ttlMs,
@@ -82,6 +104,9 @@ export function fetchDefaultsOf(
     softTimeoutMs: softTimeoutOf(options.timeout, base.softTimeoutMs),
     hardTimeoutMs: hardTimeoutOf(options.timeout, base.hardTimeoutMs),
     negativeTtlMs: negativeTtlOf(options.negativeTtl, base.negativeTtlMs),
+    refreshAfterMs: refreshAfterOf(options.refreshAfter, set.ttlMs, base.refreshAfterMs),
+    jitter: jitterOf(options.jitter, base.jitter),
+    isValid: isValidOf(options.isValid, base.isValid),
     forceRefresh: false,
     signal: undefined,
   });
@@ -130,19 +155,20 @@ export function resolveSetOptions(
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
 export function resolveFetchOptions(
-  options: FetchOptions | undefined,
+  options: FetchOptions<never> | undefined,
   config: OperationDefaults,
 ): ResolvedFetchOptions {
   if (options === undefined) return config.fetchDefaults;
   assertOptions("", options, fetchOptionNames);
-  const given: FetchOptions = options;
+  const given: FetchOptions<never> = options;
   const defaults = config.fetchDefaults;
   const { forceRefresh, signal, timeout } = given;
   if (forceRefresh !== undefined && typeof forceRefresh !== "boolean") {
     throw optionTypeError("forceRefresh", forceRefresh, "true or false");
   }
+  const ttlMs = given.ttl === undefined ? defaults.ttlMs : parseTtl("ttl", given.ttl);
   return {
-    ttlMs: given.ttl === undefined ? defaults.ttlMs : parseTtl("ttl", given.ttl),
+    ttlMs,
     staleForMs:
       given.staleFor === undefined
         ? defaults.staleForMs
@@ -151,6 +177,9 @@ export function resolveFetchOptions(
     softTimeoutMs: softTimeoutOf(timeout, defaults.softTimeoutMs),
     hardTimeoutMs: hardTimeoutOf(timeout, defaults.hardTimeoutMs),
     negativeTtlMs: negativeTtlOf(given.negativeTtl, defaults.negativeTtlMs),
+    refreshAfterMs: refreshAfterOf(given.refreshAfter, ttlMs, defaults.refreshAfterMs),
+    jitter: jitterOf(given.jitter, defaults.jitter),
+    isValid: isValidOf(given.isValid, defaults.isValid),
     forceRefresh: forceRefresh === true,
     signal: checkedSignal(signal),
   };

@@ -3,6 +3,7 @@
 
 import type { Clock } from "../base/mod.js";
 import type { PolicyName } from "../policy/mod.js";
+import type { IsValid, RefreshOptions } from "./freshness-options.js";
 
 /**
  * A size in bytes: a number, or a string such as "64kb", "256mb" or "1.5gb" (1 kb = 1024 bytes).
@@ -197,7 +198,7 @@ export interface NearOptions {
  * await cache.close();
  * ```
  */
-export interface CacheOptions<V = unknown> {
+export interface CacheOptions<V = unknown> extends RefreshOptions {
   /** The name in statistics and errors, 1 to 64 characters. Default "default". */
   readonly name?: string;
   /**
@@ -298,7 +299,16 @@ export interface SetAsyncOptions extends SetOptions {
  * await cache.close();
  * ```
  */
-export interface FetchOptions extends SetOptions {
+export interface FetchOptions<V = unknown> extends SetOptions, RefreshOptions {
+  /**
+   * Asked about each cached value before the fetch returns it, fresh or stale. If it answers false,
+   * the value is loaded anew as if it had expired, one load over all threads, and given to the
+   * loader as `stale`; the fetch never returns it, not even if the loader fails, and counts in
+   * `stats().invalid`. What the fetch's own loader gives is not asked about. What a load gives that
+   * was under way is asked about once: if it is refused the fetch looks again, and takes what the
+   * next load gives. What `isValid` throws, the fetch rejects with.
+   */
+  readonly isValid?: IsValid<V>;
   /**
    * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
    * for no limit. A duration, or `hard`: the loader is aborted and the fetch rejects with

@@ -14,6 +14,7 @@ import {
   type FoundValue,
   metadataOf,
   type Peek,
+  type PeekedEntry,
 } from "./found-entry.js";
 import { GetSampler } from "./get-sampler.js";
 import { SharedReads } from "./shared-reads.js";
@@ -82,20 +83,17 @@ export class EntryReader<V> {
 
   async #freshFromDisk(key: HashedKey): Promise<V | undefined> {
     const found = await this.readDisk(key, nobody);
-    return found?.stale === false ? found.value : undefined;
+    const isHit = found?.stale === false;
+    this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
+    return isHit ? found.value : undefined;
   }
 
   /** The entry with its metadata, from memory or disk, if it is fresh. */
   async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
-    const { kernel, reader, keys } = this.#core;
-    this.#core.assertOpen();
-    keys.write(key);
-    const nearValue = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
-    // Read the record even if the value is near: it has the metadata.
-    const found = reader.findWritten(true);
-    this.#writes = keys.writes;
+    const { kernel } = this.#core;
+    const { found, nearValue } = this.#findRecord(key);
     if (found === "memory") {
-      const entry = this.#entryInMemory(key, nearValue as V | undefined);
+      const entry = this.#entryInMemory(key, nearValue);
       if (entry !== undefined) return entry;
     }
     const onDisk =
@@ -103,6 +101,17 @@ export class EntryReader<V> {
     const isFresh = onDisk !== undefined && onDisk.entry.expiresAt > this.#core.clock.now();
     kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
     return isFresh ? onDisk.entry : undefined;
+  }
+
+  /** Reads the record of a key from memory even if its value is near: it has the metadata. */
+  #findRecord(key: Key): { found: "memory" | "disk" | "none"; nearValue: V | undefined } {
+    const { reader, keys } = this.#core;
+    this.#core.assertOpen();
+    keys.write(key);
+    const nearValue = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
+    const found = reader.findWritten(true);
+    this.#writes = keys.writes;
+    return { found, nearValue: nearValue as V | undefined };
   }
 
   /** Whether the key is present. Exact for memory. For disk only the index is asked, which is wrong
@@ -153,25 +162,27 @@ export class EntryReader<V> {
     return this.#miss === "disk" ? onDisk : absent;
   }
 
+  /** Like `peek`, with what the record says of the value. Counts no hit and no miss. */
+  peekEntry(key: Key): PeekedEntry<V> {
+    const { found, nearValue } = this.#findRecord(key);
+    const value = this.#findValue(key, found, nearValue);
+    if (value === undefined) return this.#miss === "disk" ? onDisk : absent;
+    if (value.value === undefined) return negative;
+    if (value.stale) this.#core.kernel.count(counter.counterExpiredHits, 1);
+    return { kind: "entry", found: value, source: nearValue === undefined ? "memory" : "near" };
+  }
+
   /** The value in memory, fresh or stale. Counts nothing. */
   peekAgain(key: HashedKey): FoundValue<V> | undefined {
     this.#core.assertOpen();
     return this.#findValue(key, this.#core.reader.findHashed(key, false));
   }
 
-  /** After `peek` returned "disk": the value there, fresh or stale. Counts a disk hit or a miss. */
-  async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined> {
-    const found = await this.#fromDisk(key, bytesRead);
-    const isHit = found !== undefined && !found.stale;
-    this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
-    return found;
-  }
-
   /** The value in memory or on disk, fresh or stale. Counts nothing. */
   async readAgain(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
     const found = this.peekAgain(key);
     if (found === undefined) {
-      return this.#miss === "disk" ? this.#fromDisk(key, bytesRead) : undefined;
+      return this.#miss === "disk" ? this.readDisk(key, bytesRead) : undefined;
     }
     bytesRead();
     return found;
@@ -245,21 +256,26 @@ export class EntryReader<V> {
   }
 
   /** What the record says that a lookup found in memory: a value, fresh or stale, or that there is
-   *  none. */
-  #findValue(key: HashedKey, found: "memory" | "disk" | "none"): FoundValue<V> | undefined {
+   *  none. A near value is not decoded. */
+  #findValue(
+    key: Key | HashedKey,
+    found: "memory" | "disk" | "none",
+    nearValue?: V,
+  ): FoundValue<V> | undefined {
     const { reader, clock } = this.#core;
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
     const { flags, expiresMs, staleUntilMs, sequence } = reader.record;
+    const metadata = metadataOf(reader.record);
     if (isInternal(flags)) {
       const isNegative = this.#isNegative(reader.record);
-      return isNegative ? { value: undefined, stale: false, sequence } : undefined;
+      return isNegative ? { ...metadata, value: undefined, stale: false, sequence } : undefined;
     }
     const now = expiresMs === Infinity ? 0 : clock.now();
     const stale = expiresMs <= now;
     if (stale && staleUntilMs <= now) return undefined;
-    const value = this.#decodeFound(key);
-    return value === undefined ? undefined : { value, stale, sequence };
+    const value = nearValue ?? this.#decodeFound(key);
+    return value === undefined ? undefined : { ...metadata, value, stale, sequence };
   }
 
   /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
@@ -324,7 +340,9 @@ export class EntryReader<V> {
 
   // ── Disk ────────────────────────────────────────────────────────────────────────────────────
 
-  async #fromDisk(key: HashedKey, bytesRead = nobody): Promise<FoundValue<V> | undefined> {
+  /** For read-through, after `peek` returned "disk": the value there, fresh or stale. Counts
+   *  nothing. */
+  async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined> {
     const start = elapsedMs();
     const found = await this.#entryFromDisk(key, bytesRead);
     if (found === undefined) return undefined;
@@ -334,7 +352,7 @@ export class EntryReader<V> {
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;
     if (stale && entry.staleUntil <= now) return undefined;
-    return { value: entry.value, stale, sequence };
+    return { ...entry, stale, sequence };
   }
 
   /** Reads the entry from disk, or from memory if it was promoted meanwhile. Also returns an

@@ -56,6 +56,8 @@ export interface Filled<V> {
   readonly outcome: WriteOutcome;
   /** The value as a later hit returns it. */
   readonly value: V;
+  readonly createdAt: number;
+  readonly expiresAt: number;
 }
 
 const noTags = new Uint8Array(0);
@@ -212,7 +214,9 @@ export class EntryWriter<V> {
       this.#reader.keepNear(key, decoded ?? this.#decoder.undecoded(value), stored);
     }
     // What cannot be decoded is told, and returned as it was loaded.
-    return { outcome, value: decoded === undefined ? (value as V) : decoded.value };
+    const { createdMs: createdAt, expiresMs: expiresAt } = fields;
+    const shown = decoded === undefined ? (value as V) : decoded.value;
+    return { outcome, value: shown, createdAt, expiresAt };
   }
 
   /** For read-through: remembers for all threads that the source has no value, as a record of the

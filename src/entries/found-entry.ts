@@ -36,9 +36,17 @@ export interface CacheEntry<V> {
 export interface FoundValue<V> {
   readonly value: V | undefined;
   readonly stale: boolean;
-  /** Of the record: another one has another. */
+  /** Of the record: another one has another. -1: the value has none, since it was not stored. */
   readonly sequence: number;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly tags: readonly string[];
 }
+
+/** What `peekEntry` found in memory: a value with where it was, or what `peek` says without one. */
+export type PeekedEntry<V> =
+  | { readonly kind: "entry"; readonly found: FoundValue<V>; readonly source: "near" | "memory" }
+  | { readonly kind: "disk" | "negative" | "absent" };
 
 /** What `peek` found in memory: a value, or that the key may be on disk, or a negative answer, or
  *  nothing. */

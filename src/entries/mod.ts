@@ -7,7 +7,7 @@ export {
   type SetOutcome,
   type StorePool,
 } from "./entry-writer.js";
-export type { CacheEntry, FoundValue, Peek } from "./found-entry.js";
+export type { CacheEntry, FoundValue, Peek, PeekedEntry } from "./found-entry.js";
 export { flush } from "./flush-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";

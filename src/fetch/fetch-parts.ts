@@ -2,8 +2,15 @@
 // reader, the entry writer, the shared flights and the shared back-offs implement them; tests bring
 // others.
 import type { Clock, UndercroftError } from "../base/mod.js";
-import type { LoadedEntry } from "../config/mod.js";
-import type { FillFields, Filled, FoundValue, NegativeFields, Peek } from "../entries/mod.js";
+import type { LoadedEntry, Unchanged } from "../config/mod.js";
+import type {
+  FillFields,
+  Filled,
+  FoundValue,
+  NegativeFields,
+  Peek,
+  PeekedEntry,
+} from "../entries/mod.js";
 import type { HashedKey, Key } from "../kernel/mod.js";
 import type { FlightEnd, FlightRole } from "./flight-end.js";
 
@@ -30,7 +37,8 @@ export interface LoadContext<V, K = Key> {
    *  `close`. */
   readonly signal: AbortSignal;
   /** The value that is there, to ask the source conditionally or to build the new one from: an
-   *  expired one within its `staleFor`, or under `forceRefresh` any. Undefined if there is none. */
+   *  expired one within its `staleFor`, one that `isValid` refused or that is older than
+   *  `refreshAfter`, or under `forceRefresh` any. Undefined if there is none. */
   readonly stale: V | undefined;
   /** The time to live in milliseconds and the tags that the fetch asks for. To change them the
    *  loader returns an `entry`: to shorten this ttl, for instance, or to add to these tags. */
@@ -38,8 +46,9 @@ export interface LoadContext<V, K = Key> {
   readonly tags: readonly string[];
 }
 
-/** What a loader may give: a value, one with its own times and tags, or nothing. */
-export type Loadable<V> = V | LoadedEntry<V> | undefined;
+/** What a loader may give: a value, one with its own times and tags, that the stale value has not
+ *  changed, or nothing. */
+export type Loadable<V> = V | LoadedEntry<V | Unchanged> | Unchanged | undefined;
 
 /** The members of V that a value of type L may be. Literals count by their primitive type, and in
  *  an untyped cache L counts itself. */
@@ -63,7 +72,12 @@ type Primitive<L> = L extends string
       ? bigint
       : boolean;
 
-type LoadedKind<V, R> = R extends LoadedEntry<infer L> ? KindOf<V, L> : KindOf<V, R>;
+type LoadedKind<V, R> =
+  R extends LoadedEntry<infer L>
+    ? KindOf<V, Exclude<L, Unchanged>>
+    : R extends Unchanged
+      ? never
+      : KindOf<V, R>;
 
 /** What `fetch` resolves to if its loader gives R: the kinds of V that R shows; V itself if R says
  *  nothing (never, any). */
@@ -101,6 +115,8 @@ export interface FetchReader<V> {
   /** Looks in memory. Counts a hit, or a miss for a stale value; any other outcome is counted by
    *  the caller. */
   peek(key: Key): Peek<V>;
+  /** As `peek`, with what the record says of the value. Counts no hit and no miss. */
+  peekEntry(key: Key): PeekedEntry<V>;
   /** Reads and hashes a key for the calls below. Throws TypeError or RangeError if it is not a
    *  key. */
   readKey(key: Key): HashedKey;
@@ -108,8 +124,8 @@ export interface FetchReader<V> {
   takeKey(key: Key): HashedKey;
   /** Looks in memory once more; counts nothing. */
   peekAgain(key: HashedKey): FoundValue<V> | undefined;
-  /** After a `peek` that found no value in memory: reads the value on disk. Counts a disk hit or a
-   *  miss. Calls `bytesRead` before it verifies that what it read is current: the key may be
+  /** After a `peek` that found no value in memory: reads the value on disk; counts nothing. Calls
+   *  `bytesRead` before it verifies that what it read is current: the key may be
    *  written or deleted after that, so a fetch that begins later must not get this answer. */
   readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined>;
   /** Looks in memory and on disk; counts nothing. */

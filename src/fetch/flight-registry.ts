@@ -85,35 +85,53 @@ export class FlightRegistry<V> {
 
   // ── Ending ──────────────────────────────────────────────────────────────────────────────────
 
-  /** With `isTooOld`, waiters that joined fetch anew: a tag that only the loader knew of was
-   *  invalidated, maybe before they came. */
-  succeed(flight: Flight<V>, value: V | undefined, end: FlightEnd, isTooOld = false): void {
+  /** Ends a flight with what its loader, or another thread's, has brought; undefined: nothing.
+   *  Waiters that joined fetch anew if they refuse it, and with `isTooOld`: a tag that only the
+   *  loader knew of was invalidated, maybe before they came. */
+  succeed(
+    flight: Flight<V>,
+    loaded: FoundValue<V> | undefined,
+    end: FlightEnd,
+    isTooOld = false,
+  ): void {
     this.#sample(flight);
     this.#end(flight, end);
-    const give = this.#copiesOf(flight.key, value);
+    const copy = this.#copiesOf(flight.key, loaded?.value);
     for (const waiter of Array.from(flight.waiters)) {
-      if (isTooOld && waiter.retry !== undefined) waiter.resolve(waiter.retry());
-      else give(waiter);
+      try {
+        const value = copy();
+        const isRefused =
+          waiter.retry !== undefined && (isTooOld || !accepts(waiter, loaded, value, true));
+        waiter.resolve(isRefused ? waiter.retry() : value);
+      } catch (error) {
+        waiter.reject(error); // a codec of the user's, or isValid
+      }
     }
   }
 
-  /** Ends a load that backs off: every waiter gets the stale value. */
-  serveStale(flight: Flight<V>, found: FoundValue<V>): void {
-    this.#end(flight, { kind: "again" });
-    this.#serveAll(flight, found);
+  /** Ends a flight by a fresh value that was just read, if all that wait take it; else it goes on
+   *  for the others. `isLoaded`: another thread's load has brought it. True if it has ended. */
+  settle(flight: Flight<V>, found: FoundValue<V>, isLoaded: boolean): boolean {
+    this.#offer(flight, found, isLoaded);
+    if (flight.isDone) return true;
+    if (flight.waiters.size > 0) return false;
+    this.#end(flight, { kind: "stored" });
+    return true;
   }
 
-  /** Resolves waiter after waiter to a value, each to an object of its own if hits do. */
-  #copiesOf(key: HashedKey, value: V | undefined): (waiter: Waiter<V>) => void {
-    if (value === undefined) return (waiter) => waiter.resolve(undefined);
-    const copy = this.#parts.reader.copiesOf(key, value);
-    return (waiter) => {
-      try {
-        waiter.resolve(copy());
-      } catch (error) {
-        waiter.reject(error); // a codec of the user's
-      }
-    };
+  /** Ends a load that backs off, if all that wait take the value that is there. True if it has
+   *  ended. */
+  serveStale(flight: Flight<V>, found: FoundValue<V>): boolean {
+    this.#offer(flight, found, false);
+    if (flight.isDone) return true;
+    if (flight.waiters.size > 0) return false;
+    this.#end(flight, { kind: "again" });
+    return true;
+  }
+
+  /** A function that gives waiter after waiter a value, each an object of its own if hits do. */
+  #copiesOf(key: HashedKey, value: V | undefined): () => V | undefined {
+    return value === undefined ? () => undefined : this.#parts.reader.copiesOf(key, value);
   }
 
   /** Fails a flight. With `mayServeStale`, waiters that accept a stale value get one if there is
@@ -125,8 +143,9 @@ export class FlightRegistry<V> {
       this.#sample(flight);
     }
     // Before the end: a thread that hears of it and finds the stale value must back off.
-    if (flight.isLoading && flight.staleSequence !== undefined) {
-      this.#backoff.fail(flight.key, flight.staleSequence);
+    const { stale, options } = flight;
+    if (flight.isLoading && !options.forceRefresh && stale !== undefined && flight.isFor(stale)) {
+      this.#backoff.fail(flight.key, stale.sequence);
     }
     this.#end(flight, { kind: "failed", error, mayServeStale });
     let isTold = false;
@@ -142,12 +161,10 @@ export class FlightRegistry<V> {
   /** Gives the waiters left what the cache has now, or the error. One lookup serves all. */
   async #fallBack(flight: Flight<V>, error: unknown, isTold: boolean): Promise<void> {
     const found = await this.current(flight.key);
-    if (found !== undefined) {
-      this.#serveAll(flight, found);
-      if (!isTold) this.#tell(flight, error);
-      return;
-    }
-    for (const waiter of Array.from(flight.waiters)) waiter.reject(error);
+    if (found !== undefined) this.#offer(flight, found, false);
+    const left = Array.from(flight.waiters);
+    for (const waiter of left) waiter.reject(error);
+    if (found !== undefined && left.length === 0 && !isTold) this.#tell(flight, error);
   }
 
   /** Tells of a load of this thread that failed and whose error no caller got. */
@@ -158,7 +175,7 @@ export class FlightRegistry<V> {
     const text =
       `Cannot refresh key ${describe(key)}: the loader failed ` +
       `(${cause instanceof Error ? cause.message : describe(cause)}); ` +
-      "the stale value was served, and the next attempt is delayed";
+      "the value that is there was served, and the next attempt is delayed";
     this.#parts.refreshFailed(key, new UndercroftError("ERR_LOADER", text, { cause }));
   }
 
@@ -215,29 +232,47 @@ export class FlightRegistry<V> {
   /** Gives a waiter what the cache has now, fresh or stale, if anything; the load goes on. */
   async serveCurrent(flight: Flight<V>, waiter: Waiter<V>): Promise<void> {
     const found = await this.current(flight.key);
-    if (found === undefined || waiter.isSettled) return;
-    flight.isBackground = true;
-    if (found.stale) this.#parts.meter.count(counterStaleServed, 1);
-    waiter.resolve(found.value);
-  }
-
-  /** Gives the waiters, or those of them that `takes` says, what was just read. */
-  #serveAll(flight: Flight<V>, found: FoundValue<V>, takes?: (waiter: Waiter<V>) => boolean): void {
-    const give = this.#copiesOf(flight.key, found.value);
-    for (const waiter of Array.from(flight.waiters)) {
-      if (takes?.(waiter) === false) continue;
-      if (found.stale) this.#parts.meter.count(counterStaleServed, 1);
-      give(waiter);
-    }
+    if (found !== undefined && !waiter.isSettled) this.serveAndLoad(flight, found, [waiter]);
   }
 
   /** Serves a stale value to the waiters that take one at once; the load goes on. */
   serveAtOnce(flight: Flight<V>, found: FoundValue<V>): void {
     flight.hasMetStale = true;
-    if (Array.from(flight.waiters).some((waiter) => waiter.takesStaleAtOnce)) {
-      flight.isBackground = true;
+    const waiters = Array.from(flight.waiters).filter((waiter) => waiter.takesStaleAtOnce);
+    this.serveAndLoad(flight, found, waiters);
+  }
+
+  /** Gives waiters what was just read; the load goes on. */
+  serveAndLoad(
+    flight: Flight<V>,
+    found: FoundValue<V>,
+    waiters: readonly Waiter<V>[] = Array.from(flight.waiters),
+  ): void {
+    if (this.#offer(flight, found, false, waiters) > 0) flight.isBackground = true;
+  }
+
+  /** Offers what was just read to the waiters. Answers how many took it; those that refused it
+   *  still wait. Runs code of the user's, so the flight may be done afterwards. */
+  #offer(
+    flight: Flight<V>,
+    found: FoundValue<V>,
+    isLoaded: boolean,
+    waiters: readonly Waiter<V>[] = Array.from(flight.waiters),
+  ): number {
+    const copy = this.#copiesOf(flight.key, found.value);
+    let taken = 0;
+    for (const waiter of waiters) {
+      try {
+        const value = copy();
+        if (!accepts(waiter, found, value, isLoaded)) continue;
+        if (found.stale) this.#parts.meter.count(counterStaleServed, 1);
+        waiter.resolve(value);
+        taken += 1;
+      } catch (error) {
+        waiter.reject(error); // a codec of the user's, or isValid
+      }
     }
-    this.#serveAll(flight, found, (waiter) => waiter.takesStaleAtOnce);
+    return taken;
   }
 
   async current(key: HashedKey): Promise<FoundValue<V> | undefined> {
@@ -248,6 +283,17 @@ export class FlightRegistry<V> {
       return undefined; // the cache was closed meanwhile; the flight reports that
     }
   }
+}
+
+/** Whether the waiter takes `value`, its copy of what was found. */
+function accepts<V>(
+  waiter: Waiter<V>,
+  found: FoundValue<V> | undefined,
+  value: V | undefined,
+  isLoaded: boolean,
+): boolean {
+  if (found === undefined || value === undefined) return true;
+  return waiter.accepts(value === found.value ? found : { ...found, value }, isLoaded);
 }
 
 /** The error of a waiter whose `timeout.hard` has run out. */

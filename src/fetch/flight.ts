@@ -4,9 +4,11 @@
 
 import { clearInterval, clearTimeout, ownText, setInterval, setTimeout } from "../base/mod.js";
 import type { ResolvedFetchOptions } from "../config/mod.js";
+import type { FoundValue } from "../entries/mod.js";
 import type { HashedKey } from "../kernel/mod.js";
 import type { Loading } from "./cycles/loading.js";
 import type { Queued } from "./queue/flight-queue.js";
+import type { Validity } from "./validity.js";
 
 /** The period of a timer that only keeps the event loop alive. */
 const keepAliveMs = 60_000;
@@ -24,6 +26,9 @@ export class Waiter<V> {
   }
   /** Of one that joined: fetches anew, if it turns out that the load was too old for it. */
   readonly retry: (() => Promise<V | undefined>) | undefined;
+  readonly #validity: Validity<V> | undefined;
+  /** It has got a value. */
+  isGiven = false;
   /** It was counted as waiting for another caller's loader. */
   isCoalesced = false;
   /** Its own hard timeout is running. */
@@ -33,7 +38,12 @@ export class Waiter<V> {
   #reject: (reason: unknown) => void = () => {};
   #isSettled = false;
 
-  constructor(options: ResolvedFetchOptions, retry: (() => Promise<V | undefined>) | undefined) {
+  constructor(
+    options: ResolvedFetchOptions,
+    validity: Validity<V> | undefined,
+    retry: (() => Promise<V | undefined>) | undefined,
+  ) {
+    this.#validity = validity;
     this.retry = retry;
     this.isForced = options.forceRefresh;
     this.takesStaleAtOnce = !options.forceRefresh && options.softTimeoutMs === Infinity;
@@ -61,8 +71,16 @@ export class Waiter<V> {
     });
   }
 
+  /** Whether its caller takes this value; `isLoaded`: of a load that was under way. Runs code of
+   *  the user's, which may throw. */
+  accepts(found: FoundValue<V>, isLoaded: boolean): boolean {
+    return this.#validity === undefined || this.#validity.accepts(found, isLoaded);
+  }
+
   resolve(value: V | undefined | Promise<V | undefined>): void {
-    if (this.#end()) this.#resolve(value);
+    if (!this.#end()) return;
+    this.isGiven = true;
+    this.#resolve(value);
   }
 
   reject(reason: unknown): void {
@@ -86,11 +104,13 @@ export class Flight<V> {
   /** Created when the loader reads its signal: a flight that ends at the disk needs none. */
   #controller: AbortController | undefined;
   #hardTimer: NodeJS.Timeout | undefined;
-  /** The value that the loader is given as `stale`, read for it alone; set just before it runs. */
-  stale: V | undefined;
-  /** The sequence of the stale record that an ordinary load refreshes; undefined without one. */
-  staleSequence: number | undefined;
-  /** An expired value was found on the way to the loader. */
+  /** What the loader is given as `stale`, read for it alone; set just before it runs. */
+  stale: FoundValue<V> | undefined;
+  /** The sequence of a fresh record that is old enough to be loaded anew; undefined if the load is
+   *  for another reason. */
+  replaces: number | undefined;
+  /** A value that is to be loaded anew was found on the way to the loader: it is expired, old or
+   *  refused. */
   hasMetStale = false;
   /** The number in the kernel's flight table; -1 = none: then the value is not published. */
   number = -1;
@@ -130,6 +150,11 @@ export class Flight<V> {
   /** The outcome is known, or nobody wants it any more. */
   get isDone(): boolean {
     return this.#isDone;
+  }
+
+  /** Whether the load is to replace what was found: an expired value, or the one it began for. */
+  isFor({ stale, sequence }: FoundValue<V>): boolean {
+    return stale || sequence === this.replaces;
   }
 
   get isLoading(): boolean {

@@ -37,7 +37,7 @@ export class Follow<V> {
     flight.stopFollowing();
     if (end.kind === "failed") this.#registry.fail(flight, end.error, end.mayServeStale);
     else if (end.kind === "negative") this.#registry.succeed(flight, undefined, end);
-    else await this.#tiers.settleAgain(flight);
+    else await this.#tiers.settleAgain(flight, end.kind === "stored");
     return end;
   }
 }

@@ -7,6 +7,7 @@ import { counterLoadsCoalesced, counterLoadsCoalescedAcross } from "../stats/mod
 import type { FetchParts } from "./fetch-parts.js";
 import { type Flight, Waiter } from "./flight.js";
 import { type FlightRegistry, timeoutError } from "./flight-registry.js";
+import type { Validity } from "./validity.js";
 
 export class Join<V> {
   readonly #parts: FetchParts<V>;
@@ -22,10 +23,11 @@ export class Join<V> {
   add(
     flight: Flight<V>,
     options: ResolvedFetchOptions,
+    validity: Validity<V> | undefined,
     retry: (() => Promise<V | undefined>) | undefined,
   ): Waiter<V> {
     const isJoined = retry !== undefined;
-    const waiter = new Waiter<V>(options, retry);
+    const waiter = new Waiter<V>(options, validity, retry);
     flight.add(waiter);
     waiter.atEnd(() => {
       this.#registry.dropIfOver(flight);

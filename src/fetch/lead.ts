@@ -2,8 +2,8 @@
 // the cache. Called by ReadThrough. Invariant: after each await the flight is checked again, since
 // it may be done. The value that the loader gets as `stale` is read after the flight has begun: a
 // write from then on supersedes the flight, so a loader that gives that value back buries nothing.
-import { monotonicMs } from "../base/mod.js";
-import { LoadedEntry, type ResolvedFetchOptions } from "../config/mod.js";
+import { describe, monotonicMs } from "../base/mod.js";
+import { LoadedEntry, type ResolvedFetchOptions, unchanged } from "../config/mod.js";
 import { type LoadTrace, traceLoad } from "../diagnostics/mod.js";
 import type { FoundValue } from "../entries/mod.js";
 import type { Key } from "../kernel/mod.js";
@@ -27,6 +27,8 @@ interface Loaded<V> {
   readonly options: ResolvedFetchOptions;
   /** It has tags of its own, which nobody could look at before. */
   readonly hasOwnTags: boolean;
+  /** It is a value to renew that was voided meanwhile, so it is not stored. */
+  readonly isVoid: boolean;
 }
 
 export class Lead<V> {
@@ -50,13 +52,12 @@ export class Lead<V> {
   /** Ends a flight with the loader. `isTakeover`: the thread that led the load before was lost. */
   async run(flight: Flight<V>, loader: Loader<V>, isTakeover: boolean): Promise<void> {
     if (this.#settleFromMemory(flight)) return;
-    const isForced = flight.options.forceRefresh;
-    if (isForced || (flight.hasMetStale && flight.staleSequence === undefined)) {
+    const { forceRefresh } = flight.options;
+    if (forceRefresh || (flight.hasMetStale && flight.stale === undefined)) {
       // Forced fetches that come before this has ended join: the loader runs after all of them.
       const found = await this.#parts.reader.readAgain(flight.key);
-      if (flight.isDone || (!isForced && this.#backsOff(flight, found))) return;
-      flight.stale = found?.value;
-      if (!isForced) flight.staleSequence = found?.sequence;
+      if (flight.isDone || (!forceRefresh && this.#settleBy(flight, found))) return;
+      flight.stale = found;
     }
     if (isTakeover) this.#parts.meter.count(counterFlightTakeovers, 1);
     this.#begin(flight);
@@ -68,25 +69,28 @@ export class Lead<V> {
    *  first. */
   #settleFromMemory(flight: Flight<V>): boolean {
     if (flight.options.forceRefresh) return false;
-    const found = this.#parts.reader.peekAgain(flight.key);
-    if (found === undefined) return false;
-    if (found.stale) {
-      if (this.#backsOff(flight, found)) return true;
-      flight.stale = found.value;
-      flight.staleSequence = found.sequence;
-      return false;
-    }
-    if (flight.number === -1) return false;
-    for (const waiter of flight.waiters) this.#join.count(waiter, true);
-    this.#registry.succeed(flight, found.value, { kind: "stored" });
-    return true;
+    return this.#settleBy(flight, this.#parts.reader.peekAgain(flight.key));
   }
 
-  /** Serves a stale value whose last refresh failed a moment ago; false if there is none. */
-  #backsOff(flight: Flight<V>, found: FoundValue<V> | undefined): boolean {
-    if (found?.stale !== true || !this.#backoff.holds(flight.key, found.sequence)) return false;
-    this.#registry.serveStale(flight, found);
-    return true;
+  /** Ends the flight by a fresh value, or by a stale one whose last refresh failed a moment ago, if
+   *  all that wait take it. Else the loader is given it. */
+  #settleBy(flight: Flight<V>, found: FoundValue<V> | undefined): boolean {
+    if (found === undefined) return false;
+    if (flight.isFor(found)) {
+      flight.stale = found;
+      if (!this.#backoff.holds(flight.key, found.sequence)) return false;
+      return this.#registry.serveStale(flight, found);
+    }
+    // Without a number nobody can tell whether it is older than the flight.
+    if (flight.number !== -1) {
+      const waiters = Array.from(flight.waiters);
+      const isOver = this.#registry.settle(flight, found, false);
+      for (const waiter of waiters) if (waiter.isGiven) this.#join.count(waiter, true);
+      if (isOver) return true;
+      flight.hasMetStale = true;
+    }
+    if (flight.hasMetStale) flight.stale = found;
+    return false;
   }
 
   #begin(flight: Flight<V>): void {
@@ -107,7 +111,7 @@ export class Lead<V> {
       const { signal, stale, options } = flight;
       const { ttlMs: ttl, tags } = options;
       const key = flight.key.toKey();
-      const context = { key, signal, stale, ttl, tags };
+      const context = { key, signal, stale: stale?.value, ttl, tags };
       const loading = new Loading(flight, this.#parts.flights, flight.within);
       flight.loading = loading;
       return {
@@ -125,7 +129,8 @@ export class Lead<V> {
   #traceOf(flight: Flight<V>, key: Key): LoadTrace {
     const { name: cache } = this.#parts;
     const { options, stale, isBackground: background } = flight;
-    return { cache, key, forced: options.forceRefresh, stale: stale !== undefined, background };
+    const hasStale = stale?.value !== undefined;
+    return { cache, key, forced: options.forceRefresh, stale: hasStale, background };
   }
 
   #publish(flight: Flight<V>, result: Loadable<V>): void {
@@ -137,34 +142,58 @@ export class Lead<V> {
       return;
     }
     const { writer, meter } = this.#parts;
-    const number = flight.isReplaced ? -1 : flight.number;
+    const number = flight.isReplaced || loaded.isVoid ? -1 : flight.number;
     const filled = writer.fill(key, value, options, number);
     let end: FlightEnd = { kind: filled.outcome === "stored" ? "stored" : "unstored" };
-    const isSuperseded = flight.isReplaced || (number !== -1 && filled.outcome === "superseded");
+    const isSuperseded =
+      flight.isReplaced || loaded.isVoid || (number !== -1 && filled.outcome === "superseded");
     if (isSuperseded) {
       meter.count(counterFillsSuperseded, 1);
       end = { kind: "again" };
     } else if (number === -1) meter.count(counterFlightsRefused, 1);
-    this.#registry.succeed(flight, filled.value, end, isSuperseded && loaded.hasOwnTags);
+    this.#registry.succeed(
+      flight,
+      { ...filled, stale: false, sequence: -1, tags: options.tags },
+      end,
+      isSuperseded && loaded.hasOwnTags,
+    );
   }
 
   #unwrap(flight: Flight<V>, result: Loadable<V>): Loaded<V> {
     const { options } = flight;
-    if (!(result instanceof LoadedEntry)) {
-      return { value: result as V | undefined, options, hasOwnTags: false };
-    }
-    const { ttlMs, staleForMs, tags } = result.times;
-    return {
-      value: result.value as V | undefined,
-      options: {
-        ...options,
-        ttlMs: ttlMs ?? options.ttlMs,
-        staleForMs: staleForMs ?? options.staleForMs,
-        tags: tags ?? options.tags,
-        negativeTtlMs: ttlMs ?? options.negativeTtlMs,
-      },
-      hasOwnTags: tags !== undefined,
+    const isEntry = result instanceof LoadedEntry;
+    const given = isEntry ? result.times : undefined;
+    const spread = { ...options, ttlMs: spreadTtl(options) };
+    const times: ResolvedFetchOptions = {
+      ...spread,
+      ttlMs: given?.ttlMs ?? spread.ttlMs,
+      staleForMs: given?.staleForMs ?? options.staleForMs,
+      tags: given?.tags ?? options.tags,
+      negativeTtlMs: given?.ttlMs ?? options.negativeTtlMs,
     };
+    const value = isEntry ? result.value : result;
+    if (value === unchanged) return this.#renewed(flight, times, given?.tags);
+    const hasOwnTags = given?.tags !== undefined;
+    return { value: value as V | undefined, options: times, hasOwnTags, isVoid: false };
+  }
+
+  /** What the loader was given, to be stored again: with its own tags if the loader gave none. */
+  #renewed(
+    { key, number, stale }: Flight<V>,
+    options: ResolvedFetchOptions,
+    tags: readonly string[] | undefined,
+  ): Loaded<V> {
+    if (stale?.value === undefined) {
+      throw new TypeError(
+        `Cannot renew key ${describe(key.toKey())}: the loader answered unchanged, but it was ` +
+          "given no value; answer unchanged only if the context's stale is not undefined",
+      );
+    }
+    // The fill looks at the tags it has, so those that leave are looked at here.
+    const isVoid =
+      tags !== undefined && number !== -1 && this.#parts.flights.isSuperseded(number, stale.tags);
+    const { value } = stale;
+    return { value, options: { ...options, tags: tags ?? stale.tags }, hasOwnTags: true, isVoid };
   }
 
   /** The loader gave undefined. */
@@ -180,4 +209,10 @@ export class Lead<V> {
     const end: FlightEnd = { kind: isSuperseded ? "again" : "negative" };
     this.#registry.succeed(flight, undefined, end, isSuperseded && hasOwnTags);
   }
+}
+
+/** The ttl with its jitter: whole milliseconds, at least one. */
+function spreadTtl({ ttlMs, jitter }: ResolvedFetchOptions): number {
+  if (jitter === 0 || ttlMs === Infinity) return ttlMs;
+  return Math.max(1, Math.round(ttlMs * (1 + jitter * (2 * Math.random() - 1))));
 }

@@ -3,15 +3,9 @@
 // one (lead.ts). Called by the facade. Invariant: what was checked before an await is checked again
 // after it, so no caller gets a value that was overwritten, deleted or too stale by then.
 import { describe } from "../base/mod.js";
-import type { ResolvedFetchOptions } from "../config/mod.js";
-import type { Peek } from "../entries/mod.js";
+import { assertKey, type ResolvedFetchOptions } from "../config/mod.js";
 import { type HashedKey, type Key, keyIdOf } from "../kernel/mod.js";
-import {
-  counterLoaderCycles,
-  counterMisses,
-  counterNegativesServed,
-  counterStaleServed,
-} from "../stats/mod.js";
+import * as counter from "../stats/mod.js";
 import { CycleWatch } from "./cycles/cycle-watch.js";
 import { LoaderPromise, LoaderWait } from "./cycles/loader-wait.js";
 import { currentLoading, inContextOf, type Loading } from "./cycles/loading.js";
@@ -23,9 +17,22 @@ import { Join } from "./join.js";
 import { Lead } from "./lead.js";
 import { Entrance, followsMax } from "./queue/entrance.js";
 import { RefreshBackoff } from "./refresh-backoff.js";
-import { TierLook } from "./tier-look.js";
+import { isDue, TierLook } from "./tier-look.js";
+import { Validity } from "./validity.js";
 
 const cycles = new CycleWatch();
+
+/** What the look in memory found for a fetch that goes on to a load. "refused" and "stale": a value
+ *  that is to be loaded anew, and the request has been counted. "forced": there was no look. "due":
+ *  for a load in the background, whose request is a hit. */
+type Look = "disk" | "absent" | "negative" | "stale" | "refused" | "due" | "forced";
+
+/** One fetch, as it was asked for. */
+interface Request<V> {
+  readonly loader: Loader<V>;
+  readonly options: ResolvedFetchOptions;
+  readonly validity: Validity<V> | undefined;
+}
 
 export class ReadThrough<V> {
   readonly #parts: FetchParts<V>;
@@ -98,6 +105,11 @@ export class ReadThrough<V> {
    *   Without `negativeTtl`, `undefined` is not remembered, and no value is removed.
    * - A key that is set, deleted or cleared while it loads is not overwritten: waiters in this
    *   thread get what was loaded; those in other threads get the newer value, or load again.
+   * - `isValid` is asked about each value before this fetch returns it: a hit, fresh or stale, and
+   *   once what a load brings that was under way. One that it refuses is loaded anew. What the
+   *   fetch's own loader brings is not asked about.
+   * - `refreshAfter`: a fresh hit that is older is returned at once, and loaded in the background,
+   *   by one thread. Failures are told and delayed as those of a stale value.
    *
    * Rejects with TypeError if the loader gives a value that cannot be stored.
    *
@@ -105,7 +117,16 @@ export class ReadThrough<V> {
    *   too long, and the reason of a `signal` that has aborted.
    */
   fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
-    const { reader, meter } = this.#parts;
+    const found = this.getOrFetch(key, loader, options);
+    return found instanceof Promise ? found : Promise.resolve(found);
+  }
+
+  /** Like `fetch`, but answers the value itself if it is in memory. */
+  getOrFetch(
+    key: Key,
+    loader: Loader<V>,
+    options: ResolvedFetchOptions,
+  ): V | Promise<V | undefined> {
     if (typeof loader !== "function") {
       throw new TypeError(
         `Cannot fetch key ${describe(key)}: ` +
@@ -113,22 +134,78 @@ export class ReadThrough<V> {
       );
     }
     if (options.signal?.aborted === true) throw options.signal.reason;
-    if (options.forceRefresh) return this.#wait(reader.readKey(key), loader, options, null);
+    const validity = Validity.of<V>(key, options, this.#parts.meter);
+    return this.#answer(key, { loader, options, validity });
+  }
+
+  #answer(key: Key, request: Request<V>): V | Promise<V | undefined> {
+    const { reader } = this.#parts;
+    const { options } = request;
+    if (options.forceRefresh) {
+      assertKey(key); // without a look that would refuse a wrong one
+      return this.#wait(reader.readKey(key), request, "forced");
+    }
+    if (request.validity !== undefined || options.refreshAfterMs !== Infinity) {
+      return this.#answerByEntry(key, request);
+    }
     const first = reader.peek(key);
-    if (first.kind === "fresh") return Promise.resolve(first.value);
-    if (first.kind === "negative") {
-      meter.count(counterMisses, 1);
-      meter.count(counterNegativesServed, 1);
-      return Promise.resolve(undefined);
+    if (first.kind === "fresh") return first.value;
+    if (first.kind !== "stale") return this.#load(key, request, first.kind);
+    return this.#serveStale(reader.takeKey(key), request, first);
+  }
+
+  /** As `#answer`, for a fetch to which it matters how old a value is and what it is. */
+  #answerByEntry(key: Key, request: Request<V>): V | Promise<V | undefined> {
+    const { reader, meter, clock } = this.#parts;
+    const { options, validity } = request;
+    const first = reader.peekEntry(key);
+    if (first.kind !== "entry") return this.#load(key, request, first.kind);
+    const { found, source } = first;
+    const value = found.value as V;
+    let isAccepted = false;
+    try {
+      isAccepted = validity === undefined || validity.accepts(found, false);
+    } finally {
+      const isNear = source === "near";
+      const hits = isNear ? counter.counterNearHits : counter.counterMemoryHits;
+      meter.count(isAccepted && !found.stale ? hits : counter.counterMisses, 1);
     }
-    const read = reader.takeKey(key);
-    if (first.kind !== "stale") return this.#wait(read, loader, options, first);
-    if (!this.#backoff.holds(read, first.sequence)) {
-      if (options.softTimeoutMs < Infinity) return this.#wait(read, loader, options, first);
-      this.#refresh(read, loader, options, first);
+    if (!isAccepted) return this.#wait(reader.readKey(key), request, "refused");
+    if (found.stale) return this.#serveStale(reader.readKey(key), request, { ...found, value });
+    if (isDue(found, options, clock)) {
+      const read = reader.readKey(key);
+      if (!this.#backoff.holds(read, found.sequence)) {
+        this.#refresh(read, request, "due", found.sequence);
+      }
     }
-    meter.count(counterStaleServed, 1);
-    return Promise.resolve(first.value);
+    return value;
+  }
+
+  /** There is no value in memory. */
+  #load(
+    key: Key,
+    request: Request<V>,
+    look: "disk" | "absent" | "negative",
+  ): Promise<V | undefined> {
+    if (look !== "negative") return this.#wait(this.#parts.reader.takeKey(key), request, look);
+    this.#parts.meter.count(counter.counterMisses, 1);
+    this.#parts.meter.count(counter.counterNegativesServed, 1);
+    return Promise.resolve(undefined);
+  }
+
+  /** There is a stale value, whose request is counted: serves it while it is loaded anew, unless the
+   *  fetch has a soft timeout. */
+  #serveStale(
+    read: HashedKey,
+    request: Request<V>,
+    { value, sequence }: { readonly value: V; readonly sequence: number },
+  ): V | Promise<V | undefined> {
+    if (!this.#backoff.holds(read, sequence)) {
+      if (request.options.softTimeoutMs < Infinity) return this.#wait(read, request, "stale");
+      this.#refresh(read, request, "stale");
+    }
+    this.#parts.meter.count(counter.counterStaleServed, 1);
+    return value;
   }
 
   /** The key was set or deleted in this thread: detaches its flight, which may load an older value,
@@ -147,14 +224,9 @@ export class ReadThrough<V> {
     this.#registry.abortAll(error);
   }
 
-  /** Joins the flight of the key, or begins one, and waits for it. `first` is null for a forced
-   *  load. */
-  #wait(
-    key: HashedKey,
-    loader: Loader<V>,
-    options: ResolvedFetchOptions,
-    first: Peek<V> | null,
-  ): Promise<V | undefined> {
+  /** Joins the flight of the key, or begins one, and waits for it. */
+  #wait(key: HashedKey, request: Request<V>, look: Look): Promise<V | undefined> {
+    const { options, validity } = request;
     const joinable = this.#registry.find(key.id, options.forceRefresh);
     // Without a flight number we cannot tell whether a load was superseded, so it answers only the
     // callers that were there when its loader started.
@@ -164,18 +236,20 @@ export class ReadThrough<V> {
     const within = currentLoading();
     // One that looks again is still one request: its first count is taken back.
     const again = async (): Promise<V | undefined> => {
-      this.#parts.meter.count(counterMisses, -1);
-      return inContextOf(within, () => this.fetch(key.toKey(), loader, options));
+      this.#parts.meter.count(counter.counterMisses, -1);
+      return inContextOf(within, () => this.#answer(key.toKey(), request));
     };
-    const waiter = this.#join.add(flight, options, running === undefined ? undefined : again);
-    // Each fetch is one request. `peek` has counted a stale value. The run counts for the fetch
-    // that began the flight; a forced one, and one that joined, count their own miss here.
-    const isCounted = first?.kind === "stale" || (running === undefined && first !== null);
-    if (!isCounted) this.#parts.meter.count(counterMisses, 1);
+    const retry = running === undefined ? undefined : again;
+    const waiter = this.#join.add(flight, options, validity, retry);
+    // Each fetch is one request. The run counts for the fetch that began the flight, unless the look
+    // has; a forced one, and one that joined, count their own miss here.
+    const isCounted = look === "stale" || look === "refused";
+    const isCountedByRun = running === undefined && look !== "forced";
+    if (!isCounted && !isCountedByRun) this.#parts.meter.count(counter.counterMisses, 1);
     if (within !== undefined) this.#entrance.hurry(flight);
     if (running === undefined) {
       flight.within = within;
-      void this.#run(flight, loader, first);
+      void this.#run(flight, request.loader, look);
     }
     if (within === undefined || waiter.isSettled) return waiter.promise;
     return this.#watchWait(within, flight, waiter);
@@ -184,7 +258,7 @@ export class ReadThrough<V> {
   /** A loader made this fetch: refuses it if the load would wait for itself. */
   #watchWait(within: Loading, flight: Flight<V>, waiter: Waiter<V>): Promise<V | undefined> {
     const refuse = (error: Error): void => {
-      this.#parts.meter.count(counterLoaderCycles, 1);
+      this.#parts.meter.count(counter.counterLoaderCycles, 1);
       this.#join.leave(flight, waiter, error);
     };
     const board = this.#parts.flights;
@@ -193,23 +267,25 @@ export class ReadThrough<V> {
     return LoaderPromise.of(waiter.promise, wait);
   }
 
-  /** Makes sure that the key is being loaded, without waiting. */
-  #refresh(key: HashedKey, loader: Loader<V>, options: ResolvedFetchOptions, first: Peek<V>): void {
+  /** Makes sure that the key is being loaded, without waiting. `replaces`: the fresh record that is
+   *  old enough. */
+  #refresh(key: HashedKey, request: Request<V>, look: "stale" | "due", replaces?: number): void {
     const running = this.#registry.find(key.id, false);
-    const flight = running ?? this.#registry.begin(key, options);
+    const flight = running ?? this.#registry.begin(key, request.options);
     flight.isBackground = true;
     if (running !== undefined) return;
+    flight.replaces = replaces;
     flight.within = currentLoading();
-    void this.#run(flight, loader, first);
+    void this.#run(flight, request.loader, look);
   }
 
   /** Ends a flight by what is on disk, by another thread's load, or by the loader. Never
    *  rejects. */
-  async #run(flight: Flight<V>, loader: Loader<V>, first: Peek<V> | null): Promise<void> {
+  async #run(flight: Flight<V>, loader: Loader<V>, look: Look): Promise<void> {
     try {
-      flight.hasMetStale = first?.kind === "stale";
-      if (first?.kind === "disk" && (await this.#tiers.settleFromDisk(flight))) return;
-      if (first?.kind === "absent") this.#parts.meter.count(counterMisses, 1);
+      flight.hasMetStale = look === "stale" || look === "refused" || look === "due";
+      if (look === "disk" && (await this.#tiers.settleFromDisk(flight))) return;
+      if (look === "absent") this.#parts.meter.count(counter.counterMisses, 1);
       for (let own = ownLoadOf(flight, this.#parts); own !== undefined;) {
         await this.#holdBack(flight, own);
         if (flight.isDone) return;

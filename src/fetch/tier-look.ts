@@ -1,6 +1,9 @@
 // Looks for the value in the cache, before a loader runs and after another thread's load has ended.
 // If it is found, the flight ends here. Called by ReadThrough and Follow.
+import type { Clock } from "../base/mod.js";
+import type { ResolvedFetchOptions } from "../config/mod.js";
 import type { FoundValue } from "../entries/mod.js";
+import { counterDiskHits, counterMisses } from "../stats/mod.js";
 import type { FetchParts } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import type { FlightRegistry } from "./flight-registry.js";
@@ -17,37 +20,64 @@ export class TierLook<V> {
     this.#backoff = backoff;
   }
 
-  /** After a lookup in memory that found a disk location: reads it; true if no load is needed. */
+  /** After a lookup in memory that found a disk location: reads it; true if no load is needed.
+   *  Counts the request of the fetch that began the flight. */
   async settleFromDisk(flight: Flight<V>): Promise<boolean> {
     const bytesRead = (): void => {
       flight.hasRead = true;
     };
     const found = await this.#parts.reader.readDisk(flight.key, bytesRead);
-    return this.#settleBy(flight, found);
+    const starter = Array.from(flight.waiters).find(({ isJoined }) => !isJoined);
+    const isOver = this.#settleBy(flight, found, false);
+    const isHit = found?.stale === false && starter?.isGiven !== false;
+    this.#parts.meter.count(isHit ? counterDiskHits : counterMisses, 1);
+    return isOver;
   }
 
-  /** Looks everywhere once more; counts nothing. True if no load is needed. */
-  async settleAgain(flight: Flight<V>): Promise<boolean> {
+  /** Looks everywhere once more; counts nothing. `isLoaded`: another thread's load has just stored
+   *  its value. True if no load is needed. */
+  async settleAgain(flight: Flight<V>, isLoaded: boolean): Promise<boolean> {
     const bytesRead = (): void => {
       flight.hasRead = true;
     };
     const found = await this.#parts.reader.readAgain(flight.key, bytesRead);
-    return this.#settleBy(flight, found);
+    return this.#settleBy(flight, found, isLoaded);
   }
 
-  #settleBy(flight: Flight<V>, found: FoundValue<V> | undefined): boolean {
+  #settleBy(flight: Flight<V>, found: FoundValue<V> | undefined, isLoaded: boolean): boolean {
     if (flight.isDone) return true;
-    if (found !== undefined && !found.stale) {
-      this.#registry.succeed(flight, found.value, { kind: "stored" });
-      return true;
+    if (found === undefined) {
+      flight.hasRead = false;
+      return false;
+    }
+    const backsOff = (): boolean => this.#backoff.holds(flight.key, found.sequence);
+    if (!flight.isFor(found)) {
+      if (isLoaded || !isDue(found, flight.options, this.#parts.clock) || backsOff()) {
+        if (this.#registry.settle(flight, found, isLoaded)) return true;
+      } else {
+        // Refused or not, it is to be loaded anew.
+        flight.replaces = found.sequence;
+        this.#registry.serveAndLoad(flight, found);
+      }
+      flight.hasMetStale = true;
+    } else if (backsOff()) {
+      if (this.#registry.serveStale(flight, found)) return true;
+    } else {
+      this.#registry.serveAtOnce(flight, found);
     }
     flight.hasRead = false;
-    if (found === undefined) return false;
-    if (this.#backoff.holds(flight.key, found.sequence)) {
-      this.#registry.serveStale(flight, found);
-      return true;
-    }
-    this.#registry.serveAtOnce(flight, found);
-    return false;
+    const isWanted = flight.isBackground || flight.waiters.size > 0;
+    // `isValid` threw, which its fetch was told.
+    if (!isWanted) this.#registry.giveUp(flight, new Error("no fetch waits for the load"));
+    return flight.isDone;
   }
+}
+
+/** Whether a fresh value is older than the fetch's `refreshAfter`. */
+export function isDue(
+  { createdAt }: { readonly createdAt: number },
+  { refreshAfterMs }: ResolvedFetchOptions,
+  clock: Clock,
+): boolean {
+  return refreshAfterMs !== Infinity && clock.now() - createdAt >= refreshAfterMs;
 }

@@ -27,6 +27,12 @@ const reads: readonly Metric[] = [
     "Fetches answered by a remembered negative answer; each is a miss too.",
     (stats) => [stats.negativesServed],
   ),
+  counter(
+    "invalid",
+    "{fetch}",
+    "Fetches for which isValid refused a value; each is a miss too.",
+    (stats) => [stats.invalid],
+  ),
   {
     name: "hit.duration",
     kind: "histogram",

@@ -108,6 +108,8 @@ export interface CacheStats {
   readonly staleServed: number;
   /** Counter: fetches answered by a remembered negative answer; each is a miss too. */
   readonly negativesServed: number;
+  /** Counter: fetches for which `isValid` refused a value; each is a miss too. */
+  readonly invalid: number;
   /** Counter: loaders run. */
   readonly loads: number;
   /** Counter: loaders that threw, timed out or were aborted. */

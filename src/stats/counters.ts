@@ -85,3 +85,4 @@ export const counterTagSweeps = 78; // sweeps after which the janitor forgot inv
 export const counterTagWaits = 79; // waits of deleteByTag for such a sweep: the table was full
 export const counterTagOverflows = 80; // tags with no room in the table, for which the floor rose
 export const counterChunksMissing = 81; // values in chunks dropped: a chunk was missing
+export const counterInvalid = 82; // fetches for which isValid refused a value

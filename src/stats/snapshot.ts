@@ -156,6 +156,7 @@ function composeReads(total: Total) {
     expiredHits: total(counters.counterExpiredHits),
     staleServed: total(counters.counterStaleServed),
     negativesServed: total(counters.counterNegativesServed),
+    invalid: total(counters.counterInvalid),
     loads: total(counters.counterLoads),
     loadErrors: total(counters.counterLoadErrors),
     coalescedLoads: total(counters.counterLoadsCoalesced),

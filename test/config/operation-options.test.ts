@@ -51,6 +51,7 @@ test("tags are bounded in number and in bytes", () => {
 
 test("resolveFetchOptions() takes each option", () => {
   const { signal } = new AbortController();
+  const isValid = (): boolean => true;
   expect(fetch({})).toEqual(config.fetchDefaults);
   expect(
     fetch({
@@ -59,6 +60,9 @@ test("resolveFetchOptions() takes each option", () => {
       tags: ["t"],
       timeout: { soft: "1s", hard: "2s" },
       negativeTtl: "10s",
+      refreshAfter: 0.5,
+      jitter: 0.1,
+      isValid,
       forceRefresh: true,
       signal,
     }),
@@ -69,6 +73,9 @@ test("resolveFetchOptions() takes each option", () => {
     softTimeoutMs: 1000,
     hardTimeoutMs: 2000,
     negativeTtlMs: 10_000,
+    refreshAfterMs: 0.5,
+    jitter: 0.1,
+    isValid,
     forceRefresh: true,
     signal,
   });
@@ -125,6 +132,46 @@ test("the cache's options for loads are the defaults, part by part", () => {
   expect(parts({ timeout: { soft: Infinity } })).toEqual([Infinity, 10_000, 30_000]);
   expect(parts({ timeout: { hard: Infinity }, negativeTtl: 0 })).toEqual([1000, Infinity, 0]);
   expect(resolveConfig({ timeout: "5s" }).fetchDefaults.hardTimeoutMs).toBe(5000);
+});
+
+test("refreshAfter and jitter have defaults too; refreshAfter is below the ttl beside it", () => {
+  const own = resolveConfig({ ttl: "1h", refreshAfter: "30m", jitter: 0.2 });
+  const parts = (options: FetchOptions | undefined) => {
+    const { refreshAfterMs, jitter } = resolveFetchOptions(options, own);
+    return [refreshAfterMs, jitter];
+  };
+  expect(parts(undefined)).toEqual([1_800_000, 0.2]);
+  expect(parts({ refreshAfter: "5m" })).toEqual([300_000, 0.2]);
+  expect(parts({ refreshAfter: Infinity, jitter: 0 })).toEqual([Infinity, 0]);
+  // A default that comes after the expiry of this value says nothing about it.
+  expect(parts({ ttl: "1m" })).toEqual([1_800_000, 0.2]);
+  expect(() => parts({ refreshAfter: "1h" })).toThrow("less than the ttl, which is 3600000 ms");
+  expect(() => parts({ refreshAfter: 60_000, ttl: "1m" })).toThrow(RangeError);
+  expect(parts({ refreshAfter: "2h", ttl: Infinity })).toEqual([7_200_000, 0.2]);
+  expect(() => resolveConfig({ ttl: 1000, refreshAfter: 1000 })).toThrow(
+    "Cannot use option refreshAfter: current value is 1000; it must be more than 0 and less than",
+  );
+});
+
+test.each<[unknown, ErrorConstructor, string]>([
+  [{ refreshAfter: 0 }, RangeError, "refreshAfter"],
+  [{ refreshAfter: "soon" }, RangeError, "refreshAfter"],
+  [{ refreshAfter: true }, TypeError, "refreshAfter"],
+  [{ jitter: 1 }, RangeError, "jitter"],
+  [{ jitter: -0.1 }, RangeError, "jitter"],
+  [{ jitter: NaN }, RangeError, "jitter"],
+  [{ jitter: "10%" }, TypeError, "jitter"],
+])("%o is a %o naming %s, in fetch and in openCache", (options, kind, option) => {
+  for (const resolve of [fetch, resolveConfig as (options: unknown) => unknown]) {
+    expect(() => resolve(options)).toThrow(kind);
+    expect(() => resolve(options)).toThrow(`Cannot use option ${option}: current value is `);
+  }
+});
+
+test("isValid is a function, and not a cache's option", () => {
+  expect(() => fetch({ isValid: true })).toThrow(TypeError);
+  expect(() => fetch({ isValid: null })).toThrow("it must be a function (value, { key, createdAt,");
+  expect(() => resolveConfig({ isValid: () => true } as object)).toThrow("no such option");
 });
 
 test.each<[unknown, ErrorConstructor, string]>([

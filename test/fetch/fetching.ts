@@ -16,6 +16,9 @@ const defaults: ResolvedFetchOptions = {
   softTimeoutMs: Infinity,
   hardTimeoutMs: Infinity,
   negativeTtlMs: 0,
+  refreshAfterMs: Infinity,
+  jitter: 0,
+  isValid: undefined,
   forceRefresh: false,
   signal: undefined,
 };

@@ -8,6 +8,7 @@ import type {
   FoundValue,
   NegativeFields,
   Peek,
+  PeekedEntry,
 } from "../../dist/src/entries/mod.js";
 import type {
   Backoff,
@@ -25,13 +26,16 @@ interface Entry {
   /** Undefined: a negative answer. */
   readonly text: string | undefined;
   readonly sequence: number;
+  readonly createdAt: number;
   readonly expiresAt: number;
   readonly staleUntil: number;
+  readonly tags: readonly string[];
 }
 
 interface Times {
   readonly ttl?: number;
   readonly staleFor?: number;
+  readonly tags?: readonly string[];
 }
 
 export type Value = string | number | boolean | null | { readonly [name: string]: Value };
@@ -214,6 +218,14 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     return { kind: this.#mayBeOnDisk(nameOf(key)) ? "disk" : "absent" };
   }
 
+  peekEntry(key: Key): PeekedEntry<Value> {
+    const peeked = this.peek(key);
+    const { kind } = peeked;
+    const found = this.#find(this.memory, nameOf(key));
+    if (kind !== "fresh" && kind !== "stale") return { kind };
+    return { kind: "entry", found: found!, source: "memory" };
+  }
+
   /** All keys have the same hash, so that only their bytes tell them apart. */
   readKey(key: Key): HashedKey {
     return new HashedKey(Buffer.from(key as Uint8Array), typeof key === "string", 1, 1);
@@ -268,30 +280,32 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     if (flight !== -1 && !this.flights.has(flight)) {
       this.fills.push({ ...note, outcome: "after its end" });
     }
-    const isStored = this.#publish(key, text, ttlMs, staleForMs, flight);
+    const isStored = this.#publish(key, text, fields, flight);
     const outcome = isStored ? "stored" : "superseded";
     this.fills.push({ ...note, outcome });
-    return { outcome, value: JSON.parse(text) as Value };
+    const createdAt = this.clock.now();
+    return { outcome, value: JSON.parse(text) as Value, createdAt, expiresAt: createdAt + ttlMs };
   }
 
-  fillNegative(key: HashedKey, { negativeTtlMs }: NegativeFields, flight: number): boolean {
-    return this.#publish(key, undefined, negativeTtlMs, 0, flight);
+  fillNegative(key: HashedKey, { negativeTtlMs, tags }: NegativeFields, flight: number): boolean {
+    return this.#publish(key, undefined, { ttlMs: negativeTtlMs, staleForMs: 0, tags }, flight);
   }
 
   #publish(
     key: HashedKey,
     text: string | undefined,
-    ttlMs: number,
-    staleForMs: number,
+    { ttlMs, staleForMs, tags }: FillFields,
     flight: number,
   ): boolean {
     if (flight === -1 || this.flights.isSuperseded(flight)) return false;
     const name = nameOf(key.bytes);
     // As in the kernel, publishing a fill supersedes the other flights of the key.
     this.flights.supersede(name, flight);
-    const expiresAt = this.clock.now() + ttlMs;
+    const createdAt = this.clock.now();
+    const expiresAt = createdAt + ttlMs;
     const staleUntil = expiresAt + staleForMs;
-    this.memory.set(name, { text, expiresAt, staleUntil, sequence: ++this.#sequence });
+    const sequence = ++this.#sequence;
+    this.memory.set(name, { text, createdAt, expiresAt, staleUntil, tags, sequence });
     this.disk.delete(name);
     return true;
   }
@@ -338,10 +352,13 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   }
 
   #entry(value: Value, times: Times): Entry {
-    const expiresAt = this.clock.now() + (times.ttl ?? Infinity);
+    const createdAt = this.clock.now();
+    const expiresAt = createdAt + (times.ttl ?? Infinity);
     return {
       text: JSON.stringify(value),
       sequence: ++this.#sequence,
+      tags: times.tags ?? [],
+      createdAt,
       expiresAt,
       staleUntil: expiresAt + (times.staleFor ?? 0),
     };
@@ -355,9 +372,9 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     const entry = tier.get(name);
     const now = this.clock.now();
     if (entry === undefined || now >= entry.staleUntil) return undefined;
-    const { text, sequence } = entry;
+    const { text, ...rest } = entry;
     const value = text === undefined ? undefined : (JSON.parse(text) as Value);
-    return { value, stale: now >= entry.expiresAt, sequence };
+    return { ...rest, value, stale: now >= entry.expiresAt };
   }
 }
 

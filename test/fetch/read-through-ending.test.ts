@@ -318,7 +318,8 @@ describe("the process", () => {
       };
       const options = {
         ttlMs: 1, staleForMs: 1, tags: [], softTimeoutMs: Infinity, hardTimeoutMs: ${hardTimeoutMs},
-        negativeTtlMs: 0, forceRefresh: false, signal: undefined,
+        negativeTtlMs: 0, refreshAfterMs: Infinity, jitter: 0, forceRefresh: false,
+        signal: undefined,
       };
       new ReadThrough(parts).fetch("k", () => new Promise(() => {}), options).then(
         (value) => console.log(value),
