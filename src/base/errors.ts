@@ -31,6 +31,10 @@ export type ErrorCode =
   | "ERR_DISK_IO"
   /** A worker failed to start, died or did not answer, or a stuck thread keeps a lock. */
   | "ERR_WORKER"
+  /** No open cache of this name is known to the thread that would attach by it. */
+  | "ERR_UNKNOWN_CACHE"
+  /** More than one open cache has the name to attach by. */
+  | "ERR_AMBIGUOUS_CACHE"
   /** More threads attached than the shared memory has thread ids for. */
   | "ERR_TOO_MANY_THREADS"
   /** A custom codec could not decode a value. */

@@ -1,5 +1,6 @@
 export { watchAbort } from "./abort-watch.js";
 export { assert, AssertionError } from "./assert.js";
+export { carried, carry } from "./carried.js";
 export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
 export { rejecting } from "./rejecting.js";

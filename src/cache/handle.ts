@@ -32,12 +32,21 @@ export interface CacheHandle {
   readonly recovery: CacheRecovery | null;
 }
 
+const kind = "undercroft-handle";
+const version = 1;
+
+/** Whether `value` says that it is a cache's handle, made by this version of the package. */
+export function isCacheHandle(value: unknown): value is CacheHandle {
+  const handle = value as Partial<CacheHandle> | null;
+  return typeof handle === "object" && handle?.kind === kind && handle.version === version;
+}
+
 /** Throws TypeError unless `value` is a cache's handle, made by this version of the package. */
 export function assertCacheHandle(value: unknown): asserts value is CacheHandle {
   assertHandle(value, {
     of: "a cache",
-    kind: "undercroft-handle",
-    version: 1,
+    kind,
+    version,
     from: "cache.handle()",
     partsOf: (handle) => handle["worker"],
   });

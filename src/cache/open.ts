@@ -33,6 +33,7 @@ import {
 } from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
+import { announce, handleOf } from "./by-name/open-caches.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
@@ -112,6 +113,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       recovery,
     };
     const registration = new ThreadRegistration(core, true);
+    announce(handle);
     return new Cache<V>({ core, events, handle, opener, registration });
   } catch (error) {
     if (opener !== undefined) await opener.close().catch(() => undefined);
@@ -241,13 +243,19 @@ function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | und
 }
 
 /**
- * Attaches this thread to a cache that another thread of the process opened. Takes well under a
- * millisecond.
+ * Attaches this thread to a cache that another thread of the process opened, by its handle or by its
+ * name. Takes well under a millisecond.
+ *
+ * A name is known in the thread that opened the cache, in workers that it started while the cache was
+ * open, and in workers that those start. It is carried as environment data of Node. A worker that was
+ * started then keeps the memory of the closed cache until it ends, or opens, attaches to or closes a
+ * cache.
  *
  * @returns A cache with the same methods. Its `close` only detaches this thread.
  * @throws TypeError if the handle is not one, or a codec or filter is missing or not wanted;
  *   UndercroftError with ERR_CACHE_CLOSED if the cache is closed, with ERR_TOO_MANY_THREADS if all
- *   64 thread ids are taken (the opener has one; the pool has its own).
+ *   64 thread ids are taken (the opener has one; the pool has its own); by name with
+ *   ERR_UNKNOWN_CACHE if no open cache of that name is known, with ERR_AMBIGUOUS_CACHE if two are.
  *
  * @example
  * ```ts
@@ -261,16 +269,17 @@ function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | und
  *   console.log(cache.getSync("from")); // the worker
  *   await cache.close();
  * } else {
- *   const cache = attachCache<string>(workerData as CacheHandle);
+ *   const cache = attachCache<string>(workerData as CacheHandle); // or attachCache("default")
  *   cache.set("from", "the worker");
  *   await cache.close();
  * }
  * ```
  */
 export function attachCache<V = unknown>(
-  handle: CacheHandle,
+  handleOrName: CacheHandle | string,
   options: AttachOptions<V> = {},
 ): Cache<V> {
+  const handle = typeof handleOrName === "string" ? handleOf(handleOrName) : handleOrName;
   assertCacheHandle(handle);
   const { config, worker } = handle;
   const given = optionsOf("", options, ["codec", "filter"]);

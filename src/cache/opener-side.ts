@@ -14,6 +14,7 @@ import type { Removal, WorkerHandle } from "../eviction/mod.js";
 import type { JanitorMessage } from "../janitor/mod.js";
 import { codes, hasPendingTombstone, type Kernel } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
+import { forgetClosed } from "./by-name/open-caches.js";
 import type { CacheEvents, CacheRecovery } from "./events.js";
 
 /** Milliseconds that close waits for a thread that is writing a tombstone or a schema. */
@@ -153,6 +154,7 @@ export class OpenerSide {
     const { control } = kernel;
     clearInterval(this.#alive);
     control.setState(codes.stateClosing);
+    forgetClosed();
     kernel.verbs.noteEpoch();
     const end = await this.pool.stop();
     control.setState(codes.stateClosed);

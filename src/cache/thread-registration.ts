@@ -12,6 +12,7 @@ import {
   isMortal,
   recoverThread,
 } from "../kernel/mod.js";
+import { forgetClosed } from "./by-name/open-caches.js";
 import { register, type ThreadExitListener, unregister } from "./thread-exits.js";
 
 /** The opener claims its thread id first, so it has id 0. */
@@ -78,5 +79,6 @@ export class ThreadRegistration implements ThreadExitListener {
   end(): void {
     clearInterval(this.#look);
     unregister(this);
+    forgetClosed();
   }
 }

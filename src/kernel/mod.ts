@@ -10,6 +10,7 @@ export {
   type Geometry,
   geometryOf,
   type GeometryRequest,
+  isRegionOpen,
   segmentBytesOf,
   tagSlotsOf,
 } from "./region.js";

@@ -220,6 +220,12 @@ export function createRegion(
   return memory;
 }
 
+/** Whether the cache in a memory is open. For a thread that has not attached to it. */
+export function isRegionOpen({ buffer }: SharedMemory): boolean {
+  const word = at.controlState / 4;
+  return Atomics.load(new Int32Array(buffer, 0, word + 1), word) === at.stateOpen;
+}
+
 /** Reads a geometry back from a memory's control block. */
 export function geometryOf(memory: SharedMemory): Geometry {
   const words = new Uint32Array(memory.buffer, 0, at.controlBlockSize / 4);
