@@ -75,6 +75,8 @@ const fetchOptionNames = [
   "signal",
 ] as const;
 
+const fetchNames: ReadonlySet<string> = new Set(fetchOptionNames);
+
 /** The options of a load that have a default. */
 export type LoadDefaults = Pick<
   FetchOptions<never>,
@@ -159,7 +161,7 @@ export function resolveFetchOptions(
   config: OperationDefaults,
 ): ResolvedFetchOptions {
   if (options === undefined) return config.fetchDefaults;
-  assertOptions("", options, fetchOptionNames);
+  assertFetchOptions(options);
   const given: FetchOptions<never> = options;
   const defaults = config.fetchDefaults;
   const { forceRefresh, signal, timeout } = given;
@@ -183,6 +185,16 @@ export function resolveFetchOptions(
     forceRefresh: forceRefresh === true,
     signal: checkedSignal(signal),
   };
+}
+
+/** As `assertOptions`; lists no properties if all is well, as it is on the path of every fetch. */
+function assertFetchOptions(options: object): void {
+  let isKnown = false;
+  for (const name in options) {
+    isKnown = fetchNames.has(name);
+    if (!isKnown) break;
+  }
+  if (!isKnown || Array.isArray(options)) assertOptions("", options, fetchOptionNames);
 }
 
 /**

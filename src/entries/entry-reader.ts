@@ -24,6 +24,7 @@ import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-dec
 const onDisk = { kind: "disk" } as const;
 const absent = { kind: "absent" } as const;
 const negative = { kind: "negative" } as const;
+const noTags: readonly string[] = [];
 const nobody = (): void => undefined;
 
 export class EntryReader<V> {
@@ -265,17 +266,20 @@ export class EntryReader<V> {
     const { reader, clock } = this.#core;
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
-    const { flags, expiresMs, staleUntilMs, sequence } = reader.record;
-    const metadata = metadataOf(reader.record);
+    // Copied first: decoding may use the record reader for another record.
+    const { flags, createdMs: createdAt, expiresMs: expiresAt, sequence } = reader.record;
+    const { staleUntilMs } = reader.record;
     if (isInternal(flags)) {
-      const isNegative = this.#isNegative(reader.record);
-      return isNegative ? { ...metadata, value: undefined, stale: false, sequence } : undefined;
+      if (!this.#isNegative(reader.record)) return undefined;
+      return { value: undefined, stale: false, sequence, createdAt, expiresAt, tags: noTags };
     }
-    const now = expiresMs === Infinity ? 0 : clock.now();
-    const stale = expiresMs <= now;
+    const now = expiresAt === Infinity ? 0 : clock.now();
+    const stale = expiresAt <= now;
     if (stale && staleUntilMs <= now) return undefined;
+    const tags = reader.record.hasTags ? reader.record.tags() : noTags;
     const value = nearValue ?? this.#decodeFound(key);
-    return value === undefined ? undefined : { ...metadata, value, stale, sequence };
+    if (value === undefined) return undefined;
+    return { value, stale, sequence, createdAt, expiresAt, tags };
   }
 
   /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
@@ -352,7 +356,8 @@ export class EntryReader<V> {
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;
     if (stale && entry.staleUntil <= now) return undefined;
-    return { ...entry, stale, sequence };
+    const { value, createdAt, expiresAt, tags } = entry;
+    return { value, stale, sequence, createdAt, expiresAt, tags };
   }
 
   /** Reads the entry from disk, or from memory if it was promoted meanwhile. Also returns an

@@ -5,6 +5,7 @@
 import { describe } from "../base/mod.js";
 import { assertKey, type ResolvedFetchOptions } from "../config/mod.js";
 import { type HashedKey, type Key, keyIdOf } from "../kernel/mod.js";
+import type { Peek } from "../entries/mod.js";
 import * as counter from "../stats/mod.js";
 import { CycleWatch } from "./cycles/cycle-watch.js";
 import { LoaderPromise, LoaderWait } from "./cycles/loader-wait.js";
@@ -21,6 +22,25 @@ import { isDue, TierLook } from "./tier-look.js";
 import { Validity } from "./validity.js";
 
 const cycles = new CycleWatch();
+
+function assertFetch(key: Key, loader: unknown, { signal }: ResolvedFetchOptions): void {
+  if (typeof loader !== "function") {
+    throw new TypeError(
+      `Cannot fetch key ${describe(key)}: ` +
+        `the loader is ${describe(loader)}; it must be a function`,
+    );
+  }
+  if (signal?.aborted === true) throw signal.reason;
+}
+
+/** Whether a hit needs no more than a fresh value: neither its age nor its validity counts. */
+function isPlain({ isValid, refreshAfterMs, forceRefresh }: ResolvedFetchOptions): boolean {
+  return isValid === undefined && refreshAfterMs === Infinity && !forceRefresh;
+}
+
+function asPromise<T>(answer: T | Promise<T>): Promise<T> {
+  return answer instanceof Promise ? answer : Promise.resolve(answer);
+}
 
 /** What the look in memory found for a fetch that goes on to a load. "refused" and "stale": a value
  *  that is to be loaded anew, and the request has been counted. "forced": there was no look. "due":
@@ -117,8 +137,11 @@ export class ReadThrough<V> {
    *   too long, and the reason of a `signal` that has aborted.
    */
   fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
-    const found = this.getOrFetch(key, loader, options);
-    return found instanceof Promise ? found : Promise.resolve(found);
+    assertFetch(key, loader, options);
+    if (!isPlain(options)) return asPromise(this.#answerThis(key, loader, options));
+    const first = this.#parts.reader.peek(key);
+    if (first.kind === "fresh") return Promise.resolve(first.value);
+    return asPromise(this.#answerMiss(key, { loader, options, validity: undefined }, first));
   }
 
   /** Like `fetch`, but answers the value itself if it is in memory. */
@@ -127,13 +150,15 @@ export class ReadThrough<V> {
     loader: Loader<V>,
     options: ResolvedFetchOptions,
   ): V | Promise<V | undefined> {
-    if (typeof loader !== "function") {
-      throw new TypeError(
-        `Cannot fetch key ${describe(key)}: ` +
-          `the loader is ${describe(loader)}; it must be a function`,
-      );
-    }
-    if (options.signal?.aborted === true) throw options.signal.reason;
+    assertFetch(key, loader, options);
+    return this.#answerThis(key, loader, options);
+  }
+
+  #answerThis(
+    key: Key,
+    loader: Loader<V>,
+    options: ResolvedFetchOptions,
+  ): V | Promise<V | undefined> {
     const validity = Validity.of<V>(key, options, this.#parts.meter);
     return this.#answer(key, { loader, options, validity });
   }
@@ -145,13 +170,18 @@ export class ReadThrough<V> {
       assertKey(key); // without a look that would refuse a wrong one
       return this.#wait(reader.readKey(key), request, "forced");
     }
-    if (request.validity !== undefined || options.refreshAfterMs !== Infinity) {
-      return this.#answerByEntry(key, request);
-    }
+    if (!isPlain(options)) return this.#answerByEntry(key, request);
     const first = reader.peek(key);
-    if (first.kind === "fresh") return first.value;
+    return first.kind === "fresh" ? first.value : this.#answerMiss(key, request, first);
+  }
+
+  #answerMiss(
+    key: Key,
+    request: Request<V>,
+    first: Exclude<Peek<V>, { kind: "fresh" }>,
+  ): V | Promise<V | undefined> {
     if (first.kind !== "stale") return this.#load(key, request, first.kind);
-    return this.#serveStale(reader.takeKey(key), request, first);
+    return this.#serveStale(this.#parts.reader.takeKey(key), request, first);
   }
 
   /** As `#answer`, for a fetch to which it matters how old a value is and what it is. */
