@@ -93,10 +93,8 @@ export class EntryReader<V> {
   async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
     const { kernel } = this.#core;
     const { found, nearValue } = this.#findRecord(key);
-    if (found === "memory") {
-      const entry = this.#entryInMemory(key, nearValue);
-      if (entry !== undefined) return entry;
-    }
+    const entry = found === "memory" ? this.#entryInMemory(key, nearValue) : undefined;
+    if (entry !== undefined) return entry;
     const onDisk =
       found === "none" ? undefined : await this.#entryFromDisk(this.takeKey(key), nobody);
     const isFresh = onDisk !== undefined && onDisk.entry.expiresAt > this.#core.clock.now();
@@ -106,13 +104,16 @@ export class EntryReader<V> {
 
   /** Reads the record of a key from memory even if its value is near: it has the metadata. */
   #findRecord(key: Key): { found: "memory" | "disk" | "none"; nearValue: V | undefined } {
-    const { reader, keys } = this.#core;
+    const { reader, keys, kernel } = this.#core;
     this.#core.assertOpen();
     keys.write(key);
-    const nearValue = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
+    const near = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
+    const { slotLow, slotHigh } = kernel.results;
     const found = reader.findWritten(true);
     this.#writes = keys.writes;
-    return { found, nearValue: nearValue as V | undefined };
+    // Another thread may have replaced the record in between.
+    const isSame = reader.found.low === slotLow && reader.found.high === slotHigh;
+    return { found, nearValue: isSame ? (near as V | undefined) : undefined };
   }
 
   /** Whether the key is present. Exact for memory. For disk only the index is asked, which is wrong
@@ -267,16 +268,16 @@ export class EntryReader<V> {
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
     // Copied first: decoding may use the record reader for another record.
-    const { flags, createdMs: createdAt, expiresMs: expiresAt, sequence } = reader.record;
-    const { staleUntilMs } = reader.record;
-    if (isInternal(flags)) {
-      if (!this.#isNegative(reader.record)) return undefined;
+    const { record } = reader;
+    const { createdMs: createdAt, expiresMs: expiresAt, staleUntilMs, sequence } = record;
+    if (isInternal(record.flags)) {
+      if (!this.#isNegative(record)) return undefined;
       return { value: undefined, stale: false, sequence, createdAt, expiresAt, tags: noTags };
     }
     const now = expiresAt === Infinity ? 0 : clock.now();
     const stale = expiresAt <= now;
     if (stale && staleUntilMs <= now) return undefined;
-    const tags = reader.record.hasTags ? reader.record.tags() : noTags;
+    const tags = record.hasTags ? record.tags() : noTags;
     const value = nearValue ?? this.#decodeFound(key);
     if (value === undefined) return undefined;
     return { value, stale, sequence, createdAt, expiresAt, tags };
@@ -344,8 +345,7 @@ export class EntryReader<V> {
 
   // ── Disk ────────────────────────────────────────────────────────────────────────────────────
 
-  /** For read-through, after `peek` returned "disk": the value there, fresh or stale. Counts
-   *  nothing. */
+  /** After `peek` returned "disk": the value there, fresh or stale. Counts nothing. */
   async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined> {
     const start = elapsedMs();
     const found = await this.#entryFromDisk(key, bytesRead);
