@@ -89,7 +89,6 @@ export class Lead<V> {
       if (isOver) return true;
       flight.hasMetStale = true;
     }
-    if (flight.hasMetStale) flight.stale = found;
     return false;
   }
 

@@ -23,6 +23,7 @@ const program = `
         return { error };
       }
     };
+    let held;
     const steps = {
       set: (name, key, value) => {
         const cache = attach(name);
@@ -31,6 +32,8 @@ const program = `
         void cache.close();
         return outcome;
       },
+      attach: (name) => void (held = attach(name)),
+      detach: () => held.close(),
       carried: () => getEnvironmentData("${listName}")?.map(({ config }) => config.name) ?? null,
       open: async (name) => void (await openCache({ name, memory: "1mb" })),
       deeper: (...step) =>
@@ -144,7 +147,14 @@ describe("attachCache(name)", () => {
     const other = await open({ name: "long" });
     const thread = await Thread.start();
     expect(await thread.call("carried")).toEqual(expect.arrayContaining(["short", "long"]));
-    await cache.close();
+    const attached = await Thread.start();
+    await attached.call("attach", "short");
+    const closing = cache.close();
+    expect(carried()).toHaveLength(1);
+    await closing;
+    await attached.call("detach");
+    expect(await attached.call("carried")).toEqual(["long"]);
+    await attached.end();
     expect((await errorOf(() => attachCache("short"))).code).toBe("ERR_UNKNOWN_CACHE");
     expect(await thread.call("set", "short", "k", 1)).toBe("ERR_UNKNOWN_CACHE");
     expect(await thread.call("carried")).not.toContain("short");

@@ -161,6 +161,17 @@ describe("a value that isValid refuses", () => {
   });
 });
 
+test("a value that came between look and load, and is refused, is given to the loader", async () => {
+  store.flights.beforeEnter = () => store.set("k", "old");
+  const source = new Source();
+  const fetched = fetch("k", source.load, { isValid: isNew });
+  await turn();
+  expect(source.calls.map(({ stale }) => stale)).toEqual(["old"]);
+  source.resolve("new");
+  expect(await fetched).toBe("new");
+  expect(counts()).toEqual([1, 1, 0, 0]);
+});
+
 describe("what a load brings", () => {
   test("is not asked about if it is the fetch's own", async () => {
     store.set("k", "old");
@@ -202,6 +213,13 @@ describe("an isValid that throws", () => {
     ["in memory", () => store.set("k", "old")],
     ["stale", () => setStale("k", "old")],
     ["on disk", () => store.setOnDisk("k", "old")],
+    [
+      "stale on disk",
+      () => {
+        store.setOnDisk("k", "old", { ttl: 10, staleFor: 1000 });
+        store.clock.advance(11);
+      },
+    ],
   ])(
     "of a value %s rejects the fetch with what it threw, and nothing is loaded",
     async (_, put) => {
