@@ -1,7 +1,7 @@
 // What a namespace's own functions make of the calls: the key of what the caller names an entry by,
 // its tags, and a loader that is given that name back. Called by the key space. Invariant: tags are
 // asked for only when an entry is stored or loaded, once for each.
-import type { ResolvedFetchOptions, SetOptions } from "../config/mod.js";
+import type { IsValid, ResolvedFetchOptions, SetOptions } from "../config/mod.js";
 import { checkedTags } from "../config/mod.js";
 import type { LoadContext, Loader } from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
@@ -27,11 +27,16 @@ export class KeyFunctions<V, K> {
     return { ...options, tags: this.#tagsOf(key) };
   }
 
-  /** The options of a fetch with the tags of the key, unless they have their own. */
+  /** The options of a fetch with the tags of the key, unless they have their own, and an `isValid`
+   *  that is given what the caller named the entry by. */
   optionsOf(key: K, options: ResolvedFetchOptions): ResolvedFetchOptions {
-    const tagsOf = this.#tagsOf;
-    if (tagsOf === null || options.tags.length > 0) return options;
-    return new TaggedOptions(options, () => tagsOf(key));
+    const { isValid } = options;
+    const tagsOf = options.tags.length > 0 ? null : this.#tagsOf;
+    const isNamed = isValid !== undefined && this.#keyOf !== null;
+    if (tagsOf === null && !isNamed) return options;
+    const ask = isValid as IsValid<unknown, K>;
+    const named: IsValid<unknown> = (value, context) => ask(value, { ...context, key });
+    return new NamedOptions(options, isNamed ? named : isValid, tagsOf && (() => tagsOf(key)));
   }
 
   /** A loader that is given what the caller named the entry by. */
@@ -43,26 +48,37 @@ export class KeyFunctions<V, K> {
 }
 
 /** Options of a fetch whose tags are asked for when they are needed: most fetches are hits. */
-class TaggedOptions implements ResolvedFetchOptions {
+class NamedOptions implements ResolvedFetchOptions {
   readonly ttlMs: number;
   readonly staleForMs: number;
   readonly softTimeoutMs: number;
   readonly hardTimeoutMs: number;
   readonly negativeTtlMs: number;
+  readonly refreshAfterMs: number;
+  readonly jitter: number;
+  readonly isValid: ResolvedFetchOptions["isValid"];
   readonly forceRefresh: boolean;
   readonly signal: AbortSignal | undefined;
   readonly #tagsOf: () => readonly string[];
   #tags: readonly string[] | undefined;
 
-  constructor(options: ResolvedFetchOptions, tagsOf: () => readonly string[]) {
+  /** `tagsOf`: null if the options have the tags. */
+  constructor(
+    options: ResolvedFetchOptions,
+    isValid: ResolvedFetchOptions["isValid"],
+    tagsOf: (() => readonly string[]) | null,
+  ) {
     this.ttlMs = options.ttlMs;
     this.staleForMs = options.staleForMs;
     this.softTimeoutMs = options.softTimeoutMs;
     this.hardTimeoutMs = options.hardTimeoutMs;
     this.negativeTtlMs = options.negativeTtlMs;
+    this.refreshAfterMs = options.refreshAfterMs;
+    this.jitter = options.jitter;
+    this.isValid = isValid;
     this.forceRefresh = options.forceRefresh;
     this.signal = options.signal;
-    this.#tagsOf = tagsOf;
+    this.#tagsOf = tagsOf ?? (() => options.tags);
   }
 
   get tags(): readonly string[] {

@@ -228,9 +228,9 @@ export abstract class KeySpace<V, K> {
    * loader waits for is not stored (`stats().fillsRefused`). If loaders wait for each other in a
    * ring, over any threads, a fetch of theirs rejects with ERR_LOADER_CYCLE; not if by other means.
    *
-   * An expired value within its `staleFor` is returned at once while the loader runs in the
-   * background. If that fails, listeners of "error" get ERR_LOADER, and the next attempt comes
-   * after 1 s, then 2 s, and so on up to a minute.
+   * An expired value within its `staleFor`, or a fresh one older than `refreshAfter`, is returned at
+   * once while the loader runs in the background. If that fails, listeners of "error" get
+   * ERR_LOADER, and the next attempt comes after 1 s, then 2 s, and so on up to a minute.
    *
    * The type is the loader's, as far as it tells kinds of V apart: in an untyped cache a number for
    * a loader of numbers, in a cache of a union those members that the loader may give.
@@ -249,16 +249,39 @@ export abstract class KeySpace<V, K> {
   fetch<R extends Loadable<V>>(
     key: K,
     loader: (context: LoadContext<V, K>) => R | PromiseLike<R>,
-    options?: FetchOptions,
+    options?: FetchOptions<Fetched<V, R>, K>,
   ): Promise<Fetched<V, R>> {
     return this.fetchBy(key, loader, options) as Promise<Fetched<V, R>>;
+  }
+
+  /**
+   * Like `fetch`, but returns the value itself if it is in memory, and else a promise. What is wrong
+   * (a key, an option, a closed cache, an `isValid` that throws) rejects as with `fetch`.
+   *
+   * @example
+   * ```ts
+   * import { openCache } from "undercroft";
+   *
+   * const cache = await openCache<string>();
+   * const load = async (): Promise<string> => "loaded";
+   * console.log(await cache.getOrFetch("a", load), cache.getOrFetch("a", load)); // loaded loaded
+   * await cache.close();
+   * ```
+   */
+  getOrFetch<R extends Loadable<V>>(
+    key: K,
+    loader: (context: LoadContext<V, K>) => R | PromiseLike<R>,
+    options?: FetchOptions<Fetched<V, R>, K>,
+  ): Fetched<V, R> | Promise<Fetched<V, R>> {
+    type Answer = Fetched<V, R> | Promise<Fetched<V, R>>;
+    return this.getOrFetchBy(key, loader, options) as Answer;
   }
 
   /** Internal: `fetch` with a loader of its own or a bound one. */
   protected fetchBy(
     key: K,
     loader: Loader<V, K>,
-    options: FetchOptions | undefined,
+    options: FetchOptions<never, never> | undefined,
   ): Promise<V | undefined> {
     return rejecting(() => {
       this.core.assertOpen();
@@ -266,11 +289,28 @@ export abstract class KeySpace<V, K> {
     });
   }
 
+  /** Internal: as `fetchBy`. */
+  protected getOrFetchBy(
+    key: K,
+    loader: Loader<V, K>,
+    options: FetchOptions<never, never> | undefined,
+  ): V | Promise<V | undefined> {
+    return rejecting(() => {
+      this.core.assertOpen();
+      const resolved = resolveFetchOptions(options, this.core.defaults);
+      const name = this.keyOf(key);
+      const functions = this.#functions;
+      if (functions === null) {
+        return this.readThrough.getOrFetch(name, loader as Loader<V>, resolved);
+      }
+      const named = functions.loaderOf(key, loader);
+      return this.readThrough.getOrFetch(name, named, functions.optionsOf(key, resolved));
+    });
+  }
+
   #fetch(key: K, loader: Loader<V, K>, options: ResolvedFetchOptions): Promise<V | undefined> {
     const functions = this.#functions;
     const name = this.keyOf(key);
-    // A forced load skips the lookup that would reject a wrong key.
-    if (options.forceRefresh) assertKey(name);
     if (functions === null) return this.readThrough.fetch(name, loader as Loader<V>, options);
     const named = functions.loaderOf(key, loader);
     return this.readThrough.fetch(name, named, functions.optionsOf(key, options));
@@ -286,7 +326,12 @@ export abstract class KeySpace<V, K> {
    */
   wrap<F extends WrappedFunction<V>>(
     fn: F,
-    options: WrapOptions<Parameters<F>, ThisParameterType<F>, K>,
+    options: WrapOptions<
+      Parameters<F>,
+      ThisParameterType<F>,
+      K,
+      Fetched<V, Awaited<ReturnType<F>>>
+    >,
   ): Wrapped<V, F> {
     this.core.assertOpen();
     return memoised<K>(fn, options, this.core.defaults, (key, loader, resolved) => {

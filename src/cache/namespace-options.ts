@@ -3,10 +3,12 @@ import { describe, isWellFormed } from "../base/mod.js";
 import {
   type Duration,
   type FetchOptions,
+  type IsValid,
   nameLengthMax,
   type NamespaceConfig,
   optionsOf,
   optionTypeError,
+  type RefreshOptions,
   resolveNamespaceConfig,
   type Size,
 } from "../config/mod.js";
@@ -35,7 +37,7 @@ import { KeyFunctions } from "./key-functions.js";
  * await cache.close();
  * ```
  */
-export interface NamespaceOptions<V = unknown, K = Key> {
+export interface NamespaceOptions<V = unknown, K = Key> extends RefreshOptions {
   /**
    * The memory that is kept for it: a size, or a number up to 1, the fraction of the cache's. It is
    * lent to others while the namespace does not use it. Default: none, it shares what no namespace
@@ -58,6 +60,8 @@ export interface NamespaceOptions<V = unknown, K = Key> {
   readonly negativeTtl?: Duration;
   /** How long a loader may take: see `FetchOptions`. */
   readonly timeout?: FetchOptions["timeout"];
+  /** Asked about each cached value before a fetch returns it: see `FetchOptions`. */
+  readonly isValid?: IsValid<V, K>;
 }
 
 /** A namespace as one thread asks for it, checked. */
@@ -77,6 +81,9 @@ const optionNames = [
   "staleFor",
   "negativeTtl",
   "timeout",
+  "isValid",
+  "refreshAfter",
+  "jitter",
 ] as const;
 
 /** Throws TypeError or RangeError unless it is a name for a namespace. */

@@ -45,17 +45,37 @@ export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
   override fetch<R extends Loadable<V>>(
     key: K,
     loader: (context: LoadContext<V, K>) => R | PromiseLike<R>,
-    options?: FetchOptions,
+    options?: FetchOptions<Fetched<V, R>, K>,
   ): Promise<Fetched<V, R>>;
-  override fetch(key: K, options?: FetchOptions): Promise<V | undefined>;
+  override fetch(key: K, options?: FetchOptions<V, K>): Promise<V | undefined>;
   override fetch(
     key: K,
-    loader?: Loader<V, K> | FetchOptions,
-    options?: FetchOptions,
+    loader?: Loader<V, K> | FetchOptions<V, K>,
+    options?: FetchOptions<V, K>,
   ): Promise<V | undefined> {
     if (typeof loader === "function") return this.fetchBy(key, loader, options);
     const load = this.#load;
-    if (load !== null) return this.fetchBy(key, load, loader ?? options);
+    return load === null ? this.#noLoader() : this.fetchBy(key, load, loader ?? options);
+  }
+
+  /** As `Cache.getOrFetch`. Without a loader it is the namespace's own, as for `fetch`. */
+  override getOrFetch<R extends Loadable<V>>(
+    key: K,
+    loader: (context: LoadContext<V, K>) => R | PromiseLike<R>,
+    options?: FetchOptions<Fetched<V, R>, K>,
+  ): Fetched<V, R> | Promise<Fetched<V, R>>;
+  override getOrFetch(key: K, options?: FetchOptions<V, K>): V | Promise<V | undefined>;
+  override getOrFetch(
+    key: K,
+    loader?: Loader<V, K> | FetchOptions<V, K>,
+    options?: FetchOptions<V, K>,
+  ): V | Promise<V | undefined> {
+    if (typeof loader === "function") return this.getOrFetchBy(key, loader, options);
+    const load = this.#load;
+    return load === null ? this.#noLoader() : this.getOrFetchBy(key, load, loader ?? options);
+  }
+
+  #noLoader(): Promise<never> {
     const text = `Cannot fetch from namespace ${describe(this.name)}: it was made without a loader`;
     return Promise.reject(new TypeError(`${text}; give one here, or as its option load`));
   }

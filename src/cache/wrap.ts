@@ -29,7 +29,7 @@ export interface WrapOptions<
   T = unknown,
   K = Key,
   V = unknown,
-> extends FetchOptions<V> {
+> extends FetchOptions<V, K> {
   /** The key of a call with these arguments and this receiver; called once for each call. */
   readonly key: (this: T, ...args: A) => K;
 }

@@ -77,8 +77,9 @@ export interface ResolvedFreshness {
   readonly refreshAfterMs: number;
   /** At least 0, less than 1. */
   readonly jitter: number;
-  /** Called with the values of the cache that the options are for. */
-  readonly isValid: IsValid<never> | undefined;
+  /** Called with the values, and what entries are named by, of the key space that the options are
+   *  for. */
+  readonly isValid: IsValid<never, never> | undefined;
 }
 
 /** The option `refreshAfter` beside a ttl of so many milliseconds. One that is not given here is as
@@ -105,10 +106,10 @@ export function jitterOf(jitter: unknown, defaultJitter: number): number {
 
 export function isValidOf(
   isValid: unknown,
-  defaultIsValid: IsValid<never> | undefined,
-): IsValid<never> | undefined {
+  defaultIsValid: IsValid<never, never> | undefined,
+): IsValid<never, never> | undefined {
   if (isValid === undefined) return defaultIsValid;
-  if (typeof isValid === "function") return isValid as IsValid<never>;
+  if (typeof isValid === "function") return isValid as IsValid<never, never>;
   throw optionTypeError(
     "isValid",
     isValid,

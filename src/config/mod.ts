@@ -23,7 +23,6 @@ export { type NamespaceConfig, resolveNamespaceConfig } from "./namespace-config
 export {
   checkedTags,
   type EntryTimes,
-  type LoadDefaults,
   type OperationDefaults,
   resolveEntryOptions,
   resolveFetchOptions,

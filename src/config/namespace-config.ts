@@ -25,7 +25,7 @@ export function resolveNamespaceConfig(
   given: Readonly<Record<string, unknown>>,
   cache: Config,
 ): NamespaceConfig {
-  const { ttl, staleFor, tags, timeout, negativeTtl } = given;
+  const { ttl, staleFor, tags } = given;
   const { setDefaults, fetchDefaults } = cache;
   const own = Object.freeze({
     ttlMs: ttl === undefined ? setDefaults.ttlMs : parseTtl("ttl", ttl),
@@ -37,7 +37,7 @@ export function resolveNamespaceConfig(
     memoryBytes: shareOf("memory", given["memory"], cache.memoryBytes),
     diskBytes: shareOf("disk", given["disk"], cache.disk?.capacityBytes ?? null),
     setDefaults: own,
-    fetchDefaults: fetchDefaultsOf(own, { timeout, negativeTtl }, fetchDefaults),
+    fetchDefaults: fetchDefaultsOf(own, given, fetchDefaults),
   });
 }
 

@@ -78,8 +78,8 @@ const fetchOptionNames = [
 const fetchNames: ReadonlySet<string> = new Set(fetchOptionNames);
 
 /** The options of a load that have a default. */
-export type LoadDefaults = Pick<
-  FetchOptions<never>,
+type LoadDefaults = Pick<
+  FetchOptions<never, never>,
   "timeout" | "negativeTtl" | "refreshAfter" | "jitter" | "isValid"
 >;
 
@@ -157,12 +157,12 @@ export function resolveSetOptions(
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
 export function resolveFetchOptions(
-  options: FetchOptions<never> | undefined,
+  options: FetchOptions<never, never> | undefined,
   config: OperationDefaults,
 ): ResolvedFetchOptions {
   if (options === undefined) return config.fetchDefaults;
   assertFetchOptions(options);
-  const given: FetchOptions<never> = options;
+  const given: FetchOptions<never, never> = options;
   const defaults = config.fetchDefaults;
   const { forceRefresh, signal, timeout } = given;
   if (forceRefresh !== undefined && typeof forceRefresh !== "boolean") {

@@ -299,7 +299,8 @@ export interface SetAsyncOptions extends SetOptions {
  * await cache.close();
  * ```
  */
-export interface FetchOptions<V = unknown> extends SetOptions, RefreshOptions {
+export interface FetchOptions<V = unknown, K = string | Uint8Array>
+  extends SetOptions, RefreshOptions {
   /**
    * Asked about each cached value before the fetch returns it, fresh or stale. If it answers false,
    * the value is loaded anew as if it had expired, one load over all threads, and given to the
@@ -308,7 +309,7 @@ export interface FetchOptions<V = unknown> extends SetOptions, RefreshOptions {
    * was under way is asked about once: if it is refused the fetch looks again, and takes what the
    * next load gives. What `isValid` throws, the fetch rejects with.
    */
-  readonly isValid?: IsValid<V>;
+  readonly isValid?: IsValid<V, K>;
   /**
    * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
    * for no limit. A duration, or `hard`: the loader is aborted and the fetch rejects with

@@ -162,10 +162,9 @@ export class Lead<V> {
     const { options } = flight;
     const isEntry = result instanceof LoadedEntry;
     const given = isEntry ? result.times : undefined;
-    const spread = { ...options, ttlMs: spreadTtl(options) };
     const times: ResolvedFetchOptions = {
-      ...spread,
-      ttlMs: given?.ttlMs ?? spread.ttlMs,
+      ...options,
+      ttlMs: given?.ttlMs ?? spreadTtl(options),
       staleForMs: given?.staleForMs ?? options.staleForMs,
       tags: given?.tags ?? options.tags,
       negativeTtlMs: given?.ttlMs ?? options.negativeTtlMs,
