@@ -1,6 +1,6 @@
 // The calls that take keys, for the cache's own key space and for each namespace: the classes that
-// users call extend this one. Methods check that the cache is open and delegate to the entry reader,
-// the entry writer and read-through (`fetch/`).
+// users call extend this one. Methods check that the cache is open and delegate to the entry
+// reader, the entry writer and read-through (`fetch/`).
 import { rejecting } from "../base/mod.js";
 import {
   type FetchOptions,
@@ -228,8 +228,8 @@ export abstract class KeySpace<V, K> {
    * loader waits for is not stored (`stats().fillsRefused`). If loaders wait for each other in a
    * ring, over any threads, a fetch of theirs rejects with ERR_LOADER_CYCLE; not if by other means.
    *
-   * An expired value within its `staleFor`, or a fresh one older than `refreshAfter`, is returned at
-   * once while the loader runs in the background. If that fails, listeners of "error" get
+   * An expired value within its `staleFor`, or a fresh one older than `refreshAfter`, is returned
+   * at once while the loader runs in the background. If that fails, listeners of "error" get
    * ERR_LOADER, and the next attempt comes after 1 s, then 2 s, and so on up to a minute.
    *
    * The type is the loader's, as far as it tells kinds of V apart: in an untyped cache a number for
@@ -255,8 +255,8 @@ export abstract class KeySpace<V, K> {
   }
 
   /**
-   * Like `fetch`, but returns the value itself if it is in memory, and else a promise. What is wrong
-   * (a key, an option, a closed cache, an `isValid` that throws) rejects as with `fetch`.
+   * Like `fetch`, but returns the value itself if it is in memory, and else a promise. What is
+   * wrong (a key, an option, a closed cache, an `isValid` that throws) rejects as with `fetch`.
    *
    * @example
    * ```ts

@@ -243,13 +243,13 @@ function attachedFilterOf(given: unknown, config: Config): AdmissionFilter | und
 }
 
 /**
- * Attaches this thread to a cache that another thread of the process opened, by its handle or by its
- * name. Takes well under a millisecond.
+ * Attaches this thread to a cache that another thread of the process opened, by its handle or by
+ * its name. Takes well under a millisecond.
  *
- * A name is known in the thread that opened the cache, in workers that it started while the cache was
- * open, and in workers that those start. It is carried as environment data of Node. A worker that was
- * started then keeps the memory of the closed cache until it ends, or opens, attaches to or closes a
- * cache.
+ * A name is known in the thread that opened the cache, in workers that it started while the cache
+ * was open, and in workers that those start. It is carried as environment data of Node. A worker
+ * that was started then keeps the memory of the closed cache until it ends, or opens, attaches to
+ * or closes a cache.
  *
  * @returns A cache with the same methods. Its `close` only detaches this thread.
  * @throws TypeError if the handle is not one, or a codec or filter is missing or not wanted;

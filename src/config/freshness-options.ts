@@ -1,14 +1,14 @@
 // The options that say how long a loaded value counts as good, beside its ttl: `isValid`,
-// `refreshAfter` and `jitter`. Checked by operation-options.ts for one fetch and for the defaults of
-// whatever has some. A default with a function (`isValid`) belongs to one thread: it is never part
-// of a posted configuration.
+// `refreshAfter` and `jitter`. Checked by operation-options.ts for one fetch and for the defaults
+// of whatever has some. A default with a function (`isValid`) belongs to one thread: it is never
+// part of a posted configuration.
 import { parseDuration } from "../base/mod.js";
 import type { Duration } from "./options.js";
 import { optionRangeError, optionTypeError } from "./option-error.js";
 
 /**
- * What `isValid` is told of a value, beside the value. Times are wall-clock milliseconds since 1970;
- * `Infinity` means never.
+ * What `isValid` is told of a value, beside the value. Times are wall-clock milliseconds since
+ * 1970; `Infinity` means never.
  *
  * @example
  * ```ts

@@ -1,6 +1,6 @@
 // What a loader returns to say more than a value: how long it lives (`entry(value, options)`), or
-// that it has not changed (`unchanged`). Called by loaders; read-through unwraps it. Invariant: its options were checked when it was made, so the
-// error names the option where the caller wrote it.
+// that it has not changed (`unchanged`). Called by loaders; read-through unwraps it. Invariant: its
+// options were checked when it was made, so the error names the option where the caller wrote it.
 import type { SetOptions } from "./options.js";
 import { type EntryTimes, resolveEntryOptions } from "./operation-options.js";
 
@@ -58,23 +58,33 @@ export function entry<V>(value: V, options: SetOptions = {}): LoadedEntry<V> {
   return new LoadedEntry(value, resolveEntryOptions(options));
 }
 
-/** The type of {@link unchanged}. */
-class Unchanged {
-  // Private, so that no other object is taken for it.
-  readonly #kind = "unchanged";
+declare const brand: unique symbol;
 
-  toString(): string {
-    return this.#kind;
-  }
+/**
+ * The type of `unchanged`: what a loader may return beside its values.
+ *
+ * @example
+ * ```ts
+ * import { type LoadContext, openCache, type Unchanged, unchanged } from "undercroft";
+ *
+ * const load = ({ stale }: LoadContext<string>): string | Unchanged =>
+ *   stale === undefined ? "loaded" : unchanged;
+ * const cache = await openCache<string>();
+ * await cache.fetch("page", load);
+ * console.log(await cache.fetch("page", load, { forceRefresh: true })); // loaded
+ * await cache.close();
+ * ```
+ */
+export interface Unchanged {
+  /** Not there: it keeps other objects from being taken for it. */
+  readonly [brand]: true;
 }
-
-export type { Unchanged };
 
 /**
  * What a loader returns to say that the value it was given as `stale` is still right: the value is
- * stored again as if it had just been loaded, with the tags that it has. `entry(unchanged, options)`
- * gives it another ttl or other tags. A set, a delete or the deletion of one of its tags meanwhile
- * wins, as over any load.
+ * stored again as if it had just been loaded, with the tags that it has. `entry(unchanged,
+ * options)` gives it another ttl or other tags. A set, a delete or the deletion of one of its tags
+ * meanwhile wins, as over any load.
  *
  * A loader that returns it without having been given a value fails with TypeError.
  *
@@ -90,4 +100,6 @@ export type { Unchanged };
  * await cache.close();
  * ```
  */
-export const unchanged: Unchanged = new Unchanged();
+export const unchanged: Unchanged = Object.freeze(
+  Object.create(null, { [Symbol.toStringTag]: { value: "unchanged" } }),
+) as Unchanged;

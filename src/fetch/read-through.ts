@@ -223,8 +223,8 @@ export class ReadThrough<V> {
     return Promise.resolve(undefined);
   }
 
-  /** There is a stale value, whose request is counted: serves it while it is loaded anew, unless the
-   *  fetch has a soft timeout. */
+  /** There is a stale value, whose request is counted: serves it while it is loaded anew, unless
+   *  the fetch has a soft timeout. */
   #serveStale(
     read: HashedKey,
     request: Request<V>,
@@ -271,8 +271,8 @@ export class ReadThrough<V> {
     };
     const retry = running === undefined ? undefined : again;
     const waiter = this.#join.add(flight, options, validity, retry);
-    // Each fetch is one request. The run counts for the fetch that began the flight, unless the look
-    // has; a forced one, and one that joined, count their own miss here.
+    // Each fetch is one request. The run counts for the fetch that began the flight, unless the
+    // look has; a forced one, and one that joined, count their own miss here.
     const isCounted = look === "stale" || look === "refused";
     const isCountedByRun = running === undefined && look !== "forced";
     if (!isCounted && !isCountedByRun) this.#parts.meter.count(counter.counterMisses, 1);

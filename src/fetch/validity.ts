@@ -1,8 +1,8 @@
 // `isValid` of one fetch: which values that fetch may get. Made by ReadThrough, asked wherever a
-// waiter is about to get a value. Invariants: a value that was refused once is refused for the whole
-// fetch, so a look again cannot bring it back; and a fetch refuses the answer of one load at most,
-// since the next one began after the fetch did. So a fetch waits for two loads at most on account of
-// `isValid`, whatever that says.
+// waiter is about to get a value. Invariants: a value that was refused once is refused for the
+// whole fetch, so a look again cannot bring it back; and a fetch refuses the answer of one load at
+// most, since the next one began after the fetch did. So a fetch waits for two loads at most on
+// account of `isValid`, whatever that says.
 import { describe } from "../base/mod.js";
 import type { IsValid, ResolvedFetchOptions } from "../config/mod.js";
 import type { FoundValue } from "../entries/mod.js";

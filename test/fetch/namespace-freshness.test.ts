@@ -1,5 +1,5 @@
-// `isValid`, `refreshAfter`, `jitter` and `getOrFetch` of a namespace: its defaults, its loader, and
-// what its callers name entries by.
+// `isValid`, `refreshAfter`, `jitter` and `getOrFetch` of a namespace: its defaults, its loader,
+// and what its callers name entries by.
 import { describe, expect, expectTypeOf, test } from "vitest";
 import {
   type LoadContext,

@@ -65,7 +65,7 @@ describe("a fresh value older than refreshAfter", () => {
     expectIdle();
   });
 
-  test("backs off after a failure, which is told, and is loaded no more once it is set", async () => {
+  test("backs off after a failure, which is told, until it is set", async () => {
     const clock = new ManualClock();
     const told: CacheEventMap["error"][] = [];
     const on = { error: (event: CacheEventMap["error"]) => void told.push(event) };

@@ -1,5 +1,5 @@
-// `unchanged`: a loader says that the value it was given is still right. Caches attached in this one
-// thread count as threads.
+// `unchanged`: a loader says that the value it was given is still right. Caches attached in this
+// one thread count as threads.
 import { describe, expect, expectTypeOf, test } from "vitest";
 import {
   attachCache,
