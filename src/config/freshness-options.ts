@@ -3,7 +3,7 @@
 // of whatever has some. A default with a function (`isValid`) belongs to one thread: it is never
 // part of a posted configuration.
 import { parseDuration } from "../base/mod.js";
-import type { Duration } from "./options.js";
+import type { Duration } from "./quantities.js";
 import { optionRangeError, optionTypeError } from "./option-error.js";
 
 /**

@@ -3,7 +3,8 @@
 
 import { codecNameOf, memoryBytesOf } from "./config.js";
 import { assertOptions, oneOf, optionsOf, optionTypeError } from "./option-error.js";
-import type { CustomCodec, Size } from "./options.js";
+import type { CustomCodec } from "./options.js";
+import type { Size } from "./quantities.js";
 
 /**
  * The options of `SharedHashMap.create`. All are optional; an unknown option throws RangeError.

@@ -40,10 +40,9 @@ export type {
   CacheOptions,
   CustomCodec,
   DiskOptions,
-  Duration,
   FetchOptions,
   NearOptions,
   SetAsyncOptions,
   SetOptions,
-  Size,
 } from "./options.js";
+export type { Duration, Size } from "./quantities.js";

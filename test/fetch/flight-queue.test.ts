@@ -155,6 +155,9 @@ test("a thread coalesces the loads of a bounded number of keys", () => {
     softTimeoutMs: Infinity,
     hardTimeoutMs: Infinity,
     negativeTtlMs: 0,
+    refreshAfterMs: Infinity,
+    jitter: 0,
+    isValid: undefined,
     forceRefresh: false,
     signal: undefined,
   };

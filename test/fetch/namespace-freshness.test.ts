@@ -86,7 +86,9 @@ describe("the freshness of a namespace", () => {
     expect(await loading).toEqual({ version: 1 });
     expect(agents.getOrFetch({ user: 7 })).toEqual({ version: 1 });
     source.version = 2;
-    const wrapped = agents.wrap(async (_: number) => unchanged, { key: (user) => ({ user }) });
+    const wrapped = agents.wrap(async (user: number) => (user === 7 ? unchanged : undefined), {
+      key: (user) => ({ user }),
+    });
     expect(await wrapped(7)).toEqual({ version: 1 }); // the loader's word
     expect(agents.getOrFetch({ user: 7 }, async () => ({ version: 2 }))).toBeInstanceOf(Promise);
     const { cache } = await openAgents();

@@ -50,7 +50,10 @@ describe("unchanged", () => {
     await until(() => cache.getSync("k") !== undefined);
     const expiresAt = clock.now() + 50;
     expect(await cache.getEntry("k")).toMatchObject({
-      ...{ value, expiresAt, staleUntil: expiresAt, tags: ["a", "b"] },
+      value,
+      expiresAt,
+      staleUntil: expiresAt,
+      tags: ["a", "b"],
     });
   });
 

@@ -153,7 +153,7 @@ describe("a value that isValid refuses", () => {
     expectIdle();
   });
 
-  test("was replaced before the load began: the new value is asked about and returned", async () => {
+  test("was replaced before the load began: the new value is asked about", async () => {
     store.set("k", "old");
     store.flights.beforeEnter = () => store.set("k", "better");
     expect(await fetch("k", never, { isValid: isNew })).toBe("better");
@@ -161,7 +161,7 @@ describe("a value that isValid refuses", () => {
   });
 });
 
-test("a value that came between look and load, and is refused, is given to the loader", async () => {
+test("a value between look and load that is refused is given to the loader", async () => {
   store.flights.beforeEnter = () => store.set("k", "old");
   const source = new Source();
   const fetched = fetch("k", source.load, { isValid: isNew });
