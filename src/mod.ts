@@ -21,6 +21,7 @@ export type {
   AdmissionFilter,
   AdmissionOptions,
   CustomCodec,
+  DeleteOptions,
   DiskOptions,
   Duration,
   FetchOptions,
@@ -29,10 +30,12 @@ export type {
   SetAsyncOptions,
   SetOptions,
   Size,
+  UpdateOptions,
   ValidityContext,
+  WriteOptions,
 } from "./config/mod.js";
 export type { LoadTrace } from "./diagnostics/mod.js";
-export type { CacheEntry, SetOutcome } from "./entries/mod.js";
+export type { CacheEntry, SetOutcome, UpdateOutcome } from "./entries/mod.js";
 export type { LoadContext, Loader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
 export type { PolicyName } from "./policy/mod.js";

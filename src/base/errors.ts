@@ -45,6 +45,8 @@ export type ErrorCode =
   | "ERR_LOADER_TIMEOUT"
   /** A loader waits for a fetch of its own key, directly or by other loaders. */
   | "ERR_LOADER_CYCLE"
+  /** There was no room, in time, for what the call needs before it begins; nothing has changed. */
+  | "ERR_OVERLOADED"
   /** The value is not a handle, or is a handle of another version. */
   | "ERR_HANDLE"
   /** A trace to simulate cannot be read. */

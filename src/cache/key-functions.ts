@@ -1,7 +1,7 @@
 // What a namespace's own functions make of the calls: the key of what the caller names an entry by,
 // its tags, and a loader that is given that name back. Called by the key space. Invariant: tags are
 // asked for only when an entry is stored or loaded, once for each.
-import type { IsValid, ResolvedFetchOptions, SetOptions } from "../config/mod.js";
+import type { IsValid, ResolvedFetchOptions, RevisionOf, SetOptions } from "../config/mod.js";
 import { checkedTags } from "../config/mod.js";
 import type { LoadContext, Loader } from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
@@ -20,7 +20,10 @@ export class KeyFunctions<V, K> {
   }
 
   /** The options of a set with the tags of the key, unless they have their own. */
-  tagged(key: K, options: SetOptions | undefined): SetOptions | undefined {
+  tagged<Options extends Pick<SetOptions, "tags">>(
+    key: K,
+    options: Options | undefined,
+  ): Options | Pick<SetOptions, "tags"> | undefined {
     if (this.#tagsOf === null || options?.tags !== undefined) return options;
     // What is no object of options is for the set to refuse.
     if (options !== undefined && (typeof options !== "object" || options === null)) return options;
@@ -59,6 +62,7 @@ class NamedOptions implements ResolvedFetchOptions {
   readonly isValid: ResolvedFetchOptions["isValid"];
   readonly forceRefresh: boolean;
   readonly signal: AbortSignal | undefined;
+  readonly revisionOf: RevisionOf | undefined;
   readonly #tagsOf: () => readonly string[];
   #tags: readonly string[] | undefined;
 
@@ -78,6 +82,7 @@ class NamedOptions implements ResolvedFetchOptions {
     this.isValid = isValid;
     this.forceRefresh = options.forceRefresh;
     this.signal = options.signal;
+    this.revisionOf = options.revisionOf;
     this.#tagsOf = tagsOf ?? (() => options.tags);
   }
 

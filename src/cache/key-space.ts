@@ -3,17 +3,20 @@
 // reader, the entry writer and read-through (`fetch/`).
 import { rejecting } from "../base/mod.js";
 import {
+  type DeleteOptions,
   type FetchOptions,
   type ResolvedFetchOptions,
   type SetAsyncOptions,
   type SetOptions,
   assertKey,
   checkedKeys,
+  resolveDeleteOptions,
   resolveFetchOptions,
 } from "../config/mod.js";
 import {
   type CacheEntry,
   EntryReader,
+  EntryUpdater,
   EntryWriter,
   type SetOutcome,
   type ThreadCore,
@@ -24,6 +27,7 @@ import type { Key } from "../kernel/mod.js";
 import { setEach, signalOf, splitSignal } from "./call-options.js";
 import type { KeyFunctions } from "./key-functions.js";
 import { readThroughOf } from "./read-through-parts.js";
+import { SourceWrites } from "./source-writes.js";
 import type { SpaceParts } from "./space-parts.js";
 import { assertNotAborted, withSignal } from "./with-signal.js";
 import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "./wrap.js";
@@ -32,22 +36,25 @@ import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "
  * Keys and their entries, as one thread has them: the cache's own, or a namespace's. K is what the
  * caller names an entry by.
  */
-export abstract class KeySpace<V, K> {
+export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
   /** Internal, like the next three. */
   protected readonly core: ThreadCore;
   protected readonly reader: EntryReader<V>;
   protected readonly writer: EntryWriter<V>;
   protected readonly readThrough: ReadThrough<V>;
+  protected readonly updater: EntryUpdater<V>;
   /** Null if K is a key itself. */
   readonly #functions: KeyFunctions<V, K> | null;
 
   constructor(parts: SpaceParts, functions: KeyFunctions<V, K> | null) {
+    super();
     const { core, refreshFailed, cacheId, pool } = parts;
     this.core = core;
     this.#functions = functions;
     const decoder = new ValueDecoder<V>(core);
     this.reader = new EntryReader(core, decoder);
     this.writer = new EntryWriter(core, this.reader, decoder, cacheId, pool);
+    this.updater = new EntryUpdater(core, this.writer, decoder);
     this.readThrough = readThroughOf(core, this.reader, this.writer, refreshFailed, cacheId);
   }
 
@@ -148,12 +155,14 @@ export abstract class KeySpace<V, K> {
    *
    * @returns "stored"; "too-large" if the value takes more than a quarter of the segments or
    *   the key does not fit a segment; "overloaded" if no memory could be freed in time. In all
-   *   three cases an older value of the key is removed.
+   *   three cases an older value of the key is removed. With a `revision` also "outdated": the key
+   *   has a newer one, and nothing has changed; if the record of an entry on disk cannot be read,
+   *   so that nobody knows which is older, both are gone ("overloaded").
    * @throws TypeError if `value` is undefined or the codec cannot store it.
    */
   set(key: K, value: V, options?: SetOptions): SetOutcome {
     const name = this.keyOf(key);
-    const outcome = this.writer.set(name, value, this.#tagged(key, options));
+    const outcome = this.writer.set(name, value, this.tagged(key, options));
     this.readThrough.forget(name);
     return outcome;
   }
@@ -173,7 +182,8 @@ export abstract class KeySpace<V, K> {
    * of the key in the meantime wins, and the promise still resolves to "stored".
    *
    * A Uint8Array that spans its whole ArrayBuffer is transferred, not copied: the caller's array is
-   * empty afterwards. In an attached thread this is `set`: it neither compresses nor uses a worker.
+   * empty afterwards. In an attached thread, or with a `revision`, this is `set`: it neither
+   * compresses nor uses a worker.
    *
    * When `signal` aborts, rejects with the signal's reason. The value is stored all the same,
    * unless the signal had aborted before the call.
@@ -185,16 +195,17 @@ export abstract class KeySpace<V, K> {
     const name = this.keyOf(key);
     assertKey(name);
     this.readThrough.forget(name);
-    const outcome = this.writer.setAsync(name, value, this.#tagged(key, rest));
+    const outcome = this.writer.setAsync(name, value, this.tagged(key, rest));
     return signal === undefined ? outcome : withSignal(signal, outcome);
   }
 
   /**
    * Removes a key for every thread, now and after a restart. Returns true if it was present and not
-   * expired.
+   * expired. With a `revision`, an entry with a newer one stays, and false is returned.
    */
-  delete(key: K): boolean {
-    return this.#delete(this.keyOf(key));
+  delete(key: K, options?: DeleteOptions): boolean {
+    const revision = options === undefined ? undefined : resolveDeleteOptions(options);
+    return this.#delete(this.keyOf(key), revision);
   }
 
   /** Calls `delete` for each key, once all are checked. Returns how many were present. */
@@ -205,14 +216,17 @@ export abstract class KeySpace<V, K> {
     return deleted;
   }
 
-  #delete(key: Key): boolean {
-    const wasThere = this.writer.delete(key);
+  #delete(key: Key, revision?: number): boolean {
+    const wasThere = this.writer.delete(key, revision);
     this.readThrough.forget(key);
     return wasThere;
   }
 
   /** The options of a set with the tags of the key, unless they have their own. */
-  #tagged(key: K, options: SetOptions | undefined): SetOptions | undefined {
+  protected tagged<Options extends Pick<SetOptions, "tags">>(
+    key: K,
+    options: Options | undefined,
+  ): Options | Pick<SetOptions, "tags"> | undefined {
     return this.#functions === null ? options : this.#functions.tagged(key, options);
   }
 

@@ -13,6 +13,16 @@ export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js
 export { checkedSignal, isOptions, optionsOf, optionTypeError } from "./option-error.js";
 export { assertHandle } from "./attach-handle.js";
 export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
+export { revisionFor, type RevisionOf } from "./revision.js";
+export {
+  type DeleteOptions,
+  resolveDeleteOptions,
+  resolveUpdateOptions,
+  type ResolvedUpdateOptions,
+  resolveWriteOptions,
+  type UpdateOptions,
+  type WriteOptions,
+} from "./write-options.js";
 export {
   type MapConfig,
   type MapOptions,

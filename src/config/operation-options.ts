@@ -19,6 +19,7 @@ import {
   optionTypeError,
   unknownOptionError,
 } from "./option-error.js";
+import { checkedRevision, type RevisionOf, revisionOption } from "./revision.js";
 
 /** The options of one `set`, with every value present. */
 export interface ResolvedSetOptions {
@@ -28,6 +29,9 @@ export interface ResolvedSetOptions {
   readonly staleForMs: number;
   /** Distinct, well-formed, within {@link tagCountMax} and {@link tagBytesMax}. */
   readonly tags: readonly string[];
+  /** The caller's own order of writes, or what to ask a value for it; undefined for none. */
+  readonly revision?: number | undefined;
+  readonly revisionOf?: RevisionOf | undefined;
 }
 
 /** The options of one `fetch`, with every value present. */
@@ -47,6 +51,7 @@ export interface EntryTimes {
   readonly ttlMs: number | undefined;
   readonly staleForMs: number | undefined;
   readonly tags: readonly string[] | undefined;
+  readonly revision: number | undefined;
 }
 
 /** The part of a configuration that single operations use. Made at open, frozen. */
@@ -63,7 +68,7 @@ export const tagBytesMax = 1024;
 /** The longest delay that `setTimeout` takes; a longer one fires at once. */
 export const timeoutMsMax = 2 ** 31 - 1;
 
-const setOptionNames = ["ttl", "staleFor", "tags"] as const;
+const setOptionNames = ["ttl", "staleFor", "tags", "revision"] as const;
 const fetchOptionNames = [
   ...setOptionNames,
   "timeout",
@@ -127,7 +132,7 @@ export function resolveSetOptions(
   if (typeof options !== "object" || options === null || Array.isArray(options)) {
     throw optionsTypeError("", options, setOptionNames);
   }
-  let { ttlMs, staleForMs, tags } = config.setDefaults;
+  let { ttlMs, staleForMs, tags, revision } = config.setDefaults;
   let isEmpty = true;
   for (const name in options) {
     isEmpty = false;
@@ -141,6 +146,9 @@ export function resolveSetOptions(
       case "tags":
         if (options.tags !== undefined) tags = checkedTags(options.tags);
         break;
+      case "revision":
+        if (options.revision !== undefined) revision = checkedRevision(options.revision);
+        break;
       default:
         throw isOptions(options)
           ? unknownOptionError("", name, setOptionNames)
@@ -148,7 +156,7 @@ export function resolveSetOptions(
     }
   }
   if (isEmpty && !isOptions(options)) throw optionsTypeError("", options, setOptionNames);
-  return { ttlMs, staleForMs, tags };
+  return { ttlMs, staleForMs, tags, revision, revisionOf: config.setDefaults.revisionOf };
 }
 
 /**
@@ -184,6 +192,7 @@ export function resolveFetchOptions(
     isValid: isValidOf(given.isValid, defaults.isValid),
     forceRefresh: forceRefresh === true,
     signal: checkedSignal(signal),
+    revisionOf: revisionOption(given.revision) ?? defaults.revisionOf,
   };
 }
 
@@ -203,11 +212,12 @@ function assertFetchOptions(options: object): void {
  * @throws TypeError or RangeError naming the option, the value given and what is allowed.
  */
 export function resolveEntryOptions(options: unknown): EntryTimes {
-  const { ttl, staleFor, tags } = optionsOf("", options, setOptionNames);
+  const { ttl, staleFor, tags, revision } = optionsOf("", options, setOptionNames);
   return {
     ttlMs: ttl === undefined ? undefined : parseTtl("ttl", ttl),
     staleForMs: staleFor === undefined ? undefined : parseDuration("staleFor", staleFor),
     tags: tags === undefined ? undefined : checkedTags(tags),
+    revision: revision === undefined ? undefined : checkedRevision(revision),
   };
 }
 

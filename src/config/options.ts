@@ -234,6 +234,14 @@ export interface SetOptions {
   readonly staleFor?: Duration;
   /** Groups for `deleteByTag`: at most 16 names, together at most 1,024 bytes of UTF-8. */
   readonly tags?: readonly string[];
+  /**
+   * The caller's own order of writes of a key, a whole number of at least 0: a row's version, or
+   * the time of its last change. A value is stored unless the entry there has a newer revision, or
+   * a delete that carried this revision or a newer one came: then the outcome is "outdated". It
+   * stays with the entry, also on disk and over restarts; a write without one ends it. Default:
+   * none, so that the order of the calls counts.
+   */
+  readonly revision?: number;
 }
 
 /**
@@ -269,7 +277,7 @@ export interface SetAsyncOptions extends SetOptions {
  * ```
  */
 export interface FetchOptions<V = unknown, K = string | Uint8Array>
-  extends SetOptions, RefreshOptions {
+  extends Omit<SetOptions, "revision">, RefreshOptions {
   /**
    * Asked about each cached value before the fetch returns it, fresh or stale. If it answers false,
    * the value is loaded anew as if it had expired, one load over all threads, and given to the
@@ -279,6 +287,11 @@ export interface FetchOptions<V = unknown, K = string | Uint8Array>
    * next load gives. What `isValid` throws, the fetch rejects with.
    */
   readonly isValid?: IsValid<V, K>;
+  /**
+   * The revision of a loaded value (`SetOptions`). A value that is older than the entry there is
+   * answered and not stored. Default: none.
+   */
+  revision?(this: void, value: V): number;
   /**
    * How long a loader may take, more than 0 and at most 2,147,483,647 ms, or `Infinity` (default)
    * for no limit. A duration, or `hard`: the loader is aborted and the fetch rejects with

@@ -32,7 +32,7 @@ import type { Hasher } from "../hash/mod.js";
 
 export const manifestCopyBytes = 4096;
 export const manifestFileBytes = 2 * manifestCopyBytes;
-export const manifestVersion = 5;
+export const manifestVersion = 6;
 export const identityBytes = 16;
 
 const manifestMagic = 0x5446435245444e55n;

@@ -63,7 +63,7 @@
 import { assert } from "../base/mod.js";
 
 export const segmentMagic = 0x544e4d4745534355n;
-export const segmentVersion = 2;
+export const segmentVersion = 3;
 export const segmentHeaderSize = 64;
 export const segmentHeaderVersion = 8;
 export const segmentHeaderShift = 12;

@@ -11,6 +11,7 @@ export {
   segmentCountMax,
   segmentHeaderSize,
   segmentKeyOf,
+  seedAt,
   segmentOfLocation,
   sequenceMax,
   sizeClassCount,

@@ -5,7 +5,7 @@
 import { elapsedMs } from "../base/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
 import { largeValueOf } from "../memory/mod.js";
-import { flagNegative, isHead, isInternal, type RecordReader } from "../record/mod.js";
+import { isHead, isInternal, isNegative, type RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskRecord } from "../tiers/mod.js";
 import {
@@ -254,7 +254,7 @@ export class EntryReader<V> {
 
   /** Whether a record is a negative answer that still counts. */
   #isNegative({ flags, expiresMs }: RecordReader): boolean {
-    return (flags & flagNegative) === flagNegative && expiresMs > this.#core.clock.now();
+    return isNegative(flags) && expiresMs > this.#core.clock.now();
   }
 
   /** What the record says that a lookup found in memory: a value, fresh or stale, or that there is

@@ -9,6 +9,7 @@ import {
   type ResolvedSetOptions,
   resolveSetOptions,
   resolveTags,
+  revisionFor,
   type SetOptions,
 } from "../config/mod.js";
 import { codes, type HashedKey, type Key } from "../kernel/mod.js";
@@ -17,13 +18,15 @@ import type { StoreTask } from "../pool/mod.js";
 import { codecNegative, flagNegative } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { EntryReader } from "./entry-reader.js";
+import { deleteInOrder, deletionOf, writeInOrder } from "./ordered-writes.js";
 import type { ThreadCore } from "./thread-core.js";
 import type { ValueDecoder } from "./value-decoder.js";
 
 /**
  * The outcome of a set. "stored": every thread sees the value. "too-large": the value takes more
  * than a quarter of the segments, or the key does not fit a segment. "overloaded": no memory could
- * be freed in time. Whatever the outcome, an older value of the key is removed.
+ * be freed in time. In these cases an older value of the key is removed. "outdated", only for a set
+ * with a revision: the key has a newer one, and nothing has changed.
  *
  * @example
  * ```ts
@@ -35,7 +38,7 @@ import type { ValueDecoder } from "./value-decoder.js";
  * await cache.close();
  * ```
  */
-export type SetOutcome = "stored" | "too-large" | "overloaded";
+export type SetOutcome = "stored" | "too-large" | "overloaded" | "outdated";
 
 /** Publishes values in workers. Undefined in a thread without a pool. */
 export interface StorePool {
@@ -45,8 +48,8 @@ export interface StorePool {
   store(task: StoreTask): Promise<WriteOutcome>;
 }
 
-/** Ttl, staleFor and tags of a fill. */
-export type FillFields = Pick<ResolvedSetOptions, "ttlMs" | "staleForMs" | "tags">;
+/** Ttl, staleFor, tags and revision of a fill. */
+export type FillFields = ResolvedSetOptions;
 
 /** How long a negative answer is remembered, more than 0 ms, and its tags. */
 export type NegativeFields = Pick<ResolvedFetchOptions, "negativeTtlMs" | "tags">;
@@ -93,10 +96,28 @@ export class EntryWriter<V> {
     core.assertOpen();
     const resolved = resolveSetOptions(options, core.defaults);
     assertKey(key);
+    const { bytes, fields } = this.prepare(key, value, resolved);
+    // The cast is right: only a fill can be superseded, and only an update finds a change.
+    return this.#write(key, bytes, fields) as SetOutcome;
+  }
+
+  /** Writes what was prepared, in the order of its revision if it has one. */
+  #write(key: Key | HashedKey, bytes: Uint8Array, fields: WriteFields): WriteOutcome {
+    if (fields.revision !== undefined) return writeInOrder(this.#core, key, bytes, fields);
+    return writeValue(this.#core.writer, key, bytes, fields);
+  }
+
+  /** The encoded value, valid until the next call, and the fields of its record. */
+  prepare(
+    key: Key,
+    value: unknown,
+    options: FillFields,
+    flight = -1,
+  ): { readonly bytes: Uint8Array; readonly fields: WriteFields } {
+    const revision = value === undefined ? undefined : revisionFor(options, value);
     const bytes = this.#encode(key, value);
-    const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
-    // The cast is right: only a fill can be superseded.
-    return writeValue(core.writer, key, bytes, fields) as SetOutcome;
+    const fields = this.#fields(options, flight, this.#admits(key, bytes), revision);
+    return { bytes, fields };
   }
 
   /** The encoded value, valid until the next call. Check the key first, so that its error wins. */
@@ -115,7 +136,12 @@ export class EntryWriter<V> {
     return this.#core.admission?.admits(key, bytes.length) ?? false;
   }
 
-  #fields(options: FillFields, flight: number, forDisk: boolean): WriteFields {
+  #fields(
+    options: FillFields,
+    flight: number,
+    forDisk: boolean,
+    revision: number | undefined,
+  ): WriteFields {
     // Records keep whole milliseconds.
     const createdMs = Math.floor(this.#core.clock.now());
     const expiresMs = createdMs + options.ttlMs;
@@ -128,21 +154,22 @@ export class EntryWriter<V> {
       tags: options.tags.length === 0 ? noTags : this.#core.kernel.tags.encode(options.tags),
       flight,
       forDisk,
+      revision,
     };
   }
 
   /** Encodes the value here, since cloning it for a worker costs more
-   *  (docs/internals/decisions/0002). The pool compresses and publishes it. */
+   *  (docs/internals/decisions/0002). The pool compresses and publishes it. One with a revision is
+   *  published here, where the older value stays until it is known to be older. */
   async setAsync(key: Key, value: V, options: SetOptions | undefined): Promise<SetOutcome> {
     const core = this.#core;
     core.assertOpen();
     const resolved = resolveSetOptions(options, core.defaults);
     assertKey(key);
-    const bytes = this.#encode(key, value);
-    const fields = this.#fields(resolved, -1, this.#admits(key, bytes));
+    const { bytes, fields } = this.prepare(key, value, resolved);
     const storePool = this.#storePool;
-    if (storePool === undefined) {
-      return writeValue(core.writer, key, bytes, fields) as SetOutcome;
+    if (storePool === undefined || fields.revision !== undefined) {
+      return this.#write(key, bytes, fields) as SetOutcome;
     }
     const moved = movable(bytes, value);
     const hashed = this.#reader.readKey(key);
@@ -174,7 +201,7 @@ export class EntryWriter<V> {
         flight,
         forDisk,
       });
-      if (outcome !== "superseded") return outcome;
+      if (outcome !== "superseded") return outcome as SetOutcome;
       // A later write won. To every observer this value was stored and then replaced.
       core.kernel.count(counter.counterFillsSuperseded, 1);
       return "stored";
@@ -197,15 +224,14 @@ export class EntryWriter<V> {
     const { kernel, writer } = this.#core;
     this.#core.assertOpen();
     const name = key.toKey();
-    const bytes = this.#encode(name, value);
-    const fields = this.#fields(options, flight, this.#admits(name, bytes));
+    const { bytes, fields } = this.prepare(name, value, options, flight);
     // Read before publishing: a later invalidation of its tags must also end the value kept near.
     const tagEpoch = fields.tags.length === 0 ? null : kernel.control.tagEpoch();
     // A copy: the user's codec may call the cache while it decodes, which reuses the scratch.
     const buffer = Buffer.from(bytes);
     const decoded = this.#decoder.decodeFill(fields.codecId, buffer, key);
     // A fill without a flight could overwrite a newer write, so it is not published.
-    const outcome = flight < 0 ? "superseded" : writeValue(writer, key, buffer, fields);
+    const outcome = flight < 0 ? "superseded" : this.#write(key, buffer, fields);
     const { slotLow: low, slotHigh: high } = kernel.results;
     if (outcome === "stored") {
       const { expiresMs } = fields;
@@ -216,7 +242,8 @@ export class EntryWriter<V> {
     // What cannot be decoded is told, and returned as it was loaded.
     const { createdMs: createdAt, expiresMs: expiresAt } = fields;
     const shown = decoded === undefined ? (value as V) : decoded.value;
-    return { outcome, value: shown, createdAt, expiresAt };
+    const told = outcome === "outdated" ? "superseded" : outcome;
+    return { outcome: told, value: shown, createdAt, expiresAt };
   }
 
   /** For read-through: remembers for all threads that the source has no value, as a record of the
@@ -228,26 +255,38 @@ export class EntryWriter<V> {
     if (flight < 0) return false;
     const createdMs = Math.floor(clock.now());
     const expiresMs = createdMs + negativeTtlMs;
+    // A delete with a revision goes on to count, behind the answer. One that comes after this look
+    // supersedes the flight.
+    const deletion = deletionOf(this.#core, key);
     const outcome = writer.append(key, noBytes, {
       codecId: codecNegative,
       flags: flagNegative,
       createdMs,
       expiresMs,
-      staleUntilMs: expiresMs,
+      staleUntilMs: Math.max(expiresMs, deletion?.untilMs ?? 0),
       tags: tags.length === 0 ? noTags : this.#core.kernel.tags.encode(tags),
       flight,
       forDisk: false,
+      revision: deletion?.revision,
     });
     return outcome === "stored";
   }
 
-  delete(key: Key): boolean {
+  /** For read-through: as `delete`, and counts nothing. */
+  remove(key: HashedKey): void {
+    this.#core.writer.remove(key);
+  }
+
+  delete(key: Key, revision?: number): boolean {
     const { writer, kernel, clock } = this.#core;
     this.#core.assertOpen();
-    const wasThere = writer.remove(key);
-    if (!wasThere) return false;
-    const expiresMs = kernel.results.expires;
-    if (expiresMs !== 0 && expiresMs <= clock.now()) return false;
+    if (revision !== undefined) {
+      if (!deleteInOrder(this.#core, key, revision)) return false;
+    } else {
+      if (!writer.remove(key)) return false;
+      const expiresMs = kernel.results.expires;
+      if (expiresMs !== 0 && expiresMs <= clock.now()) return false;
+    }
     kernel.count(counter.counterDeletes, 1);
     return true;
   }

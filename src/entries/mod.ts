@@ -7,6 +7,7 @@ export {
   type SetOutcome,
   type StorePool,
 } from "./entry-writer.js";
+export { type Compute, EntryUpdater, type UpdateOutcome } from "./entry-updater.js";
 export type { CacheEntry, FoundValue, Peek, PeekedEntry } from "./found-entry.js";
 export { flush } from "./flush-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";

@@ -144,6 +144,8 @@ export interface FetchWriter<V> {
   /** Remembers for all threads that the source has no value, unless superseded or `flight` is -1.
    *  An older value of the key leaves. False if nothing was stored. */
   fillNegative(key: HashedKey, fields: NegativeFields, flight: number): boolean;
+  /** Removes the key, and supersedes what loads it. */
+  remove(key: HashedKey): void;
 }
 
 /** The last failure to refresh a stale value. */
@@ -166,11 +168,17 @@ export interface BackoffBoard {
 export interface FlightBoard {
   /** Names the cache among all of the process. */
   readonly cacheId: string;
+  /** Whether this thread can do nothing with the cache any more. */
+  readonly isClosed: boolean;
   /** Names a flight among those of all caches and threads of the process, for good. */
   nameOf(flight: number): string;
   /** Decides which thread loads a key. Call it before the source is read. `hardTimeoutMs` bounds
    *  the leader's lease. Unless `mayClaim`, it follows or is "full". */
   enter(key: HashedKey, forced: boolean, hardTimeoutMs: number, mayClaim: boolean): FlightRole;
+  /** Begins the guard of a write to the source, and removes the key: until the guard ends, no load
+   *  of the key is stored. Its flight, or -1 if none is free now. Throws once the cache is closed.
+   *  */
+  guard(key: HashedKey): number;
   /** A load without a flight, since none was free. Counts it. */
   refuse(): FlightRole;
   /** The windows of the flight table that may have the flight of a key. */

@@ -8,6 +8,8 @@
 export interface FlightRole {
   readonly role: "lead" | "follow" | "unshared" | "full";
   readonly flight: number;
+  /** A guarded write of the key is under way, so what is loaded is not stored. */
+  readonly isGuarded?: boolean;
 }
 
 /** How a flight ended. */

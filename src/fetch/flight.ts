@@ -133,6 +133,8 @@ export class Flight<V> {
   isBackground = false;
   /** It began when too many were under way: nobody joins it, and its value is not published. */
   isUnshared = false;
+  /** It began during a guarded write of the key: its value is not published. */
+  isGuarded = false;
   /** A newer flight of the key has replaced it: its value goes to its waiters only. */
   isReplaced = false;
   /** What was read from disk is being verified. A fetch from now on may come after a later write,

@@ -145,7 +145,10 @@ export class Lead<V> {
     const filled = writer.fill(key, value, options, number);
     let end: FlightEnd = { kind: filled.outcome === "stored" ? "stored" : "unstored" };
     const isSuperseded =
-      flight.isReplaced || loaded.isVoid || (number !== -1 && filled.outcome === "superseded");
+      flight.isReplaced ||
+      flight.isGuarded ||
+      loaded.isVoid ||
+      (number !== -1 && filled.outcome === "superseded");
     if (isSuperseded) {
       meter.count(counterFillsSuperseded, 1);
       end = { kind: "again" };
@@ -168,6 +171,7 @@ export class Lead<V> {
       staleForMs: given?.staleForMs ?? options.staleForMs,
       tags: given?.tags ?? options.tags,
       negativeTtlMs: given?.ttlMs ?? options.negativeTtlMs,
+      revision: given?.revision,
     };
     const value = isEntry ? result.value : result;
     if (value === unchanged) return this.#renewed(flight, times, given?.tags);

@@ -3,7 +3,7 @@
 // one (lead.ts). Called by the facade. Invariant: what was checked before an await is checked again
 // after it, so no caller gets a value that was overwritten, deleted or too stale by then.
 import { describe } from "../base/mod.js";
-import { assertKey, type ResolvedFetchOptions } from "../config/mod.js";
+import { assertKey, type ResolvedFetchOptions, type ResolvedSetOptions } from "../config/mod.js";
 import { type HashedKey, type Key, keyIdOf } from "../kernel/mod.js";
 import type { Peek } from "../entries/mod.js";
 import * as counter from "../stats/mod.js";
@@ -14,6 +14,7 @@ import type { FetchParts, Loader } from "./fetch-parts.js";
 import type { Flight, Waiter } from "./flight.js";
 import { FlightRegistry } from "./flight-registry.js";
 import { Follow } from "./follow.js";
+import { GuardedWrites } from "./guarded-write.js";
 import { Join } from "./join.js";
 import { Lead } from "./lead.js";
 import { Entrance, followsMax } from "./queue/entrance.js";
@@ -63,6 +64,7 @@ export class ReadThrough<V> {
   readonly #entrance: Entrance<V>;
   readonly #follow: Follow<V>;
   readonly #lead: Lead<V>;
+  readonly #writes: GuardedWrites<V>;
 
   constructor(parts: FetchParts<V>) {
     this.#parts = parts;
@@ -73,6 +75,7 @@ export class ReadThrough<V> {
     this.#entrance = new Entrance(parts, this.#join);
     this.#follow = new Follow(parts, this.#registry, this.#join, this.#tiers);
     this.#lead = new Lead(parts, this.#registry, this.#join, this.#backoff);
+    this.#writes = new GuardedWrites(parts, this.#entrance);
   }
 
   /** Flights under way. */
@@ -236,6 +239,27 @@ export class ReadThrough<V> {
     }
     this.#parts.meter.count(counter.counterStaleServed, 1);
     return value;
+  }
+
+  /**
+   * Writes to the source with `write`, and stores its answer: guarded-write.ts. `undefined` stores
+   * nothing.
+   *
+   * @throws TypeError if `write` is not a function or `key` not a key, RangeError if it is too
+   * long.
+   */
+  async write<R>(
+    key: Key,
+    write: () => R | PromiseLike<R>,
+    options: ResolvedSetOptions,
+  ): Promise<R> {
+    if (typeof write !== "function") {
+      throw new TypeError(
+        `Cannot write key ${describe(key)}: ` +
+          `what writes is ${describe(write)}; it must be a function`,
+      );
+    }
+    return this.#writes.run(this.#parts.reader.readKey(key), write, options);
   }
 
   /** The key was set or deleted in this thread: detaches its flight, which may load an older value,

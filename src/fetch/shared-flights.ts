@@ -26,6 +26,7 @@ export const errorLifeMs = 10_000;
 
 const errorIdBytes = 8;
 const noTags = new Uint8Array(0);
+const guarded: FlightRole = { role: "unshared", flight: -1, isGuarded: true };
 
 export class SharedFlights implements FlightBoard {
   readonly cacheId: string;
@@ -40,6 +41,11 @@ export class SharedFlights implements FlightBoard {
   constructor(core: ThreadCore, cacheId: string) {
     this.#core = core;
     this.cacheId = cacheId;
+  }
+
+  get isClosed(): boolean {
+    const { isClosed, isDetached, kernel } = this.#core;
+    return isClosed || isDetached || !kernel.control.isOpen();
   }
 
   nameOf(flight: number): string {
@@ -73,6 +79,7 @@ export class SharedFlights implements FlightBoard {
     }
     if (answer <= codes.answerFollow)
       return { role: "follow", flight: codes.answerFollow - answer };
+    if (answer === codes.answerGuarded) return guarded;
     if (answer === codes.answerTwice) return this.#unshared(key, counter.counterFlightsTwice);
     if (answer === codes.answerBusy) return this.#unshared(key, counter.counterFlightsBusy);
     return { role: "full", flight: -1 };
@@ -94,8 +101,14 @@ export class SharedFlights implements FlightBoard {
     const { kernel, keys } = this.#core;
     kernel.count(reason, 1);
     if (!key.isHashed) return { role: "unshared", flight: -1 };
-    const flight = kernel.verbs.beginFlight(key.hashLow, key.hashHigh, keys.space);
-    return { role: "unshared", flight };
+    const answer = kernel.verbs.beginFlight(key.hashLow, key.hashHigh, keys.space);
+    if (answer === codes.answerGuarded) return guarded;
+    return { role: "unshared", flight: answer };
+  }
+
+  guard(key: HashedKey): number {
+    this.#core.assertOpen();
+    return this.#core.writer.beginGuard(key);
   }
 
   /** A load without a flight: nothing can supersede it, so its value is not published. */

@@ -33,7 +33,7 @@ export const flightLease = 16;
 export const flightWaiting = 24;
 /** u32: added to and notified when it is done or expired, and when its last follower has left. */
 export const flightSignal = 32;
-export const flightKind = 36; // u32: flightFill, flightLoad, flightForced
+export const flightKind = 36; // u32: flightFill, flightLoad, flightForced, flightGuard
 /** u32, once done: flightAgain, flightStored, and so on. */
 export const flightOutcome = 40;
 export const flightGeneration = 44; // u32, grows at each claim
@@ -56,6 +56,8 @@ export const flightFill = 0;
 export const flightLoad = 1;
 /** A load that ignores values that are there; it supersedes every load that began before. */
 export const flightForced = 2;
+/** A guarded write: it is no load, and while it is not done no load of its key begins a flight. */
+export const flightGuard = 3;
 
 /** It has nothing for its followers: it was superseded or given up. */
 export const flightAgain = 0;
@@ -74,5 +76,8 @@ export const flightLost = 6;
 export const answerFull = -1;
 /** This thread has a flight of the key that cannot be joined, or already follows one. */
 export const answerTwice = -2;
+/** A guarded write of the key is under way: what is loaded now is not stored. (-3 is answerBusy.)
+ *  */
+export const answerGuarded = -4;
 /** `answerFollow - flight`: another thread's flight, which this thread now follows. */
-export const answerFollow = -4;
+export const answerFollow = -5;

@@ -61,8 +61,18 @@ export interface KernelVerbs {
     flight: number,
     hashLow: number,
     hashHigh: number,
+    condition?: number,
+    wanted?: number,
   ) => number;
-  readonly remove: (key: number, extent: number, hashLow: number, hashHigh: number) => number;
+  readonly remove: (
+    key: number,
+    extent: number,
+    hashLow: number,
+    hashHigh: number,
+    condition?: number,
+    wanted?: number,
+  ) => number;
+  readonly beginGuard: (key: number, extent: number, hashLow: number, hashHigh: number) => number;
   readonly evictUnlocked: (key: number, extent: number) => number;
   readonly clear: () => number;
   readonly clearSpace: (space: number) => number;
@@ -131,6 +141,15 @@ export interface KernelVerbs {
   readonly dropSlot: (slot: number, low: number, high: number) => number;
   readonly dropUnits: (first: number, end: number) => number;
   readonly promote: (record: number, slot: number, low: number, high: number) => number;
+  readonly promoteRead: (
+    record: number,
+    slot: number,
+    low: number,
+    high: number,
+    checksum: number,
+    seedLow: number,
+    seedHigh: number,
+  ) => number;
   readonly dropDisk: (hashLow: number, hashHigh: number, location: number, force: number) => number;
   readonly dropInvalidated: (hashLow: number, hashHigh: number, location: number) => number;
   readonly relocateDisk: (hashLow: number, hashHigh: number, from: number, to: number) => number;

@@ -381,6 +381,17 @@ export const answerHit = 4;
 export const answerInMemory = 5;
 /** findHead: the chunk's value is being written. */
 export const answerWriting = 6;
+/** publish, remove: nothing has changed, since the entry is not the one that the caller saw. */
+export const answerChanged = 7;
+/** publish, remove: the key has a newer revision. Nothing has changed. */
+export const answerOutdated = 8;
+
+// ── On what publish and remove make a write depend. ─────────────────────────────────────────────
+export const conditionNone = 0;
+/** The key's record has this sequence; 0 = the key has no live record. */
+export const conditionSequence = 1;
+/** The key has no newer revision than this one. */
+export const conditionRevision = 2;
 
 /** Spins on a bucket lock, then waits of 1 ms, before a verb answers answerBusy. */
 export const lockSpinsMax = 2000;

@@ -51,7 +51,9 @@ export function writeValue(
 ): WriteOutcome {
   const { segmentBytes, segmentCount } = writer.kernel.geometry;
   if (value.length <= inlineBytesMax(segmentBytes)) return writer.write(key, value, fields);
-  if (value.length > valueBytesMax(segmentBytes, segmentCount)) return writer.refuse(key);
+  if (value.length > valueBytesMax(segmentBytes, segmentCount)) {
+    return writer.refuse(key, fields.condition);
+  }
   const hashed = key instanceof HashedKey ? key : hashedOf(writer, key);
   // The key is too long.
   if (!hashed.isHashed) return writer.refuse(hashed);
@@ -90,13 +92,20 @@ function writeParts(
   large: LargeValue,
 ): WriteOutcome {
   const chunkBytes = chunkBytesOf(writer.kernel.geometry.segmentBytes);
-  const chunkFields = { ...fields, flags: flagChunk, tags: new Uint8Array(0), flight: -1 };
+  const chunkFields = {
+    ...fields,
+    flags: flagChunk,
+    tags: new Uint8Array(0),
+    flight: -1,
+    revision: undefined,
+    condition: undefined,
+  };
   for (let number = 0; number < large.chunks; number++) {
     const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
     // Not a set of its own: the refusal of the whole value is counted once, by `overload`.
     if (writer.append(chunkKey(large, number), chunk, chunkFields) === "stored") continue;
     dropChunks(writer, large, number);
-    return writer.overload(key);
+    return writer.overload(key, fields.condition);
   }
   const flags = fields.flags | flagChunked;
   const outcome = writer.write(key, headOf(large), { ...fields, flags });

@@ -13,7 +13,13 @@ import {
   type KeyWindow,
   type TombstoneWriter,
 } from "../kernel/mod.js";
-import { flagKeyBytes, isInternal, recordHeaderSize, type RecordReader } from "../record/mod.js";
+import {
+  flagKeyBytes,
+  isInternal,
+  recordHasRevision,
+  recordHeaderSize,
+  type RecordReader,
+} from "../record/mod.js";
 import {
   counterSetBytes,
   counterSetsOverloaded,
@@ -24,12 +30,22 @@ import type { LargeValue } from "./head-record.js";
 import type { SlotRef, StoredRecord } from "./memory-reader.js";
 
 /** The outcome of a write. "superseded" only for fills: a newer write, delete or clear came
- *  first. */
-export type WriteOutcome = "stored" | "too-large" | "overloaded" | "superseded";
+ *  first. "changed" and "outdated" only for conditional writes: nothing has changed. */
+export type WriteOutcome = "stored" | "too-large" | "overloaded" | "superseded" | Refusal;
+
+/** Why a conditional write was not made. "changed": the entry is not what the caller saw, or it is
+ *  on disk only, where its revision cannot be seen. "outdated": the key has a newer revision. */
+export type Refusal = "changed" | "outdated";
+
+/** What a write depends on: `codes.conditionSequence` or `conditionRevision`, and which. */
+export interface WriteCondition {
+  readonly kind: number;
+  readonly wanted: number;
+}
 
 /** The outcome of an append: as of a write, but "overloaded" is split into "no-room" (no free
  *  segment or slot) and "busy" (the key's lock was not free within its bound). */
-export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "superseded";
+export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "superseded" | Refusal;
 
 /** What to write beside key and value. Times are wall-clock milliseconds, Infinity = never. */
 export interface WriteFields {
@@ -45,7 +61,13 @@ export interface WriteFields {
   readonly flight: number;
   /** Whether it may be flushed. A record without room for a disk location never is. */
   readonly forDisk: boolean;
+  /** The caller's own order of writes. */
+  readonly revision?: number | undefined;
+  /** Unless it holds, the write changes nothing. */
+  readonly condition?: WriteCondition | undefined;
 }
+
+const unconditional: WriteCondition = { kind: codes.conditionNone, wanted: 0 };
 
 export class MemoryWriter {
   readonly kernel: Kernel;
@@ -78,16 +100,18 @@ export class MemoryWriter {
     return recordHeaderSize + extensionBytesOf(this.#extension(fields)) + keyBytes + valueBytes;
   }
 
-  #extension({ forDisk, expiresMs, staleUntilMs, tags }: WriteFields) {
-    return { hasDiskLocation: this.#hasDisk && forDisk, expiresMs, staleUntilMs, tags };
+  #extension({ forDisk, expiresMs, staleUntilMs, tags, revision }: WriteFields) {
+    return { hasDiskLocation: this.#hasDisk && forDisk, expiresMs, staleUntilMs, tags, revision };
   }
 
-  /** Writes a record and makes it the newest of its key. Unless "superseded", the key's older value
-   *  is removed whatever the outcome. The slot's word is in the kernel's results. */
+  /** Writes a record and makes it the newest of its key. Unless "superseded" or refused by its
+   *  condition, the key's older value is removed whatever the outcome. The slot's word is in the
+   *  kernel's results. */
   write(key: Key | HashedKey, value: Uint8Array, fields: WriteFields): WriteOutcome {
     const outcome = this.append(key, value, fields);
-    if (outcome === "too-large") return this.refuse(key);
-    return outcome === "no-room" || outcome === "busy" ? this.overload(key) : outcome;
+    if (outcome === "too-large") return this.refuse(key, fields.condition);
+    if (outcome !== "no-room" && outcome !== "busy") return outcome;
+    return this.overload(key, fields.condition);
   }
 
   /** As `write`, but an append that fails changes nothing. */
@@ -105,15 +129,17 @@ export class MemoryWriter {
   }
 
   /** A set of a value that this cache can never hold: the older value is removed all the same. */
-  refuse(key: Key | HashedKey): WriteOutcome {
-    this.remove(key);
+  refuse(key: Key | HashedKey, condition?: WriteCondition): WriteOutcome {
+    const removed = this.removeIf(key, condition);
+    if (removed === "changed" || removed === "outdated") return removed;
     this.kernel.count(counterSetsTooLarge, 1);
     return "too-large";
   }
 
   /** A set that found no room: the older value is removed all the same. */
-  overload(key: Key | HashedKey): WriteOutcome {
-    this.remove(key);
+  overload(key: Key | HashedKey, condition?: WriteCondition): WriteOutcome {
+    const removed = this.removeIf(key, condition);
+    if (removed === "changed" || removed === "outdated") return removed;
     this.kernel.count(counterSetsOverloaded, 1);
     return "overloaded";
   }
@@ -129,6 +155,7 @@ export class MemoryWriter {
     let record = verbs.reserve(size, this.#log, 0) >>> 0;
     if (record === 0 && this.#reclaim()) record = verbs.reserve(size, this.#log, 0) >>> 0;
     if (record === 0) return "no-room";
+    const { condition = unconditional } = fields;
     const extension = this.#extension(fields);
     const extensionBytes = extensionBytesOf(extension);
     let flags = fields.flags | records.writeExtension(record, extension);
@@ -139,19 +166,21 @@ export class MemoryWriter {
     const answer = verbs.publish(
       record,
       keyBytes + this.keys.space * 2 ** codes.extentSpaceShift,
-      fields.codecId,
+      fields.revision === undefined ? fields.codecId : fields.codecId | recordHasRevision,
       flags,
       extensionBytes / 8,
       fields.createdMs,
       fields.flight + 1,
       low,
       high,
+      condition.kind,
+      condition.wanted,
     );
     this.#drainTombstones();
     this.#dropReplaced();
     if (answer === codes.answerDone) return "stored";
     if (answer === codes.answerNoRoom) return "no-room";
-    return answer === codes.answerSuperseded ? "superseded" : "busy";
+    return answer === codes.answerSuperseded ? "superseded" : (refusalOf(answer) ?? "busy");
   }
 
   #drainTombstones(): void {
@@ -160,23 +189,46 @@ export class MemoryWriter {
 
   /** Removes a key; true if it was there. Every thread sees it at once. */
   remove(key: Key | HashedKey): boolean {
+    return this.removeIf(key) === "removed";
+  }
+
+  /** As `remove`, if the condition holds. */
+  removeIf(key: Key | HashedKey, condition?: WriteCondition): "removed" | "absent" | Refusal {
     const isHashed = key instanceof HashedKey;
     const keyBytes = isHashed ? this.keys.load(key) : this.keys.write(key);
     const [low, high] = isHashed ? [key.hashLow, key.hashHigh] : [0, 0];
-    if (keyBytes === keyTooLong) return false;
-    const outcome = this.removeLocked(low, high);
-    if (outcome === "busy") this.#removeUnlocked();
-    return outcome !== "absent";
+    if (keyBytes === keyTooLong) return "absent";
+    const outcome = this.removeLocked(low, high, condition);
+    if (outcome !== "busy") return outcome;
+    this.#removeUnlocked();
+    return "removed";
   }
 
   /** Removes the key just written to `keys`, but only under its lock. "busy": the lock was not free
    *  within its bound, and nothing has changed. */
-  removeLocked(low = 0, high = 0): "removed" | "absent" | "busy" {
-    const answer = this.kernel.verbs.remove(this.keys.at, this.keys.extent, low, high);
+  removeLocked(
+    low = 0,
+    high = 0,
+    { kind, wanted } = unconditional,
+  ): "removed" | "absent" | "busy" | Refusal {
+    const { at, extent } = this.keys;
+    const answer = this.kernel.verbs.remove(at, extent, low, high, kind, wanted);
     if (answer === codes.answerBusy) return "busy";
     this.#drainTombstones();
     this.#dropReplaced();
-    return answer === codes.answerDone ? "removed" : "absent";
+    return refusalOf(answer) ?? (answer === codes.answerDone ? "removed" : "absent");
+  }
+
+  /** Begins the guard of a write to the source, and removes the key. The guard's flight, or -1 if
+   *  none is free, or the key's lock was not free within its bound: then nothing has changed. */
+  beginGuard(key: HashedKey): number {
+    this.keys.load(key);
+    const { at, extent } = this.keys;
+    const guard = this.kernel.verbs.beginGuard(at, extent, key.hashLow, key.hashHigh);
+    if (guard < 0) return -1;
+    this.#drainTombstones();
+    this.#dropReplaced();
+    return guard;
   }
 
   /** Drops the chunks of the head that the last call replaced or removed. Until then they are dead:
@@ -242,6 +294,30 @@ export class MemoryWriter {
     return this.promote(record, slot) || (this.#reclaim() && this.promote(record, slot));
   }
 
+  /** As `promote`, for a record of `size` bytes at the start of `bytes` that is not verified yet: a
+   *  thread may have no hasher of its own, so the kernel computes the checksum, with this seed.
+   *  "damaged": it is another. "changed": the slot changed, or the record was cleared or
+   *  invalidated by a tag. Makes room if it must. */
+  promoteRead(
+    bytes: Buffer,
+    size: number,
+    { slot, low, high }: SlotRef,
+    checksum: number,
+    seed: bigint,
+  ): "promoted" | "changed" | "damaged" | "no-room" | "busy" {
+    const { verbs, records } = this.kernel;
+    let record = verbs.reserve(size, this.#log, 0) >>> 0;
+    if (record === 0 && this.#reclaim()) record = verbs.reserve(size, this.#log, 0) >>> 0;
+    if (record === 0) return "no-room";
+    records.place(record, bytes.subarray(0, size));
+    const seedLow = Number(seed & 0xffffffffn);
+    const seedHigh = Number(seed >> 32n);
+    const answer = verbs.promoteRead(record, slot, low, high, checksum, seedLow, seedHigh);
+    if (answer === codes.answerMiss) return "damaged";
+    if (answer === codes.answerBusy) return "busy";
+    return answer === codes.answerDone ? "promoted" : "changed";
+  }
+
   /** Copies a verified disk record to memory, and points its slot at the copy if it is
    *  unchanged. */
   promote(source: RecordReader, { slot, low, high }: SlotRef): boolean {
@@ -251,6 +327,11 @@ export class MemoryWriter {
     records.place(record, source.buffer.subarray(source.start, source.start + source.size));
     return verbs.promote(record, slot, low, high) === codes.answerDone;
   }
+}
+
+function refusalOf(answer: number): Refusal | undefined {
+  if (answer === codes.answerChanged) return "changed";
+  return answer === codes.answerOutdated ? "outdated" : undefined;
 }
 
 function isBytes(key: Key | HashedKey): boolean {

@@ -13,6 +13,8 @@ export { type Found, MemoryReader, type SlotRef, type StoredRecord } from "./mem
 export {
   type AppendOutcome,
   MemoryWriter,
+  type Refusal,
+  type WriteCondition,
   type WriteFields,
   type WriteOutcome,
 } from "./memory-writer.js";

@@ -6,7 +6,8 @@
 //    0 ┬ size            u24  bytes of header, extension, key and value, without the padding after
 //    3 ├ space           u8   the namespace of the key: its id, 0 = the cache's own key space
 //    4 ├ keyLength - 1   u16  a key has 1 to 65,536 bytes
-//    6 ├ codec           u8   how the value is encoded (codec-id.ts)
+//    6 ├ codec           u8   how the value is encoded (codec-id.ts); with 128 added, it has a
+//      │                      revision
 //    7 ├ flags           u8   which extension fields are present, and what the key and value are
 //    8 ├ sequence        u48  order of all writes of a cache, growing over its whole existence;
 //      │                      0 = reserved, not published
@@ -21,6 +22,7 @@
 //      │   staleUntil    f64  wall-clock milliseconds since 1970
 //      │   tags               u16 count, u16 bytes of the names, zero u32, count × u64 tag hash,
 //      │                      then each name as u16 length + UTF-8; zero padding to 8 bytes
+//      │   revision      f64  the caller's own order of writes; the last 8 bytes before the key
 //      ├ key                  bytes
 //      └ value                bytes as the codec made them
 //
@@ -43,6 +45,8 @@ export const recordSizeMask = 0xffffff;
 export const recordSpace = 3;
 export const recordKeyLength = 4;
 export const recordCodec = 6;
+/** In the codec's byte: the last field of the extension is a revision. */
+export const recordHasRevision = 128;
 export const recordFlags = 7;
 export const recordSequence = 8;
 export const recordExtensionUnits = 14;
@@ -77,6 +81,9 @@ export const flagChunk = 128;
 /** flagChunked and flagChunk: a negative answer. It has the user's key, no value (codecNegative)
  *  and no disk location. */
 export const flagNegative = 192;
+/** With flagCompressed, which no record without a value has otherwise: a delete that carried a
+ *  revision. It differs from a negative answer in that nothing is remembered of the source. */
+export const flagDeletion = 224;
 /** The two flags that say which records users see, and which belong together. */
 export const flagsOfParts = 192;
 

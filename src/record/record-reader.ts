@@ -31,6 +31,7 @@ export class RecordReader {
   valueEnd = 0;
 
   readonly #createdBaseMs: number;
+  #hasRevision = false;
 
   /** `createdBaseMs` is the cache's base of creation times (createdBaseOf). */
   constructor(bytes: number, createdBaseMs: number) {
@@ -60,7 +61,9 @@ export class RecordReader {
     this.start = start;
     this.size = buffer.readUIntLE(start + at.recordSize, 3);
     this.space = buffer.readUInt8(start + at.recordSpace);
-    this.codecId = buffer.readUInt8(start + at.recordCodec);
+    const codec = buffer.readUInt8(start + at.recordCodec);
+    this.codecId = codec & ~at.recordHasRevision;
+    this.#hasRevision = codec >= at.recordHasRevision;
     const flags = buffer.readUInt8(start + at.recordFlags);
     this.flags = flags;
     this.sequence = buffer.readUIntLE(start + at.recordSequence, 6);
@@ -98,6 +101,11 @@ export class RecordReader {
 
   get hasTags(): boolean {
     return (this.flags & at.flagTags) !== 0;
+  }
+
+  /** The caller's own order of writes; undefined without one. */
+  get revision(): number | undefined {
+    return this.#hasRevision ? this.buffer.readDoubleLE(this.keyStart - 8) : undefined;
   }
 
   /** Whether the key was given as bytes. */

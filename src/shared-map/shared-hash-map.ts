@@ -99,8 +99,10 @@ const outcomes: Readonly<Record<AppendOutcome, MapSetOutcome>> = {
   "too-large": "too-large",
   "no-room": "full",
   busy: "busy",
-  // Only fills are superseded, and a map has none.
+  // Only fills are superseded, and a map has none; nor has it conditional writes.
   superseded: "busy",
+  changed: "busy",
+  outdated: "busy",
 };
 
 /** An entry of a map has no times, no tags and no flight. */
@@ -252,7 +254,7 @@ export class SharedHashMap<V = unknown> {
   delete(key: MapKey): boolean {
     this.#assertOpen();
     const keys = this.#keys;
-    let outcome: "removed" | "absent" | "busy" = "busy";
+    let outcome: ReturnType<MemoryWriter["removeLocked"]> = "busy";
     for (let attempt = 0; attempt < deleteTriesMax && outcome === "busy"; attempt++) {
       if (keys.write(key) === keyTooLong) return false;
       outcome = this.#writer.removeLocked();

@@ -6,18 +6,23 @@ import { type Device, fileDevice } from "../device/mod.js";
 import {
   offsetOfLocation,
   readBytesOfLocation,
+  seedAt,
   segmentOfLocation,
   verifyRecord,
 } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 import type { HashedKey, Kernel } from "../kernel/mod.js";
 import type { MemoryReader, MemoryWriter, SlotRef, StoredRecord } from "../memory/mod.js";
-import { isChunk, isHead, RecordReader } from "../record/mod.js";
+import { isChunk, isHead, recordChecksum, RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "./disk-handle.js";
 
 /** Most lookups of one read whose entry keeps changing; after that it is a miss. */
 const lookupsMax = 4;
+
+/** Room behind a record whose header may be damaged, so that its fields can be read all the same.
+ *  */
+const headerFieldsBytes = 64;
 
 /** A record that was read, and the slot that named it. */
 export interface DiskRecord extends StoredRecord {
@@ -119,6 +124,50 @@ export class DiskReader {
       }
     }
     return this.#dropDamaged(slot);
+  }
+
+  /** Brings the entry of a disk slot to memory on the calling thread, whatever its key is: one
+   *  read, mostly from the page cache. For a write that must see the record it would replace.
+   *  "changed": look again; the slot names another record, or the record was damaged or void and is
+   *  gone. "unreadable": it stays where it is, since it is not written yet, the device failed,
+   *  there is no room in memory, or the key's lock could not be had. */
+  promoteSync(slot: SlotRef): "promoted" | "changed" | "unreadable" {
+    const { segmentBytes, fds } = this.#disk;
+    const { diskSegments } = this.#kernel;
+    const segment = segmentOfLocation(slot.location, segmentBytes);
+    const nonce = diskSegments.nonce(segment);
+    const offset = offsetOfLocation(slot.location, segmentBytes);
+    // Reserved, and its batch is not written yet.
+    if (offset >= diskSegments.endOffset(segment)) return "unreadable";
+    const length = readBytesOfLocation(slot.location, segmentBytes);
+    const buffer = Buffer.alloc(length + headerFieldsBytes);
+    let read: number;
+    try {
+      read = this.#device.readAtSync(fds[segment] as number, buffer, 0, length, offset);
+    } catch {
+      this.#kernel.count(counter.counterDiskErrors, 1);
+      return "unreadable";
+    }
+    this.#kernel.count(counter.counterDiskReads, 1);
+    this.#kernel.count(counter.counterDiskReadBytes, read);
+    if (!this.#memory.isCurrent(slot)) return "changed";
+    const found = new RecordReader(0, this.#kernel.control.createdBaseMs);
+    found.adopt(buffer);
+    found.parse(0);
+    const { size } = found;
+    const isWhole = found.keyEnd <= size && size <= read;
+    const checksum = buffer.readUInt32LE(recordChecksum);
+    buffer.writeUInt32LE(0, recordChecksum);
+    const seed = seedAt(nonce, offset);
+    const answer = isWhole
+      ? this.#writer.promoteRead(buffer, size, slot, checksum, seed)
+      : "damaged";
+    if (answer === "promoted") return answer;
+    if (answer === "no-room" || answer === "busy") return "unreadable";
+    if (answer === "damaged") this.#dropDamaged(slot);
+    // If it still has its slot, it was cleared or invalidated by a tag.
+    else this.#writer.drop(slot);
+    return "changed";
   }
 
   #accept(key: HashedKey, slot: SlotRef, buffer: Buffer): DiskRecord | "changed" | undefined {

@@ -69,6 +69,11 @@ export class MapFlights implements FlightBoard {
   }
 
   readonly cacheId = "map";
+  readonly isClosed = false;
+
+  guard(): number {
+    throw new Error("nobody writes to the source here");
+  }
 
   nameOf(flight: number): string {
     return `map:${flight}`;
@@ -308,6 +313,10 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
     this.memory.set(name, { text, createdAt, expiresAt, staleUntil, tags, sequence });
     this.disk.delete(name);
     return true;
+  }
+
+  remove(key: HashedKey): void {
+    this.delete(key.toKey());
   }
 
   // ── What a test does ────────────────────────────────────────────────────────────────────────

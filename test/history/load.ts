@@ -29,6 +29,7 @@ import {
   kindRead,
   kindRefused,
   kindSet,
+  kindUpdate,
   recordWords,
   type Round,
 } from "./operations.js";
@@ -145,6 +146,7 @@ class Load {
     if (choice < 650) return this.#getSync(index, key);
     if (choice < 655) return this.#getEntry(index, key);
     if (choice < 700) return this.#fetches(index, key);
+    if (choice < 740) return this.#update(index, key);
     if (choice < 920) return this.#set(index, key, 0);
     if (choice < 950) return this.#set(index, key, 1 + this.#below(10));
     // A clear empties the whole cache, and a tag ends many keys, so there are few.
@@ -184,7 +186,10 @@ class Load {
 
   #read(record: number, key: number, value: unknown): void {
     this.#end(record);
-    if (value === undefined) return;
+    if (value !== undefined) this.#noteValue(record, key, value);
+  }
+
+  #noteValue(record: number, key: number, value: unknown): void {
     const identity = identify(value);
     if (typeof identity === "string") this.#tell(`the value of key ${key} ${identity}`);
     else if (identity.key !== key) this.#tell(`key ${key} gave a value of key ${identity.key}`);
@@ -252,6 +257,32 @@ class Load {
     const record = this.#begin(index, kindSet, key, tag);
     const outcome = this.#cache.set(this.#keys[key] as string, value, optionsOf(ttl, tag));
     if (outcome !== "stored") this.#words[record + atKind] = kindRefused;
+    if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
+    this.#end(record);
+  }
+
+  /** With times and a tag of its own, so that they are known. */
+  #update(index: number, key: number): undefined {
+    const ttl = this.#below(8) === 0 ? 1 + this.#below(10) : 0;
+    const tag = this.#tag();
+    const value = this.#valueOf(index, key);
+    const record = this.#begin(index, kindUpdate, key, tag);
+    const tags = tag === 0 ? [] : [nameOfTag(tag - 1)];
+    const outcome = this.#cache.update(
+      this.#keys[key] as string,
+      (seen) => {
+        this.#noteValue(record, key, seen);
+        return value;
+      },
+      { ttl: ttl === 0 ? Infinity : ttl, tags },
+    );
+    if (outcome === "absent" || outcome === "contended") {
+      // What was seen before was another's by the time of the attempt.
+      this.#words[record + atValue] = 0;
+      this.#words[record + atKind] = kindRead;
+    } else if (outcome !== "stored") {
+      this.#words[record + atKind] = kindRefused;
+    }
     if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
     this.#end(record);
   }

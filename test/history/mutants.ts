@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: writer,
-        from: "const answer = this.kernel.verbs.remove(this.keys.at, this.keys.length, low, high);",
+        from: "const answer = this.kernel.verbs.remove(at, length, low, high, kind, wanted);",
         to: "const answer: number = codes.answerDone;",
       },
     ],

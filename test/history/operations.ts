@@ -15,6 +15,9 @@ export const kindClear = 5;
 export const kindRead = 6;
 /** fetch: a read, and also a write if its loader ran. */
 export const kindFetch = 7;
+/** An update that stored its value: a write, and a read of the value that it replaced. One that
+ *  found nothing is a read. */
+export const kindUpdate = 8;
 
 /** Words of a record. */
 export const recordWords = 9;

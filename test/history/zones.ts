@@ -31,6 +31,7 @@ import {
   kindRead,
   kindRefused,
   kindSet,
+  kindUpdate,
   recordWords,
   type Round,
   ticketsMax,
@@ -174,6 +175,10 @@ export class Judge {
     return words.join(" ");
   }
 
+  #isWrite(kind: number): boolean {
+    return kind === kindSet || kind === kindRefused || kind === kindUpdate;
+  }
+
   /** Records what an operation wrote or removed. */
   #noteWrite(operation: number): void {
     const begin = this.#word(operation, atBegin);
@@ -182,7 +187,7 @@ export class Judge {
     const end = this.#word(operation, atEnd) || never;
     const load = this.#word(operation, atLoad);
     const kind = this.#word(operation, atKind);
-    if (kind === kindSet || kind === kindRefused || load !== 0) {
+    if (this.#isWrite(kind) || load !== 0) {
       this.#written[operation] = load === 0 ? begin : load;
       this.#lastBegin[operation] = load === 0 ? begin : load;
       this.#firstEnd[operation] = end;
@@ -200,7 +205,8 @@ export class Judge {
   #noteRead(operation: number): void {
     const kind = this.#word(operation, atKind);
     const end = this.#word(operation, atEnd);
-    if ((kind !== kindRead && kind !== kindFetch) || end === 0) return;
+    const reads = kind === kindRead || kind === kindFetch || kind === kindUpdate;
+    if (!reads || end === 0) return;
     this.#counts.reads += 1;
     const value = this.#word(operation, atValue) - 1;
     if (value < 0) {
@@ -308,7 +314,7 @@ export class Judge {
     for (let one = 0; one < this.#written.length; one++) {
       const kind = this.#word(one, atKind);
       if (this.#isFill[one] === 1) begins[this.#written[one] as number] = one + 1;
-      else if (kind === kindSet || kind === kindRefused || kind === kindDelete) {
+      else if (this.#isWrite(kind) || kind === kindDelete) {
         if (this.#word(one, atEnd) !== 0) begins[this.#word(one, atBegin)] = one + 1;
       }
     }

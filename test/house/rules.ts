@@ -89,7 +89,7 @@ const retiredWords: readonly (readonly [pattern: RegExp, instead: string])[] = [
   [/\bdurable (?:location|copy)\b/i, "disk location"],
   [/(?<!undercroft\.)\bshapes?\b/i, "schema"],
   [/\bphrases?\b|\bbooks?\b/i, "schema"],
-  [/\b(?:overtaken|outdated|forsaken)\b/i, "superseded, invalidated, lock owner dead"],
+  [/\b(?:overtaken|forsaken)\b/i, "superseded, lock owner dead"],
   [/\bdepartures?\b|\blets? go of\b|\bletGo\b/i, "removal, drop"],
   [/\bputs? off\b|\bputOff\b/i, "defer"],
   [/\bchange log\b|\bkeepers?\b/i, "invalidation log, listener"],

@@ -2,6 +2,7 @@
 // one to be free. Called by ReadThrough. Invariants: a load that a loader waits for never waits for
 // a free flight, since its loader holds one; after the wait the caller looks whether the load is
 // done.
+import type { HashedKey } from "../../kernel/mod.js";
 import { counterFlightsQueued } from "../../stats/mod.js";
 import type { FetchParts } from "../fetch-parts.js";
 import type { Flight } from "../flight.js";
@@ -33,7 +34,7 @@ export class Entrance<V> {
     const { flights } = this.#parts;
     if (flight.isUnshared) return this.#goAlone(flight);
     if (follows >= followsMax) {
-      flight.number = flights.enterUnshared(flight.key).flight;
+      takeRole(flight, flights.enterUnshared(flight.key));
       return "unshared";
     }
     const isFirst =
@@ -44,6 +45,35 @@ export class Entrance<V> {
     if (role !== "full") return role;
     if (flight.isHurried || this.#queue.isFull) return this.#goAlone(flight);
     return this.#wait(flight);
+  }
+
+  /** Begins what needs a flight of the key's windows, with `tryBegin`, which tells whether it did:
+   *  at once, or once one is free. False if that was given up, as a load gives up. Rejects with
+   *  what `tryBegin` throws. */
+  begin(key: HashedKey, tryBegin: () => boolean): Promise<boolean> {
+    const windows = this.#parts.flights.windowsOf(key);
+    return new Promise((resolve, reject) => {
+      const tryEnter = (): boolean => {
+        try {
+          if (!tryBegin()) return false;
+          resolve(true);
+        } catch (error) {
+          reject(error as Error);
+        }
+        return true;
+      };
+      const isFirst = this.#queue.size === 0 || !this.#queue.isAwaited(windows);
+      if (isFirst && tryEnter()) return;
+      if (this.#queue.isFull) resolve(false);
+      else {
+        this.#queue.add({
+          windows,
+          isAwaited: () => true,
+          tryEnter,
+          goAlone: () => resolve(false),
+        });
+      }
+    });
   }
 
   /** A loader waits for the load, so it no longer waits for a free flight. */
@@ -57,7 +87,7 @@ export class Entrance<V> {
     const { forceRefresh, hardTimeoutMs } = options;
     const entered = this.#parts.flights.enter(key, forceRefresh, hardTimeoutMs, mayClaim);
     if (entered.role === "follow") flight.startFollowing(entered.flight);
-    else flight.number = entered.flight;
+    else takeRole(flight, entered);
     return entered.role;
   }
 
@@ -99,4 +129,9 @@ export class Entrance<V> {
       };
     });
   }
+}
+
+function takeRole<V>(flight: Flight<V>, { flight: number, isGuarded = false }: FlightRole): void {
+  flight.number = number;
+  flight.isGuarded = isGuarded;
 }

@@ -21,7 +21,7 @@ import { homeOf } from "./index/slot";
 
 // @ts-ignore: decorator
 @inline
-function flightAt(number: u32): usize {
+export function flightAt(number: u32): usize {
   return flightBase + <usize>number * fl.flightSize;
 }
 
@@ -50,14 +50,14 @@ function windowStart(hash: u64, which: u32): u32 {
 
 // @ts-ignore: decorator
 @inline
-function stateOf(flight: usize): u32 {
+export function stateOf(flight: usize): u32 {
   return atomic.load<u32>(flight) & fl.flightStateMask;
 }
 
 /** The state word of a flight in another state, of the same generation. */
 // @ts-ignore: decorator
 @inline
-function inState(word: u32, state: u32): u32 {
+export function inState(word: u32, state: u32): u32 {
   return (word & ~(<u32>fl.flightStateMask)) | state;
 }
 
@@ -72,7 +72,7 @@ function assertOwn(flight: usize): void {
 }
 
 /** Claims a free flight for the hash; answers its number, or answerFull. */
-function claimFlight(hash: u64, kind: u32, lease: f64, space: u32): i32 {
+export function claimFlight(hash: u64, kind: u32, lease: f64, space: u32): i32 {
   announceFlight();
   const first = windowStart(hash, 0);
   const second = windowStart(hash, 1);
@@ -136,18 +136,55 @@ function retractFlight(): void {
   if (own == 1) atomic.and<u64>(at.controlFlightThreads, ~threadBit(selfId));
 }
 
-/** Begins a flight that nobody joins, for the hash of a key of a namespace; answers its number, or
- *  answerFull. */
+/** Begins a flight that nobody joins, for the hash of a key of a namespace; answers its number,
+ *  answerFull or answerGuarded. */
 export function beginFlight(hashLow: u32, hashHigh: u32, space: u32): i32 {
-  return claimFlight((<u64>hashHigh << 32) | <u64>hashLow, fl.flightFill, Infinity, space);
+  const hash = (<u64>hashHigh << 32) | <u64>hashLow;
+  const number = claimFlight(hash, fl.flightFill, Infinity, space);
+  // A guard is claimed before it looks for flights, and this flight before it looks for guards: so
+  // at least one of the two sees the other.
+  if (number < 0 || !isGuarded(hash)) return number;
+  endFlight(number, fl.flightAgain, 0);
+  return fl.answerGuarded;
 }
 
-/** Leads the load of a key, or follows the thread that leads it. Answers the number of the
- *  flight to lead, `answerFollow - flight`, answerFull, answerTwice or answerBusy. A flight that
- *  was superseded or cleared is too old to join. With `forced` 1, joins none and supersedes every
- *  load under way, this thread's too. With `mayClaim` 0, others wait for a free flight: it follows,
- *  or answers answerFull and changes nothing. `lease` is the monotonic time in ms until which the
- *  leader has the flight. */
+/** Is a guarded write of the key under way? */
+function isGuarded(hash: u64): bool {
+  for (let which: u32 = 0; which < <u32>fl.flightWindows; which++) {
+    const start = windowStart(hash, which);
+    for (let number = start; number < start + fl.flightWindow; number++) {
+      if (atomic.load<u64>(hashAt(number)) == hash && isGuard(flightAt(number))) return true;
+    }
+  }
+  return false;
+}
+
+/** A guard that has not ended, superseded or not. */
+function isGuard(flight: usize): bool {
+  const state = stateOf(flight);
+  if (state != fl.flightActive && state != fl.flightSuperseded) return false;
+  return load<u32>(flight, fl.flightKind) == fl.flightGuard;
+}
+
+/** For a guard that begins, with the home lock held: supersedes every other flight of the key, and
+ *  this guard too if one of them is a guard. */
+export function supersedeOthers(hash: u64, guard: u32): void {
+  for (let which: u32 = 0; which < <u32>fl.flightWindows; which++) {
+    const start = windowStart(hash, which);
+    for (let number = start; number < start + fl.flightWindow; number++) {
+      if (number == guard || atomic.load<u64>(hashAt(number)) != hash) continue;
+      if (isGuard(flightAt(number))) supersede(guard, hash);
+      supersede(number, hash);
+    }
+  }
+}
+
+/** Leads the load of a key, or follows the thread that leads it. Answers the number of the flight
+ *  to lead, `answerFollow - flight`, answerFull, answerTwice, answerBusy or answerGuarded. A flight
+ *  that was superseded or cleared is too old to join. With `forced` 1, joins none and supersedes
+ *  every load under way, this thread's too. With `mayClaim` 0, others wait for a free flight: it
+ *  follows, or answers answerFull and changes nothing. `lease` is the monotonic time in ms until
+ *  which the leader has the flight. */
 export function enterFlight(
   hashLow: u32,
   hashHigh: u32,
@@ -172,6 +209,8 @@ function enterLocked(hash: u64, forced: u32, mayClaim: u32, lease: f64, space: u
     for (let number = start; number < start + fl.flightWindow; number++) {
       if (atomic.load<u64>(hashAt(number)) != hash) continue;
       const flight = flightAt(number);
+      // While it lasts the key has no flight that could be joined: the guard has superseded them.
+      if (isGuard(flight)) return fl.answerGuarded;
       const word = atomic.load<u32>(flight);
       if ((word & fl.flightStateMask) != fl.flightActive) continue;
       const kind = load<u32>(flight, fl.flightKind);
@@ -355,38 +394,4 @@ export function endFlightsOf(thread: u32): void {
   }
   store<u32>(at.threadTable + thread * at.threadBlockSize, 0, at.threadFlights);
   atomic.and<u64>(at.controlFlightThreads, ~threadBit(owner));
-}
-
-// ── For the sweep of tags: a fill is refused by what its flight's tags were invalidated at, so a
-//    tag is remembered while an older flight is active. ─────────────────────────────────────────
-
-/** The sequence at which the oldest active flight began, Infinity if there is none. A flight that
- *  is claimed and not active yet reads its source later. One that has published by then is in a
- *  slot, where a sweep that begins now finds it. */
-export function oldestFlight(): f64 {
-  let oldest: f64 = Infinity;
-  if (atomic.load<u64>(at.controlFlightThreads) == 0) return oldest;
-  for (let number: u32 = 0; number < flightCount; number++) {
-    const flight = flightAt(number);
-    if (stateOf(flight) != fl.flightActive) continue;
-    oldest = min<f64>(oldest, <f64>atomic.load<u64>(flight, fl.flightSequence));
-  }
-  return oldest;
-}
-
-/** Supersedes the active flights that began before `sequence`, so that tags may be forgotten: what
- *  they bring is answered and not stored. Answers how many. */
-export function supersedeFlights(sequence: f64): u32 {
-  let superseded: u32 = 0;
-  for (let number: u32 = 0; number < flightCount; number++) {
-    const flight = flightAt(number);
-    const word = atomic.load<u32>(flight);
-    if ((word & fl.flightStateMask) != fl.flightActive) continue;
-    if (<f64>atomic.load<u64>(flight, fl.flightSequence) >= sequence) continue;
-    // The generation in the word says that it is still that flight.
-    if (atomic.cmpxchg<u32>(flight, word, inState(word, fl.flightSuperseded)) == word) {
-      superseded += 1;
-    }
-  }
-  return superseded;
 }

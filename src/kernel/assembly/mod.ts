@@ -9,10 +9,10 @@ import { count, namespaceAt } from "./geometry";
 export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
 export { evictUnlocked, publish, remove } from "./index/entries";
+export { beginGuard } from "./index/guard";
 export { find, findNear, hashKey, touch, validate } from "./index/lookup";
+export { oldestFlight, supersedeFlights } from "./flights-of-tags";
 export {
-  oldestFlight,
-  supersedeFlights,
   beginFlight,
   endFlight,
   endFlightsOf,
@@ -74,6 +74,7 @@ export {
   frequencyOfRecord,
   move,
   promote,
+  promoteRead,
   reserveDiskLocation,
 } from "./moves/moves";
 export { nextExpired, sweep } from "./moves/sweep";

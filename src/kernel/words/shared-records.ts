@@ -34,12 +34,15 @@ export interface ExtensionFields {
   readonly staleUntilMs: number;
   /** encodeTags(tags): empty for none. */
   readonly tags: Uint8Array;
+  /** The codec's byte says whether there is one. */
+  readonly revision: number | undefined;
 }
 
 /** Bytes of the extension of a record with these fields, a multiple of 8. */
 export function extensionBytesOf(fields: ExtensionFields): number {
   const times = fields.expiresMs === Infinity ? 0 : fields.staleUntilMs > fields.expiresMs ? 16 : 8;
-  return (fields.hasDiskLocation ? 8 : 0) + times + fields.tags.length;
+  const revision = fields.revision === undefined ? 0 : 8;
+  return (fields.hasDiskLocation ? 8 : 0) + times + fields.tags.length + revision;
 }
 
 export class SharedRecords {
@@ -140,8 +143,10 @@ export class SharedRecords {
     }
     if (fields.tags.length > 0) {
       this.#u8.set(fields.tags, double * 8);
+      double += fields.tags.length / 8;
       flags |= flagTags;
     }
+    if (fields.revision !== undefined) this.#f64[double] = fields.revision;
     return flags;
   }
 

@@ -46,10 +46,10 @@ export class ActorParts {
   readonly thread: SteppedThread;
   readonly verbs: Stepped<KernelVerbs>;
   readonly flights: FlightWork;
-  protected readonly world: World;
+  readonly world: World;
   protected readonly keys: Stepped<KeyWindow>;
-  protected readonly reader: Stepped<MemoryReader>;
-  protected readonly writer: Stepped<MemoryWriter>;
+  readonly reader: Stepped<MemoryReader>;
+  readonly writer: Stepped<MemoryWriter>;
   protected readonly disk: DiskWork;
   protected readonly diskReading: DiskReading;
   protected readonly evictor: SteppedEvictor;
@@ -166,7 +166,7 @@ export class ActorParts {
   }
 
   /** A key as it was read and hashed for what outlives the call. */
-  protected *hashed(key: string): Coroutine<HashedKey> {
+  *hashed(key: string): Coroutine<HashedKey> {
     yield* this.keys.write(key);
     return yield* this.keys.take(key);
   }

@@ -3,6 +3,7 @@
 
 import type { HashedKey } from "../../../src/kernel/mod.js";
 import type { WriteFields, WriteOutcome } from "../../../src/memory/mod.js";
+import { flagDeletion } from "../../../src/record/record-layout.js";
 import { largeValueOf, valueOf, versionOf } from "./entry-value.js";
 import type { Operation } from "./history.js";
 import { $element, $run, alone, type Coroutine } from "./suspension.js";
@@ -68,7 +69,7 @@ export class Actor extends ActorParts {
     }
   }
 
-  #begin(kind: Operation["kind"], key: string, version: number): Operation {
+  begin(kind: Operation["kind"], key: string, version: number): Operation {
     return this.world.history.begin(kind, key, version, this.name);
   }
 
@@ -81,11 +82,11 @@ export class Actor extends ActorParts {
     tag: string,
     flags: number = 0,
   ): Coroutine<WriteOutcome> {
-    const fields = { ...this.#fields(flight, expiresMs, tag), flags };
+    const fields = { ...this.fields(flight, expiresMs, tag), flags };
     return yield* this.writer.write(key, valueOf(name, version), fields);
   }
 
-  #fields(flight: number, expiresMs: number, tag: string): WriteFields {
+  fields(flight: number, expiresMs: number = Infinity, tag: string = ""): WriteFields {
     const { tags } = this.thread.kernel;
     return {
       codecId: 0,
@@ -101,7 +102,7 @@ export class Actor extends ActorParts {
 
   *set(key: string, expiresMs: number = Infinity, tag: string = ""): Coroutine {
     const version = this.world.history.nextVersion();
-    const operation = this.#begin("set", key, version);
+    const operation = this.begin("set", key, version);
     const outcome = yield* this.#write(key, key, version, -1, expiresMs, tag);
     // Whatever the outcome, an older value of the key is absent.
     if (outcome !== "stored") operation.kind = "removal";
@@ -111,11 +112,11 @@ export class Actor extends ActorParts {
   /** Sets a value that is stored in chunks. */
   *setLarge(key: string, expiresMs: number = Infinity): Coroutine {
     const version = this.world.history.nextVersion();
-    const operation = this.#begin("set", key, version);
+    const operation = this.begin("set", key, version);
     const writeValue = this.world.rooms.memory.writeValue as unknown as (
       ...args: unknown[]
     ) => Coroutine<WriteOutcome>;
-    const fields = this.#fields(-1, expiresMs, "");
+    const fields = this.fields(-1, expiresMs, "");
     const outcome = yield* writeValue(this.writer, key, largeValueOf(key, version), fields);
     // Whatever the outcome, an older value of the key is absent.
     if (outcome !== "stored") operation.kind = "removal";
@@ -123,20 +124,20 @@ export class Actor extends ActorParts {
   }
 
   *delete(key: string): Coroutine {
-    const operation = this.#begin("removal", key, 0);
+    const operation = this.begin("removal", key, 0);
     yield* this.writer.remove(key);
     this.world.history.end(operation);
   }
 
   *clear(keys: readonly string[]): Coroutine {
-    const operations = keys.map((key) => this.#begin("removal", key, 0));
+    const operations = keys.map((key) => this.begin("removal", key, 0));
     yield* this.verbs.clear();
     for (const operation of operations) this.world.history.end(operation);
   }
 
   /** `keys` are those whose values have the tag. */
   *deleteByTag(tag: string, keys: readonly string[]): Coroutine {
-    const operations = keys.map((key) => this.#begin("removal", key, 0));
+    const operations = keys.map((key) => this.begin("removal", key, 0));
     yield* this.#invalidateTag(tag);
     for (const operation of operations) this.world.history.end(operation);
   }
@@ -154,27 +155,32 @@ export class Actor extends ActorParts {
     key: string,
     tag: string = "",
     flags: number = 0,
-    loads: () => Coroutine = nothing,
+    loads: (version: number) => Coroutine = nothing,
   ): Coroutine<WriteOutcome> {
     const version = this.world.history.nextVersion();
-    const begin = this.#begin("begin", key, version);
+    const begin = this.begin("begin", key, version);
     const hashed = yield* this.hashed(key);
     const flight = yield* this.verbs.beginFlight(hashed.hashLow, hashed.hashHigh);
     this.world.history.end(begin);
-    yield* loads();
+    yield* loads(version);
     return yield* this.#publish(hashed, key, flight, begin, tag, flags);
   }
 
   /** A load that other threads join: leads it, or sleeps without a timeout until its leader is
    *  done. While no flight is free it waits for one. `isForced`: it joins none, and no load that
    *  began before is stored. */
-  *load(key: string, isForced: boolean = false): Coroutine {
+  *load(
+    key: string,
+    isForced: boolean = false,
+    loads: (version: number) => Coroutine = nothing,
+  ): Coroutine {
     const version = this.world.history.nextVersion();
-    const begin = this.#begin(isForced ? "forced" : "begin", key, version);
+    const begin = this.begin(isForced ? "forced" : "begin", key, version);
     const hashed = yield* this.hashed(key);
     const answer = yield* this.flights.enter(key, hashed, isForced);
     this.world.history.end(begin);
     if (answer >= 0) {
+      yield* loads(version);
       yield* this.#publish(hashed, key, answer, begin, "");
       return;
     }
@@ -193,7 +199,7 @@ export class Actor extends ActorParts {
     tag: string,
     flags: number = 0,
   ): Coroutine<WriteOutcome> {
-    const operation = this.#begin("fill", key, begin.version);
+    const operation = this.begin("fill", key, begin.version);
     const outcome =
       flight < 0
         ? "superseded"
@@ -211,10 +217,15 @@ export class Actor extends ActorParts {
 
   /** Looks in memory, and on disk if the index says so. */
   *get(key: string, touch: boolean = true): Coroutine<boolean> {
-    const operation = this.#begin("read", key, 0);
+    return (yield* this.getVersion(key, touch)) !== 0;
+  }
+
+  /** The version that a get finds, 0 for none. */
+  *getVersion(key: string, touch: boolean = true): Coroutine<number> {
+    const operation = this.begin("read", key, 0);
     operation.version = yield* this.#look(key, touch);
     this.world.history.end(operation);
-    return operation.version !== 0;
+    return operation.version;
   }
 
   *#look(key: string, touch: boolean): Coroutine<number> {
@@ -223,8 +234,10 @@ export class Actor extends ActorParts {
     for (let lookup = 1; ; lookup++) {
       if (found === "none") return 0;
       if (found === "memory") {
-        const isHead = this.world.rooms.record.isHead(this.reader.record.flags);
-        return isHead ? yield* this.#joined(key) : this.#versionRead(key);
+        const { flags } = this.reader.record;
+        if ((flags & flagDeletion) === flagDeletion) return 0;
+        const isHead = this.world.rooms.record.isHead(flags);
+        return isHead ? yield* this.#joined(key) : this.versionRead(key);
       }
       const version = yield* this.diskReading.read(hashed, key);
       if (version !== "changed") return version;
@@ -251,7 +264,7 @@ export class Actor extends ActorParts {
   }
 
   /** The version of the record that was just read from memory. */
-  #versionRead(key: string): number {
+  versionRead(key: string): number {
     const { record } = this.reader;
     if (record.key() !== key) throw new Error(`"${key}" was read as another key's record`);
     return versionOf(key, record.buffer.subarray(record.valueStart, record.valueEnd));
@@ -259,7 +272,7 @@ export class Actor extends ActorParts {
 
   /** As a caller of getSync: the near value, else memory. After EntryReader.#look. */
   *getNear(key: string): Coroutine<boolean> {
-    const operation = this.#begin("read", key, 0);
+    const operation = this.begin("read", key, 0);
     operation.version = yield* this.#lookNear(key);
     this.world.history.end(operation);
     return operation.version !== 0;
@@ -285,7 +298,7 @@ export class Actor extends ActorParts {
     const { hashLow, tagEpoch } = this.thread.kernel.results;
     const { low, high } = found;
     const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
-    const version = this.#versionRead(key);
+    const version = this.versionRead(key);
     yield* this.near.keep(word, hashLow, record.keyText(), version, Infinity, record.size);
     return version;
   }

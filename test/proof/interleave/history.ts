@@ -4,7 +4,8 @@
 // A fill is allowed only if nothing changed the key between its beginning and its publication.
 // Called by the scenarios through actor.ts.
 
-export type OperationKind = "set" | "fill" | "lost" | "removal" | "begin" | "forced" | "read";
+export type OperationKind =
+  "set" | "update" | "outdated" | "fill" | "lost" | "removal" | "begin" | "forced" | "read";
 
 /** One operation on one key. Moments count the events of a schedule; `to` is Infinity until it has
  *  returned. */
@@ -18,6 +19,11 @@ export interface Operation {
   to: number;
   /** False: it failed and changed nothing. */
   counts: boolean;
+  /** Of an update: the version that it made its own of. */
+  seen?: number;
+  /** Of a write with one. A delete with one is a set of a version that no read finds. */
+  revision?: number;
+  isDelete?: boolean;
 }
 
 export class History {
@@ -90,16 +96,29 @@ class Search {
   readonly #operations: readonly Operation[];
   readonly #tried = new Set<string>();
   readonly #needed: number;
+  /** The writes with a revision, by their version. */
+  readonly #ordered = new Map<number, Operation>();
 
   constructor(operations: readonly Operation[]) {
     this.#operations = operations;
     let needed = 0;
-    for (const [index, { to }] of operations.entries()) if (to !== Infinity) needed |= 1 << index;
+    for (const [index, operation] of operations.entries()) {
+      if (operation.to !== Infinity) needed |= 1 << index;
+      if (operation.revision !== undefined) this.#ordered.set(operation.version, operation);
+    }
     this.#needed = needed;
   }
 
   succeeds(): boolean {
     return this.#from(0, 0, 0);
+  }
+
+  /** Whether the write that is there is newer than another one. */
+  #isNewer(value: number, { revision, isDelete }: Operation): boolean {
+    const there = this.#ordered.get(value);
+    if (there?.revision === undefined || revision === undefined) return false;
+    if (there.revision !== revision) return there.revision > revision;
+    return there.isDelete === true && isDelete !== true;
   }
 
   /** `fresh`: begun fills with no change of the key since, as bits. */
@@ -116,11 +135,18 @@ class Search {
     }
     for (let index = 0; index < operations.length; index++) {
       const bit = 1 << index;
-      const { kind, version, from } = operations[index] as Operation;
+      const operation = operations[index] as Operation;
+      const { kind, version, from } = operation;
       // An operation that has no position yet returned before this one began.
       if ((done & bit) !== 0 || from > horizon) continue;
       if (kind === "read") {
         if (version === value && this.#from(done | bit, value, fresh)) return true;
+      } else if (kind === "update") {
+        if (operation.seen === value && this.#from(done | bit, version, 0)) return true;
+      } else if (kind === "outdated") {
+        if (this.#isNewer(value, operation) && this.#from(done | bit, value, fresh)) return true;
+      } else if (kind === "set" && this.#isNewer(value, operation)) {
+        // It would have been refused.
       } else if (kind === "begin") {
         if (this.#from(done | bit, value, fresh | (1 << version))) return true;
       } else if (kind === "forced") {

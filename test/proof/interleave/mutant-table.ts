@@ -6,6 +6,7 @@ import { flightMutants } from "./flight-mutants.js";
 import { internedMutants } from "./interned-mutants.js";
 import { largeMutants } from "./large-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";
+import { orderedMutants } from "./ordered-mutants.js";
 import { tagMutants } from "./tag-mutants.js";
 
 const moves = "src/kernel/assembly/moves/moves.ts";
@@ -124,8 +125,8 @@ export const mutants: readonly Mutant[] = [
     "a delete does not supersede the fills of its key",
     entries,
     [
-      "invalidateFlights(hash);\n  unlock(bucketAt(home));\n  return answer;",
-      "unlock(bucketAt(home));\n  return answer;",
+      "answer = removeLocated(hash, home);\n    invalidateFlights(hash);",
+      "answer = removeLocated(hash, home);",
     ],
     "fill-delete",
     "refresh-delete",
@@ -381,4 +382,5 @@ export const mutants: readonly Mutant[] = [
   ...flightMutants,
   ...tagMutants,
   ...largeMutants,
+  ...orderedMutants,
 ];

@@ -40,7 +40,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
     "append",
   ],
   "memory/memory-reader.js": [],
-  "memory/memory-writer.js": ["isBytes"],
+  "memory/memory-writer.js": ["isBytes", "refusalOf"],
   "kernel/key-window.js": ["mix"],
   "kernel/words/control-block.js": [],
   "kernel/words/pending-tombstones.js": ["wordsOf", "hasPendingTombstone"],

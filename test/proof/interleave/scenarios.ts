@@ -10,6 +10,7 @@ import { indexScenarios } from "./index-scenarios.js";
 import { internedScenarios } from "./interned-scenarios.js";
 import { largeScenarios } from "./large-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
+import { orderedScenarios } from "./ordered-scenarios.js";
 import type { Scenario } from "./scenario.js";
 import { tagScenarios } from "./tag-scenarios.js";
 
@@ -24,4 +25,5 @@ export const scenarios: readonly Scenario[] = [
   ...flightScenarios,
   ...tagScenarios,
   ...largeScenarios,
+  ...orderedScenarios,
 ];

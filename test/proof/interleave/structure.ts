@@ -5,6 +5,7 @@
 import { flightStatesOf } from "../flight-words.js";
 import { alone } from "./suspension.js";
 import type { World } from "./world.js";
+import { flagDeletion } from "../../../src/record/record-layout.js";
 import * as tagAt from "../../../src/kernel/tag-layout.js";
 
 /** What happened in the schedule that makes a count inexact, though never wrong to a reader. */
@@ -175,7 +176,8 @@ class Index {
       return `names "${key}", another bucket's`;
     }
     if (sequence <= alone(control.clearEpoch())) return undefined;
-    if (!isChunk(flags)) this.#entries += 1;
+    const isDeletion = (flags & flagDeletion) === flagDeletion;
+    if (!isChunk(flags) && !isDeletion) this.#entries += 1;
     if (this.#keys.has(key)) return `is the second of "${key}"`;
     this.#keys.add(key);
     if (isChunk(flags)) this.#chunks.add(key);

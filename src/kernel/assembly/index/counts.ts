@@ -47,7 +47,7 @@ export function countDisk(location: u64, sign: f64): void {
 /** A chunk of a large value counts as bytes and not as an entry; negative answers count apart. */
 export function countMemory(size: u32, flags: u32, sign: f64): void {
   if ((flags & rec.flagChunk) == 0) count(counter.counterMemoryEntries, sign);
-  else if ((flags & rec.flagNegative) == rec.flagNegative) {
+  else if ((flags & rec.flagDeletion) == rec.flagNegative) {
     count(counter.counterNegativeAnswers, sign);
   }
   count(counter.counterMemoryBytes, sign * <f64>((size + 7) & ~7));

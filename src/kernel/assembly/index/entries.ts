@@ -26,6 +26,7 @@ import {
   unlock,
 } from "./bucket";
 import { countDisk, countMemory, discount, discountMemory, isCleared } from "./counts";
+import { judgeWrite } from "./condition";
 import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
 import {
@@ -49,8 +50,9 @@ import {
   flagsOf,
   hashOfKey,
   isChunk,
+  isDeletion,
   isHead,
-  isNegative,
+  isValueless,
   keyLengthOf,
   recordSizeOf,
   sequenceOf,
@@ -163,9 +165,10 @@ function writeHeader(
 
 /** Makes a reserved record the newest of its key: assigns its sequence, writes the header and
  *  changes the slot, all under the key's lock. The caller has written extension, key and value
- *  after the header. `flight` is the caller's flight + 1, or 0. Answers answerDone,
- *  answerSuperseded, answerBusy or, in a map, answerNoRoom. Results: sequence, slot, tombstones
- *  0 and 1, and in the value register the value in chunks that it replaced. */
+ *  after the header. `flight` is the caller's flight + 1, or 0. `condition` and `wanted` say what
+ *  the write depends on (condition.ts). Answers answerDone, answerSuperseded, answerChanged,
+ *  answerOutdated, answerBusy or, in a map, answerNoRoom. Results: sequence, slot, tombstones 0 and
+ *  1, and in the value register the value in chunks that it replaced. */
 export function publish(
   record: u32,
   extent: u32,
@@ -176,6 +179,8 @@ export function publish(
   flight: u32,
   hashLow: u32,
   hashHigh: u32,
+  condition: u32,
+  wanted: f64,
 ): i32 {
   assertRecord(record);
   assertHeld(segmentOfRecord(record), at.segmentOpen);
@@ -196,6 +201,14 @@ export function publish(
   ) {
     unlock(bucketAt(home));
     return at.answerSuperseded;
+  }
+  if (condition != at.conditionNone) {
+    locate(home, fingerprint, key, extent);
+    const allowed = judgeWrite(condition, wanted, isDeletion(flags), created);
+    if (allowed != at.answerDone) {
+      unlock(bucketAt(home));
+      return allowed;
+    }
   }
   // A fill stays invisible until its flight is checked once more: a record without a sequence
   // answers no reader.
@@ -258,26 +271,48 @@ function withdraw(home: u32, slot: usize, word: u64): void {
 }
 
 /** Removes the key. answerDone if it was there (a disk entry: if the index says so),
- *  answerAbsent if not, or if there was a negative answer. Results: expires, tombstones 0 and 1,
- *  and in the value register the value in chunks that it removed. */
-export function remove(key: u32, extent: u32, hashLow: u32, hashHigh: u32): i32 {
+ *  answerAbsent if not, or if there was a record without a value; answerChanged or answerOutdated
+ *  if the condition does not hold. Results: expires, tombstones 0 and 1, and in the value register
+ *  the value in chunks that it removed. */
+export function remove(
+  key: u32,
+  extent: u32,
+  hashLow: u32,
+  hashHigh: u32,
+  condition: u32,
+  wanted: f64,
+): i32 {
   const hash = hashOf(key, extent, hashLow, hashHigh);
   store<f64>(block, 0, at.resultTombstone0);
   store<f64>(block, 0, at.resultTombstone1);
   store<u32>(block, 0, at.threadValue + at.valueChunks);
   const home = homeOf(hash);
-  const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
+  locate(home, fingerprintOf(hash), key, extent);
+  let answer: i32 = at.answerDone;
+  if (condition != at.conditionNone) {
+    answer = judgeWrite(condition, wanted, true, load<f64>(at.controlClock));
+  }
+  if (answer == at.answerDone) {
+    answer = removeLocated(hash, home);
+    invalidateFlights(hash);
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Empties the slot that `locate` has found, if any, for `remove` and for a guard. Call with the
+ *  home lock held, and the results of remove set to nothing. */
+export function removeLocated(hash: u64, home: u32): i32 {
   // Also if we find nothing: a thread may still keep a near value of an entry that left the index.
   noteInvalidation(hash);
-  locate(home, fingerprint, key, extent);
   let answer = at.answerAbsent;
   if (located != 0) {
     const old = locatedWord;
     const copy = diskCopyOf(old);
     const gone =
       isCleared(old) ||
-      (!isDisk(old) && (isTagInvalidated(recordOf(old)) || isNegative(recordOf(old))));
+      (!isDisk(old) && (isTagInvalidated(recordOf(old)) || isValueless(recordOf(old))));
     const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
     if (copy != 0) announceTombstone(0, copy);
     if (replace(located, old, 0)) {
@@ -292,8 +327,6 @@ export function remove(key: u32, extent: u32, hashLow: u32, hashHigh: u32): i32 
       retractTombstone(0);
     }
   }
-  invalidateFlights(hash);
-  unlock(bucketAt(home));
   return answer;
 }
 

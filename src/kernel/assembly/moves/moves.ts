@@ -44,6 +44,7 @@ import {
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteDead, noteRecord, reserve } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
+import { xxh64 } from "../xxh64";
 
 /** The frequency of the slot that names the record, or answerMiss if no slot does, or the record
  *  is cleared or invalidated. */
@@ -219,4 +220,25 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
   if (answer != at.answerDone) store<u64>(record, 0, 8);
   unlock(bucketAt(home));
   return answer;
+}
+
+/** As `promote`, for a record whose bytes were copied from a file and not verified yet: answerMiss
+ *  if its checksum, with this seed, is another. Its size is the one that was reserved, and its
+ *  checksum field is zero. */
+export function promoteRead(
+  record: u32,
+  slotNumber: u32,
+  low: u32,
+  high: u32,
+  checksum: u32,
+  seedLow: u32,
+  seedHigh: u32,
+): i32 {
+  const own = (<u64>seedHigh << 32) | <u64>seedLow;
+  if (<u32>xxh64(record, recordSizeOf(record), own) == checksum) {
+    return promote(record, slotNumber, low, high);
+  }
+  // As in promote: no walker may take it for a published record.
+  store<u64>(record, 0, 8);
+  return at.answerMiss;
 }

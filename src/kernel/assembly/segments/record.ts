@@ -49,9 +49,23 @@ export function flagsOf(record: usize): u32 {
   return load<u8>(record, rec.recordFlags);
 }
 
-/** A negative answer: a record without a value, which no look-up for users returns. */
-export function isNegative(record: usize): bool {
+/** A negative answer, or a delete with a revision: a record without a value, which no look-up for
+ *  users returns. */
+export function isValueless(record: usize): bool {
   return (flagsOf(record) & rec.flagNegative) == rec.flagNegative;
+}
+
+/** A record that a delete with a revision left, by its flags. */
+// @ts-ignore: decorator
+@inline
+export function isDeletion(flags: u32): bool {
+  return (flags & rec.flagDeletion) == rec.flagDeletion;
+}
+
+/** The caller's revision of a record, -1 if it has none. */
+export function revisionOf(record: usize): f64 {
+  if ((load<u8>(record, rec.recordCodec) & rec.recordHasRevision) == 0) return -1;
+  return load<f64>(keyOf(record) - 8);
 }
 
 /** The record's disk location, 0 if it has none. Call only under the key's lock, or as the
