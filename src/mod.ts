@@ -38,5 +38,6 @@ export type { LoadTrace } from "./diagnostics/mod.js";
 export type { CacheEntry, SetOutcome, UpdateOutcome } from "./entries/mod.js";
 export type { LoadContext, Loader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
+export type { Tier, TierChange, TierEntry, TierInvalidation, TierKey } from "./outer-tiers/mod.js";
 export type { PolicyName } from "./policy/mod.js";
 export type { CacheStats } from "./stats/mod.js";

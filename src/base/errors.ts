@@ -49,6 +49,8 @@ export type ErrorCode =
   | "ERR_OVERLOADED"
   /** The value is not a handle, or is a handle of another version. */
   | "ERR_HANDLE"
+  /** A tier of the option `tiers` failed, or lost changes. */
+  | "ERR_TIER"
   /** A trace to simulate cannot be read. */
   | "ERR_TRACE"
   /** The runtime lacks, or forbids, what the cache needs; the message says what, and the remedy. */

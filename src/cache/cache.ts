@@ -11,6 +11,8 @@ import { KeySpace } from "./key-space.js";
 import type { Namespace } from "./namespace.js";
 import { Namespaces } from "./namespaces.js";
 import type { OpenerSide } from "./opener-side.js";
+import { closeThread } from "./outer/closing-order.js";
+import type { OuterSide } from "./outer/outer-side.js";
 import type { SpaceParts } from "./space-parts.js";
 import { snapshotOf } from "./statistics.js";
 import type { ThreadRegistration } from "./thread-registration.js";
@@ -22,6 +24,8 @@ export interface CacheParts {
   readonly handle: CacheHandle;
   /** Null in an attached thread. */
   readonly opener: OpenerSide | null;
+  /** Null without the option `tiers`. */
+  readonly outer: OuterSide | null;
   readonly registration: ThreadRegistration;
 }
 
@@ -47,26 +51,29 @@ export interface CacheParts {
 export class Cache<V = unknown> extends KeySpace<V, Key> {
   readonly #events: CacheEvents;
   readonly #handle: CacheHandle;
-  readonly #opener: OpenerSide | null;
-  readonly #registration: ThreadRegistration;
+  readonly #parts: CacheParts;
   readonly #namespaces: Namespaces;
   #closing: Promise<void> | undefined;
 
   /** Internal: call `openCache` or `attachCache` instead. */
   constructor(parts: CacheParts) {
-    const { core, events, handle, opener, registration } = parts;
+    const { core, events, handle, opener, outer } = parts;
     const own: SpaceParts = {
       core,
       cacheId: handle.id,
       pool: opener?.pool,
+      outer,
       refreshFailed: (key, error) => events.emit("error", { error, key }),
     };
     super(own, null);
     this.#events = events;
     this.#handle = handle;
-    this.#opener = opener;
-    this.#registration = registration;
+    this.#parts = parts;
     this.#namespaces = new Namespaces(own, events);
+    outer?.connect(core, this.writer, () => {
+      this.readThrough.forgetAll();
+      this.#namespaces.forgetAll();
+    });
   }
 
   /** The `name` option of `openCache`; "default" if none was given. */
@@ -152,12 +159,13 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     this.core.assertOpen();
     const fsync = options !== undefined && fsyncOf(options);
     if (this.core.disk !== null) await flush(this.core, fsync);
+    await this.#parts.outer?.flush();
   }
 
   /** Returns all counters, gauges and latencies of the cache, summed over all threads. */
   stats(): CacheStats {
     this.core.assertOpen();
-    return snapshotOf(this.core);
+    return snapshotOf(this.core, this.#parts.outer?.words);
   }
 
   /**
@@ -206,15 +214,7 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     core.close();
     this.readThrough.abortAll(core.closedError());
     this.#namespaces.abortAll(core.closedError());
-    if (this.#opener !== null) {
-      await this.#opener.close();
-      this.#registration.end();
-      return;
-    }
-    // A disk read that ends uses this thread's id, so it must end before another thread claims it.
-    const reads = [core.disk?.settled(), ...this.#namespaces.settled()];
-    if (reads.some((read) => read !== undefined)) await Promise.all(reads);
-    this.#registration.leave();
+    await closeThread(this.#parts, this.#namespaces.settled());
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

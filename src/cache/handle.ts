@@ -30,6 +30,8 @@ export interface CacheHandle {
   readonly worker: WorkerHandle;
   /** Null for a cache in memory only. */
   readonly recovery: CacheRecovery | null;
+  /** The shared words of the tiers; null without tiers. */
+  readonly tiers: SharedArrayBuffer | null;
 }
 
 const kind = "undercroft-handle";

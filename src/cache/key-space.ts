@@ -40,6 +40,8 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
   /** Internal, like the next three. */
   protected readonly core: ThreadCore;
   protected readonly reader: EntryReader<V>;
+  /** Also asks the tiers, if there are any. */
+  readonly #looks: Pick<EntryReader<V>, "get" | "getEntry">;
   protected readonly writer: EntryWriter<V>;
   protected readonly readThrough: ReadThrough<V>;
   protected readonly updater: EntryUpdater<V>;
@@ -48,14 +50,16 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
 
   constructor(parts: SpaceParts, functions: KeyFunctions<V, K> | null) {
     super();
-    const { core, refreshFailed, cacheId, pool } = parts;
+    const { core, refreshFailed, cacheId, pool, outer } = parts;
     this.core = core;
     this.#functions = functions;
     const decoder = new ValueDecoder<V>(core);
     this.reader = new EntryReader(core, decoder);
     this.writer = new EntryWriter(core, this.reader, decoder, cacheId, pool);
     this.updater = new EntryUpdater(core, this.writer, decoder);
-    this.readThrough = readThroughOf(core, this.reader, this.writer, refreshFailed, cacheId);
+    const tiers = outer?.readerOf(core, this.reader) ?? null;
+    this.#looks = tiers ?? this.reader;
+    this.readThrough = readThroughOf(core, this.reader, this.writer, refreshFailed, cacheId, tiers);
   }
 
   /** Internal: no later fetch joins a load that has begun. */
@@ -105,10 +109,10 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
    */
   async get(key: K, options?: { readonly signal?: AbortSignal }): Promise<V | undefined> {
     const name = this.keyOf(key);
-    if (options === undefined) return this.reader.get(name);
+    if (options === undefined) return this.#looks.get(name);
     const signal = signalOf(options);
     assertNotAborted(signal);
-    const found = this.reader.get(name);
+    const found = this.#looks.get(name);
     const waits = signal !== undefined && found instanceof Promise;
     return waits ? withSignal(signal, found) : found;
   }
@@ -125,7 +129,7 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     const signal = options === undefined ? undefined : signalOf(options);
     assertNotAborted(signal);
     const wanted = this.keysOf(keys);
-    const looks = wanted.keys.map((key) => this.reader.get(key));
+    const looks = wanted.keys.map((key) => this.#looks.get(key));
     const waits = signal !== undefined && looks.some((look) => look instanceof Promise);
     // What is in memory is no promise.
     const all = Promise.all(looks.map(async (look) => look));
@@ -139,7 +143,7 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
 
   /** Like `get`, but resolves to the value with its source, times, tags and size. */
   async getEntry(key: K): Promise<CacheEntry<V> | undefined> {
-    return this.reader.getEntry(this.keyOf(key));
+    return this.#looks.getEntry(this.keyOf(key));
   }
 
   /**

@@ -47,7 +47,7 @@ export class Namespaces {
   }
 
   #make<V, K>(name: string, request: NamespaceRequest<V, K>): Namespace<V, K> {
-    const { core, cacheId, pool } = this.#parts;
+    const { core, cacheId, pool, outer } = this.#parts;
     const id = core.kernel.namespaces.idOf(name) || this.#add(name);
     const emit = (key: string | Uint8Array, error: UndercroftError): void => {
       this.#events.emit("error", { error, key, namespace: name });
@@ -56,7 +56,7 @@ export class Namespaces {
     const own = core.within({ id, name, setDefaults, fetchDefaults }, (error, key) =>
       emit(key, error),
     );
-    return new Namespace({ core: own, cacheId, pool, refreshFailed: emit }, request);
+    return new Namespace({ core: own, cacheId, pool, outer, refreshFailed: emit }, request);
   }
 
   #add(name: string): number {

@@ -2,6 +2,7 @@
 // are there before anything happens. Called by `openCache`.
 import { describe } from "../base/mod.js";
 import { type CacheOptions as ConfigOptions, optionsOf } from "../config/mod.js";
+import type { Tier } from "../outer-tiers/mod.js";
 import { type CacheEventName, type CacheEvents, type CacheListener, eventNames } from "./events.js";
 
 /**
@@ -39,6 +40,15 @@ export interface CacheOptions<V = unknown> extends ConfigOptions<V> {
    * cache opens: "recovered", a disk that fails. `Cache.off` removes them.
    */
   readonly on?: CacheListeners;
+  /**
+   * What stands behind memory and disk, at most 4, in order: asked on a miss by `get`, `getMany`,
+   * `getEntry` and `fetch`, before its loader; told of every set, load, delete and invalidation of
+   * any thread, in batches, in the background. `flush` waits until they are made. A tier that fails
+   * is "tier-down": the cache goes on without it and keeps the changes. Default: none.
+   *
+   * Only the thread that opens the cache calls them; attached threads reach them through it.
+   */
+  readonly tiers?: readonly Tier[];
 }
 
 /** The listeners of a checked option `on`. */

@@ -39,6 +39,8 @@ import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
 import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
+import { OuterSide } from "./outer/outer-side.js";
+import { tiersOf } from "./outer/tier-options.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
 /**
@@ -70,6 +72,7 @@ import { ThreadRegistration } from "./thread-registration.js";
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
   const listeners = listenersOf(options.on);
+  const tiers = tiersOf(options.tiers);
   assertRuntime();
   await assertTimersRun();
   const anchorMs = options.clock === undefined ? readAnchorMs() : null;
@@ -104,6 +107,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     opener = new OpenerSide(core, worker, directory, events);
     const recovery = await opener.start();
     const id = randomUUID();
+    const outer = await OuterSide.open(tiers, core, id, codec, events);
     const handle: CacheHandle = {
       kind: "undercroft-handle",
       version: 1,
@@ -111,10 +115,11 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       config,
       worker,
       recovery,
+      tiers: outer?.words.buffer ?? null,
     };
     const registration = new ThreadRegistration(core, true);
     announce(handle);
-    return new Cache<V>({ core, events, handle, opener, registration });
+    return new Cache<V>({ core, events, handle, opener, outer, registration });
   } catch (error) {
     if (opener !== undefined) await opener.close().catch(() => undefined);
     else
@@ -295,6 +300,7 @@ export function attachCache<V = unknown>(
     onError: (error, key) => events.emit("error", { error, key }),
     onRemovals: null,
   });
+  const outer = OuterSide.attach(handle.tiers, core, handle.id, codec);
   const registration = new ThreadRegistration(core, false);
-  return new Cache<V>({ core, events, handle, opener: null, registration });
+  return new Cache<V>({ core, events, handle, opener: null, outer, registration });
 }

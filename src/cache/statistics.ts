@@ -2,6 +2,7 @@
 // gauges of this moment. Called by the cache.
 import type { ThreadCore } from "../entries/mod.js";
 import { codes, threadsAttached } from "../kernel/mod.js";
+import type { TierWords } from "../outer-tiers/mod.js";
 import {
   type CacheStats,
   counterDiskEntries,
@@ -12,7 +13,7 @@ import {
   type StatsGauges,
 } from "../stats/mod.js";
 
-export function snapshotOf(core: ThreadCore): CacheStats {
+export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): CacheStats {
   const { kernel, config } = core;
   const totals = kernel.counters.totals();
   return makeSnapshot({
@@ -22,6 +23,7 @@ export function snapshotOf(core: ThreadCore): CacheStats {
     gauges: {
       memory: memoryGauges(core),
       disk: diskGauges(core),
+      tiers: tiers?.totals() ?? null,
       near: { entries: core.near?.count ?? 0, bytes: core.near?.bytes ?? 0 },
       tags: { tracked: kernel.tags.tracked(), capacity: kernel.tags.capacity },
       segments: { free: freeSegments(core), total: kernel.geometry.segmentCount },

@@ -1,16 +1,19 @@
 #!/usr/bin/env node
 // `npx undercroft <command>`: finds the command and runs it. Exits with 0; with 1 if a file cannot
-// be read; with 2 if the command line is wrong.
+// be read or an entry not be stored; with 2 if the command line is wrong.
 import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
+import { importEntries, importUsage } from "./import.js";
 import type { Output } from "./output.js";
 import { simulate, simulateUsage } from "./simulate.js";
 
-const commands = "simulate, help [command]; -h, --help; -v, --version";
+const commands = "simulate, import, help [command]; -h, --help; -v, --version";
 
 const usage = `npx undercroft <command>
 
 ${simulateUsage}
+
+${importUsage}
 
 help [command]      -h, --help     this text, or a command's
                     -v, --version  the version of the package`;
@@ -38,6 +41,8 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
       return 2;
     case "simulate":
       return await simulate(words, output);
+    case "import":
+      return await importEntries(words, output);
     case "help":
     case "--help":
     case "-h":
@@ -59,6 +64,7 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
 function helpFor([command]: readonly string[]): string {
   if (command === undefined || command === "help") return usage;
   if (command === "simulate") return simulateUsage;
+  if (command === "import") return importUsage;
   throw new RangeError(
     `Cannot help with "${command}": there is no such command; there are ${commands}`,
   );

@@ -60,8 +60,9 @@ const cacheOptionNames = [
   "classInstances",
   "codec",
   "clock",
-  // Checked by the cache, which has the events.
+  // Checked by the cache, which has the events and the tiers.
   "on",
+  "tiers",
 ] as const;
 
 /**

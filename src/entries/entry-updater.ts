@@ -13,12 +13,7 @@ import {
   resolveUpdateOptions,
 } from "../config/mod.js";
 import { codes, HashedKey, type Key } from "../kernel/mod.js";
-import {
-  type WriteCondition,
-  type WriteFields,
-  type WriteOutcome,
-  writeValue,
-} from "../memory/mod.js";
+import type { WriteCondition, WriteFields, WriteOutcome } from "../memory/mod.js";
 import { isHead, isInternal, type RecordReader } from "../record/mod.js";
 import { counterDeletes } from "../stats/mod.js";
 import type { EntryWriter } from "./entry-writer.js";
@@ -217,7 +212,7 @@ export class EntryUpdater<V> {
     const next: unknown = compute(value);
     core.assertOpen();
     if (next === undefined) {
-      if (core.writer.removeIf(key, condition) !== "removed") return "changed";
+      if (this.#writer.removeIf(key, condition) !== "removed") return "changed";
       core.kernel.count(counterDeletes, 1);
       return "deleted";
     }
@@ -252,7 +247,7 @@ export class EntryUpdater<V> {
     const { bytes, fields } = this.#writer.prepare(name, value, options);
     const own: WriteFields = { ...fields, expiresMs, staleUntilMs, condition };
     // The cast is right: it is no fill, and its condition is no revision.
-    return writeValue(this.#core.writer, key, bytes, own) as Exclude<
+    return this.#writer.write(key, value, bytes, own, tags) as Exclude<
       WriteOutcome,
       "superseded" | "outdated"
     >;

@@ -13,7 +13,13 @@ import {
   type SetOptions,
 } from "../config/mod.js";
 import { codes, type HashedKey, type Key } from "../kernel/mod.js";
-import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
+import {
+  type Refusal,
+  type WriteCondition,
+  type WriteFields,
+  type WriteOutcome,
+  writeValue,
+} from "../memory/mod.js";
 import type { StoreTask } from "../pool/mod.js";
 import { codecNegative, flagNegative } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
@@ -98,13 +104,37 @@ export class EntryWriter<V> {
     assertKey(key);
     const { bytes, fields } = this.prepare(key, value, resolved);
     // The cast is right: only a fill can be superseded, and only an update finds a change.
-    return this.#write(key, bytes, fields) as SetOutcome;
+    return this.write(key, value, bytes, fields, resolved.tags) as SetOutcome;
   }
 
-  /** Writes what was prepared, in the order of its revision if it has one. */
-  #write(key: Key | HashedKey, bytes: Uint8Array, fields: WriteFields): WriteOutcome {
-    if (fields.revision !== undefined) return writeInOrder(this.#core, key, bytes, fields);
+  /** Writes what was prepared of a value, in the order of its revision if it has one and no
+   *  condition of its own. Every write of a value comes by here, so that tiers are told. */
+  write(
+    key: Key | HashedKey,
+    value: unknown,
+    bytes: Uint8Array,
+    fields: WriteFields,
+    tags: readonly string[],
+  ): WriteOutcome {
+    const { through } = this.#core;
+    if (through === null) return this.#publish(key, bytes, fields);
+    const publish = (hashed: HashedKey, own: Uint8Array): WriteOutcome =>
+      this.#publish(hashed, own, fields);
+    return through.write(key, value, bytes, fields, tags, publish);
+  }
+
+  #publish(key: Key | HashedKey, bytes: Uint8Array, fields: WriteFields): WriteOutcome {
+    const isOrdered = fields.revision !== undefined && fields.condition === undefined;
+    if (isOrdered) return writeInOrder(this.#core, key, bytes, fields);
     return writeValue(this.#core.writer, key, bytes, fields);
+  }
+
+  /** Removes a key if the condition holds. */
+  removeIf(key: Key | HashedKey, condition?: WriteCondition): "removed" | "absent" | Refusal {
+    const { writer, through } = this.#core;
+    return through === null
+      ? writer.removeIf(key, condition)
+      : through.remove(key, (hashed) => writer.removeIf(hashed, condition));
   }
 
   /** The encoded value, valid until the next call, and the fields of its record. */
@@ -167,9 +197,10 @@ export class EntryWriter<V> {
     const resolved = resolveSetOptions(options, core.defaults);
     assertKey(key);
     const { bytes, fields } = this.prepare(key, value, resolved);
-    const storePool = this.#storePool;
+    // The tiers would hear of what a worker publishes too late: it is written here.
+    const storePool = core.through === null ? this.#storePool : undefined;
     if (storePool === undefined || fields.revision !== undefined) {
-      return this.#write(key, bytes, fields) as SetOutcome;
+      return this.write(key, value, bytes, fields, resolved.tags) as SetOutcome;
     }
     const moved = movable(bytes, value);
     const hashed = this.#reader.readKey(key);
@@ -231,7 +262,8 @@ export class EntryWriter<V> {
     const buffer = Buffer.from(bytes);
     const decoded = this.#decoder.decodeFill(fields.codecId, buffer, key);
     // A fill without a flight could overwrite a newer write, so it is not published.
-    const outcome = flight < 0 ? "superseded" : this.#write(key, buffer, fields);
+    const { tags } = options;
+    const outcome = flight < 0 ? "superseded" : this.write(key, value, buffer, fields, tags);
     const { slotLow: low, slotHigh: high } = kernel.results;
     if (outcome === "stored") {
       const { expiresMs } = fields;
@@ -258,7 +290,7 @@ export class EntryWriter<V> {
     // A delete with a revision goes on to count, behind the answer. One that comes after this look
     // supersedes the flight.
     const deletion = deletionOf(this.#core, key);
-    const outcome = writer.append(key, noBytes, {
+    const fields: WriteFields = {
       codecId: codecNegative,
       flags: flagNegative,
       createdMs,
@@ -268,22 +300,25 @@ export class EntryWriter<V> {
       flight,
       forDisk: false,
       revision: deletion?.revision,
-    });
-    return outcome === "stored";
+    };
+    const append = (): boolean => writer.append(key, noBytes, fields) === "stored";
+    const { through } = this.#core;
+    return through === null ? append() : through.remove(key, append);
   }
 
   /** For read-through: as `delete`, and counts nothing. */
   remove(key: HashedKey): void {
-    this.#core.writer.remove(key);
+    this.removeIf(key);
   }
 
   delete(key: Key, revision?: number): boolean {
-    const { writer, kernel, clock } = this.#core;
+    const { kernel, clock, through } = this.#core;
     this.#core.assertOpen();
     if (revision !== undefined) {
-      if (!deleteInOrder(this.#core, key, revision)) return false;
+      const deletes = (): boolean => deleteInOrder(this.#core, key, revision);
+      if (!(through === null ? deletes() : through.remove(key, deletes))) return false;
     } else {
-      if (!writer.remove(key)) return false;
+      if (this.removeIf(key) !== "removed") return false;
       const expiresMs = kernel.results.expires;
       if (expiresMs !== 0 && expiresMs <= clock.now()) return false;
     }
@@ -292,8 +327,15 @@ export class EntryWriter<V> {
   }
 
   clear(): void {
-    const { kernel, directory, namespace } = this.#core;
     this.#core.assertOpen();
+    const { through } = this.#core;
+    if (through === null) this.clearHere();
+    else through.clear(() => this.clearHere());
+  }
+
+  /** As `clear`; the tiers are not told. */
+  clearHere(): void {
+    const { kernel, directory, namespace } = this.#core;
     if (namespace !== null) {
       this.#clearNamespace(namespace.id);
       return;
@@ -316,7 +358,15 @@ export class EntryWriter<V> {
   /** When this returns no entry with one of these tags is left, for any thread or later session. */
   deleteByTag(tags: string | readonly string[]): void {
     this.#core.assertOpen();
-    for (const tag of resolveTags(tags)) {
+    const resolved = resolveTags(tags);
+    const { through } = this.#core;
+    if (through === null) this.deleteByTagHere(resolved);
+    else through.deleteByTag(resolved, () => this.deleteByTagHere(resolved));
+  }
+
+  /** As `deleteByTag`; the tiers are not told. */
+  deleteByTagHere(tags: readonly string[]): void {
+    for (const tag of tags) {
       this.#invalidateTag(tag);
       this.#core.directory?.writeTag();
     }

@@ -21,7 +21,8 @@ import type { RecordReader } from "../record/mod.js";
  */
 export interface CacheEntry<V> {
   readonly value: V;
-  readonly source: "near" | "memory" | "disk";
+  /** "tier": from one of `tiers`. */
+  readonly source: "near" | "memory" | "disk" | "tier";
   readonly createdAt: number;
   readonly expiresAt: number;
   /** Until then `fetch` may serve the expired value; equals `expiresAt` if it may not. */

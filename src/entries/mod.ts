@@ -12,3 +12,4 @@ export type { CacheEntry, FoundValue, Peek, PeekedEntry } from "./found-entry.js
 export { flush } from "./flush-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";
+export type { WriteThrough } from "./write-through.js";

@@ -17,6 +17,7 @@ import { NearCache } from "../near/mod.js";
 import { bucketOf } from "../stats/mod.js";
 import type { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { EntryAdmission } from "./entry-admission.js";
+import type { WriteThrough } from "./write-through.js";
 
 /** What cannot be posted to another thread: each thread is given its own. */
 export interface ThreadOptions {
@@ -60,6 +61,8 @@ export class ThreadCore {
   readonly admission: EntryAdmission | null;
   readonly codec: Codec;
   readonly near: NearCache | null;
+  /** Told of every change, if there are tiers. Set before the first call of the user. */
+  through: WriteThrough | null = null;
   readonly clock: Clock;
   /** Emits the event `error` in this thread. Listeners run at once, and may call the cache. */
   readonly emitError: (error: UndercroftError, key: Key) => void;

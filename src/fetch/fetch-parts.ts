@@ -136,6 +136,30 @@ export interface FetchReader<V> {
   copiesOf(key: HashedKey, value: V): () => V;
 }
 
+/** The tiers behind memory and disk. */
+export interface FetchTiers<V> {
+  /** Asks them for keys. What is fresh is stored under the flights, unless superseded or the flight
+   *  is -1; what has expired and may be served stale is not. */
+  bring(
+    keys: readonly HashedKey[],
+    flights: readonly number[],
+  ): Promise<
+    readonly (
+      | {
+          readonly value: V;
+          readonly stale: boolean;
+          readonly superseded: boolean;
+          readonly entry: {
+            readonly createdAt: number;
+            readonly expiresAt: number;
+            readonly tags: readonly string[];
+          };
+        }
+      | undefined
+    )[]
+  >;
+}
+
 /** Publishes loaded values. */
 export interface FetchWriter<V> {
   /** Encodes and publishes, unless superseded or `flight` is -1. Answers the value that a later hit
@@ -216,6 +240,8 @@ export interface FetchParts<V> {
   readonly name: string;
   readonly reader: FetchReader<V>;
   readonly writer: FetchWriter<V>;
+  /** Null if there are none. */
+  readonly tiers: FetchTiers<V> | null;
   readonly flights: FlightBoard;
   readonly backoffs: BackoffBoard;
   readonly meter: FetchMeter;

@@ -14,7 +14,7 @@ import {
   counterLoads,
 } from "../stats/mod.js";
 import { Loading } from "./cycles/loading.js";
-import type { FetchParts, Loadable, Loader } from "./fetch-parts.js";
+import type { FetchParts, FetchTiers, Loadable, Loader } from "./fetch-parts.js";
 import type { Flight } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
 import type { FlightRegistry } from "./flight-registry.js";
@@ -30,6 +30,9 @@ interface Loaded<V> {
   /** It is a value to renew that was voided meanwhile, so it is not stored. */
   readonly isVoid: boolean;
 }
+
+/** Of a value that is in no record of memory (`FoundValue`). */
+const unstoredSequence = -1;
 
 export class Lead<V> {
   readonly #parts: FetchParts<V>;
@@ -59,6 +62,10 @@ export class Lead<V> {
       if (flight.isDone || (!forceRefresh && this.#settleBy(flight, found))) return;
       flight.stale = found;
     }
+    const { tiers } = this.#parts;
+    // Without tiers the loader is called in this very microtask.
+    const asksTiers = tiers !== null && !forceRefresh && flight.replaces === undefined;
+    if (asksTiers && (await this.#settleFromTier(flight, tiers))) return;
     if (isTakeover) this.#parts.meter.count(counterFlightTakeovers, 1);
     this.#begin(flight);
     const loaded = await this.#load(flight, loader);
@@ -90,6 +97,25 @@ export class Lead<V> {
       flight.hasMetStale = true;
     }
     return false;
+  }
+
+  /** Asks the tiers before the loader. True if the flight has ended. */
+  async #settleFromTier(flight: Flight<V>, tiers: FetchTiers<V>): Promise<boolean> {
+    // What is brought to memory supersedes the flight, so what `isValid` may refuse is not: the
+    // loader's value is to be stored then.
+    const isKept = flight.options.isValid === undefined && !flight.isReplaced;
+    const [found] = await tiers.bring([flight.key], [isKept ? flight.number : -1]);
+    if (flight.isDone) return true;
+    if (found === undefined || flight.isReplaced) return false;
+    if (found.stale && flight.stale !== undefined) return false;
+    // Something newer came meanwhile: it is in memory, or it is absent and is loaded.
+    if (found.superseded) return this.#settleFromMemory(flight);
+    const { value, stale, entry } = found;
+    const { createdAt, expiresAt, tags } = entry;
+    const told = { value, stale, sequence: unstoredSequence, createdAt, expiresAt, tags };
+    if (this.#settleBy(flight, told)) return true;
+    if (stale) this.#registry.serveAtOnce(flight, told);
+    return flight.isDone;
   }
 
   #begin(flight: Flight<V>): void {

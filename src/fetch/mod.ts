@@ -1,5 +1,5 @@
 // The door of read-through: `fetch`, its loaders, and the flights that threads share.
-export type { Fetched, Loadable, LoadContext, Loader } from "./fetch-parts.js";
+export type { Fetched, FetchTiers, Loadable, LoadContext, Loader } from "./fetch-parts.js";
 export { ReadThrough } from "./read-through.js";
 export { SharedBackoffs } from "./refresh-backoff.js";
 export { SharedFlights } from "./shared-flights.js";

@@ -108,7 +108,9 @@ export class SharedFlights implements FlightBoard {
 
   guard(key: HashedKey): number {
     this.#core.assertOpen();
-    return this.#core.writer.beginGuard(key);
+    const { writer, through } = this.#core;
+    const begin = (hashed: HashedKey): number => writer.beginGuard(hashed);
+    return through === null ? begin(key) : through.remove(key, begin);
   }
 
   /** A load without a flight: nothing can supersede it, so its value is not published. */

@@ -44,6 +44,7 @@ export {
   stateClosing,
   stateOpen,
   threadsMax,
+  userThreadsMax,
 } from "./layout.js";
 export {
   answerFollow,

@@ -201,6 +201,9 @@ export const resultUnvisited = 156; // u32: slots that sweep could not visit, si
  *  with that id live without a head. Set and cleared by the thread; eviction may clear it by CAS,
  *  which abandons the write. */
 export const threadLargeWrite = 160;
+/** f64: the number of the invalidation that the thread's last publish or remove noted, under the
+ *  key's lock: the order of all changes of one key. */
+export const resultChange = 168;
 
 export const threadCounters = 192; // counterCount × f64
 export const counterCount = 84;

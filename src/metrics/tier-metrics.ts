@@ -188,6 +188,39 @@ const disk: readonly Metric[] = [
   ),
 ];
 
+const outer: readonly Metric[] = [
+  counter(
+    "tiers.lookups",
+    "{key}",
+    "Keys that the tiers behind the disk were asked for, by whether they had them.",
+    (stats) => outside(stats, ({ hits, misses }) => [hits, misses]),
+    by("outcome", ["hit", "miss"]),
+  ),
+  counter(
+    "tiers.changes",
+    "{change}",
+    "Changes for the tiers: made, or dropped for want of room.",
+    (stats) => outside(stats, ({ written, dropped }) => [written, dropped]),
+    by("outcome", ["made", "dropped"]),
+  ),
+  counter("tiers.errors", "{error}", "Calls of a tier that failed or took too long.", (stats) =>
+    outside(stats, ({ errors }) => [errors]),
+  ),
+  counter("tiers.corrupt", "{entry}", "Entries of a tier that were damaged.", (stats) =>
+    outside(stats, ({ corrupt }) => [corrupt]),
+  ),
+  countOf(
+    "tiers.pending",
+    "tiers.pending",
+    "{change}",
+    "Changes that tiers have to make.",
+    (stats) => outside(stats, ({ pending }) => [pending]),
+  ),
+  countOf("tiers.down", "tiers.down", "{tier}", "Tiers that are down.", (stats) =>
+    outside(stats, ({ down }) => [down]),
+  ),
+];
+
 const troubles: readonly Metric[] = [
   counter("disk.errors", "{error}", "Failed reads and writes.", (stats) => [stats.diskErrors]),
   counter(
@@ -243,7 +276,13 @@ const troubles: readonly Metric[] = [
   ]),
 ];
 
-export const tierMetrics: readonly Metric[] = [...removals, ...memory, ...disk, ...troubles];
+export const tierMetrics: readonly Metric[] = [
+  ...removals,
+  ...memory,
+  ...disk,
+  ...outer,
+  ...troubles,
+];
 
 /** Nothing for a cache in memory only. */
 function onDisk(
@@ -251,4 +290,12 @@ function onDisk(
   read: (tier: NonNullable<CacheStats["disk"]>) => readonly number[],
 ): readonly number[] {
   return tier === null ? [] : read(tier);
+}
+
+/** Nothing for a cache without tiers. */
+function outside(
+  { tiers }: CacheStats,
+  read: (tiers: NonNullable<CacheStats["tiers"]>) => readonly number[],
+): readonly number[] {
+  return tiers === null ? [] : read(tiers);
 }

@@ -4,6 +4,26 @@
 
 import type { LatencyHistogram, Percentiles } from "./histogram.js";
 
+/** What the tiers of the option `tiers` did, together. */
+export interface TierTotals {
+  /** Counter: keys that the tiers were asked for and had, also while a loader waited. */
+  readonly hits: number;
+  /** Counter: keys that they were asked for and did not have, or could not say. */
+  readonly misses: number;
+  /** Counter: calls of a tier that failed or took too long. */
+  readonly errors: number;
+  /** Counter: changes that the tiers have made: sets, deletes, invalidations. */
+  readonly written: number;
+  /** Counter: values that were not written, and changes lost, for want of room in a queue. */
+  readonly dropped: number;
+  /** Counter: entries of a tier that were damaged or did not decode; each was a miss. */
+  readonly corrupt: number;
+  /** Gauge: changes that a tier has yet to make. */
+  readonly pending: number;
+  /** Gauge: tiers that are down. */
+  readonly down: number;
+}
+
 /** Values measured now, not counted since the start: entries, bytes, limits. */
 export interface StatsGauges {
   readonly memory: {
@@ -33,6 +53,8 @@ export interface StatsGauges {
     /** Gauge: segment files in use. */
     readonly segments: number;
   } | null;
+  /** `null` without `tiers`. */
+  readonly tiers: TierTotals | null;
   readonly near: {
     /** Gauge: values in the near cache of the calling thread. */
     readonly entries: number;
@@ -247,6 +269,8 @@ export interface CacheStats {
         readonly tombstones: number;
       })
     | null;
+  /** `null` without `tiers`. What they answer is a miss of the cache in `misses`. */
+  readonly tiers: TierTotals | null;
   readonly near: StatsGauges["near"] & {
     /** Counter: values dropped from the near caches of all threads for room. */
     readonly evictions: number;

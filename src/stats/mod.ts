@@ -15,5 +15,5 @@ export {
   type Percentiles,
   percentiles,
 } from "./histogram.js";
-export type { CacheStats, StatsGauges } from "./cache-stats.js";
+export type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
 export { makeSnapshot, type StatsInput } from "./snapshot.js";

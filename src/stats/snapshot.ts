@@ -3,7 +3,7 @@
 // is reported here, except those from which gauges are made; a test checks it.
 
 import { describe } from "../base/mod.js";
-import type { CacheStats, StatsGauges } from "./cache-stats.js";
+import type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
 import * as counters from "./counters.js";
 import {
   histogramDisk,
@@ -85,7 +85,22 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
   const totals = new Map(
     counterNumbers.map((counter) => [counter, totalIn(now, counter) - totalIn(before, counter)]),
   );
-  return compose({ ...now, totals, histograms: histogramsBetween(before, now) });
+  const gauges = { ...now.gauges, tiers: tiersBetween(before.gauges.tiers, now.gauges.tiers) };
+  return compose({ ...now, totals, histograms: histogramsBetween(before, now), gauges });
+}
+
+/** The growth of the counters of the tiers; the gauges stay. */
+function tiersBetween(before: TierTotals | null, now: TierTotals | null): TierTotals | null {
+  if (before === null || now === null) return now;
+  return {
+    ...now,
+    hits: now.hits - before.hits,
+    misses: now.misses - before.misses,
+    errors: now.errors - before.errors,
+    written: now.written - before.written,
+    dropped: now.dropped - before.dropped,
+    corrupt: now.corrupt - before.corrupt,
+  };
 }
 
 function totalIn(readings: Readings, counter: number): number {
@@ -238,6 +253,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
             readBytes: total(counters.counterDiskReadBytes),
             tombstones: total(counters.counterTombstones),
           },
+    tiers: gauges.tiers === null ? null : { ...gauges.tiers },
     near: { ...near, evictions: total(counters.counterNearEvictions) },
     tags: {
       ...tags,

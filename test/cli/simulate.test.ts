@@ -114,8 +114,11 @@ test.each([
     ["simulate", web, "--sizes", "0.1", "--svg", join(directory, "no", "x.svg")],
     "Cannot write --svg",
   ],
-  [["frobnicate"], 'Cannot run "frobnicate": there is no such command; there are simulate, help'],
-  [["--frob"], 'Cannot run "--frob": there is no such option; there are simulate, help'],
+  [
+    ["frobnicate"],
+    'Cannot run "frobnicate": there is no such command; there are simulate, import, help',
+  ],
+  [["--frob"], 'Cannot run "--frob": there is no such option; there are simulate, import, help'],
   [["help", "frob"], 'Cannot help with "frob": there is no such command; there are simulate'],
 ])("%j is a mistake of the caller: status 2", async (words, why) => {
   const { status, err } = await undercroft(...words);

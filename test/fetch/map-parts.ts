@@ -183,6 +183,7 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   readonly name = "map";
   readonly reader: FetchReader<Value> = this;
   readonly writer: FetchWriter<Value> = this;
+  tiers: FetchParts<Value>["tiers"] = null;
   readonly clock = new ManualClock();
   readonly flights = new MapFlights();
   readonly backoffs: BackoffBoard = {

@@ -12,7 +12,7 @@ import ts from "typescript";
 import { type Example, expectedOutput } from "./examples.js";
 
 /** Packages of users that examples may import. */
-const hosts = ["prom-client", "@opentelemetry"];
+const hosts = ["prom-client", "@opentelemetry", "node-sqlite3-wasm"];
 const processCount = 2;
 /** For a process that does not end; on a busy machine they take long. */
 const timeoutMs = 150_000;

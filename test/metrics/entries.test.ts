@@ -38,3 +38,17 @@ test.each(["prometheus", "opentelemetry"])("%s loads no client library and no en
   expect([...files].filter((file) => /\/(?:kernel|cache|fetch)\//.test(file))).toEqual([]);
   expect([...others].filter((name) => !name.startsWith("node:"))).toEqual([]);
 });
+
+test("the main entry and the command line load no tier over a database", () => {
+  for (const entry of ["dist/src/mod.js", "dist/src/cli/main.js"]) {
+    const { files } = loadedBy(entry);
+    expect([...files].filter((file) => file.startsWith("dist/src/sqlite/"))).toEqual([]);
+  }
+  expect(loadedBy("dist/src/sqlite/mod.js").files).toContain("dist/src/sqlite/sqlite-tier.js");
+});
+
+test("the tier over a database loads no engine and no package of a database", () => {
+  const { files, others } = loadedBy("dist/src/sqlite/mod.js");
+  expect([...files].filter((file) => /\/(?:kernel|cache|fetch)\//.test(file))).toEqual([]);
+  expect([...others].filter((name) => !name.startsWith("node:"))).toEqual([]);
+});

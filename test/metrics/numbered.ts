@@ -50,6 +50,16 @@ export function numberedStats({
     gauges: {
       memory,
       disk: isOnDisk ? disk : null,
+      tiers: {
+        hits: next(),
+        misses: next(),
+        errors: next(),
+        written: next(),
+        dropped: next(),
+        corrupt: next(),
+        pending: next(),
+        down: next(),
+      },
       tags: { tracked: next(), capacity: next() },
       near: { entries: next(), bytes: next() },
       segments: { free: next(), total: gauge * 3 },

@@ -7,6 +7,7 @@ import { expect, test, vi } from "vitest";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
 import * as prometheus from "../../dist/src/prometheus/mod.js";
+import * as sqlite from "../../dist/src/sqlite/mod.js";
 import * as map from "../../dist/src/shared-map/mod.js";
 import { type Consumer, consumerFaults } from "./consumers.js";
 
@@ -27,6 +28,7 @@ import { attachCache, Cache, type CacheHandle, openCache, UndercroftError } from
 import { type MetricsMeter, observe } from "undercroft/opentelemetry";
 import { collect, type MetricsRegistry, register } from "undercroft/prometheus";
 import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
+import { type SqliteDatabase, sqliteTier } from "undercroft/sqlite";
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -45,6 +47,7 @@ export async function use(): Promise<void> {
   same<Same<ReturnType<typeof collect>, string>>();
   const undo: (() => void)[] = [observe({} as MetricsMeter, cache)];
   undo.push(register({} as MetricsRegistry, [cache, other]));
+  undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
 `;
@@ -69,6 +72,7 @@ const entries = {
   "shared-map/mod": map,
   "prometheus/mod": prometheus,
   "opentelemetry/mod": opentelemetry,
+  "sqlite/mod": sqlite,
 };
 
 test("CommonJS has the types of each value that it can require", () => {

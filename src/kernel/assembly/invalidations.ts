@@ -15,10 +15,12 @@ function invalidationAt(number: u64): usize {
   return <usize>at.invalidationLog + ((<usize>number & (at.invalidationsMax - 1)) << 3);
 }
 
-/** Notes that the entry of a hash is about to change or, from evictUnlocked, has just changed. */
-export function noteInvalidation(hash: u64): void {
+/** Notes that the entry of a hash is about to change or, from evictUnlocked, has just changed.
+ *  Answers the number of the change. */
+export function noteInvalidation(hash: u64): u64 {
   const number = atomic.add<u64>(at.controlInvalidations, 1) + 1;
   atomic.store<u64>(invalidationAt(number), (number << 32) | <u64>(<u32>hash));
+  return number;
 }
 
 /** Numbers a change that concerns no single key. The near epoch or the state has changed before. */

@@ -18,6 +18,8 @@ export class CallResults {
   readonly #unvisited: number;
   readonly #location: number;
   readonly #expires: number;
+  readonly #sequence: number;
+  readonly #change: number;
 
   /** `block` is the byte offset of the thread's block. */
   constructor(views: Views, block: number) {
@@ -35,6 +37,8 @@ export class CallResults {
     this.#unvisited = (block + at.resultUnvisited) / 4;
     this.#location = (block + at.resultLocation) / 8;
     this.#expires = (block + at.resultExpires) / 8;
+    this.#sequence = (block + at.resultSequence) / 8;
+    this.#change = (block + at.resultChange) / 8;
   }
 
   /** The slot's number. */
@@ -93,5 +97,16 @@ export class CallResults {
   /** Wall-clock milliseconds, 0 = never. */
   get expires(): number {
     return this.#f64[this.#expires] as number;
+  }
+
+  /** The sequence of the record that was published. */
+  get sequence(): number {
+    return this.#f64[this.#sequence] as number;
+  }
+
+  /** The number of the last publish or remove: of two changes of one key, in any threads, the later
+   *  one has the larger number. */
+  get change(): number {
+    return this.#f64[this.#change] as number;
   }
 }

@@ -167,8 +167,8 @@ function writeHeader(
  *  changes the slot, all under the key's lock. The caller has written extension, key and value
  *  after the header. `flight` is the caller's flight + 1, or 0. `condition` and `wanted` say what
  *  the write depends on (condition.ts). Answers answerDone, answerSuperseded, answerChanged,
- *  answerOutdated, answerBusy or, in a map, answerNoRoom. Results: sequence, slot, tombstones 0 and
- *  1, and in the value register the value in chunks that it replaced. */
+ *  answerOutdated, answerBusy or, in a map, answerNoRoom. Results: sequence, change, slot,
+ *  tombstones 0 and 1, and in the value register the value in chunks that it replaced. */
 export function publish(
   record: u32,
   extent: u32,
@@ -214,7 +214,7 @@ export function publish(
   // answers no reader.
   writeHeader(record, extent, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
-  noteInvalidation(hash);
+  store<f64>(block, <f64>noteInvalidation(hash), at.resultChange);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, extent);
   let slot = located;
@@ -305,7 +305,7 @@ export function remove(
  *  home lock held, and the results of remove set to nothing. */
 export function removeLocated(hash: u64, home: u32): i32 {
   // Also if we find nothing: a thread may still keep a near value of an entry that left the index.
-  noteInvalidation(hash);
+  store<f64>(block, <f64>noteInvalidation(hash), at.resultChange);
   let answer = at.answerAbsent;
   if (located != 0) {
     const old = locatedWord;
@@ -342,7 +342,7 @@ export function evictUnlocked(key: u32, extent: u32): i32 {
   const answer = takeUnlocked(key, extent);
   // After the slot changed: without the lock, nothing stops a thread from keeping what it found in
   // the slot before.
-  noteInvalidation(hash);
+  store<f64>(block, <f64>noteInvalidation(hash), at.resultChange);
   return answer;
 }
 

@@ -1,0 +1,113 @@
+// What one thread has of the tiers behind memory and disk: its way to them, and who tells them of
+// changes. Made by openCache, if the option `tiers` names some, and by attachCache.
+import { UndercroftError } from "../../base/mod.js";
+import type { CustomCodec } from "../../config/mod.js";
+import type { EntryReader, EntryWriter, ThreadCore } from "../../entries/mod.js";
+import { createHasher } from "../../hash/mod.js";
+import {
+  Seals,
+  type Tier,
+  type TierAccess,
+  TierGuest,
+  TierHost,
+  type TierInvalidation,
+  TierReader,
+  TierWords,
+  TierWriter,
+} from "../../outer-tiers/mod.js";
+import type { CacheEvents } from "../events.js";
+
+export class OuterSide {
+  readonly access: TierAccess;
+  readonly words: TierWords;
+  readonly #custom: CustomCodec<unknown> | undefined;
+  /** Ends entries that others ended in a tier; null until the cache is made. */
+  #end: ((change: TierInvalidation) => void) | null = null;
+
+  private constructor(
+    words: TierWords,
+    custom: CustomCodec<unknown> | undefined,
+    accessOf: (invalidate: (change: TierInvalidation) => void) => TierAccess,
+  ) {
+    this.words = words;
+    this.access = accessOf((change) => this.#end?.(change));
+    this.#custom = custom;
+  }
+
+  /** In the thread that opened the cache: the tiers themselves. Null without tiers. */
+  static async open(
+    tiers: readonly Tier[],
+    core: ThreadCore,
+    cacheId: string,
+    custom: CustomCodec<unknown> | undefined,
+    events: CacheEvents,
+  ): Promise<OuterSide | null> {
+    if (tiers.length === 0) return null;
+    const seals = new Seals(await createHasher(), core.config.codecName);
+    const words = new TierWords();
+    return new OuterSide(words, custom, (invalidate) => {
+      return new TierHost(tiers, words, {
+        kernel: core.kernel,
+        cacheId,
+        seals,
+        now: () => core.clock.now(),
+        down: (tier, error) => events.emit("tier-down", { tier, error }),
+        up: (tier) => events.emit("tier-up", { tier }),
+        failed: (error) => events.emit("error", { error }),
+        invalidate,
+      });
+    });
+  }
+
+  /** In an attached thread: the way to the opener. Null if the cache has no tiers. */
+  static attach(
+    buffer: SharedArrayBuffer | null,
+    core: ThreadCore,
+    cacheId: string,
+    custom: CustomCodec<unknown> | undefined,
+  ): OuterSide | null {
+    if (buffer === null) return null;
+    const words = new TierWords(buffer);
+    return new OuterSide(words, custom, () => new TierGuest(words, core.kernel, cacheId));
+  }
+
+  /** What reads from the tiers for a key space. From now on they are told of its changes too. */
+  readerOf<V>(core: ThreadCore, reader: EntryReader<V>): TierReader<V> {
+    core.through = new TierWriter(core, this.access, this.#custom);
+    return new TierReader(core, reader, this.access);
+  }
+
+  /** From now on what others end in a tier ends here too. `forget` detaches flights. */
+  connect<V>(core: ThreadCore, writer: EntryWriter<V>, forgetAll: () => void): void {
+    this.#end = (change) => {
+      if (core.isClosed) return;
+      // Entries of a namespace are ended with all: this thread may not know the namespace.
+      const isOurs = change.namespace === "" && change.kind === "delete";
+      if (isOurs) core.writer.remove(change.key);
+      else if (change.kind === "delete-by-tag") writer.deleteByTagHere([change.tag]);
+      else writer.clearHere();
+      forgetAll();
+    };
+  }
+
+  /** Rejects with ERR_TIER unless the tiers have made every change. */
+  async flush(): Promise<void> {
+    if (await this.access.flush()) return;
+    throw new UndercroftError(
+      "ERR_TIER",
+      "Cannot flush: a tier is down, or has lost changes; its event says why",
+    );
+  }
+
+  /** Ends this thread's way. In the opener the tiers make what waits first; rejects with ERR_TIER
+   *  if they cannot. */
+  async close(): Promise<void> {
+    const left = await this.access.close();
+    if (left === 0) return;
+    throw new UndercroftError(
+      "ERR_TIER",
+      `Cannot close in order: a tier is down, and ${left} changes were not made there; ` +
+        "it has older values: clear it before the cache is opened with it again",
+    );
+  }
+}

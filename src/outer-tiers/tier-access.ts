@@ -1,0 +1,58 @@
+// How any thread of a cache reaches its tiers: the opener itself (tier-host.ts), or an attached
+// thread by way of the opener (tier-guest.ts). Also what the two post to each other.
+import type { Change } from "./change.js";
+import type { TierEntry, TierKey } from "./tier.js";
+
+/** A key with its hash. */
+export interface ReadKey extends TierKey {
+  readonly hashLow: number;
+  readonly hashHigh: number;
+}
+
+/** What a change is about, from before the cache changes until the tiers are told. */
+export type Subject = { readonly hashLow: number; readonly hashHigh: number } | "all";
+
+export interface TierAccess {
+  /** Call before the cache changes; then one of the next three, without an await in between. */
+  begin(subject: Subject): void;
+  /** The cache has changed. */
+  tell(change: Change): void;
+  /** It has not. */
+  cancel(): void;
+  /** It may have: the key, or everything, is not taken from the tiers any more. */
+  abandon(subject: Subject): void;
+  /** The entries of keys, undefined where there is none or it cannot be told. Never rejects. What
+   *  is answered is not older than any change that had returned when this was called. */
+  read(keys: readonly ReadKey[]): Promise<readonly (TierEntry | undefined)[]>;
+  /** Counts an entry that does not decode. */
+  countDamage(): void;
+  /** Resolves when the tiers have made every change that any thread was told of, or to false if one
+   *  is down or has lost some. */
+  flush(): Promise<boolean>;
+  /** Ends the access. In the opener it makes what waits first; answers how many changes no tier has
+   *  made. */
+  close(): Promise<number>;
+}
+
+/** From an attached thread to the opener. The first four are counted (tier-words.ts). */
+export type ToHost =
+  | { readonly kind: "change"; readonly change: Change; readonly isCut: boolean }
+  | { readonly kind: "cancel" }
+  | { readonly kind: "abandon"; readonly subject: Subject }
+  | { readonly kind: "read"; readonly ticket: number; readonly keys: readonly ReadKey[] }
+  | { readonly kind: "flush"; readonly ticket: number }
+  | { readonly kind: "damage" };
+
+/** From the opener to the thread that asked. */
+export type ToGuest =
+  | {
+      readonly kind: "entries";
+      readonly ticket: number;
+      readonly entries: readonly (TierEntry | undefined)[];
+    }
+  | { readonly kind: "flushed"; readonly ticket: number; readonly isDone: boolean };
+
+/** The channel between the opener and one attached thread. */
+export function channelName(cacheId: string, thread: number): string {
+  return `undercroft-tiers:${cacheId}:${thread}`;
+}

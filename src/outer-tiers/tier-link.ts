@@ -1,0 +1,276 @@
+// One tier as the opener drives it: what it has not made yet, whether it is up, and its retries.
+// Called by TierHost. Invariants: one `apply` is under way at a time, also after one that is late;
+// what the tier answers is used only if no change of the key has come since it was asked.
+import { clearTimeout, describe, setImmediate, setTimeout, UndercroftError } from "../base/mod.js";
+import { type Change, everything, idOf, type KeyChange, namesOf } from "./change.js";
+import type { Tier, TierEntry, TierKey } from "./tier.js";
+import { TierQueue } from "./tier-queue.js";
+import type { TierWords } from "./tier-words.js";
+
+/** The wait before a tier that failed is tried again: doubled each time, up to the most. */
+export const retryMsMin = 100;
+export const retryMsMax = 30_000;
+/** A tier that takes longer for one call is down until it has answered. */
+export const tierTimeoutMs = 5000;
+
+/** What a link tells. */
+export interface LinkEvents {
+  readonly down: (tier: string, error: UndercroftError) => void;
+  readonly up: (tier: string) => void;
+  readonly failed: (error: UndercroftError) => void;
+}
+
+/** Keys that the tier was asked for, and what has changed since. */
+interface Reading {
+  readonly ids: ReadonlySet<string>;
+  readonly changed: Map<string, KeyChange>;
+  /** The names (change.ts) that were ended. */
+  readonly names: string[];
+}
+
+export class TierLink {
+  readonly #tier: Tier;
+  readonly #words: TierWords;
+  readonly #events: LinkEvents;
+  readonly #now: () => number;
+  readonly #queue = new TierQueue();
+  readonly #readings = new Set<Reading>();
+  readonly #flushes = new Set<() => void>();
+  #isUp = true;
+  /** What waited was lost, so nothing is taken from the tier. */
+  #isLost = false;
+  #isDraining = false;
+  /** A call is under way for longer than it may take. */
+  #isLate = false;
+  #isClosed = false;
+  #pending = 0;
+  #retryMs = retryMsMin;
+  #retry: NodeJS.Timeout | undefined;
+
+  constructor(tier: Tier, words: TierWords, now: () => number, events: LinkEvents) {
+    this.#tier = tier;
+    this.#words = words;
+    this.#now = now;
+    this.#events = events;
+  }
+
+  // ── Changes ─────────────────────────────────────────────────────────────────────────────────
+
+  add(change: Change): void {
+    if (this.#isLost || this.#isClosed) return;
+    const isKey = change.kind === "key";
+    const outcome = isKey ? this.#queue.add(change) : this.#queue.addVoid(change);
+    if (outcome === "dropped") this.#words.add("dropped", 1);
+    for (const reading of this.#readings) {
+      if (isKey) {
+        const id = idOf(change);
+        if (reading.ids.has(id)) reading.changed.set(id, this.#queue.find(id) ?? change);
+      } else reading.names.push(...change.names);
+    }
+    this.#gauge();
+    if (outcome === "full") this.lose();
+    else if (this.#isUp && !this.#isDraining) this.#drainSoon();
+  }
+
+  /** Others have changed the tier: what it is being asked for may be old. */
+  interrupt(): void {
+    for (const reading of this.#readings) reading.names.push(everything);
+  }
+
+  /** A change was lost, or there is no room for it: what the tier has of its key is old, so nothing
+   *  it has can be used any more. */
+  lose(): void {
+    if (this.#isLost) return;
+    this.#isLost = true;
+    this.#words.add("dropped", this.#queue.size + 1);
+    this.#queue.drop();
+    this.#gauge();
+    const text =
+      `Cannot keep the changes for tier ${describe(this.#tier.name)}: ` +
+      "some were lost, or too many wait; it is not used until the cache is opened again, " +
+      "and may have older values then: clear it";
+    this.#events.failed(new UndercroftError("ERR_TIER", text));
+    this.#settleFlushes();
+  }
+
+  #gauge(): void {
+    this.#words.add("pending", this.#queue.size - this.#pending);
+    this.#pending = this.#queue.size;
+  }
+
+  #drainSoon(): void {
+    this.#isDraining = true;
+    // In the next turn, so that what is written in this one is one batch.
+    setImmediate(() => void this.#drain());
+  }
+
+  /** Makes what waits, batch after batch, until nothing does or the tier fails. Never rejects. */
+  async #drain(): Promise<void> {
+    this.#isDraining = true;
+    clearTimeout(this.#retry);
+    let hasFailed = false;
+    while (!hasFailed && (this.#queue.size > 0 || !this.#isUp)) {
+      hasFailed = !(await this.#step());
+      this.#gauge();
+      if (!hasFailed) this.#comeUp();
+      this.#settleFlushes();
+    }
+    this.#isDraining = false;
+    this.#settleFlushes();
+    if (hasFailed && !this.#isClosed) this.#retryLater();
+  }
+
+  /** One batch; if nothing waits, asks how the tier is. False if it failed. */
+  async #step(): Promise<boolean> {
+    const late = setTimeout(() => this.#beLate(), tierTimeoutMs).unref();
+    const changes = this.#queue.size > 0 ? this.#queue.take() : [];
+    try {
+      if (changes.length === 0) await this.#tier.health();
+      else await this.#tier.apply(changes, this.#now());
+      this.#queue.made();
+      this.#words.add("written", changes.length);
+      return true;
+    } catch (cause) {
+      this.#queue.failed();
+      this.#fail(cause);
+      return false;
+    } finally {
+      clearTimeout(late);
+      this.#isLate = false;
+    }
+  }
+
+  #beLate(): void {
+    this.#isLate = true;
+    this.#goDown(lateError(this.#tier.name));
+    this.#settleFlushes();
+  }
+
+  // ── Up and down ─────────────────────────────────────────────────────────────────────────────
+
+  #fail(cause: unknown): void {
+    const { name } = this.#tier;
+    const why = cause instanceof Error ? cause.message : describe(cause);
+    const text = `Cannot use tier ${describe(name)}: ${why}; the cache goes on without it`;
+    this.#goDown(new UndercroftError("ERR_TIER", text, { cause }));
+  }
+
+  #goDown(error: UndercroftError): void {
+    this.#words.add("errors", 1);
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.#words.add("down", 1);
+    this.#events.down(this.#tier.name, error);
+  }
+
+  #comeUp(): void {
+    this.#retryMs = retryMsMin;
+    if (this.#isUp) return;
+    this.#isUp = true;
+    this.#words.add("down", -1);
+    this.#events.up(this.#tier.name);
+  }
+
+  #retryLater(): void {
+    this.#retry = setTimeout(() => void this.#drain(), this.#retryMs).unref();
+    this.#retryMs = Math.min(this.#retryMs * 2, retryMsMax);
+  }
+
+  // ── Reads ───────────────────────────────────────────────────────────────────────────────────
+
+  /** The entries of keys: what waits for the tier, else what it has. `settled` resolves when every
+   *  change that any thread had begun has arrived here, false if that takes too long. */
+  async read(
+    keys: readonly TierKey[],
+    settled: () => boolean | Promise<boolean>,
+  ): Promise<(TierEntry | undefined)[]> {
+    const none = keys.map(() => undefined);
+    if (this.#isLost || this.#isClosed) return none;
+    const ids = keys.map(idOf);
+    const reading: Reading = { ids: new Set(ids), changed: new Map(), names: [] };
+    this.#readings.add(reading);
+    try {
+      const asked = keys.filter((_, index) => this.#queue.find(ids[index] as string) === undefined);
+      const answers = asked.length === 0 || !this.#isUp ? [] : await this.#ask(asked);
+      const found = new Map(asked.map((key, index) => [idOf(key), answers[index]]));
+      // It may turn out meanwhile that a thread died with changes that nobody knows.
+      if (!(await settled()) || this.#isLost) return none;
+      return keys.map((key, index) => {
+        const id = ids[index] as string;
+        const change = this.#queue.find(id) ?? reading.changed.get(id);
+        const entry = change === undefined ? found.get(id) : change.entry;
+        if (entry === undefined || entry === null) return undefined;
+        const names = namesOf(key, entry.tags);
+        if (reading.names.some((name) => names.includes(name))) return undefined;
+        return change === undefined && this.#queue.deletes(names) ? undefined : entry;
+      });
+    } finally {
+      this.#readings.delete(reading);
+    }
+  }
+
+  /** What the tier answers, nothing if it fails. */
+  async #ask(keys: readonly TierKey[]): Promise<readonly (TierEntry | undefined)[]> {
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const answer = this.#tier.getMany(keys, this.#now());
+      if (!(answer instanceof Promise)) return answer;
+      const late = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(lateError(this.#tier.name)), tierTimeoutMs);
+      });
+      return await Promise.race([answer, late]);
+    } catch (cause) {
+      this.#fail(cause);
+      if (!this.#isDraining && !this.#isClosed) this.#retryLater();
+      return [];
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  // ── Ends ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Resolves when the tier has made what has been told so far; false if it is down, or lost
+   *  some. */
+  async flush(): Promise<boolean> {
+    const { ticket } = this.#queue;
+    const isOver = (): boolean =>
+      this.#isLost ||
+      this.#isLate ||
+      (!this.#isUp && !this.#isDraining) ||
+      this.#queue.hasMade(ticket);
+    if (!this.#isUp && !this.#isDraining && !this.#isClosed) {
+      clearTimeout(this.#retry);
+      await this.#drain();
+    }
+    while (!isOver()) await new Promise<void>((resolve) => this.#flushes.add(resolve));
+    return !this.#isLost && this.#queue.hasMade(ticket);
+  }
+
+  #settleFlushes(): void {
+    const waiting = Array.from(this.#flushes);
+    this.#flushes.clear();
+    for (const resolve of waiting) resolve();
+  }
+
+  /** Makes what waits, once more if the tier is down, and closes the tier. Answers how many changes
+   *  it has not made. */
+  async close(): Promise<number> {
+    await this.flush();
+    this.#isClosed = true;
+    clearTimeout(this.#retry);
+    const left = this.#queue.size;
+    this.#settleFlushes();
+    try {
+      await this.#tier.close?.();
+    } catch (cause) {
+      this.#fail(cause);
+    }
+    return left;
+  }
+}
+
+function lateError(tier: string): UndercroftError {
+  const text = `Cannot use tier ${describe(tier)}: it did not answer within ${tierTimeoutMs} ms`;
+  return new UndercroftError("ERR_TIER", text);
+}

@@ -1,0 +1,189 @@
+// The changes that a tier has not made yet, the newest of each key. They answer before the tier
+// does, so what it still has of an older value is never read. Called by TierLink. Invariants: a
+// change is here until the tier has made it or a newer one of its key came; deletions by tag and
+// clears are made before the keys of a batch, and what they end here is ended at once.
+import {
+  endOf,
+  everything,
+  idOf,
+  type KeyChange,
+  nameOfNamespace,
+  namesOf,
+  tierChangeOf,
+  type VoidChange,
+} from "./change.js";
+import type { TierChange } from "./tier.js";
+
+/** The most keys, and the most tags, whose changes wait for a tier. */
+export const queuedChangesMax = 262_144;
+/** The most bytes of values that wait for a tier. A value beyond that is not written: its key is
+ *  deleted there. */
+export const queuedBytesMax = 64 * 1024 * 1024;
+/** The most keys changed by one call of `apply`. */
+export const batchChangesMax = 512;
+
+interface Waiting extends KeyChange {
+  readonly ticket: number;
+}
+
+export class TierQueue {
+  /** Oldest first. */
+  readonly #keys = new Map<string, Waiting>();
+  /** The newest sequence at which each name (change.ts) was ended. */
+  #voids = new Map<string, number>();
+  /** What the tier is making now; null if nothing. */
+  #batch: { readonly keys: Map<string, Waiting>; readonly voids: Map<string, number> } | null =
+    null;
+  #bytes = 0;
+  #tickets = 0;
+  #voidTicket = 0;
+
+  /** Changes that wait or are being made. */
+  get size(): number {
+    return this.#keys.size + this.#voids.size + this.#batchSize;
+  }
+
+  get #batchSize(): number {
+    return this.#batch === null ? 0 : this.#batch.keys.size + this.#batch.voids.size;
+  }
+
+  /** Names all changes so far, for `hasMade`. */
+  get ticket(): number {
+    return this.#tickets;
+  }
+
+  /** Whether the changes up to a ticket were made or superseded. */
+  hasMade(ticket: number): boolean {
+    if (this.#batch !== null) return false;
+    if (this.#voids.size > 0 && this.#voidTicket <= ticket) return false;
+    const [oldest] = this.#keys.values();
+    return oldest === undefined || oldest.ticket > ticket;
+  }
+
+  /** Adds a change that is newer than any of its key. "dropped": there is no room for its value, so
+   *  it deletes the key. "full": there is no room for the key. */
+  add(change: KeyChange): "added" | "dropped" | "full" {
+    const id = idOf(change);
+    this.#remove(id);
+    if (this.#keys.size >= queuedChangesMax) return "full";
+    const bytes = bytesOf(change);
+    const fits = bytes === 0 || this.#bytes + bytes <= queuedBytesMax;
+    this.#put(id, { ...change, entry: fits ? change.entry : null, ticket: ++this.#tickets });
+    return fits ? "added" : "dropped";
+  }
+
+  #put(id: string, waiting: Waiting): void {
+    this.#keys.set(id, waiting);
+    this.#bytes += bytesOf(waiting);
+  }
+
+  #remove(id: string): void {
+    const older = this.#keys.get(id);
+    if (older === undefined) return;
+    this.#keys.delete(id);
+    this.#bytes -= bytesOf(older);
+  }
+
+  /** Adds a deletion by tags or a clear; "full" if there is no room. */
+  addVoid(change: VoidChange): "added" | "full" {
+    const { names, sequence } = change;
+    for (const [id, waiting] of this.#keys) {
+      if (waiting.sequence > sequence) continue;
+      // A clear comes first in the next batch and takes the key with it.
+      const isCleared = [everything, nameOfNamespace(waiting.namespace)].some((name) =>
+        names.includes(name),
+      );
+      if (!isCleared && !isOf(waiting, names)) continue;
+      this.#remove(id);
+      if (!isCleared) this.#put(id, { ...waiting, entry: null });
+    }
+    if (names.includes(everything)) this.#voids.clear();
+    for (const name of names) this.#voids.set(name, sequence);
+    this.#voidTicket = ++this.#tickets;
+    return this.#voids.size > queuedChangesMax ? "full" : "added";
+  }
+
+  /** The newest change of a key that the tier has not made, or may not have made yet. */
+  find(id: string): KeyChange | undefined {
+    const waiting = this.#keys.get(id);
+    if (waiting !== undefined) return waiting;
+    const making = this.#batch?.keys.get(id);
+    // A deletion by tag that waits came after the change that is being made.
+    return making === undefined || !this.#isVoid(making, this.#voids)
+      ? making
+      : { ...making, entry: null };
+  }
+
+  #isVoid(change: KeyChange, voids: ReadonlyMap<string, number>): boolean {
+    const { entry, sequence } = change;
+    if (entry === null || voids.size === 0) return false;
+    return namesOf(change, entry.tags).some((name) => (voids.get(name) ?? -1) >= sequence);
+  }
+
+  /** Whether the tier has yet to end the entries of one of these names. */
+  deletes(names: readonly string[]): boolean {
+    const isIn = (voids: ReadonlyMap<string, number> | undefined): boolean =>
+      voids !== undefined && voids.size > 0 && names.some((name) => voids.has(name));
+    return isIn(this.#voids) || isIn(this.#batch?.voids);
+  }
+
+  /** Begins a batch: the changes for the tier to make now. */
+  take(): TierChange[] {
+    const keys = new Map<string, Waiting>();
+    for (const [id, waiting] of this.#keys) {
+      if (keys.size >= batchChangesMax) break;
+      keys.set(id, waiting);
+    }
+    for (const id of keys.keys()) this.#remove(id);
+    const voids = this.#voids;
+    this.#voids = new Map();
+    this.#batch = { keys, voids };
+    const ends = Array.from(voids.keys(), endOf);
+    return [...ends, ...Array.from(keys.values(), tierChangeOf)];
+  }
+
+  /** The tier has made the batch. */
+  made(): void {
+    this.#batch = null;
+  }
+
+  /** The tier has not made the batch: it comes again, except what is superseded by now. */
+  failed(): void {
+    const batch = this.#batch;
+    if (batch === null) return;
+    this.#batch = null;
+    const later = Array.from(this.#keys);
+    this.#keys.clear();
+    this.#bytes = 0;
+    for (const [id, change] of batch.keys) {
+      const entry = this.#isVoid(change, this.#voids) ? null : change.entry;
+      this.#put(id, { ...change, entry });
+    }
+    for (const [id, change] of later) {
+      this.#remove(id);
+      this.#put(id, change);
+    }
+    // A clear that waits ends what the batch had.
+    if (!this.#voids.has(everything)) {
+      for (const [name, sequence] of this.#voids) batch.voids.set(name, sequence);
+      this.#voids = batch.voids;
+    }
+  }
+
+  /** Forgets everything. */
+  drop(): void {
+    this.#keys.clear();
+    this.#voids.clear();
+    this.#batch = null;
+    this.#bytes = 0;
+  }
+}
+
+function bytesOf({ entry }: KeyChange): number {
+  return entry === null ? 0 : entry.value.length;
+}
+
+function isOf(change: KeyChange, names: readonly string[]): boolean {
+  const { entry } = change;
+  return entry !== null && namesOf(change, entry.tags).some((name) => names.includes(name));
+}

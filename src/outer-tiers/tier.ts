@@ -1,0 +1,84 @@
+// The contract of a tier behind memory and disk: what the user brings, or `undercroft/sqlite`
+// makes. Called by the thread that opened the cache only, one `apply` at a time. Keys and values
+// are bytes: a tier keeps them as they are and knows nothing of codecs.
+
+/** The name of an entry in a tier: the bytes of its key, and its namespace, "" if it has none. */
+export interface TierKey {
+  readonly namespace: string;
+  readonly key: Uint8Array;
+}
+
+/**
+ * An entry as a tier keeps it. Times are wall-clock milliseconds since 1970, `Infinity` for never.
+ * The tier gives all of it back as it was, or nothing: the cache verifies it.
+ */
+export interface TierEntry {
+  /** The encoded value; only the cache can read it. */
+  readonly value: Uint8Array;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  /** Until then a `fetch` may serve it stale. From then on the tier may forget it. */
+  readonly staleUntil: number;
+  readonly tags: readonly string[];
+}
+
+/** A change that takes entries away. Without a namespace (null) it is for all of them. */
+export type TierInvalidation =
+  | ({ readonly kind: "delete" } & TierKey)
+  | { readonly kind: "delete-by-tag"; readonly namespace: string | null; readonly tag: string }
+  | { readonly kind: "clear"; readonly namespace: string | null };
+
+/** A change that a tier is told of. */
+export type TierChange =
+  ({ readonly kind: "set"; readonly entry: TierEntry } & TierKey) | TierInvalidation;
+
+/**
+ * A tier behind memory and disk, for the option `tiers` of `openCache`.
+ *
+ * All its methods are called in the thread that opened the cache. Each may answer at once or by a
+ * promise. One that throws or rejects takes the tier down: the cache goes on without it, keeps the
+ * changes, and tries again after 100 ms, then 200 ms, and so on up to 30 s.
+ *
+ * @example
+ * ```ts
+ * import { openCache, type Tier, type TierEntry } from "undercroft";
+ *
+ * const rows = new Map<string, TierEntry>();
+ * const idOf = (key: Uint8Array): string => Buffer.from(key).toString("hex");
+ * const tier: Tier = {
+ *   name: "map",
+ *   getMany: (keys) => keys.map(({ key }) => rows.get(idOf(key))),
+ *   apply: (changes) => {
+ *     for (const change of changes) {
+ *       if (change.kind === "set") rows.set(idOf(change.key), change.entry);
+ *       else if (change.kind === "delete") rows.delete(idOf(change.key));
+ *       else rows.clear();
+ *     }
+ *   },
+ *   health: () => undefined,
+ * };
+ * const cache = await openCache<string>({ tiers: [tier] });
+ * cache.set("a", "kept");
+ * await cache.close();
+ * console.log(rows.size); // 1
+ * ```
+ */
+export interface Tier {
+  /** 1 to 64 characters: in events and errors. */
+  readonly name: string;
+  /** Answers for each key, in order, its entry or undefined. `now` is the cache's time: what ends
+   *  before it, `staleUntil` included, need not be given. */
+  getMany(
+    keys: readonly TierKey[],
+    now: number,
+  ): readonly (TierEntry | undefined)[] | Promise<readonly (TierEntry | undefined)[]>;
+  /** Makes changes, in order, all of them or none. The next call comes when this has ended. A
+   *  batch that failed comes again, with later changes. */
+  apply(changes: readonly TierChange[], now: number): void | Promise<void>;
+  /** Asked of a tier that is down and has no changes to make: throws or rejects if it still is. */
+  health(): void | Promise<void>;
+  /** Called once, at the end of `Cache.close`, after the last change. */
+  close?(): void | Promise<void>;
+  /** Asks to be told what others invalidate in the tier. Returns a function that ends it. */
+  subscribe?(listener: (change: TierInvalidation) => void): () => void;
+}
