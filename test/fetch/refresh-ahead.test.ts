@@ -112,6 +112,7 @@ describe("a fresh value older than refreshAfter", () => {
     store.clock.advance(100);
     const source = new Source();
     const strict = fetch("k", source.load, { isValid: () => false });
+    await turn();
     source.reject(new Error("down"));
     await expect(strict).rejects.toThrow("down");
     expect(await fetch("k", source.load, ahead)).toBe("old");

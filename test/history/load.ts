@@ -69,7 +69,7 @@ const wrongToldMax = 5;
 
 const { door, handle, thread, seed, round, control, large, awaited, indexesKeys, burst } =
   workerData as LoadOptions;
-const { attachCache } = (await import(door)) as typeof Door;
+const { attachCache, unchanged } = (await import(door)) as typeof Door;
 if (indexesKeys) await indexKeys();
 
 async function indexKeys(): Promise<void> {
@@ -235,10 +235,14 @@ class Load {
 
   async #fetch(index: number, key: number): Promise<void> {
     const turns = this.#below(4);
-    const ttl = this.#below(8) === 0 ? 1 + this.#below(10) : 0;
+    const refusal = this.#below(4) === 0 ? new Refusal() : undefined;
+    const expires = refusal === undefined && this.#below(8) === 0;
+    const ttl = expires ? 1 + this.#below(10) : 0;
     const tag = this.#tag();
     const record = this.#begin(index, kindFetch, key, tag);
-    const load = async (): Promise<EntryValue> => {
+    const load = async ({ stale }: { readonly stale: EntryValue | undefined }) => {
+      // A value that is renewed is no new one, so this is a read.
+      if (refusal?.renews(stale) === true) return unchanged;
       this.#words[record + atLoad] = Atomics.add(control, atTicket, 1) + 1;
       // A source takes some time: a few microtasks, or a turn of the event loop.
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
@@ -246,7 +250,8 @@ class Load {
       return this.#valueOf(index, key);
     };
     const name = this.#keys[key] as string;
-    const value = await this.#cache.fetch(name, load, optionsOf(ttl, tag));
+    const options = { ...optionsOf(ttl, tag), ...refusal?.options };
+    const value = await this.#cache.fetch(name, load, options);
     if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
     this.#read(record, key, value);
   }
@@ -307,6 +312,23 @@ class Load {
     const record = this.#begin(index, kindClear, 0);
     this.#cache.clear();
     this.#end(record);
+  }
+}
+
+/** A fetch that refuses what it finds, and has it renewed if that does not expire. */
+class Refusal {
+  readonly #lasting = new Set<number>();
+  readonly options = {
+    isValid: (value: EntryValue, { expiresAt }: { readonly expiresAt: number }): boolean => {
+      const identity = identify(value);
+      if (typeof identity !== "string" && expiresAt === Infinity) this.#lasting.add(identity.value);
+      return false;
+    },
+  };
+
+  renews(stale: EntryValue | undefined): boolean {
+    const identity = stale === undefined ? "" : identify(stale);
+    return typeof identity !== "string" && this.#lasting.has(identity.value);
   }
 }
 

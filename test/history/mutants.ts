@@ -72,6 +72,14 @@ export const mutants: readonly Mutant[] = [
     says: /read after it was overwritten/,
   },
   {
+    name: "a renewed value that loses its tags",
+    patches: [
+      { file: "fetch/lead.ts", from: "tags: tags ?? stale.tags", to: "tags: tags ?? options.tags" },
+    ],
+    cell: "memory, near",
+    says: /read after it was removed/,
+  },
+  {
     name: "a clear that near caches do not hear of",
     patches: [
       {
