@@ -32,7 +32,7 @@ describe("a handle", () => {
     ["nothing", undefined],
     ["null", null],
     ["another object", { kind: "undercroft-map-handle", version: 1 }],
-    ["a string", "undercroft-handle"],
+    ["a number", 7],
   ])("that is none (%s) is a TypeError", (_name, handle) => {
     expect(() => attachCache(handle as never)).toThrow(TypeError);
     expect(() => attachCache(handle as never)).toThrow(
