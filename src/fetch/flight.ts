@@ -71,6 +71,11 @@ export class Waiter<V> {
     });
   }
 
+  /** Whether its caller has refused a value. */
+  get hasRefused(): boolean {
+    return this.#validity?.hasRefused === true;
+  }
+
   /** Whether its caller takes this value; `isLoaded`: of a load that was under way. Runs code of
    *  the user's, which may throw. */
   accepts(found: FoundValue<V>, isLoaded: boolean): boolean {

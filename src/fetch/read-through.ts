@@ -199,9 +199,9 @@ export class ReadThrough<V> {
     try {
       isAccepted = validity === undefined || validity.accepts(found, false);
     } finally {
-      const isNear = source === "near";
-      const hits = isNear ? counter.counterNearHits : counter.counterMemoryHits;
-      meter.count(isAccepted && !found.stale ? hits : counter.counterMisses, 1);
+      const isHit = isAccepted && !found.stale && validity?.hasRefused !== true;
+      const hits = source === "near" ? counter.counterNearHits : counter.counterMemoryHits;
+      meter.count(isHit ? hits : counter.counterMisses, 1);
     }
     if (!isAccepted) return this.#wait(reader.readKey(key), request, "refused");
     if (found.stale) return this.#serveStale(reader.readKey(key), request, { ...found, value });

@@ -29,7 +29,8 @@ export class TierLook<V> {
     const found = await this.#parts.reader.readDisk(flight.key, bytesRead);
     const starter = Array.from(flight.waiters).find(({ isJoined }) => !isJoined);
     const isOver = this.#settleBy(flight, found, false);
-    const isHit = found?.stale === false && starter?.isGiven !== false;
+    const isMiss = starter !== undefined && (!starter.isGiven || starter.hasRefused);
+    const isHit = found?.stale === false && !isMiss;
     this.#parts.meter.count(isHit ? counterDiskHits : counterMisses, 1);
     return isOver;
   }

@@ -17,7 +17,8 @@ export class Validity<V> {
   /** The sequence of the record that was refused last. */
   #refused: number | undefined;
   #hasRefusedLoad = false;
-  #isCounted = false;
+  /** Whether it has refused a value, so that the request is a miss, whatever comes later. */
+  hasRefused = false;
 
   /** Undefined without an `isValid`, and for a forced fetch, which gets only what is loaded for
    *  it. */
@@ -47,8 +48,8 @@ export class Validity<V> {
     if (this.#ask(value, found)) return true;
     if (sequence !== -1) this.#refused = sequence;
     if (isLoaded) this.#hasRefusedLoad = true;
-    if (!this.#isCounted) this.#meter.count(counterInvalid, 1);
-    this.#isCounted = true;
+    if (!this.hasRefused) this.#meter.count(counterInvalid, 1);
+    this.hasRefused = true;
     return false;
   }
 

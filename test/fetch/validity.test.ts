@@ -196,6 +196,19 @@ describe("what a load brings", () => {
     expectIdle();
   });
 
+  test.each(["memory", "disk"])("is a miss if refused, though %s has one then", async (tier) => {
+    const source = new Source();
+    const first = fetch("k", source.load);
+    const joined = fetch("k", never, { isValid: isNew });
+    store.delete("k"); // supersedes the load
+    if (tier === "memory") store.set("k", "better");
+    else store.setOnDisk("k", "better");
+    source.resolve("old");
+    expect(await Promise.all([first, joined])).toEqual(["old", "better"]);
+    expect(counts()).toEqual([1, 2, 0, 0]);
+    expectIdle();
+  });
+
   test("is returned if that there is none is what it brings", async () => {
     store.set("k", "old");
     const options = { isValid: isNew, negativeTtlMs: 100 };
