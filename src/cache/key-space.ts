@@ -27,7 +27,7 @@ import type { Key } from "../kernel/mod.js";
 import { setEach, signalOf, splitSignal } from "./call-options.js";
 import type { KeyFunctions } from "./key-functions.js";
 import { readThroughOf } from "./read-through-parts.js";
-import { SourceWrites } from "./source-writes.js";
+import { SourceWrites } from "./writes/source-writes.js";
 import type { SpaceParts } from "./space-parts.js";
 import { assertNotAborted, withSignal } from "./with-signal.js";
 import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "./wrap.js";

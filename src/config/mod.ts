@@ -13,7 +13,7 @@ export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js
 export { checkedSignal, isOptions, optionsOf, optionTypeError } from "./option-error.js";
 export { assertHandle } from "./attach-handle.js";
 export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
-export { revisionFor, type RevisionOf } from "./revision.js";
+export { revisionFor, type RevisionOf } from "./writes/revision.js";
 export {
   type DeleteOptions,
   resolveDeleteOptions,
@@ -22,7 +22,7 @@ export {
   resolveWriteOptions,
   type UpdateOptions,
   type WriteOptions,
-} from "./write-options.js";
+} from "./writes/write-options.js";
 export {
   type MapConfig,
   type MapOptions,

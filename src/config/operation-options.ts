@@ -19,7 +19,7 @@ import {
   optionTypeError,
   unknownOptionError,
 } from "./option-error.js";
-import { checkedRevision, type RevisionOf, revisionOption } from "./revision.js";
+import { checkedRevision, type RevisionOf, revisionOption } from "./writes/revision.js";
 
 /** The options of one `set`, with every value present. */
 export interface ResolvedSetOptions {

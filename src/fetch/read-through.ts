@@ -14,7 +14,7 @@ import type { FetchParts, Loader } from "./fetch-parts.js";
 import type { Flight, Waiter } from "./flight.js";
 import { FlightRegistry } from "./flight-registry.js";
 import { Follow } from "./follow.js";
-import { GuardedWrites } from "./guarded-write.js";
+import { GuardedWrites } from "./writes/guarded-write.js";
 import { Join } from "./join.js";
 import { Lead } from "./lead.js";
 import { Entrance, followsMax } from "./queue/entrance.js";

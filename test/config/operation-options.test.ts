@@ -232,7 +232,7 @@ test("unknown options are refused and the known ones listed", () => {
   );
   expect(() => set({ timeout: 5 })).toThrow(RangeError);
   expect(() => fetch({ retries: 5 })).toThrow(
-    "allowed are ttl, staleFor, tags, timeout, negativeTtl",
+    "allowed are ttl, staleFor, tags, revision, timeout, negativeTtl",
   );
   expect(() => fetch({ timeout: { firm: 1 } })).toThrow(
     "Cannot use option timeout.firm: there is no",

@@ -186,9 +186,7 @@ export function publish(
   assertHeld(segmentOfRecord(record), at.segmentOpen);
   const key = <usize>record + rec.recordHeaderSize + (units << 3);
   const hash = hashOf(key, extent, hashLow, hashHigh);
-  store<f64>(block, 0, at.resultTombstone0);
-  store<f64>(block, 0, at.resultTombstone1);
-  store<u32>(block, 0, at.threadValue + at.valueChunks);
+  clearResults();
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -202,14 +200,8 @@ export function publish(
     unlock(bucketAt(home));
     return at.answerSuperseded;
   }
-  if (condition != at.conditionNone) {
-    locate(home, fingerprint, key, extent);
-    const allowed = judgeWrite(condition, wanted, isDeletion(flags), created);
-    if (allowed != at.answerDone) {
-      unlock(bucketAt(home));
-      return allowed;
-    }
-  }
+  const allowed = judge(hash, key, extent, condition, wanted, isDeletion(flags), created);
+  if (allowed != at.answerDone) return unlocked(home, allowed);
   // A fill stays invisible until its flight is checked once more: a record without a sequence
   // answers no reader.
   writeHeader(record, extent, codec, flags, units, created, flight == 0 ? sequence : 0);
@@ -250,11 +242,43 @@ export function publish(
   unlock(bucketAt(home));
   if (isSampled(hash)) noteRequest(hash, record);
   store<f64>(block, <f64>sequence, at.resultSequence);
+  storeSlot(home, slot, word);
+  return answer;
+}
+
+/** Looks at a condition, if there is one, with the home lock held. */
+function judge(
+  hash: u64,
+  key: usize,
+  extent: u32,
+  condition: u32,
+  wanted: f64,
+  isRemoval: bool,
+  now: f64,
+): i32 {
+  if (condition == at.conditionNone) return at.answerDone;
+  locate(homeOf(hash), fingerprintOf(hash), key, extent);
+  return judgeWrite(condition, wanted, isRemoval, now);
+}
+
+/** Stores which slot shows a word, in the results; 0 = none. */
+function storeSlot(home: u32, slot: usize, word: u64): void {
   store<u32>(block, slot != 0 ? slotNumber(slot) : 0, at.resultSlot);
   // The word as a near entry holds it, without the frequency.
   const shown = slot != 0 && bucketOf(slot) != home ? word | displacedBit : word;
   store<u64>(block, shown, at.resultSlotLow);
+}
+
+function unlocked(home: u32, answer: i32): i32 {
+  unlock(bucketAt(home));
   return answer;
+}
+
+/** Sets the results of publish and remove to nothing. */
+export function clearResults(): void {
+  store<f64>(block, 0, at.resultTombstone0);
+  store<f64>(block, 0, at.resultTombstone1);
+  store<u32>(block, 0, at.threadValue + at.valueChunks);
 }
 
 /** Makes a fill visible to readers. */
@@ -283,9 +307,7 @@ export function remove(
   wanted: f64,
 ): i32 {
   const hash = hashOf(key, extent, hashLow, hashHigh);
-  store<f64>(block, 0, at.resultTombstone0);
-  store<f64>(block, 0, at.resultTombstone1);
-  store<u32>(block, 0, at.threadValue + at.valueChunks);
+  clearResults();
   const home = homeOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
   locate(home, fingerprintOf(hash), key, extent);

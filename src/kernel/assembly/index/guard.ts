@@ -1,15 +1,14 @@
 // The guard of a write to the source: from its begin to its end the key has no entry, and no load
-// of it is stored. Called by `write` (fetch/guarded-write.ts). A guard is a flight of the flight
-// table. It begins under the key's home lock: it is claimed, the entry leaves, and every other
-// flight of the key is superseded. A load that begins later finds the guard (enterFlight,
+// of it is stored. Called by `write` (fetch/writes/guarded-write.ts). A guard is a flight of the
+// flight table. It begins under the key's home lock: it is claimed, the entry leaves, and every
+// other flight of the key is superseded. A load that begins later finds the guard (enterFlight,
 // beginFlight). Two guards of a key at once supersede each other, so the answer of neither is
 // stored. If the thread dies, its recovery ends the guard like any flight.
 import * as fl from "../../flight-layout";
 import * as at from "../../layout";
 import { claimFlight, supersedeOthers } from "../flights";
-import { block } from "../geometry";
 import { bucketAt, locate, lock, unlock } from "./bucket";
-import { removeLocated } from "./entries";
+import { clearResults, removeLocated } from "./entries";
 import { hashOf } from "./lookup";
 import { fingerprintOf, homeOf } from "./slot";
 
@@ -17,9 +16,7 @@ import { fingerprintOf, homeOf } from "./slot";
  *  nothing changed. Results: those of remove. */
 export function beginGuard(key: u32, extent: u32, hashLow: u32, hashHigh: u32): i32 {
   const hash = hashOf(key, extent, hashLow, hashHigh);
-  store<f64>(block, 0, at.resultTombstone0);
-  store<f64>(block, 0, at.resultTombstone1);
-  store<u32>(block, 0, at.threadValue + at.valueChunks);
+  clearResults();
   const home = homeOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
   // The guard first: whoever begins a load from here on sees it.

@@ -1,15 +1,15 @@
-// The calls of a key space whose writes depend on what is there, or on what the source says: updates
-// and guarded writes. The key space extends this class.
-import { rejecting } from "../base/mod.js";
+// The calls of a key space whose writes depend on what is there, or on what the source says:
+// updates and guarded writes. The key space extends this class.
+import { rejecting } from "../../base/mod.js";
 import {
   resolveWriteOptions,
   type SetOptions,
   type UpdateOptions,
   type WriteOptions,
-} from "../config/mod.js";
-import type { Compute, EntryUpdater, ThreadCore, UpdateOutcome } from "../entries/mod.js";
-import type { ReadThrough } from "../fetch/mod.js";
-import type { Key } from "../kernel/mod.js";
+} from "../../config/mod.js";
+import type { Compute, EntryUpdater, ThreadCore, UpdateOutcome } from "../../entries/mod.js";
+import type { ReadThrough } from "../../fetch/mod.js";
+import type { Key } from "../../kernel/mod.js";
 
 export abstract class SourceWrites<V, K> {
   protected abstract readonly core: ThreadCore;

@@ -1,15 +1,15 @@
 // The options of `delete`, `update` and the guarded `write`, and their checks. Called by the
 // facade.
-import { parseDuration } from "../base/mod.js";
-import { optionsOf } from "./option-error.js";
+import { parseDuration } from "../../base/mod.js";
+import { optionsOf } from "../option-error.js";
 import {
   checkedTags,
   type OperationDefaults,
   parseTtl,
   type ResolvedSetOptions,
-} from "./operation-options.js";
-import type { SetOptions } from "./options.js";
-import type { Duration } from "./quantities.js";
+} from "../operation-options.js";
+import type { SetOptions } from "../options.js";
+import type { Duration } from "../quantities.js";
 import { checkedRevision, revisionOption } from "./revision.js";
 
 /**

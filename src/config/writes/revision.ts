@@ -1,7 +1,7 @@
 // Revisions: the caller's own order of the writes of a key. Called where options are checked, and
 // by whoever writes a value.
-import { describe } from "../base/mod.js";
-import { optionRangeError, optionTypeError } from "./option-error.js";
+import { describe } from "../../base/mod.js";
+import { optionRangeError, optionTypeError } from "../option-error.js";
 
 /** Asks a value for its revision. */
 export type RevisionOf = (value: unknown) => number;

@@ -5,11 +5,11 @@
 // that has begun. The answer is published only if nothing else wrote the key meanwhile, another
 // guarded write least of all, since nobody can say which of two came last to the source: then the
 // key stays dead. A thread that dies leaves a dead key, and its recovery ends the guard.
-import { describe, UndercroftError } from "../base/mod.js";
-import type { ResolvedSetOptions } from "../config/mod.js";
-import type { HashedKey } from "../kernel/mod.js";
-import type { FetchParts } from "./fetch-parts.js";
-import type { Entrance } from "./queue/entrance.js";
+import { describe, UndercroftError } from "../../base/mod.js";
+import type { ResolvedSetOptions } from "../../config/mod.js";
+import type { HashedKey } from "../../kernel/mod.js";
+import type { FetchParts } from "../fetch-parts.js";
+import type { Entrance } from "../queue/entrance.js";
 
 export class GuardedWrites<V> {
   readonly #parts: FetchParts<V>;
