@@ -48,4 +48,13 @@ async function renameAndKeep(id: number, name: string): Promise<void> {
 await renameAndKeep(7, "Countess");
 console.log(cache.getSync("user:7")?.name); // Countess
 
+// what goes wrong
+const [first, second] = ["first", "second"].map((name) => ({ id: 7, name })) as [User, User];
+table.set(7, first); // one request writes to the source,
+table.set(7, second); // another one after it;
+cache.set("user:7", second); // that one is faster on its way to the cache
+cache.set("user:7", first); // the first one comes last
+console.log(table.get(7)?.name, cache.getSync("user:7")?.name); // second first
+
+// the end
 await cache.close();

@@ -85,4 +85,5 @@ const ring: Promise<string> = cache.fetch("a", async (): Promise<string> => {
 });
 console.log(await ring.catch((error: UndercroftError) => error.code)); // ERR_LOADER_CYCLE
 
+// the end
 await cache.close();

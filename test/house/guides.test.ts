@@ -48,7 +48,9 @@ function blockFaults(page: string, sources: readonly string[]): string[] {
     if (language !== "ts") return [`a block of "${language}": use ts, sh or json`];
     if (sources.some((source) => source.includes(code))) return [];
     const begin = code.split("\n", 1)[0] ?? "";
-    return [`the block that begins with "${begin}" is no part of a file in examples/: put it there`];
+    return [
+      `the block that begins with "${begin}" is no part of a file in examples/: put it there`,
+    ];
   });
   for (const [, script = "", suite] of page.matchAll(/npm run ([a-z:-]+)(?: -- ([a-z-]+))?/g)) {
     if (!(script in scripts)) faults.push(`npm run ${script} is no script of package.json`);
@@ -75,7 +77,8 @@ function linkFaults(file: string, page: string): string[] {
 
 describe("blocks and links", () => {
   test("a wrong block, command or link is found", () => {
-    const fence = (language: string, code: string): string => `\`\`\`${language}\n${code}\n\`\`\`\n`;
+    const fence = (language: string, code: string): string =>
+      `\`\`\`${language}\n${code}\n\`\`\`\n`;
     expect(blockFaults(fence("ts", "a();"), ["b();\n"])).toHaveLength(1);
     expect(blockFaults(fence("js", "a();"), ["a();\n"])).toHaveLength(1);
     expect(blockFaults("`npm run benk`, `npm run bench -- nothing`", [])).toHaveLength(2);

@@ -35,7 +35,8 @@ export function rowsOf(page: string): Row[] {
       .split(/(?<!\\)\|/)
       .slice(1, -1)
       .map((cell) => cell.trim());
-    if (cells.every((cell) => /^:?-+:?$/.test(cell))) rows.pop(); // what came before is the head
+    if (cells.every((cell) => /^:?-+:?$/.test(cell)))
+      rows.pop(); // what came before is the head
     else rows.push({ section, subsection, cells });
   }
   return rows;

@@ -61,7 +61,9 @@ function optionFaults(type: string, options: readonly string[], rows: readonly R
   const where = `docs/configuration.md, the table under the heading that names \`${type}\``;
   const missing = options
     .filter((option) => !named.includes(option))
-    .map((option) => `${where}: add a row for \`${option}\` (type and unit, default, effect, when)`);
+    .map(
+      (option) => `${where}: add a row for \`${option}\` (type and unit, default, effect, when)`,
+    );
   // A row may sum up options that have rows of their own: `disk`.
   const isKnown = (name: string): boolean =>
     options.includes(name) || options.some((option) => option.startsWith(`${name}.`));
@@ -77,7 +79,9 @@ function optionFaults(type: string, options: readonly string[], rows: readonly R
 describe("docs/configuration.md", () => {
   test("a missing, a wrong and an empty row are found", () => {
     const page = "## `AOptions`\n\n| option | a | b | c |\n| - | - | - | - |\n";
-    const rows = rowsOf(`${page}| \`a.b\` | 1 | 2 | 3 |\n| \`a\` | 1 | 2 | |\n| \`z\` | 1 | 2 | 3 |`);
+    const rows = rowsOf(
+      `${page}| \`a.b\` | 1 | 2 | 3 |\n| \`a\` | 1 | 2 | |\n| \`z\` | 1 | 2 | 3 |`,
+    );
     expect(optionFaults("AOptions", ["a.b", "c"], rows)).toEqual([
       expect.stringContaining("add a row for `c`"),
       expect.stringContaining("`z` is no option"),
