@@ -13,5 +13,6 @@ for (const [key, value] of old.entries()) {
 }
 
 console.log(cache.getSync("user:7")); // { name: 'Ada' }
-console.log(((await cache.getEntry("user:7"))?.expiresAt ?? Infinity) < Date.now() + 60_001); // true
+const { expiresAt = Infinity } = (await cache.getEntry("user:7")) ?? {};
+console.log(expiresAt <= Date.now() + 60_001); // true
 await cache.close();

@@ -1,5 +1,5 @@
 // The pages that are shipped, held to what can be run: every block of code in them is a part of an
-// example, every example of examples/guides/ runs and prints what it says, and links lead somewhere.
+// example, every example of examples/guides/ runs and prints what it says, links lead somewhere.
 
 import { execFile } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -10,14 +10,12 @@ import { promisify } from "node:util";
 
 import { describe, expect, test } from "vitest";
 
-// A test file that a guide shows: importing it declares its tests here.
-import "../../examples/guides/testing-vitest.js";
 import { expectedOutput } from "./examples.js";
 import { anchorsOf, blocksOf, linksOf } from "./pages.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const folder = "examples/guides";
-/** What other examples start, and what a test runner runs. */
+/** Not what other examples start, nor what vitest runs (shown-tests.test.ts). */
 const isProgram = (name: string): boolean => !/-(?:worker|service|vitest)$/.test(name);
 
 const examples = new Map(filesUnder("examples", ".ts").map((file) => [file, read(file)]));
