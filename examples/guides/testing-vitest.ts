@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => cache.close());
 
 test("a price is asked for once a minute", async () => {
-  const ask = vi.fn(async () => 5);
+  const ask = vi.fn<(item: string) => Promise<number>>(async () => 5);
   const priceOf = priceList(cache, ask);
   await priceOf("pen");
   await priceOf("pen");

@@ -131,9 +131,8 @@ export class PublicTypes {
 /** Whether it is a type of options, or an object of options that is written in place. */
 function isOptionsObject({ symbol }: ts.Type): boolean {
   const [declaration] = (symbol as ts.Symbol | undefined)?.declarations ?? [];
-  if (declaration === undefined || !/options\.d\.ts$/.test(declaration.getSourceFile().fileName)) {
-    return false;
-  }
+  const isHere = declaration?.getSourceFile().fileName.endsWith("options.d.ts");
+  if (declaration === undefined || isHere !== true) return false;
   return ts.isTypeLiteralNode(declaration) || symbol.name.endsWith("Options");
 }
 
