@@ -12,11 +12,12 @@ const workers = Array.from(
   { length: 2 },
   () => new Worker(file, { workerData: { handle: cache.handle() } }),
 );
+const exits = workers.map((worker) => once(worker, "exit"));
 const answers = await Promise.all(workers.map((worker) => once(worker, "message")));
 
 console.log(answers.flat().join()); // loaded,loaded
 console.log(cache.getSync("report")); // loaded
 console.log(cache.stats().loads); // 1
 
-await Promise.all(workers.map((worker) => once(worker, "exit")));
+await Promise.all(exits);
 await cache.close(); // the thread that opened a cache closes it, last of all

@@ -8,6 +8,8 @@ export interface PublicMember {
   readonly name: string;
   /** Options that are declared in the member's own signature. */
   readonly inlineOptions: readonly string[];
+  /** The class or interface that declares it: a class may have it from another. */
+  readonly declaredIn: string;
 }
 
 export class PublicTypes {
@@ -52,12 +54,13 @@ export class PublicTypes {
     if (this.isClass(door, name)) types.push(this.#checker.getTypeOfSymbol(declared));
     return types
       .flatMap((type) => this.#properties(type))
-      .filter((symbol) => symbol.name !== "prototype")
+      .filter((symbol) => symbol.name !== "prototype" && isPublic(symbol))
       .filter((symbol) => !this.#documentation(symbol).startsWith("Internal:"))
       .filter(isDeclaredHere)
       .map((symbol) => ({
         name: memberName(symbol),
         inlineOptions: this.#inlineOptions(symbol),
+        declaredIn: declarerOf(symbol),
       }));
   }
 
@@ -138,6 +141,19 @@ function isOptionsObject({ symbol }: ts.Type): boolean {
 
 function memberName({ name }: ts.Symbol): string {
   return name.replace(/^__@(\w+)@\d+$/, "[Symbol.$1]");
+}
+
+function isPublic(symbol: ts.Symbol): boolean {
+  const hidden = ts.ModifierFlags.Protected | ts.ModifierFlags.Private;
+  const declarations = symbol.declarations ?? [];
+  return declarations.every((node) => (ts.getCombinedModifierFlags(node) & hidden) === 0);
+}
+
+function declarerOf(symbol: ts.Symbol): string {
+  const parent = symbol.declarations?.[0]?.parent;
+  const isNamed =
+    parent !== undefined && (ts.isClassLike(parent) || ts.isInterfaceDeclaration(parent));
+  return isNamed ? (parent.name?.text ?? "") : "";
 }
 
 /** Not what comes from Error and the like. */

@@ -158,9 +158,15 @@ describe("docs/api.md", () => {
     const isTold = (name: string): boolean =>
       earlier.some(([, other]) => types.names(other).includes(name));
     const own = types.names(door).filter((name) => !isTold(name));
+    const told = new Set<string>();
     const names = own.flatMap((name) => {
       if (!types.isClass(door, name) || name === "UndercroftError") return [name];
-      return [name, ...types.members(door, name).map((member) => `${name}.${member.name}`)];
+      // What two classes have from a third is told once, under the first of them.
+      const members = types.members(door, name).filter((member) => {
+        const declared = `${member.declaredIn}.${member.name}`;
+        return !told.has(declared) && told.add(declared);
+      });
+      return [name, ...members.map((member) => `${name}.${member.name}`)];
     });
     expect(apiFaults(subpath, names, rowsOfDoor(subpath))).toEqual([]);
   });
