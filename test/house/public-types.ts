@@ -65,13 +65,12 @@ export class PublicTypes {
   }
 
   /**
-   * The options of an options type: its own, not those of the exported types it extends. An option
-   * that is an object of options gives its parts instead ("disk.path"), or beside itself if it may
-   * be something else too.
+   * The options of an options type: its own and those of what it extends, but for exported types,
+   * which have tables of their own. An option that is an object of options gives its parts instead
+   * ("disk.path"), or beside itself if it may be something else too.
    */
   options(door: string, name: string): string[] {
-    const symbol = this.#declared(door, name);
-    const own = [symbol, ...this.#bases(symbol).filter((base) => base.name === name)];
+    const own = this.#ancestors(this.#declared(door, name), name);
     const members = own.flatMap((each) => Array.from(each.members?.values() ?? []));
     return this.#paths(
       members.filter((member) => (member.flags & ts.SymbolFlags.Property) !== 0),
@@ -79,10 +78,23 @@ export class PublicTypes {
     );
   }
 
-  /** The other types that an interface extends. */
+  /** The exported types that an interface extends. */
   basesOf(door: string, name: string): string[] {
-    const bases = this.#bases(this.#declared(door, name)).map((base) => base.name);
-    return bases.filter((base) => base !== name);
+    const own = this.#ancestors(this.#declared(door, name), name);
+    const bases = own.flatMap((each) => this.#bases(each)).map((base) => base.name);
+    return bases.filter((base) => base !== name && this.#isExported(base));
+  }
+
+  /** An interface, and those it extends that have its name or are not exported. */
+  #ancestors(symbol: ts.Symbol, name: string): ts.Symbol[] {
+    const bases = this.#bases(symbol).filter(
+      (base) => base.name === name || !this.#isExported(base.name),
+    );
+    return [symbol, ...bases.flatMap((base) => this.#ancestors(base, name))];
+  }
+
+  #isExported(name: string): boolean {
+    return Array.from(this.#symbols.values()).some((symbols) => symbols.has(name));
   }
 
   #bases(symbol: ts.Symbol): ts.Symbol[] {
