@@ -73,7 +73,10 @@ export class PublicTypes {
     const own = this.#ancestors(this.#declared(door, name), name);
     const members = own.flatMap((each) => Array.from(each.members?.values() ?? []));
     return this.#paths(
-      members.filter((member) => (member.flags & ts.SymbolFlags.Property) !== 0),
+      members.filter(
+        // An option may be written as a method, for its variance.
+        ({ flags }) => (flags & (ts.SymbolFlags.Property | ts.SymbolFlags.Method)) !== 0,
+      ),
       "",
     );
   }
@@ -100,8 +103,15 @@ export class PublicTypes {
   #bases(symbol: ts.Symbol): ts.Symbol[] {
     const [declaration] = symbol.declarations ?? [];
     if (declaration === undefined || !ts.isInterfaceDeclaration(declaration)) return [];
-    const types = declaration.heritageClauses?.flatMap((clause) => [...clause.types]) ?? [];
-    return types.map((type) => this.#checker.getTypeAtLocation(type).symbol);
+    const clauses = declaration.heritageClauses ?? [];
+    return clauses
+      .flatMap(({ types }) => [...types])
+      .map((type) => {
+        // Of `Omit<SetOptions, …>` SetOptions is the base.
+        const isPart = /^(?:Omit|Pick)$/.test(type.expression.getText());
+        const base = (isPart ? type.typeArguments?.[0] : undefined) ?? type;
+        return this.#checker.getTypeAtLocation(base).symbol;
+      });
   }
 
   #paths(members: readonly ts.Symbol[], prefix: string): string[] {
