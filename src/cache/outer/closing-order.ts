@@ -30,8 +30,8 @@ export async function closeThread(
     return;
   }
   // A disk read that ends uses this thread's id, so it must end before another thread claims it.
-  const reads = [core.disk?.settled(), ...others];
-  if (reads.some((read) => read !== undefined)) await Promise.all(reads);
+  const reads = [core.disk?.settled(), ...others].filter((read) => read !== undefined);
+  if (reads.length > 0) await Promise.all(reads);
   await outer?.close();
   registration.leave();
 }
