@@ -62,6 +62,12 @@ export interface NamespaceOptions<V = unknown, K = Key> extends RefreshOptions {
   readonly timeout?: FetchOptions["timeout"];
   /** Asked about each cached value before a fetch returns it: see `FetchOptions`. */
   readonly isValid?: IsValid<V, K>;
+  /**
+   * The version of what is stored, 1 to 64 characters. What was stored under another version, or
+   * under none, is never served: it is dropped when the namespace is first asked for after the
+   * cache was opened. The same in every thread that gives it.
+   */
+  readonly version?: string;
 }
 
 /** A namespace as one thread asks for it, checked. */
@@ -84,6 +90,7 @@ const optionNames = [
   "isValid",
   "refreshAfter",
   "jitter",
+  "version",
 ] as const;
 
 /** Throws TypeError or RangeError unless it is a name for a namespace. */

@@ -1,6 +1,7 @@
 // The namespaces that one thread uses of a cache. Called by the cache. Invariant: one object for a
 // name in a thread, so that all its callers share one load of a key.
 import { describe, UndercroftError } from "../base/mod.js";
+import type { NamespaceConfig } from "../config/mod.js";
 import { codes } from "../kernel/mod.js";
 import type { CacheEvents } from "./events.js";
 import { Namespace } from "./namespace.js";
@@ -48,7 +49,7 @@ export class Namespaces {
 
   #make<V, K>(name: string, request: NamespaceRequest<V, K>): Namespace<V, K> {
     const { core, cacheId, pool, outer } = this.#parts;
-    const id = core.kernel.namespaces.idOf(name) || this.#add(name);
+    const id = this.#use(name, request.config);
     const emit = (key: string | Uint8Array, error: UndercroftError): void => {
       this.#events.emit("error", { error, key, namespace: name });
     };
@@ -59,19 +60,39 @@ export class Namespaces {
     return new Namespace({ core: own, cacheId, pool, outer, refreshFailed: emit }, request);
   }
 
-  #add(name: string): number {
+  /** The id of the namespace with this name, which is in use from here on in every thread. */
+  #use(name: string, config: NamespaceConfig): number {
     const { namespaces, locks } = this.#parts.core.kernel;
-    if (!locks.namespace.lock(lockWaitsMax)) throw stuckError(name);
-    try {
-      const known = namespaces.idOf(name);
-      if (known !== 0) return known;
-      const id = namespaces.freeId();
-      if (id === 0) throw tooManyError(name);
-      namespaces.add(id, name);
-      return id;
-    } finally {
-      locks.namespace.unlock();
+    let id = namespaces.idOf(name);
+    if (id === 0 || !namespaces.isInUse(id)) {
+      if (!locks.namespace.lock(lockWaitsMax)) throw stuckError(name);
+      try {
+        id = this.#useFirst(name, config);
+      } finally {
+        locks.namespace.unlock();
+      }
     }
+    const { version } = config;
+    if (version === undefined || version === namespaces.versionOf(id)) return id;
+    throw contradiction(name, "version", version, namespaces.versionOf(id));
+  }
+
+  /** Makes the namespace, unless another thread came first. Call it with the lock held. The name is
+   *  written down before the first of its records can be. */
+  #useFirst(name: string, config: NamespaceConfig): number {
+    const { kernel, directory } = this.#parts.core;
+    const { namespaces, verbs } = kernel;
+    const known = namespaces.idOf(name);
+    if (known !== 0 && namespaces.isInUse(known)) return known;
+    const id = known === 0 ? namespaces.freeId() : known;
+    if (id === 0) throw tooManyError(name);
+    const version = config.version ?? "";
+    if (known === 0) namespaces.name(id, name);
+    else if (namespaces.versionOf(id) !== version) verbs.clearSpace(id);
+    namespaces.setVersion(id, version);
+    directory?.writeNamespace(id);
+    namespaces.use(id);
+    return id;
   }
 
   /** `ReadThrough.forgetAll` of each. */
@@ -92,6 +113,12 @@ export class Namespaces {
 function secondOptionsError(name: string): TypeError {
   const text = `Cannot use other options for namespace ${describe(name)}: this thread has it already`;
   return new TypeError(`${text}; leave the options out, or give the same object`);
+}
+
+function contradiction(name: string, option: string, given: unknown, first: unknown): RangeError {
+  const text = `Cannot use option ${option}: current value is ${describe(given)}`;
+  const made = `namespace ${describe(name)} was made with ${describe(first)}`;
+  return new RangeError(`${text}; ${made}, and every thread must give the same or nothing`);
 }
 
 function tooManyError(name: string): RangeError {

@@ -84,6 +84,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const worker = createMemory(config, directory, anchorMs, wallNow);
     const kernel = Kernel.attach(worker.module, worker.memory);
     loadSchemas(kernel, directory?.schemas ?? null);
+    for (const one of directory?.namespaces ?? []) kernel.namespaces.restore(one);
     kernel.verbs.tick(wallNow);
     setPolicy(kernel, config.eviction);
     const events: CacheEvents = new CacheEvents(
@@ -133,8 +134,9 @@ async function openDiskOf(config: Config, wallNow: number): Promise<OpenDirector
   const { path, capacityBytes } = config.disk;
   const maxRecordBytes = segmentBytesOf(config.memoryBytes);
   const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
-  const { codecName } = config;
-  return openDirectory({ path, capacityBytes, maxRecordBytes, tagSlots, codecName, wallNow });
+  const { codecName, version } = config;
+  const needs = { path, capacityBytes, maxRecordBytes, tagSlots };
+  return openDirectory({ ...needs, codecName, version, wallNow });
 }
 
 function createMemory(

@@ -172,7 +172,9 @@ export class OpenerSide {
  * descriptors close next.
  */
 async function waitForWrites(kernel: Kernel): Promise<void> {
-  const isWriting = (): boolean => kernel.locks.schema.isLocked() || hasPendingTombstone(kernel);
+  const { schema, namespace } = kernel.locks;
+  const isWriting = (): boolean =>
+    schema.isLocked() || namespace.isLocked() || hasPendingTombstone(kernel);
   for (let waited = 0; waited < writeWaitMs && isWriting(); waited++) {
     await new Promise((resolve) => setTimeout(resolve, 1));
   }

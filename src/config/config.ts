@@ -19,6 +19,8 @@ import { fetchDefaultsOf, parseTtl, type OperationDefaults } from "./operation-o
 /** A checked configuration: every value present, in bytes and milliseconds, frozen, cloneable. */
 export interface Config extends OperationDefaults {
   readonly name: string;
+  /** What is stored belongs to it; "" = none. */
+  readonly version: string;
   readonly memoryBytes: number;
   readonly disk: {
     readonly path: string;
@@ -55,6 +57,7 @@ const cacheOptionNames = [
   "timeout",
   "refreshAfter",
   "jitter",
+  "version",
   "eviction",
   "near",
   "classInstances",
@@ -80,6 +83,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
   const codecName = codecNameOf(options.codec);
   return Object.freeze({
     name: options.name === undefined ? "default" : checkedName("name", options.name),
+    version: options.version === undefined ? "" : checkedName("version", options.version),
     memoryBytes: memoryBytesOf(options.memory),
     disk: diskOf(options.disk),
     eviction: oneOf("eviction", options.eviction, policyNames, "auto"),
@@ -92,7 +96,8 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
   });
 }
 
-function checkedName(option: string, name: unknown): string {
+/** A name or a version. Throws TypeError or RangeError. */
+export function checkedName(option: string, name: unknown): string {
   const allowed = `a string of 1 to ${nameLengthMax} characters`;
   if (typeof name !== "string") throw optionTypeError(option, name, allowed);
   if (name.length === 0 || name.length > nameLengthMax) {

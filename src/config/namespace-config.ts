@@ -1,7 +1,7 @@
 // The part of a namespace's options that is plain data, checked: its shares, and the defaults of
 // its operations. What is not given is the cache's.
 import { parseDuration, parseSize } from "../base/mod.js";
-import type { Config } from "./config.js";
+import { checkedName, type Config } from "./config.js";
 import { optionRangeError } from "./option-error.js";
 import {
   checkedTags,
@@ -14,6 +14,8 @@ export interface NamespaceConfig extends OperationDefaults {
   /** Bytes of memory that are kept for it; undefined if the options do not say. */
   readonly memoryBytes: number | undefined;
   readonly diskBytes: number | undefined;
+  /** Undefined if the options do not say. */
+  readonly version: string | undefined;
 }
 
 /**
@@ -36,6 +38,7 @@ export function resolveNamespaceConfig(
   return Object.freeze({
     memoryBytes: shareOf("memory", given["memory"], cache.memoryBytes),
     diskBytes: shareOf("disk", given["disk"], cache.disk?.capacityBytes ?? null),
+    version: given["version"] === undefined ? undefined : checkedName("version", given["version"]),
     setDefaults: own,
     fetchDefaults: fetchDefaultsOf(own, given, fetchDefaults),
   });

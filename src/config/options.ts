@@ -194,6 +194,12 @@ export interface CacheOptions<V = unknown> extends RefreshOptions {
    * for no limit: a duration, or `soft` and `hard`. See `FetchOptions`.
    */
   readonly timeout?: Duration | { readonly soft?: Duration; readonly hard?: Duration };
+  /**
+   * The version of what is stored, 1 to 64 characters, such as that of the values' shape. What a
+   * directory holds of another version, or of none, is dropped at open (`CacheRecovery.reason`) and
+   * never served. Default: none.
+   */
+  readonly version?: string;
   /** The eviction policy. Default "auto": tries settings on a sample of requests, uses the best. */
   readonly eviction?: PolicyName;
   /** The near cache, or `false` to decode at each hit. */

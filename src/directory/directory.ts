@@ -25,7 +25,8 @@ import {
   syncDirectory,
   tagsName,
 } from "./directory-files.js";
-import { emptyEpochs, epochsFileBytes, readEpochs } from "./epochs.js";
+import { emptyEpochs, epochsFileBytes, readEpochs, writeNamespace } from "./epochs.js";
+import type { NamespaceSlot } from "./namespace-slots.js";
 import { planGeometry } from "./geometry.js";
 import { acquireLock } from "./lock.js";
 import {
@@ -61,6 +62,8 @@ export interface OpenDirectoryOptions {
   readonly tagSlots: number;
   /** Name of the codec, 1 to 64 characters. What another codec wrote is dropped. */
   readonly codecName: string;
+  /** What is stored belongs to it; "" = none. What another version stored is dropped. */
+  readonly version: string;
   /** Wall-clock milliseconds. */
   readonly wallNow: number;
   /** Name of this boot of the machine; read from the system if absent. */
@@ -76,7 +79,7 @@ export interface OpenDirectoryOptions {
  * ERR_FORMAT_VERSION or ERR_DISK_IO. After a rejection nothing is left open.
  */
 export async function openDirectory(options: OpenDirectoryOptions): Promise<OpenDirectory> {
-  const { path, capacityBytes, maxRecordBytes, tagSlots, codecName, wallNow } = options;
+  const { path, capacityBytes, maxRecordBytes, tagSlots, codecName, version, wallNow } = options;
   assert(
     codecName.length >= 1 && codecName.length <= 64,
     "a codec has a name of 1 to 64 characters",
@@ -88,7 +91,7 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
   const fds: number[] = [];
   try {
     const bootId = options.bootId ?? readBootId(wallNow);
-    const now = { capacityBytes, maxRecordBytes, tagSlots, codecName, wallNow, bootId };
+    const now = { capacityBytes, maxRecordBytes, tagSlots, codecName, version, wallNow, bootId };
     const device = options.device ?? fileDevice;
     return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now });
   } catch (error) {
@@ -109,7 +112,8 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   const schemasFd = keepOpen(opening, schemasName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
   const voids = readVoids(opening, epochsFd, seed);
-  const plan = planRecovery(reading, listing, voids?.clear ?? null, now);
+  const plan = planRecovery(reading, listing, voids, now);
+  const namespaces = plan.keep === null || voids === null ? [] : voids.namespaces;
   const tags = plan.keep === null || voids === null ? noTagHistory : voids.tags;
   const before = plan.keep?.fields ?? newFields(now);
   const geometry = plan.keep?.geometry ?? planGeometry(now.capacityBytes, now);
@@ -120,7 +124,8 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
     { fields: before, revision: reading.kind === "valid" ? reading.revision : 0 },
     opening.device,
   );
-  const voided = Math.max(recovery.clearEpoch, newestInvalidation(tags));
+  const clears = namespaces.map(({ clear }) => clear);
+  const voided = Math.max(recovery.clearEpoch, newestInvalidation(tags), ...clears);
   const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, voided + 1);
   await manifest.writeBoth({
     clean: false,
@@ -142,6 +147,8 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   if (plan.keep === null) {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
+    const own = { id: 0, name: "", version: now.version, clear: 0 };
+    if (own.version !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
   }
   const tagsFd = startTagFile(opening, tags, before.seed);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
@@ -150,7 +157,12 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   if (opening.isSynced) syncDirectory(path);
   const tagMirror = mirrorOffset(tags.tags.length);
   const files = { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, segmentFds };
-  return new OpenDirectory(opening, manifest, { ...files, schemas }, { recovery, tags });
+  return new OpenDirectory(
+    opening,
+    manifest,
+    { ...files, schemas },
+    { recovery, tags, namespaces },
+  );
 }
 
 /**
@@ -182,19 +194,22 @@ function readManifest(opening: Opening, fd: number): ManifestReading {
   return decodeManifest(file, opening.hasher);
 }
 
-/** What clears and tags have made void; null if a file is missing or damaged. */
-function readVoids(
-  opening: Opening,
-  epochsFd: number,
-  seed: bigint,
-): { readonly clear: number; readonly tags: TagHistory } | null {
+/** What the epochs and tags files say. */
+interface Voids {
+  readonly clear: number;
+  readonly namespaces: readonly NamespaceSlot[];
+  readonly tags: TagHistory;
+}
+
+/** What clears and tags have made void, and the namespaces; null if a file is missing or damaged. */
+function readVoids(opening: Opening, epochsFd: number, seed: bigint): Voids | null {
   const file = Buffer.alloc(epochsFileBytes);
   const read = opening.device.readAtSync(epochsFd, file, 0, epochsFileBytes, 0);
   const epochs = readEpochs(file.subarray(0, read), seed);
   const tags = readTagFile(readWhole(opening, tagsName), seed, opening.hasher);
   if (epochs === null || tags === null) return null;
-  const { clear, tagFloor } = epochs;
-  return { clear, tags: carryTags(tags, tagFloor, clear, opening.now.tagSlots) };
+  const { clear, tagFloor, namespaces } = epochs;
+  return { clear, namespaces, tags: carryTags(tags, tagFloor, clear, opening.now.tagSlots) };
 }
 
 /** The bytes of a file that this open replaces; empty if there is none. */

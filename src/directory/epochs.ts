@@ -1,5 +1,5 @@
 // The epochs file: which writes are void because of a clear, and up to which all tagged records are
-// void. Each thread writes its own slots by descriptor; openDirectory reads the file. Which single
+// void; and the namespaces. Each thread writes its own slots by descriptor; openDirectory reads the file. Which single
 // tags were invalidated is in the tags file (tag-file.ts).
 // Invariant: an unreadable slot counts as damage, never as "no clear", which would bring entries
 // back.
@@ -12,19 +12,30 @@
 //   5120   ├ clear slots, second copy; in another page, so one damaged sector loses no clear
 //   6656   ├ tag floor slots, second copy
 //   7744   ├ zero
-//   8192   ┴
+//   8192   ├ namespaces, first copy (namespace-slots.ts)
+//   41472  ├ namespaces, second copy
+//   74752  ┴
 
 import { KiB, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
+import {
+  type NamespaceSlot,
+  namespaceSlotsBytes,
+  readNamespaceSlots,
+  writeNamespaceSlot,
+} from "./namespace-slots.js";
 
-export const epochsFileBytes = 8 * KiB;
+const slotsEnd = 8 * KiB;
+/** Where the two copies of the namespaces begin. */
+export const namespaceOffsets = [slotsEnd, slotsEnd + namespaceSlotsBytes] as const;
+export const epochsFileBytes: number = slotsEnd + 2 * namespaceSlotsBytes;
 /** One slot for each thread id. */
 export const epochSlotCount = 68;
 const slotSize = 16;
 const clearOffsets = [1024, 5120] as const;
 const floorOffsets = [2560, 6656] as const;
 const epochsMagic = 0x5348434f50454355n;
-const epochsVersion = 4;
+const epochsVersion = 5;
 const checkConstant = 0x756e646572637266n;
 
 /** The bytes of an epochs file before the first clear. */
@@ -102,6 +113,17 @@ export interface EpochsReading {
   readonly clear: number;
   /** Every tagged record up to it is void. */
   readonly tagFloor: number;
+  readonly namespaces: readonly NamespaceSlot[];
+}
+
+/** Writes what the directory is to know of a namespace, or of the cache itself (id 0). */
+export function writeNamespace(
+  fd: number,
+  seed: bigint,
+  slot: NamespaceSlot,
+  device: Device = fileDevice,
+): void {
+  writeNamespaceSlot(fd, seed, namespaceOffsets, slot, device);
 }
 
 /** Reads an epochs file; null if it is damaged or not one. */
@@ -109,7 +131,9 @@ export function readEpochs(bytes: Buffer, seed: bigint): EpochsReading | null {
   if (!isEpochsFile(bytes)) return null;
   const clear = newestOf(bytes, seed, clearOffsets);
   const tagFloor = newestOf(bytes, seed, floorOffsets);
-  return clear === null || tagFloor === null ? null : { clear, tagFloor };
+  const namespaces = readNamespaceSlots(bytes, seed, namespaceOffsets);
+  if (clear === null || tagFloor === null || namespaces === null) return null;
+  return { clear, tagFloor, namespaces };
 }
 
 /** The highest sequence of an array of slots, 0 if none was written; null if one is damaged. */

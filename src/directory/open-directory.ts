@@ -10,6 +10,7 @@ import { snapshotBytesMax } from "./geometry.js";
 import type { SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
 import type { ManifestFile } from "./manifest.js";
+import type { NamespaceSlot } from "./namespace-slots.js";
 import type { OpenCircumstances, Recovery } from "./recovery.js";
 import type { SchemasReading } from "./schema-file.js";
 import type { TagHistory } from "./tag-file.js";
@@ -61,6 +62,8 @@ export class OpenDirectory {
   readonly clearEpoch: number;
   /** Which tags earlier sessions invalidated. */
   readonly tags: TagHistory;
+  /** The namespaces of earlier sessions. */
+  readonly namespaces: readonly NamespaceSlot[];
   readonly recovery: Recovery;
   /** False where files cannot be synced: a stop of the machine ends what is kept. */
   readonly isSynced: boolean;
@@ -86,7 +89,11 @@ export class OpenDirectory {
       readonly schemas: SchemasReading;
       readonly segmentFds: readonly number[];
     },
-    found: { readonly recovery: Recovery; readonly tags: TagHistory },
+    found: {
+      readonly recovery: Recovery;
+      readonly tags: TagHistory;
+      readonly namespaces: readonly NamespaceSlot[];
+    },
   ) {
     const { fields } = manifest;
     this.path = opening.path;
@@ -108,6 +115,7 @@ export class OpenDirectory {
       ? recovery
       : { ...recovery, reason: `${recovery.reason}; ${unsyncedReason}` };
     this.tags = found.tags;
+    this.namespaces = found.namespaces;
     const snapshot = {
       file: `${opening.path}/${snapshotName}`,
       bytesMax: snapshotBytesMax(opening.now.capacityBytes),

@@ -6,6 +6,7 @@ import { isSameBoot } from "./boot.js";
 import type { DirectoryListing } from "./directory-files.js";
 import { type Geometry, isGeometry, refitGeometry } from "./geometry.js";
 import type { ManifestFields, ManifestReading } from "./manifest.js";
+import type { NamespaceSlot } from "./namespace-slots.js";
 import type { RecoveryFilter } from "../disk/mod.js";
 
 /**
@@ -35,6 +36,8 @@ export interface OpenCircumstances {
   readonly maxRecordBytes: number;
   readonly tagSlots: number;
   readonly codecName: string;
+  /** "" = none. */
+  readonly version: string;
   readonly wallNow: number;
   readonly bootId: string;
 }
@@ -48,11 +51,17 @@ export interface RecoveryPlan {
 /** How far the clock may be behind the last session before entries that expire are dropped. */
 const clockSlackMs = 1_000;
 
-/** Decides what to keep. `clearEpoch` is null if the epochs or tags file is missing or damaged. */
+/** What recovery needs of the epochs file. */
+export interface EpochsFound {
+  readonly clear: number;
+  readonly namespaces: readonly NamespaceSlot[];
+}
+
+/** Decides what to keep. `epochs` is null if the epochs or tags file is missing or damaged. */
 export function planRecovery(
   reading: ManifestReading,
   listing: DirectoryListing,
-  clearEpoch: number | null,
+  epochs: EpochsFound | null,
   now: OpenCircumstances,
 ): RecoveryPlan {
   if (reading.kind !== "valid") {
@@ -73,8 +82,16 @@ export function planRecovery(
   if (geometry === null) {
     return startAnew("cold", "the size of the segments no longer suits the options", lost);
   }
-  if (clearEpoch === null) {
+  if (epochs === null) {
     return startAnew("cold", "the file that remembers clears or tags is missing or damaged", lost);
+  }
+  const version = epochs.namespaces.find(({ id }) => id === 0)?.version ?? "";
+  if (version !== now.version) {
+    const [before, after] = [version, now.version].map((one) =>
+      one === "" ? "no version" : `version ${JSON.stringify(one)}`,
+    );
+    const reason = `the entries were stored under ${before}, and the cache has ${after} now`;
+    return startAnew("cold", reason, fields.segmentCount);
   }
   const isPageCacheSame = fields.clean || isSameBoot(fields.bootId, now.bootId);
   if (!isPageCacheSame && fields.fsyncBarrier === 0) {
@@ -88,13 +105,27 @@ export function planRecovery(
   const isClockBehind = !(now.wallNow >= fields.lastAliveMs - clockSlackMs);
   const dropExpiring = fields.dropExpiring || isClockBehind;
   const words = describe(fields, listing, { keepThrough, dropExpiring, lost });
-  const recovery = { ...words, clearEpoch, keepThrough, dropExpiring, lostSegments: lost };
+  const recovery = {
+    ...words,
+    clearEpoch: epochs.clear,
+    namespaceEpochs: epochsOf(epochs.namespaces),
+    keepThrough,
+    dropExpiring,
+    lostSegments: lost,
+  };
   return { recovery, keep: { fields, geometry } };
 }
 
 function startAnew(kind: "new" | "cold", reason: string, lost: number): RecoveryPlan {
-  const filter = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
+  const filter = { clearEpoch: 0, namespaceEpochs: [], keepThrough: Infinity, dropExpiring: false };
   return { recovery: { kind, reason, lostSegments: lost, ...filter }, keep: null };
+}
+
+/** The clear epochs by id. */
+function epochsOf(namespaces: readonly NamespaceSlot[]): number[] {
+  const epochs: number[] = [];
+  for (const { id, clear } of namespaces) epochs[id] = clear;
+  return Array.from(epochs, (epoch) => epoch ?? 0);
 }
 
 /** Counts segments that are surplus now, or whose file is missing or has the wrong length. */

@@ -12,6 +12,8 @@ import { indexOfUnit, type SegmentEntries, type SegmentScan } from "./segment-sc
 export interface RecoveryFilter {
   /** Entries up to this sequence were cleared. */
   readonly clearEpoch: number;
+  /** By id of the namespace: its entries up to this sequence were cleared. */
+  readonly namespaceEpochs: readonly number[];
   /** Entries above this sequence may have lost tombstones in a power loss; Infinity = keep all. */
   readonly keepThrough: number;
   /** The wall clock is behind the last session, so entries that expire could live too long. */
@@ -75,6 +77,7 @@ function applyFilter(entries: SegmentEntries, filter: RecoveryFilter): number {
     const sequence = entries.sequence[entry] ?? 0;
     const isVoid =
       sequence <= filter.clearEpoch ||
+      sequence <= (filter.namespaceEpochs[entries.space[entry] ?? 0] ?? 0) ||
       sequence > filter.keepThrough ||
       (filter.dropExpiring && entries.expires[entry] !== Infinity);
     if (isVoid) entries.dead[entry] = 1;

@@ -23,6 +23,8 @@ export interface SegmentEntries {
   readonly expires: Float64Array;
   /** 1 = a chunk of a value. */
   readonly isChunk: Uint8Array;
+  /** The id of the namespace of its key. */
+  readonly space: Uint8Array;
   /**
    * 1 = dead: it has a tombstone, or no tombstone can be trusted. `reconcileSegment` adds the
    * entries that its filter voids.
@@ -162,6 +164,7 @@ function readEntries(
     entries.size[next] = entry.size;
     entries.expires[next] = entry.expires;
     entries.isChunk[next] = entry.isChunk ? 1 : 0;
+    entries.space[next] = entry.space;
     next += 1;
   });
 }
@@ -175,6 +178,7 @@ function emptyEntries(count: number): SegmentEntries {
     size: new Uint32Array(count),
     expires: new Float64Array(count),
     isChunk: new Uint8Array(count),
+    space: new Uint8Array(count),
     dead: new Uint8Array(count),
   };
 }
@@ -188,6 +192,7 @@ function cutEntries(entries: SegmentEntries, count: number): SegmentEntries {
     size: entries.size.subarray(0, count),
     expires: entries.expires.subarray(0, count),
     isChunk: entries.isChunk.subarray(0, count),
+    space: entries.space.subarray(0, count),
     dead: entries.dead.subarray(0, count),
   };
 }

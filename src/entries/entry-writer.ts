@@ -349,8 +349,9 @@ export class EntryWriter<V> {
   }
 
   #clearNamespace(id: number): void {
-    const { kernel, near } = this.#core;
+    const { kernel, near, directory } = this.#core;
     kernel.verbs.clearSpace(id);
+    directory?.writeNamespaceClear(id);
     kernel.verbs.ring();
     near?.drop();
   }

@@ -91,6 +91,7 @@ class Janitor {
   #diskRetryAtMs = 0;
   #wasDiskUp = true;
   #clearEpoch = 0;
+  #namespaceClears = 0;
   /** The newest flush ticket whose fsync was requested from the opener. */
   #syncPosted = 0;
 
@@ -192,12 +193,27 @@ class Janitor {
    *  it with cleared ones. Writes the clear to disk as well, since the thread that cleared may have
    *  died or failed before it did. False until that write succeeds. */
   #noticeClear(): boolean {
+    if (!this.#noticeNamespaceClears()) return false;
     const epoch = this.#kernel.control.clearEpoch();
     if (epoch === this.#clearEpoch) return true;
     this.#sweepFrom = 0;
     if (this.#disk?.directory.writeClear(epoch) === false) return false;
     this.#clearEpoch = epoch;
     if (this.#isDiskUp()) this.#attempt(() => this.#disk?.log.seal());
+    return true;
+  }
+
+  /** The same for clears of namespaces; their entries on disk leave when they are reclaimed. */
+  #noticeNamespaceClears(): boolean {
+    const { namespaces } = this.#kernel;
+    const clears = namespaces.clears();
+    if (clears === this.#namespaceClears) return true;
+    this.#sweepFrom = 0;
+    for (let id = 1; id <= codes.namespacesMax; id++) {
+      if (namespaces.clearEpoch(id) === 0) continue;
+      if (this.#disk?.directory.writeNamespaceClear(id) === false) return false;
+    }
+    this.#namespaceClears = clears;
     return true;
   }
 

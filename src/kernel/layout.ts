@@ -7,7 +7,7 @@
 //     ├ thread blocks      68 × 4 KiB
 //     ├ schema table       32 KiB             schema dictionary (dictionary/schema-image.ts)
 //     ├ invalidation log   2,048 × 8 bytes    the keys written last, for near caches
-//     ├ namespace table    65 × 320 bytes
+//     ├ namespace table    65 × 512 bytes
 //     ├ segment table      64 bytes a memory segment
 //     ├ disk segment table 64 bytes a segment file
 //     ├ index              64-byte buckets
@@ -112,6 +112,8 @@ export const controlSchemaEnd = 428;
 /** u32: thread id + 1 of the thread adding a schema, 0 = none. A thread that finds it taken adds
  *  none. */
 export const controlSchemaLock = 432;
+/** u32: grows with each clear of a namespace, so that the janitor sees it. */
+export const controlNamespaceClears = 444;
 /** u32: thread id + 1 of the thread that adds or clears a namespace, 0 = none. */
 export const controlNamespaceLock = 440;
 /** i32: removals sent to the opener and not told to listeners yet. Senders add, the opener
@@ -253,20 +255,21 @@ export const invalidationsMax = 2048;
 // the thread with the namespace lock, which writes its state last; it stays for the session.
 export const namespaceTable = 331776; // invalidationLog + invalidationsMax * 8
 export const namespacesMax = 64;
-export const namespaceSize = 320;
-/** u32: 0 = none, 1 = the entry is whole. */
+export const namespaceSize = 512;
+/** u32: 0 = none, 1 = known from an earlier session, 2 = in use. */
 export const namespaceState = 0;
 export const namespaceNameBytes = 4; // u32
 /** u64: its records up to this sequence are cleared. */
 export const namespaceClearEpoch = 8;
+export const namespaceVersionBytes = 16; // u32
 export const namespaceName = 128; // at most 192 bytes of UTF-8
-export const namespaceNameMax = 192;
+export const namespaceVersion = 320; // at most 192 bytes of UTF-8
 
 /** A key as the verbs take it: its bytes, and above them the id of its namespace. */
 export const extentSpaceShift = 24;
 export const extentLengthMask = 0xffffff;
 
-export const segmentTable = 352576; // namespaceTable + (namespacesMax + 1) * namespaceSize
+export const segmentTable = 365056; // namespaceTable + (namespacesMax + 1) * namespaceSize
 
 // ── Segment table, one line a memory segment. ──────────────────────────────────────────────────
 export const segmentEntrySize = 64;

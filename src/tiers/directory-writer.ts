@@ -12,6 +12,7 @@ import {
   segmentName,
   tagsName,
   writeClearEpoch,
+  writeNamespace,
   writeForgotten,
   writeSchemaBytes,
   writeTagFloor,
@@ -112,6 +113,37 @@ export class DirectoryWriter {
       this.#cut(epochsFd);
       this.#fault(error);
       return false;
+    }
+  }
+
+  /** Writes down what shared memory says of a namespace: its name, version and last clear. Call it
+   *  with the namespace lock held. False if the write failed. */
+  writeNamespace(id: number): boolean {
+    const { epochsFd, seed } = this.#disk;
+    if (!this.#isOurs(epochsFd, epochsName)) return false;
+    const { control, namespaces } = this.#kernel;
+    // As for a schema: the opener waits for the lock before it closes the descriptor.
+    if (control.state() !== codes.stateOpen) return false;
+    try {
+      writeNamespace(epochsFd, seed, namespaces.known(id), this.#device);
+      return true;
+    } catch (error) {
+      // As for a clear: the next open starts cold, so the id cannot become another name's.
+      this.#cut(epochsFd);
+      this.#fault(error);
+      return false;
+    }
+  }
+
+  /** Writes down the clear of a namespace. If a thread that holds the lock has stopped, it writes a
+   *  clear of the whole cache instead, which the next open applies: that is always safe. */
+  writeNamespaceClear(id: number): boolean {
+    const { locks, control } = this.#kernel;
+    if (!locks.namespace.lock(tagLockWaitsMax)) return this.writeClear(control.sequence());
+    try {
+      return this.writeNamespace(id);
+    } finally {
+      locks.namespace.unlock();
     }
   }
 

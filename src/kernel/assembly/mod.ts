@@ -106,7 +106,9 @@ export function clear(): f64 {
 
 /** The same for one namespace. */
 export function clearSpace(space: u32): f64 {
-  return clearUpTo(namespaceAt(space) + at.namespaceClearEpoch);
+  const epoch = clearUpTo(namespaceAt(space) + at.namespaceClearEpoch);
+  atomic.add<u32>(at.controlNamespaceClears, 1);
+  return epoch;
 }
 
 function clearUpTo(word: usize): f64 {

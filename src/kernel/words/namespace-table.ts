@@ -1,8 +1,21 @@
-// The namespace table of the shared memory: which names have which ids, and up to where each
-// namespace was cleared. A name is added once, by the thread with the namespace lock, which writes
-// the state of the entry last: whoever sees the state sees the whole entry, and it never changes.
+// The namespace table of the shared memory: which names have which ids, up to where each namespace
+// was cleared, and its version. Whoever holds the namespace lock adds and changes entries, and
+// writes the state of a new one last: whoever sees the state sees the whole entry. Names never
+// change; a version only before the entry is in use.
 import * as at from "../layout.js";
 import type { Views } from "./views.js";
+
+const stateKnown = 1;
+const stateInUse = 2;
+
+/** A namespace of an earlier session. */
+export interface KnownNamespace {
+  readonly id: number;
+  readonly name: string;
+  readonly version: string;
+  /** Its records up to this sequence were cleared. */
+  readonly clear: number;
+}
 
 export class NamespaceTable {
   readonly #views: Views;
@@ -11,23 +24,53 @@ export class NamespaceTable {
     this.#views = views;
   }
 
-  /** Byte offset of an entry. */
-  #entry(id: number): number {
-    return at.namespaceTable + id * at.namespaceSize;
+  /** Byte offset of a field of an entry. */
+  #at(id: number, field: number): number {
+    return at.namespaceTable + id * at.namespaceSize + field;
   }
 
-  /** Whether there is a namespace with this id. */
-  isTaken(id: number): boolean {
-    return Atomics.load(this.#views.i32, (this.#entry(id) + at.namespaceState) / 4) === 1;
+  #state(id: number): number {
+    return Atomics.load(this.#views.i32, this.#at(id, at.namespaceState) / 4);
+  }
+
+  #setState(id: number, state: number): void {
+    Atomics.store(this.#views.i32, this.#at(id, at.namespaceState) / 4, state);
+  }
+
+  /** Whether a thread has asked for the namespace in this session. */
+  isInUse(id: number): boolean {
+    return this.#state(id) === stateInUse;
   }
 
   /** The name of the namespace with this id; "" if there is none. */
   nameOf(id: number): string {
-    if (id < 1 || id > at.namespacesMax || !this.isTaken(id)) return "";
+    if (id < 1 || id > at.namespacesMax || this.#state(id) === 0) return "";
+    return this.#read(id, at.namespaceName, at.namespaceNameBytes);
+  }
+
+  /** What the directory is to know of it. Call it with the namespace lock held. */
+  known(id: number): KnownNamespace {
+    const name = this.#read(id, at.namespaceName, at.namespaceNameBytes);
+    return { id, name, version: this.versionOf(id), clear: this.clearEpoch(id) };
+  }
+
+  /** The version of its entries; "" = none. */
+  versionOf(id: number): string {
+    return this.#read(id, at.namespaceVersion, at.namespaceVersionBytes);
+  }
+
+  #read(id: number, field: number, length: number): string {
     const { u8, u32 } = this.#views;
-    const length = u32[(this.#entry(id) + at.namespaceNameBytes) / 4] as number;
-    const first = this.#entry(id) + at.namespaceName;
-    return Buffer.from(u8.subarray(first, first + length)).toString("utf8");
+    const first = this.#at(id, field);
+    const bytes = u32[this.#at(id, length) / 4] as number;
+    return Buffer.from(u8.subarray(first, first + bytes)).toString("utf8");
+  }
+
+  #write(id: number, field: number, length: number, text: string): void {
+    const { u8, u32 } = this.#views;
+    const bytes = Buffer.from(text, "utf8");
+    u8.set(bytes, this.#at(id, field));
+    u32[this.#at(id, length) / 4] = bytes.length;
   }
 
   /** The id of the namespace with this name; 0 if there is none. */
@@ -36,32 +79,42 @@ export class NamespaceTable {
     return 0;
   }
 
-  /** An id that no namespace has; 0 if all are taken. Call it with the namespace lock held. */
+  /** An id that no namespace has; 0 if all are taken. */
   freeId(): number {
-    for (let id = 1; id <= at.namespacesMax; id++) if (!this.isTaken(id)) return id;
+    for (let id = 1; id <= at.namespacesMax; id++) if (this.#state(id) === 0) return id;
     return 0;
   }
 
-  /** Adds a namespace. Call it with the namespace lock held, or before other threads attach. */
-  add(id: number, name: string): void {
-    const { u8, u32, i32 } = this.#views;
-    const bytes = Buffer.from(name, "utf8");
-    u8.set(bytes, this.#entry(id) + at.namespaceName);
-    u32[(this.#entry(id) + at.namespaceNameBytes) / 4] = bytes.length;
-    Atomics.store(i32, (this.#entry(id) + at.namespaceState) / 4, 1);
+  /** Writes the name of a namespace that no thread sees before `use`. */
+  name(id: number, name: string): void {
+    this.#write(id, at.namespaceName, at.namespaceNameBytes, name);
+  }
+
+  /** Sets the version of a namespace that is not in use yet. */
+  setVersion(id: number, version: string): void {
+    this.#write(id, at.namespaceVersion, at.namespaceVersionBytes, version);
+  }
+
+  /** Makes a namespace known to all threads. */
+  use(id: number): void {
+    this.#setState(id, stateInUse);
+  }
+
+  /** Brings back a namespace of an earlier session, before other threads attach. */
+  restore({ id, name, version, clear }: KnownNamespace): void {
+    this.name(id, name);
+    this.setVersion(id, version);
+    Atomics.store(this.#views.u64, this.#at(id, at.namespaceClearEpoch) / 8, BigInt(clear));
+    if (id !== 0) this.#setState(id, stateKnown);
   }
 
   /** Records of the namespace up to this sequence were cleared. */
   clearEpoch(id: number): number {
-    return Number(Atomics.load(this.#views.u64, this.#epochWord(id)));
+    return Number(Atomics.load(this.#views.u64, this.#at(id, at.namespaceClearEpoch) / 8));
   }
 
-  /** Recovery calls it: what an earlier session cleared stays cleared. */
-  restoreClearEpoch(id: number, sequence: number): void {
-    Atomics.store(this.#views.u64, this.#epochWord(id), BigInt(sequence));
-  }
-
-  #epochWord(id: number): number {
-    return (this.#entry(id) + at.namespaceClearEpoch) / 8;
+  /** Grows with each clear of a namespace. */
+  clears(): number {
+    return Atomics.load(this.#views.i32, at.controlNamespaceClears / 4);
   }
 }

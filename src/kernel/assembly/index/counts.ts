@@ -4,15 +4,16 @@ import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { diskEntryOf } from "./bucket";
-import { clearEpoch, count, neverEvicts } from "../geometry";
+import { count, epochOf, neverEvicts } from "../geometry";
 import { flagsOf, isClearedRecord, recordSizeOf } from "../segments/record";
 import { noteDead } from "../segments/segments";
 import { chunkBit, isDisk, locationBits, recordOf } from "./slot";
 
-/** True if the disk record was written before the last clear. Exact except in a segment that was
+/** True if the disk record was written before the last clear of the cache or, if the caller knows
+ *  its space, of that. Exact except in a segment that was
  *  half full at the clear. */
-export function isClearedOnDisk(word: u64): bool {
-  return load<f64>(diskEntryOf(word & locationBits), at.diskMaxSequence) <= <f64>clearEpoch();
+export function isClearedOnDisk(word: u64, space: u32 = 0): bool {
+  return load<f64>(diskEntryOf(word & locationBits), at.diskMaxSequence) <= <f64>epochOf(space);
 }
 
 export function isCleared(word: u64): bool {

@@ -187,7 +187,7 @@ export function find(key: u32, extent: u32, hashLow: u32, hashHigh: u32, touch: 
     bucket = bucketAt(otherOf(home, fingerprint));
     pattern |= displacedBit;
   }
-  if (diskSlot == 0 || isClearedOnDisk(diskWord)) return at.answerMiss;
+  if (diskSlot == 0 || isClearedOnDisk(diskWord, extent >> at.extentSpaceShift)) return at.answerMiss;
   store<u64>(block, diskWord, at.resultSlotLow);
   store<f64>(block, <f64>(diskWord & locationBits), at.resultLocation);
   return at.answerDisk - <i32>slotNumber(diskSlot);
