@@ -72,9 +72,33 @@ export class Namespaces {
         locks.namespace.unlock();
       }
     }
-    const { version } = config;
-    if (version === undefined || version === namespaces.versionOf(id)) return id;
-    throw contradiction(name, "version", version, namespaces.versionOf(id));
+    const given = { version: config.version, memory: config.memoryBytes, disk: config.diskBytes };
+    const first = {
+      version: namespaces.versionOf(id),
+      memory: namespaces.memoryShare(id),
+      disk: namespaces.diskShare(id),
+    };
+    for (const option of ["version", "memory", "disk"] as const) {
+      if (given[option] === undefined || given[option] === first[option]) continue;
+      throw contradiction(name, option, given[option], first[option]);
+    }
+    return id;
+  }
+
+  /** Throws RangeError if the shares of all namespaces would exceed what the cache has. */
+  #setShares(id: number, name: string, { memoryBytes = 0, diskBytes = 0 }: NamespaceConfig): void {
+    const { config, kernel } = this.#parts.core;
+    const { namespaces } = kernel;
+    let memory = memoryBytes;
+    let disk = diskBytes;
+    for (let other = 1; other <= codes.namespacesMax; other++) {
+      memory += namespaces.memoryShare(other);
+      disk += namespaces.diskShare(other);
+    }
+    if (memory > config.memoryBytes) throw sharesError(name, "memory", memory, config.memoryBytes);
+    const capacity = config.disk?.capacityBytes ?? 0;
+    if (disk > capacity) throw sharesError(name, "disk", disk, capacity);
+    namespaces.setShares(id, memoryBytes, diskBytes);
   }
 
   /** Makes the namespace, unless another thread came first. Call it with the lock held. The name is
@@ -87,6 +111,7 @@ export class Namespaces {
     const id = known === 0 ? namespaces.freeId() : known;
     if (id === 0) throw tooManyError(name);
     const version = config.version ?? "";
+    this.#setShares(id, name, config);
     if (known === 0) namespaces.name(id, name);
     else if (namespaces.versionOf(id) !== version) verbs.clearSpace(id);
     namespaces.setVersion(id, version);
@@ -119,6 +144,12 @@ function contradiction(name: string, option: string, given: unknown, first: unkn
   const text = `Cannot use option ${option}: current value is ${describe(given)}`;
   const made = `namespace ${describe(name)} was made with ${describe(first)}`;
   return new RangeError(`${text}; ${made}, and every thread must give the same or nothing`);
+}
+
+function sharesError(name: string, option: string, sum: number, whole: number): RangeError {
+  const text = `Cannot use option ${option} of namespace ${describe(name)}`;
+  const all = `the shares of all namespaces would be ${sum} bytes`;
+  return new RangeError(`${text}: ${all}; they must be at most ${whole}, what the cache has`);
 }
 
 function tooManyError(name: string): RangeError {

@@ -15,6 +15,7 @@ import {
 import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { logNameOf } from "./log-name.js";
+import { Shares } from "./shares.js";
 import type { RemovalReporter } from "./removals.js";
 import { countUnwritten } from "./unwritten.js";
 import { WholeValues } from "./whole-value.js";
@@ -23,10 +24,21 @@ import { WholeValues } from "./whole-value.js";
  *  three segments, and entries leave only when live bytes exceed three quarters of the memory. */
 const compactedShare = 1 / 4;
 
+/** A segment with at least this share of bytes of namespaces that are within theirs is passed over:
+ *  emptying it would copy nearly all of it and free nothing. */
+const passedShare = 7 / 8;
+/** It is looked at again after as many segments as are this part of the memory were emptied. */
+const passedFor = 1 / 4;
+
 /** The segment to empty next, by compaction or by the policy. */
 interface Choice {
   readonly segment: number;
   readonly isCompacted: boolean;
+}
+
+interface Guarded extends Choice {
+  /** Whether what is within its share is kept. */
+  readonly isKeeping: boolean;
 }
 
 export class Evictor {
@@ -37,6 +49,10 @@ export class Evictor {
   readonly #writeTombstone: TombstoneWriter;
   readonly #removals: RemovalReporter | null;
   readonly #values: WholeValues;
+  readonly #shares: Shares;
+  /** Segments that are passed over, and until which turn. */
+  readonly #passed = new Map<number, number>();
+  #turn = 0;
 
   /** `removals` gets each entry that leaves the cache. */
   constructor(
@@ -51,6 +67,7 @@ export class Evictor {
     this.#writeTombstone = writeTombstone;
     this.#removals = removals;
     this.#values = new WholeValues(kernel, policy, writeTombstone, removals);
+    this.#shares = new Shares(kernel);
   }
 
   #free(): number {
@@ -74,11 +91,15 @@ export class Evictor {
    *  entry. */
   evictOne(now: number, flushedOnly: boolean, isRuthless: boolean): boolean {
     const { verbs, records } = this.#kernel;
-    const { segment, isCompacted } = this.#choose(now, flushedOnly);
+    // Where all that is left is within its share, shares protect nothing.
+    const isGuarded = !isRuthless && this.#shares.refresh();
+    const choice = this.#chooseGuarded(now, flushedOnly, isGuarded);
+    const { segment, isCompacted } = choice;
     if (segment < 0 || verbs.claimSegment(segment) === 0) return segment >= 0;
     const log = this.#table.log(segment);
     const flushedEnd = this.#table.flushedOffset(segment);
     const manner = { isCompacted, isRuthless, isFlushedOnly: flushedOnly };
+    const { isKeeping } = choice;
     const walk = this.#table.walk(segment);
     while (walk.next()) {
       const { record, size } = walk;
@@ -87,10 +108,12 @@ export class Evictor {
       if (frequency >= 0) {
         if (records.deadline(record) <= now) this.#expire(record);
         else if (records.isPart(record)) {
-          this.#values.settle({ record, frequency, log, isUnwritten, ...manner });
+          const isKept = isKeeping && this.#shares.isWithin(records.space(record));
+          this.#values.settle({ record, frequency, log, isUnwritten, isKept, ...manner });
         } else if (isCompacted) this.#settle(record, log, frequency, isUnwritten);
         else {
-          const kept = isRuthless ? evict : this.#ask(logNameOf(log), size, frequency);
+          let kept = isRuthless ? evict : this.#ask(logNameOf(log), size, frequency);
+          if (kept === evict && isKeeping && this.#shares.isWithin(records.space(record))) kept = 0;
           this.#settle(record, codes.logMain, kept, isUnwritten);
         }
       } else if (frequency !== codes.answerBusy) this.#dropDead(record);
@@ -145,6 +168,35 @@ export class Evictor {
     this.#removals?.add(record, "expired");
   }
 
+  /** As `#choose`, past the segments that are full of what is within its share. Those are taken only
+   *  when no other is left, and then nothing is kept for its share. */
+  #chooseGuarded(now: number, flushedOnly: boolean, isGuarded: boolean): Guarded {
+    if (!isGuarded) return { ...this.#choose(now, flushedOnly), isKeeping: false };
+    this.#turn += 1;
+    for (const [segment, until] of this.#passed) {
+      if (until <= this.#turn) this.#passed.delete(segment);
+    }
+    for (let look = 0; look <= this.#table.count; look++) {
+      const choice = this.#choose(now, flushedOnly);
+      if (choice.segment < 0) break;
+      if (choice.isCompacted || !this.#isWithinShares(choice.segment)) {
+        return { ...choice, isKeeping: true };
+      }
+      this.#passed.set(choice.segment, this.#turn + Math.ceil(this.#table.count * passedFor));
+    }
+    this.#passed.clear();
+    return { ...this.#choose(now, flushedOnly), isKeeping: false };
+  }
+
+  /** Whether nearly all of a segment is of namespaces that are within their share. */
+  #isWithinShares(segment: number): boolean {
+    const { records } = this.#kernel;
+    const walk = this.#table.walk(segment);
+    let within = 0;
+    while (walk.next()) if (this.#shares.isWithin(records.space(walk.record))) within += walk.size;
+    return within >= this.#table.writeOffset(segment) * passedShare;
+  }
+
   /** Chooses the segment to empty: one whose every record has expired or was cleared; else the
    *  one with the largest share of dead bytes, if at least compactedShare; else the oldest of
    *  the log that the policy names. Never one that the flusher has pinned. */
@@ -160,6 +212,10 @@ export class Evictor {
       const state = table.state(segment);
       if (state !== codes.segmentSealed && state !== codes.segmentOpen) continue;
       const log = logNameOf(table.log(segment));
+      if (this.#passed.has(segment)) {
+        if (table.isDead(segment, now, epoch)) return { segment, isCompacted: true };
+        if (table.deadBytes(segment) < table.writeOffset(segment) * compactedShare) continue;
+      }
       situation[log] += table.writeOffset(segment);
       if (state === codes.segmentOpen || table.isPinned(segment)) continue;
       if (table.isDead(segment, now, epoch)) return { segment, isCompacted: true };

@@ -24,6 +24,8 @@ export interface Part {
   readonly log: number;
   /** Whether its segment is only compacted: nothing that lives leaves. */
   readonly isCompacted: boolean;
+  /** Whether its namespace is within its share, so that it is not let go. */
+  readonly isKept: boolean;
   /** Whether hits save no entry. */
   readonly isRuthless: boolean;
   /** Whether only what the flusher has examined may leave. */
@@ -82,7 +84,8 @@ export class WholeValues {
     if (!isOfHead && !part.isRuthless && part.frequency !== value.round) {
       return this.#move(part, codes.logMain, value.round) || this.#evict(part);
     }
-    const kept = part.isRuthless ? evict : this.#ask();
+    let kept = part.isRuthless ? evict : this.#ask();
+    if (kept === evict && part.isKept) kept = 0;
     if (kept === evict) return this.#evict(part);
     const next = (value.round + 1) & codes.slotFrequencyMax;
     const moved = verbs.moveHead(codes.logMain, kept);

@@ -76,6 +76,7 @@ export interface KernelVerbs {
   readonly evictUnlocked: (key: number, extent: number) => number;
   readonly clear: () => number;
   readonly clearSpace: (space: number) => number;
+  readonly recount: (fromBucket: number, endBucket: number) => number;
   readonly checkTags: (field: number, sequence: number) => number;
   readonly hashTag: (name: number, length: number) => void;
   readonly invalidateTag: (hashLow: number, hashHigh: number, force: number) => number;

@@ -112,6 +112,8 @@ export const controlSchemaEnd = 428;
 /** u32: thread id + 1 of the thread adding a schema, 0 = none. A thread that finds it taken adds
  *  none. */
 export const controlSchemaLock = 432;
+/** u32: namespaces with a share; 0 lets eviction skip them. */
+export const controlNamespaceShares = 420;
 /** u32: grows with each clear of a namespace, so that the janitor sees it. */
 export const controlNamespaceClears = 444;
 /** u32: thread id + 1 of the thread that adds or clears a namespace, 0 = none. */
@@ -262,6 +264,19 @@ export const namespaceNameBytes = 4; // u32
 /** u64: its records up to this sequence are cleared. */
 export const namespaceClearEpoch = 8;
 export const namespaceVersionBytes = 16; // u32
+/** f64: bytes of memory, and of the disk, that are kept for it. */
+export const namespaceMemoryShare = 24;
+export const namespaceDiskShare = 32;
+/** Four u32, each only grows, and wraps: the differences are its live bytes and entries in memory.
+ *  Whoever fills or empties a slot adds, after the slot has changed; a thread that dies between
+ *  leaves them wrong until the janitor has counted anew (recount). */
+export const namespaceBytesIn = 40;
+export const namespaceBytesOut = 44;
+export const namespaceEntriesIn = 48;
+export const namespaceEntriesOut = 52;
+/** u32: what the janitor's count has seen so far. */
+export const namespaceBytesSeen = 56;
+export const namespaceEntriesSeen = 60;
 export const namespaceName = 128; // at most 192 bytes of UTF-8
 export const namespaceVersion = 320; // at most 192 bytes of UTF-8
 

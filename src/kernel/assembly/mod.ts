@@ -5,9 +5,11 @@ import * as at from "../layout";
 import { counterClears } from "../../stats/counters";
 import { noteEpoch } from "./invalidations";
 import { count, namespaceAt } from "./geometry";
+import { clearCounts } from "./index/counts";
 
 export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
+export { recount } from "./index/counts";
 export { evictUnlocked, publish, remove } from "./index/entries";
 export { beginGuard } from "./index/guard";
 export { find, findNear, hashKey, touch, validate } from "./index/lookup";
@@ -101,12 +103,15 @@ function raiseClearEpoch(word: usize): u64 {
  *  superseded. A fill that checked before the first raise took its sequence earlier still, so
  *  the second epoch is above it and hides it. */
 export function clear(): f64 {
-  return clearUpTo(at.controlClearEpoch);
+  const epoch = clearUpTo(at.controlClearEpoch);
+  for (let space = 1; space <= at.namespacesMax; space++) clearCounts(space);
+  return epoch;
 }
 
 /** The same for one namespace. */
 export function clearSpace(space: u32): f64 {
   const epoch = clearUpTo(namespaceAt(space) + at.namespaceClearEpoch);
+  clearCounts(space);
   atomic.add<u32>(at.controlNamespaceClears, 1);
   return epoch;
 }

@@ -7,6 +7,8 @@ import type { Views } from "./views.js";
 
 const stateKnown = 1;
 const stateInUse = 2;
+/** More than a memory holds: a difference above it is a negative one. */
+const negativeFrom = 2 ** 32 - 2 ** 16;
 
 /** A namespace of an earlier session. */
 export interface KnownNamespace {
@@ -108,6 +110,72 @@ export class NamespaceTable {
     if (id !== 0) this.#setState(id, stateKnown);
   }
 
+  /** Bytes of memory that are kept for it; 0 = none. */
+  memoryShare(id: number): number {
+    return this.#views.f64[this.#at(id, at.namespaceMemoryShare) / 8] as number;
+  }
+
+  /** Bytes of the disk that are kept for it; 0 = none. */
+  diskShare(id: number): number {
+    return this.#views.f64[this.#at(id, at.namespaceDiskShare) / 8] as number;
+  }
+
+  /** Sets the shares of a namespace that is not in use yet. */
+  setShares(id: number, memoryBytes: number, diskBytes: number): void {
+    this.#views.f64[this.#at(id, at.namespaceMemoryShare) / 8] = memoryBytes;
+    this.#views.f64[this.#at(id, at.namespaceDiskShare) / 8] = diskBytes;
+    if (memoryBytes + diskBytes === 0) return;
+    Atomics.add(this.#views.i32, at.controlNamespaceShares / 4, 1);
+  }
+
+  /** Whether any namespace has a share. */
+  hasShares(): boolean {
+    return this.#views.i32[at.controlNamespaceShares / 4] !== 0;
+  }
+
+  // ── Counts ──────────────────────────────────────────────────────────────────────────────────
+
+  #word(id: number, field: number): number {
+    return this.#views.u32[this.#at(id, field) / 4] as number;
+  }
+
+  /** Live bytes in memory. Threads count without waiting for each other: less than none, for a
+   *  moment, is none. */
+  memoryBytes(id: number): number {
+    return differenceOf(this.#word(id, at.namespaceBytesIn), this.#word(id, at.namespaceBytesOut));
+  }
+
+  /** Live entries in memory. */
+  memoryEntries(id: number): number {
+    const entriesIn = this.#word(id, at.namespaceEntriesIn);
+    return differenceOf(entriesIn, this.#word(id, at.namespaceEntriesOut));
+  }
+
+  /** How many bytes, and entries, came and left so far. Wraps at 2^32. */
+  flow(id: number): { readonly bytes: number; readonly entries: number } {
+    const bytes = this.#word(id, at.namespaceBytesIn) + this.#word(id, at.namespaceBytesOut);
+    const entries = this.#word(id, at.namespaceEntriesIn) + this.#word(id, at.namespaceEntriesOut);
+    return { bytes: bytes >>> 0, entries: entries >>> 0 };
+  }
+
+  /** Begins the count of `recount`. */
+  beginRecount(id: number): void {
+    this.#views.u32[this.#at(id, at.namespaceBytesSeen) / 4] = 0;
+    this.#views.u32[this.#at(id, at.namespaceEntriesSeen) / 4] = 0;
+  }
+
+  /** What `recount` has seen. */
+  seen(id: number): { readonly bytes: number; readonly entries: number } {
+    const bytes = this.#word(id, at.namespaceBytesSeen);
+    return { bytes, entries: this.#word(id, at.namespaceEntriesSeen) };
+  }
+
+  /** Corrects the counts by so much more. */
+  correct(id: number, bytes: number, entries: number): void {
+    Atomics.sub(this.#views.i32, this.#at(id, at.namespaceBytesOut) / 4, bytes | 0);
+    Atomics.sub(this.#views.i32, this.#at(id, at.namespaceEntriesOut) / 4, entries | 0);
+  }
+
   /** Records of the namespace up to this sequence were cleared. */
   clearEpoch(id: number): number {
     return Number(Atomics.load(this.#views.u64, this.#at(id, at.namespaceClearEpoch) / 8));
@@ -117,4 +185,10 @@ export class NamespaceTable {
   clears(): number {
     return Atomics.load(this.#views.i32, at.controlNamespaceClears / 4);
   }
+}
+
+/** The difference of two counts that wrap at 2^32; 0 if it is negative. */
+function differenceOf(more: number, less: number): number {
+  const difference = (more - less) >>> 0;
+  return difference > negativeFrom ? 0 : difference;
 }

@@ -3,9 +3,9 @@
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
-import { diskEntryOf } from "./bucket";
-import { count, epochOf, neverEvicts } from "../geometry";
-import { flagsOf, isClearedRecord, recordSizeOf } from "../segments/record";
+import { bucketAt, diskEntryOf } from "./bucket";
+import { bucketCount, count, epochOf, namespaceAt, neverEvicts } from "../geometry";
+import { flagsOf, isClearedRecord, recordSizeOf, sequenceOf, spaceOf } from "../segments/record";
 import { noteDead } from "../segments/segments";
 import { chunkBit, isDisk, locationBits, recordOf } from "./slot";
 
@@ -31,13 +31,24 @@ export function discount(word: u64): void {
 export function uncount(word: u64): void {
   if (!neverEvicts && isCleared(word)) return;
   if (isDisk(word)) countDisk(word, -1);
-  else countMemory(recordSizeOf(recordOf(word)), flagsOf(recordOf(word)), -1);
+  else countRecord(recordOf(word), -1);
 }
 
 /** As `discount`, for a record whose header was read before its slot was emptied. */
-export function discountMemory(record: u32, size: u32, flags: u32, isCounted: bool): void {
+export function discountMemory(
+  record: u32,
+  size: u32,
+  flags: u32,
+  space: u32,
+  isCounted: bool,
+): void {
   noteDead(record, (size + 7) & ~7);
-  if (isCounted) countMemory(size, flags, -1);
+  if (isCounted) countMemory(space, size, flags, -1);
+}
+
+/** Counts a record in memory. */
+export function countRecord(record: usize, sign: f64): void {
+  countMemory(spaceOf(record), recordSizeOf(record), flagsOf(record), sign);
 }
 
 /** Counts an entry at a disk location, or a slot's word that has one. A chunk is no entry. */
@@ -46,10 +57,59 @@ export function countDisk(location: u64, sign: f64): void {
 }
 
 /** A chunk of a large value counts as bytes and not as an entry; negative answers count apart. */
-export function countMemory(size: u32, flags: u32, sign: f64): void {
+export function countMemory(space: u32, size: u32, flags: u32, sign: f64): void {
+  if (space != 0) countInSpace(namespaceAt(space), size, flags, sign > 0);
   if ((flags & rec.flagChunk) == 0) count(counter.counterMemoryEntries, sign);
   else if ((flags & rec.flagDeletion) == rec.flagNegative) {
     count(counter.counterNegativeAnswers, sign);
   }
   count(counter.counterMemoryBytes, sign * <f64>((size + 7) & ~7));
+}
+
+/** Adds to what came into a namespace, or to what left it. */
+function countInSpace(entry: usize, size: u32, flags: u32, isIn: bool): void {
+  const bytes = (size + 7) & ~7;
+  const isEntry = (flags & rec.flagChunk) == 0;
+  if (isIn) {
+    atomic.add<u32>(entry, bytes, at.namespaceBytesIn);
+    if (isEntry) atomic.add<u32>(entry, 1, at.namespaceEntriesIn);
+  } else {
+    atomic.add<u32>(entry, bytes, at.namespaceBytesOut);
+    if (isEntry) atomic.add<u32>(entry, 1, at.namespaceEntriesOut);
+  }
+}
+
+/** After a clear: what a namespace has is counted from zero. */
+export function clearCounts(space: u32): void {
+  const entry = namespaceAt(space);
+  const bytes =
+    atomic.load<u32>(entry, at.namespaceBytesIn) - atomic.load<u32>(entry, at.namespaceBytesOut);
+  atomic.add<u32>(entry, bytes, at.namespaceBytesOut);
+  const entries =
+    atomic.load<u32>(entry, at.namespaceEntriesIn) -
+    atomic.load<u32>(entry, at.namespaceEntriesOut);
+  atomic.add<u32>(entry, entries, at.namespaceEntriesOut);
+}
+
+/** Adds what the memory slots of the buckets [from, end) hold of each namespace to what the
+ *  janitor's count has seen; answers the bucket to go on from. Takes no lock: what changes
+ *  meanwhile may be seen twice or not at all. */
+export function recount(from: u32, end: u32): u32 {
+  end = min<u32>(end, bucketCount);
+  for (let bucket = from; bucket < end; bucket++) {
+    const base = bucketAt(bucket);
+    for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if (word == 0 || isDisk(word)) continue;
+      const record = <usize>recordOf(word);
+      const space = spaceOf(record);
+      if (space == 0 || sequenceOf(record) <= epochOf(space)) continue;
+      const entry = namespaceAt(space);
+      const bytes = (recordSizeOf(record) + 7) & ~7;
+      store<u32>(entry, load<u32>(entry, at.namespaceBytesSeen) + bytes, at.namespaceBytesSeen);
+      if (flagsOf(record) & rec.flagChunk) continue;
+      store<u32>(entry, load<u32>(entry, at.namespaceEntriesSeen) + 1, at.namespaceEntriesSeen);
+    }
+  }
+  return end;
 }

@@ -25,8 +25,8 @@ import {
   tryLock,
   unlock,
 } from "./bucket";
-import { countDisk, countMemory, discount, discountMemory, isCleared } from "./counts";
 import { judgeWrite } from "./condition";
+import { countDisk, countRecord, discount, discountMemory, isCleared } from "./counts";
 import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
 import {
@@ -225,7 +225,7 @@ export function publish(
   if (slot == 0) slot = insert(home, fingerprint, word);
   let answer: i32 = neverEvicts ? at.answerNoRoom : at.answerBusy;
   if (slot != 0) {
-    countMemory(recordSizeOf(record), flags, 1);
+    countRecord(record, 1);
     answer = at.answerDone;
     if (flight != 0) {
       // A delete that could not get this lock superseded the flight, and may have looked before the
@@ -290,7 +290,8 @@ function confirm(record: usize, sequence: u64): void {
 function withdraw(home: u32, slot: usize, word: u64): void {
   const own = atomic.load<u64>(slot);
   if (((own ^ word) & locationBits) != 0 || isDisk(own) || !replace(slot, own, 0)) return;
-  discountMemory(recordOf(own), recordSizeOf(recordOf(own)), flagsOf(recordOf(own)), true);
+  const record = recordOf(own);
+  discountMemory(record, recordSizeOf(record), flagsOf(record), spaceOf(record), true);
   if (own & displacedBit) addDisplaced(home, -1);
 }
 
@@ -382,6 +383,7 @@ function takeUnlocked(key: u32, extent: u32): i32 {
     const copy = diskCopyOf(word);
     const size = isDisk(word) ? 0 : recordSizeOf(recordOf(word));
     const flags = isDisk(word) ? 0 : flagsOf(recordOf(word));
+    const space = extent >> at.extentSpaceShift;
     const isCounted = (!isDisk(word) && sequenceOf(recordOf(word)) == 0) || !isCleared(word);
     if (copy != 0) announceTombstone(0, copy);
     if (atomic.cmpxchg<u64>(slot, word, 0) == word) {
@@ -391,7 +393,7 @@ function takeUnlocked(key: u32, extent: u32): i32 {
       // The read counts only if the segment still has the same generation after it.
       if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits))
         announceTombstone(1, later);
-      if (!isDisk(word)) discountMemory(recordOf(word), size, flags, isCounted);
+      if (!isDisk(word)) discountMemory(recordOf(word), size, flags, space, isCounted);
       else if (isCounted) countDisk(word, -1);
       return at.answerDone;
     }

@@ -17,7 +17,7 @@ import {
   slotAt,
   unlock,
 } from "../index/bucket";
-import { countDisk, countMemory, discount, uncount } from "../index/counts";
+import { countDisk, countRecord, discount, uncount } from "../index/counts";
 import {
   chunkBit,
   diskBit,
@@ -209,7 +209,7 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
     const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
     if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
       discount(old);
-      countMemory(recordSizeOf(record), flagsOf(record), 1);
+      countRecord(record, 1);
       if (!isChunk(flagsOf(record))) count(counter.counterPromotions, 1);
       answer = at.answerDone;
     }
