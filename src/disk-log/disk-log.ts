@@ -10,16 +10,18 @@ import {
   resetSegment,
   segmentHeaderSize,
   segmentKeyOf,
+  type SegmentScan,
   voidSegment,
   writeBatch,
 } from "../disk/mod.js";
 import type { RemovalReporter } from "../eviction/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type DiskSegmentTable, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
-import { isChunk, recordFlags } from "../record/mod.js";
+import { isChunk, recordFlags, recordSpace } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { voidBatch } from "./failover.js";
+import { DiskShares } from "./disk-shares.js";
 import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.js";
 import { chooseVictim, findFree } from "./segment-choice.js";
 import type { WriteBudget } from "./admission/write-budget.js";
@@ -50,6 +52,7 @@ export class DiskLog implements ReinsertionLog {
   readonly #builder: BatchBuilder;
   readonly #budget: WriteBudget;
   readonly #reclaimer: Reclaimer;
+  readonly #shares: DiskShares;
   #open = -1;
   #batchNumber = 0;
   #writes = 0;
@@ -64,7 +67,11 @@ export class DiskLog implements ReinsertionLog {
     this.#hasher = hasher;
     this.#device = device;
     this.#budget = budget;
-    this.#reclaimer = new Reclaimer(this, kernel, disk, { ...parts, device });
+    const scan = (segment: number): SegmentScan | null => this.#reclaimer.scan(segment);
+    this.#shares = new DiskShares(kernel, disk.segmentBytes, scan);
+    const { writeTombstone, removals } = parts;
+    const reclaim = { hasher, budget, removals, writeTombstone, device, shares: this.#shares };
+    this.#reclaimer = new Reclaimer(this, kernel, disk, reclaim);
     const bufferBytes = Math.max(MiB, kernel.geometry.segmentBytes) + 64 * 1024;
     this.#builder = new BatchBuilder(bufferBytes, hasher);
   }
@@ -127,6 +134,7 @@ export class DiskLog implements ReinsertionLog {
     this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
     this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);
     this.#budget.charge(size + perRecordBytes);
+    this.#shares.note(this.#open, source[recordSpace] as number, size);
     if (!isChunk(source[recordFlags] as number)) {
       this.#kernel.count(counter.counterFlushedRecords, 1);
     }
@@ -243,6 +251,7 @@ export class DiskLog implements ReinsertionLog {
     const low = Number(nonce & 0xffff_ffffn);
     this.#kernel.verbs.openDisk(segment, low, Number(nonce >> 32n), serial, now);
     this.#open = segment;
+    this.#shares.begin(segment);
     this.#begin();
     if (findFree(this.table) < 0) {
       this.#reclaimNext(now, this.#disk.segmentBytes * reinsertionShare);
@@ -251,7 +260,7 @@ export class DiskLog implements ReinsertionLog {
 
   /** Reclaims the next victim (see chooseVictim) and returns it. */
   #reclaimNext(now: number, budget: number): number {
-    const victim = chooseVictim(this.table, this.#kernel.control, now, this.#open);
+    const victim = chooseVictim(this.table, this.#kernel.control, now, this.#open, this.#shares);
     if (victim < 0) {
       const text = "Cannot write to disk: no segment can be reclaimed";
       throw new UndercroftError("ERR_DISK_IO", text);

@@ -10,6 +10,7 @@ import { codes, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import { largeValueOf } from "../memory/mod.js";
 import { isHead } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+import type { DiskShares } from "./disk-shares.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 import type { SegmentRecords } from "./segment-record.js";
 import type { WriteBudget } from "./admission/write-budget.js";
@@ -24,6 +25,8 @@ export type ChunkFate = "kept" | "shared" | "dead" | "busy";
 /** The bytes that the segment being reclaimed may still give to what is written again. */
 export interface Allowance {
   budget: number;
+  /** Those for namespaces that are within their share. */
+  kept: number;
 }
 
 export class ReclaimedValues {
@@ -35,6 +38,7 @@ export class ReclaimedValues {
   /** Ids of kept values, oldest first. */
   readonly #kept = new Set<string>();
   readonly #segmentBytes: number;
+  readonly #shares: DiskShares;
   /** The segment that is being reclaimed. */
   #segment = -1;
 
@@ -45,8 +49,10 @@ export class ReclaimedValues {
     budget: WriteBudget,
     removals: RemovalReporter | null,
     writeTombstone: TombstoneWriter,
+    shares: DiskShares,
   ) {
     this.#kernel = kernel;
+    this.#shares = shares;
     this.#segmentBytes = segmentBytes;
     this.#records = records;
     this.#budget = budget;
@@ -83,9 +89,16 @@ export class ReclaimedValues {
     const large = largeValueOf(record);
     if (large.idLow !== idLow || large.idHigh !== idHigh) return "dead";
     const isExpired = record.staleUntilMs <= now;
-    const isAlive = !isExpired && !this.#isInvalidated();
+    const isCleared = record.sequence <= this.#kernel.clearEpochOf(record.space);
+    const isAlive = !isExpired && !isCleared && !this.#isInvalidated();
     if (isAlive && this.#kept.has(name)) return "kept";
     const bytes = large.bytes + record.size;
+    const isKept = left.kept >= bytes && this.#shares.isWithin(record.space);
+    if (isAlive && isKept && this.#mayWrite()) {
+      left.kept -= bytes;
+      this.#remember(name);
+      return "kept";
+    }
     if (isAlive && frequency > 0 && left.budget >= bytes && this.#mayWrite()) {
       left.budget -= bytes;
       this.#remember(name);

@@ -19,6 +19,7 @@ import * as counter from "../stats/mod.js";
 import type { DiskHandle } from "../tiers/mod.js";
 import { dropLocationsFrom } from "./failover.js";
 import { type Allowance, ReclaimedValues } from "./reclaimed-values.js";
+import type { DiskShares } from "./disk-shares.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 import { SegmentRecords } from "./segment-record.js";
 import type { WriteBudget } from "./admission/write-budget.js";
@@ -50,6 +51,7 @@ interface Entry {
   readonly size: number;
   readonly sequence: number;
   readonly expires: number;
+  readonly space: number;
   readonly isChunk: boolean;
 }
 
@@ -60,6 +62,7 @@ export interface ReclaimParts {
   readonly budget: WriteBudget;
   readonly removals: RemovalReporter | null;
   readonly writeTombstone: TombstoneWriter;
+  readonly shares: DiskShares;
 }
 
 export class Reclaimer {
@@ -76,9 +79,11 @@ export class Reclaimer {
   /** The record being looked at. */
   readonly #records: SegmentRecords;
   readonly #values: ReclaimedValues;
+  readonly #shares: DiskShares;
 
   constructor(log: ReinsertionLog, kernel: Kernel, disk: DiskHandle, parts: ReclaimParts) {
-    const { hasher, device, budget, removals, writeTombstone } = parts;
+    const { hasher, device, budget, removals, writeTombstone, shares } = parts;
+    this.#shares = shares;
     this.#log = log;
     this.#kernel = kernel;
     this.#table = kernel.diskSegments;
@@ -97,6 +102,7 @@ export class Reclaimer {
       budget,
       removals,
       writeTombstone,
+      shares,
     );
   }
 
@@ -104,7 +110,7 @@ export class Reclaimer {
    *  ERR_DISK_IO; the segment can be reclaimed again afterwards. */
   reclaim(segment: number, now: number, budget: number): void {
     const { verbs } = this.#kernel;
-    const scan = this.#scan(segment);
+    const scan = this.scan(segment);
     // Void the file before the state changes: a new janitor that finds "reclaiming" knows that the
     // file is void, whatever else happened.
     voidSegment(this.#disk.fds[segment] as number, this.#device);
@@ -143,8 +149,8 @@ export class Reclaimer {
     }
   }
 
-  /** Null if nothing can be read: the file is damaged, or was voided by a failed reclaim. */
-  #scan(segment: number): SegmentScan | null {
+  /** What a file lists. Null if nothing can be read: the file is damaged, or was voided by a failed reclaim. */
+  scan(segment: number): SegmentScan | null {
     const { segmentBytes, seed, fds } = this.#disk;
     const key = segmentKeyOf(seed, segment);
     try {
@@ -164,7 +170,8 @@ export class Reclaimer {
 
   /** Drops every entry that the file lists. False if the index may name others. */
   #dropAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
-    const left = { budget };
+    // No more than half a file is written again for the shares.
+    const left = { budget, kept: this.#shares.refresh() ? this.#disk.segmentBytes / 2 : 0 };
     let isEmpty =
       !scan.tombstonesDamaged &&
       scan.damagedBatches === 0 &&
@@ -187,6 +194,7 @@ export class Reclaimer {
       location: packLocation(segment, offset, size, this.#disk.segmentBytes, isChunk),
       size,
       sequence: entries.sequence[index] as number,
+      space: entries.space[index] as number,
       expires: entries.expires[index] as number,
       isChunk,
     };
@@ -196,18 +204,27 @@ export class Reclaimer {
   #drop(entry: Entry, now: number, left: Allowance): boolean {
     if (entry.isChunk) return this.#dropChunk(entry, now, left);
     const isExpired = entry.expires <= now;
+    const isKept = !isExpired && this.#isKept(entry, left);
     const mayStay = !isExpired && this.#mayStay(entry, left);
-    const answer = this.#dropFromIndex(entry, entry.location, mayStay ? 0 : 1);
+    const answer = this.#dropFromIndex(entry, entry.location, isKept ? 2 : mayStay ? 0 : 1);
     if (answer === codes.answerDone) {
+      this.#shares.noteDropped(entry.space, entry.size);
       this.#kernel.count(isExpired ? counter.counterExpirations : counter.counterEvictionsDisk, 1);
       this.#tell(entry, isExpired ? "expired" : "disk");
     }
     if (answer !== codes.answerHit) return answer !== codes.answerBusy;
     if (this.#rewrite(entry, now)) {
-      left.budget -= entry.size;
+      if (isKept) left.kept -= entry.size;
+      else left.budget -= entry.size;
       return true;
     }
     return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
+  }
+
+  /** Whether it is of a namespace that is within its share of the disk. */
+  #isKept({ space, size, sequence }: Entry, left: Allowance): boolean {
+    if (left.kept < size || !this.#shares.isWithin(space)) return false;
+    return sequence > this.#kernel.clearEpochOf(space) && this.#budget.hasRoom(elapsedMs());
   }
 
   #mayStay(entry: Entry, left: Allowance): boolean {

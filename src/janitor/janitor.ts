@@ -25,6 +25,7 @@ import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
 import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
+import { NamespaceRecount } from "./namespace-recount.js";
 import { TagSweeper } from "./tag-sweeper.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
@@ -81,6 +82,7 @@ class Janitor {
   readonly #threads: ThreadWatch;
   readonly #tuning: Tuning | null;
   readonly #tags: TagSweeper;
+  readonly #recount: NamespaceRecount;
   readonly #writeTombstone: TombstoneWriter;
   readonly #disk: DiskSide | null;
   readonly #watermark: number;
@@ -109,6 +111,7 @@ class Janitor {
     const writeTombstone = (location: number): void => disk?.directory.writeTombstone(location);
     this.#writeTombstone = writeTombstone;
     this.#tags = new TagSweeper(kernel, sweptDisk(kernel, task, disk), writeTombstone);
+    this.#recount = new NamespaceRecount(kernel);
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, writeTombstone, removals);
     this.#tuning = kernel.samples.areKept ? startTuning(kernel, policy) : null;
@@ -309,6 +312,7 @@ class Janitor {
     if (elapsedMs() < this.#sweepDueMs) return;
     this.#sweepDueMs = elapsedMs() + 1;
     const { bucketCount } = this.#kernel.geometry;
+    this.#recount.run();
     if (this.#removals.isWanted) this.#tellExpired(now);
     const { verbs, tombstones } = this.#kernel;
     this.#sweepFrom = verbs.sweep(this.#sweepFrom, this.#sweepFrom + sweepBuckets, now);

@@ -170,10 +170,15 @@ export class NamespaceTable {
     return { bytes, entries: this.#word(id, at.namespaceEntriesSeen) };
   }
 
-  /** Corrects the counts by so much more. */
+  /** Corrects the counts to these. */
   correct(id: number, bytes: number, entries: number): void {
-    Atomics.sub(this.#views.i32, this.#at(id, at.namespaceBytesOut) / 4, bytes | 0);
-    Atomics.sub(this.#views.i32, this.#at(id, at.namespaceEntriesOut) / 4, entries | 0);
+    this.#correct(id, at.namespaceBytesIn, at.namespaceBytesOut, bytes);
+    this.#correct(id, at.namespaceEntriesIn, at.namespaceEntriesOut, entries);
+  }
+
+  #correct(id: number, more: number, less: number, wanted: number): void {
+    const missing = wanted - (this.#word(id, more) - this.#word(id, less));
+    Atomics.sub(this.#views.i32, this.#at(id, less) / 4, missing | 0);
   }
 
   /** Records of the namespace up to this sequence were cleared. */

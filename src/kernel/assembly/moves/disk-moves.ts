@@ -46,7 +46,8 @@ import { isInvalidated } from "../tags/tagged-records";
 
 /** Drops the entry of a record in a disk segment that is being reclaimed. answerAbsent: no slot
  *  names it. answerDone: dropped. answerHit: it was hit since it was written or is in memory
- *  too, so it is worth another write; it stays until relocateDisk or a call with `force` 1.
+ *  too, or `force` is 2 (it is to be kept), so it gets another write; it stays until relocateDisk
+ *  or a call with `force` 1.
  *  answerInMemory: forced, the entry stays in memory and loses its disk location. */
 export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
@@ -55,7 +56,8 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
   let answer = at.answerAbsent;
   if (slot != 0) {
     const word = locatedWord;
-    if (force == 0 && frequencyOf(word) != 0 && !isClearedOnDisk(word)) {
+    const isKept = force == 2 || (force == 0 && frequencyOf(word) != 0);
+    if (isKept && !isClearedOnDisk(word)) {
       answer = at.answerHit;
     } else if (emptySlot(home, slot, word)) {
       answer = at.answerDone;
@@ -63,8 +65,8 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
   } else {
     const copied = locateCopy(<u64>location);
     if (copied != 0) {
-      answer = force == 0 ? at.answerHit : at.answerInMemory;
-      if (force != 0) forgetCopy(copied, locatedCopy);
+      answer = force != 1 ? at.answerHit : at.answerInMemory;
+      if (force == 1) forgetCopy(copied, locatedCopy);
     }
   }
   unlock(bucketAt(home));
