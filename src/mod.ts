@@ -40,4 +40,4 @@ export type { LoadContext, Loader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
 export type { Tier, TierChange, TierEntry, TierInvalidation, TierKey } from "./outer-tiers/mod.js";
 export type { PolicyName } from "./policy/mod.js";
-export type { CacheStats } from "./stats/mod.js";
+export type { CacheStats, NamespaceStats } from "./stats/mod.js";

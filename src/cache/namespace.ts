@@ -1,8 +1,10 @@
 // A namespace as one thread has it: what `Cache.namespace` returns.
-import { describe } from "../base/mod.js";
+import { assert, describe } from "../base/mod.js";
 import type { FetchOptions } from "../config/mod.js";
 import type { Fetched, Loadable, LoadContext, Loader } from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
+import { type NamespaceStats, namespaceStatsOf } from "../stats/mod.js";
+import { namespaceReading } from "./statistics.js";
 import { KeySpace } from "./key-space.js";
 import type { NamespaceRequest } from "./namespace-options.js";
 import type { SpaceParts } from "./space-parts.js";
@@ -78,6 +80,14 @@ export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
   #noLoader(): Promise<never> {
     const text = `Cannot fetch from namespace ${describe(this.name)}: it was made without a loader`;
     return Promise.reject(new TypeError(`${text}; give one here, or as its option load`));
+  }
+
+  /** Returns the part of the cache's numbers that is the namespace's, summed over all threads. */
+  stats(): NamespaceStats {
+    this.core.assertOpen();
+    const { namespace } = this.core;
+    assert(namespace !== null, "a namespace has an id");
+    return namespaceStatsOf(namespaceReading(this.core, namespace.id));
   }
 
   /**

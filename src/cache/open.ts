@@ -24,6 +24,7 @@ import { openDirectory, type OpenDirectory } from "../directory/mod.js";
 import { ThreadCore } from "../entries/mod.js";
 import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
 import {
+  codes,
   compileKernel,
   createRegion,
   divide,
@@ -34,6 +35,7 @@ import {
 import { loadSchemas } from "../memory/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { announce, handleOf } from "./by-name/open-caches.js";
+import { spaceCountsBytes } from "../stats/mod.js";
 import { Cache } from "./cache.js";
 import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
@@ -161,6 +163,7 @@ function createMemory(
     module: compileKernel(),
     memory,
     clockAnchorMs,
+    spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
     disk:
       directory === null || config.disk === null
         ? null

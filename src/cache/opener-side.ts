@@ -109,9 +109,12 @@ export class OpenerSide {
   /** Entries were removed. The thread that removed them counted them as pending removals. */
   removed(entries: readonly Removal[]): void {
     this.#core.kernel.control.addPendingRemovals(-entries.length);
-    for (const { key, cause } of entries) {
-      if (cause === "expired") this.#events.emit("expire", { key });
-      else this.#events.emit("evict", { key, cause, tier: cause === "disk" ? "disk" : "memory" });
+    const { namespaces } = this.#core.kernel;
+    for (const { key, space, cause } of entries) {
+      const named = space === 0 ? { key } : { key, namespace: namespaces.nameOf(space) };
+      if (cause === "expired") this.#events.emit("expire", named);
+      else
+        this.#events.emit("evict", { ...named, cause, tier: cause === "disk" ? "disk" : "memory" });
     }
   }
 

@@ -21,7 +21,7 @@ export function readThroughOf<V>(
     flights: new SharedFlights(core, cacheId),
     backoffs: new SharedBackoffs(core),
     meter: {
-      count: (counter, amount) => core.kernel.count(counter, amount),
+      count: (counter, amount) => core.count(counter, amount),
       sampleLoad: (nanoseconds) => core.sample(histogramLoad, nanoseconds),
     },
     clock: core.clock,

@@ -10,8 +10,36 @@ import {
   counterMemoryEntries,
   counterNegativeAnswers,
   makeSnapshot,
+  type NamespaceReading,
+  spaceTotals,
   type StatsGauges,
 } from "../stats/mod.js";
+
+/** The part of the numbers that is one namespace's. */
+export function namespaceReading(core: ThreadCore, id: number): NamespaceReading {
+  const { kernel, handle } = core;
+  const { namespaces } = kernel;
+  const spaces = codes.namespacesMax + 1;
+  return {
+    name: namespaces.nameOf(id),
+    totals: spaceTotals(handle.spaceCounts, codes.threadsMax, spaces, id),
+    memory: {
+      entries: namespaces.memoryEntries(id),
+      bytes: namespaces.memoryBytes(id),
+      shareBytes: namespaces.memoryShare(id),
+    },
+    disk: { shareBytes: namespaces.diskShare(id) },
+  };
+}
+
+function namespaceReadings(core: ThreadCore): NamespaceReading[] {
+  const { namespaces } = core.kernel;
+  const readings: NamespaceReading[] = [];
+  for (let id = 1; id <= codes.namespacesMax; id++) {
+    if (namespaces.isInUse(id)) readings.push(namespaceReading(core, id));
+  }
+  return readings;
+}
 
 export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): CacheStats {
   const { kernel, config } = core;
@@ -19,6 +47,7 @@ export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): Cach
   return makeSnapshot({
     name: config.name,
     total: (counter) => totals[counter] ?? 0,
+    namespaces: namespaceReadings(core),
     histogram: (histogram) => kernel.counters.histogram(histogram),
     gauges: {
       memory: memoryGauges(core),

@@ -62,8 +62,8 @@ export interface OpenDirectoryOptions {
   readonly tagSlots: number;
   /** Name of the codec, 1 to 64 characters. What another codec wrote is dropped. */
   readonly codecName: string;
-  /** What is stored belongs to it; "" = none. What another version stored is dropped. */
-  readonly version: string;
+  /** What is stored belongs to it; none if absent. What another version stored is dropped. */
+  readonly version?: string;
   /** Wall-clock milliseconds. */
   readonly wallNow: number;
   /** Name of this boot of the machine; read from the system if absent. */
@@ -79,7 +79,7 @@ export interface OpenDirectoryOptions {
  * ERR_FORMAT_VERSION or ERR_DISK_IO. After a rejection nothing is left open.
  */
 export async function openDirectory(options: OpenDirectoryOptions): Promise<OpenDirectory> {
-  const { path, capacityBytes, maxRecordBytes, tagSlots, codecName, version, wallNow } = options;
+  const { path, capacityBytes, maxRecordBytes, tagSlots, codecName, version = "", wallNow } = options;
   assert(
     codecName.length >= 1 && codecName.length <= 64,
     "a codec has a name of 1 to 64 characters",

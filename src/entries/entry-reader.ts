@@ -34,7 +34,7 @@ export class EntryReader<V> {
   readonly #reads: SharedReads;
   readonly #sampler: GetSampler;
   #getsLeft: number;
-  readonly #counters: ThreadCore["kernel"]["counters"];
+  readonly #counters: ThreadCore["counters"];
   /** Why the last lookup found no value. Read it before the next lookup. "expired": the record is
    *  still in the record reader. */
   #miss: "disk" | "expired" | "negative" | "absent" = "absent";
@@ -48,7 +48,7 @@ export class EntryReader<V> {
     this.#reads = new SharedReads(core.disk);
     this.#sampler = new GetSampler(core);
     this.#getsLeft = this.#sampler.next();
-    this.#counters = core.kernel.counters;
+    this.#counters = core.counters;
   }
 
   // ── For users ───────────────────────────────────────────────────────────────────────────────
@@ -56,7 +56,7 @@ export class EntryReader<V> {
   /** The value from the near cache or shared memory, if it is fresh. */
   getSync(key: Key): V | undefined {
     const value = --this.#getsLeft === 0 ? this.#sampled(key) : this.#look(key);
-    if (value === undefined) this.#core.kernel.count(counter.counterMisses, 1);
+    if (value === undefined) this.#core.count(counter.counterMisses, 1);
     return value;
   }
 
@@ -78,27 +78,26 @@ export class EntryReader<V> {
     const value = this.#look(key);
     if (value !== undefined) return value;
     if (this.#miss === "disk") return this.#freshFromDisk(this.takeKey(key));
-    this.#core.kernel.count(counter.counterMisses, 1);
+    this.#core.count(counter.counterMisses, 1);
     return undefined;
   }
 
   async #freshFromDisk(key: HashedKey): Promise<V | undefined> {
     const found = await this.readDisk(key, nobody);
     const isHit = found?.stale === false;
-    this.#core.kernel.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
+    this.#core.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
     return isHit ? found.value : undefined;
   }
 
   /** The entry with its metadata, from memory or disk, if it is fresh. */
   async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
-    const { kernel } = this.#core;
     const { found, nearValue } = this.#findRecord(key);
     const entry = found === "memory" ? this.#entryInMemory(key, nearValue) : undefined;
     if (entry !== undefined) return entry;
     const onDisk =
       found === "none" ? undefined : await this.#entryFromDisk(this.takeKey(key), nobody);
     const isFresh = onDisk !== undefined && onDisk.entry.expiresAt > this.#core.clock.now();
-    kernel.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
+    this.#core.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
     return isFresh ? onDisk.entry : undefined;
   }
 
@@ -151,12 +150,12 @@ export class EntryReader<V> {
   peek(key: Key): Peek<V> {
     const fresh = this.#look(key);
     if (fresh !== undefined) return { kind: "fresh", value: fresh };
-    const { reader, kernel, clock } = this.#core;
+    const { reader, clock } = this.#core;
     if (this.#miss === "expired" && reader.record.staleUntilMs > clock.now()) {
       const { sequence } = reader.record;
       const value = this.#decodeFound(key);
       if (value !== undefined) {
-        kernel.count(counter.counterMisses, 1);
+        this.#core.count(counter.counterMisses, 1);
         return { kind: "stale", value, sequence };
       }
     }
@@ -170,7 +169,7 @@ export class EntryReader<V> {
     const value = this.#findValue(key, found, nearValue);
     if (value === undefined) return this.#miss === "disk" ? onDisk : absent;
     if (value.value === undefined) return negative;
-    if (value.stale) this.#core.kernel.count(counter.counterExpiredHits, 1);
+    if (value.stale) this.#core.count(counter.counterExpiredHits, 1);
     return { kind: "entry", found: value, source: nearValue === undefined ? "memory" : "near" };
   }
 
@@ -232,7 +231,7 @@ export class EntryReader<V> {
 
   /** The value in memory of `key`, which is in the key window, if it is fresh. */
   #lookInMemory(key: Key): V | undefined {
-    const { reader, kernel, clock } = this.#core;
+    const { reader, clock } = this.#core;
     const found = reader.findWritten(true);
     this.#writes = reader.keys.writes;
     this.#miss = found === "disk" ? "disk" : "absent";
@@ -243,12 +242,12 @@ export class EntryReader<V> {
       return undefined;
     }
     if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
-      kernel.count(counter.counterExpiredHits, 1);
+      this.#core.count(counter.counterExpiredHits, 1);
       this.#miss = "expired";
       return undefined;
     }
     const value = this.#decodeFound(key);
-    if (value !== undefined) kernel.count(counter.counterMemoryHits, 1);
+    if (value !== undefined) this.#core.count(counter.counterMemoryHits, 1);
     return value;
   }
 
@@ -326,19 +325,19 @@ export class EntryReader<V> {
 
   /** The entry of the record just read from memory, if it is fresh. A near value is not decoded. */
   #entryInMemory(key: Key, nearValue: V | undefined): CacheEntry<V> | undefined {
-    const { reader, kernel, clock } = this.#core;
+    const { reader, clock } = this.#core;
     const { record } = reader;
     if (isInternal(record.flags)) return undefined;
     const metadata = metadataOf(record);
     const chunkBytes = !isHead(record.flags) ? 0 : largeValueOf(record).bytes;
     if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
-      kernel.count(counter.counterExpiredHits, 1);
+      this.#core.count(counter.counterExpiredHits, 1);
       return undefined;
     }
     const value = nearValue ?? this.#decodeFound(key);
     if (value === undefined) return undefined;
     const isNear = nearValue !== undefined;
-    kernel.count(isNear ? counter.counterNearHits : counter.counterMemoryHits, 1);
+    this.#core.count(isNear ? counter.counterNearHits : counter.counterMemoryHits, 1);
     const source = isNear ? "near" : "memory";
     return { ...metadata, value, source, size: metadata.size + chunkBytes };
   }
@@ -388,7 +387,7 @@ export class EntryReader<V> {
     const { sequence } = record;
     if (metadata.expiresAt !== Infinity) {
       const now = this.#core.clock.now();
-      if (metadata.expiresAt <= now) this.#core.kernel.count(counter.counterExpiredHits, 1);
+      if (metadata.expiresAt <= now) this.#core.count(counter.counterExpiredHits, 1);
       if (metadata.staleUntil <= now) return undefined;
     }
     const decoded = await this.#decoder.decodeAnywhere(record, disk, key);

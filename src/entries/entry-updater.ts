@@ -213,7 +213,7 @@ export class EntryUpdater<V> {
     core.assertOpen();
     if (next === undefined) {
       if (this.#writer.removeIf(key, condition) !== "removed") return "changed";
-      core.kernel.count(counterDeletes, 1);
+      core.count(counterDeletes, 1);
       return "deleted";
     }
     if (types.isPromise(next)) throw promiseError(name, next);

@@ -234,7 +234,7 @@ export class EntryWriter<V> {
       });
       if (outcome !== "superseded") return outcome as SetOutcome;
       // A later write won. To every observer this value was stored and then replaced.
-      core.kernel.count(counter.counterFillsSuperseded, 1);
+      core.count(counter.counterFillsSuperseded, 1);
       return "stored";
     } catch (error) {
       // If the cache was closed, report that instead of the worker's end.
@@ -322,7 +322,7 @@ export class EntryWriter<V> {
       const expiresMs = kernel.results.expires;
       if (expiresMs !== 0 && expiresMs <= clock.now()) return false;
     }
-    kernel.count(counter.counterDeletes, 1);
+    this.#core.count(counter.counterDeletes, 1);
     return true;
   }
 

@@ -14,7 +14,7 @@ import {
 import type { Kernel, Key, KeyWindow } from "../kernel/mod.js";
 import { type MemoryReader, type MemoryWriter, SchemaArea } from "../memory/mod.js";
 import { NearCache } from "../near/mod.js";
-import { bucketOf } from "../stats/mod.js";
+import { bucketOf, type CounterSink } from "../stats/mod.js";
 import type { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { EntryAdmission } from "./entry-admission.js";
 import type { WriteThrough } from "./write-through.js";
@@ -63,6 +63,8 @@ export class ThreadCore {
   readonly near: NearCache | null;
   /** Told of every change, if there are tiers. Set before the first call of the user. */
   through: WriteThrough | null = null;
+  /** This thread's counters, those of the namespace too. */
+  readonly counters: CounterSink;
   readonly clock: Clock;
   /** Emits the event `error` in this thread. Listeners run at once, and may call the cache. */
   readonly emitError: (error: UndercroftError, key: Key) => void;
@@ -86,7 +88,8 @@ export class ThreadCore {
       within === null
         ? attachThread(kernel, handle, options.onFault, options.onRemovals)
         : within.core.#attached.within(within.namespace.id);
-    const { keys, reader, writer, disk, directory } = this.#attached;
+    const { keys, reader, writer, disk, directory, counters } = this.#attached;
+    this.counters = counters;
     this.keys = keys;
     this.reader = reader;
     this.writer = writer;
@@ -158,6 +161,11 @@ export class ThreadCore {
   closedError(): UndercroftError {
     const text = `Cannot use cache ${JSON.stringify(this.config.name)}: it is closed`;
     return new UndercroftError("ERR_CACHE_CLOSED", text);
+  }
+
+  /** Adds to one of this thread's counters (stats/counters.ts). */
+  count(counter: number, amount: number): void {
+    this.counters.add(counter, amount);
   }
 
   /** Adds a latency to one of this thread's histograms (stats/histogram.ts). One that is negative,

@@ -2,9 +2,9 @@
 // the eviction that it runs itself when no segment is free. Called by the entries room and by pool
 // workers.
 import type { UndercroftError } from "../base/mod.js";
-import { type Kernel, KeyWindow } from "../kernel/mod.js";
+import { codes, type Kernel, KeyWindow } from "../kernel/mod.js";
 import { MemoryReader, MemoryWriter } from "../memory/mod.js";
-import { counterForegroundReclaims } from "../stats/mod.js";
+import { counterForegroundReclaims, type CounterSink, SpaceCounters } from "../stats/mod.js";
 import { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { Evictor } from "./evictor.js";
 import { RemovalReporter, type SendRemovals } from "./removals.js";
@@ -17,6 +17,8 @@ export interface Attachment {
   readonly keys: KeyWindow;
   readonly reader: MemoryReader;
   readonly writer: MemoryWriter;
+  /** This thread's counters: the cache's, or those of a namespace, which add to the cache's too. */
+  readonly counters: CounterSink;
   /** Null for a cache in memory only. */
   readonly disk: DiskReader | null;
   readonly directory: DirectoryWriter | null;
@@ -28,7 +30,7 @@ export interface Attachment {
  *  if the thread cannot deliver them. */
 export function attachThread(
   kernel: Kernel,
-  handle: Pick<WorkerHandle, "disk" | "clockAnchorMs">,
+  handle: Pick<WorkerHandle, "disk" | "clockAnchorMs" | "spaceCounts">,
   onFault: (error: UndercroftError) => void,
   send: SendRemovals | null,
 ): Attachment {
@@ -46,11 +48,21 @@ export function attachThread(
     const keys = new KeyWindow(kernel, namespace);
     const reader = new MemoryReader(kernel, keys);
     const writer = new MemoryWriter(kernel, keys);
-    writer.connect(writeTombstone, reclaim);
+    const counters = namespace === 0 ? kernel.counters : countersOf(kernel, handle, namespace);
+    writer.connect(writeTombstone, reclaim, counters);
     const disk = handle.disk === null ? null : new DiskReader(reader, writer, handle.disk);
-    return { keys, reader, writer, disk, directory, within };
+    return { keys, reader, writer, disk, directory, counters, within };
   };
   return within(0);
+}
+
+function countersOf(
+  kernel: Kernel,
+  { spaceCounts }: Pick<WorkerHandle, "spaceCounts">,
+  space: number,
+): SpaceCounters {
+  const position = kernel.thread * (codes.namespacesMax + 1) + space;
+  return new SpaceCounters(kernel.counters, spaceCounts, position);
 }
 
 /** The foreground reclaim of a writer. */

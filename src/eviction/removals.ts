@@ -9,6 +9,8 @@ import { counterEventsDropped } from "../stats/mod.js";
 /** A removed entry, for listeners of evict and expire. */
 export interface Removal {
   readonly key: string | Uint8Array;
+  /** The id of the namespace of the key. */
+  readonly space: number;
   readonly cause: "capacity" | "disk" | "expired";
 }
 
@@ -64,7 +66,7 @@ export class RemovalReporter {
       this.#kernel.count(counterEventsDropped, 1);
       return;
     }
-    this.#reports.push({ key: record.key(), cause });
+    this.#reports.push({ key: record.key(), space: record.space, cause });
     if (this.#reports.length >= removalsPerMessage) this.report();
   }
 

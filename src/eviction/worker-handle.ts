@@ -10,4 +10,6 @@ export interface WorkerHandle {
   /** Wall-clock milliseconds at monotonic zero; null if the clock is the coarse clock in shared
    *  memory. */
   readonly clockAnchorMs: number | null;
+  /** The counters of the namespaces (stats/space-counters.ts). */
+  readonly spaceCounts: SharedArrayBuffer;
 }

@@ -22,6 +22,7 @@ import {
 } from "../record/mod.js";
 import {
   counterSetBytes,
+  type CounterSink,
   counterSetsOverloaded,
   counterSetsStored,
   counterSetsTooLarge,
@@ -78,21 +79,28 @@ export class MemoryWriter {
   readonly #log: number;
   #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has no disk copies");
   #reclaim: () => boolean = () => false;
+  #counters: CounterSink;
 
   /** `log` is the log that this thread appends to. */
   constructor(kernel: Kernel, keys: KeyWindow, log: number = codes.logSmall) {
     this.kernel = kernel;
     this.keys = keys;
     this.#log = log;
+    this.#counters = kernel.counters;
     this.recordBytesMax = kernel.geometry.segmentBytes;
     this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
   }
 
   /** Connects the writer of tombstones, and the foreground reclaim that runs when no segment is
-   *  free (true if one is free afterwards). */
-  connect(writeTombstone: TombstoneWriter, reclaim: () => boolean): void {
+   *  free (true if one is free afterwards). Sets are counted in `counters`. */
+  connect(
+    writeTombstone: TombstoneWriter,
+    reclaim: () => boolean,
+    counters: CounterSink = this.kernel.counters,
+  ): void {
     this.#writeTombstone = writeTombstone;
     this.#reclaim = reclaim;
+    this.#counters = counters;
   }
 
   /** Bytes of a record with this key, value and fields. */
@@ -122,8 +130,8 @@ export class MemoryWriter {
     const outcome = this.#append(key, keyBytes, value, size, fields);
     if (outcome === "stored") {
       // A chunk is part of a set, not one of its own.
-      if (!isInternal(fields.flags)) this.kernel.count(counterSetsStored, 1);
-      this.kernel.count(counterSetBytes, size);
+      if (!isInternal(fields.flags)) this.#counters.add(counterSetsStored, 1);
+      this.#counters.add(counterSetBytes, size);
     }
     return outcome;
   }
@@ -132,7 +140,7 @@ export class MemoryWriter {
   refuse(key: Key | HashedKey, condition?: WriteCondition): WriteOutcome {
     const removed = this.removeIf(key, condition);
     if (removed === "changed" || removed === "outdated") return removed;
-    this.kernel.count(counterSetsTooLarge, 1);
+    this.#counters.add(counterSetsTooLarge, 1);
     return "too-large";
   }
 
@@ -140,7 +148,7 @@ export class MemoryWriter {
   overload(key: Key | HashedKey, condition?: WriteCondition): WriteOutcome {
     const removed = this.removeIf(key, condition);
     if (removed === "changed" || removed === "outdated") return removed;
-    this.kernel.count(counterSetsOverloaded, 1);
+    this.#counters.add(counterSetsOverloaded, 1);
     return "overloaded";
   }
 

@@ -3,6 +3,7 @@
 // the words to what `since` does with the number, and docs/statistics.md to the words.
 
 import type { LatencyHistogram, Percentiles } from "./histogram.js";
+import type { NamespaceStats } from "./namespace-stats.js";
 
 /** What the tiers of the option `tiers` did, together. */
 export interface TierTotals {
@@ -103,6 +104,8 @@ export interface StatsGauges {
 export interface CacheStats {
   /** The name of the cache. */
   readonly name: string;
+  /** Each namespace's part of these numbers, the cache's own key space first, under the name "". */
+  readonly namespaces: readonly NamespaceStats[];
   /** Counter: calls of the user that asked for a value, each once: `getSync`, `get`, `getEntry`,
    *  each key of `getMany`, and `fetch` (or a wrapped function), whether it hits, joins a load or
    *  loads. It is `hits.total` plus `misses`. A call that throws before it looks (a wrong key, a

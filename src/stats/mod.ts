@@ -16,4 +16,11 @@ export {
   percentiles,
 } from "./histogram.js";
 export type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
+export { type NamespaceReading, type NamespaceStats, namespaceStatsOf } from "./namespace-stats.js";
+export {
+  type CounterSink,
+  SpaceCounters,
+  spaceCountsBytes,
+  spaceTotals,
+} from "./space-counters.js";
 export { makeSnapshot, type StatsInput } from "./snapshot.js";

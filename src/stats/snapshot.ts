@@ -6,6 +6,13 @@ import { describe } from "../base/mod.js";
 import type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
 import * as counters from "./counters.js";
 import {
+  type NamespaceReading,
+  namespaceStatsOf,
+  ownReading,
+  readingBetween,
+} from "./namespace-stats.js";
+import { spaceCounters } from "./space-counters.js";
+import {
   histogramDisk,
   histogramLoad,
   histogramMemory,
@@ -24,6 +31,8 @@ export interface StatsInput {
   /** A histogram (such as histogramNear) summed over all threads. The snapshot copies it. */
   histogram(histogram: number): HistogramTotals;
   readonly gauges: StatsGauges;
+  /** Without the cache's own key space, which has the rest. */
+  readonly namespaces?: readonly NamespaceReading[];
 }
 
 /** The numbers behind a snapshot, from which differences are computed. */
@@ -34,6 +43,8 @@ interface Readings {
   readonly totals: ReadonlyMap<number, number>;
   readonly histograms: readonly LatencyHistogram[];
   readonly gauges: StatsGauges;
+  /** The cache's own key space first. */
+  readonly namespaces: readonly NamespaceReading[];
 }
 
 const counterNumbers: readonly number[] = Object.values(counters);
@@ -50,10 +61,16 @@ export function makeSnapshot(input: StatsInput): CacheStats {
     totals: new Map(counterNumbers.map((counter) => [counter, input.total(counter)])),
     histograms: histogramNumbers.map((histogram) => latencyHistogram(input.histogram(histogram))),
     gauges: structuredClone(input.gauges),
+    namespaces: namespacesOf(input),
   };
   const stats = compose(readings);
   readingsOf.set(stats, readings);
   return stats;
+}
+
+function namespacesOf({ total, gauges, namespaces = [] }: StatsInput): NamespaceReading[] {
+  const own = ownReading(total, gauges.memory, namespaces, spaceCounters);
+  return [own, ...namespaces];
 }
 
 function difference(stats: CacheStats, previous: CacheStats): CacheStats {
@@ -85,8 +102,13 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
   const totals = new Map(
     counterNumbers.map((counter) => [counter, totalIn(now, counter) - totalIn(before, counter)]),
   );
+  const namespaces = now.namespaces.map((reading) => {
+    const earlier = before.namespaces.find(({ name }) => name === reading.name);
+    return readingBetween(earlier, reading);
+  });
   const gauges = { ...now.gauges, tiers: tiersBetween(before.gauges.tiers, now.gauges.tiers) };
-  return compose({ ...now, totals, histograms: histogramsBetween(before, now), gauges });
+  const histograms = histogramsBetween(before, now);
+  return compose({ ...now, totals, histograms, gauges, namespaces });
 }
 
 /** The growth of the counters of the tiers; the gauges stay. */
@@ -126,12 +148,15 @@ function compose(readings: Readings): CacheStats {
     ...composeTiers(total, readings.gauges),
     ...composeTroubles(total),
     ...composeLatencies(readings.histograms),
+    namespaces: readings.namespaces.map(namespaceStatsOf),
   };
   // Not enumerable: structured clone refuses a function.
-  return Object.defineProperty(stats, "since", {
-    value: (previous: CacheStats) => difference(stats as CacheStats, previous),
+  const whole = stats as unknown as CacheStats;
+  Object.defineProperty(whole, "since", {
+    value: (previous: CacheStats) => difference(whole, previous),
     enumerable: false,
-  }) as CacheStats;
+  });
+  return whole;
 }
 
 type Total = (counter: number) => number;

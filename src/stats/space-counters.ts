@@ -1,0 +1,77 @@
+// The counters that each namespace has of its own. A thread adds to its own words of a buffer beside
+// the cache's memory, and to the cache's counters; readers sum over all threads, dead ones included.
+// No atomics: each word has one writer. What the janitor counts of a namespace is in the namespace
+// table.
+import * as counter from "./counters.js";
+
+/** The counters of a namespace, in the order of their words. */
+export const spaceCounters = [
+  counter.counterNearHits,
+  counter.counterMemoryHits,
+  counter.counterDiskHits,
+  counter.counterMisses,
+  counter.counterExpiredHits,
+  counter.counterStaleServed,
+  counter.counterNegativesServed,
+  counter.counterLoads,
+  counter.counterLoadErrors,
+  counter.counterLoadsCoalesced,
+  counter.counterFillsSuperseded,
+  counter.counterSetsStored,
+  counter.counterSetsTooLarge,
+  counter.counterSetsOverloaded,
+  counter.counterSetBytes,
+  counter.counterDeletes,
+] as const;
+
+const wordOf: readonly number[] = (() => {
+  const words: number[] = [];
+  for (const [word, number] of spaceCounters.entries()) words[number] = word;
+  return words;
+})();
+
+/** Where counts of one thread go. */
+export interface CounterSink {
+  add(counter: number, amount: number): void;
+}
+
+/** Bytes of the counters of so many threads and spaces. */
+export function spaceCountsBytes(threads: number, spaces: number): number {
+  return threads * spaces * spaceCounters.length * 8;
+}
+
+/** The counters of one namespace in one thread. Adds to the cache's as well. */
+export class SpaceCounters implements CounterSink {
+  readonly #cache: CounterSink;
+  readonly #words: Float64Array;
+
+  constructor(cache: CounterSink, counts: SharedArrayBuffer, position: number) {
+    this.#cache = cache;
+    const bytes = spaceCountsBytes(1, 1);
+    this.#words = new Float64Array(counts, position * bytes, spaceCounters.length);
+  }
+
+  add(counter: number, amount: number): void {
+    this.#cache.add(counter, amount);
+    const word = wordOf[counter];
+    if (word !== undefined) this.#words[word] = (this.#words[word] as number) + amount;
+  }
+}
+
+/** The counters of a space, summed over all threads, by their numbers. */
+export function spaceTotals(
+  counts: SharedArrayBuffer,
+  threads: number,
+  spaces: number,
+  space: number,
+): Map<number, number> {
+  const words = new Float64Array(counts);
+  const totals = new Map<number, number>(spaceCounters.map((counter) => [counter, 0]));
+  for (let thread = 0; thread < threads; thread++) {
+    const first = (thread * spaces + space) * spaceCounters.length;
+    for (const [word, counter] of spaceCounters.entries()) {
+      totals.set(counter, (totals.get(counter) ?? 0) + (words[first + word] as number));
+    }
+  }
+  return totals;
+}
