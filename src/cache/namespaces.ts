@@ -2,6 +2,7 @@
 // name in a thread, so that all its callers share one load of a key.
 import { describe, UndercroftError } from "../base/mod.js";
 import type { NamespaceConfig } from "../config/mod.js";
+import { versionHashOf } from "../directory/mod.js";
 import { codes } from "../kernel/mod.js";
 import type { CacheEvents } from "./events.js";
 import { Namespace } from "./namespace.js";
@@ -111,10 +112,11 @@ export class Namespaces {
     const id = known === 0 ? namespaces.freeId() : known;
     if (id === 0) throw tooManyError(name);
     const version = config.version ?? "";
+    const hash = versionHashOf(version);
     this.#setShares(id, name, config);
     if (known === 0) namespaces.name(id, name);
-    else if (namespaces.versionOf(id) !== version) verbs.clearSpace(id);
-    namespaces.setVersion(id, version);
+    else if (namespaces.versionHash(id) !== hash) verbs.clearSpace(id);
+    namespaces.setVersion(id, version, hash);
     directory?.writeNamespace(id);
     namespaces.use(id);
     return id;

@@ -79,7 +79,15 @@ export interface OpenDirectoryOptions {
  * ERR_FORMAT_VERSION or ERR_DISK_IO. After a rejection nothing is left open.
  */
 export async function openDirectory(options: OpenDirectoryOptions): Promise<OpenDirectory> {
-  const { path, capacityBytes, maxRecordBytes, tagSlots, codecName, version = "", wallNow } = options;
+  const {
+    path,
+    capacityBytes,
+    maxRecordBytes,
+    tagSlots,
+    codecName,
+    version = "",
+    wallNow,
+  } = options;
   assert(
     codecName.length >= 1 && codecName.length <= 64,
     "a codec has a name of 1 to 64 characters",
@@ -147,8 +155,8 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   if (plan.keep === null) {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
-    const own = { id: 0, name: "", version: now.version, clear: 0 };
-    if (own.version !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
+    const own = { id: 0, name: now.version, versionHash: 0n, clear: 0 };
+    if (own.name !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
   }
   const tagsFd = startTagFile(opening, tags, before.seed);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);

@@ -12,9 +12,8 @@
 //   5120   ├ clear slots, second copy; in another page, so one damaged sector loses no clear
 //   6656   ├ tag floor slots, second copy
 //   7744   ├ zero
-//   8192   ├ namespaces, first copy (namespace-slots.ts)
-//   41472  ├ namespaces, second copy
-//   74752  ┴
+//   8192   ├ namespaces: 65 × 256 bytes (namespace-slots.ts)
+//   24832  ┴
 
 import { KiB, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
@@ -25,10 +24,8 @@ import {
   writeNamespaceSlot,
 } from "./namespace-slots.js";
 
-const slotsEnd = 8 * KiB;
-/** Where the two copies of the namespaces begin. */
-export const namespaceOffsets = [slotsEnd, slotsEnd + namespaceSlotsBytes] as const;
-export const epochsFileBytes: number = slotsEnd + 2 * namespaceSlotsBytes;
+const namespaceOffset = 8 * KiB;
+export const epochsFileBytes: number = namespaceOffset + namespaceSlotsBytes;
 /** One slot for each thread id. */
 export const epochSlotCount = 68;
 const slotSize = 16;
@@ -123,7 +120,7 @@ export function writeNamespace(
   slot: NamespaceSlot,
   device: Device = fileDevice,
 ): void {
-  writeNamespaceSlot(fd, seed, namespaceOffsets, slot, device);
+  writeNamespaceSlot(fd, seed, namespaceOffset, slot, device);
 }
 
 /** Reads an epochs file; null if it is damaged or not one. */
@@ -131,7 +128,7 @@ export function readEpochs(bytes: Buffer, seed: bigint): EpochsReading | null {
   if (!isEpochsFile(bytes)) return null;
   const clear = newestOf(bytes, seed, clearOffsets);
   const tagFloor = newestOf(bytes, seed, floorOffsets);
-  const namespaces = readNamespaceSlots(bytes, seed, namespaceOffsets);
+  const namespaces = readNamespaceSlots(bytes, seed, namespaceOffset);
   if (clear === null || tagFloor === null || namespaces === null) return null;
   return { clear, tagFloor, namespaces };
 }

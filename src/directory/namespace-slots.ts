@@ -5,100 +5,82 @@
 // Invariants: a name is written before the first record of its namespace is stored. An unreadable
 // slot counts as damage, never as "no such namespace": another name would get its id.
 
-//   a slot, 512 bytes, all zero = unused
+//   a slot, 256 bytes, all zero = unused
 //   0   ┬ check          u32  CRC-32 of the rest, XOR the low half of the seed
-//   4   ├ nameBytes      u16
-//   6   ├ versionBytes   u16
+//   4   ├ state          u16  1
+//   6   ├ nameBytes      u16
 //   8   ├ clear          u64  its records up to this sequence are void
-//   16  ├ state          u32  1
-//   20  ├ zero
-//   128 ├ name           UTF-8, at most 192 bytes
-//   320 ┴ version        UTF-8, at most 192 bytes
+//   16  ├ version        u64  the beginning of the version's SHA-256, 0 = none
+//   24  ├ zero
+//   64  ┴ name           UTF-8, at most 192 bytes; in slot 0 the version itself
 
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 
 /** Ids 0 to 64. */
 export const namespaceSlotCount = 65;
-const slotSize = 512;
-const nameOffset = 128;
-const versionOffset = 320;
-const textBytesMax = 192;
-/** Bytes of one copy of all slots. */
+const slotSize = 256;
+const nameOffset = 64;
+const nameBytesMax = 192;
+/** Bytes of all slots. */
 export const namespaceSlotsBytes: number = namespaceSlotCount * slotSize;
 
 /** What a slot says. */
 export interface NamespaceSlot {
   readonly id: number;
+  /** Of slot 0: the cache's version, "" = none. */
   readonly name: string;
-  /** "" = none. */
-  readonly version: string;
+  /** As versionHashOf gives it. */
+  readonly versionHash: bigint;
   /** 0 = never cleared. */
   readonly clear: number;
 }
 
-/**
- * Writes both copies of a slot; `offsets` are those of the copies of slot 0. It survives a process
- * crash when this returns.
- */
+/** What stands for a version in a slot; 0 for none. */
+export function versionHashOf(version: string): bigint {
+  if (version === "") return 0n;
+  return createHash("sha256").update(version).digest().readBigUInt64LE(0) | 1n;
+}
+
+/** Writes a slot; `offset` is that of slot 0. It survives a process crash when this returns. */
 export function writeNamespaceSlot(
   fd: number,
   seed: bigint,
-  offsets: readonly number[],
+  offset: number,
   slot: NamespaceSlot,
   device: Device = fileDevice,
 ): void {
   assert(slot.id >= 0 && slot.id < namespaceSlotCount, "an id names a slot");
   const bytes = Buffer.alloc(slotSize);
-  bytes.writeUInt16LE(writeText(bytes, nameOffset, slot.name), 4);
-  bytes.writeUInt16LE(writeText(bytes, versionOffset, slot.version), 6);
+  const nameBytes = Buffer.byteLength(slot.name, "utf8");
+  assert(nameBytes <= nameBytesMax, "a name has at most 64 characters");
+  bytes.writeUInt16LE(1, 4);
+  bytes.writeUInt16LE(nameBytes, 6);
   bytes.writeBigUInt64LE(BigInt(slot.clear), 8);
-  bytes.writeUInt32LE(1, 16);
+  bytes.writeBigUInt64LE(slot.versionHash, 16);
+  bytes.write(slot.name, nameOffset, "utf8");
   bytes.writeUInt32LE(checkOf(bytes, seed), 0);
-  for (const offset of offsets) {
-    device.writeAtSync(fd, bytes, 0, slotSize, offset + slot.id * slotSize);
-  }
-}
-
-function writeText(bytes: Buffer, at: number, text: string): number {
-  const length = Buffer.byteLength(text, "utf8");
-  assert(length <= textBytesMax, "a name has at most 64 characters");
-  bytes.write(text, at, "utf8");
-  return length;
+  device.writeAtSync(fd, bytes, 0, slotSize, offset + slot.id * slotSize);
 }
 
 /** Reads all slots that are used; null if one is damaged. */
 export function readNamespaceSlots(
   bytes: Buffer,
   seed: bigint,
-  offsets: readonly number[],
+  offset: number,
 ): NamespaceSlot[] | null {
   const slots: NamespaceSlot[] = [];
   for (let id = 0; id < namespaceSlotCount; id++) {
-    const copies = offsets.map((offset) => {
-      const start = offset + id * slotSize;
-      return readSlot(bytes.subarray(start, start + slotSize), seed, id);
-    });
-    if (copies.every((copy) => copy === "unused")) continue;
-    // One copy damaged and the other never written: what the first write said is unknown.
-    const whole = copies.filter((copy) => typeof copy === "object");
-    if (whole.length === 0) return null;
-    // A write that was cut short has left one copy older: the newer one is first, and a clear that
-    // it has may have been seen.
-    slots.push(whole[0] as NamespaceSlot);
+    const slot = bytes.subarray(offset + id * slotSize, offset + (id + 1) * slotSize);
+    if (slot.every((byte) => byte === 0)) continue;
+    if (slot.readUInt32LE(0) !== checkOf(slot, seed)) return null;
+    const name = slot.toString("utf8", nameOffset, nameOffset + slot.readUInt16LE(6));
+    const clear = Number(slot.readBigUInt64LE(8));
+    slots.push({ id, name, versionHash: slot.readBigUInt64LE(16), clear });
   }
   return slots;
-}
-
-function readSlot(bytes: Buffer, seed: bigint, id: number): NamespaceSlot | "unused" | "damaged" {
-  if (bytes.every((byte) => byte === 0)) return "unused";
-  if (bytes.readUInt32LE(0) !== checkOf(bytes, seed)) return "damaged";
-  const [name, version] = [[nameOffset, 4] as const, [versionOffset, 6] as const].map(
-    ([at, length]) => bytes.toString("utf8", at, at + bytes.readUInt16LE(length)),
-  );
-  const clear = Number(bytes.readBigUInt64LE(8));
-  return { id, name: name as string, version: version as string, clear };
 }
 
 function checkOf(bytes: Buffer, seed: bigint): number {

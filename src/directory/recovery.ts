@@ -85,7 +85,7 @@ export function planRecovery(
   if (epochs === null) {
     return startAnew("cold", "the file that remembers clears or tags is missing or damaged", lost);
   }
-  const version = epochs.namespaces.find(({ id }) => id === 0)?.version ?? "";
+  const version = epochs.namespaces.find(({ id }) => id === 0)?.name ?? "";
   if (version !== now.version) {
     const [before, after] = [version, now.version].map((one) =>
       one === "" ? "no version" : `version ${JSON.stringify(one)}`,

@@ -89,7 +89,7 @@ export class ReclaimedValues {
     const large = largeValueOf(record);
     if (large.idLow !== idLow || large.idHigh !== idHigh) return "dead";
     const isExpired = record.staleUntilMs <= now;
-    const isCleared = record.sequence <= this.#kernel.clearEpochOf(record.space);
+    const isCleared = record.sequence <= this.#kernel.control.clearEpochOf(record.space);
     const isAlive = !isExpired && !isCleared && !this.#isInvalidated();
     if (isAlive && this.#kept.has(name)) return "kept";
     const bytes = large.bytes + record.size;

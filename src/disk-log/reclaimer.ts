@@ -224,7 +224,7 @@ export class Reclaimer {
   /** Whether it is of a namespace that is within its share of the disk. */
   #isKept({ space, size, sequence }: Entry, left: Allowance): boolean {
     if (left.kept < size || !this.#shares.isWithin(space)) return false;
-    return sequence > this.#kernel.clearEpochOf(space) && this.#budget.hasRoom(elapsedMs());
+    return sequence > this.#kernel.control.clearEpochOf(space) && this.#budget.hasRoom(elapsedMs());
   }
 
   #mayStay(entry: Entry, left: Allowance): boolean {

@@ -132,7 +132,7 @@ export class Evictor {
   #dropDead(record: number): void {
     const { verbs, records, tombstones } = this.#kernel;
     verbs.dropRecord(record);
-    const epoch = this.#kernel.clearEpochOf(records.space(record));
+    const epoch = this.#kernel.control.clearEpochOf(records.space(record));
     if (records.sequence(record) <= epoch) tombstones.drop();
     else tombstones.drain(this.#writeTombstone);
   }

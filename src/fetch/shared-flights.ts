@@ -188,7 +188,7 @@ export class SharedFlights implements FlightBoard {
       tags.length > 0 && kernel.tags.areInvalidated(kernel.tags.encode(tags), sequence + 1);
     // After the tags: while the flight is active, no tag is forgotten that voids it.
     if (flights.state(flight) !== codes.flightActive) return true;
-    return isVoid || sequence < kernel.clearEpochOf(this.#core.keys.space);
+    return isVoid || sequence < kernel.control.clearEpochOf(this.#core.keys.space);
   }
 
   /** Whether the outcome of a flight that this thread follows is known. */

@@ -331,12 +331,6 @@ export class Kernel {
     return this.views.i32.subarray(first, first + at.invalidationBatch);
   }
 
-  /** Records of a namespace up to this sequence were cleared, with it or with the whole cache. */
-  clearEpochOf(space: number): number {
-    const epoch = this.control.clearEpoch();
-    return space === 0 ? epoch : Math.max(epoch, this.namespaces.clearEpoch(space));
-  }
-
   /** Adds to one of this thread's counters (stats/counters.ts). */
   count(counter: number, amount: number): void {
     this.counters.add(counter, amount);

@@ -264,6 +264,11 @@ export const namespaceNameBytes = 4; // u32
 /** u64: its records up to this sequence are cleared. */
 export const namespaceClearEpoch = 8;
 export const namespaceVersionBytes = 16; // u32
+/** u64: stands for the version in the directory. */
+export const namespaceVersionHash = 64;
+/** Two u32, as above: its negative answers, which are no entries. */
+export const namespaceNegativesIn = 72;
+export const namespaceNegativesOut = 76;
 /** f64: bytes of memory, and of the disk, that are kept for it. */
 export const namespaceMemoryShare = 24;
 export const namespaceDiskShare = 32;

@@ -117,7 +117,7 @@ export class MemoryReader {
       found.low = word.low;
       found.high = word.high;
       if (named.size === 0 || !this.#copy(named.record, named.size)) continue;
-      return this.record.sequence > this.kernel.clearEpochOf(this.record.space);
+      return this.record.sequence > this.kernel.control.clearEpochOf(this.record.space);
     }
     return false;
   }

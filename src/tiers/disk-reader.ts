@@ -185,7 +185,7 @@ export class DiskReader {
       this.#kernel.count(counter.counterFalseFingerprints, 1);
       return undefined;
     }
-    if (record.sequence <= this.#kernel.clearEpochOf(record.space)) return undefined;
+    if (record.sequence <= this.#kernel.control.clearEpochOf(record.space)) return undefined;
     if (isVoid) {
       this.#writer.drop(slot);
       return undefined;

@@ -9,6 +9,7 @@ const open = (options: unknown) => resolveConfig(options as CacheOptions);
 test("resolveConfig() without options gives every default", () => {
   expect(resolveConfig({})).toEqual({
     name: "default",
+    version: "",
     memoryBytes: 64 * MiB,
     disk: null,
     eviction: "auto",

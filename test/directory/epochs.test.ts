@@ -71,7 +71,7 @@ test("gives the highest tag floor of all threads, apart from the clears", () => 
   const { fd, file } = epochsFile();
   writeTagFloor(fd, seed, 3, 9);
   writeTagFloor(fd, seed, 63, 7);
-  expect(readEpochs(readFileSync(file), seed)).toEqual({ clear: 0, tagFloor: 9 });
+  expect(readEpochs(readFileSync(file), seed)).toEqual({ clear: 0, tagFloor: 9, namespaces: [] });
   writeSync(fd, Buffer.of(1), 0, 1, 6656);
   expect(readEpochs(readFileSync(file), seed)).toBeNull();
   expect(() => writeTagFloor(fd, seed, epochSlotCount, 1)).toThrow("floor slots");

@@ -320,7 +320,7 @@ describe("verifyRecord()", () => {
     for (const [position, value] of [
       [at + 14, 255],
       [at + 4, 255],
-      [at + 3, 255],
+      [at + 2, 255],
       [at, 24],
     ] as const) {
       const copy = Buffer.from(bytes);

@@ -9,7 +9,7 @@ import { faultyDevice } from "../device/faulty-device.js";
 import { readTombstones, reconcileSegment, appendTombstone } from "../../dist/src/disk/mod.js";
 import { identity, scan, segmentBytes, writeSegment, type WrittenSegment } from "./scratch.js";
 
-const keepAll = { clearEpoch: 0, keepThrough: Infinity, dropExpiring: false };
+const keepAll = { clearEpoch: 0, namespaceEpochs: [], keepThrough: Infinity, dropExpiring: false };
 
 function bury(segment: WrittenSegment, index: number, record: number): void {
   const unit = (segment.records[record]?.offset ?? 0) / 16;
@@ -149,7 +149,10 @@ describe("reconcileSegment()", () => {
       { filter: { ...keepAll, clearEpoch: 3 }, left: [3, 4, 5] },
       { filter: { ...keepAll, keepThrough: 4 }, left: [0, 1, 2, 3] },
       { filter: { ...keepAll, dropExpiring: true }, left: [0, 1, 3, 4] },
-      { filter: { clearEpoch: 1, keepThrough: 5, dropExpiring: true }, left: [1, 3, 4] },
+      {
+        filter: { ...keepAll, clearEpoch: 1, keepThrough: 5, dropExpiring: true },
+        left: [1, 3, 4],
+      },
     ];
     for (const { filter, left } of filters) {
       const segment = writeSegment(2, 3);

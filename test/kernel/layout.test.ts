@@ -160,11 +160,12 @@ describe("thread block", () => {
   });
 
   test("has a value register without two words that overlap", () => {
-    const bytes = ["valueFrequency", "valueLog"];
+    const bytes = ["valueFrequency", "valueLog", "valueSpace"];
     const words = wordsOf(namesWith("value", ["valueSize", "valueKey", ...bytes]));
     expect(words.length).toBeGreaterThan(5);
     expect(faults(words, at.valueKey)).toEqual([]);
-    expect(at.valueKey + chunkKeySize).toBeLessThanOrEqual(at.valueSize);
+    expect(at.valueKey + chunkKeySize).toBeLessThanOrEqual(at.valueSpace);
+    expect(at.valueSpace).toBeLessThan(at.valueSize);
     // Two bytes in a word of their own.
     expect([at.valueLog, at.valueFrequency + 4]).toEqual([at.valueFrequency + 1, at.valueRound]);
   });
@@ -191,7 +192,9 @@ describe("tables", () => {
     expect(at.threadTable).toBe(at.controlBlockSize);
     expect(at.schemaTable).toBe(at.threadTable + at.threadsMax * at.threadBlockSize);
     expect(at.invalidationLog).toBe(at.schemaTable + at.schemaTableSize);
-    expect(at.segmentTable).toBe(at.invalidationLog + at.invalidationsMax * 8);
+    expect(at.namespaceTable).toBe(at.invalidationLog + at.invalidationsMax * 8);
+    const namespaces = (at.namespacesMax + 1) * at.namespaceSize;
+    expect(at.segmentTable).toBe(at.namespaceTable + namespaces);
     expect(at.segmentTable % at.cacheLineSize).toBe(0);
     expect(Math.log2(at.invalidationsMax) % 1).toBe(0);
   });

@@ -104,14 +104,14 @@ function raiseClearEpoch(word: usize): u64 {
  *  the second epoch is above it and hides it. */
 export function clear(): f64 {
   const epoch = clearUpTo(at.controlClearEpoch);
-  for (let space = 1; space <= at.namespacesMax; space++) clearCounts(space);
+  for (let space = 1; space <= at.namespacesMax; space++) clearCounts(space, false);
   return epoch;
 }
 
 /** The same for one namespace. */
 export function clearSpace(space: u32): f64 {
   const epoch = clearUpTo(namespaceAt(space) + at.namespaceClearEpoch);
-  clearCounts(space);
+  clearCounts(space, true);
   atomic.add<u32>(at.controlNamespaceClears, 1);
   return epoch;
 }

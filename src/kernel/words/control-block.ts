@@ -77,6 +77,14 @@ export class ControlBlock {
     return this.#u48(at.controlClearEpoch);
   }
 
+  /** Records of a namespace up to this sequence were cleared, with it or with the whole cache. */
+  clearEpochOf(space: number): number {
+    const epoch = this.clearEpoch();
+    if (space === 0) return epoch;
+    const entry = at.namespaceTable + Math.min(space, at.namespacesMax) * at.namespaceSize;
+    return Math.max(epoch, this.#u48(entry + at.namespaceClearEpoch));
+  }
+
   /** Exact, since a sequence has 48 bits. It is read as one word, so it is never torn. */
   #u48(offset: number): number {
     return Number(Atomics.load(this.#u64, offset / 8));

@@ -14,7 +14,8 @@ const negativeFrom = 2 ** 32 - 2 ** 16;
 export interface KnownNamespace {
   readonly id: number;
   readonly name: string;
-  readonly version: string;
+  /** Stands for its version (directory/namespace-slots.ts). */
+  readonly versionHash: bigint;
   /** Its records up to this sequence were cleared. */
   readonly clear: number;
 }
@@ -53,10 +54,16 @@ export class NamespaceTable {
   /** What the directory is to know of it. Call it with the namespace lock held. */
   known(id: number): KnownNamespace {
     const name = this.#read(id, at.namespaceName, at.namespaceNameBytes);
-    return { id, name, version: this.versionOf(id), clear: this.clearEpoch(id) };
+    const versionHash = this.versionHash(id);
+    return { id, name, versionHash, clear: this.clearEpoch(id) };
   }
 
-  /** The version of its entries; "" = none. */
+  /** What stands for the version of its entries. */
+  versionHash(id: number): bigint {
+    return this.#views.u64[this.#at(id, at.namespaceVersionHash) / 8] as bigint;
+  }
+
+  /** The version of its entries, if it is in use; "" = none. */
   versionOf(id: number): string {
     return this.#read(id, at.namespaceVersion, at.namespaceVersionBytes);
   }
@@ -93,8 +100,9 @@ export class NamespaceTable {
   }
 
   /** Sets the version of a namespace that is not in use yet. */
-  setVersion(id: number, version: string): void {
+  setVersion(id: number, version: string, hash: bigint): void {
     this.#write(id, at.namespaceVersion, at.namespaceVersionBytes, version);
+    this.#views.u64[this.#at(id, at.namespaceVersionHash) / 8] = hash;
   }
 
   /** Makes a namespace known to all threads. */
@@ -103,11 +111,12 @@ export class NamespaceTable {
   }
 
   /** Brings back a namespace of an earlier session, before other threads attach. */
-  restore({ id, name, version, clear }: KnownNamespace): void {
+  restore({ id, name, versionHash, clear }: KnownNamespace): void {
+    if (id === 0) return;
     this.name(id, name);
-    this.setVersion(id, version);
+    this.setVersion(id, "", versionHash);
     Atomics.store(this.#views.u64, this.#at(id, at.namespaceClearEpoch) / 8, BigInt(clear));
-    if (id !== 0) this.#setState(id, stateKnown);
+    this.#setState(id, stateKnown);
   }
 
   /** Bytes of memory that are kept for it; 0 = none. */

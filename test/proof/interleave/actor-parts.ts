@@ -9,6 +9,7 @@ import type { EvictionPolicy } from "../../../src/policy/mod.js";
 import { DiskReading } from "./disk-reading.js";
 import { DiskWork } from "./disk-work.js";
 import { FlightWork } from "./flight-work.js";
+import { NamedSpace } from "./named-space.js";
 import { alone, type Coroutine } from "./suspension.js";
 import type { Stepped, SteppedThread } from "./thread.js";
 import type { World } from "./world.js";
@@ -55,6 +56,8 @@ export class ActorParts {
   protected readonly evictor: SteppedEvictor;
   protected readonly near: Stepped<NearCache>;
   protected readonly sweeper: SteppedSweeper;
+  /** Namespace 1. */
+  readonly named: NamedSpace;
 
   constructor(world: World, thread: SteppedThread, name: string) {
     this.name = name;
@@ -88,6 +91,7 @@ export class ActorParts {
     this.sweeper = new TagSweeper(kernel, hasDisk ? this.disk.swept() : null, writeTombstone);
     const reclaim = (() => this.makeRoom()) as unknown as () => boolean;
     alone(this.writer.connect(writeTombstone, reclaim));
+    this.named = new NamedSpace(world, thread, name, [writeTombstone, reclaim]);
   }
 
   /** Another key with the same home bucket. */

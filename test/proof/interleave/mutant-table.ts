@@ -7,6 +7,7 @@ import { internedMutants } from "./interned-mutants.js";
 import { largeMutants } from "./large-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 import { orderedMutants } from "./ordered-mutants.js";
+import { namespaceMutants } from "./namespace-mutants.js";
 import { tagMutants } from "./tag-mutants.js";
 
 const moves = "src/kernel/assembly/moves/moves.ts";
@@ -383,4 +384,5 @@ export const mutants: readonly Mutant[] = [
   ...tagMutants,
   ...largeMutants,
   ...orderedMutants,
+  ...namespaceMutants,
 ];

@@ -11,6 +11,7 @@ import { internedScenarios } from "./interned-scenarios.js";
 import { largeScenarios } from "./large-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
 import { orderedScenarios } from "./ordered-scenarios.js";
+import { namespaceScenarios } from "./namespace-scenarios.js";
 import type { Scenario } from "./scenario.js";
 import { tagScenarios } from "./tag-scenarios.js";
 
@@ -26,4 +27,5 @@ export const scenarios: readonly Scenario[] = [
   ...tagScenarios,
   ...largeScenarios,
   ...orderedScenarios,
+  ...namespaceScenarios,
 ];

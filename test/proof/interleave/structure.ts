@@ -164,24 +164,26 @@ class Index {
     const keyBytes = bytes.subarray(keyStart, keyStart + bytes.readUInt16LE(4) + 1);
     const { isChunk, isHead } = this.#world.rooms.record;
     const flags = bytes.readUInt8(7);
-    const key = isChunk(flags) ? keyBytes.toString("hex") : keyBytes.toString("utf8");
+    const space = bytes.readUInt8(3);
+    const named = isChunk(flags) ? keyBytes.toString("hex") : keyBytes.toString("utf8");
+    const key = space === 0 ? named : `${space}:${named}`;
     const { kernel, control, verbs } = threads[0] as World["threads"][number];
     const scratch = kernel.block + at.threadKeyScratch;
     kernel.views.u8.set(keyBytes, scratch);
-    alone(verbs.hashKey(scratch, keyBytes.length));
+    alone(verbs.hashKey(scratch, keyBytes.length + space * 2 ** at.extentSpaceShift));
     const low = this.#u32[(kernel.block + at.resultHashLow) / 4] as number;
     const high = this.#u32[(kernel.block + at.resultHashHigh) / 4] as number;
     if ((low & 0xffff || 1) !== fingerprint) return `names "${key}", another fingerprint's`;
     if (Number((BigInt(high) * BigInt(bucketCount)) >> 32n) !== home) {
       return `names "${key}", another bucket's`;
     }
-    if (sequence <= alone(control.clearEpoch())) return undefined;
+    if (sequence <= alone(control.clearEpochOf(space))) return undefined;
     const isDeletion = (flags & flagDeletion) === flagDeletion;
     if (!isChunk(flags) && !isDeletion) this.#entries += 1;
     if (this.#keys.has(key)) return `is the second of "${key}"`;
     this.#keys.add(key);
     if (isChunk(flags)) this.#chunks.add(key);
-    if (isHead(flags)) this.#noteHead(key, bytes.subarray(0, bytes.readUInt32LE(0)));
+    if (isHead(flags)) this.#noteHead(key, bytes.subarray(0, bytes.readUIntLE(0, 3)));
     return this.#flushFault(bytes, entry, offset) ?? this.#copyFault(bytes);
   }
 

@@ -70,25 +70,38 @@ export function countMemory(space: u32, size: u32, flags: u32, sign: f64): void 
 function countInSpace(entry: usize, size: u32, flags: u32, isIn: bool): void {
   const bytes = (size + 7) & ~7;
   const isEntry = (flags & rec.flagChunk) == 0;
+  const isNegative = (flags & rec.flagNegative) == rec.flagNegative;
   if (isIn) {
     atomic.add<u32>(entry, bytes, at.namespaceBytesIn);
     if (isEntry) atomic.add<u32>(entry, 1, at.namespaceEntriesIn);
+    if (isNegative) atomic.add<u32>(entry, 1, at.namespaceNegativesIn);
   } else {
     atomic.add<u32>(entry, bytes, at.namespaceBytesOut);
     if (isEntry) atomic.add<u32>(entry, 1, at.namespaceEntriesOut);
+    if (isNegative) atomic.add<u32>(entry, 1, at.namespaceNegativesOut);
   }
 }
 
-/** After a clear: what a namespace has is counted from zero. */
-export function clearCounts(space: u32): void {
+// @ts-ignore: decorator
+@inline
+function takeAll(entry: usize, inOffset: usize, outOffset: usize): u32 {
+  const live = atomic.load<u32>(entry + inOffset) - atomic.load<u32>(entry + outOffset);
+  atomic.add<u32>(entry + outOffset, live);
+  return live;
+}
+
+/** After a clear: what a namespace has is counted from zero, since a cleared entry is not counted
+ *  when it leaves its slot. `isAlone`: only the namespace was cleared, so the cache has so much
+ *  less. */
+export function clearCounts(space: u32, isAlone: bool): void {
   const entry = namespaceAt(space);
-  const bytes =
-    atomic.load<u32>(entry, at.namespaceBytesIn) - atomic.load<u32>(entry, at.namespaceBytesOut);
-  atomic.add<u32>(entry, bytes, at.namespaceBytesOut);
-  const entries =
-    atomic.load<u32>(entry, at.namespaceEntriesIn) -
-    atomic.load<u32>(entry, at.namespaceEntriesOut);
-  atomic.add<u32>(entry, entries, at.namespaceEntriesOut);
+  const bytes = takeAll(entry, at.namespaceBytesIn, at.namespaceBytesOut);
+  const entries = takeAll(entry, at.namespaceEntriesIn, at.namespaceEntriesOut);
+  const negatives = takeAll(entry, at.namespaceNegativesIn, at.namespaceNegativesOut);
+  if (!isAlone) return;
+  count(counter.counterMemoryBytes, -(<f64>(<i32>bytes)));
+  count(counter.counterMemoryEntries, -(<f64>(<i32>entries)));
+  count(counter.counterNegativeAnswers, -(<f64>(<i32>negatives)));
 }
 
 /** Adds what the memory slots of the buckets [from, end) hold of each namespace to what the
