@@ -123,7 +123,7 @@ describe("the capacity", () => {
     const path = scratchDirectory();
     await leaveKilled(path);
     const first = await open(path, { capacityBytes: 64 * MiB });
-    expect(first.recovery).toMatchObject({ kind: "cold", lostSegments: 13 });
+    expect(first.recovery).toMatchObject({ kind: "cold", lostSegments: 12 });
     expect(recovered(first)).toEqual([]);
     await first.close(clean);
     const second = await open(path, { capacityBytes: 64 * MiB, maxRecordBytes: MiB });

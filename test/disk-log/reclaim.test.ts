@@ -38,7 +38,11 @@ test.each([
   "segments in which everything has expired go %s older ones",
   async (_words, advanceMs, [least, most]) => {
     const clock = new ManualClock(1_750_000_000_000);
-    const { cache } = await openDisk(scratchDirectory(), { clock, eviction: "fifo" });
+    const { cache } = await openDisk(scratchDirectory(), {
+      clock,
+      eviction: "fifo",
+      capacity: "2200kb",
+    });
     const kept = names("kept", 400);
     await setAll(cache, kept);
     // The segment that is open at the change holds some of both.

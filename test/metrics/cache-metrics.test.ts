@@ -13,6 +13,7 @@ const derived = [
   /^writeAmplification$/,
   /^latency\./,
   /^segments\.total$/,
+  /^namespaces\./,
   /^histograms\..*\.(?:counts|boundsNs)\./,
 ];
 

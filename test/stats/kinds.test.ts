@@ -37,9 +37,9 @@ function documented(): Documented[] {
       const text = ts.displayPartsToString(property.getDocumentationComment(checker));
       const [, kind, meaning] =
         /^(Counter|Gauge|Ratio|Percentiles|Histogram): (.*)$/s.exec(text) ?? [];
-      const isGroup = kind === undefined && own.getProperties().length > 0 && isObject(own);
+      const isGroup = name !== "namespaces" && kind === undefined && own.getProperties().length > 0 && isObject(own);
       if (isGroup) walk(own, name);
-      else if (name !== "since") {
+      else if (name !== "since" && name !== "namespaces") {
         leaves.push({ path: name, kind, meaning: (meaning ?? text).replaceAll("\n", " ") });
       }
     }
@@ -103,7 +103,10 @@ test("every number that stats() has is documented, and the other way round", () 
           paths(inner, path === "" ? name : `${path}.${name}`),
         )
       : [path];
-  expect(leaves.map(({ path }) => path).toSorted()).toEqual(paths(snapshotAt(1), "").toSorted());
+  // What namespaces have is a part of the same numbers (test/cache/namespaces.test.ts).
+  const { namespaces, ...whole } = snapshotAt(1);
+  expect(namespaces).toHaveLength(1);
+  expect(leaves.map(({ path }) => path).toSorted()).toEqual(paths(whole, "").toSorted());
   const unsaid = leaves.filter(({ kind }) => kind === undefined).map(({ path }) => path);
   expect(unsaid).toEqual(["name", "disk.state"]);
 });
