@@ -37,7 +37,11 @@ function documented(): Documented[] {
       const text = ts.displayPartsToString(property.getDocumentationComment(checker));
       const [, kind, meaning] =
         /^(Counter|Gauge|Ratio|Percentiles|Histogram): (.*)$/s.exec(text) ?? [];
-      const isGroup = name !== "namespaces" && kind === undefined && own.getProperties().length > 0 && isObject(own);
+      const isGroup =
+        name !== "namespaces" &&
+        kind === undefined &&
+        own.getProperties().length > 0 &&
+        isObject(own);
       if (isGroup) walk(own, name);
       else if (name !== "since" && name !== "namespaces") {
         leaves.push({ path: name, kind, meaning: (meaning ?? text).replaceAll("\n", " ") });

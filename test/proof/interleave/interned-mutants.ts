@@ -7,7 +7,7 @@ const invalidations = "src/kernel/assembly/invalidations.ts";
 
 /** What `publish` does up to the change of an existing slot. */
 const invalidationOfSlot = `let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
-  locate(home, fingerprint, key, keyLength);
+  locate(home, fingerprint, key, extent);
   let slot = located;
   if (slot != 0) {
     const old = locatedWord;
@@ -31,8 +31,8 @@ export const internedMutants: readonly Mutant[] = [
     "a delete is not noted for those who find values without their slots",
     entries,
     [
-      "noteInvalidation(hash);\n  locate(home, fingerprint, key, length);",
-      "locate(home, fingerprint, key, length);",
+      "noteInvalidation(hash);\n  locate(home, fingerprint, key, extent);",
+      "locate(home, fingerprint, key, extent);",
     ],
     "interned-delete",
     "interned-evict",

@@ -46,8 +46,8 @@ export const mutants: readonly Mutant[] = [
     "a segment is freed before the slots that name it have changed",
     evictor,
     [
-      "const walk = this.#table.walk(segment);",
-      "const walk = this.#table.walk(segment);\n    verbs.freeSegment(segment);",
+      "const walk = this.#table.walk(segment);\n    while (walk.next()) {",
+      "const walk = this.#table.walk(segment);\n    verbs.freeSegment(segment);\n    while (walk.next()) {",
     ],
     "reclaim",
     "move-overwrite",
@@ -266,9 +266,13 @@ export const mutants: readonly Mutant[] = [
     "clear-once",
     "a clear raises its epoch once",
     door,
-    ["raiseClearEpoch();\n  const epoch = raiseClearEpoch();", "const epoch = raiseClearEpoch();"],
+    [
+      "raiseClearEpoch(word);\n  const epoch = raiseClearEpoch(word);",
+      "const epoch = raiseClearEpoch(word);",
+    ],
     "fill-clear",
     "negative-clear",
+    "namespace-clear-fill",
   ),
   mutant(
     "clear-stays-near",
@@ -338,8 +342,8 @@ export const mutants: readonly Mutant[] = [
     "who enters a flight does not take the key's lock",
     flights,
     [
-      "if (!lock(bucket)) return at.answerBusy;\n  const answer = enterLocked(hash, forced, mayClaim, lease);\n  unlock(bucket);",
-      "const answer = enterLocked(hash, forced, mayClaim, lease);",
+      "if (!lock(bucket)) return at.answerBusy;\n  const answer = enterLocked(hash, forced, mayClaim, lease, space);\n  unlock(bucket);",
+      "const answer = enterLocked(hash, forced, mayClaim, lease, space);",
     ],
     "join",
   ),
