@@ -114,8 +114,8 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     return this.#namespaces.get(name, options);
   }
   /**
-   * Removes every entry, of the namespaces too, for every thread, now and after a restart. Takes the same time however many
-   * entries there are.
+   * Removes every entry, of the namespaces too, for every thread, now and after a restart. Takes
+   * the same time however many entries there are.
    */
   clear(): void {
     this.writer.clear();
@@ -128,10 +128,10 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
   }
 
   /**
-   * Removes every entry that has the tag, or one of the tags, in any namespace, for every thread, now and after a
-   * restart, and no other entry. Takes the same time however many entries there are, so it cannot
-   * say how many it removed. A load under way with such a tag is not stored. If tags come faster
-   * than sweeps make room for them, it waits, at most a second (`stats().tags`).
+   * Removes every entry that has the tag, or one of the tags, in any namespace, for every thread,
+   * now and after a restart, and no other entry. Takes the same time however many entries there
+   * are, so it cannot say how many it removed. A load under way with such a tag is not stored. If
+   * tags come faster than sweeps make room for them, it waits, at most a second (`stats().tags`).
    *
    * @example
    * ```ts

@@ -138,8 +138,9 @@ export class Namespaces {
 }
 
 function secondOptionsError(name: string): TypeError {
-  const text = `Cannot use other options for namespace ${describe(name)}: this thread has it already`;
-  return new TypeError(`${text}; leave the options out, or give the same object`);
+  const text = `Cannot use other options for namespace ${describe(name)}`;
+  const why = "this thread has it already";
+  return new TypeError(`${text}: ${why}; leave the options out, or give the same object`);
 }
 
 function contradiction(name: string, option: string, given: unknown, first: unknown): RangeError {

@@ -195,7 +195,7 @@ export interface CacheOptions<V = unknown> extends RefreshOptions {
    */
   readonly timeout?: Duration | { readonly soft?: Duration; readonly hard?: Duration };
   /**
-   * The version of what is stored, 1 to 64 characters, such as that of the values' shape. What a
+   * The version of what is stored, 1 to 64 characters, such as that of the program. What a
    * directory holds of another version, or of none, is dropped at open (`CacheRecovery.reason`) and
    * never served. Default: none.
    */

@@ -209,7 +209,8 @@ interface Voids {
   readonly tags: TagHistory;
 }
 
-/** What clears and tags have made void, and the namespaces; null if a file is missing or damaged. */
+/** What clears and tags have made void, and the namespaces; null if a file is missing or damaged.
+ *  */
 function readVoids(opening: Opening, epochsFd: number, seed: bigint): Voids | null {
   const file = Buffer.alloc(epochsFileBytes);
   const read = opening.device.readAtSync(epochsFd, file, 0, epochsFileBytes, 0);

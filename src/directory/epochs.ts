@@ -1,8 +1,7 @@
 // The epochs file: which writes are void because of a clear, and up to which all tagged records are
-// void; and the namespaces. Each thread writes its own slots by descriptor; openDirectory reads the file. Which single
-// tags were invalidated is in the tags file (tag-file.ts).
-// Invariant: an unreadable slot counts as damage, never as "no clear", which would bring entries
-// back.
+// void; and the namespaces. Each thread writes its own slots by descriptor; openDirectory reads the
+// file. Which single tags were invalidated is in the tags file (tag-file.ts). Invariant: an
+// unreadable slot counts as damage, never as "no clear", which would bring entries back.
 
 //   0      ┬ magic "UCEPOCHS"  8 bytes, version u32, zero padding to 1024
 //   1024   ├ clear slots, first copy: 68 × { sequence u64, check u64 }, zero = unused;

@@ -1,6 +1,6 @@
 // Which namespaces are within their share of the disk: what they have in a segment file that is
-// reclaimed is written again. Belongs to the disk log, so only the janitor calls it. What is live of
-// a namespace in a file is taken from what was written there and the part of the file's records
+// reclaimed is written again. Belongs to the disk log, so only the janitor calls it. What is live
+// of a namespace in a file is taken from what was written there and the part of the file's records
 // that have a tombstone: exact once every record of a file, or none, is one namespace's.
 import type { SegmentScan } from "../disk/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";

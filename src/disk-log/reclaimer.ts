@@ -149,7 +149,8 @@ export class Reclaimer {
     }
   }
 
-  /** What a file lists. Null if nothing can be read: the file is damaged, or was voided by a failed reclaim. */
+  /** What a file lists. Null if nothing can be read: the file is damaged, or was voided by a failed
+   *  reclaim. */
   scan(segment: number): SegmentScan | null {
     const { segmentBytes, seed, fds } = this.#disk;
     const key = segmentKeyOf(seed, segment);

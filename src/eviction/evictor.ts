@@ -50,9 +50,9 @@ export class Evictor {
   readonly #removals: RemovalReporter | null;
   readonly #values: WholeValues;
   readonly #shares: Shares;
-  /** Segments that are passed over, and until which turn. */
+  /** Segments that are passed over, and until which of the reclaims. */
   readonly #passed = new Map<number, number>();
-  #turn = 0;
+  #reclaims = 0;
 
   /** `removals` gets each entry that leaves the cache. */
   constructor(
@@ -168,13 +168,13 @@ export class Evictor {
     this.#removals?.add(record, "expired");
   }
 
-  /** As `#choose`, past the segments that are full of what is within its share. Those are taken only
-   *  when no other is left, and then nothing is kept for its share. */
+  /** As `#choose`, past the segments that are full of what is within its share. Those are taken
+   *  only when no other is left, and then nothing is kept for its share. */
   #chooseGuarded(now: number, flushedOnly: boolean, isGuarded: boolean): Guarded {
     if (!isGuarded) return { ...this.#choose(now, flushedOnly), isKeeping: false };
-    this.#turn += 1;
+    this.#reclaims += 1;
     for (const [segment, until] of this.#passed) {
-      if (until <= this.#turn) this.#passed.delete(segment);
+      if (until <= this.#reclaims) this.#passed.delete(segment);
     }
     for (let look = 0; look <= this.#table.count; look++) {
       const choice = this.#choose(now, flushedOnly);
@@ -182,7 +182,7 @@ export class Evictor {
       if (choice.isCompacted || !this.#isWithinShares(choice.segment)) {
         return { ...choice, isKeeping: true };
       }
-      this.#passed.set(choice.segment, this.#turn + Math.ceil(this.#table.count * passedFor));
+      this.#passed.set(choice.segment, this.#reclaims + Math.ceil(this.#table.count * passedFor));
     }
     this.#passed.clear();
     return { ...this.#choose(now, flushedOnly), isKeeping: false };

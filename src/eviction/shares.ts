@@ -1,7 +1,7 @@
 // Which namespaces are within their share of the memory: no entry of theirs leaves for one of
-// another that is beyond its own. Called by the evictor for each record that the policy would let
-// go. Invariant: what is kept for all namespaces together leaves room to reclaim, so a segment can
-// always be freed.
+// another that is beyond its own. Called by the evictor for each record that the policy would
+// evict. Invariant: what is kept for all namespaces together leaves room to reclaim, so a segment
+// can always be freed.
 import type { Kernel } from "../kernel/mod.js";
 import { codes } from "../kernel/mod.js";
 

@@ -24,7 +24,7 @@ export interface Part {
   readonly log: number;
   /** Whether its segment is only compacted: nothing that lives leaves. */
   readonly isCompacted: boolean;
-  /** Whether its namespace is within its share, so that it is not let go. */
+  /** Whether its namespace is within its share, so that it is not evicted. */
   readonly isKept: boolean;
   /** Whether hits save no entry. */
   readonly isRuthless: boolean;

@@ -1,7 +1,7 @@
-// Counts anew what each namespace has in memory, and corrects the counts that threads keep: one that
-// died between a slot's change and its count leaves them wrong. Runs in the janitor, beside its
-// sweep, in steps. Invariant: threads go on meanwhile, so a count that differs by no more than what
-// came and left during the pass is not touched; a quiet namespace is counted exactly.
+// Counts anew what each namespace has in memory, and corrects the counts that threads keep: one
+// that died between a slot's change and its count leaves them wrong. Runs in the janitor, beside
+// its sweep, in steps. Invariant: threads go on meanwhile, so a count that differs by no more than
+// what came and left during the pass is not touched; a quiet namespace is counted exactly.
 import { elapsedMs } from "../base/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 

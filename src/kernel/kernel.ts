@@ -27,7 +27,7 @@ import { NamespaceTable } from "./words/namespace-table.js";
 import { SegmentTable } from "./words/segment-table.js";
 import { SharedRecords } from "./words/shared-records.js";
 import { ThreadCounters } from "./words/thread-counters.js";
-import { ThreadLock } from "./words/thread-lock.js";
+import { ThreadLock } from "./threads/thread-lock.js";
 import type { KernelModule, SharedMemory } from "./web-assembly.js";
 import { ValueRegister } from "./words/value-register.js";
 import { type Views, viewsOf } from "./words/views.js";

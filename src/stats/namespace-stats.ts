@@ -45,6 +45,8 @@ export interface NamespaceStats {
   /** Counter. */
   readonly negativesServed: number;
   /** Counter. */
+  readonly invalid: number;
+  /** Counter. */
   readonly loads: number;
   /** Counter. */
   readonly loadErrors: number;
@@ -137,6 +139,7 @@ export function namespaceStatsOf({ name, totals, memory, disk }: NamespaceReadin
     expiredHits: total(counters.counterExpiredHits),
     staleServed: total(counters.counterStaleServed),
     negativesServed: total(counters.counterNegativesServed),
+    invalid: total(counters.counterInvalid),
     loads: total(counters.counterLoads),
     loadErrors: total(counters.counterLoadErrors),
     coalescedLoads: total(counters.counterLoadsCoalesced),

@@ -1,7 +1,7 @@
-// The counters that each namespace has of its own. A thread adds to its own words of a buffer beside
-// the cache's memory, and to the cache's counters; readers sum over all threads, dead ones included.
-// No atomics: each word has one writer. What the janitor counts of a namespace is in the namespace
-// table.
+// The counters that each namespace has of its own. A thread adds to its own words of a buffer
+// beside the cache's memory, and to the cache's counters; readers sum over all threads, dead ones
+// included. No atomics: each word has one writer. What the janitor counts of a namespace is in the
+// namespace table.
 import * as counter from "./counters.js";
 
 /** The counters of a namespace, in the order of their words. */
@@ -22,6 +22,7 @@ export const spaceCounters = [
   counter.counterSetsOverloaded,
   counter.counterSetBytes,
   counter.counterDeletes,
+  counter.counterInvalid,
 ] as const;
 
 const wordOf: readonly number[] = (() => {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import * as fl from "../../dist/src/kernel/flight-layout.js";
 import * as at from "../../dist/src/kernel/layout.js";
+import * as ns from "../../dist/src/kernel/namespace-layout.js";
 import {
   chunkKeySize,
   extensionSizeMax,
@@ -40,6 +41,10 @@ const wide = new Set([
   "segmentSealOrder",
   "segmentMaxExpires",
   "segmentMaxSequence",
+  "namespaceClearEpoch",
+  "namespaceMemoryShare",
+  "namespaceDiskShare",
+  "namespaceVersionHash",
   "diskNonce",
   "diskSerial",
   "diskMaxExpires",
@@ -55,7 +60,7 @@ interface Word {
 
 /** The named words, each with its width. */
 function wordsOf(names: readonly string[]): Word[] {
-  const offsets = { ...at, ...fl } as unknown as Readonly<Record<string, number>>;
+  const offsets = { ...at, ...fl, ...ns } as unknown as Readonly<Record<string, number>>;
   return names.map((name) => {
     const from = offsets[name];
     if (from === undefined) throw new Error(`layout has no ${name}`);
@@ -248,6 +253,11 @@ describe("tables", () => {
         "diskCreated",
       ],
       at.diskEntrySize,
+    ] as const,
+    [
+      "namespace",
+      Object.keys(ns).filter((name) => !["namespaceName", "namespaceVersion"].includes(name)),
+      ns.namespaceName,
     ] as const,
   ])("%s entry has no two words that overlap", (_name, names, size) => {
     expect(faults(wordsOf(names), size)).toEqual([]);

@@ -3,6 +3,7 @@
 // Every other file of the kernel reads these.
 import * as fl from "../flight-layout";
 import * as at from "../layout";
+import * as ns from "../namespace-layout";
 import * as tagAt from "../tag-layout";
 
 export let seed: u64 = 0;
@@ -83,7 +84,13 @@ export function clearEpoch(): u64 {
 @inline
 export function epochOf(space: u32): u64 {
   const epoch = clearEpoch();
-  return space == 0 ? epoch : max<u64>(epoch, atomic.load<u64>(namespaceAt(space), at.namespaceClearEpoch));
+  return space == 0 ? epoch : max<u64>(epoch, ownEpochOf(space));
+}
+
+// @ts-ignore: decorator
+@inline
+function ownEpochOf(space: u32): u64 {
+  return atomic.load<u64>(namespaceAt(space), ns.namespaceClearEpoch);
 }
 
 /** The entry of a namespace. */

@@ -2,6 +2,7 @@
 // ../layout.ts describes the memory that it works on. A verb may be interrupted at any instruction
 // by the death of its thread.
 import * as at from "../layout";
+import * as ns from "../namespace-layout";
 import { counterClears } from "../../stats/counters";
 import { noteEpoch } from "./invalidations";
 import { count, namespaceAt } from "./geometry";
@@ -110,7 +111,7 @@ export function clear(): f64 {
 
 /** The same for one namespace. */
 export function clearSpace(space: u32): f64 {
-  const epoch = clearUpTo(namespaceAt(space) + at.namespaceClearEpoch);
+  const epoch = clearUpTo(namespaceAt(space) + ns.namespaceClearEpoch);
   clearCounts(space, true);
   atomic.add<u32>(at.controlNamespaceClears, 1);
   return epoch;

@@ -2,6 +2,7 @@
 // threads write has a method and not a getter: the proof of interleavings stops a thread before
 // each method that reads one.
 import * as at from "../layout.js";
+import * as ns from "../namespace-layout.js";
 import type { Views } from "./views.js";
 
 // Constants of this file: the compiler does not fold those of another module.
@@ -82,7 +83,7 @@ export class ControlBlock {
     const epoch = this.clearEpoch();
     if (space === 0) return epoch;
     const entry = at.namespaceTable + Math.min(space, at.namespacesMax) * at.namespaceSize;
-    return Math.max(epoch, this.#u48(entry + at.namespaceClearEpoch));
+    return Math.max(epoch, this.#u48(entry + ns.namespaceClearEpoch));
   }
 
   /** Exact, since a sequence has 48 bits. It is read as one word, so it is never torn. */

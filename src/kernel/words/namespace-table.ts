@@ -3,6 +3,7 @@
 // writes the state of a new one last: whoever sees the state sees the whole entry. Names never
 // change; a version only before the entry is in use.
 import * as at from "../layout.js";
+import * as ns from "../namespace-layout.js";
 import type { Views } from "./views.js";
 
 const stateKnown = 1;
@@ -33,11 +34,11 @@ export class NamespaceTable {
   }
 
   #state(id: number): number {
-    return Atomics.load(this.#views.i32, this.#at(id, at.namespaceState) / 4);
+    return Atomics.load(this.#views.i32, this.#at(id, ns.namespaceState) / 4);
   }
 
   #setState(id: number, state: number): void {
-    Atomics.store(this.#views.i32, this.#at(id, at.namespaceState) / 4, state);
+    Atomics.store(this.#views.i32, this.#at(id, ns.namespaceState) / 4, state);
   }
 
   /** Whether a thread has asked for the namespace in this session. */
@@ -48,24 +49,24 @@ export class NamespaceTable {
   /** The name of the namespace with this id; "" if there is none. */
   nameOf(id: number): string {
     if (id < 1 || id > at.namespacesMax || this.#state(id) === 0) return "";
-    return this.#read(id, at.namespaceName, at.namespaceNameBytes);
+    return this.#read(id, ns.namespaceName, ns.namespaceNameBytes);
   }
 
   /** What the directory is to know of it. Call it with the namespace lock held. */
   known(id: number): KnownNamespace {
-    const name = this.#read(id, at.namespaceName, at.namespaceNameBytes);
+    const name = this.#read(id, ns.namespaceName, ns.namespaceNameBytes);
     const versionHash = this.versionHash(id);
     return { id, name, versionHash, clear: this.clearEpoch(id) };
   }
 
   /** What stands for the version of its entries. */
   versionHash(id: number): bigint {
-    return this.#views.u64[this.#at(id, at.namespaceVersionHash) / 8] as bigint;
+    return this.#views.u64[this.#at(id, ns.namespaceVersionHash) / 8] as bigint;
   }
 
   /** The version of its entries, if it is in use; "" = none. */
   versionOf(id: number): string {
-    return this.#read(id, at.namespaceVersion, at.namespaceVersionBytes);
+    return this.#read(id, ns.namespaceVersion, ns.namespaceVersionBytes);
   }
 
   #read(id: number, field: number, length: number): string {
@@ -96,13 +97,13 @@ export class NamespaceTable {
 
   /** Writes the name of a namespace that no thread sees before `use`. */
   name(id: number, name: string): void {
-    this.#write(id, at.namespaceName, at.namespaceNameBytes, name);
+    this.#write(id, ns.namespaceName, ns.namespaceNameBytes, name);
   }
 
   /** Sets the version of a namespace that is not in use yet. */
   setVersion(id: number, version: string, hash: bigint): void {
-    this.#write(id, at.namespaceVersion, at.namespaceVersionBytes, version);
-    this.#views.u64[this.#at(id, at.namespaceVersionHash) / 8] = hash;
+    this.#write(id, ns.namespaceVersion, ns.namespaceVersionBytes, version);
+    this.#views.u64[this.#at(id, ns.namespaceVersionHash) / 8] = hash;
   }
 
   /** Makes a namespace known to all threads. */
@@ -115,24 +116,24 @@ export class NamespaceTable {
     if (id === 0) return;
     this.name(id, name);
     this.setVersion(id, "", versionHash);
-    Atomics.store(this.#views.u64, this.#at(id, at.namespaceClearEpoch) / 8, BigInt(clear));
+    Atomics.store(this.#views.u64, this.#at(id, ns.namespaceClearEpoch) / 8, BigInt(clear));
     this.#setState(id, stateKnown);
   }
 
   /** Bytes of memory that are kept for it; 0 = none. */
   memoryShare(id: number): number {
-    return this.#views.f64[this.#at(id, at.namespaceMemoryShare) / 8] as number;
+    return this.#views.f64[this.#at(id, ns.namespaceMemoryShare) / 8] as number;
   }
 
   /** Bytes of the disk that are kept for it; 0 = none. */
   diskShare(id: number): number {
-    return this.#views.f64[this.#at(id, at.namespaceDiskShare) / 8] as number;
+    return this.#views.f64[this.#at(id, ns.namespaceDiskShare) / 8] as number;
   }
 
   /** Sets the shares of a namespace that is not in use yet. */
   setShares(id: number, memoryBytes: number, diskBytes: number): void {
-    this.#views.f64[this.#at(id, at.namespaceMemoryShare) / 8] = memoryBytes;
-    this.#views.f64[this.#at(id, at.namespaceDiskShare) / 8] = diskBytes;
+    this.#views.f64[this.#at(id, ns.namespaceMemoryShare) / 8] = memoryBytes;
+    this.#views.f64[this.#at(id, ns.namespaceDiskShare) / 8] = diskBytes;
     if (memoryBytes + diskBytes === 0) return;
     Atomics.add(this.#views.i32, at.controlNamespaceShares / 4, 1);
   }
@@ -151,38 +152,38 @@ export class NamespaceTable {
   /** Live bytes in memory. Threads count without waiting for each other: less than none, for a
    *  moment, is none. */
   memoryBytes(id: number): number {
-    return differenceOf(this.#word(id, at.namespaceBytesIn), this.#word(id, at.namespaceBytesOut));
+    return differenceOf(this.#word(id, ns.namespaceBytesIn), this.#word(id, ns.namespaceBytesOut));
   }
 
   /** Live entries in memory. */
   memoryEntries(id: number): number {
-    const entriesIn = this.#word(id, at.namespaceEntriesIn);
-    return differenceOf(entriesIn, this.#word(id, at.namespaceEntriesOut));
+    const entriesIn = this.#word(id, ns.namespaceEntriesIn);
+    return differenceOf(entriesIn, this.#word(id, ns.namespaceEntriesOut));
   }
 
   /** How many bytes, and entries, came and left so far. Wraps at 2^32. */
   flow(id: number): { readonly bytes: number; readonly entries: number } {
-    const bytes = this.#word(id, at.namespaceBytesIn) + this.#word(id, at.namespaceBytesOut);
-    const entries = this.#word(id, at.namespaceEntriesIn) + this.#word(id, at.namespaceEntriesOut);
+    const bytes = this.#word(id, ns.namespaceBytesIn) + this.#word(id, ns.namespaceBytesOut);
+    const entries = this.#word(id, ns.namespaceEntriesIn) + this.#word(id, ns.namespaceEntriesOut);
     return { bytes: bytes >>> 0, entries: entries >>> 0 };
   }
 
   /** Begins the count of `recount`. */
   beginRecount(id: number): void {
-    this.#views.u32[this.#at(id, at.namespaceBytesSeen) / 4] = 0;
-    this.#views.u32[this.#at(id, at.namespaceEntriesSeen) / 4] = 0;
+    this.#views.u32[this.#at(id, ns.namespaceBytesSeen) / 4] = 0;
+    this.#views.u32[this.#at(id, ns.namespaceEntriesSeen) / 4] = 0;
   }
 
   /** What `recount` has seen. */
   seen(id: number): { readonly bytes: number; readonly entries: number } {
-    const bytes = this.#word(id, at.namespaceBytesSeen);
-    return { bytes, entries: this.#word(id, at.namespaceEntriesSeen) };
+    const bytes = this.#word(id, ns.namespaceBytesSeen);
+    return { bytes, entries: this.#word(id, ns.namespaceEntriesSeen) };
   }
 
   /** Corrects the counts to these. */
   correct(id: number, bytes: number, entries: number): void {
-    this.#correct(id, at.namespaceBytesIn, at.namespaceBytesOut, bytes);
-    this.#correct(id, at.namespaceEntriesIn, at.namespaceEntriesOut, entries);
+    this.#correct(id, ns.namespaceBytesIn, ns.namespaceBytesOut, bytes);
+    this.#correct(id, ns.namespaceEntriesIn, ns.namespaceEntriesOut, entries);
   }
 
   #correct(id: number, more: number, less: number, wanted: number): void {
@@ -192,7 +193,7 @@ export class NamespaceTable {
 
   /** Records of the namespace up to this sequence were cleared. */
   clearEpoch(id: number): number {
-    return Number(Atomics.load(this.#views.u64, this.#at(id, at.namespaceClearEpoch) / 8));
+    return Number(Atomics.load(this.#views.u64, this.#at(id, ns.namespaceClearEpoch) / 8));
   }
 
   /** Grows with each clear of a namespace. */

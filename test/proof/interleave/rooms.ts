@@ -46,7 +46,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
   "kernel/words/pending-tombstones.js": ["wordsOf", "hasPendingTombstone"],
   "kernel/words/segment-table.js": [],
   "kernel/words/shared-records.js": ["extensionBytesOf"],
-  "kernel/words/thread-lock.js": [],
+  "kernel/threads/thread-lock.js": [],
   "near/near-cache.js": [],
   "near/invalidation-reader.js": [],
   "eviction/evictor.js": [],

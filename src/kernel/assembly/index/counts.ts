@@ -1,6 +1,7 @@
 // Counts the entries and their bytes, for stats(). Called after a slot was filled or emptied. A
 // clear starts the counts anew, so a cleared entry is not counted when it leaves its slot later.
 import * as at from "../../layout";
+import * as ns from "../../namespace-layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
 import { bucketAt, diskEntryOf } from "./bucket";
@@ -72,13 +73,13 @@ function countInSpace(entry: usize, size: u32, flags: u32, isIn: bool): void {
   const isEntry = (flags & rec.flagChunk) == 0;
   const isNegative = (flags & rec.flagNegative) == rec.flagNegative;
   if (isIn) {
-    atomic.add<u32>(entry, bytes, at.namespaceBytesIn);
-    if (isEntry) atomic.add<u32>(entry, 1, at.namespaceEntriesIn);
-    if (isNegative) atomic.add<u32>(entry, 1, at.namespaceNegativesIn);
+    atomic.add<u32>(entry, bytes, ns.namespaceBytesIn);
+    if (isEntry) atomic.add<u32>(entry, 1, ns.namespaceEntriesIn);
+    if (isNegative) atomic.add<u32>(entry, 1, ns.namespaceNegativesIn);
   } else {
-    atomic.add<u32>(entry, bytes, at.namespaceBytesOut);
-    if (isEntry) atomic.add<u32>(entry, 1, at.namespaceEntriesOut);
-    if (isNegative) atomic.add<u32>(entry, 1, at.namespaceNegativesOut);
+    atomic.add<u32>(entry, bytes, ns.namespaceBytesOut);
+    if (isEntry) atomic.add<u32>(entry, 1, ns.namespaceEntriesOut);
+    if (isNegative) atomic.add<u32>(entry, 1, ns.namespaceNegativesOut);
   }
 }
 
@@ -95,9 +96,9 @@ function takeAll(entry: usize, inOffset: usize, outOffset: usize): u32 {
  *  less. */
 export function clearCounts(space: u32, isAlone: bool): void {
   const entry = namespaceAt(space);
-  const bytes = takeAll(entry, at.namespaceBytesIn, at.namespaceBytesOut);
-  const entries = takeAll(entry, at.namespaceEntriesIn, at.namespaceEntriesOut);
-  const negatives = takeAll(entry, at.namespaceNegativesIn, at.namespaceNegativesOut);
+  const bytes = takeAll(entry, ns.namespaceBytesIn, ns.namespaceBytesOut);
+  const entries = takeAll(entry, ns.namespaceEntriesIn, ns.namespaceEntriesOut);
+  const negatives = takeAll(entry, ns.namespaceNegativesIn, ns.namespaceNegativesOut);
   if (!isAlone) return;
   count(counter.counterMemoryBytes, -(<f64>(<i32>bytes)));
   count(counter.counterMemoryEntries, -(<f64>(<i32>entries)));
@@ -119,9 +120,9 @@ export function recount(from: u32, end: u32): u32 {
       if (space == 0 || sequenceOf(record) <= epochOf(space)) continue;
       const entry = namespaceAt(space);
       const bytes = (recordSizeOf(record) + 7) & ~7;
-      store<u32>(entry, load<u32>(entry, at.namespaceBytesSeen) + bytes, at.namespaceBytesSeen);
+      store<u32>(entry, load<u32>(entry, ns.namespaceBytesSeen) + bytes, ns.namespaceBytesSeen);
       if (flagsOf(record) & rec.flagChunk) continue;
-      store<u32>(entry, load<u32>(entry, at.namespaceEntriesSeen) + 1, at.namespaceEntriesSeen);
+      store<u32>(entry, load<u32>(entry, ns.namespaceEntriesSeen) + 1, ns.namespaceEntriesSeen);
     }
   }
   return end;

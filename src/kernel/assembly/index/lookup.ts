@@ -40,7 +40,8 @@ import { isTagInvalidated } from "../tags/tagged-records";
  *  confirmed. */
 let seesUnconfirmed = false;
 
-/** Hashes a key, or other bytes, with the cache's seed; the result is in resultHashLow and resultHashHigh. */
+/** Hashes a key, or other bytes, with the cache's seed; the result is in resultHashLow and
+ *  resultHashHigh. */
 export function hashKey(key: u32, extent: u32): void {
   store<u64>(block, hashOfKey(key, extent), at.resultHashLow);
 }
@@ -187,7 +188,8 @@ export function find(key: u32, extent: u32, hashLow: u32, hashHigh: u32, touch: 
     bucket = bucketAt(otherOf(home, fingerprint));
     pattern |= displacedBit;
   }
-  if (diskSlot == 0 || isClearedOnDisk(diskWord, extent >> at.extentSpaceShift)) return at.answerMiss;
+  if (diskSlot == 0) return at.answerMiss;
+  if (isClearedOnDisk(diskWord, extent >> at.extentSpaceShift)) return at.answerMiss;
   store<u64>(block, diskWord, at.resultSlotLow);
   store<f64>(block, <f64>(diskWord & locationBits), at.resultLocation);
   return at.answerDisk - <i32>slotNumber(diskSlot);

@@ -1,7 +1,7 @@
 // A lock in one word of the control block: 0 = free, else its owner's thread id + 1. It guards work
 // that one thread at a time does, and that others can wait for or skip. When its owner dies, the
 // recovery of the thread releases it.
-import type { Views } from "./views.js";
+import type { Views } from "../words/views.js";
 
 export class ThreadLock {
   readonly #i32: Int32Array;
