@@ -71,7 +71,7 @@ export function countMemory(space: u32, size: u32, flags: u32, sign: f64): void 
 function countInSpace(entry: usize, size: u32, flags: u32, isIn: bool): void {
   const bytes = (size + 7) & ~7;
   const isEntry = (flags & rec.flagChunk) == 0;
-  const isNegative = (flags & rec.flagNegative) == rec.flagNegative;
+  const isNegative = (flags & rec.flagDeletion) == rec.flagNegative;
   if (isIn) {
     atomic.add<u32>(entry, bytes, ns.namespaceBytesIn);
     if (isEntry) atomic.add<u32>(entry, 1, ns.namespaceEntriesIn);
