@@ -39,7 +39,8 @@ export type ErrorCode =
   | "ERR_TOO_MANY_THREADS"
   /** A custom codec could not decode a value. */
   | "ERR_CODEC"
-  /** A loader failed while a stale value was served; `cause` is its error. */
+  /** A loader failed while a stale value was served, or `warm` has no value for a key; `cause` is
+   *  its error. */
   | "ERR_LOADER"
   /** A loader ran past its hard timeout. */
   | "ERR_LOADER_TIMEOUT"

@@ -19,3 +19,4 @@ export {
 } from "./timers.js";
 export { isWellFormed, ownText } from "./text.js";
 export { alignUp, describe, GiB, KiB, MiB, parseDuration, parseSize } from "./units.js";
+export { assertNotAborted, withSignal } from "./with-signal.js";

@@ -155,6 +155,16 @@ export function sizeClassOfLocation(location: number): number {
   return Math.floor(location / classUnit);
 }
 
+/** Whether the record at a location is a chunk of a value. */
+export function isChunkLocation(location: number): boolean {
+  return location - sizeClassOfLocation(location) * classUnit >= unitLimit;
+}
+
+/** Orders locations by file and offset. */
+export function unitOfLocation(location: number): number {
+  return location - Math.floor(location / unitLimit) * unitLimit;
+}
+
 /** The segment of a location. */
 export function segmentOfLocation(location: number, segmentBytes: number): number {
   return Math.floor(unitOfLocation(location) / (segmentBytes / unitBytes));
@@ -171,10 +181,6 @@ export function offsetOfLocation(location: number, segmentBytes: number): number
 export function readBytesOfLocation(location: number, segmentBytes: number): number {
   const size = sizeOfClass(sizeClassOfLocation(location));
   return Math.min(size, segmentBytes - offsetOfLocation(location, segmentBytes));
-}
-
-function unitOfLocation(location: number): number {
-  return location - Math.floor(location / unitLimit) * unitLimit;
 }
 
 /**

@@ -5,6 +5,7 @@ export { readTombstones, appendTombstone } from "./tombstone-list.js";
 export {
   tombstoneSize,
   diskRecordBytesMax,
+  isChunkLocation,
   offsetOfLocation,
   packLocation,
   readBytesOfLocation,
@@ -19,6 +20,7 @@ export {
   sizeClassOfLocation,
   sizeOfClass,
   unitBytes,
+  unitOfLocation,
 } from "./file-layout.js";
 export { verifyRecord } from "./record-check.js";
 export {

@@ -13,6 +13,8 @@ import {
   type FoundEntry,
   type FoundValue,
   metadataOf,
+  noValue,
+  type OnDisk,
   type Peek,
   type PeekedEntry,
 } from "./found-entry.js";
@@ -21,9 +23,6 @@ import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-decoder.js";
 
-const onDisk = { kind: "disk" } as const;
-const absent = { kind: "absent" } as const;
-const negative = { kind: "negative" } as const;
 const noTags: readonly string[] = [];
 const nobody = (): void => undefined;
 
@@ -35,8 +34,7 @@ export class EntryReader<V> {
   readonly #sampler: GetSampler;
   #getsLeft: number;
   readonly #counters: ThreadCore["counters"];
-  /** Why the last lookup found no value. Read it before the next lookup. "expired": the record is
-   *  still in the record reader. */
+  /** Why the last lookup found no value. "expired": its record is in the record reader still. */
   #miss: "disk" | "expired" | "negative" | "absent" = "absent";
   /** The key window's write count after the last lookup wrote its key. */
   #writes = 0;
@@ -72,17 +70,23 @@ export class EntryReader<V> {
     if (typeof key === "string") this.#near?.observe(key);
   }
 
-  /** The value from memory or disk, if it is fresh; a promise only if it may be on disk. */
-  get(key: Key): V | undefined | Promise<V | undefined> {
+  /** The value from memory or disk, if it is fresh; a promise only if it may be on disk. With
+   *  `onDisk` it does not read there: that is given the key and its location, for `readFresh`. */
+  get(key: Key, onDisk?: OnDisk): V | undefined | Promise<V | undefined> {
     if (--this.#getsLeft === 0) this.#observe(key);
     const value = this.#look(key);
     if (value !== undefined) return value;
-    if (this.#miss === "disk") return this.#freshFromDisk(this.takeKey(key));
+    if (this.#miss === "disk") {
+      const read = this.takeKey(key);
+      if (onDisk === undefined) return this.readFresh(read);
+      return onDisk(read, this.#core.reader.found.location);
+    }
     this.#core.count(counter.counterMisses, 1);
     return undefined;
   }
 
-  async #freshFromDisk(key: HashedKey): Promise<V | undefined> {
+  /** After a lookup that found a disk location: the value there, if it is fresh. */
+  async readFresh(key: HashedKey): Promise<V | undefined> {
     const found = await this.readDisk(key, nobody);
     const isHit = found?.stale === false;
     this.#core.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
@@ -121,10 +125,9 @@ export class EntryReader<V> {
     const { reader, clock } = this.#core;
     this.#core.assertOpen();
     const found = reader.find(key, false);
-    if (found !== "memory") return found === "disk";
     const { expiresMs, flags } = reader.record;
-    if (isInternal(flags)) return false;
-    return expiresMs === Infinity || expiresMs > clock.now();
+    if (found !== "memory") return found === "disk";
+    return !isInternal(flags) && (expiresMs === Infinity || expiresMs > clock.now());
   }
 
   // ── For read-through ────────────────────────────────────────────────────────────────────────
@@ -159,16 +162,15 @@ export class EntryReader<V> {
         return { kind: "stale", value, sequence };
       }
     }
-    if (this.#miss === "negative") return negative;
-    return this.#miss === "disk" ? onDisk : absent;
+    return noValue[this.#miss === "expired" ? "absent" : this.#miss];
   }
 
   /** Like `peek`, with what the record says of the value. Counts no hit and no miss. */
   peekEntry(key: Key): PeekedEntry<V> {
     const { found, nearValue } = this.#findRecord(key);
     const value = this.#findValue(key, found, nearValue);
-    if (value === undefined) return this.#miss === "disk" ? onDisk : absent;
-    if (value.value === undefined) return negative;
+    if (value === undefined) return this.#miss === "disk" ? noValue.disk : noValue.absent;
+    if (value.value === undefined) return noValue.negative;
     if (value.stale) this.#core.count(counter.counterExpiredHits, 1);
     return { kind: "entry", found: value, source: nearValue === undefined ? "memory" : "near" };
   }
@@ -238,7 +240,8 @@ export class EntryReader<V> {
     if (found !== "memory") return undefined;
     const { record } = reader;
     if (isInternal(record.flags)) {
-      if (this.#isNegative(record)) this.#miss = "negative";
+      const counts = record.expiresMs > clock.now();
+      if (isNegative(record.flags) && counts) this.#miss = "negative";
       return undefined;
     }
     if (record.expiresMs !== Infinity && record.expiresMs <= clock.now()) {
@@ -249,11 +252,6 @@ export class EntryReader<V> {
     const value = this.#decodeFound(key);
     if (value !== undefined) this.#core.count(counter.counterMemoryHits, 1);
     return value;
-  }
-
-  /** Whether a record is a negative answer that still counts. */
-  #isNegative({ flags, expiresMs }: RecordReader): boolean {
-    return isNegative(flags) && expiresMs > this.#core.clock.now();
   }
 
   /** What the record says that a lookup found in memory: a value, fresh or stale, or that there is
@@ -270,7 +268,7 @@ export class EntryReader<V> {
     const { record } = reader;
     const { createdMs: createdAt, expiresMs: expiresAt, staleUntilMs, sequence } = record;
     if (isInternal(record.flags)) {
-      if (!this.#isNegative(record)) return undefined;
+      if (!isNegative(record.flags) || expiresAt <= clock.now()) return undefined;
       return { value: undefined, stale: false, sequence, createdAt, expiresAt, tags: noTags };
     }
     const now = expiresAt === Infinity ? 0 : clock.now();

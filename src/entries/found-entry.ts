@@ -1,5 +1,6 @@
 // What reads of an entry give: the entry with its metadata for users, and what read-through needs
 // to know of it. Called by the entry reader.
+import type { HashedKey } from "../kernel/mod.js";
 import type { RecordReader } from "../record/mod.js";
 
 /**
@@ -81,3 +82,13 @@ export function metadataOf(record: RecordReader): Metadata {
     size: record.size,
   };
 }
+
+/** What a look finds that has no value. */
+export const noValue = {
+  disk: { kind: "disk" },
+  absent: { kind: "absent" },
+  negative: { kind: "negative" },
+} as const;
+
+/** Takes a key that may be on disk, and its location there. */
+export type OnDisk = (key: HashedKey, location: number) => undefined;

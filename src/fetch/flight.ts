@@ -132,6 +132,9 @@ export class Flight<V> {
   heldBy: Loading | undefined;
   /** Its loader, from the moment it is called. */
   loading: Loading | undefined;
+  /** Called once its thread looks no further for the value itself: it waits for another load, or
+   *  is done. Not if its loader is called first. */
+  looked: (() => void) | undefined;
   /** Monotonic milliseconds when the loader was called; undefined before. */
   startedMs: number | undefined;
   /** A caller got a stale value and relies on the refresh, so the load goes on without waiters. */
@@ -208,6 +211,7 @@ export class Flight<V> {
   /** Marks the flight done; what its loader still brings is ignored. */
   end(): void {
     this.#isDone = true;
+    this.looked?.();
     clearTimeout(this.#hardTimer);
     this.queued?.leave();
     this.loading?.end();

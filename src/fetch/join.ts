@@ -52,10 +52,11 @@ export class Join<V> {
     }
   }
 
-  /** The flight now waits for another thread's loader: starts the hard timeouts of the waiters that
-   *  began it. */
+  /** The flight now waits for another load: starts the hard timeouts of the waiters that began
+   *  it. */
   startTimers(flight: Flight<V>): void {
     const { options } = flight;
+    flight.looked?.();
     for (const waiter of flight.waiters) {
       if (waiter.isJoined || waiter.isTimed) continue;
       waiter.isTimed = true;

@@ -53,6 +53,8 @@ interface Request<V> {
   readonly loader: Loader<V>;
   readonly options: ResolvedFetchOptions;
   readonly validity: Validity<V> | undefined;
+  /** As for `fetch`. */
+  readonly looked?: (() => void) | undefined;
 }
 
 export class ReadThrough<V> {
@@ -134,17 +136,27 @@ export class ReadThrough<V> {
    * - `refreshAfter`: a fresh hit that is older is returned at once, and loaded in the background,
    *   by one thread. Failures are told and delayed as those of a stale value.
    *
+   * `looked` is called when a load that the fetch needs looks no further for the value, but waits
+   * for another load or is done; not before the loader is called, and maybe more than once.
+   *
    * Rejects with TypeError if the loader gives a value that cannot be stored.
    *
    * @throws TypeError if `loader` is not a function or `key` not a key, RangeError if the key is
    *   too long, and the reason of a `signal` that has aborted.
    */
-  fetch(key: Key, loader: Loader<V>, options: ResolvedFetchOptions): Promise<V | undefined> {
+  fetch(
+    key: Key,
+    loader: Loader<V>,
+    options: ResolvedFetchOptions,
+    looked?: () => void,
+  ): Promise<V | undefined> {
     assertFetch(key, loader, options);
-    if (!isPlain(options)) return asPromise(this.#answerThis(key, loader, options));
+    if (!isPlain(options)) return asPromise(this.#answerThis(key, loader, options, looked));
     const first = this.#parts.reader.peek(key);
     if (first.kind === "fresh") return Promise.resolve(first.value);
-    return asPromise(this.#answerMiss(key, { loader, options, validity: undefined }, first));
+    return asPromise(
+      this.#answerMiss(key, { loader, options, validity: undefined, looked }, first),
+    );
   }
 
   /** Like `fetch`, but answers the value itself if it is in memory. */
@@ -161,9 +173,10 @@ export class ReadThrough<V> {
     key: Key,
     loader: Loader<V>,
     options: ResolvedFetchOptions,
+    looked?: () => void,
   ): V | Promise<V | undefined> {
     const validity = Validity.of<V>(key, options, this.#parts.meter);
-    return this.#answer(key, { loader, options, validity });
+    return this.#answer(key, { loader, options, validity, looked });
   }
 
   #answer(key: Key, request: Request<V>): V | Promise<V | undefined> {
@@ -301,7 +314,9 @@ export class ReadThrough<V> {
     const isCountedByRun = running === undefined && look !== "forced";
     if (!isCounted && !isCountedByRun) this.#parts.meter.count(counter.counterMisses, 1);
     if (within !== undefined) this.#entrance.hurry(flight);
-    if (running === undefined) {
+    if (running !== undefined) request.looked?.();
+    else {
+      flight.looked = request.looked;
       flight.within = within;
       void this.#run(flight, request.loader, look);
     }

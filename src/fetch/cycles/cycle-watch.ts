@@ -52,8 +52,7 @@ export class CycleWatch implements WaitWatch {
     this.#ids += 1;
     this.#waits.set(wait, { id: this.#ids, dueMs: 0, gapMs: ringMsMin });
     this.#byId.set(this.#ids, wait);
-    const name = nameOf(wait.loading);
-    if (name !== undefined) this.#loadings.set(name, wait.loading);
+    for (const name of namesOf(wait.loading)) this.#loadings.set(name, wait.loading);
     this.#timer ??= setTimeout(() => this.#look(), lookMs);
     this.#timer.ref();
   }
@@ -113,10 +112,11 @@ export class CycleWatch implements WaitWatch {
    *  them by a flight with followers, so the waits of those are enough. */
   #probe(wait: LoadWait, now: number): void {
     const { loading, flight, board, sinceMs } = wait;
-    const own = loading.flight;
     const watched = this.#waits.get(wait);
-    if (watched === undefined || own === undefined || own.number === -1) return;
-    if (!loading.board.hasFollowers(own.number)) return;
+    const own = loading.flights.find(
+      ({ number }) => number !== -1 && loading.board.hasFollowers(number),
+    );
+    if (watched === undefined || own === undefined) return;
     if (this.#reached > reachedMax) {
       watched.dueMs = now;
       return;
@@ -181,8 +181,7 @@ export class CycleWatch implements WaitWatch {
   }
 }
 
-/** The name of a load's flight; undefined if other threads cannot follow it. */
-function nameOf(loading: RunningLoad): string | undefined {
-  const { flight, board } = loading;
-  return flight === undefined || flight.number === -1 ? undefined : board.nameOf(flight.number);
+/** The names of the flights of a load that other threads can follow. */
+function namesOf({ flights, board }: RunningLoad): string[] {
+  return flights.flatMap(({ number }) => (number === -1 ? [] : [board.nameOf(number)]));
 }

@@ -18,6 +18,8 @@ export interface RunningLoad {
   readonly board: FlightBoard;
   /** Undefined once the load is over. */
   readonly flight: LoadFlight | undefined;
+  /** All that its loader loads and that are not over: more than one for a loader of many keys. */
+  readonly flights: readonly LoadFlight[];
   readonly isOver: boolean;
   /** The waits of its fetches that are not over. */
   readonly waits: Set<LoadWait>;

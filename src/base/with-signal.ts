@@ -1,6 +1,6 @@
 // Ends a caller's wait when an AbortSignal aborts. The work itself goes on, since others may wait
-// for it. Called by the cache.
-import { watchAbort } from "../base/mod.js";
+// for it. Called by the cache and by the calls with many keys.
+import { watchAbort } from "./abort-watch.js";
 
 /** Throws the signal's reason if it has aborted. A polyfill may have no `throwIfAborted`. */
 export function assertNotAborted(signal: AbortSignal | undefined): void {
