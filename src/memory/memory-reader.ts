@@ -122,6 +122,29 @@ export class MemoryReader {
     return false;
   }
 
+  /** For a walk over the index: what a slot names now, the record in `record` or the disk location
+   *  in `found`. "busy" if that cannot be told for a moment: it changes all the time, or is a fill
+   *  that is not confirmed. */
+  visit(slot: number): Found | "busy" {
+    const { slots } = this.kernel;
+    const { found } = this;
+    found.slot = slot;
+    for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
+      const word = slots.read(slot);
+      if (word.high === 0) return "none";
+      found.low = word.low;
+      found.high = word.high;
+      found.location = slots.diskLocationOf(word);
+      if (found.location > 0) return "disk";
+      const named = slots.recordOf(word);
+      if (named === null || named.size === 0 || !this.#copy(named.record, named.size)) continue;
+      if (this.record.sequence === 0) return "busy";
+      const isCleared = this.record.sequence <= this.kernel.clearEpochOf(this.record.space);
+      return isCleared ? "none" : "memory";
+    }
+    return "busy";
+  }
+
   #copy(record: number, size: number): boolean {
     this.kernel.records.copyTo(this.record, record, size);
     if (!this.isCurrent(this.found)) return false;

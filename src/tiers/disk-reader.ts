@@ -60,10 +60,23 @@ export class DiskReader {
 
   /** Reads the key's record into a buffer that the caller owns. Calls `bytesRead` before it
    *  validates the record: a get of the key that starts after that must not share this answer. */
-  async read(key: HashedKey, bytesRead: () => void = () => undefined): Promise<DiskRead> {
+  read(key: HashedKey, bytesRead: () => void = () => undefined): Promise<DiskRead> {
+    return this.#counted(() => this.#lookUp(key, bytesRead));
+  }
+
+  /** For a walk over the index: reads the record that a slot names, whatever its key and namespace,
+   *  and counts no hit. "changed": look at the slot again; what it names may not be written yet. */
+  readSlot(slot: SlotRef): Promise<DiskRecord | "changed" | undefined> {
+    return this.#counted(async () => {
+      this.#hasher ??= await createHasher();
+      return this.#isWritten(slot) ? this.#readAt(null, slot, () => undefined) : "changed";
+    });
+  }
+
+  async #counted<T>(read: () => Promise<T>): Promise<T> {
     this.#reads += 1;
     try {
-      return await this.#lookUp(key, bytesRead);
+      return await read();
     } finally {
       this.#reads -= 1;
       if (this.#reads === 0) for (const wake of this.#waiting.splice(0)) wake();
@@ -88,8 +101,16 @@ export class DiskReader {
     return undefined;
   }
 
+  /** Is the batch of a location written? Until then the entry cannot be read. */
+  #isWritten({ location }: SlotRef): boolean {
+    const { segmentBytes } = this.#disk;
+    const end = this.#kernel.diskSegments.endOffset(segmentOfLocation(location, segmentBytes));
+    return offsetOfLocation(location, segmentBytes) < end;
+  }
+
+  /** `key`: null for whatever key the record has. */
   async #readAt(
-    key: HashedKey,
+    key: HashedKey | null,
     slot: SlotRef,
     bytesRead: () => void,
   ): Promise<DiskRecord | "changed" | undefined> {
@@ -99,9 +120,8 @@ export class DiskReader {
     const generation = diskSegments.generation(segment);
     const nonce = diskSegments.nonce(segment);
     const offset = offsetOfLocation(slot.location, segmentBytes);
-    // The location is reserved but its batch is not written yet. Until then the entry cannot be
-    // read.
-    if (offset >= diskSegments.endOffset(segment)) return undefined;
+    // The location is reserved but its batch is not written yet.
+    if (!this.#isWritten(slot)) return undefined;
     const length = readBytesOfLocation(slot.location, segmentBytes);
     // Twice: a checksum may fail because a write to the same page is in progress.
     for (let attempt = 0; attempt < 2; attempt++) {
@@ -170,7 +190,11 @@ export class DiskReader {
     return "changed";
   }
 
-  #accept(key: HashedKey, slot: SlotRef, buffer: Buffer): DiskRecord | "changed" | undefined {
+  #accept(
+    key: HashedKey | null,
+    slot: SlotRef,
+    buffer: Buffer,
+  ): DiskRecord | "changed" | undefined {
     const { verbs, control, tags } = this.#kernel;
     const record = new RecordReader(0, control.createdBaseMs);
     record.adopt(buffer);
@@ -180,8 +204,7 @@ export class DiskReader {
     const field = record.tagsField();
     const isVoid = field.length > 0 && tags.areInvalidated(field, record.sequence);
     if (!this.#memory.isCurrent(slot)) return "changed";
-    const isSameKey = buffer.subarray(record.keyStart, record.keyEnd).compare(key.bytes) === 0;
-    if (!isSameKey || record.space !== this.#memory.keys.space) {
+    if (key !== null && !this.#isOf(record, key)) {
       this.#kernel.count(counter.counterFalseFingerprints, 1);
       return undefined;
     }
@@ -190,13 +213,18 @@ export class DiskReader {
       this.#writer.drop(slot);
       return undefined;
     }
-    // A chunk is no entry: its head was hit.
-    if (isChunk(record.flags)) return { record, slot, wasHit: false };
+    // A chunk is no entry: its head was hit. And a walk is no hit.
+    if (key === null || isChunk(record.flags)) return { record, slot, wasHit: false };
     // A second hit shows that the entry is worth memory again.
     const wasHit = verbs.touch(slot.slot, slot.low, slot.high) > 0;
     if (isHead(record.flags)) return { record, slot, wasHit };
     if (wasHit) this.#writer.promote(record, slot);
     return { record, slot, wasHit: false };
+  }
+
+  #isOf({ buffer, keyStart, keyEnd, space }: RecordReader, { bytes }: HashedKey): boolean {
+    const isSameKey = buffer.subarray(keyStart, keyEnd).compare(bytes) === 0;
+    return isSameKey && space === this.#memory.keys.space;
   }
 
   #dropDamaged(slot: SlotRef): "changed" | undefined {

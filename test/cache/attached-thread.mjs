@@ -24,6 +24,17 @@ const steps = {
     } while (!cache.has("stop") && writes < 1_000_000);
     return writes;
   },
+  // Sets and deletes keys of its own, in and out of the index, until the cache has the key "stop".
+  churnUntilStopped: (name) => {
+    let writes = 0;
+    cache.set(`begun-${name}`, name);
+    for (; !cache.has("stop"); writes++) {
+      const key = `churn-${name}-${(writes * 7919) % 2000}`;
+      if (writes % 3 === 0) cache.delete(key);
+      else cache.set(key, `${key}!`);
+    }
+    return writes;
+  },
   writeMany: (name, count) => {
     for (let write = 0; write < count; write++) cache.set(`${name}-${write}`, write);
   },

@@ -33,6 +33,24 @@ export class IndexSlots {
     for (let slot = first + 1; slot <= first + at.bucketSlots; slot++) yield slot;
   }
 
+  /** The first slot of a bucket; it has `codes.bucketSlots`, one after the other. */
+  firstOf(bucket: number): number {
+    return bucket * (at.bucketSlots + 1) + 1;
+  }
+
+  /** The bucket that is home to keys with this high half of a hash. */
+  homeOf(hashHigh: number): number {
+    return Math.floor((hashHigh * this.#geometry.bucketCount) / 2 ** 32);
+  }
+
+  /** What a slot says of its entry, without the word that a validation needs: "empty", "home" or
+   *  "displaced". */
+  seatOf(slot: number): "empty" | "home" | "displaced" {
+    const high = this.#u32[this.#geometry.bucketBase / 4 + slot * 2 + 1] as number;
+    if (high === 0) return "empty";
+    return (high & displacedBit) === 0 ? "home" : "displaced";
+  }
+
   read(slot: number): SlotWord {
     const word = this.#geometry.bucketBase / 4 + slot * 2;
     return { low: this.#u32[word] as number, high: this.#u32[word + 1] as number };
@@ -48,6 +66,16 @@ export class IndexSlots {
     const record = segmentBase + segment * segmentBytes + offset;
     const size = (this.#u32[record / 4] as number) & recordSizeMask;
     return { record, size: size < recordHeaderSize || offset + size > segmentBytes ? 0 : size };
+  }
+
+  /** How often the entry of a slot's word was hit: 0 to slotFrequencyMax. */
+  frequencyOf({ high }: SlotWord): number {
+    return (high >>> (at.slotFrequencyShift - 32)) & at.slotFrequencyMax;
+  }
+
+  /** The disk location that a slot's word names, 0 if it names none. */
+  diskLocationOf({ low, high }: SlotWord): number {
+    return (high & diskBit) === 0 ? 0 : (high & (diskBit - 1)) * 2 ** 32 + low;
   }
 
   /** Whether the entry is in its other bucket. */

@@ -17,6 +17,7 @@ import {
   frequencyOf,
   frequencyOne,
   homeOf,
+  homeOfSlot,
   isDisk,
   locationBits,
   nearBits,
@@ -200,6 +201,12 @@ export function find(key: u32, extent: u32, hashLow: u32, hashHigh: u32, touch: 
 export function validate(slot: u32, low: u32, high: u32): u32 {
   fence();
   return sameButFrequency(atomic.load<u64>(slotAt(slot)), (<u64>high << 32) | <u64>low) ? 1 : 0;
+}
+
+/** The home bucket of the entry in a slot; answerMiss if the slot is empty. */
+export function homeOfEntry(slot: u32): i32 {
+  const word = atomic.load<u64>(slotAt(slot));
+  return word == 0 ? at.answerMiss : <i32>homeOfSlot(slot >> 3, word);
 }
 
 /** Marks a verified disk hit; answers the frequency before the mark, 0 if the slot has changed. */
