@@ -1,7 +1,8 @@
 // The calls that take keys, for the cache's own key space and for each namespace: the classes that
 // users call extend this one. Methods check that the cache is open and delegate to the entry
 // reader, the entry writer and read-through (`fetch/`).
-import { rejecting } from "../base/mod.js";
+import { assertNotAborted, rejecting, withSignal } from "../base/mod.js";
+import type { AnyLoader } from "../bulk/mod.js";
 import {
   type DeleteOptions,
   type FetchOptions,
@@ -29,7 +30,6 @@ import type { KeyFunctions } from "./key-functions.js";
 import { readThroughOf } from "./read-through-parts.js";
 import { SourceWrites } from "./writes/source-writes.js";
 import type { SpaceParts } from "./space-parts.js";
-import { assertNotAborted, withSignal } from "./with-signal.js";
 import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "./wrap.js";
 
 /**
@@ -37,11 +37,12 @@ import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "
  * caller names an entry by.
  */
 export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
-  /** Internal, like the next three. */
+  /** Internal, like the next four. */
   protected readonly core: ThreadCore;
+  protected readonly decoder: ValueDecoder<V>;
   protected readonly reader: EntryReader<V>;
   /** Also asks the tiers, if there are any. */
-  readonly #looks: Pick<EntryReader<V>, "get" | "getEntry">;
+  protected readonly looks: Pick<EntryReader<V>, "get" | "getEntry">;
   protected readonly writer: EntryWriter<V>;
   protected readonly readThrough: ReadThrough<V>;
   protected readonly updater: EntryUpdater<V>;
@@ -53,12 +54,12 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     const { core, refreshFailed, cacheId, pool, outer } = parts;
     this.core = core;
     this.#functions = functions;
-    const decoder = new ValueDecoder<V>(core);
-    this.reader = new EntryReader(core, decoder);
-    this.writer = new EntryWriter(core, this.reader, decoder, cacheId, pool);
-    this.updater = new EntryUpdater(core, this.writer, decoder);
+    this.decoder = new ValueDecoder<V>(core);
+    this.reader = new EntryReader(core, this.decoder);
+    this.writer = new EntryWriter(core, this.reader, this.decoder, cacheId, pool);
+    this.updater = new EntryUpdater(core, this.writer, this.decoder);
     const tiers = outer?.readerOf(core, this.reader) ?? null;
-    this.#looks = tiers ?? this.reader;
+    this.looks = tiers ?? this.reader;
     this.readThrough = readThroughOf(core, this.reader, this.writer, refreshFailed, cacheId, tiers);
   }
 
@@ -109,41 +110,17 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
    */
   async get(key: K, options?: { readonly signal?: AbortSignal }): Promise<V | undefined> {
     const name = this.keyOf(key);
-    if (options === undefined) return this.#looks.get(name);
+    if (options === undefined) return this.looks.get(name);
     const signal = signalOf(options);
     assertNotAborted(signal);
-    const found = this.#looks.get(name);
+    const found = this.looks.get(name);
     const waits = signal !== undefined && found instanceof Promise;
     return waits ? withSignal(signal, found) : found;
   }
 
-  /**
-   * Resolves to the values found in memory or on disk, by key. Absent keys are left out. `signal`
-   * as for `get`.
-   */
-  async getMany(
-    keys: Iterable<K>,
-    options?: { readonly signal?: AbortSignal },
-  ): Promise<Map<K, V>> {
-    this.core.assertOpen();
-    const signal = options === undefined ? undefined : signalOf(options);
-    assertNotAborted(signal);
-    const wanted = this.keysOf(keys);
-    const looks = wanted.keys.map((key) => this.#looks.get(key));
-    const waits = signal !== undefined && looks.some((look) => look instanceof Promise);
-    // What is in memory is no promise.
-    const all = Promise.all(looks.map(async (look) => look));
-    const values = await (waits ? withSignal(signal, all) : all);
-    const found = new Map<K, V>();
-    for (const [index, value] of values.entries()) {
-      if (value !== undefined) found.set(wanted.given[index] as K, value);
-    }
-    return found;
-  }
-
   /** Like `get`, but resolves to the value with its source, times, tags and size. */
   async getEntry(key: K): Promise<CacheEntry<V> | undefined> {
-    return this.#looks.getEntry(this.keyOf(key));
+    return this.looks.getEntry(this.keyOf(key));
   }
 
   /**
@@ -298,19 +275,19 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
   /** Internal: `fetch` with a loader of its own or a bound one. */
   protected fetchBy(
     key: K,
-    loader: Loader<V, K>,
+    loader: AnyLoader,
     options: FetchOptions<never, never> | undefined,
   ): Promise<V | undefined> {
     return rejecting(() => {
       this.core.assertOpen();
-      return this.#fetch(key, loader, resolveFetchOptions(options, this.core.defaults));
+      return this.fetchNamed(key, loader, resolveFetchOptions(options, this.core.defaults));
     });
   }
 
   /** Internal: as `fetchBy`. */
   protected getOrFetchBy(
     key: K,
-    loader: Loader<V, K>,
+    loader: AnyLoader,
     options: FetchOptions<never, never> | undefined,
   ): V | Promise<V | undefined> {
     return rejecting(() => {
@@ -321,17 +298,25 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
       if (functions === null) {
         return this.readThrough.getOrFetch(name, loader as Loader<V>, resolved);
       }
-      const named = functions.loaderOf(key, loader);
+      const named = functions.loaderOf(key, loader as Loader<V, K>);
       return this.readThrough.getOrFetch(name, named, functions.optionsOf(key, resolved));
     });
   }
 
-  #fetch(key: K, loader: Loader<V, K>, options: ResolvedFetchOptions): Promise<V | undefined> {
+  /** Internal: a fetch with checked options; `looked` as for `ReadThrough.fetch`. */
+  protected fetchNamed(
+    key: K,
+    loader: AnyLoader,
+    options: ResolvedFetchOptions,
+    looked?: () => void,
+  ): Promise<V | undefined> {
     const functions = this.#functions;
     const name = this.keyOf(key);
-    if (functions === null) return this.readThrough.fetch(name, loader as Loader<V>, options);
-    const named = functions.loaderOf(key, loader);
-    return this.readThrough.fetch(name, named, functions.optionsOf(key, options));
+    if (functions === null) {
+      return this.readThrough.fetch(name, loader as Loader<V>, options, looked);
+    }
+    const named = functions.loaderOf(key, loader as Loader<V, K>);
+    return this.readThrough.fetch(name, named, functions.optionsOf(key, options), looked);
   }
 
   /**
@@ -354,7 +339,7 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     this.core.assertOpen();
     return memoised<K>(fn, options, this.core.defaults, (key, loader, resolved) => {
       this.core.assertOpen();
-      return this.#fetch(key, loader as Loader<V, K>, resolved);
+      return this.fetchNamed(key, loader, resolved);
     }) as unknown as Wrapped<V, F>;
   }
 }

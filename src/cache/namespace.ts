@@ -1,7 +1,16 @@
 // A namespace as one thread has it: what `Cache.namespace` returns.
 import { assert, describe } from "../base/mod.js";
+import type { BoundLoaders } from "../bulk/mod.js";
 import type { FetchOptions } from "../config/mod.js";
-import type { Fetched, Loadable, LoadContext, Loader } from "../fetch/mod.js";
+import type {
+  Fetched,
+  Loadable,
+  LoadContext,
+  LoadedMany,
+  Loader,
+  LoadManyContext,
+  ManyLoader,
+} from "../fetch/mod.js";
 import type { Key } from "../kernel/mod.js";
 import { type NamespaceStats, namespaceStatsOf } from "../stats/mod.js";
 import { namespaceReading } from "./statistics.js";
@@ -32,6 +41,10 @@ export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
   constructor(parts: SpaceParts, request: NamespaceRequest<V, K>) {
     super(parts, request.functions);
     this.#load = request.load;
+  }
+
+  protected override get bound(): BoundLoaders {
+    return { load: this.#load ?? undefined };
   }
 
   /** Its name in the cache. */
@@ -88,6 +101,30 @@ export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
     const { namespace } = this.core;
     assert(namespace !== null, "a namespace has an id");
     return namespaceStatsOf(namespaceReading(this.core, namespace.id));
+  }
+
+  /**
+   * As `Cache.fetchMany`. Without a loader it is the namespace's own.
+   *
+   * @throws Rejects with TypeError if there is neither.
+   */
+  override fetchMany<R extends Loadable<V>>(
+    keys: Iterable<K>,
+    loadMany: (context: LoadManyContext<K>) => LoadedMany<R, K> | PromiseLike<LoadedMany<R, K>>,
+    options?: FetchOptions<Fetched<V, R>, K>,
+  ): Promise<Map<K, Exclude<Fetched<V, R>, undefined>>>;
+  override fetchMany(keys: Iterable<K>, options?: FetchOptions<V, K>): Promise<Map<K, V>>;
+  override fetchMany(
+    keys: Iterable<K>,
+    loader?: ManyLoader<V, K> | FetchOptions<V, K>,
+    options?: FetchOptions<V, K>,
+  ): Promise<Map<K, V>> {
+    if (typeof loader === "function") {
+      return this.fetchManyBy(keys, { loadMany: loader }, options);
+    }
+    const { bound } = this;
+    const isBound = bound.load !== undefined || bound.loadMany !== undefined;
+    return isBound ? this.fetchManyBy(keys, bound, loader ?? options) : this.#noLoader();
   }
 
   /**

@@ -4,13 +4,20 @@ export {
   diskBytesMin,
   memoryBytesMax,
   memoryBytesMin,
+  memoryBytesOf,
   nameLengthMax,
   nearEntriesMax,
   resolveConfig,
 } from "./config.js";
 export type { IsValid, RefreshOptions, ValidityContext } from "./freshness-options.js";
 export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js";
-export { checkedSignal, isOptions, optionsOf, optionTypeError } from "./option-error.js";
+export {
+  checkedSignal,
+  isOptions,
+  optionRangeError,
+  optionsOf,
+  optionTypeError,
+} from "./option-error.js";
 export { assertHandle } from "./attach-handle.js";
 export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
 export { revisionFor, type RevisionOf } from "./writes/revision.js";

@@ -1,22 +1,19 @@
 // The calls of a key space whose writes depend on what is there, or on what the source says:
 // updates and guarded writes. The key space extends this class.
 import { rejecting } from "../../base/mod.js";
+import { BulkCalls } from "../../bulk/mod.js";
 import {
   resolveWriteOptions,
   type SetOptions,
   type UpdateOptions,
   type WriteOptions,
 } from "../../config/mod.js";
-import type { Compute, EntryUpdater, ThreadCore, UpdateOutcome } from "../../entries/mod.js";
+import type { Compute, EntryUpdater, UpdateOutcome } from "../../entries/mod.js";
 import type { ReadThrough } from "../../fetch/mod.js";
-import type { Key } from "../../kernel/mod.js";
 
-export abstract class SourceWrites<V, K> {
-  protected abstract readonly core: ThreadCore;
+export abstract class SourceWrites<V, K> extends BulkCalls<V, K> {
   protected abstract readonly readThrough: ReadThrough<V>;
   protected abstract readonly updater: EntryUpdater<V>;
-  /** The key of what the caller names an entry by. */
-  protected abstract keyOf(key: K): Key;
   /** Options with the tags of the key, unless they have their own. */
   protected abstract tagged<Options extends Pick<SetOptions, "tags">>(
     key: K,

@@ -1,0 +1,2 @@
+export { BulkCalls, type WalkOptions, type WarmSource } from "./bulk-calls.js";
+export type { AnyLoader, BoundLoaders, WarmOptions, WarmOutcome } from "./warm/warm-options.js";
