@@ -63,6 +63,7 @@ export class OpenerSide {
         tags: directory.tags,
         snapshot: directory.snapshotToRead,
         nextSequence: directory.nextSequence,
+        preloadBytes: this.#core.config.disk?.preloadBytes ?? 0,
       },
       snapshot: directory.snapshotToWrite,
     };

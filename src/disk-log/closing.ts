@@ -66,7 +66,7 @@ export class Closing {
         const { record } = walk;
         // A record whose key stays locked keeps its slot. Loading the snapshot discards slots that
         // name memory.
-        retryWhileBusy(() => verbs.demote(record));
+        retryWhileBusy(() => verbs.demoteAtClose(record));
         tombstones.drain((location) => directory.writeTombstone(location));
       }
     }

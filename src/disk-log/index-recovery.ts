@@ -35,6 +35,8 @@ export interface RecoveryTask {
   readonly tags: TagHistory;
   readonly snapshot: SnapshotPlace | null;
   readonly nextSequence: number;
+  /** The most to bring back to memory afterwards, in bytes. */
+  readonly preloadBytes: number;
 }
 
 /** What a recovery found. */

@@ -5,4 +5,5 @@ export { FlushAdmission } from "./admission/flush-admission.js";
 export { Flusher, type FlushReach } from "./flusher.js";
 export { type RecoveryReport, type RecoveryTask, recover } from "./index-recovery.js";
 export { InvalidatedWalk } from "./invalidated-walk.js";
+export { SegmentRecords } from "./segment-record.js";
 export { isTrusted } from "./segment-choice.js";

@@ -77,16 +77,23 @@ export class MemoryWriter {
   readonly recordBytesMax: number;
   readonly #hasDisk: boolean;
   readonly #log: number;
+  readonly #bring: "promote" | "preload";
   #writeTombstone: TombstoneWriter = () => assert(false, "a memory-only cache has no disk copies");
   #reclaim: () => boolean = () => false;
   #counters: CounterSink;
 
-  /** `log` is the log that this thread appends to. */
-  constructor(kernel: Kernel, keys: KeyWindow, log: number = codes.logSmall) {
+  /** `log` is the log that this thread appends to, `bring` why it copies records to memory. */
+  constructor(
+    kernel: Kernel,
+    keys: KeyWindow,
+    log: number = codes.logSmall,
+    bring: "promote" | "preload" = "promote",
+  ) {
     this.kernel = kernel;
     this.keys = keys;
     this.#log = log;
     this.#counters = kernel.counters;
+    this.#bring = bring;
     this.recordBytesMax = kernel.geometry.segmentBytes;
     this.#hasDisk = kernel.geometry.diskSegmentCount > 0;
   }
@@ -333,7 +340,7 @@ export class MemoryWriter {
     const record = verbs.reserve(source.size, this.#log, 0) >>> 0;
     if (record === 0) return false;
     records.place(record, source.buffer.subarray(source.start, source.start + source.size));
-    return verbs.promote(record, slot, low, high) === codes.answerDone;
+    return verbs[this.#bring](record, slot, low, high) === codes.answerDone;
   }
 }
 

@@ -20,8 +20,14 @@ const removals: readonly Metric[] = [
     "moves",
     "{entry}",
     "Entries moved within memory, within the disk or between the two.",
-    ({ moves }) => [moves.toMain, moves.demotions, moves.promotions, moves.reinsertions],
-    by("move", ["to-main", "demotion", "promotion", "reinsertion"]),
+    ({ moves }) => [
+      moves.toMain,
+      moves.demotions,
+      moves.promotions,
+      moves.reinsertions,
+      moves.preloads,
+    ],
+    by("move", ["to-main", "demotion", "promotion", "reinsertion", "preload"]),
   ),
   counter(
     "foreground_reclaims",
@@ -152,6 +158,9 @@ const disk: readonly Metric[] = [
   ),
   counter("disk.tombstones", "{record}", "Tombstones written.", (stats) =>
     onDisk(stats, ({ tombstones }) => [tombstones]),
+  ),
+  counter("disk.preload.io", "By", "Bytes of records brought to memory after open.", (stats) =>
+    onDisk(stats, ({ preloadedBytes }) => [preloadedBytes]),
   ),
   counter("disk.flushed", "{record}", "Records written to disk.", ({ admissions }) => [
     admissions.flushed,

@@ -229,6 +229,8 @@ export interface CacheStats {
     readonly promotions: number;
     /** Counter: written again within the disk. */
     readonly reinsertions: number;
+    /** Counter: from disk to memory after open, before anybody asked. */
+    readonly preloads: number;
   };
   /** Entries written to disk, and entries refused, by reason. An entry that is considered twice may
    *  be refused twice. */
@@ -270,6 +272,8 @@ export interface CacheStats {
         readonly readBytes: number;
         /** Counter: tombstones written. */
         readonly tombstones: number;
+        /** Counter: bytes of the records that were brought to memory after open. */
+        readonly preloadedBytes: number;
       })
     | null;
   /** `null` without `tiers`. What they answer is a miss of the cache in `misses`. */

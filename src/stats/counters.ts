@@ -86,3 +86,5 @@ export const counterTagWaits = 79; // waits of deleteByTag for such a sweep: the
 export const counterTagOverflows = 80; // tags with no room in the table, for which the floor rose
 export const counterChunksMissing = 81; // values in chunks dropped: a chunk was missing
 export const counterInvalid = 82; // fetches for which isValid refused a value
+export const counterPreloads = 83; // disk entries copied to memory after open, before any request
+export const counterPreloadedBytes = 84; // bytes of their records

@@ -244,6 +244,7 @@ function composeWrites(total: Total) {
       demotions: total(counters.counterDemotions),
       promotions: total(counters.counterPromotions),
       reinsertions: total(counters.counterReinsertions),
+      preloads: total(counters.counterPreloads),
     },
     admissions: {
       flushed: total(counters.counterFlushedRecords),
@@ -277,6 +278,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
             reads: total(counters.counterDiskReads),
             readBytes: total(counters.counterDiskReadBytes),
             tombstones: total(counters.counterTombstones),
+            preloadedBytes: total(counters.counterPreloadedBytes),
           },
     tiers: gauges.tiers === null ? null : { ...gauges.tiers },
     near: { ...near, evictions: total(counters.counterNearEvictions) },

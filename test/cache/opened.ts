@@ -29,7 +29,7 @@ export function freshPath(): string {
 
 /** The options of a small disk tier. */
 export function diskAt(path: string, capacity = "8mb"): { readonly disk: DiskOptions } {
-  return { disk: { path, capacity } };
+  return { disk: { path, capacity, preload: false } };
 }
 
 /** Call it once in a test file. */

@@ -16,6 +16,7 @@ import {
   type CacheEventMap,
   type CacheOptions,
   openCache,
+  type Size,
 } from "../../dist/src/mod.js";
 
 /** Longer than anything here takes: a longer wait fails. */
@@ -52,10 +53,14 @@ export async function open<V = string>(options: CacheOptions<V>): Promise<Cache<
 /** A cache of 1 MiB over a directory, and what it found there. */
 export async function openDisk(
   path: string,
-  options: Omit<CacheOptions<string>, "disk"> & { readonly capacity?: string } = {},
+  options: Omit<CacheOptions<string>, "disk"> & {
+    readonly capacity?: string;
+    readonly preload?: Size | false;
+  } = {},
 ): Promise<{ cache: Cache<string>; recovered: CacheEventMap["recovered"] }> {
-  const { capacity = "2mb", ...rest } = options;
-  const cache = await open<string>({ memory: "1mb", disk: { path, capacity }, ...rest });
+  // Or what these tests look for on disk is in memory soon after the open.
+  const { capacity = "2mb", preload = false, ...rest } = options;
+  const cache = await open<string>({ memory: "1mb", disk: { path, capacity, preload }, ...rest });
   const { buffer } = cache.handle().worker.memory;
   if (Buffer.from(buffer, at.controlSeed, seed.length).compare(seed) !== 0) {
     throw new Error("the cache has another seed than the tests' own");

@@ -65,6 +65,7 @@ describe("cacheMetrics", () => {
       "disk.operations",
       "disk.io",
       "disk.tombstones",
+      "disk.preload.io",
     ]);
   });
 

@@ -22,7 +22,9 @@ import {
   chunkBit,
   diskBit,
   displacedBit,
+  frequencyBits,
   frequencyOf,
+  frequencyOne,
   locationBits,
   locationOf,
   recordOf,
@@ -132,6 +134,15 @@ export function noteRemoval(word: u64): void {
  *  its copy, if it was invalidated. A class has one disk slot: an older disk entry of the same
  *  class leaves, and tombstone 0 is its location. */
 export function demote(record: u32): i32 {
+  return leave(record, false);
+}
+
+/** As `demote`, at a clean close: the slot keeps how often the entry was hit, for the next open. */
+export function demoteAtClose(record: u32): i32 {
+  return leave(record, true);
+}
+
+function leave(record: u32, isClose: bool): i32 {
   store<f64>(block, 0, at.resultTombstone0);
   if (sequenceOf(record) == 0) return at.answerAbsent;
   const slot = lockRecord(record);
@@ -141,7 +152,9 @@ export function demote(record: u32): i32 {
   noteRemoval(old);
   let answer = at.answerAbsent;
   if (copy != 0 && !isInvalidated(record)) {
-    if (demoteSlot(slot, old, copy)) {
+    // In the slot of a chunk these bits are no hits.
+    const kept = isClose && (copy & chunkBit) == 0 ? old & frequencyBits : 0;
+    if (demoteSlot(slot, old, copy | kept)) {
       noteDead(record, (recordSizeOf(record) + 7) & ~7);
       answer = at.answerDone;
     }
@@ -157,9 +170,9 @@ export function demote(record: u32): i32 {
   return answer;
 }
 
-/** Points a slot at the disk copy of the memory record that it shows, and removes the disk entry
- *  of its class that is there; tombstone 0 is that one's location. Call with the lock of the
- *  record's key held. False if evictUnlocked emptied the slot. */
+/** Points a slot at the disk copy of the memory record that it shows, with the frequency in `copy`,
+ *  and removes the disk entry of its class that is there; tombstone 0 is that one's location. Call
+ *  with the lock of the record's key held. False if evictUnlocked emptied the slot. */
 export function demoteSlot(slot: usize, old: u64, copy: u64): bool {
   const rival = locateDiskClass(home, fingerprint);
   if (rival != 0) {
@@ -194,6 +207,16 @@ export function dropRecord(record: u32): i32 {
  *  segment. `record` must be reserved and filled, with the entry's own sequence in its header.
  *  answerAbsent if the slot changed meanwhile. */
 export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
+  return bringBack(record, slotNumber, low, high, true);
+}
+
+/** As `promote`, for an entry that nobody has asked for in this session: it keeps the hits that its
+ *  slot shows. */
+export function preload(record: u32, slotNumber: u32, low: u32, high: u32): i32 {
+  return bringBack(record, slotNumber, low, high, false);
+}
+
+function bringBack(record: u32, slotNumber: u32, low: u32, high: u32, isHit: bool): i32 {
   const sequence = sequenceOf(record);
   setHash(hashOfRecord(record));
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -206,16 +229,19 @@ export function promote(record: u32, slotNumber: u32, low: u32, high: u32): i32 
     // A chunk's slot has the round of its value, which is the frequency below.
     if (isHead(flagsOf(record))) store<u32>(valueOf(record), 1, rec.headRound);
     noteRecord(record, sequence);
-    const word = (fingerprint << at.slotFingerprintShift) | (<u64>1 << at.slotFrequencyShift);
+    const isEntry = !isChunk(flagsOf(record));
+    const hits = isHit || !isEntry ? frequencyOne : old & frequencyBits;
+    const word = (fingerprint << at.slotFingerprintShift) | hits;
     if (replace(slot, old, word | (old & displacedBit) | locationOf(record))) {
       discount(old);
       countRecord(record, 1);
-      if (!isChunk(flagsOf(record))) count(counter.counterPromotions, 1);
+      if (isEntry) count(isHit ? counter.counterPromotions : counter.counterPreloads, 1);
+      if (!isHit) count(counter.counterPreloadedBytes, <f64>recordSizeOf(record));
       answer = at.answerDone;
     }
   }
   const hash = load<u64>(block, at.resultHashLow);
-  if (answer == at.answerDone && isSampled(hash)) noteRequest(hash, record);
+  if (answer == at.answerDone && isHit && isSampled(hash)) noteRequest(hash, record);
   // A walker must not take the abandoned copy for a published record.
   if (answer != at.answerDone) store<u64>(record, 0, 8);
   unlock(bucketAt(home));
