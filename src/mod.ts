@@ -1,5 +1,6 @@
 // The main entry of the package: what users import from "undercroft".
 export { type Clock, type ErrorCode, ManualClock, UndercroftError } from "./base/mod.js";
+export type { WalkOptions, WarmOptions, WarmOutcome } from "./bulk/mod.js";
 export {
   type AttachOptions,
   attachCache,
@@ -35,8 +36,8 @@ export type {
   WriteOptions,
 } from "./config/mod.js";
 export type { LoadTrace } from "./diagnostics/mod.js";
-export type { CacheEntry, SetOutcome, UpdateOutcome } from "./entries/mod.js";
-export type { LoadContext, Loader } from "./fetch/mod.js";
+export type { CacheEntry, ResizeOutcome, SetOutcome, UpdateOutcome } from "./entries/mod.js";
+export type { LoadContext, Loader, LoadManyContext, ManyLoader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
 export type { Tier, TierChange, TierEntry, TierInvalidation, TierKey } from "./outer-tiers/mod.js";
 export type { PolicyName } from "./policy/mod.js";

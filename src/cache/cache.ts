@@ -1,10 +1,11 @@
 // The class that users call: one cache, as one thread has it. The calls with keys are the key
 // space's; here is what concerns the cache as a whole.
 import type { NamespaceOptions } from "./namespace-options.js";
-import { flush, type ThreadCore } from "../entries/mod.js";
+import type { Size } from "../config/mod.js";
+import { flush, resize, type ResizeOutcome, segmentsOf, type ThreadCore } from "../entries/mod.js";
 import type { Key } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
-import { fsyncOf } from "./call-options.js";
+import { fsyncOf, memoryToResize } from "./call-options.js";
 import type { CacheEventName, CacheEvents, CacheListener, CacheRecovery } from "./events.js";
 import type { CacheHandle } from "./handle.js";
 import { KeySpace } from "./key-space.js";
@@ -148,6 +149,32 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
   deleteByTag(tags: string | readonly string[]): void {
     this.writer.deleteByTag(tags);
     this.#forgetAll();
+  }
+
+  /**
+   * Makes the memory in use smaller or larger while the cache is used, up to the most that it was
+   * opened with (`memory: { now, most }`), and resolves to what is in force. Shrinking evicts, as
+   * want of room does; what is not on disk yet is flushed first. The system gets no pages back that
+   * were used once.
+   *
+   * @throws TypeError or RangeError for a size that cannot be, with what can.
+   *
+   * @example
+   * ```ts
+   * import { openCache } from "undercroft";
+   *
+   * const cache = await openCache({ memory: { now: "16mb", most: "64mb" } });
+   * console.log((await cache.resize({ memory: "64mb" })).memory.now); // 67108864
+   * await cache.close();
+   * ```
+   */
+  async resize(options: { readonly memory?: Size }): Promise<ResizeOutcome> {
+    const { core } = this;
+    core.assertOpen();
+    const bytes = memoryToResize(options, core.config.memoryBytes);
+    const segments =
+      bytes === undefined ? undefined : segmentsOf("memory", bytes, options.memory, core.kernel);
+    return resize(core, segments);
   }
 
   /**

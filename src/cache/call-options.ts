@@ -5,6 +5,8 @@ import { describe, UndercroftError } from "../base/mod.js";
 import {
   checkedSignal,
   isOptions,
+  memoryBytesOf,
+  optionRangeError,
   optionsOf,
   optionTypeError,
   resolveEntryOptions,
@@ -32,6 +34,17 @@ export function fsyncOf(options: unknown): boolean {
   const { fsync } = optionsOf("", options, ["fsync"]);
   if (fsync === undefined || typeof fsync === "boolean") return fsync === true;
   throw optionTypeError("fsync", fsync, "true or false");
+}
+
+/** The bytes of memory that `resize` asks for, undefined if it asks for none. Throws TypeError or
+ *  RangeError unless it is a size of at most `most`. */
+export function memoryToResize(options: unknown, most: number): number | undefined {
+  const { memory } = optionsOf("", options, ["memory"]);
+  if (memory === undefined) return undefined;
+  const bytes = memoryBytesOf(memory);
+  if (bytes <= most) return bytes;
+  const allowed = `at most ${most} bytes, the most that the cache was opened with`;
+  throw optionRangeError("memory", memory, `${allowed} (option memory: { now, most })`);
 }
 
 /**

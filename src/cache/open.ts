@@ -21,7 +21,7 @@ import {
   resolveConfig,
 } from "../config/mod.js";
 import { openDirectory, type OpenDirectory } from "../directory/mod.js";
-import { ThreadCore } from "../entries/mod.js";
+import { segmentsOf, ThreadCore } from "../entries/mod.js";
 import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
 import {
   codes,
@@ -88,6 +88,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     loadSchemas(kernel, directory?.schemas ?? null);
     for (const one of directory?.namespaces ?? []) kernel.namespaces.restore(one);
     kernel.verbs.tick(wallNow);
+    withhold(kernel, config, options.memory);
     setPolicy(kernel, config.eviction);
     const events: CacheEvents = new CacheEvents(
       () =>
@@ -129,6 +130,15 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow, schemas: 0 });
     throw error;
   }
+}
+
+/** Takes what is beyond the memory at first out of use. */
+function withhold(kernel: Kernel, { memoryNowBytes }: Config, given: unknown): void {
+  const now: unknown = typeof given === "object" ? Reflect.get(given as object, "now") : given;
+  const wanted = segmentsOf("memory.now", memoryNowBytes, now, kernel);
+  kernel.control.setSegmentsWanted(wanted);
+  const { verbs, geometry } = kernel;
+  for (let left = geometry.segmentCount - wanted; left > 0; left--) verbs.withholdSegment();
 }
 
 async function openDiskOf(config: Config, wallNow: number): Promise<OpenDirectory | null> {

@@ -1,6 +1,6 @@
 // Builds what `stats()` returns: counters and histograms summed over the threads' blocks, and the
 // gauges of this moment. Called by the cache.
-import type { ThreadCore } from "../entries/mod.js";
+import { memoryLimitOf, type ThreadCore } from "../entries/mod.js";
 import { codes, threadsAttached } from "../kernel/mod.js";
 import type { TierWords } from "../outer-tiers/mod.js";
 import {
@@ -55,7 +55,7 @@ export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): Cach
       tiers: tiers?.totals() ?? null,
       near: { entries: core.near?.count ?? 0, bytes: core.near?.bytes ?? 0 },
       tags: { tracked: kernel.tags.tracked(), capacity: kernel.tags.capacity },
-      segments: { free: freeSegments(core), total: kernel.geometry.segmentCount },
+      segments: { free: freeSegments(core), total: kernel.control.segmentsWanted() },
       threads: { attached: threadsAttached(kernel) },
     },
   });
@@ -77,12 +77,13 @@ function live(core: ThreadCore, counter: number, cleared: number): number {
 function memoryGauges(core: ThreadCore): StatsGauges["memory"] {
   const { geometry, control } = core.kernel;
   const cleared = control.clearedCounts();
-  const usedSegments = geometry.segmentCount - freeSegments(core);
+  const unused = freeSegments(core) + core.kernel.verbs.withheldSegments();
+  const usedSegments = geometry.segmentCount - unused;
   return {
     entries: live(core, counterMemoryEntries, cleared.memoryEntries),
     negatives: live(core, counterNegativeAnswers, cleared.negatives),
     bytes: live(core, counterMemoryBytes, cleared.memoryBytes),
-    limitBytes: core.config.memoryBytes,
+    limitBytes: memoryLimitOf(core),
     indexBytes: geometry.bucketCount * codes.bucketSize,
     usedBytes: geometry.segmentBase + usedSegments * geometry.segmentBytes,
   };

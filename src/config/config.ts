@@ -21,11 +21,16 @@ export interface Config extends OperationDefaults {
   readonly name: string;
   /** What is stored belongs to it; "" = none. */
   readonly version: string;
+  /** The most that it may be, for which the index and the tables are made. */
   readonly memoryBytes: number;
+  /** What it is at first. */
+  readonly memoryNowBytes: number;
   readonly disk: {
     readonly path: string;
     readonly capacityBytes: number;
     readonly admission: AdmissionConfig;
+    /** The most to bring back to memory after open; 0 for nothing. */
+    readonly preloadBytes: number;
   } | null;
   readonly eviction: PolicyName;
   readonly near: {
@@ -84,8 +89,8 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
   return Object.freeze({
     name: options.name === undefined ? "default" : checkedName("name", options.name),
     version: options.version === undefined ? "" : checkedName("version", options.version),
-    memoryBytes: memoryBytesOf(options.memory),
-    disk: diskOf(options.disk),
+    ...memoryOf(options.memory),
+    disk: diskOf(options.disk, memoryOf(options.memory).memoryBytes),
     eviction: oneOf("eviction", options.eviction, policyNames, "auto"),
     near: nearOf(options.near),
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
@@ -108,19 +113,28 @@ export function checkedName(option: string, name: unknown): string {
   return name;
 }
 
-/** Parses and checks the option `memory`. Returns bytes. */
-export function memoryBytesOf(memory: unknown): number {
-  const bytes = parseSize("memory", memory === undefined ? "64mb" : memory);
+/** The option `memory`: a size, or what it is at first and at most. */
+function memoryOf(memory: unknown): Pick<Config, "memoryBytes" | "memoryNowBytes"> {
+  if (typeof memory !== "object" || memory === null) {
+    const bytes = memoryBytesOf(memory);
+    return { memoryBytes: bytes, memoryNowBytes: bytes };
+  }
+  const { now, most } = optionsOf("memory", memory, ["now", "most"], "a size, or ");
+  const memoryBytes = memoryBytesOf(most, "memory.most");
+  const memoryNowBytes = now === undefined ? memoryBytes : memoryBytesOf(now, "memory.now");
+  if (memoryNowBytes <= memoryBytes) return { memoryBytes, memoryNowBytes };
+  throw optionRangeError("memory.now", now, `at most memory.most, ${memoryBytes} bytes`);
+}
+
+/** Parses and checks an amount of memory. Returns bytes. */
+export function memoryBytesOf(memory: unknown, option = "memory"): number {
+  const bytes = parseSize(option, memory === undefined ? "64mb" : memory);
   if (bytes < memoryBytesMin) {
-    throw optionRangeError(
-      "memory",
-      memory,
-      'at least 1 MiB ("1mb"), which index and segments need',
-    );
+    throw optionRangeError(option, memory, 'at least 1 MiB ("1mb"), which index and segments need');
   }
   if (bytes > memoryBytesMax) {
     throw optionRangeError(
-      "memory",
+      option,
       memory,
       `at most ${memoryBytesMax} bytes (4 GiB - 64 KiB), ` +
         "since one cache is one WebAssembly memory of 32-bit offsets",
@@ -129,9 +143,9 @@ export function memoryBytesOf(memory: unknown): number {
   return bytes;
 }
 
-function diskOf(disk: unknown): Config["disk"] {
+function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   if (disk === undefined) return null;
-  const given = optionsOf("disk", disk, ["path", "capacity", "admission"]);
+  const given = optionsOf("disk", disk, ["path", "capacity", "admission", "preload"]);
   const path = given["path"];
   if (typeof path !== "string") throw optionTypeError("disk.path", path, "the path of a directory");
   if (path === "" || path.includes("\0")) {
@@ -143,7 +157,15 @@ function diskOf(disk: unknown): Config["disk"] {
     throw optionRangeError("disk.capacity", capacity, 'at least 1 MiB ("1mb")');
   }
   const admission = admissionOf(given["admission"]);
-  return Object.freeze({ path: resolve(path), capacityBytes, admission });
+  const preloadBytes = preloadOf(given["preload"], memoryBytes);
+  return Object.freeze({ path: resolve(path), capacityBytes, admission, preloadBytes });
+}
+
+function preloadOf(preload: unknown, memoryBytes: number): number {
+  if (preload === false) return 0;
+  const bytes = preload === undefined ? memoryBytes / 4 : parseSize("disk.preload", preload);
+  if (bytes >= 1) return bytes;
+  throw optionRangeError("disk.preload", preload, "at least 1 byte, or false for nothing");
 }
 
 function nearOf(near: unknown): Config["near"] {

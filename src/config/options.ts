@@ -62,6 +62,12 @@ export interface DiskOptions {
   readonly capacity?: Size;
   /** Which entries are written to disk. Default: all but those about to expire. */
   readonly admission?: AdmissionOptions;
+  /**
+   * The most bytes to bring back to memory after open, in the background, or `false` for none.
+   * Those that were hit most in the last session come first, if it was closed; among others the
+   * newest. It takes only room that is free. Default: a quarter of `memory`.
+   */
+  readonly preload?: Size | false;
 }
 
 /**
@@ -172,9 +178,10 @@ export interface CacheOptions<V = unknown> extends RefreshOptions {
   readonly name?: string;
   /**
    * The whole memory budget, index and metadata included: 1 MiB to 4 GiB - 64 KiB. The near cache
-   * comes on top. Default "64mb".
+   * comes on top. Default "64mb". With `now` and `most` it is `now` at first, and `resize` may
+   * change it up to `most`, for which index and tables are made: some tenths of it.
    */
-  readonly memory?: Size;
+  readonly memory?: Size | { readonly now?: Size; readonly most: Size };
   /** The disk tier. Default: none, the cache is in memory only. */
   readonly disk?: DiskOptions;
   /** Time to live of entries whose `set` gives none, more than 0. Default: no expiry. */

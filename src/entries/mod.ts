@@ -10,6 +10,7 @@ export {
 export { type Compute, EntryUpdater, type UpdateOutcome } from "./entry-updater.js";
 export type { CacheEntry, FoundValue, Peek, PeekedEntry } from "./found-entry.js";
 export { flush } from "./flush-request.js";
+export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";
 export type { WriteThrough } from "./write-through.js";

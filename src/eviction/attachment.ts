@@ -4,11 +4,12 @@
 import type { UndercroftError } from "../base/mod.js";
 import { codes, type Kernel, KeyWindow } from "../kernel/mod.js";
 import { MemoryReader, MemoryWriter } from "../memory/mod.js";
+import type { LogPolicy } from "../policy/mod.js";
 import { counterForegroundReclaims, type CounterSink, SpaceCounters } from "../stats/mod.js";
 import { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { Evictor } from "./evictor.js";
 import { RemovalReporter, type SendRemovals } from "./removals.js";
-import { policyOver } from "./shared-policy.js";
+import { policyCapacityOf, policyOver, usedGeometryOf } from "./shared-policy.js";
 import { sharedTime } from "./shared-time.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
@@ -70,6 +71,7 @@ class ForegroundReclaimer {
   readonly #kernel: Kernel;
   readonly #evictor: Evictor;
   readonly #removals: RemovalReporter;
+  readonly #policy: LogPolicy;
 
   constructor(
     kernel: Kernel,
@@ -79,10 +81,13 @@ class ForegroundReclaimer {
     this.#kernel = kernel;
     const removals = new RemovalReporter(kernel, send);
     this.#removals = removals;
-    this.#evictor = new Evictor(kernel, policyOver(kernel), writeTombstone, removals);
+    this.#policy = policyOver(kernel);
+    this.#evictor = new Evictor(kernel, this.#policy, writeTombstone, removals);
   }
 
   makeRoom(now: number): boolean {
+    // The cache may have another size by now.
+    this.#policy.resize(policyCapacityOf(usedGeometryOf(this.#kernel)));
     const hasRoom = this.#empty(now);
     this.#removals.report();
     return hasRoom;

@@ -6,6 +6,7 @@ export {
   policyCapacityOf,
   policyOver,
   setPolicy,
+  usedGeometryOf,
   watermarkOf,
 } from "./shared-policy.js";
 export { sharedTime } from "./shared-time.js";

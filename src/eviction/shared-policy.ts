@@ -17,19 +17,30 @@ export function policyBytesFor(name: PolicyName, memoryBytes: number): number {
   return policyStateBytes(remembers ? memoryBytes / rememberedEntryBytes : 0);
 }
 
+/** The part of a geometry that eviction works with, of the segments that are to be in use. */
+export type UsedGeometry = Pick<Geometry, "segmentCount" | "segmentBytes" | "reserveSegments">;
+
+export function usedGeometryOf({ geometry, control }: Kernel): UsedGeometry {
+  const { segmentBytes, reserveSegments } = geometry;
+  return { segmentCount: control.segmentsWanted(), segmentBytes, reserveSegments };
+}
+
 /** Free segments that the janitor keeps, including the reserve to which eviction moves records. */
-export function watermarkOf(geometry: Geometry): number {
+export function watermarkOf(geometry: UsedGeometry): number {
   return geometry.reserveSegments + Math.max(2, geometry.segmentCount >>> 5);
 }
 
 /** The capacity that the policy assumes: all segments except those kept free. */
-export function policyCapacityOf(geometry: Geometry): number {
+export function policyCapacityOf(geometry: UsedGeometry): number {
   return (geometry.segmentCount - watermarkOf(geometry)) * geometry.segmentBytes;
 }
 
 /** The policy, over the shared state of the cache. */
 export function policyOver(kernel: Kernel): LogPolicy {
-  return new LogPolicy({ capacity: policyCapacityOf(kernel.geometry), ...kernel.policyRoom });
+  return new LogPolicy({
+    capacity: policyCapacityOf(usedGeometryOf(kernel)),
+    ...kernel.policyRoom,
+  });
 }
 
 /** Sets the policy. The opener calls it once, before any thread evicts. */

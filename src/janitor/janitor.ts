@@ -16,7 +16,7 @@ import {
   recover,
   type RecoveryReport,
 } from "../disk-log/mod.js";
-import { Evictor, policyOver, RemovalReporter, sharedTime, watermarkOf } from "../eviction/mod.js";
+import { Evictor, policyOver, RemovalReporter, sharedTime } from "../eviction/mod.js";
 import { fileDevice, isFileAt } from "../device/mod.js";
 import { schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
@@ -25,7 +25,9 @@ import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
 import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
+import { MemoryRoom } from "./memory-room.js";
 import { NamespaceRecount } from "./namespace-recount.js";
+import { Preloader } from "./preloader.js";
 import { TagSweeper } from "./tag-sweeper.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
@@ -85,7 +87,8 @@ class Janitor {
   readonly #recount: NamespaceRecount;
   readonly #writeTombstone: TombstoneWriter;
   readonly #disk: DiskSide | null;
-  readonly #watermark: number;
+  readonly #room: MemoryRoom;
+  readonly #preloader: Preloader | null;
   readonly #removals: RemovalReporter;
   #sweepFrom = 0;
   #sweepDueMs = 0;
@@ -117,7 +120,16 @@ class Janitor {
     this.#tuning = kernel.samples.areKept ? startTuning(kernel, policy) : null;
     this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = kernel.flushes.syncDone();
-    this.#watermark = watermarkOf(kernel.geometry);
+    this.#room = new MemoryRoom(kernel, this.#evictor, policy);
+    this.#preloader = this.#preloaderOf(task);
+  }
+
+  /** After an open, not after a failover. */
+  #preloaderOf({ recovery, handle }: JanitorTask): Preloader | null {
+    if (this.#disk === null || handle.disk === null || recovery === null) return null;
+    const writeTombstone = this.#writeTombstone;
+    const parts = { bytes: recovery.preloadBytes, watermark: this.#room.watermark, writeTombstone };
+    return new Preloader(this.#kernel, handle.disk, this.#disk.hasher, parts);
   }
 
   /** Attaches, then recovers what is on disk, or fails over. */
@@ -172,12 +184,20 @@ class Janitor {
     if (this.#disk === null || this.#isDiskUp()) this.#noticeClear();
     this.#flush(requested, now);
     const diskUp = this.#isDiskUp();
-    const hasRoom = this.#evictor.makeRoom(this.#watermark, now, diskUp);
+    const hasRoom = this.#room.make(now, diskUp);
+    const isResizing = this.#room.fit(now, diskUp);
     this.#sweep(now);
     const isSweeping = this.#sweepTags();
     this.#removals.report();
     const hasSamples = this.#tuning?.run() === true;
-    return isSweeping || hasSamples || (!hasRoom && diskUp && this.#hasSealed());
+    const isPreloading = this.#preloader?.run(now) === true;
+    return (
+      isResizing ||
+      isPreloading ||
+      isSweeping ||
+      hasSamples ||
+      (!hasRoom && diskUp && this.#hasSealed())
+    );
   }
 
   #isDiskUp(): boolean {
@@ -254,7 +274,7 @@ class Janitor {
     const reach = isAsked ? "all" : isDue ? "open" : "sealed";
     if (reach !== "sealed") this.#openFlushDueMs = now + openFlushMs;
     const keepRoom = (): void => {
-      this.#evictor.makeRoom(this.#watermark, now, true);
+      this.#room.make(now, true);
     };
     let isComplete = false;
     const worked = this.#attempt(() => {

@@ -4,7 +4,7 @@
 // rings is in this thread's heap (miniature caches of up to 2,000 entries for each setting, 1 to 2
 // MiB in all); a new janitor builds it anew.
 import { elapsedMs } from "../base/mod.js";
-import { policyCapacityOf } from "../eviction/mod.js";
+import { policyCapacityOf, usedGeometryOf } from "../eviction/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import { candidates, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
@@ -70,7 +70,7 @@ export class Tuning {
 
   /** Builds the tuner for the number of entries that a full log will hold, once that is known. */
   #fit(): void {
-    const capacity = policyCapacityOf(this.#kernel.geometry);
+    const capacity = policyCapacityOf(usedGeometryOf(this.#kernel));
     const bytes = this.#kernel.total(counter.counterMemoryBytes);
     const records = this.#kernel.total(counter.counterMemoryEntries);
     if (records < entriesMin || bytes < capacity / knownAt) return;

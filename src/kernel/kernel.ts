@@ -49,6 +49,7 @@ export interface KernelVerbs {
     touch: number,
   ) => number;
   readonly validate: (slot: number, low: number, high: number) => number;
+  readonly homeOfEntry: (slot: number) => number;
   readonly touch: (slot: number, low: number, high: number) => number;
   readonly reserve: (bytes: number, log: number, privileged: number) => number;
   readonly publish: (
@@ -109,6 +110,9 @@ export interface KernelVerbs {
   readonly freeSegments: (limit: number) => number;
   readonly pinSegment: (segment: number) => number;
   readonly unpinSegment: (segment: number) => void;
+  readonly withheldSegments: () => number;
+  readonly withholdSegment: () => number;
+  readonly releaseSegment: () => number;
   readonly releaseClaims: (thread: number) => void;
   readonly setFlushed: (segment: number, offset: number, generation: number) => void;
   readonly setDiskCopyLost: (segment: number, diskCopyLost: number) => void;
@@ -119,6 +123,7 @@ export interface KernelVerbs {
   readonly reserveDiskLocation: (record: number, location: number) => number;
   readonly move: (record: number, log: number, frequency: number) => number;
   readonly demote: (record: number) => number;
+  readonly demoteAtClose: (record: number) => number;
   readonly setValue: (
     hashLow: number,
     hashHigh: number,
@@ -141,6 +146,7 @@ export interface KernelVerbs {
   readonly dropRecord: (record: number) => number;
   readonly dropSlot: (slot: number, low: number, high: number) => number;
   readonly dropUnits: (first: number, end: number) => number;
+  readonly preload: (record: number, slot: number, low: number, high: number) => number;
   readonly promote: (record: number, slot: number, low: number, high: number) => number;
   readonly promoteRead: (
     record: number,

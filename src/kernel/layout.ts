@@ -53,6 +53,7 @@ export const controlFlightCount = 96; // u32, flights in it: a power of two, or 
 export const controlNeverEvicts = 88;
 export const controlTagBase = 104; // u32 offset: the tag table
 export const controlTagBuckets = 108; // u32, 0 in a map
+export const controlSegmentsWanted = 112; // u32, segments to be in use; `resize` writes it
 /** u64, own line: the newest sequence given out. Writers add to it under a bucket lock. */
 export const controlSequence = 128;
 /** u64: the number of the last invalidation, which near hits compare; it is on the line of the
@@ -166,8 +167,7 @@ export const threadWorkerId = 24; // u32: the thread's id in Node.js, which a wo
 /** u32: 0, or thread id + 1 of the thread that recovers the dead holder; taken by CAS, so one at a
  *  time. */
 export const threadRecoverer = 28;
-/** Two u32: offsets of the bucket locks this thread took last or waits for, noted before it takes
- *  them. */
+/** Two u32: offsets of the bucket locks it took last or waits for, noted before it takes them. */
 export const threadLock0 = 32;
 export const threadLock1 = 36;
 /** f64: when the system started the thread, in its ticks; 0 = unknown. With the number it names one
@@ -209,8 +209,8 @@ export const threadLargeWrite = 160;
  *  key's lock: the order of all changes of one key. */
 export const resultChange = 168;
 
-export const threadCounters = 192; // counterCount × f64
-export const counterCount = 84;
+export const threadCounters = 168; // counterCount × f64
+export const counterCount = 87;
 /** The most invalidations that one readInvalidations reads. */
 export const invalidationBatch = 16;
 export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read
@@ -264,14 +264,13 @@ export const segmentTable = 365056; // namespaceTable + (namespacesMax + 1) * na
 
 // ── Segment table, one line a memory segment. ──────────────────────────────────────────────────
 export const segmentEntrySize = 64;
-/** u32: free → open → sealed → evicting → free, or evicting → blocked → sealed. Open and evicting
- *  are entered by CAS, with the thread id + 1 above the state, so a dead thread's segments can
- *  always be found. */
+/** u32: free → open → sealed → evicting → free, or evicting → blocked → sealed, or free → withheld
+ *  → free. Open and evicting are entered by CAS, with the thread id + 1 above the state, so a dead
+ *  thread's segments can always be found. */
 export const segmentState = 0;
 export const segmentGeneration = 4; // u32, added to at each reuse; slots hold its low 15 bits
 /** u32: bytes of records that no slot names any more. Added to under the key's lock, after the slot
- *  changed. If the thread dies between, it stays too low until the segment is free again; it only
- *  guides reclaim. */
+ *  changed. If the thread dies between, it stays too low until it is free; it guides reclaim. */
 export const segmentDeadBytes = 8;
 export const segmentLog = 12; // u32: logSmall, logMain
 export const segmentWriteOffset = 16; // u32: end of the reserved records
@@ -298,6 +297,7 @@ export const segmentStateMask = 255;
 /** A record in it could not be visited, since a bucket lock was taken. Sweep seals it once that
  *  lock is free. */
 export const segmentBlocked = 4;
+export const segmentWithheld = 5; // out of use, since the memory was made smaller
 export const logSmall = 0;
 export const logMain = 1;
 /** In a slot a segment number has 12 bits, and an offset 17 bits in units of 8 bytes. */

@@ -203,6 +203,7 @@ export function createRegion(
   words[at.controlReserve / 4] = geometry.reserveSegments;
   words[at.controlTagBase / 4] = geometry.tagBase;
   words[at.controlTagBuckets / 4] = geometry.tagBuckets;
+  words[at.controlSegmentsWanted / 4] = geometry.segmentCount;
   words[at.controlKeyHistoryBase / 4] = geometry.keyHistoryBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
   words[at.controlPolicyBytes / 4] = geometry.policyBytes;

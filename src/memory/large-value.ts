@@ -49,7 +49,8 @@ export function writeValue(
   value: Uint8Array,
   fields: WriteFields,
 ): WriteOutcome {
-  const { segmentBytes, segmentCount } = writer.kernel.geometry;
+  const { segmentBytes } = writer.kernel.geometry;
+  const segmentCount = writer.kernel.control.segmentsWanted();
   if (value.length <= inlineBytesMax(segmentBytes)) return writer.write(key, value, fields);
   if (value.length > valueBytesMax(segmentBytes, segmentCount)) {
     return writer.refuse(key, fields.condition);

@@ -74,8 +74,8 @@ export interface PolicyRoom {
 export class LogPolicy implements EvictionPolicy {
   readonly #state: Float64Array;
   readonly #history: History;
-  readonly #capacity: number;
-  readonly #tickBytes: number;
+  #capacity: number;
+  #tickBytes: number;
 
   constructor(room: PolicyRoom) {
     this.#state = new Float64Array(room.buffer, room.offset, stateWords);
@@ -91,6 +91,13 @@ export class LogPolicy implements EvictionPolicy {
     const policy = new LogPolicy({ capacity, buffer: new ArrayBuffer(bytes), offset: 0, bytes });
     policy.adopt(setting);
     return policy;
+  }
+
+  /** The cache has another size. What is remembered of keys that left counts as older or newer
+   *  then; it is forgotten within two turnovers. */
+  resize(capacity: number): void {
+    this.#capacity = capacity;
+    this.#tickBytes = capacity / ticksPerTurnover;
   }
 
   /** Switches to another setting. The entries of the cache and the remembered keys stay. */

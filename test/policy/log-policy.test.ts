@@ -127,3 +127,20 @@ test("any bit pattern in the state is a valid state", () => {
     expect([evict, 0]).toContain(answer);
   }
 });
+
+test("what counts as a key that left a moment ago follows the size of the cache", () => {
+  const setting = settingOf("s3-fifo");
+  /** The answer for a key that comes back after 5 capacities of others have left. */
+  const returned = (policy: LogPolicy): number => {
+    const hashOf = (n: number): number => Math.imul(n, 0x9e3779b1) >>> 0;
+    policy.victim(situation({ small: 20, main: 80 }));
+    expect(policy.decide("small", hashOf(1), 5, 0)).toBe(evict);
+    for (let n = 2; n < 1002; n++) policy.decide("small", hashOf(n), 5, 0);
+    return policy.decide("small", hashOf(1), 5, 0);
+  };
+  const larger = LogPolicy.alone(setting, capacity * 50, 2000);
+  const resized = LogPolicy.alone(setting, capacity * 50, 2000);
+  resized.resize(capacity);
+  expect(returned(larger)).toBe(0);
+  expect(returned(resized)).toBe(evict);
+});

@@ -13,7 +13,7 @@ export { attach } from "./geometry";
 export { recount } from "./index/counts";
 export { evictUnlocked, publish, remove } from "./index/entries";
 export { beginGuard } from "./index/guard";
-export { find, findNear, hashKey, touch, validate } from "./index/lookup";
+export { find, findNear, hashKey, homeOfEntry, touch, validate } from "./index/lookup";
 export { oldestFlight, supersedeFlights } from "./flights-of-tags";
 export {
   beginFlight,
@@ -31,6 +31,7 @@ export {
   freeSegments,
   pinSegment,
   releaseClaims,
+  releaseSegment,
   reserve,
   ring,
   sealOpen,
@@ -39,6 +40,8 @@ export {
   setDiskCopyLost,
   setDeferred,
   unpinSegment,
+  withheldSegments,
+  withholdSegment,
 } from "./segments/segments";
 export {
   extendDisk,
@@ -73,9 +76,11 @@ export {
 } from "./moves/chunked-values";
 export {
   demote,
+  demoteAtClose,
   dropRecord,
   frequencyOfRecord,
   move,
+  preload,
   promote,
   promoteRead,
   reserveDiskLocation,

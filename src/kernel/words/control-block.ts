@@ -115,6 +115,18 @@ export class ControlBlock {
     return this.#f64.subarray(invalidationsWord, invalidationsWord + 1);
   }
 
+  // ── Size ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Memory segments that are to be in use. */
+  segmentsWanted(): number {
+    return Atomics.load(this.#i32, at.controlSegmentsWanted / 4);
+  }
+
+  /** Any thread may; the janitor follows. */
+  setSegmentsWanted(segments: number): void {
+    Atomics.store(this.#i32, at.controlSegmentsWanted / 4, segments);
+  }
+
   // ── Sampling ────────────────────────────────────────────────────────────────────────────────
 
   /** Whether requests for a key with this low half of a hash are sampled. */

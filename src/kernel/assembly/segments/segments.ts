@@ -44,6 +44,36 @@ export function freeSegments(limit: u32): u32 {
   return free;
 }
 
+/** How many segments are withheld. */
+export function withheldSegments(): u32 {
+  let withheld: u32 = 0;
+  for (let segment: u32 = 0; segment < segmentCount; segment++) {
+    if (atomic.load<u32>(segmentEntry(segment)) == at.segmentWithheld) withheld += 1;
+  }
+  return withheld;
+}
+
+/** Takes a free segment out of use; 0 if none is free. The last ones first: a segment that was
+ *  never used has no pages. */
+export function withholdSegment(): u32 {
+  for (let left: u32 = segmentCount; left > 0; left--) {
+    const entry = segmentEntry(left - 1);
+    if (atomic.cmpxchg<u32>(entry, at.segmentFree, at.segmentWithheld) == at.segmentFree) return 1;
+  }
+  return 0;
+}
+
+/** Frees a withheld segment, the first ones first; 0 if none is withheld. */
+export function releaseSegment(): u32 {
+  for (let segment: u32 = 0; segment < segmentCount; segment++) {
+    const entry = segmentEntry(segment);
+    if (atomic.cmpxchg<u32>(entry, at.segmentWithheld, at.segmentFree) == at.segmentWithheld) {
+      return 1;
+    }
+  }
+  return 0;
+}
+
 /** A segment's state while a thread has it open or evicts it. */
 // @ts-ignore: decorator
 @inline
