@@ -71,7 +71,7 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     this.#handle = handle;
     this.#parts = parts;
     this.#namespaces = new Namespaces(own, events);
-    outer?.connect(core, this.writer, () => {
+    outer?.connect(core, this.invalidator, () => {
       this.readThrough.forgetAll();
       this.#namespaces.forgetAll();
     });
@@ -119,7 +119,7 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
    * the same time however many entries there are.
    */
   clear(): void {
-    this.writer.clear();
+    this.invalidator.clear();
     this.#forgetAll();
   }
 
@@ -147,7 +147,7 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
    * ```
    */
   deleteByTag(tags: string | readonly string[]): void {
-    this.writer.deleteByTag(tags);
+    this.invalidator.deleteByTag(tags);
     this.#forgetAll();
   }
 

@@ -16,6 +16,7 @@ import {
 } from "../config/mod.js";
 import {
   type CacheEntry,
+  EntryInvalidator,
   EntryReader,
   EntryUpdater,
   EntryWriter,
@@ -44,6 +45,7 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
   /** Also asks the tiers, if there are any. */
   protected readonly looks: Pick<EntryReader<V>, "get" | "getEntry">;
   protected readonly writer: EntryWriter<V>;
+  protected readonly invalidator: EntryInvalidator;
   protected readonly readThrough: ReadThrough<V>;
   protected readonly updater: EntryUpdater<V>;
   /** Null if K is a key itself. */
@@ -57,6 +59,7 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     this.decoder = new ValueDecoder<V>(core);
     this.reader = new EntryReader(core, this.decoder);
     this.writer = new EntryWriter(core, this.reader, this.decoder, cacheId, pool);
+    this.invalidator = new EntryInvalidator(core);
     this.updater = new EntryUpdater(core, this.writer, this.decoder);
     const tiers = outer?.readerOf(core, this.reader) ?? null;
     this.looks = tiers ?? this.reader;

@@ -132,7 +132,7 @@ export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
    * time however many entries there are.
    */
   clear(): void {
-    this.writer.clear();
+    this.invalidator.clear();
     this.readThrough.forgetAll();
   }
 }

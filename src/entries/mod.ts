@@ -1,3 +1,4 @@
+export { EntryInvalidator } from "./writing/entry-invalidator.js";
 export { EntryReader } from "./entry-reader.js";
 export {
   EntryWriter,
@@ -6,11 +7,11 @@ export {
   type NegativeFields,
   type SetOutcome,
   type StorePool,
-} from "./entry-writer.js";
-export { type Compute, EntryUpdater, type UpdateOutcome } from "./entry-updater.js";
+} from "./writing/entry-writer.js";
+export { type Compute, EntryUpdater, type UpdateOutcome } from "./writing/entry-updater.js";
 export type { CacheEntry, FoundValue, Peek, PeekedEntry } from "./found-entry.js";
 export { flush } from "./flush-request.js";
 export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";
-export type { WriteThrough } from "./write-through.js";
+export type { WriteThrough } from "./writing/write-through.js";

@@ -17,7 +17,7 @@ import { NearCache } from "../near/mod.js";
 import { bucketOf, type CounterSink } from "../stats/mod.js";
 import type { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { EntryAdmission } from "./entry-admission.js";
-import type { WriteThrough } from "./write-through.js";
+import type { WriteThrough } from "./writing/write-through.js";
 
 /** What cannot be posted to another thread: each thread is given its own. */
 export interface ThreadOptions {

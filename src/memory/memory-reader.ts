@@ -139,7 +139,7 @@ export class MemoryReader {
       const named = slots.recordOf(word);
       if (named === null || named.size === 0 || !this.#copy(named.record, named.size)) continue;
       if (this.record.sequence === 0) return "busy";
-      const isCleared = this.record.sequence <= this.kernel.clearEpochOf(this.record.space);
+      const isCleared = this.record.sequence <= this.kernel.control.clearEpochOf(this.record.space);
       return isCleared ? "none" : "memory";
     }
     return "busy";

@@ -68,7 +68,9 @@ export function makeSnapshot(input: StatsInput): CacheStats {
   return stats;
 }
 
-function namespacesOf({ total, gauges, namespaces = [] }: StatsInput): NamespaceReading[] {
+function namespacesOf(input: StatsInput): NamespaceReading[] {
+  const { gauges, namespaces = [] } = input;
+  const total = (counter: number): number => input.total(counter);
   const own = ownReading(total, gauges.memory, namespaces, spaceCounters);
   return [own, ...namespaces];
 }

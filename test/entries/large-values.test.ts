@@ -103,7 +103,7 @@ test("on disk it is dropped as well", async () => {
   store.reader.find("k", false);
   expect(verbs.demote(results.record)).toBe(codes.answerDone);
   expect(await cache.get("k")).toEqual(large);
-  verbs.setValue(head.hashLow, head.hashHigh, head.idLow, head.idHigh);
+  verbs.setValue(head.hashLow, head.hashHigh, head.idLow, head.idHigh, 0);
   expect(verbs.dropChunk(3, 1)).toBe(codes.answerDone);
   store.kernel.tombstones.drop();
   store.kernel.detach();

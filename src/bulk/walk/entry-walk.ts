@@ -191,7 +191,7 @@ export class EntryWalk<V> {
     const { kernel, reader, clock } = this.#core;
     const field = record.tagsField();
     const isVoid =
-      record.sequence <= kernel.clearEpochOf(record.space) ||
+      record.sequence <= kernel.control.clearEpochOf(record.space) ||
       (field.length > 0 && kernel.tags.areInvalidated(field, record.sequence));
     const isEntry = !isVoid && record.expiresMs > clock.now() && reader.isCurrent(slot);
     return isEntry && this.#generationOf(slot) === generation ? { record, disk: read } : undefined;

@@ -2,7 +2,7 @@
 // changes. Made by openCache, if the option `tiers` names some, and by attachCache.
 import { UndercroftError } from "../../base/mod.js";
 import type { CustomCodec } from "../../config/mod.js";
-import type { EntryReader, EntryWriter, ThreadCore } from "../../entries/mod.js";
+import type { EntryReader, EntryInvalidator, ThreadCore } from "../../entries/mod.js";
 import { createHasher } from "../../hash/mod.js";
 import {
   Seals,
@@ -78,14 +78,14 @@ export class OuterSide {
   }
 
   /** From now on what others end in a tier ends here too. `forget` detaches flights. */
-  connect<V>(core: ThreadCore, writer: EntryWriter<V>, forgetAll: () => void): void {
+  connect(core: ThreadCore, invalidator: EntryInvalidator, forgetAll: () => void): void {
     this.#end = (change) => {
       if (core.isClosed) return;
       // Entries of a namespace are ended with all: this thread may not know the namespace.
       const isOurs = change.namespace === "" && change.kind === "delete";
       if (isOurs) core.writer.remove(change.key);
-      else if (change.kind === "delete-by-tag") writer.deleteByTagHere([change.tag]);
-      else writer.clearHere();
+      else if (change.kind === "delete-by-tag") invalidator.deleteByTagHere([change.tag]);
+      else invalidator.clearHere();
       forgetAll();
     };
   }

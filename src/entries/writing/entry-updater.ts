@@ -4,22 +4,22 @@
 // read with that of the record which is there, under the key's lock. So of all updates of a key,
 // over all threads, each sees what the one before it stored.
 import { types } from "node:util";
-import { describe, rejecting } from "../base/mod.js";
+import { describe, rejecting } from "../../base/mod.js";
 import {
   assertKey,
   checkedTags,
   type ResolvedSetOptions,
   type ResolvedUpdateOptions,
   resolveUpdateOptions,
-} from "../config/mod.js";
-import { codes, HashedKey, type Key } from "../kernel/mod.js";
-import type { WriteCondition, WriteFields, WriteOutcome } from "../memory/mod.js";
-import { isHead, isInternal, type RecordReader } from "../record/mod.js";
-import { counterDeletes } from "../stats/mod.js";
+} from "../../config/mod.js";
+import { codes, HashedKey, type Key } from "../../kernel/mod.js";
+import type { WriteCondition, WriteFields, WriteOutcome } from "../../memory/mod.js";
+import { isHead, isInternal, type RecordReader } from "../../record/mod.js";
+import { counterDeletes } from "../../stats/mod.js";
 import type { EntryWriter } from "./entry-writer.js";
 import { bringToMemory } from "./ordered-writes.js";
-import type { ThreadCore } from "./thread-core.js";
-import type { ValueDecoder } from "./value-decoder.js";
+import type { ThreadCore } from "../thread-core.js";
+import type { ValueDecoder } from "../value-decoder.js";
 
 /** How often an update computes anew because another write came first. Each time one did, so only a
  *  key that is written all the time, faster than the function runs, takes as many. */

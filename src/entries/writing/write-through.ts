@@ -1,8 +1,8 @@
 // What the entry writer tells of each change, if there are tiers behind the disk. Implemented by
 // outer-tiers/. Invariant: it is called around each change of the cache, so that it hears of the
 // change before and after; no user code runs in between.
-import type { HashedKey, Key } from "../kernel/mod.js";
-import type { WriteFields, WriteOutcome } from "../memory/mod.js";
+import type { HashedKey, Key } from "../../kernel/mod.js";
+import type { WriteFields, WriteOutcome } from "../../memory/mod.js";
 
 export interface WriteThrough {
   /** Writes a value by `publish`, and tells it. `bytes` may be the codec's scratch; `publish` is

@@ -1,32 +1,30 @@
-// Writes entries on one thread: set, asynchronous set, delete, clear, and the fills of
-// read-through. Called by the facade and by read-through. Invariant: whatever a write returns, no
+// Writes entries on one thread: set, asynchronous set, delete, and the fills of read-through. Called by the facade and by read-through. Invariant: whatever a write returns, no
 // older value of its key is left: not in memory, for any thread, and not on disk, for any later
 // session.
-import { describe, ownText } from "../base/mod.js";
+import { describe, ownText } from "../../base/mod.js";
 import {
   assertKey,
   type ResolvedFetchOptions,
   type ResolvedSetOptions,
   resolveSetOptions,
-  resolveTags,
   revisionFor,
   type SetOptions,
-} from "../config/mod.js";
-import { codes, type HashedKey, type Key } from "../kernel/mod.js";
+} from "../../config/mod.js";
+import { codes, type HashedKey, type Key } from "../../kernel/mod.js";
 import {
   type Refusal,
   type WriteCondition,
   type WriteFields,
   type WriteOutcome,
   writeValue,
-} from "../memory/mod.js";
-import type { StoreTask } from "../pool/mod.js";
-import { codecNegative, flagNegative } from "../record/mod.js";
-import * as counter from "../stats/mod.js";
-import type { EntryReader } from "./entry-reader.js";
+} from "../../memory/mod.js";
+import type { StoreTask } from "../../pool/mod.js";
+import { codecNegative, flagNegative } from "../../record/mod.js";
+import * as counter from "../../stats/mod.js";
+import type { EntryReader } from "../entry-reader.js";
 import { deleteInOrder, deletionOf, writeInOrder } from "./ordered-writes.js";
-import type { ThreadCore } from "./thread-core.js";
-import type { ValueDecoder } from "./value-decoder.js";
+import type { ThreadCore } from "../thread-core.js";
+import type { ValueDecoder } from "../value-decoder.js";
 
 /**
  * The outcome of a set. "stored": every thread sees the value. "too-large": the value takes more
@@ -71,8 +69,6 @@ export interface Filled<V> {
 
 const noTags = new Uint8Array(0);
 const noBytes = new Uint8Array(0);
-/** The longest that deleteByTag waits for a sweep when the tag table is full. */
-const tagSweepWaitMs = 1000;
 
 export class EntryWriter<V> {
   readonly #core: ThreadCore;
@@ -80,8 +76,6 @@ export class EntryWriter<V> {
   readonly #decoder: ValueDecoder<V>;
   readonly #storePool: StorePool | undefined;
   readonly #cacheId: string;
-  /** How many sweeps had ended when one did not end in time; -1 = none was too slow. */
-  #awaitedSweep = -1;
 
   constructor(
     core: ThreadCore,
@@ -324,86 +318,6 @@ export class EntryWriter<V> {
     }
     this.#core.count(counter.counterDeletes, 1);
     return true;
-  }
-
-  clear(): void {
-    this.#core.assertOpen();
-    const { through } = this.#core;
-    if (through === null) this.clearHere();
-    else through.clear(() => this.clearHere());
-  }
-
-  /** As `clear`; the tiers are not told. */
-  clearHere(): void {
-    const { kernel, directory, namespace } = this.#core;
-    if (namespace !== null) {
-      this.#clearNamespace(namespace.id);
-      return;
-    }
-    this.#rememberCounts();
-    const epoch = kernel.verbs.clear();
-    directory?.writeClear(epoch);
-    kernel.verbs.ring();
-    // Other threads drop theirs at their next lookup.
-    this.#core.near?.drop();
-  }
-
-  #clearNamespace(id: number): void {
-    const { kernel, near, directory } = this.#core;
-    kernel.verbs.clearSpace(id);
-    directory?.writeNamespaceClear(id);
-    kernel.verbs.ring();
-    near?.drop();
-  }
-
-  /** When this returns no entry with one of these tags is left, for any thread or later session. */
-  deleteByTag(tags: string | readonly string[]): void {
-    this.#core.assertOpen();
-    const resolved = resolveTags(tags);
-    const { through } = this.#core;
-    if (through === null) this.deleteByTagHere(resolved);
-    else through.deleteByTag(resolved, () => this.deleteByTagHere(resolved));
-  }
-
-  /** As `deleteByTag`; the tiers are not told. */
-  deleteByTagHere(tags: readonly string[]): void {
-    for (const tag of tags) {
-      this.#invalidateTag(tag);
-      this.#core.directory?.writeTag();
-    }
-  }
-
-  #invalidateTag(tag: string): void {
-    const { verbs, tags } = this.#core.kernel;
-    const name = Buffer.from(tag, "utf8");
-    const { low, high } = tags.hashOf(name, 0, name.length);
-    const seen = tags.sweeps();
-    if (verbs.invalidateTag(low, high, 0) === codes.answerDone) return;
-    // The table has no slot for the tag: wait for the janitor's sweep. A sweep that this thread has
-    // waited for in vain is not waited for again.
-    verbs.ring();
-    const waits = seen !== this.#awaitedSweep && this.#waitForSweep(seen);
-    if (waits && verbs.invalidateTag(low, high, 0) === codes.answerDone) return;
-    verbs.invalidateTag(low, high, 1);
-  }
-
-  #waitForSweep(seen: number): boolean {
-    const { kernel } = this.#core;
-    kernel.count(counter.counterTagWaits, 1);
-    if (kernel.tags.waitForSweep(seen, tagSweepWaitMs)) return true;
-    this.#awaitedSweep = seen;
-    return false;
-  }
-
-  /** Live entries are counted from zero after a clear: cleared ones leave later, uncounted. */
-  #rememberCounts(): void {
-    const { kernel } = this.#core;
-    kernel.control.setClearedCounts({
-      memoryEntries: kernel.total(counter.counterMemoryEntries),
-      memoryBytes: kernel.total(counter.counterMemoryBytes),
-      diskEntries: kernel.total(counter.counterDiskEntries),
-      negatives: kernel.total(counter.counterNegativeAnswers),
-    });
   }
 }
 

@@ -3,10 +3,10 @@
 // compares the revisions under the key's lock, where only records in memory can be compared; so an
 // entry that is on disk only is brought to memory first. A delete leaves a record without a value,
 // which outlives it as long as an older write may come.
-import { codes, HashedKey, type Key } from "../kernel/mod.js";
-import { type Found, type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.js";
-import { codecNegative, flagDeletion, isInternal } from "../record/mod.js";
-import type { ThreadCore } from "./thread-core.js";
+import { codes, HashedKey, type Key } from "../../kernel/mod.js";
+import { type Found, type WriteFields, type WriteOutcome, writeValue } from "../../memory/mod.js";
+import { codecNegative, flagDeletion, isInternal } from "../../record/mod.js";
+import type { ThreadCore } from "../thread-core.js";
 
 /** How long a delete with a revision is remembered, unless memory is short. */
 export const deletionMs = 3_600_000;
