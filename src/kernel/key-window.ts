@@ -41,8 +41,10 @@ export class KeyWindow {
    *  length says why it could not be written. */
   at: number;
   length = 0;
-  /** Of the namespace whose keys these are: its id, above the bytes of a key's length. */
-  readonly #space: number;
+  /** The id of the namespace whose keys it takes. */
+  readonly space: number;
+  /** The same, as it is in an extent: above the bits of a key's length. */
+  readonly spaceBits: number;
   /** What all key windows of the thread share, since they share the memory. */
   readonly #uses: { count: number };
   /** The kernel's progress with the key: written, hashed (the hash is in the results), or hit and
@@ -62,7 +64,8 @@ export class KeyWindow {
   /** `namespace` is the id of the namespace whose keys it takes. */
   constructor(kernel: Kernel, namespace = 0) {
     this.#kernel = kernel;
-    this.#space = namespace * 2 ** at.extentSpaceShift;
+    this.space = namespace;
+    this.spaceBits = namespace * 2 ** at.extentSpaceShift;
     this.#uses = kernel.keyUses;
     this.#findNear = kernel.verbs.findNear;
     this.#u8 = kernel.views.u8;
@@ -91,14 +94,9 @@ export class KeyWindow {
     return this.#uses.count;
   }
 
-  /** The id of the namespace whose keys it takes. */
-  get space(): number {
-    return this.#space / 2 ** at.extentSpaceShift;
-  }
-
   /** The key's length and namespace, as the kernel's verbs take them. */
   get extent(): number {
-    return this.length + this.#space;
+    return this.length + this.spaceBits;
   }
 
   /** Whether the key's hash is in the kernel's results. */
@@ -120,7 +118,7 @@ export class KeyWindow {
    *  is in the kernel's results, for a near entry to compare with. */
   findNear(): boolean {
     if (this.length <= 0) return false;
-    const isThere = this.#findNear(this.at, this.length + this.#space) === 1;
+    const isThere = this.#findNear(this.at, this.length + this.spaceBits) === 1;
     this.#progress = isThere ? touched : hashed;
     return isThere;
   }

@@ -180,7 +180,7 @@ export class MemoryWriter {
     else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
     const answer = verbs.publish(
       record,
-      keyBytes + this.keys.space * 2 ** codes.extentSpaceShift,
+      keyBytes + this.keys.spaceBits,
       fields.revision === undefined ? fields.codecId : fields.codecId | recordHasRevision,
       flags,
       extensionBytes / 8,

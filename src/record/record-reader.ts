@@ -59,8 +59,9 @@ export class RecordReader {
   parse(start: number): void {
     const { buffer } = this;
     this.start = start;
-    this.size = buffer.readUIntLE(start + at.recordSize, 3);
-    this.space = buffer.readUInt8(start + at.recordSpace);
+    const first = buffer.readUInt32LE(start + at.recordSize);
+    this.size = first & at.recordSizeMask;
+    this.space = first >>> 24;
     const codec = buffer.readUInt8(start + at.recordCodec);
     this.codecId = codec & ~at.recordHasRevision;
     this.#hasRevision = codec >= at.recordHasRevision;
