@@ -82,9 +82,9 @@ export interface Unchanged {
 
 /**
  * What a loader returns to say that the value it was given as `stale` is still right: the value is
- * stored again as if it had just been loaded, with the tags that it has. `entry(unchanged,
- * options)` gives it another ttl or other tags. A set, a delete or the deletion of one of its tags
- * meanwhile wins, as over any load.
+ * stored again as if it had just been loaded, with the tags and the revision that it has.
+ * `entry(unchanged, options)` gives it another ttl or other tags. A set, a delete or the deletion
+ * of one of its tags meanwhile wins, as over any load.
  *
  * A loader that returns it without having been given a value fails with TypeError.
  *

@@ -266,7 +266,7 @@ export class EntryReader<V> {
     if (found !== "memory") return undefined;
     // Copied first: decoding may use the record reader for another record.
     const { record } = reader;
-    const { createdMs: createdAt, expiresMs: expiresAt, staleUntilMs, sequence } = record;
+    const { createdMs: createdAt, expiresMs: expiresAt, staleUntilMs, sequence, revision } = record;
     if (isInternal(record.flags)) {
       if (!isNegative(record.flags) || expiresAt <= clock.now()) return undefined;
       return { value: undefined, stale: false, sequence, createdAt, expiresAt, tags: noTags };
@@ -277,7 +277,7 @@ export class EntryReader<V> {
     const tags = record.hasTags ? record.tags() : noTags;
     const value = nearValue ?? this.#decodeFound(key);
     if (value === undefined) return undefined;
-    return { value, stale, sequence, createdAt, expiresAt, tags };
+    return { value, stale, sequence, createdAt, expiresAt, tags, revision };
   }
 
   /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
@@ -347,14 +347,14 @@ export class EntryReader<V> {
     const start = elapsedMs();
     const found = await this.#entryFromDisk(key, bytesRead);
     if (found === undefined) return undefined;
-    const { entry, sequence } = found;
+    const { entry, sequence, revision } = found;
     this.#core.sample(counter.histogramDisk, (elapsedMs() - start) * 1e6);
     // Check again: it may have expired while its chunks were read.
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;
     if (stale && entry.staleUntil <= now) return undefined;
     const { value, createdAt, expiresAt, tags } = entry;
-    return { value, stale, sequence, createdAt, expiresAt, tags };
+    return { value, stale, sequence, createdAt, expiresAt, tags, revision };
   }
 
   /** Reads the entry from disk, or from memory if it was promoted meanwhile. Also returns an
@@ -382,7 +382,7 @@ export class EntryReader<V> {
   ): Promise<FoundEntry<V> | undefined> {
     if (isInternal(record.flags)) return undefined;
     const metadata = metadataOf(record);
-    const { sequence } = record;
+    const { sequence, revision } = record;
     if (metadata.expiresAt !== Infinity) {
       const now = this.#core.clock.now();
       if (metadata.expiresAt <= now) this.#core.count(counter.counterExpiredHits, 1);
@@ -392,6 +392,6 @@ export class EntryReader<V> {
     if (decoded === undefined) return undefined;
     const size = metadata.size + decoded.chunkBytes;
     const source = disk === null ? "memory" : "disk";
-    return { entry: { ...metadata, value: decoded.value, source, size }, sequence };
+    return { entry: { ...metadata, value: decoded.value, source, size }, sequence, revision };
   }
 }

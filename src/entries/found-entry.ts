@@ -43,6 +43,7 @@ export interface FoundValue<V> {
   readonly createdAt: number;
   readonly expiresAt: number;
   readonly tags: readonly string[];
+  readonly revision?: number | undefined;
 }
 
 /** What `peekEntry` found in memory: a value with where it was, or what `peek` says without one. */
@@ -61,6 +62,7 @@ export type Peek<V> =
 export interface FoundEntry<V> {
   readonly entry: CacheEntry<V>;
   readonly sequence: number;
+  readonly revision: number | undefined;
 }
 
 /** Metadata of an entry. A copy: it survives the next use of the record reader. */

@@ -205,7 +205,8 @@ export class Lead<V> {
     return { value: value as V | undefined, options: times, hasOwnTags, isVoid: false };
   }
 
-  /** What the loader was given, to be stored again: with its own tags if the loader gave none. */
+  /** What the loader was given, to be stored again: with its own tags and revision if the loader
+   *  gave none. */
   #renewed(
     { key, number, stale }: Flight<V>,
     options: ResolvedFetchOptions,
@@ -221,7 +222,8 @@ export class Lead<V> {
     const isVoid =
       tags !== undefined && number !== -1 && this.#parts.flights.isSuperseded(number, stale.tags);
     const { value } = stale;
-    return { value, options: { ...options, tags: tags ?? stale.tags }, hasOwnTags: true, isVoid };
+    const kept = { tags: tags ?? stale.tags, revision: options.revision ?? stale.revision };
+    return { value, options: { ...options, ...kept }, hasOwnTags: true, isVoid };
   }
 
   /** The loader gave undefined. */

@@ -74,6 +74,18 @@ describe("unchanged", () => {
     }
   });
 
+  test("keeps the revision, unless the entry has another", async () => {
+    const cache = await open();
+    cache.set("k", value, { revision: 5 });
+    const renew = (answer: typeof unchanged | ReturnType<typeof entry<typeof unchanged>>) =>
+      cache.fetch("k", () => answer, { forceRefresh: true });
+    await renew(unchanged);
+    expect(cache.set("k", "older", { revision: 4 })).toBe("outdated");
+    await renew(entry(unchanged, { revision: 7 }));
+    expect(cache.set("k", "older", { revision: 6 })).toBe("outdated");
+    expect(cache.getSync("k")).toEqual(value);
+  });
+
   test("renews what is only on disk", async () => {
     const clock = new ManualClock();
     const path = freshPath();

@@ -74,7 +74,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a renewed value that loses its tags",
     patches: [
-      { file: "fetch/lead.ts", from: "tags: tags ?? stale.tags", to: "tags: tags ?? options.tags" },
+      {
+        file: "fetch/lead.ts",
+        from: "tags: tags ?? stale.tags,",
+        to: "tags: tags ?? options.tags,",
+      },
     ],
     cell: "memory, near",
     says: /read after it was removed/,
