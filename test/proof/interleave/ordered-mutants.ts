@@ -75,7 +75,7 @@ export const orderedMutants: readonly Mutant[] = [
     "load-in-guard",
     "a load that others join begins during a guarded write",
     flights,
-    ["if (isGuard(flight)) return fl.answerGuarded;", ""],
+    ["if (isGuard(flight)) return fl.answerGuarded;", "if (isGuard(flight)) continue;"],
     "guard-load",
   ),
   mutant(
@@ -83,8 +83,8 @@ export const orderedMutants: readonly Mutant[] = [
     "a load looks for guards before it is in the table",
     flights,
     [
-      "const number = claimFlight(hash, fl.flightFill, Infinity);\n  // A guard is claimed before it looks for flights, and this flight before it looks for guards: so\n  // at least one of the two sees the other.\n  if (number < 0 || !isGuarded(hash)) return number;",
-      "const guarded = isGuarded(hash);\n  const number = claimFlight(hash, fl.flightFill, Infinity);\n  if (number < 0 || !guarded) return number;",
+      "const number = claimFlight(hash, fl.flightFill, Infinity, space);\n  // A guard is claimed before it looks for flights, and this flight before it looks for guards: so\n  // at least one of the two sees the other.\n  if (number < 0 || !isGuarded(hash)) return number;",
+      "const guarded = isGuarded(hash);\n  const number = claimFlight(hash, fl.flightFill, Infinity, space);\n  if (number < 0 || !guarded) return number;",
     ],
     "guard-fill",
   ),
