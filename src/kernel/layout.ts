@@ -205,12 +205,13 @@ export const resultUnvisited = 156; // u32: slots that sweep could not visit, si
  *  with that id live without a head. Set and cleared by the thread; eviction may clear it by CAS,
  *  which abandons the write. */
 export const threadLargeWrite = 160;
+
 /** f64: the number of the invalidation that the thread's last publish or remove noted, under the
- *  key's lock: the order of all changes of one key. */
+ *  key's lock, as the bits of an integer: the order of all changes of one key. */
 export const resultChange = 168;
 
-export const threadCounters = 168; // counterCount × f64
-export const counterCount = 87;
+export const threadCounters = 176; // counterCount × f64
+export const counterCount = 86;
 /** The most invalidations that one readInvalidations reads. */
 export const invalidationBatch = 16;
 export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read

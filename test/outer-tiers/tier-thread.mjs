@@ -4,7 +4,9 @@ import { attachCache } from "../../dist/src/mod.js";
 
 const cache = attachCache(workerData.handle);
 const floors = new Int32Array(workerData.floors);
-const filler = "x".repeat(400);
+const filler = "x".repeat(2000);
+/** The word that says that the writers are done. */
+const doneWord = 255;
 
 const steps = {
   get: (key) => cache.get(key),
@@ -33,11 +35,11 @@ const steps = {
       if (round % 4 === 0) await new Promise((resolve) => setImmediate(resolve));
     }
   },
-  // Answers what was read below the floor of its key.
-  readAll: async (keys, rounds) => {
+  // Until the writers are done: answers what was read below the floor of its key.
+  readAll: async (keys) => {
     const lies = [];
     let found = 0;
-    for (let round = 0; round < rounds; round++) {
+    while (Atomics.load(floors, doneWord) === 0) {
       for (let key = 0; key < keys; key++) {
         const floor = Atomics.load(floors, key);
         const value = await cache.get(`v${key}`);

@@ -13,7 +13,8 @@ interface Closing {
 }
 
 /** In the thread that opened the cache: the cache closes for all, and the tiers make what waits.
- *  In another: the thread gives its id back. */
+ *  In another: the thread gives its id back, once its reads and `others`, those of its namespaces,
+ *  have ended. */
 export async function closeThread(
   parts: Closing,
   others: readonly (Promise<void> | undefined)[],

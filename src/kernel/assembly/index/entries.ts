@@ -206,7 +206,7 @@ export function publish(
   // answers no reader.
   writeHeader(record, extent, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
-  store<f64>(block, <f64>noteInvalidation(hash), at.resultChange);
+  store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);
   let word = (fingerprint << at.slotFingerprintShift) | locationOf(record);
   locate(home, fingerprint, key, extent);
   let slot = located;
@@ -328,7 +328,7 @@ export function remove(
  *  home lock held, and the results of remove set to nothing. */
 export function removeLocated(hash: u64, home: u32): i32 {
   // Also if we find nothing: a thread may still keep a near value of an entry that left the index.
-  store<f64>(block, <f64>noteInvalidation(hash), at.resultChange);
+  store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);
   let answer = at.answerAbsent;
   if (located != 0) {
     const old = locatedWord;
@@ -365,7 +365,7 @@ export function evictUnlocked(key: u32, extent: u32): i32 {
   const answer = takeUnlocked(key, extent);
   // After the slot changed: without the lock, nothing stops a thread from keeping what it found in
   // the slot before.
-  store<f64>(block, <f64>noteInvalidation(hash), at.resultChange);
+  store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);
   return answer;
 }
 
