@@ -28,7 +28,8 @@ console.log(warmed); // { loaded: 2, present: 0, failed: 0, refused: 0 }
 
 // keys and entries
 const names: string[] = [];
-for await (const [key, name] of cache.entries({ prefix: "user:" })) names.push(`${key} ${name}`);
+for await (const [key, name] of cache.entries({ prefix: "user:" }))
+  names.push(`${String(key)} ${name}`);
 console.log(names.toSorted().join()); // user:1 Ada,user:2 Grace,user:4 Alan,user:5 Edsger
 
 // resize
