@@ -1,6 +1,6 @@
 // The class that users call: one cache, as one thread has it. The calls with keys are the key
 // space's; here is what concerns the cache as a whole.
-import type { NamespaceOptions } from "./namespace-options.js";
+import type { NamespaceOptions } from "./spaces/namespace-options.js";
 import type { Size } from "../config/mod.js";
 import { flush, resize, type ResizeOutcome, segmentsOf, type ThreadCore } from "../entries/mod.js";
 import type { Key } from "../kernel/mod.js";
@@ -8,13 +8,13 @@ import type { CacheStats } from "../stats/mod.js";
 import { fsyncOf, memoryToResize } from "./call-options.js";
 import type { CacheEventName, CacheEvents, CacheListener, CacheRecovery } from "./events.js";
 import type { CacheHandle } from "./handle.js";
-import { KeySpace } from "./key-space.js";
-import type { Namespace } from "./namespace.js";
-import { Namespaces } from "./namespaces.js";
+import { KeySpace } from "./spaces/key-space.js";
+import type { Namespace } from "./spaces/namespace.js";
+import { Namespaces } from "./spaces/namespaces.js";
 import type { OpenerSide } from "./opener-side.js";
 import { closeThread } from "./outer/closing-order.js";
 import type { OuterSide } from "./outer/outer-side.js";
-import type { SpaceParts } from "./space-parts.js";
+import type { SpaceParts } from "./spaces/space-parts.js";
 import { snapshotOf } from "./statistics.js";
 import type { ThreadRegistration } from "./thread-registration.js";
 

@@ -3,7 +3,7 @@
 import type { EntryReader, EntryWriter, ThreadCore } from "../entries/mod.js";
 import { type FetchTiers, ReadThrough, SharedBackoffs, SharedFlights } from "../fetch/mod.js";
 import { histogramLoad } from "../stats/mod.js";
-import type { SpaceParts } from "./space-parts.js";
+import type { SpaceParts } from "./spaces/space-parts.js";
 
 export function readThroughOf<V>(
   core: ThreadCore,

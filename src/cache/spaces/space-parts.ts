@@ -1,8 +1,8 @@
 // What a key space is made of: the cache makes its own, and those of its namespaces.
-import type { UndercroftError } from "../base/mod.js";
-import type { StorePool, ThreadCore } from "../entries/mod.js";
-import type { Key } from "../kernel/mod.js";
-import type { OuterSide } from "./outer/outer-side.js";
+import type { UndercroftError } from "../../base/mod.js";
+import type { StorePool, ThreadCore } from "../../entries/mod.js";
+import type { Key } from "../../kernel/mod.js";
+import type { OuterSide } from "../outer/outer-side.js";
 
 export interface SpaceParts {
   readonly core: ThreadCore;

@@ -1,10 +1,10 @@
 // The namespaces that one thread uses of a cache. Called by the cache. Invariant: one object for a
 // name in a thread, so that all its callers share one load of a key.
-import { describe, UndercroftError } from "../base/mod.js";
-import type { NamespaceConfig } from "../config/mod.js";
-import { versionHashOf } from "../directory/mod.js";
-import { codes } from "../kernel/mod.js";
-import type { CacheEvents } from "./events.js";
+import { describe, UndercroftError } from "../../base/mod.js";
+import type { NamespaceConfig } from "../../config/mod.js";
+import { versionHashOf } from "../../directory/mod.js";
+import { codes } from "../../kernel/mod.js";
+import type { CacheEvents } from "../events.js";
 import { Namespace } from "./namespace.js";
 import {
   assertNamespaceName,

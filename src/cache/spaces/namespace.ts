@@ -1,7 +1,7 @@
 // A namespace as one thread has it: what `Cache.namespace` returns.
-import { assert, describe } from "../base/mod.js";
-import type { BoundLoaders } from "../bulk/mod.js";
-import type { FetchOptions } from "../config/mod.js";
+import { assert, describe } from "../../base/mod.js";
+import type { BoundLoaders } from "../../bulk/mod.js";
+import type { FetchOptions } from "../../config/mod.js";
 import type {
   Fetched,
   Loadable,
@@ -10,10 +10,10 @@ import type {
   Loader,
   LoadManyContext,
   ManyLoader,
-} from "../fetch/mod.js";
-import type { Key } from "../kernel/mod.js";
-import { type NamespaceStats, namespaceStatsOf } from "../stats/mod.js";
-import { namespaceReading } from "./statistics.js";
+} from "../../fetch/mod.js";
+import type { Key } from "../../kernel/mod.js";
+import { type NamespaceStats, namespaceStatsOf } from "../../stats/mod.js";
+import { namespaceReading } from "../statistics.js";
 import { KeySpace } from "./key-space.js";
 import type { NamespaceRequest } from "./namespace-options.js";
 import type { SpaceParts } from "./space-parts.js";

@@ -1,8 +1,8 @@
 // The calls that take keys, for the cache's own key space and for each namespace: the classes that
 // users call extend this one. Methods check that the cache is open and delegate to the entry
 // reader, the entry writer and read-through (`fetch/`).
-import { assertNotAborted, rejecting, withSignal } from "../base/mod.js";
-import type { AnyLoader } from "../bulk/mod.js";
+import { assertNotAborted, rejecting, withSignal } from "../../base/mod.js";
+import type { AnyLoader } from "../../bulk/mod.js";
 import {
   type DeleteOptions,
   type FetchOptions,
@@ -13,7 +13,7 @@ import {
   checkedKeys,
   resolveDeleteOptions,
   resolveFetchOptions,
-} from "../config/mod.js";
+} from "../../config/mod.js";
 import {
   type CacheEntry,
   EntryInvalidator,
@@ -23,15 +23,15 @@ import {
   type SetOutcome,
   type ThreadCore,
   ValueDecoder,
-} from "../entries/mod.js";
-import type { Fetched, Loadable, LoadContext, Loader, ReadThrough } from "../fetch/mod.js";
-import type { Key } from "../kernel/mod.js";
-import { setEach, signalOf, splitSignal } from "./call-options.js";
+} from "../../entries/mod.js";
+import type { Fetched, Loadable, LoadContext, Loader, ReadThrough } from "../../fetch/mod.js";
+import type { Key } from "../../kernel/mod.js";
+import { setEach, signalOf, splitSignal } from "../call-options.js";
 import type { KeyFunctions } from "./key-functions.js";
-import { readThroughOf } from "./read-through-parts.js";
-import { SourceWrites } from "./writes/source-writes.js";
+import { readThroughOf } from "../read-through-parts.js";
+import { SourceWrites } from "../writes/source-writes.js";
 import type { SpaceParts } from "./space-parts.js";
-import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "./wrap.js";
+import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "../wrap.js";
 
 /**
  * Keys and their entries, as one thread has them: the cache's own, or a namespace's. K is what the

@@ -1,10 +1,10 @@
 // What a namespace's own functions make of the calls: the key of what the caller names an entry by,
 // its tags, and a loader that is given that name back. Called by the key space. Invariant: tags are
 // asked for only when an entry is stored or loaded, once for each.
-import type { IsValid, ResolvedFetchOptions, RevisionOf, SetOptions } from "../config/mod.js";
-import { checkedTags } from "../config/mod.js";
-import type { LoadContext, Loader } from "../fetch/mod.js";
-import type { Key } from "../kernel/mod.js";
+import type { IsValid, ResolvedFetchOptions, RevisionOf, SetOptions } from "../../config/mod.js";
+import { checkedTags } from "../../config/mod.js";
+import type { LoadContext, Loader } from "../../fetch/mod.js";
+import type { Key } from "../../kernel/mod.js";
 
 export class KeyFunctions<V, K> {
   readonly #keyOf: ((key: K) => Key) | null;

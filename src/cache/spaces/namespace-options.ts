@@ -1,5 +1,5 @@
 // The options of a namespace, checked when a thread first asks for it. Called by the cache.
-import { describe, isWellFormed } from "../base/mod.js";
+import { describe, isWellFormed } from "../../base/mod.js";
 import {
   type Duration,
   type FetchOptions,
@@ -11,9 +11,9 @@ import {
   type RefreshOptions,
   resolveNamespaceConfig,
   type Size,
-} from "../config/mod.js";
-import type { Loader } from "../fetch/mod.js";
-import type { Key } from "../kernel/mod.js";
+} from "../../config/mod.js";
+import type { Loader } from "../../fetch/mod.js";
+import type { Key } from "../../kernel/mod.js";
 import { KeyFunctions } from "./key-functions.js";
 
 /**
