@@ -24,8 +24,9 @@ export function* update(actor: Actor, key: string): Coroutine {
     const fields = { ...actor.fields(-1), condition };
     const outcome = yield* writer.write(key, valueOf(key, version), fields);
     if (outcome === "changed") continue;
-    // For want of room it is gone.
-    if (outcome !== "stored") operation.kind = "removal";
+    // Where the lock could not be had the entry is gone, or another update was faster: a miss, or
+    // nothing at all.
+    operation.counts = outcome === "stored";
     break;
   }
   world.history.end(operation);
