@@ -131,10 +131,10 @@ test("more than memory holds is all there", async () => {
   const lines = Array.from({ length: 6000 }, (_, key) =>
     JSON.stringify({ key: `k${key}`, value: `${key} `.repeat(100) }),
   );
-  const options = ["--memory", "1mb", "--capacity", "64mb"];
+  const options = ["--memory", "2mb", "--capacity", "64mb"];
   const { out } = await undercroft(["import", path, ...options], lines.join("\n"));
   expect(out).toContain("6000 stored, 0 refused");
-  const cache = await openCache<string>({ memory: "1mb", disk: { path, capacity: "64mb" } });
+  const cache = await openCache<string>({ memory: "2mb", disk: { path, capacity: "64mb" } });
   for (let key = 0; key < 6000; key++)
     expect(await cache.get(`k${key}`)).toBe(`${key} `.repeat(100));
   await cache.close();
