@@ -17,6 +17,7 @@ import {
   type Fetched,
   HeldLoads,
   type Loadable,
+  type Loader,
   type LoadedMany,
   LoadGatherer,
   type LoadManyContext,
@@ -67,9 +68,6 @@ export abstract class BulkCalls<V, K> {
   protected abstract readonly reader: EntryReader<V>;
   /** Also asks the tiers, if there are any; else the reader itself. */
   protected abstract readonly looks: Pick<EntryReader<V>, "get">;
-  /** Of each loader of many keys. */
-  readonly #gatherers = new WeakMap<object, unknown>();
-
   protected abstract keyOf(key: K): Key;
   protected abstract keysOf(keys: Iterable<K>): { readonly given: readonly K[]; keys: Key[] };
   protected abstract fetchNamed(
@@ -86,19 +84,10 @@ export abstract class BulkCalls<V, K> {
     return {};
   }
 
-  /** A fetch whose load is one of many: those of fetches that miss in one turn of the event loop,
-   *  with the same function, are one call of it. */
-  protected fetchGathered(
-    key: K,
-    loadMany: AnyLoader,
-    options: ResolvedFetchOptions,
-  ): Promise<V | undefined> {
-    let gatherer = this.#gatherers.get(loadMany) as LoadGatherer<V, K> | undefined;
-    if (gatherer === undefined) {
-      gatherer = new LoadGatherer(loadMany as ManyLoader<V, K>, (name: K) => this.keyOf(name));
-      this.#gatherers.set(loadMany, gatherer);
-    }
-    return this.fetchNamed(key, gatherer.load, options);
+  /** The loader of single fetches whose loads are one of many: those that miss in one turn of the
+   *  event loop are one call of `loadMany`. */
+  protected gathered(loadMany: ManyLoader<V, K>): Loader<V, K> {
+    return new LoadGatherer(loadMany, (name: K) => this.keyOf(name)).load;
   }
 
   /** The fetches of many keys, in their order; one call of `loadMany` loads those that miss. */

@@ -9,6 +9,7 @@ import {
   type OperationDefaults,
   parseTtl,
 } from "./operation-options.js";
+import { revisionOption } from "./writes/revision.js";
 
 export interface NamespaceConfig extends OperationDefaults {
   /** Bytes of memory that are kept for it; undefined if the options do not say. */
@@ -34,6 +35,7 @@ export function resolveNamespaceConfig(
     staleForMs:
       staleFor === undefined ? setDefaults.staleForMs : parseDuration("staleFor", staleFor),
     tags: tags === undefined ? setDefaults.tags : checkedTags(tags),
+    revisionOf: revisionOption(given["revision"]),
   });
   return Object.freeze({
     memoryBytes: shareOf("memory", given["memory"], cache.memoryBytes),

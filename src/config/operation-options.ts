@@ -108,6 +108,7 @@ export function fetchDefaultsOf(
     ttlMs: set.ttlMs,
     staleForMs: set.staleForMs,
     tags: set.tags,
+    revisionOf: set.revisionOf,
     softTimeoutMs: softTimeoutOf(options.timeout, base.softTimeoutMs),
     hardTimeoutMs: hardTimeoutOf(options.timeout, base.hardTimeoutMs),
     negativeTtlMs: negativeTtlOf(options.negativeTtl, base.negativeTtlMs),

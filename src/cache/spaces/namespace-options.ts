@@ -12,7 +12,7 @@ import {
   resolveNamespaceConfig,
   type Size,
 } from "../../config/mod.js";
-import type { Loader } from "../../fetch/mod.js";
+import type { Loader, ManyLoader } from "../../fetch/mod.js";
 import type { Key } from "../../kernel/mod.js";
 import { KeyFunctions } from "./key-functions.js";
 
@@ -50,6 +50,11 @@ export interface NamespaceOptions<V = unknown, K = Key> extends RefreshOptions {
   readonly key?: (key: K) => Key;
   /** The loader of calls that bring none, such as `fetch(key)`. */
   readonly load?: Loader<V, K>;
+  /**
+   * The same for many keys: `fetch`es that miss in one turn of the event loop are one call of it,
+   * up to 100 keys, and so are the misses of a `fetchMany` and of `warm`. Goes before `load`.
+   */
+  readonly loadMany?: ManyLoader<V, K>;
   /** Tags of entries whose call gives none: the same for all, or made of what names the entry. */
   readonly tags?: readonly string[] | ((key: K) => readonly string[]);
   /** Time to live of entries whose call gives none, more than 0. */
@@ -60,6 +65,11 @@ export interface NamespaceOptions<V = unknown, K = Key> extends RefreshOptions {
   readonly negativeTtl?: Duration;
   /** How long a loader may take: see `FetchOptions`. */
   readonly timeout?: FetchOptions["timeout"];
+  /**
+   * The caller's own order of writes of a key, as a value says it: a whole number, at least 0. A
+   * set or a load of what is older than the entry that is there is `"outdated"`, and not stored.
+   */
+  readonly revision?: (value: V) => number;
   /** Asked about each cached value before a fetch returns it: see `FetchOptions`. */
   readonly isValid?: IsValid<V, K>;
   /**
@@ -75,6 +85,7 @@ export interface NamespaceRequest<V, K> {
   readonly config: NamespaceConfig;
   readonly functions: KeyFunctions<V, K> | null;
   readonly load: Loader<V, K> | null;
+  readonly loadMany: ManyLoader<V, K> | null;
 }
 
 const optionNames = [
@@ -82,11 +93,13 @@ const optionNames = [
   "disk",
   "key",
   "load",
+  "loadMany",
   "tags",
   "ttl",
   "staleFor",
   "negativeTtl",
   "timeout",
+  "revision",
   "isValid",
   "refreshAfter",
   "jitter",
@@ -114,12 +127,13 @@ export function requestOf<V, K>(
   const given = options === undefined ? {} : optionsOf("", options, optionNames);
   const keyOf = functionOf<(key: K) => Key>("key", given["key"]);
   const load = functionOf<Loader<V, K>>("load", given["load"]);
+  const loadMany = functionOf<ManyLoader<V, K>>("loadMany", given["loadMany"]);
   const { tags } = given;
   const tagsOf = typeof tags === "function" ? (tags as (key: K) => readonly string[]) : null;
   const functions =
     keyOf === null && tagsOf === null ? null : new KeyFunctions<V, K>(keyOf, tagsOf);
   const config = resolveNamespaceConfig({ ...given, tags: tagsOf === null ? tags : [] }, cache);
-  return { config, functions, load };
+  return { config, functions, load, loadMany };
 }
 
 function functionOf<F>(option: string, value: unknown): F | null {

@@ -35,16 +35,20 @@ import type { SpaceParts } from "./space-parts.js";
  * ```
  */
 export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
+  readonly #bound: BoundLoaders;
+  /** Loads the key of a single fetch. */
   readonly #load: Loader<V, K> | null;
 
   /** Internal: call `Cache.namespace` instead. */
   constructor(parts: SpaceParts, request: NamespaceRequest<V, K>) {
     super(parts, request.functions);
-    this.#load = request.load;
+    const { load, loadMany } = request;
+    this.#bound = { load: load ?? undefined, loadMany: loadMany ?? undefined };
+    this.#load = loadMany === null ? load : this.gathered(loadMany);
   }
 
   protected override get bound(): BoundLoaders {
-    return { load: this.#load ?? undefined };
+    return this.#bound;
   }
 
   /** Its name in the cache. */
