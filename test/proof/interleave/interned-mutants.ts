@@ -15,25 +15,22 @@ const invalidationOfSlot = `let word = (fingerprint << at.slotFingerprintShift) 
     if (copy != 0) announceTombstone(0, copy);
     if (replace(slot, old, word | (old & displacedBit))) {`;
 
+/** How a change is noted. */
+const noted = "store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);";
+
 export const internedMutants: readonly Mutant[] = [
   mutant(
     "set-noted-late",
     "a set is noted after the slot has changed",
     entries,
-    [
-      `noteInvalidation(hash);\n  ${invalidationOfSlot}`,
-      `${invalidationOfSlot}\n      noteInvalidation(hash);`,
-    ],
+    [`${noted}\n  ${invalidationOfSlot}`, `${invalidationOfSlot}\n      ${noted}`],
     "interned-by-two",
   ),
   mutant(
     "delete-not-noted",
     "a delete is not noted for those who find values without their slots",
     entries,
-    [
-      "noteInvalidation(hash);\n  locate(home, fingerprint, key, extent);",
-      "locate(home, fingerprint, key, extent);",
-    ],
+    [`${noted}\n  let answer = at.answerAbsent;`, "let answer = at.answerAbsent;"],
     "interned-delete",
     "interned-evict",
   ),
@@ -41,7 +38,7 @@ export const internedMutants: readonly Mutant[] = [
     "unlocked-not-noted",
     "what is taken away without its lock is not noted",
     entries,
-    ["noteInvalidation(hash);\n  return answer;", "return answer;"],
+    [`${noted}\n  return answer;`, "return answer;"],
     "interned-unlocked",
   ),
   mutant(

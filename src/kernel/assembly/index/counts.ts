@@ -47,6 +47,12 @@ export function discountMemory(
   if (isCounted) countMemory(space, size, flags, -1);
 }
 
+/** The same for a record that its own thread has just taken out. */
+export function discountRecord(record: u32): void {
+  noteDead(record, (recordSizeOf(record) + 7) & ~7);
+  countRecord(record, -1);
+}
+
 /** Counts a record in memory. */
 export function countRecord(record: usize, sign: f64): void {
   countMemory(spaceOf(record), recordSizeOf(record), flagsOf(record), sign);

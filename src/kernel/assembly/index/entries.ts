@@ -26,7 +26,7 @@ import {
   unlock,
 } from "./bucket";
 import { judgeWrite } from "./condition";
-import { countDisk, countRecord, discount, discountMemory, isCleared } from "./counts";
+import { countDisk, countRecord, discount, discountMemory, discountRecord, isCleared } from "./counts";
 import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
 import {
@@ -100,8 +100,7 @@ function evictFor(bucket: u32, word: u64): usize {
       for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
         const victim = atomic.load<u64>(slot);
         if (victim == 0) {
-          // Another thread emptied the slot after the bucket was found full: the owner of the lock
-          // of a displaced entry.
+          // The owner of the lock of a displaced entry emptied it since the bucket was full.
           if (atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;
           continue;
         }
@@ -109,8 +108,7 @@ function evictFor(bucket: u32, word: u64): usize {
         const victimHome = homeOfSlot(bucket, victim);
         // A second lock is only tried, never waited for, so two writers cannot wait for each other.
         if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
-        // Announced before the slot changes: if the thread dies in between, recovery knows which
-        // record on disk is dead.
+        // Announced before the slot changes: if the thread dies in between, recovery writes it.
         const copy = atomic.load<u64>(slot) == victim ? diskCopyOf(victim) : 0;
         if (copy != 0) announceTombstone(1, copy);
         const taken = atomic.cmpxchg<u64>(slot, victim, word) == victim;
@@ -290,8 +288,7 @@ function confirm(record: usize, sequence: u64): void {
 function withdraw(home: u32, slot: usize, word: u64): void {
   const own = atomic.load<u64>(slot);
   if (((own ^ word) & locationBits) != 0 || isDisk(own) || !replace(slot, own, 0)) return;
-  const record = recordOf(own);
-  discountMemory(record, recordSizeOf(record), flagsOf(record), spaceOf(record), true);
+  discountRecord(recordOf(own));
   if (own & displacedBit) addDisplaced(home, -1);
 }
 
