@@ -17,7 +17,6 @@ import {
   type Fetched,
   HeldLoads,
   type Loadable,
-  type Loader,
   type LoadedMany,
   LoadGatherer,
   type LoadManyContext,
@@ -86,8 +85,9 @@ export abstract class BulkCalls<V, K> {
 
   /** The loader of single fetches whose loads are one of many: those that miss in one turn of the
    *  event loop are one call of `loadMany`. */
-  protected gathered(loadMany: ManyLoader<V, K>): Loader<V, K> {
-    return new LoadGatherer(loadMany, (name: K) => this.keyOf(name)).load;
+  protected gathered(loadMany: AnyLoader): AnyLoader {
+    const gatherer = new LoadGatherer(loadMany as ManyLoader<V, K>, (key: K) => this.keyOf(key));
+    return gatherer.load;
   }
 
   /** The fetches of many keys, in their order; one call of `loadMany` loads those that miss. */

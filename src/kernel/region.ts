@@ -62,6 +62,10 @@ export const designLoad: number = 0.85;
 const expectedMemoryEntryBytes = 112;
 const expectedDiskEntryBytes = 1024;
 const segmentsWanted = 128;
+/** Where the tables would leave fewer segments than this, the index is smaller. */
+const segmentsLeastWanted = 10;
+
+const bucketsMin = 64;
 
 function bucketsFor(request: GeometryRequest): number {
   const entries =
@@ -69,7 +73,7 @@ function bucketsFor(request: GeometryRequest): number {
     request.diskCapacityBytes / expectedDiskEntryBytes;
   const wanted = entries / designLoad / at.bucketSlots;
   const most = request.memoryBytes / 4 / at.bucketSize;
-  return Math.max(64, Math.floor(Math.min(wanted, most)));
+  return Math.max(bucketsMin, Math.floor(Math.min(wanted, most)));
 }
 
 /** How many tags a cache remembers: 1/64 of the memory, 1/32 if there is a disk, which takes longer
@@ -122,8 +126,17 @@ export function segmentBytesOf(memoryBytes: number): number {
 
 /** Divides a budget. All but the slack lies within `memoryBytes`. */
 export function divide(request: GeometryRequest): Geometry {
+  const wanted = layOut(request, bucketsFor(request));
+  const lacking = segmentsLeastWanted - wanted.segmentCount;
+  const { bucketCount, segmentBytes } = wanted;
+  const buckets = bucketCount - Math.ceil((lacking * segmentBytes) / at.bucketSize);
+  const geometry = lacking <= 0 ? wanted : layOut(request, Math.max(bucketsMin, buckets));
+  assert(geometry.segmentCount >= 8, "a budget holds at least eight segments");
+  return geometry;
+}
+
+function layOut(request: GeometryRequest, bucketCount: number): Geometry {
   const segmentBytes = segmentBytesOf(request.memoryBytes);
-  const bucketCount = bucketsFor(request);
   const segmentTableEnd = at.segmentTable + at.segmentCountMax * at.segmentEntrySize;
   // Room for a segment table of the largest possible count; the real count follows from what is
   // left.
@@ -148,7 +161,6 @@ export function divide(request: GeometryRequest): Geometry {
   const most = 4096 * MiB - at.slackPages * at.pageSize;
   const room = Math.min(request.memoryBytes, most) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
-  assert(segmentCount >= 8, "a budget holds at least eight segments");
   return {
     totalBytes: segmentBase + segmentCount * segmentBytes,
     segmentBytes,

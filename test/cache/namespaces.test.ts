@@ -83,6 +83,44 @@ describe("functions of a namespace", () => {
     expect([await wrapped(4), bound.getSync("n4"), cache.has("n4")]).toEqual([8, 8, false]);
   });
 
+  test("loadMany loads what single fetches of one turn, fetchMany and warm miss", async () => {
+    const cache = await open();
+    const asked: number[][] = [];
+    const users = cache.namespace<string, User>("users", {
+      key: keyOf,
+      loadMany: async ({ keys }) => {
+        asked.push(keys.map(({ id }) => id));
+        return keys.map((user) => [user, `user ${user.id}`] as const);
+      },
+    });
+    users.set({ id: 1 }, "set");
+    const each = [1, 2, 3, 2].map(async (id) => users.fetch({ id }));
+    expect(await Promise.all(each)).toEqual(["set", "user 2", "user 3", "user 2"]);
+    expect(await users.getOrFetch({ id: 4 })).toBe("user 4");
+    const [three, five] = [{ id: 3 }, { id: 5 }];
+    expect([...(await users.fetchMany([three, five])).values()]).toEqual(["user 3", "user 5"]);
+    const outcome = await users.warm([five, { id: 6 }]);
+    expect(outcome).toEqual({ loaded: 1, present: 1, failed: 0, refused: 0 });
+    expect(asked).toEqual([[2, 3], [4], [5], [6]]);
+  });
+
+  test("revision orders its sets and loads, older ones are outdated", async () => {
+    const cache = await open();
+    type Block = { readonly revision: number };
+    const blocks = cache.namespace<Block>("blocks", { revision: ({ revision }) => revision });
+    expect([2, 1, 2, 3].map((revision) => blocks.set("k", { revision }))).toEqual([
+      "stored",
+      "outdated",
+      "stored",
+      "stored",
+    ]);
+    expect(await blocks.setAsync("k", { revision: 1 })).toBe("outdated");
+    const load = (): Block => ({ revision: 2 });
+    await blocks.fetch("k", load, { forceRefresh: true });
+    expect(blocks.getSync("k")).toEqual({ revision: 3 });
+    expect(() => blocks.set("k", { revision: -1 })).toThrow(TypeError);
+  });
+
   test("tags of a loaded entry, and a loader's own, go before the namespace's", async () => {
     const cache = await open();
     const users = cache.namespace<string, User>("users", {

@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 
 import { describe, expect, test } from "vitest";
 
-import { updateAttemptsMax } from "../../dist/src/entries/entry-updater.js";
+import { updateAttemptsMax } from "../../dist/src/entries/writing/entry-updater.js";
 import { ManualClock } from "../../dist/src/mod.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches } from "./opened.js";
 

@@ -1,6 +1,6 @@
 // A namespace as one thread has it: what `Cache.namespace` returns.
 import { assert, describe } from "../../base/mod.js";
-import type { BoundLoaders } from "../../bulk/mod.js";
+import type { AnyLoader, BoundLoaders } from "../../bulk/mod.js";
 import type { FetchOptions } from "../../config/mod.js";
 import type {
   Fetched,
@@ -37,7 +37,7 @@ import type { SpaceParts } from "./space-parts.js";
 export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
   readonly #bound: BoundLoaders;
   /** Loads the key of a single fetch. */
-  readonly #load: Loader<V, K> | null;
+  readonly #load: AnyLoader | null;
 
   /** Internal: call `Cache.namespace` instead. */
   constructor(parts: SpaceParts, request: NamespaceRequest<V, K>) {
