@@ -139,7 +139,7 @@ describe("thread block", () => {
 
   test("has no two words that overlap, and its tables behind them", () => {
     const words = wordsOf([...own, ...namesWith("result")]);
-    expect(words).toHaveLength(own.length + 17);
+    expect(words).toHaveLength(own.length + 18);
     const tables: Word[] = [
       { name: "counters", from: at.threadCounters, bytes: at.counterCount * 8 },
       { name: "invalidations", from: at.threadInvalidations, bytes: at.invalidationBatch * 4 },

@@ -1,6 +1,6 @@
-// Writes entries on one thread: set, asynchronous set, delete, and the fills of read-through. Called by the facade and by read-through. Invariant: whatever a write returns, no
-// older value of its key is left: not in memory, for any thread, and not on disk, for any later
-// session.
+// Writes entries on one thread: set, asynchronous set, delete, and the fills of read-through.
+// Called by the facade and by read-through. Invariant: whatever a write returns, no older value of
+// its key is left: not in memory, for any thread, and not on disk, for any later session.
 import { describe, ownText } from "../../base/mod.js";
 import {
   assertKey,

@@ -35,16 +35,19 @@ export function uncount(word: u64): void {
   else countRecord(recordOf(word), -1);
 }
 
-/** As `discount`, for a record whose header was read before its slot was emptied. */
-export function discountMemory(
-  record: u32,
+/** As `discount`, for a slot that was emptied without its lock: the header of the record that it
+ *  named was read before. */
+export function discountTaken(
+  word: u64,
   size: u32,
   flags: u32,
   space: u32,
   isCounted: bool,
 ): void {
-  noteDead(record, (size + 7) & ~7);
-  if (isCounted) countMemory(space, size, flags, -1);
+  if (!isDisk(word)) noteDead(recordOf(word), (size + 7) & ~7);
+  if (!isCounted) return;
+  if (isDisk(word)) countDisk(word, -1);
+  else countMemory(space, size, flags, -1);
 }
 
 /** The same for a record that its own thread has just taken out. */

@@ -26,7 +26,7 @@ import {
   unlock,
 } from "./bucket";
 import { judgeWrite } from "./condition";
-import { countDisk, countRecord, discount, discountMemory, discountRecord, isCleared } from "./counts";
+import { countRecord, discount, discountRecord, discountTaken, isCleared } from "./counts";
 import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
 import {
@@ -390,8 +390,7 @@ function takeUnlocked(key: u32, extent: u32): i32 {
       // The read counts only if the segment still has the same generation after it.
       if (later != 0 && later != copy && locationOf(recordOf(word)) == (word & locationBits))
         announceTombstone(1, later);
-      if (!isDisk(word)) discountMemory(recordOf(word), size, flags, space, isCounted);
-      else if (isCounted) countDisk(word, -1);
+      discountTaken(word, size, flags, space, isCounted);
       return at.answerDone;
     }
     retractTombstone(0);
