@@ -2,7 +2,18 @@
 // makes. Called by the thread that opened the cache only, one `apply` at a time. Keys and values
 // are bytes: a tier keeps them as they are and knows nothing of codecs.
 
-/** The name of an entry in a tier: the bytes of its key, and its namespace, "" if it has none. */
+/**
+ * The name of an entry in a tier: the bytes of its key, and its namespace, "" if it has none.
+ *
+ * @example
+ * ```ts
+ * import type { TierKey } from "undercroft";
+ *
+ * const rowOf = ({ namespace, key }: TierKey): string =>
+ *   `${namespace}:${Buffer.from(key).toString("hex")}`;
+ * console.log(rowOf({ namespace: "users", key: Buffer.from("7") })); // users:37
+ * ```
+ */
 export interface TierKey {
   readonly namespace: string;
   readonly key: Uint8Array;
@@ -11,6 +22,16 @@ export interface TierKey {
 /**
  * An entry as a tier keeps it. Times are wall-clock milliseconds since 1970, `Infinity` for never.
  * The tier gives all of it back as it was, or nothing: the cache verifies it.
+ *
+ * @example
+ * ```ts
+ * import type { TierEntry } from "undercroft";
+ *
+ * const isForgotten = ({ staleUntil }: TierEntry, now: number): boolean => staleUntil <= now;
+ * const value = Buffer.from([1]);
+ * const entry = { value, createdAt: 0, expiresAt: 1000, staleUntil: 2000, tags: [] };
+ * console.log(isForgotten(entry, 1500), isForgotten(entry, 2000)); // false true
+ * ```
  */
 export interface TierEntry {
   /** The encoded value; only the cache can read it. */
@@ -22,13 +43,34 @@ export interface TierEntry {
   readonly tags: readonly string[];
 }
 
-/** A change that takes entries away. Without a namespace (null) it is for all of them. */
+/**
+ * A change that takes entries away. Without a namespace (null) it is for all of them.
+ *
+ * @example
+ * ```ts
+ * import type { TierInvalidation } from "undercroft";
+ *
+ * const ended: TierInvalidation = { kind: "delete-by-tag", namespace: null, tag: "user:7" };
+ * console.log(ended.kind); // delete-by-tag
+ * ```
+ */
 export type TierInvalidation =
   | ({ readonly kind: "delete" } & TierKey)
   | { readonly kind: "delete-by-tag"; readonly namespace: string | null; readonly tag: string }
   | { readonly kind: "clear"; readonly namespace: string | null };
 
-/** A change that a tier is told of. */
+/**
+ * A change that a tier is told of.
+ *
+ * @example
+ * ```ts
+ * import type { TierChange } from "undercroft";
+ *
+ * const kinds = (changes: readonly TierChange[]): string => changes.map(({ kind }) => kind).join();
+ * const key = Buffer.from("7");
+ * console.log(kinds([{ kind: "delete", namespace: "", key }])); // delete
+ * ```
+ */
 export type TierChange =
   ({ readonly kind: "set"; readonly entry: TierEntry } & TierKey) | TierInvalidation;
 

@@ -51,8 +51,8 @@ export interface NamespaceOptions<V = unknown, K = Key> extends RefreshOptions {
   /** The loader of calls that bring none, such as `fetch(key)`. */
   readonly load?: Loader<V, K>;
   /**
-   * The same for many keys: `fetch`es that miss in one turn of the event loop are one call of it,
-   * up to 100 keys, and so are the misses of a `fetchMany` and of `warm`. Goes before `load`.
+   * The same for many keys: the `fetch`es that miss in one turn of the event loop are one call of
+   * it, with up to 10,000 keys, and so are the misses of a `fetchMany`. Goes before `load`.
    */
   readonly loadMany?: ManyLoader<V, K>;
   /** Tags of entries whose call gives none: the same for all, or made of what names the entry. */
