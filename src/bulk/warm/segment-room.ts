@@ -3,6 +3,7 @@
 // evicts nothing; the janitor frees those whose records are on disk. Invariant: a wait is bounded.
 import { elapsedMs, setTimeout } from "../../base/mod.js";
 import type { ThreadCore } from "../../entries/mod.js";
+import { usedGeometryOf, watermarkOf } from "../../eviction/mod.js";
 
 /** The longest wait for room. After it the write is tried all the same. */
 export const roomWaitMsMax = 30_000;
@@ -15,14 +16,13 @@ export class SegmentRoom {
     this.#core = core;
   }
 
-  /** Whether a value of so many bytes can be written without a reclaim. */
+  /** Whether a value of so many bytes can be written without a reclaim, as far as the janitor makes
+   *  room: it keeps no more than its watermark free. */
   has(bytes: number): boolean {
-    const { verbs, geometry, control } = this.#core.kernel;
-    const { reserveSegments, segmentBytes } = geometry;
-    const wanted = reserveSegments + 2 + Math.ceil(bytes / segmentBytes);
-    // A large value in a small cache has to evict.
-    const most = Math.max(reserveSegments + 2, control.segmentsWanted() >>> 2);
-    return verbs.freeSegments(Math.min(wanted, most)) >= Math.min(wanted, most);
+    const used = usedGeometryOf(this.#core.kernel);
+    const wanted = used.reserveSegments + 2 + Math.floor(bytes / used.segmentBytes);
+    const most = Math.min(wanted, watermarkOf(used));
+    return this.#core.kernel.verbs.freeSegments(most) >= most;
   }
 
   /** Resolves when there is room, or after `roomWaitMsMax`. */
