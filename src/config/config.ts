@@ -120,6 +120,7 @@ function memoryOf(memory: unknown): Pick<Config, "memoryBytes" | "memoryNowBytes
     return { memoryBytes: bytes, memoryNowBytes: bytes };
   }
   const { now, most } = optionsOf("memory", memory, ["now", "most"], "a size, or ");
+  if (most === undefined) throw optionTypeError("memory.most", most, "a size");
   const memoryBytes = memoryBytesOf(most, "memory.most");
   const memoryNowBytes = now === undefined ? memoryBytes : memoryBytesOf(now, "memory.now");
   if (memoryNowBytes <= memoryBytes) return { memoryBytes, memoryNowBytes };
