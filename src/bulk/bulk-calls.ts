@@ -86,8 +86,7 @@ export abstract class BulkCalls<V, K> {
   /** The loader of single fetches whose loads are one of many: those that miss in one turn of the
    *  event loop are one call of `loadMany`. */
   protected gathered(loadMany: AnyLoader): AnyLoader {
-    const gatherer = new LoadGatherer(loadMany as ManyLoader<V, K>, (key: K) => this.keyOf(key));
-    return gatherer.load;
+    return new LoadGatherer(loadMany as ManyLoader<V, K>, (name: K) => this.keyOf(name)).load;
   }
 
   /** The fetches of many keys, in their order; one call of `loadMany` loads those that miss. */

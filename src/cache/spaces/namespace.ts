@@ -44,7 +44,7 @@ export class Namespace<V = unknown, K = Key> extends KeySpace<V, K> {
     super(parts, request.functions);
     const { load, loadMany } = request;
     this.#bound = { load: load ?? undefined, loadMany: loadMany ?? undefined };
-    this.#load = loadMany === null ? load : this.gathered(loadMany);
+    this.#load = loadMany === null ? load : (this.gathered(loadMany) as Loader<V, K>);
   }
 
   protected override get bound(): BoundLoaders {
