@@ -124,8 +124,8 @@ export abstract class BulkCalls<V, K> {
       looks === reader
         ? getMany(reader, wanted.keys, signal)
         : Promise.all(wanted.keys.map(async (key) => looks.get(key)));
-    const values = await (signal === undefined ? reading : withSignal(signal, reading));
-    return byName(wanted.given, values);
+    const waits = signal !== undefined && reading instanceof Promise;
+    return byName(wanted.given, await (waits ? withSignal(signal, reading) : reading));
   }
 
   /**

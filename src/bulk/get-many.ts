@@ -16,12 +16,12 @@ interface Read {
   readonly unit: number;
 }
 
-/** The value of each key, undefined where there is none. */
-export async function getMany<V>(
+/** The value of each key, undefined where there is none. A promise if a key is on disk. */
+export function getMany<V>(
   reader: EntryReader<V>,
   keys: readonly Key[],
   signal: AbortSignal | undefined,
-): Promise<(V | undefined)[]> {
+): (V | undefined)[] | Promise<(V | undefined)[]> {
   const reads: Read[] = [];
   const values = keys.map((key, position) =>
     reader.get(key, (hashed, location) => {
@@ -29,10 +29,11 @@ export async function getMany<V>(
       return undefined;
     }),
   ) as (V | undefined)[];
+  if (reads.length === 0) return values;
   reads.sort((left, right) => left.unit - right.unit);
-  await eachOf(reads, diskReadsAtOnce, async ({ position, key }) => {
+  const read = async ({ position, key }: Read): Promise<void> => {
     assertNotAborted(signal);
     values[position] = await reader.readFresh(key);
-  });
-  return values;
+  };
+  return eachOf(reads, diskReadsAtOnce, read).then(() => values);
 }

@@ -37,7 +37,7 @@ describe("a wrong option", () => {
     [
       { disk: { path: "a", size: 1 } },
       "RangeError",
-      /disk\.size: .* allowed are path, capacity, admission$/,
+      /disk\.size: .* allowed are path, capacity, admission, preload$/,
     ],
     [{ disk: { path: "a", capacity: 5 } }, "RangeError", /disk\.capacity: .* 5; .* at least 1 MiB/],
     [{ staleFor: -1 }, "RangeError", /option staleFor: .* -1; it must be a number of milliseconds/],

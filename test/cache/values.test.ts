@@ -307,8 +307,8 @@ describe("too large", () => {
     expect(cache.stats().sets).toMatchObject({ stored: 4, tooLarge: 4 });
   });
 
-  test("values up to a quarter of the memory are stored whole", async () => {
-    const cache = await open<Buffer>(diskAt(freshPath()));
+  test("values up to a quarter of the segments are stored whole", async () => {
+    const cache = await open<Buffer>({ memory: "3mb", ...diskAt(freshPath()) });
     for (const bytes of [8000, 8192, 8193, 30_000, 32_768, 65_536, 300_001]) {
       const value = Buffer.from(Array.from({ length: bytes }, (_, index) => index % 251));
       expect(cache.set("k", value)).toBe("stored");

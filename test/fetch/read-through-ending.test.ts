@@ -312,6 +312,7 @@ describe("the process", () => {
           cacheId: "c", listen() {}, end() {}, windowsOf: () => [0, 1],
           enter: () => (${entered}),
         },
+        tiers: null,
         name: "fetching",
         meter: { count() {}, sampleLoad() {} },
         clock: { now: () => 0 },
