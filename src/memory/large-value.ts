@@ -76,7 +76,7 @@ export function writeValue(
   const isIntact = verbs.endLargeWrite() === 1;
   if (outcome !== "stored" || isIntact) return outcome;
   // For want of room eviction took chunks while they were being written.
-  return writer.overload(hashed);
+  return writer.takeBack(hashed);
 }
 
 function hashedOf(writer: MemoryWriter, key: Key): HashedKey {

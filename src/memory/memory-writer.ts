@@ -159,6 +159,15 @@ export class MemoryWriter {
     return "overloaded";
   }
 
+  /** After a set that turned out to have found no room: its value leaves. If eviction has taken it
+   *  already, and counted it, it was stored and then evicted. */
+  takeBack(key: HashedKey): WriteOutcome {
+    if (this.removeIf(key) !== "removed") return "stored";
+    this.#counters.add(counterSetsStored, -1);
+    this.#counters.add(counterSetsOverloaded, 1);
+    return "overloaded";
+  }
+
   #append(
     key: Key | HashedKey,
     keyBytes: number,

@@ -149,7 +149,7 @@ const points = {
     ...log,
     before: "const { records, maxExpires, maxSequence } = this.#batch;",
   },
-  "before a segment is made void": { ...reclaimer, before: "const scan = this.#scan(segment);" },
+  "before a segment is made void": { ...reclaimer, before: "const scan = this.scan(segment);" },
   "after a segment is made void": { ...reclaimer, before: "let isEmpty = false;" },
   "before a segment is free again": {
     ...reclaimer,

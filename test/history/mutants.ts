@@ -52,7 +52,7 @@ export const mutants: readonly Mutant[] = [
     name: "a near cache that ignores the slot's word",
     patches: [
       { file: nearTable, from: "this.#results.slotLow | 0", to: "0" },
-      { file: nearTable, from: "high === (this.#results.slotHigh | 0)", to: "high === 0" },
+      { file: nearTable, from: "this.#results.slotHigh | 0", to: "0" },
       { file: nearTable, from: "= word.low | 0;", to: "= 0;" },
       { file: nearTable, from: "word.high |", to: "0 |" },
     ],
@@ -64,7 +64,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: writer,
-        from: "const answer = this.kernel.verbs.remove(at, length, low, high, kind, wanted);",
+        from: "const answer = this.kernel.verbs.remove(at, extent, low, high, kind, wanted);",
         to: "const answer: number = codes.answerDone;",
       },
     ],
@@ -87,7 +87,7 @@ export const mutants: readonly Mutant[] = [
     name: "a clear that near caches do not hear of",
     patches: [
       {
-        file: "entries/entry-writer.ts",
+        file: "entries/writing/entry-invalidator.ts",
         from: "const epoch = kernel.verbs.clear();",
         to: `const epoch = kernel.verbs.clear();\n    kernel.views.i32[${at.controlNearEpoch / 4}]--;`,
       },
@@ -112,7 +112,7 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: "near/near-cache.ts",
-        from: "if (this.#identity.isOn) this.#identity.values.delete(key);",
+        from: "root.#identity.values.delete(key);",
         to: "",
       },
     ],
@@ -136,8 +136,8 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: "entries/entry-reader.ts",
-        from: "record.expiresMs <= clock.now()) {\n      kernel.count(counter.counterExpiredHits, 1);\n      this.#miss",
-        to: "record.expiresMs <= 0 * clock.now()) {\n      kernel.count(counter.counterExpiredHits, 1);\n      this.#miss",
+        from: "record.expiresMs <= clock.now()) {\n      this.#core.count(counter.counterExpiredHits, 1);\n      this.#miss",
+        to: "record.expiresMs <= 0 * clock.now()) {\n      this.#core.count(counter.counterExpiredHits, 1);\n      this.#miss",
       },
     ],
     cell: "memory, near",
@@ -147,7 +147,8 @@ export const mutants: readonly Mutant[] = [
     name: "a fill that is published though it was superseded",
     patches: [{ file: writer, from: "fields.flight + 1,", to: "0," }],
     cell: "few keys",
-    says: /read a fill that (was superseded|a removal had superseded)/,
+    // A fill that renews a value brings an older one back.
+    says: /read a fill that (was superseded|a removal had superseded)|read after it was overwritten/,
   },
   {
     name: "a write that supersedes no fill",
@@ -159,7 +160,8 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     cell: "few keys",
-    says: /read a fill that (was superseded|a removal had superseded)/,
+    // A fill that renews a value brings an older one back.
+    says: /read a fill that (was superseded|a removal had superseded)|read after it was overwritten/,
   },
   {
     name: "a delete that finds nothing on disk",
