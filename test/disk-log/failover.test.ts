@@ -244,7 +244,7 @@ test("a lock that a dead janitor held is released", async () => {
 
 test("after too many deaths the cache goes on in memory and reports it", async () => {
   const cache = await open<string>({
-    memory: "1mb",
+    memory: "2mb",
     disk: { path: scratchDirectory(), capacity: "2mb" },
   });
   const errors: string[] = [];
