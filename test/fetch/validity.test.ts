@@ -172,6 +172,19 @@ test("a value between look and load that is refused is given to the loader", asy
   expect(counts()).toEqual([1, 1, 0, 0]);
 });
 
+test("a value between look and load that some refuse is loaded for them once others have it", async () => {
+  store.flights.beforeEnter = () => store.set("k", "old");
+  const source = new Source();
+  const taken = fetch("k", source.load);
+  const refused = fetch("k", never, { isValid: isNew });
+  expect(await taken).toBe("old");
+  await turn();
+  expect(source.calls.map(({ stale }) => stale)).toEqual(["old"]);
+  source.resolve("new");
+  expect(await refused).toBe("new");
+  expectIdle();
+});
+
 describe("what a load brings", () => {
   test("is not asked about if it is the fetch's own", async () => {
     store.set("k", "old");

@@ -252,8 +252,11 @@ class Load {
     const name = this.#keys[key] as string;
     const options = { ...optionsOf(ttl, tag), ...refusal?.options };
     const value = await this.#cache.fetch(name, load, options);
-    if (ttl > 0) this.#words[record + atDeadline] = this.#nowUs() + ttl * 1000;
+    const answeredUs = this.#nowUs();
     this.#read(record, key, value);
+    // With another answer, its loader may yet run, for others, so that nobody knows the deadline.
+    const isOwn = this.#words[record + atValue] === thread * round.operations + index + 1;
+    if (ttl > 0 && isOwn) this.#words[record + atDeadline] = answeredUs + ttl * 1000;
   }
 
   #set(index: number, key: number, ttl: number): undefined {

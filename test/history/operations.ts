@@ -30,7 +30,8 @@ export const atValue = 2;
 export const atBegin = 3;
 /** Ticket after it; 0 = it did not return. */
 export const atEnd = 4;
-/** Of a fetch: the ticket taken when its loader was called; 0 = it was not. */
+/** Of a fetch: the ticket taken when its loader was called; 0 = it was not. Later than the end if
+ *  it was called for others, which refused what the fetch got. */
 export const atLoad = 5;
 /** Microseconds from the start of the round to the start of the operation. */
 export const atTime = 6;

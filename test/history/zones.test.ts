@@ -128,6 +128,18 @@ describe("the judge accepts", () => {
       [set(1, 2), fetched(1, 3, 9, 4), read(0, 5, 6), read(1, 10, 11)],
     ],
     [
+      "what a loader brings for others once its own fetch has another answer",
+      [set(3, 4), fetched(0, 1, 6, 7), read(0, 8, 9), read(1, 10, 11)],
+    ],
+    [
+      "what a loader brings for others that was called as its own fetch ended",
+      [set(3, 4), fetched(0, 1, 7, 6), read(0, 8, 9), read(1, 10, 11)],
+    ],
+    [
+      "a clear between a fetch's other answer and its load",
+      [set(1, 2), fetched(0, 1, 4, 7), clear(5, 6), read(1, 8, 9)],
+    ],
+    [
       "a value read in its last moment",
       [set(1, 2, { deadlineUs: 5000 }), read(0, 3, 4, { beganUs: 5900 })],
     ],
@@ -189,6 +201,16 @@ describe("the judge reports", () => {
       "a fill handed to who came after it was superseded",
       /fill/,
       [fetched(0, 1, 7, 2), set(3, 4), fetched(0, 5, 8)],
+    ],
+    [
+      "an older value after a fill for others was read",
+      /overwritten/,
+      [set(1, 2), fetched(0, 3, 4, 5), read(1, 6, 7), read(0, 8, 9)],
+    ],
+    [
+      "a superseded fill for others",
+      /fill/,
+      [set(1, 2), fetched(0, 3, 4, 5), set(6, 7), read(1, 8, 9)],
     ],
     ["an overwritten fill", /overwritten/, [fetched(0, 1, 3, 2), set(4, 5), read(0, 6, 7)]],
     [

@@ -13,7 +13,8 @@
 //
 // A fill (the value a loader brought) has a stricter rule: it is as old as the moment its loader
 // was called. So a write that began later and has returned hides it from every read that begins
-// afterwards, and from every fetch that joins.
+// afterwards, and from every fetch that joins. If the fetch itself got another answer, its loader
+// ran for others, which refused that answer, maybe later: then only reads tell when it was stored.
 import {
   atBegin,
   atDeadline,
@@ -44,6 +45,19 @@ const toldMax = 20;
 /** A value may be served this many microseconds after its end: the clocks of two threads differ by
  *  less. */
 const precisionUs = 1000;
+
+/** By kind. */
+const kindNames = [
+  "?",
+  "set",
+  "refused set",
+  "delete",
+  "deleteByTag",
+  "clear",
+  "read",
+  "fetch",
+  "update",
+];
 
 /** What was found in a round. */
 export interface Verdict {
@@ -160,13 +174,12 @@ export class Judge {
 
   #describe(operation: number): string {
     const { operations } = this.#round;
-    const name = ["?", "set", "refused set", "delete", "deleteByTag", "clear", "read", "fetch"];
     const key = this.#word(operation, atKey);
     const value = this.#word(operation, atValue);
     const load = this.#word(operation, atLoad);
     const words = [
       `${Math.floor(operation / operations)}/${operation % operations}`,
-      `${name[this.#word(operation, atKind)]} of ${key}`,
+      `${kindNames[this.#word(operation, atKind)]} of ${key}`,
       `from ${this.#word(operation, atBegin)} to ${this.#word(operation, atEnd) || "?"}`,
     ];
     if (load !== 0) words.push(`loaded at ${load}`);
@@ -190,7 +203,8 @@ export class Judge {
     if (this.#isWrite(kind) || load !== 0) {
       this.#written[operation] = load === 0 ? begin : load;
       this.#lastBegin[operation] = load === 0 ? begin : load;
-      this.#firstEnd[operation] = end;
+      const isKnown = load === 0 || this.#word(operation, atValue) - 1 === operation;
+      this.#firstEnd[operation] = isKnown ? end : never;
       if (load !== 0) this.#isFill[operation] = 1;
       this.#counts[load === 0 ? "writes" : "fills"] += 1;
     } else if (end !== never) {
