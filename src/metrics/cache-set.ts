@@ -1,7 +1,7 @@
 // The caches that one exporter reads. Invariants: a cache has its stats read once a scrape; no two
 // open ones have one name, since their time series would be one; a closed cache leaves by itself.
 import { describe } from "../base/mod.js";
-import type { CacheStats } from "../stats/mod.js";
+import type { CacheStats, NamespaceStats } from "../stats/mod.js";
 import type { Labels } from "./metric.js";
 
 /**
@@ -23,11 +23,15 @@ export interface MetricsSource {
   stats(): CacheStats;
 }
 
-/** The numbers of one cache at one moment, and the labels that tell them from others'. What is
- *  counted apart within a cache is a reading of its own, with one label more. */
-export interface MetricsReading {
+/** Numbers at one moment, and the labels that tell them from others'. */
+export interface Reading<S> {
   readonly labels: Labels;
-  readonly stats: CacheStats;
+  readonly stats: S;
+}
+
+/** The numbers of one cache, and of each of its namespaces, with one label more. */
+export interface MetricsReading extends Reading<CacheStats> {
+  readonly namespaces: readonly Reading<NamespaceStats>[];
 }
 
 export class CacheSet {
@@ -101,9 +105,17 @@ function openOf(sources: Iterable<MetricsSource>): Map<MetricsSource, MetricsRea
     if (stats === undefined) continue;
     if (names.has(source.name)) throw sameName(source.name);
     names.add(source.name);
-    open.set(source, { labels: { cache: source.name }, stats });
+    open.set(source, readingOf(source.name, stats));
   }
   return open;
+}
+
+function readingOf(cache: string, stats: CacheStats): MetricsReading {
+  const namespaces = stats.namespaces.map((part) => ({
+    labels: { cache, namespace: part.name },
+    stats: part,
+  }));
+  return { labels: { cache }, stats, namespaces };
 }
 
 /** `undefined` if the cache is closed. */

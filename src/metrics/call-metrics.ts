@@ -1,38 +1,8 @@
-// The metrics of what users ask for: requests, loads and writes. Listed by cache-metrics.ts.
+// The metrics of what users ask for and namespaces do not have: times, how threads share loads, and
+// writes. Listed by cache-metrics.ts.
 import { by, counter, countOf, level, type Metric, none } from "./metric.js";
 
-const reads: readonly Metric[] = [
-  {
-    name: "requests",
-    kind: "counter",
-    unit: "{request}",
-    help: "Requests: calls that asked for a value, by the tier that had a fresh one.",
-    labels: [
-      { result: "hit", tier: "near" },
-      { result: "hit", tier: "memory" },
-      { result: "hit", tier: "disk" },
-      { result: "miss", tier: "none" },
-    ],
-    read: ({ hits, misses }) => [hits.near, hits.memory, hits.disk, misses],
-  },
-  counter("expired.lookups", "{lookup}", "Lookups that found an expired entry.", (stats) => [
-    stats.expiredHits,
-  ]),
-  counter("stale.served", "{value}", "Expired values served within staleFor.", (stats) => [
-    stats.staleServed,
-  ]),
-  counter(
-    "negative.served",
-    "{fetch}",
-    "Fetches answered by a remembered negative answer; each is a miss too.",
-    (stats) => [stats.negativesServed],
-  ),
-  counter(
-    "invalid",
-    "{fetch}",
-    "Fetches for which isValid refused a value; each is a miss too.",
-    (stats) => [stats.invalid],
-  ),
+const times: readonly Metric[] = [
   {
     name: "hit.duration",
     kind: "histogram",
@@ -43,13 +13,6 @@ const reads: readonly Metric[] = [
     toNs: 1e9,
     read: ({ histograms }) => [histograms.near, histograms.memory, histograms.disk],
   },
-];
-
-const loads: readonly Metric[] = [
-  counter("loads", "{load}", "Loaders run.", (stats) => [stats.loads]),
-  counter("load.errors", "{load}", "Loaders that threw, timed out or were aborted.", (stats) => [
-    stats.loadErrors,
-  ]),
   {
     name: "load.duration",
     kind: "histogram",
@@ -60,12 +23,9 @@ const loads: readonly Metric[] = [
     toNs: 1e10,
     read: ({ histograms }) => [histograms.load],
   },
-  counter(
-    "load.coalesced",
-    "{fetch}",
-    "Fetches that waited for another fetch's loader, in any thread.",
-    (stats) => [stats.coalescedLoads],
-  ),
+];
+
+const loads: readonly Metric[] = [
   counter(
     "load.coalesced_across",
     "{fetch}",
@@ -101,12 +61,6 @@ const loads: readonly Metric[] = [
     by("reason", ["full", "busy", "twice", "unstored"]),
   ),
   counter(
-    "fill.superseded",
-    "{fill}",
-    "Loads and asynchronous sets not stored because a newer write came first.",
-    (stats) => [stats.fillsSuperseded],
-  ),
-  counter(
     "fill.refused",
     "{fill}",
     "Loads not stored, and asynchronous sets stored at once: the flight table was full.",
@@ -115,15 +69,6 @@ const loads: readonly Metric[] = [
 ];
 
 const writes: readonly Metric[] = [
-  counter(
-    "sets",
-    "{set}",
-    "Sets, by outcome.",
-    ({ sets }) => [sets.stored, sets.tooLarge, sets.overloaded],
-    by("outcome", ["stored", "too-large", "overloaded"]),
-  ),
-  counter("set.io", "By", "Bytes of the records that sets stored.", ({ sets }) => [sets.bytes]),
-  counter("deletes", "{entry}", "Entries removed by delete.", (stats) => [stats.deletes]),
   counter("clears", "{clear}", "Calls of clear.", (stats) => [stats.clears]),
   counter("tag.invalidations", "{tag}", "Tags invalidated by deleteByTag.", ({ tags }) => [
     tags.invalidated,
@@ -151,4 +96,4 @@ const writes: readonly Metric[] = [
   ]),
 ];
 
-export const callMetrics: readonly Metric[] = [...reads, ...loads, ...writes];
+export const callMetrics: readonly Metric[] = [...times, ...loads, ...writes];

@@ -21,7 +21,8 @@ interface Named {
   readonly labels: readonly Labels[];
 }
 
-export interface NumberMetric extends Named {
+/** `S` is what it is read from: the stats of a cache, or of a namespace. */
+export interface NumberMetric<S = CacheStats> extends Named {
   /** A `counter` only grows while the cache is open. A `level` can be added up over caches, as
    *  bytes can; a `gauge` cannot. */
   readonly kind: "counter" | "level" | "gauge";
@@ -30,22 +31,22 @@ export interface NumberMetric extends Named {
   /** The name in Prometheus, where OpenTelemetry's rules want one that Prometheus's forbid. */
   readonly plural?: string;
   /** A number for each of `labels`, or none. */
-  readonly read: (stats: CacheStats) => readonly number[];
+  readonly read: (stats: S) => readonly number[];
 }
 
-export interface HistogramMetric extends Named {
+export interface HistogramMetric<S = CacheStats> extends Named {
   readonly kind: "histogram";
   readonly unit: "s";
   /** The lowest and the highest bound that is worth a time series. */
   readonly fromNs: number;
   readonly toNs: number;
   /** A histogram for each of `labels`. */
-  readonly read: (stats: CacheStats) => readonly LatencyHistogram[];
+  readonly read: (stats: S) => readonly LatencyHistogram[];
 }
 
 export type Metric = NumberMetric | HistogramMetric;
 
-type Read = NumberMetric["read"];
+type Read<S> = NumberMetric<S>["read"];
 type Unit = NumberMetric["unit"];
 
 /** The labels of a metric that has one sample. */
@@ -56,35 +57,35 @@ export function by(label: string, values: readonly string[]): readonly Labels[] 
   return values.map((value) => Object.freeze({ [label]: value }));
 }
 
-export function counter(
+export function counter<S = CacheStats>(
   name: string,
   unit: Unit,
   help: string,
-  read: Read,
+  read: Read<S>,
   labels = none,
-): NumberMetric {
+): NumberMetric<S> {
   return { name, kind: "counter", unit, help, labels, read };
 }
 
-export function level(
+export function level<S = CacheStats>(
   name: string,
   unit: Unit,
   help: string,
-  read: Read,
+  read: Read<S>,
   labels = none,
-): NumberMetric {
+): NumberMetric<S> {
   return { name, kind: "level", unit, help, labels, read };
 }
 
 /** A level that counts things: OpenTelemetry ends its name in `.count`, Prometheus has a plural. */
-export function countOf(
+export function countOf<S = CacheStats>(
   name: string,
   plural: string,
   unit: Unit,
   help: string,
-  read: Read,
+  read: Read<S>,
   labels = none,
-): NumberMetric {
+): NumberMetric<S> {
   return { name: `${name}.count`, plural, kind: "level", unit, help, labels, read };
 }
 
@@ -92,7 +93,10 @@ export function countOf(
 const stepsTold: ReadonlySet<number> = new Set([0, 5, 2]);
 
 /** The bounds of a histogram that are worth a time series: a decade in three. */
-export function boundsTold({ fromNs, toNs }: HistogramMetric): readonly number[] {
+export function boundsTold({
+  fromNs,
+  toNs,
+}: Pick<HistogramMetric, "fromNs" | "toNs">): readonly number[] {
   return latencyBoundsNs.filter((boundNs, index) => {
     const step = (latencyBoundsNs.length - 1 - index) % bucketsPerDecade;
     return stepsTold.has(step) && boundNs >= fromNs && boundNs <= toNs;

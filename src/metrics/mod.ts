@@ -1,4 +1,4 @@
-export { cacheMetrics } from "./cache-metrics.js";
+export { cacheMetrics, namespaceMetrics } from "./cache-metrics.js";
 export {
   boundsTold,
   type HistogramMetric,
@@ -12,5 +12,6 @@ export {
   type MetricsReading,
   type MetricsSource,
   readCaches,
+  type Reading,
   sourcesOf,
 } from "./cache-set.js";

@@ -7,12 +7,14 @@ import {
   type HistogramMetric,
   type Labels,
   type MetricsReading,
+  namespaceMetrics,
   type NumberMetric,
+  type Reading,
   samplesBelow,
 } from "../metrics/mod.js";
 import type { Attributes, BatchResult, MetricsMeter } from "./meter.js";
 
-/** Observes one metric of one cache. */
+/** Observes one metric of one cache, or of each of its namespaces. */
 type Observe = (result: BatchResult, reading: MetricsReading) => void;
 
 export class Instruments {
@@ -24,8 +26,9 @@ export class Instruments {
     this.#meter = meter;
     for (const metric of cacheMetrics) {
       if (metric.kind === "histogram") this.#addHistogram(metric);
-      else this.#addNumber(metric);
+      else this.#addNumber(metric, (reading) => [reading]);
     }
+    for (const metric of namespaceMetrics) this.#addNumber(metric, ({ namespaces }) => namespaces);
   }
 
   observe(result: BatchResult, readings: readonly MetricsReading[]): void {
@@ -34,12 +37,18 @@ export class Instruments {
     }
   }
 
-  #addNumber(metric: NumberMetric): void {
+  /** `readingsOf`: what the metric is read from, of one cache. */
+  #addNumber<S>(
+    metric: NumberMetric<S>,
+    readingsOf: (reading: MetricsReading) => readonly Reading<S>[],
+  ): void {
     const instrument = this.#create(metric.kind, metric.name, metric.help, metric.unit);
     this.#observers.push((result, reading) => {
-      for (const [index, value] of metric.read(reading.stats).entries()) {
-        const labels = metric.labels[index] as Labels;
-        result.observe(instrument, value, attributesOf(reading.labels, labels));
+      for (const { labels, stats } of readingsOf(reading)) {
+        for (const [index, value] of metric.read(stats).entries()) {
+          const own = metric.labels[index] as Labels;
+          result.observe(instrument, value, attributesOf(labels, own));
+        }
       }
     });
   }

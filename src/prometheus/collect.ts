@@ -66,7 +66,8 @@ export interface CollectOptions {
 /**
  * The metrics of one or several caches as text, for a scrape without a client library. Reads
  * `stats()` once for each cache, which covers all threads: export from one thread. Caches that are
- * closed are left out. No metric has a key as a label.
+ * closed are left out. Namespaces have metrics of their own, with the label `namespace`. No metric
+ * has a key as a label.
  *
  * @throws TypeError if `caches` is neither a cache nor several; RangeError if two have one name, or
  *   for an unknown format.
@@ -112,14 +113,17 @@ const templates: Readonly<Record<TextFormat, readonly Template[]>> = {
 };
 
 function textOf(readings: readonly MetricsReading[], format: TextFormat): string {
-  const sources = readings.map(({ labels, stats }) => ({ stats, pairs: pairsOf(labels) }));
+  const pairs = pairsOnce();
   let text = "";
   for (const { family, heading, lines } of templates[format]) {
     let body = "";
-    for (const { stats, pairs } of sources) {
-      for (const [index, value] of family.values(stats).entries()) {
-        const { before, behind } = lines[index] as Template["lines"][number];
-        body += `${before}${pairs}${behind}${value}\n`;
+    for (const reading of readings) {
+      for (const { labels, values } of family.read(reading)) {
+        const named = pairs(labels);
+        for (const [index, value] of values.entries()) {
+          const { before, behind } = lines[index] as Template["lines"][number];
+          body += `${before}${named}${behind}${value}\n`;
+        }
       }
     }
     if (body !== "") text += heading + body;
@@ -142,6 +146,16 @@ function headingOf({ name, type, unit, help }: Family, isOpenMetrics: boolean): 
   const family = name.replace(/_total$/, "");
   const unitLine = unit === "" ? "" : `# UNIT ${family} ${unit}\n`;
   return `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${unitLine}`;
+}
+
+/** `pairsOf`, once for all metrics that are read from one place. */
+function pairsOnce(): typeof pairsOf {
+  const known = new Map<Labels, string>();
+  return (labels) => {
+    const text = known.get(labels) ?? pairsOf(labels);
+    known.set(labels, text);
+    return text;
+  };
 }
 
 function pairsOf(labels: Labels): string {

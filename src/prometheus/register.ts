@@ -57,8 +57,9 @@ class FamilyMetric {
     // A registry in OpenMetrics puts _total back behind a counter's name.
     const name = isOpenMetrics ? this.name : family.name;
     const values: RegistryValue[] = [];
-    for (const { labels: source, stats } of this.#caches.readShared()) {
-      for (const [index, value] of family.values(stats).entries()) {
+    const readings = this.#caches.readShared().flatMap((reading) => family.read(reading));
+    for (const { labels: source, values: numbers } of readings) {
+      for (const [index, value] of numbers.entries()) {
         const series = family.series[index] as Series;
         const bound = series.le === undefined ? {} : { le: boundText(series.le, isOpenMetrics) };
         const metricName = series.name === family.name ? name : series.name;

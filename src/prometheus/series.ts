@@ -6,10 +6,12 @@ import {
   cacheMetrics,
   type HistogramMetric,
   type Labels,
-  type Metric,
+  type MetricsReading,
+  namespaceMetrics,
+  type NumberMetric,
+  type Reading,
   samplesBelow,
 } from "../metrics/mod.js";
-import type { CacheStats } from "../stats/mod.js";
 
 /** One time series of each cache. */
 export interface Series {
@@ -29,15 +31,30 @@ export interface Family {
   /** How the numbers of several processes are put together. */
   readonly aggregator: "sum" | "min";
   readonly series: readonly Series[];
-  /** A number for each of `series`, from the first on: a cache may lack the last of them. */
-  values(stats: CacheStats): readonly number[];
+  /** For the cache, or for each of its namespaces: the labels that name it, and a number for each
+   *  of `series`, from the first on: a cache may lack the last of them. */
+  read(reading: MetricsReading): readonly SeriesValues[];
 }
+
+interface SeriesValues {
+  readonly labels: Labels;
+  readonly values: readonly number[];
+}
+
+/** What a metric is read from, of one cache. */
+type ReadingsOf<S> = (reading: MetricsReading) => readonly Reading<S>[];
 
 const suffixes: Readonly<Record<string, Family["unit"]>> = { By: "bytes", s: "seconds" };
 
-export const families: readonly Family[] = cacheMetrics.map(familyOf);
+export const families: readonly Family[] = [
+  ...cacheMetrics.map((metric) => familyOf(metric, (reading) => [reading])),
+  ...namespaceMetrics.map((metric) => familyOf(metric, ({ namespaces }) => namespaces)),
+];
 
-function familyOf(metric: Metric): Family {
+function familyOf<S>(
+  metric: NumberMetric<S> | HistogramMetric<S>,
+  readingsOf: ReadingsOf<S>,
+): Family {
   const { help } = metric;
   const unit = suffixes[metric.unit] ?? "";
   const words = (metric.kind === "histogram" ? undefined : metric.plural) ?? metric.name;
@@ -45,7 +62,8 @@ function familyOf(metric: Metric): Family {
     .filter((word) => word !== "")
     .join("_");
   if (metric.kind === "histogram") {
-    return { name, type: "histogram", unit, help, aggregator: "sum", ...bucketsOf(name, metric) };
+    const buckets = bucketsOf(name, metric, readingsOf);
+    return { name, type: "histogram", unit, help, aggregator: "sum", ...buckets };
   }
   return {
     name,
@@ -54,11 +72,23 @@ function familyOf(metric: Metric): Family {
     help,
     aggregator: metric.kind === "gauge" ? "min" : "sum",
     series: metric.labels.map((labels) => ({ name, labels })),
-    values: metric.read,
+    read: valuesBy(readingsOf, metric.read),
   };
 }
 
-function bucketsOf(name: string, metric: HistogramMetric): Pick<Family, "series" | "values"> {
+function valuesBy<S>(
+  readingsOf: ReadingsOf<S>,
+  read: (stats: S) => readonly number[],
+): Family["read"] {
+  return (reading) =>
+    readingsOf(reading).map(({ labels, stats }) => ({ labels, values: read(stats) }));
+}
+
+function bucketsOf<S>(
+  name: string,
+  metric: HistogramMetric<S>,
+  readingsOf: ReadingsOf<S>,
+): Pick<Family, "series" | "read"> {
   const boundsNs = boundsTold(metric);
   const seconds = boundsNs.map((boundNs) => Number((boundNs / 1e9).toPrecision(4)));
   const bucket = `${name}_bucket`;
@@ -68,11 +98,12 @@ function bucketsOf(name: string, metric: HistogramMetric): Pick<Family, "series"
       { name: `${name}_sum`, labels },
       { name: `${name}_count`, labels },
     ]),
-    values: (stats) =>
+    read: valuesBy(readingsOf, (stats) =>
       metric.read(stats).flatMap((histogram) => {
         const { count, sumNs } = histogram;
         return [...samplesBelow(boundsNs, histogram), count, sumNs / 1e9, count];
       }),
+    ),
   };
 }
 

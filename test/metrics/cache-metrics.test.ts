@@ -1,7 +1,13 @@
 // What the list of metrics holds. That it comes out right is for the tests of the exporters.
 import { describe, expect, test } from "vitest";
 
-import { boundsTold, cacheMetrics, type Metric, samplesBelow } from "../../dist/src/metrics/mod.js";
+import {
+  boundsTold,
+  cacheMetrics,
+  type Metric,
+  namespaceMetrics,
+  samplesBelow,
+} from "../../dist/src/metrics/mod.js";
 import { bucketOf, latencyBucketCount, latencyHistogram } from "../../dist/src/stats/mod.js";
 import { numberedStats } from "./numbered.js";
 
@@ -13,12 +19,15 @@ const derived = [
   /^writeAmplification$/,
   /^latency\./,
   /^segments\.total$/,
-  /^namespaces\./,
+  /^namespaces\.\d\.(?:requests|hits\.total|hitRatio)$/,
   /^histograms\..*\.(?:counts|boundsNs)\./,
 ];
 
 /** The numbers of stats that no metric shows, by their paths. */
-function missingFrom(metrics: readonly Metric[]): string[] {
+function missingFrom(
+  metrics: readonly Metric[],
+  ofNamespaces: typeof namespaceMetrics = namespaceMetrics,
+): string[] {
   const stats = numberedStats();
   const shown = new Set<number>();
   for (const metric of metrics) {
@@ -26,6 +35,9 @@ function missingFrom(metrics: readonly Metric[]): string[] {
     else {
       for (const { count, sumNs } of metric.read(stats)) shown.add(count).add(sumNs);
     }
+  }
+  for (const metric of ofNamespaces) {
+    for (const value of stats.namespaces.flatMap(metric.read)) shown.add(value);
   }
   return numbersIn(stats)
     .filter(([path, value]) => !shown.has(value) && !derived.some((rule) => rule.test(path)))
@@ -46,6 +58,35 @@ describe("cacheMetrics", () => {
     expect(missingFrom(cacheMetrics)).toEqual([]);
     const but = cacheMetrics.filter(({ name }) => name !== "loads" && name !== "load.duration");
     expect(missingFrom(but)).toEqual(["loads", "histograms.load.count", "histograms.load.sumNs"]);
+    const fewer = namespaceMetrics.filter(({ name }) => name !== "namespace.loads");
+    expect(missingFrom(cacheMetrics, fewer)).toEqual(["namespaces.0.loads", "namespaces.1.loads"]);
+  });
+
+  test("show of each namespace what they show of the cache, by the same labels", () => {
+    for (const { name, labels, kind, unit } of namespaceMetrics) {
+      const whole = cacheMetrics.find((metric) => name === `namespace.${metric.name}`);
+      if (name === "namespace.share") expect(whole).toBeUndefined();
+      else expect({ labels, kind, unit }).toMatchObject({ kind: whole?.kind, unit: whole?.unit });
+      const known = new Set(whole?.labels.map((each) => JSON.stringify(each)));
+      const isKnown = labels.every((each) => known.has(JSON.stringify(each)));
+      expect([name, isKnown]).toEqual([name, whole !== undefined]);
+    }
+  });
+
+  test("of namespaces are of bounded number, and add up to the cache's", () => {
+    const series = namespaceMetrics.reduce((sum, { labels }) => sum + labels.length, 0);
+    expect(series).toBeLessThan(30);
+    const stats = numberedStats();
+    for (const metric of namespaceMetrics) {
+      const parts = stats.namespaces.map(metric.read);
+      expect(parts.map(({ length }) => length)).toEqual(parts.map(() => metric.labels.length));
+      if (metric.name === "namespace.share") continue;
+      const sums = metric.labels.map((_, index) =>
+        parts.reduce((sum, values) => sum + (values[index] as number), 0),
+      );
+      const whole = cacheMetrics.find(({ name }) => metric.name === `namespace.${name}`);
+      expect(whole?.read(stats)).toEqual(expect.arrayContaining(sums));
+    }
   });
 
   test("give a number for each of their labels, and none for a tier that is not there", () => {
@@ -70,12 +111,13 @@ describe("cacheMetrics", () => {
   });
 
   test("keep to the rules for names", () => {
-    const names = cacheMetrics.map(({ name }) => name);
+    const all = [...cacheMetrics, ...namespaceMetrics];
+    const names = all.map(({ name }) => name);
     expect(names.length).toBeGreaterThan(55);
     expect(new Set(names).size).toBe(names.length);
-    const counts = cacheMetrics.filter(({ kind, unit }) => kind === "level" && unit !== "By");
+    const counts = all.filter(({ kind, unit }) => kind === "level" && unit !== "By");
     expect(counts.filter(({ name }) => !/\.(?:count|limit)$/.test(name))).toEqual([]);
-    for (const { name, help } of cacheMetrics) {
+    for (const { name, help } of all) {
       expect(name).toMatch(/^[a-z]+(?:[._][a-z]+)*$/);
       // OpenTelemetry: no total, no unit in the name, no name that is a namespace of others.
       expect(name).not.toMatch(/total|bytes|seconds|undercroft/);

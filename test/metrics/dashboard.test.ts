@@ -132,6 +132,9 @@ describe("docs/grafana-dashboard.json", () => {
       "disk_usage",
       "evictions_total",
       "disk_io",
+      "namespace_requests_total",
+      "namespace_memory_live",
+      "namespace_share",
     ]) {
       expect(text).toContain(words);
     }

@@ -1,13 +1,17 @@
 // The table of docs/guides/metrics.md, made from the metrics themselves.
-import { cacheMetrics } from "../../dist/src/metrics/mod.js";
+import { cacheMetrics, namespaceMetrics } from "../../dist/src/metrics/mod.js";
 import { families } from "../../dist/src/prometheus/series.js";
 
 const kinds = { counter: "counter", level: "gauge", gauge: "gauge", histogram: "histogram" };
 
 /** The rows that the guide must have, each as its cells. */
 export function metricRows(): string[][] {
-  return cacheMetrics.map((metric, index) => {
-    const labels = new Set(metric.labels.flatMap(Object.keys));
+  const metrics = [
+    ...cacheMetrics.map((metric) => ({ ...metric, own: [] })),
+    ...namespaceMetrics.map((metric) => ({ ...metric, own: ["namespace"] })),
+  ];
+  return metrics.map((metric, index) => {
+    const labels = new Set([...metric.own, ...metric.labels.flatMap(Object.keys)]);
     return [
       `\`${families[index]?.name ?? ""}\``,
       `\`undercroft.${metric.name}\``,

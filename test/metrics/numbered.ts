@@ -14,7 +14,8 @@ export interface Numbers {
   readonly isOnDisk?: boolean;
 }
 
-/** Stats of a cache whose counters begin at 1,000,000, and gauges at 2,000. */
+/** Stats of a cache whose counters begin at 1,000,000, and gauges at 2,000; those of its namespace
+ *  "a" begin at 300,000. */
 export function numberedStats({
   name = "numbered",
   offset = 0,
@@ -37,8 +38,17 @@ export function numberedStats({
     indexBytes: next(),
     usedBytes: next(),
   };
+  const counters = Object.values(stats).filter((value) => typeof value === "number");
   return makeSnapshot({
     name,
+    namespaces: [
+      {
+        name: "a",
+        totals: new Map(counters.map((counter) => [counter, 300_000 + counter * 19 + offset])),
+        memory: { entries: next() - 2000, bytes: next() - 2000, shareBytes: next() },
+        disk: { shareBytes: next() },
+      },
+    ],
     total: (counter) => 1_000_000 + counter * 17 + offset,
     histogram: (histogram) => ({
       counts: Array.from(

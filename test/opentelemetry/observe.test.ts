@@ -92,6 +92,26 @@ describe("observe()", () => {
     expect(near?.attributes).toEqual({ ...cache, "thread.id": 0 });
   });
 
+  test("shows each namespace, from the collection after its first use", async () => {
+    const reader = new Reader();
+    const cache = await open<string>({ name: "users" });
+    observe(meterWith(reader), cache);
+    const sets = async (of: string): Promise<unknown[]> => {
+      const points = pointsIn(await reader.metrics(), `undercroft.${of}sets`);
+      return (points as [Record<string, string>, number][]).filter(([, value]) => value > 0);
+    };
+    const stored = { "undercroft.cache": "users", "undercroft.outcome": "stored" };
+    cache.set("k", "1");
+    expect(await sets("namespace.")).toEqual([[{ ...stored, "undercroft.namespace": "" }, 1]]);
+    const a = cache.namespace<string>("a");
+    for (let turn = 0; turn < 2; turn++) a.set(`k${turn}`, "1");
+    expect(await sets("namespace.")).toEqual([
+      [{ ...stored, "undercroft.namespace": "" }, 1],
+      [{ ...stored, "undercroft.namespace": "a" }, 2],
+    ]);
+    expect(await sets("")).toEqual([[stored, 3]]);
+  });
+
   test("gives each instrument its kind, a unit and a sentence", async () => {
     const reader = new Reader();
     observe(meterWith(reader), new Source("users"));

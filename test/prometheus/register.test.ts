@@ -62,6 +62,47 @@ describe("register()", () => {
     expect(await loads()).toBe(1);
   });
 
+  test("shows namespaces in families of their own, the next one at the next scrape", async () => {
+    const cache = await open<string>({ name: "users" });
+    const registry = new Registry();
+    register(registry, cache);
+    const a = cache.namespace<string>("a", { memory: "256kb" });
+    const scrape = async () => readExposition(await textOf(registry));
+    const seen = (families: Awaited<ReturnType<typeof scrape>>, name: string): unknown[] =>
+      (families.get(`undercroft_${name}`)?.samples ?? []).flatMap(({ labels, value }) => {
+        const { cache: of, namespace, ...others } = labels;
+        expect(of).toBe("users");
+        return value === 0 ? [] : [[namespace, ...Object.values(others), value]];
+      });
+    a.set("key-of-a-user", "1");
+    a.getSync("key-of-a-user");
+    a.getSync("absent");
+    cache.getSync("absent");
+    await a.fetch("b", () => Promise.reject(new Error("no b"))).catch(() => undefined);
+    const first = await scrape();
+    expect(seen(first, "namespace_requests_total")).toEqual([
+      ["", "miss", "none", 1],
+      ["a", "hit", "memory", 1],
+      ["a", "miss", "none", 2],
+    ]);
+    expect(seen(first, "requests_total")).toEqual([
+      [undefined, "hit", "memory", 1],
+      [undefined, "miss", "none", 3],
+    ]);
+    expect(seen(first, "namespace_load_errors_total")).toEqual([["a", 1]]);
+    expect(seen(first, "namespace_sets_total")).toEqual([["a", "stored", 1]]);
+    expect(seen(first, "namespace_entries")).toEqual([["a", "memory", 1]]);
+    expect(seen(first, "namespace_share_bytes")).toEqual([["a", "memory", 256 * 1024]]);
+    cache.namespace<string>('b"\\').set("k", "2");
+    const next = await scrape();
+    expect(seen(next, "namespace_sets_total")).toEqual([
+      ["a", "stored", 1],
+      ['b"\\', "stored", 1],
+    ]);
+    expect(readExposition(collect(cache))).toEqual(next);
+    expect(await registry.metrics()).not.toContain("key-of-a-user");
+  });
+
   test("in OpenMetrics too, scrape after scrape, and back", async () => {
     const registry = new Registry();
     registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
