@@ -43,11 +43,13 @@ function namespaceReadings(core: ThreadCore): NamespaceReading[] {
 
 export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): CacheStats {
   const { kernel, config } = core;
-  const totals = kernel.counters.totals();
+  const own = kernel.counters.totals();
+  const namespaces = namespaceReadings(core);
   return makeSnapshot({
     name: config.name,
-    total: (counter) => totals[counter] ?? 0,
-    namespaces: namespaceReadings(core),
+    total: (counter) =>
+      namespaces.reduce((sum, { totals }) => sum + (totals.get(counter) ?? 0), own[counter] ?? 0),
+    namespaces,
     histogram: (histogram) => kernel.counters.histogram(histogram),
     gauges: {
       memory: memoryGauges(core),

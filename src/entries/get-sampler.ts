@@ -25,7 +25,7 @@ export class GetSampler {
 
   /** Runs and times a get. Only hits enter the histograms. */
   time<T>(get: () => T | undefined): T | undefined {
-    const { counters } = this.#core.kernel;
+    const { counters } = this.#core;
     const nearBefore = counters.own(counterNearHits);
     const start = elapsedMs();
     const value = get();

@@ -63,7 +63,7 @@ export class ThreadCore {
   readonly near: NearCache | null;
   /** Told of every change, if there are tiers. Set before the first call of the user. */
   through: WriteThrough | null = null;
-  /** This thread's counters, those of the namespace too. */
+  /** This thread's counters: the cache's, or those of the namespace. */
   readonly counters: CounterSink;
   readonly clock: Clock;
   /** Emits the event `error` in this thread. Listeners run at once, and may call the cache. */

@@ -18,7 +18,7 @@ export interface Attachment {
   readonly keys: KeyWindow;
   readonly reader: MemoryReader;
   readonly writer: MemoryWriter;
-  /** This thread's counters: the cache's, or those of a namespace, which add to the cache's too. */
+  /** This thread's counters: the cache's, or those of a namespace. */
   readonly counters: CounterSink;
   /** Null for a cache in memory only. */
   readonly disk: DiskReader | null;

@@ -77,7 +77,7 @@ export class TierReader<V> {
     if (found === undefined || found.stale) return undefined;
     if (found.superseded) {
       // Still one request: its first count is taken back.
-      this.#core.kernel.count(counterMisses, -1);
+      this.#core.count(counterMisses, -1);
       return this.#reader.getEntry(hashed.toKey());
     }
     const { createdAt, expiresAt, staleUntil, tags, value } = found.entry;

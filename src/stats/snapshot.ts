@@ -26,7 +26,7 @@ import {
 
 export interface StatsInput {
   readonly name: string;
-  /** The sum over all threads of a counter of counters.ts. */
+  /** The sum over all threads and key spaces of a counter of counters.ts. */
   total(counter: number): number;
   /** A histogram (such as histogramNear) summed over all threads. The snapshot copies it. */
   histogram(histogram: number): HistogramTotals;

@@ -1,7 +1,9 @@
 // The counters that each namespace has of its own. A thread adds to its own words of a buffer
-// beside the cache's memory, and to the cache's counters; readers sum over all threads, dead ones
-// included. No atomics: each word has one writer. What the janitor counts of a namespace is in the
-// namespace table.
+// beside the cache's memory; readers sum over all threads, dead ones included. No atomics: each
+// word has one writer. Invariant: what is counted for a namespace is counted there and not among
+// the cache's, which are those of the cache's own key space. So the whole is a sum, and no part is
+// a difference, which may fall while threads count. What any thread counts of a namespace whose
+// entries leave, is in the namespace table.
 import * as counter from "./counters.js";
 
 /** The counters of a namespace, in the order of their words. */
@@ -34,6 +36,8 @@ const wordOf: readonly number[] = (() => {
 /** Where counts of one thread go. */
 export interface CounterSink {
   add(counter: number, amount: number): void;
+  /** What this thread has counted. */
+  own(counter: number): number;
 }
 
 /** Bytes of the counters of so many threads and spaces. */
@@ -41,7 +45,7 @@ export function spaceCountsBytes(threads: number, spaces: number): number {
   return threads * spaces * spaceCounters.length * 8;
 }
 
-/** The counters of one namespace in one thread. Adds to the cache's as well. */
+/** The counters of one namespace in one thread; what it has no word for is the cache's. */
 export class SpaceCounters implements CounterSink {
   readonly #cache: CounterSink;
   readonly #words: Float64Array;
@@ -53,9 +57,14 @@ export class SpaceCounters implements CounterSink {
   }
 
   add(counter: number, amount: number): void {
-    this.#cache.add(counter, amount);
     const word = wordOf[counter];
-    if (word !== undefined) this.#words[word] = (this.#words[word] as number) + amount;
+    if (word === undefined) this.#cache.add(counter, amount);
+    else this.#words[word] = (this.#words[word] as number) + amount;
+  }
+
+  own(counter: number): number {
+    const word = wordOf[counter];
+    return word === undefined ? this.#cache.own(counter) : (this.#words[word] as number);
   }
 }
 

@@ -24,6 +24,17 @@ const steps = {
     } while (!cache.has("stop") && writes < 1_000_000);
     return writes;
   },
+  // Reads a key of a namespace until the cache has the key "stop".
+  readNamespaceUntilStopped: (name) => {
+    const space = cache.namespace(name);
+    cache.set("begun", name);
+    let reads = 0;
+    do {
+      for (let turn = 0; turn < 50; turn++) space.getSync("k");
+      reads += 50;
+    } while (!cache.has("stop"));
+    return reads;
+  },
   // Sets and deletes keys of its own, in and out of the index, until the cache has the key "stop".
   churnUntilStopped: (name) => {
     let writes = 0;
