@@ -11,6 +11,7 @@ import {
   counterNegativeAnswers,
   makeSnapshot,
   type NamespaceReading,
+  removalCounters,
   spaceTotals,
   type StatsGauges,
 } from "../stats/mod.js";
@@ -20,9 +21,11 @@ export function namespaceReading(core: ThreadCore, id: number): NamespaceReading
   const { kernel, handle } = core;
   const { namespaces } = kernel;
   const spaces = codes.namespacesMax + 1;
+  const totals = spaceTotals(handle.spaceCounts, codes.threadsMax, spaces, id);
+  for (const counter of removalCounters) totals.set(counter, namespaces.removals(id, counter));
   return {
     name: namespaces.nameOf(id),
-    totals: spaceTotals(handle.spaceCounts, codes.threadsMax, spaces, id),
+    totals,
     memory: {
       entries: namespaces.memoryEntries(id),
       bytes: namespaces.memoryBytes(id),
@@ -32,11 +35,15 @@ export function namespaceReading(core: ThreadCore, id: number): NamespaceReading
   };
 }
 
+/** Those that a thread has asked for, and those of earlier sessions that have lost entries since. */
 function namespaceReadings(core: ThreadCore): NamespaceReading[] {
   const { namespaces } = core.kernel;
   const readings: NamespaceReading[] = [];
   for (let id = 1; id <= codes.namespacesMax; id++) {
-    if (namespaces.isInUse(id)) readings.push(namespaceReading(core, id));
+    if (!namespaces.isKnown(id)) continue;
+    const reading = namespaceReading(core, id);
+    const hasCounted = removalCounters.some((counter) => reading.totals.get(counter) !== 0);
+    if (hasCounted || namespaces.isInUse(id)) readings.push(reading);
   }
   return readings;
 }

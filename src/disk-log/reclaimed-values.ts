@@ -109,7 +109,7 @@ export class ReclaimedValues {
     if (dropped === codes.answerBusy) return "busy";
     if (dropped === codes.answerDone) {
       const counted = isExpired ? counter.counterExpirations : counter.counterEvictionsDisk;
-      this.#kernel.count(counted, 1);
+      this.#kernel.countRemoval(record.space, counted);
       if (this.#removals?.isWanted === true) {
         this.#removals.tellOf(record, isExpired ? "expired" : "disk");
       }

@@ -210,7 +210,8 @@ export class Reclaimer {
     const answer = this.#dropFromIndex(entry, entry.location, isKept ? 2 : mayStay ? 0 : 1);
     if (answer === codes.answerDone) {
       this.#shares.noteDropped(entry.space, entry.size);
-      this.#kernel.count(isExpired ? counter.counterExpirations : counter.counterEvictionsDisk, 1);
+      const counted = isExpired ? counter.counterExpirations : counter.counterEvictionsDisk;
+      this.#kernel.countRemoval(entry.space, counted);
       this.#tell(entry, isExpired ? "expired" : "disk");
     }
     if (answer !== codes.answerHit) return answer !== codes.answerBusy;

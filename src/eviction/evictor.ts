@@ -153,7 +153,7 @@ export class Evictor {
     if (answer !== codes.answerMiss) return;
     const flags = this.#kernel.records.flags(record);
     if (isInternal(flags)) return;
-    this.#kernel.count(counter.counterEvictionsMemory, 1);
+    this.#kernel.countRemoval(this.#kernel.records.space(record), counter.counterEvictionsMemory);
     if (isUnwritten) countUnwritten(this.#kernel, flags);
     this.#removals?.add(record, "capacity");
   }
@@ -164,7 +164,7 @@ export class Evictor {
     // An expired copy on disk cannot come back, so it needs no tombstone.
     tombstones.drop();
     if (isInternal(records.flags(record))) return;
-    this.#kernel.count(counter.counterExpirations, 1);
+    this.#kernel.countRemoval(records.space(record), counter.counterExpirations);
     this.#removals?.add(record, "expired");
   }
 

@@ -199,7 +199,7 @@ export class WholeValues {
     this.#drain();
     if (answer === codes.answerAbsent) return false;
     if (answer === codes.answerBusy) return true;
-    this.#kernel.count(counter.counterEvictionsMemory, 1);
+    this.#kernel.countRemoval(records.space(part.record), counter.counterEvictionsMemory);
     if (isUnwritten) countUnwritten(this.#kernel, records.flags(part.record));
     if (isTold) removals.tell("capacity");
     const run = new Run(this.#kernel);

@@ -366,12 +366,13 @@ class Janitor {
       if (recordSize > geometry.segmentBytes) continue;
       this.#removals.copy(record, recordSize);
       const isPart = isInternal(this.#kernel.records.flags(record));
+      const space = this.#kernel.records.space(record);
       if (verbs.validate(slot, low, high) !== 1) continue;
       const isDropped = verbs.dropSlot(slot, low, high) === codes.answerDone;
       // Its copy on disk has expired too, so it needs no tombstone.
       this.#kernel.tombstones.drop();
       if (!isDropped || isPart) continue;
-      this.#kernel.count(counter.counterExpirations, 1);
+      this.#kernel.countRemoval(space, counter.counterExpirations);
       this.#removals.tell("expired");
     }
   }

@@ -2,6 +2,7 @@
 // words. Called by every room above. The opener compiles the module once and posts it to other
 // threads, so attaching does not compile.
 import { UndercroftError } from "../base/mod.js";
+import type { RemovalCounter } from "../stats/mod.js";
 import { fencedCode, totalStoreOrderCode } from "./kernel-code.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
@@ -342,7 +343,14 @@ export class Kernel {
     this.counters.add(counter, amount);
   }
 
-  /** A counter summed over all threads, dead ones included. */
+  /** Counts an entry of a key space that has left, for the whole cache too. */
+  countRemoval(space: number, counter: RemovalCounter): void {
+    if (space === 0) this.count(counter, 1);
+    else this.namespaces.countRemoval(space, counter);
+  }
+
+  /** A counter summed over all threads, dead ones included. What threads count of namespaces is not
+   *  in it. */
   total(counter: number): number {
     return this.counters.total(counter);
   }

@@ -27,5 +27,10 @@ export const namespaceBytesSeen = 56;
 export const namespaceEntriesSeen = 60;
 /** u64: stands for the version in the directory. */
 export const namespaceVersionHash = 64;
+/** Three u64, each only grows: its entries evicted from memory, evicted from the disk, and expired
+ *  (stats/space-counters.ts). Whoever took one out adds, in one atomic step. */
+export const namespaceEvictionsMemory = 80;
+export const namespaceEvictionsDisk = 88;
+export const namespaceExpirations = 96;
 export const namespaceName = 128; // at most 192 bytes of UTF-8
 export const namespaceVersion = 320; // at most 192 bytes of UTF-8

@@ -6,7 +6,7 @@ import type { NamespaceStats } from "../stats/mod.js";
 import { by, counter, countOf, level, type NumberMetric } from "./metric.js";
 
 /** What the stats of a cache and of a namespace both have. */
-type SpaceStats = Omit<NamespaceStats, "name" | "memory" | "disk">;
+type SpaceStats = Omit<NamespaceStats, "name" | "evictions" | "memory" | "disk">;
 
 export const spaceMetrics: readonly NumberMetric<SpaceStats>[] = [
   {
@@ -65,6 +65,7 @@ export const spaceMetrics: readonly NumberMetric<SpaceStats>[] = [
   ),
   counter("set.io", "By", "Bytes of the records that sets stored.", ({ sets }) => [sets.bytes]),
   counter("deletes", "{entry}", "Entries removed by delete.", (stats) => [stats.deletes]),
+  counter("expirations", "{entry}", "Expired entries removed.", (stats) => [stats.expirations]),
 ];
 
 export const namespaceMetrics: readonly NumberMetric<NamespaceStats>[] = [
@@ -73,6 +74,13 @@ export const namespaceMetrics: readonly NumberMetric<NamespaceStats>[] = [
     name: `namespace.${metric.name}`,
     help: `${metric.help} By namespace.`,
   })),
+  counter(
+    "namespace.evictions",
+    "{entry}",
+    "Entries evicted, by what had no room for them, but for the index. By namespace.",
+    ({ evictions }) => [evictions.memory, evictions.disk],
+    by("cause", ["memory", "disk"]),
+  ),
   countOf(
     "namespace.entry",
     "namespace.entries",

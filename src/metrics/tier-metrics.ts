@@ -12,7 +12,6 @@ const removals: readonly Metric[] = [
     ({ evictions }) => [evictions.memory, evictions.disk, evictions.index],
     by("cause", ["memory", "disk", "index"]),
   ),
-  counter("expirations", "{entry}", "Expired entries removed.", (stats) => [stats.expirations]),
   counter("near.evictions", "{value}", "Values dropped from a near cache for room.", ({ near }) => [
     near.evictions,
   ]),

@@ -19,6 +19,8 @@ export type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
 export { type NamespaceReading, type NamespaceStats, namespaceStatsOf } from "./namespace-stats.js";
 export {
   type CounterSink,
+  type RemovalCounter,
+  removalCounters,
   SpaceCounters,
   spaceCountsBytes,
   spaceTotals,

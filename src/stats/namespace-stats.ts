@@ -66,6 +66,15 @@ export interface NamespaceStats {
   };
   /** Counter. */
   readonly deletes: number;
+  /** Without "index": a slot of the index does not tell whose entry it is. */
+  readonly evictions: {
+    /** Counter. */
+    readonly memory: number;
+    /** Counter. */
+    readonly disk: number;
+  };
+  /** Counter. */
+  readonly expirations: number;
   readonly memory: {
     /** Gauge: live entries in memory. */
     readonly entries: number;
@@ -83,7 +92,7 @@ export interface NamespaceStats {
 /** The numbers behind them. */
 export interface NamespaceReading {
   readonly name: string;
-  /** By the numbers of spaceCounters. */
+  /** By the numbers of spaceCounters and removalCounters. */
   readonly totals: ReadonlyMap<number, number>;
   readonly memory: NamespaceStats["memory"];
   readonly disk: NamespaceStats["disk"];
@@ -152,6 +161,11 @@ export function namespaceStatsOf({ name, totals, memory, disk }: NamespaceReadin
       bytes: total(counters.counterSetBytes),
     },
     deletes: total(counters.counterDeletes),
+    evictions: {
+      memory: total(counters.counterEvictionsMemory),
+      disk: total(counters.counterEvictionsDisk),
+    },
+    expirations: total(counters.counterExpirations),
     memory: { ...memory },
     disk: { ...disk },
   };

@@ -11,7 +11,7 @@ import {
   ownReading,
   readingBetween,
 } from "./namespace-stats.js";
-import { spaceCounters } from "./space-counters.js";
+import { removalCounters, spaceCounters } from "./space-counters.js";
 import {
   histogramDisk,
   histogramLoad,
@@ -71,7 +71,8 @@ export function makeSnapshot(input: StatsInput): CacheStats {
 function namespacesOf(input: StatsInput): NamespaceReading[] {
   const { gauges, namespaces = [] } = input;
   const total = (counter: number): number => input.total(counter);
-  const own = ownReading(total, gauges.memory, namespaces, spaceCounters);
+  const known = [...spaceCounters, ...removalCounters];
+  const own = ownReading(total, gauges.memory, namespaces, known);
   return [own, ...namespaces];
 }
 

@@ -2,8 +2,8 @@
 // beside the cache's memory; readers sum over all threads, dead ones included. No atomics: each
 // word has one writer. Invariant: what is counted for a namespace is counted there and not among
 // the cache's, which are those of the cache's own key space. So the whole is a sum, and no part is
-// a difference, which may fall while threads count. What any thread counts of a namespace whose
-// entries leave, is in the namespace table.
+// a difference, which may fall while threads count. What any thread counts of entries that leave
+// is in the namespace table (removalCounters).
 import * as counter from "./counters.js";
 
 /** The counters of a namespace, in the order of their words. */
@@ -26,6 +26,17 @@ export const spaceCounters = [
   counter.counterDeletes,
   counter.counterInvalid,
 ] as const;
+
+/** The counters of a namespace that are in the namespace table: any thread may count in them, also
+ *  before one has asked for the namespace in this session. Evictions for want of room in the index
+ *  are not among them: a slot on disk does not tell its key space. */
+export const removalCounters = [
+  counter.counterEvictionsMemory,
+  counter.counterEvictionsDisk,
+  counter.counterExpirations,
+] as const;
+
+export type RemovalCounter = (typeof removalCounters)[number];
 
 const wordOf: readonly number[] = (() => {
   const words: number[] = [];

@@ -2,6 +2,12 @@
 // was cleared, and its version. Whoever holds the namespace lock adds and changes entries, and
 // writes the state of a new one last: whoever sees the state sees the whole entry. Names never
 // change; a version only before the entry is in use.
+import {
+  counterEvictionsDisk,
+  counterEvictionsMemory,
+  counterExpirations,
+  type RemovalCounter,
+} from "../../stats/mod.js";
 import * as at from "../layout.js";
 import * as ns from "../namespace-layout.js";
 import type { Views } from "./views.js";
@@ -10,6 +16,12 @@ const stateKnown = 1;
 const stateInUse = 2;
 /** More than a memory holds: a difference above it is a negative one. */
 const negativeFrom = 2 ** 32 - 2 ** 16;
+
+const removalFields: Readonly<Record<RemovalCounter, number>> = {
+  [counterEvictionsMemory]: ns.namespaceEvictionsMemory,
+  [counterEvictionsDisk]: ns.namespaceEvictionsDisk,
+  [counterExpirations]: ns.namespaceExpirations,
+};
 
 /** A namespace of an earlier session. */
 export interface KnownNamespace {
@@ -39,6 +51,11 @@ export class NamespaceTable {
 
   #setState(id: number, state: number): void {
     Atomics.store(this.#views.i32, this.#at(id, ns.namespaceState) / 4, state);
+  }
+
+  /** Whether it has a name, if only from an earlier session. */
+  isKnown(id: number): boolean {
+    return this.#state(id) !== 0;
   }
 
   /** Whether a thread has asked for the namespace in this session. */
@@ -184,6 +201,16 @@ export class NamespaceTable {
   correct(id: number, bytes: number, entries: number): void {
     this.#correct(id, ns.namespaceBytesIn, ns.namespaceBytesOut, bytes);
     this.#correct(id, ns.namespaceEntriesIn, ns.namespaceEntriesOut, entries);
+  }
+
+  /** How many of its entries have left, by how; any thread may count. */
+  removals(id: number, counter: RemovalCounter): number {
+    return Number(Atomics.load(this.#views.u64, this.#at(id, removalFields[counter]) / 8));
+  }
+
+  /** Counts one that has left. */
+  countRemoval(id: number, counter: RemovalCounter): void {
+    Atomics.add(this.#views.u64, this.#at(id, removalFields[counter]) / 8, 1n);
   }
 
   #correct(id: number, more: number, less: number, wanted: number): void {

@@ -92,6 +92,12 @@ function countInSpace(entry: usize, size: u32, flags: u32, isIn: bool): void {
   }
 }
 
+/** Counts an expired entry that was removed. */
+export function countExpiration(space: u32): void {
+  if (space == 0) count(counter.counterExpirations, 1);
+  else atomic.add<u64>(namespaceAt(space), 1, ns.namespaceExpirations);
+}
+
 // @ts-ignore: decorator
 @inline
 function takeAll(entry: usize, inOffset: usize, outOffset: usize): u32 {

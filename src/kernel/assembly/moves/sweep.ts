@@ -4,8 +4,7 @@
 // over, and the slot shows what came of it.
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
-import * as counter from "../../../stats/counters";
-import { block, bucketCount, count } from "../geometry";
+import { block, bucketCount } from "../geometry";
 import {
   announceTombstone,
   bucketAt,
@@ -14,7 +13,7 @@ import {
   slotAt,
   unlock,
 } from "../index/bucket";
-import { isClearedOnDisk } from "../index/counts";
+import { countExpiration, isClearedOnDisk } from "../index/counts";
 import { displacedBit, frequencyBits, homeOfSlot, isDisk, recordOf } from "../index/slot";
 import { emptySlot } from "./key-lock";
 import {
@@ -23,6 +22,7 @@ import {
   flagsOf,
   isClearedRecord,
   recordSizeOf,
+  spaceOf,
 } from "../segments/record";
 import { unblockSegments } from "../segments/segments";
 import { isTagInvalidated } from "../tags/tagged-records";
@@ -120,7 +120,8 @@ function judge(home: u32, slot: usize, word: u64, now: f64): bool {
   const deadline = deadlineOf(record);
   if (deadline == 0 || deadline > now) return true;
   const isEntry = (flagsOf(record) & rec.flagChunk) == 0;
-  if (emptySlot(home, slot, word) && isEntry) count(counter.counterExpirations, 1);
+  const space = spaceOf(record);
+  if (emptySlot(home, slot, word) && isEntry) countExpiration(space);
   return true;
 }
 
