@@ -1,0 +1,49 @@
+// How each kind is read from its sources: what the service calls without the cache, and what the
+// cache calls on a miss.
+import type { AgentRecord, ByType, Records } from "./records.js";
+import type { History } from "./remote-api.js";
+import type { Remote, RemoteAgent } from "./remote.js";
+import type { Versions } from "./versions.js";
+
+export type Agent = AgentRecord & RemoteAgent;
+
+/** What a thread has of its own: its connections, and what the check and `isValid` know. */
+export interface Sources {
+  readonly records: Records;
+  readonly remote: Remote;
+  readonly versions: Versions;
+}
+
+export async function loadAgent(
+  { records, remote }: Sources,
+  key: ByType,
+  signal?: AbortSignal,
+): Promise<Agent> {
+  const record = records.agent(key); // first: what is read after it may only be newer
+  return { ...record, ...(await remote.agent(key, signal)) };
+}
+
+/** Many agents by one call of the remote API. */
+export async function loadAgents(
+  { records, remote }: Sources,
+  keys: readonly ByType[],
+): Promise<[ByType, Agent][]> {
+  const rows = keys.map((key) => records.agent(key));
+  const described = await remote.batch<RemoteAgent>(keys.map(pathOf("agents")));
+  return keys.map((key, index) => [
+    key,
+    { ...(rows[index] as AgentRecord), ...(described[index] as RemoteAgent) },
+  ]);
+}
+
+export async function loadHistories(
+  { remote }: Sources,
+  keys: readonly ByType[],
+): Promise<[ByType, History][]> {
+  const found = await remote.batch<History>(keys.map(pathOf("messages")));
+  return keys.map((key, index) => [key, found[index] as History]);
+}
+
+function pathOf(kind: string): (key: ByType) => string {
+  return ({ user, type }) => `/${kind}/${user}/${type}`;
+}

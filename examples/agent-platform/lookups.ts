@@ -1,0 +1,110 @@
+// The lookups of one thread: each is timed, counted as a hit or not, and checked. What is timed is
+// the call alone. A lookup that finds its value in memory returns it and no promise, so neither the
+// event loop nor another task of this thread is in that time; the machine may still take the
+// processor away in the middle. How often it does shows a control that is timed the same way right
+// after: a look into a Map.
+import type { Kind, Versions } from "./versions.js";
+
+export const kinds = ["agents", "groups", "blocks", "history", "files", "query"] as const;
+export type LookupKind = (typeof kinds)[number];
+
+interface Versioned {
+  readonly version: number;
+}
+interface Counts {
+  asked: number;
+  /** Of active users only. */
+  askedActive: number;
+  hitsActive: number;
+}
+export interface LookupReport {
+  readonly counts: Record<LookupKind, Counts>;
+  readonly hitMs: number[];
+  readonly controlMs: number[];
+  readonly stale: string[];
+}
+
+export class Lookups {
+  readonly #versions: Versions;
+  readonly #activeUsers: number;
+  #report = emptyReport();
+  readonly #control = new Map([["key", 1]]);
+
+  constructor(versions: Versions, activeUsers: number) {
+    this.#versions = versions;
+    this.#activeUsers = activeUsers;
+  }
+
+  /** What has been seen since the last call. */
+  take(): LookupReport {
+    const report = this.#report;
+    this.#report = emptyReport();
+    return report;
+  }
+
+  /** Looks a value up, and checks it against what had returned before. */
+  async one<V extends Versioned>(
+    kind: Kind,
+    user: number,
+    name: string,
+    look: () => V | Promise<V | undefined>,
+  ): Promise<V> {
+    const before = this.#versions.of(kind, user, name);
+    const value = await this.#timed(kind, user, look);
+    this.#check(kind, user, name, before, value.version);
+    return value;
+  }
+
+  /** The same for a query that answers all agents of a user. */
+  async agentsOf<V extends readonly (Versioned & { readonly type: string })[]>(
+    user: number,
+    types: readonly string[],
+    look: () => V | Promise<V | undefined>,
+  ): Promise<V> {
+    const before = types.map((type) => this.#versions.of("agents", user, type));
+    const rows = await this.#timed("query", user, look);
+    for (const [index, type] of types.entries()) {
+      const version = rows.find((row) => row.type === type)?.version ?? -1;
+      this.#check("agents", user, type, before[index] ?? 0, version);
+    }
+    return rows;
+  }
+
+  async #timed<V>(
+    kind: LookupKind,
+    user: number,
+    look: () => V | Promise<V | undefined>,
+  ): Promise<V> {
+    const { counts, hitMs, controlMs } = this.#report;
+    const count = counts[kind];
+    const isActive = user < this.#activeUsers;
+    count.asked++;
+    if (isActive) count.askedActive++;
+    const start = performance.now();
+    const answer = look();
+    const end = performance.now();
+    if (!(answer instanceof Promise)) {
+      hitMs.push(end - start);
+      const controlStart = performance.now();
+      this.#control.get("key");
+      controlMs.push(performance.now() - controlStart);
+      if (isActive) count.hitsActive++;
+      return answer;
+    }
+    const value = await answer;
+    if (value === undefined) throw new Error(`nothing found: ${kind} of user ${user}`);
+    return value;
+  }
+
+  #check(kind: Kind, user: number, name: string, before: number, version: number): void {
+    if (version >= before) return;
+    this.#report.stale.push(`${kind} ${user}:${name} is ${version}, was ${before}`);
+  }
+}
+
+function emptyReport(): LookupReport {
+  const counts = Object.fromEntries(
+    kinds.map((kind) => [kind, { asked: 0, askedActive: 0, hitsActive: 0 }]),
+  ) as Record<LookupKind, Counts>;
+  return { counts, hitMs: [], controlMs: [], stale: [] };
+}

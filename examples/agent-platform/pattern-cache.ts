@@ -1,0 +1,122 @@
+// The cache of the platform: one memory and one directory for all threads, a namespace for each
+// kind. Opened by service.ts, attached by service-thread.ts; each thread brings its own loaders.
+import { attachCache, type Cache, type CacheHandle, openCache } from "undercroft";
+
+import { type Agent, loadAgent, loadAgents, loadHistories, type Sources } from "./loaders.js";
+import {
+  type AgentRecord,
+  agentTypes,
+  type Block,
+  blockNames,
+  type ByName,
+  type ByType,
+  type Group,
+  groupNames,
+} from "./records.js";
+import type { History } from "./remote-api.js";
+import type { KnowledgeFiles } from "./remote.js";
+
+export interface ByTool {
+  readonly user: number;
+  readonly tool: "files" | "agents";
+}
+
+export type PatternCache = ReturnType<typeof namespacesOf>;
+
+export async function openPatternCache(directory: string, sources: Sources): Promise<PatternCache> {
+  const cache = await openCache({
+    name: "patterns",
+    memory: "64mb",
+    disk: { path: directory, capacity: "128mb" },
+    version: "agents-1", // what another version of the service has stored is never served
+    on: { error: ({ error }) => console.error(error.message) },
+  });
+  // Changes that a killed process had begun may have reached a source and not the cache.
+  for (const user of sources.records.takeUnfinished()) cache.deleteByTag(tagOf(user));
+  return namespacesOf(cache, sources);
+}
+
+export function attachPatternCache(handle: CacheHandle, sources: Sources): PatternCache {
+  return namespacesOf(attachCache(handle), sources);
+}
+
+/** The tag of everything that is a user's, in all namespaces. */
+export function tagOf(user: number): string {
+  return `user:${user}`;
+}
+
+function namespacesOf(cache: Cache, sources: Sources) {
+  const { records, remote, versions } = sources;
+  const tags = ({ user }: { readonly user: number }): string[] => [tagOf(user)];
+
+  const agents = cache.namespace<Agent, ByType>("agents", {
+    memory: 0.2, // its share: lent to others while it does not use it
+    disk: 0.2,
+    key: ({ user, type }) => `${user}:${type}`,
+    tags,
+    ttl: "7d",
+    load: ({ key, signal }) => loadAgent(sources, key, signal),
+    // Whoever changes a prompt need not know what was made with the old one.
+    isValid: ({ prompt }, { key }) => prompt === versions.prompt(key.user, key.type),
+  });
+
+  const groups = cache.namespace<Group, ByName>("groups", {
+    key: ({ user, name }) => `${user}:${name}`,
+    tags,
+    ttl: "7d",
+    load: ({ key }) => records.group(key),
+  });
+
+  const blocks = cache.namespace<Block, ByName>("blocks", {
+    key: ({ user, name }) => `${user}:${name}`,
+    tags,
+    ttl: "1d",
+    // The blocks that a message misses are one query.
+    loadMany: ({ keys }) => {
+      const found = records.blocks(keys);
+      return keys.map((key, index) => [key, found[index]] as const);
+    },
+    revision: ({ version }) => version, // an older row never takes the place of a newer one
+  });
+
+  const history = cache.namespace<History, ByType>("history", {
+    memory: 0.2,
+    disk: 0.2,
+    key: ({ user, type }) => `${user}:${type}`,
+    tags,
+    // Appends keep it right, so it may live long, and what is read all the time never expires.
+    ttl: "1h",
+    refreshAfter: "30m",
+    load: ({ key, signal }) => remote.history(key, signal),
+  });
+
+  const tools = cache.namespace<KnowledgeFiles | readonly AgentRecord[], ByTool>("tools", {
+    key: ({ user, tool }) => `${user}:${tool}`,
+    tags,
+    ttl: "5m",
+    jitter: 0.1,
+  });
+
+  return { cache, agents, groups, blocks, history, tools };
+}
+
+/** Loads what the most active users need, before they come; what is there already is left alone. */
+export async function warm(
+  { agents, groups, blocks, history, tools }: PatternCache,
+  sources: Sources,
+  users: readonly number[],
+): Promise<void> {
+  const byType = users.flatMap((user) => agentTypes.map((type) => ({ user, type })));
+  const byName = (names: readonly string[]): ByName[] =>
+    users.flatMap((user) => names.map((name) => ({ user, name })));
+  const byTool = (tool: ByTool["tool"]): ByTool[] => users.map((user) => ({ user, tool }));
+  await agents.warm(byType, { loadMany: ({ keys }) => loadAgents(sources, keys) });
+  await history.warm(byType, { loadMany: ({ keys }) => loadHistories(sources, keys) });
+  await groups.warm(byName(groupNames));
+  await blocks.warm(byName(blockNames));
+  await tools.warm(byTool("agents"), { load: ({ key }) => sources.records.agentsOf(key.user) });
+  await tools.warm(byTool("files"), {
+    load: ({ key, signal }) => sources.remote.files(key.user, signal),
+    concurrency: 64,
+  });
+}

@@ -1,0 +1,164 @@
+// The platform in one thread: what a message reads and changes, with the cache or without it.
+import { loadAgent, type Sources } from "./loaders.js";
+import type { Lookups } from "./lookups.js";
+import { type ByTool, type PatternCache, tagOf } from "./pattern-cache.js";
+import { agentTypes, type Block, blockNames, type ByName, type ByType } from "./records.js";
+import { lastOf } from "./remote-api.js";
+import { historyStep } from "./versions.js";
+
+interface Parts {
+  readonly sources: Sources;
+  /** Null: the platform does without. */
+  readonly cache: PatternCache | null;
+  readonly lookups: Lookups;
+  readonly random: () => number;
+  readonly users: number;
+}
+
+export class Platform {
+  readonly #parts: Parts;
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+  }
+
+  /** One message to an agent of a user. */
+  async message(user: number, type: string): Promise<void> {
+    const agent = { user, type };
+    await this.#readAgent(agent);
+    await Promise.all([
+      this.#readGroup({ user, name: "main" }),
+      this.#readBlocks(user),
+      this.#readHistory(agent),
+      this.#readAgentsOf(user),
+      this.#parts.random() < 0.3 ? this.#readFiles(user) : undefined,
+    ]);
+    const chance = this.#parts.random();
+    if (chance < 0.1) await this.#writeBlock({ user, name: "scratch" }, `noted ${chance}`);
+    else if (chance < 0.25) await this.#append(agent, `said ${chance}`);
+    else if (chance < 0.254) await this.#changePrompt(agent);
+    else if (chance < 0.257) await this.#changeGroup({ user, name: "main" });
+    else if (chance < 0.259)
+      await this.#forget(Math.floor(this.#parts.random() * this.#parts.users));
+  }
+
+  #readAgent(key: ByType): Promise<unknown> {
+    return this.#parts.lookups.one("agents", key.user, key.type, () =>
+      this.#parts.cache === null
+        ? loadAgent(this.#parts.sources, key)
+        : this.#parts.cache.agents.getOrFetch(key),
+    );
+  }
+
+  #readGroup(key: ByName): Promise<unknown> {
+    return this.#parts.lookups.one("groups", key.user, key.name, () =>
+      this.#parts.cache === null
+        ? this.#parts.sources.records.group(key)
+        : this.#parts.cache.groups.getOrFetch(key),
+    );
+  }
+
+  /** Without the cache by one query, as a careful service does. */
+  async #readBlocks(user: number): Promise<unknown> {
+    const { cache } = this.#parts;
+    const keys = blockNames.map((name) => ({ user, name }));
+    const look = (read: (key: ByName, index: number) => Block | Promise<Block | undefined>) =>
+      keys.map((key, index) =>
+        this.#parts.lookups.one("blocks", user, key.name, () => read(key, index)),
+      );
+    if (cache !== null) return Promise.all(look((key) => cache.blocks.getOrFetch(key)));
+    const rows = this.#parts.sources.records.blocks(keys);
+    return Promise.all(look((_key, index) => rows[index] as Block));
+  }
+
+  #readHistory(key: ByType): Promise<unknown> {
+    return this.#parts.lookups.one("history", key.user, key.type, () =>
+      this.#parts.cache === null
+        ? this.#parts.sources.remote.history(key)
+        : this.#parts.cache.history.getOrFetch(key),
+    );
+  }
+
+  #readAgentsOf(user: number): Promise<unknown> {
+    const load = () => this.#parts.sources.records.agentsOf(user);
+    return this.#parts.lookups.agentsOf(user, agentTypes, () =>
+      this.#parts.cache === null
+        ? load()
+        : this.#parts.cache.tools.getOrFetch({ user, tool: "agents" }, load),
+    );
+  }
+
+  #readFiles(user: number): Promise<unknown> {
+    const load = () => this.#parts.sources.remote.files(user);
+    return this.#parts.lookups.one("files", user, "files", () =>
+      this.#parts.cache === null
+        ? load()
+        : this.#parts.cache.tools.getOrFetch({ user, tool: "files" }, load),
+    );
+  }
+
+  /** Guarded: the entry is dead before the row changes, and what the row becomes is stored. */
+  async #writeBlock(key: ByName, text: string): Promise<void> {
+    const write = () => this.#parts.sources.records.writeBlock(key, text);
+    const { version } =
+      this.#parts.cache === null ? write() : await this.#parts.cache.blocks.write(key, write);
+    this.#parts.sources.versions.raise("blocks", key.user, key.name, version);
+  }
+
+  async #changeGroup(key: ByName): Promise<void> {
+    const write = () => this.#parts.sources.records.changeGroup(key);
+    const { version } =
+      this.#parts.cache === null ? write() : await this.#parts.cache.groups.write(key, write);
+    this.#parts.sources.versions.raise("groups", key.user, key.name, version);
+  }
+
+  /** The cached agent is not told: `isValid` sees it. The cached list of agents is left out. */
+  async #changePrompt(key: ByType): Promise<void> {
+    const { records, versions } = this.#parts.sources;
+    const change = (): undefined => {
+      const { prompt, version } = records.changePrompt(key);
+      versions.setPrompt(key.user, key.type, prompt);
+      changed = version;
+    };
+    let changed = 0;
+    const list: ByTool = { user: key.user, tool: "agents" };
+    if (this.#parts.cache === null) change();
+    else await this.#parts.cache.tools.write(list, change);
+    versions.raise("agents", key.user, key.type, changed);
+  }
+
+  /** The remote API has it first; then the cached history gets it too, over all threads at once. If
+   *  the process dies between the two, the next one finds it noted as under way. */
+  async #append(key: ByType, text: string): Promise<void> {
+    const { records, remote, versions } = this.#parts.sources;
+    const change = records.begin(key.user);
+    const sent = await remote.append(key, text);
+    const history = this.#parts.cache?.history;
+    const outcome = await history?.updateAsync(key, (cached) => {
+      if (cached.version >= sent.id) return cached; // loaded meanwhile, with the message in it
+      if (cached.version + 1 < sent.id) return undefined; // one before it is still on its way
+      return { messages: lastOf([...cached.messages, sent]), version: sent.id };
+    });
+    // A load under way may have asked before the message was there: the delete keeps it out.
+    if (outcome !== "stored") history?.delete(key);
+    records.finish(change);
+    versions.raise("history", key.user, key.type, sent.id);
+  }
+
+  /** A user begins anew, in every source and every namespace. */
+  async #forget(user: number): Promise<void> {
+    const { records, remote, versions } = this.#parts.sources;
+    const change = records.begin(user);
+    const files = await remote.forget(user);
+    const changed = records.forget(user);
+    this.#parts.cache?.cache.deleteByTag(tagOf(user));
+    records.finish(change);
+    versions.raise("files", user, "files", files.version);
+    for (const type of agentTypes) {
+      versions.raise("history", user, type, files.version * historyStep);
+    }
+    for (const kind of ["agents", "groups", "blocks"] as const) {
+      for (const [name, version] of changed[kind]) versions.raise(kind, user, name, version);
+    }
+  }
+}

@@ -1,0 +1,117 @@
+// One thread of the service: it answers messages at a fixed rate, whether the answers keep up or
+// not, and reports what it saw. Started by service.ts.
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parentPort, workerData } from "node:worker_threads";
+import type { CacheHandle } from "undercroft";
+
+import { type LookupReport, Lookups } from "./lookups.js";
+import { attachPatternCache } from "./pattern-cache.js";
+import { Platform } from "./platform.js";
+import { agentTypes, Records } from "./records.js";
+import { Remote } from "./remote.js";
+import type { Settings } from "./settings.js";
+import { Versions } from "./versions.js";
+
+export interface ThreadData {
+  readonly settings: Settings;
+  readonly seed: number;
+  readonly seconds: number;
+  readonly database: string;
+  readonly port: number;
+  readonly handle: CacheHandle | null;
+  readonly versions: Versions["memory"];
+}
+export interface ThreadReport {
+  readonly messages: number;
+  readonly errors: string[];
+  readonly recordReads: number;
+  readonly lookups: LookupReport;
+  readonly loopDelayMs: number;
+}
+
+/** More messages than these do not wait at once: the thread is overrun, and its rate falls. */
+const underWayMax = 200;
+/** The first of them pay for compilation, and are not measured. */
+const settleMs = 500;
+
+const data = workerData as ThreadData;
+const records = await Records.open(data.database);
+const versions = new Versions(data.versions);
+const sources = { records, remote: new Remote(data.port), versions };
+const cache = data.handle === null ? null : attachPatternCache(data.handle, sources);
+const { users } = data.settings;
+const lookups = new Lookups(versions, data.settings.activeUsers);
+const random = randomFrom(data.seed);
+const platform = new Platform({ sources, cache, lookups, random, users });
+const userOf = zipf(users, 1.1);
+const delay = monitorEventLoopDelay({ resolution: 5 });
+const underWay = new Set<Promise<void>>();
+const errors: string[] = [];
+
+delay.enable();
+await answerFor(settleMs);
+const staleAtFirst = lookups.take().stale;
+delay.reset();
+const readsBefore = records.reads;
+parentPort?.postMessage("measuring");
+const messages = await answerFor(data.seconds * 1000);
+await Promise.all(underWay);
+delay.disable();
+const seen = lookups.take();
+parentPort?.postMessage({
+  messages,
+  errors,
+  recordReads: records.reads - readsBefore,
+  lookups: { ...seen, stale: [...staleAtFirst, ...seen.stale] },
+  loopDelayMs: delay.percentile(99) / 1e6,
+} satisfies ThreadReport);
+await cache?.cache.close();
+records.close();
+
+/** Begins messages at the rate of the settings; resolves to how many. */
+async function answerFor(ms: number): Promise<number> {
+  const start = performance.now();
+  let begun = 0;
+  for (let passed = 0; passed < ms; passed = performance.now() - start) {
+    const due = (passed * data.settings.rate) / 1000;
+    for (; begun < due && underWay.size < underWayMax; begun++) answer();
+    await sleep(2);
+  }
+  return begun;
+}
+
+function answer(): void {
+  const type = agentTypes[Math.floor(random() * random() * agentTypes.length)] as string;
+  const one = platform.message(userOf(random()), type).then(
+    () => void underWay.delete(one),
+    (error: unknown) => {
+      underWay.delete(one);
+      errors.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    },
+  );
+  underWay.add(one);
+}
+
+/** A number from 0 to 1, the same ones for the same seed (mulberry32). */
+function randomFrom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** The user with rank r comes in proportion to 1 / r ** exponent. */
+function zipf(count: number, exponent: number): (random: number) => number {
+  const sums: number[] = [];
+  for (let rank = 1; rank <= count; rank++) sums.push((sums.at(-1) ?? 0) + 1 / rank ** exponent);
+  const total = sums.at(-1) ?? 1;
+  return (random) =>
+    Math.max(
+      0,
+      sums.findIndex((sum) => sum > random * total),
+    );
+}
