@@ -13,9 +13,9 @@ export interface Figures {
   readonly recordReads: number;
   /** Share of the lookups of active users that were answered from memory, by kind. */
   readonly hitRatio: Record<LookupKind, number>;
-  /** Calls that did not wait for a load, and the control of the same number. */
+  /** Lookups that did not wait for a load, without their waits for a processor, and with them. */
   readonly hits: Percentiles;
-  readonly control: Percentiles;
+  readonly hitsWithWaits: Percentiles;
   readonly loopDelayMs: number;
   readonly cpuMsPerMessage: number;
   readonly stale: readonly string[];
@@ -56,7 +56,7 @@ export function figuresOf(
     recordReads: sum((thread) => thread.recordReads) / messages,
     hitRatio: Object.fromEntries(kinds.map((kind) => [kind, ratioOf(kind)])) as Figures["hitRatio"],
     hits: percentilesOf(threads.flatMap(({ lookups }) => lookups.hitMs)),
-    control: percentilesOf(threads.flatMap(({ lookups }) => lookups.controlMs)),
+    hitsWithWaits: percentilesOf(threads.flatMap(({ lookups }) => lookups.hitWithWaitsMs)),
     loopDelayMs: Math.max(...threads.map((thread) => thread.loopDelayMs)),
     cpuMsPerMessage: report.cpuMs / messages,
     stale: threads.flatMap(({ lookups }) => lookups.stale),

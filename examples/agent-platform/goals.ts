@@ -34,7 +34,7 @@ export function goalsOf({ without, cached, restarted, reopened }: Lives): Goal[]
     lives.reduce((total, life) => total + of(life).length, 0);
   const answers = lives.reduce((total, life) => total + life.answers, 0);
   const { verified, wrong, firstHitMs } = reopened.report;
-  const control = (ms: number): string => ` (a Map: ${milliseconds(ms)})`;
+  const withWaits = (ms: number): string => ` (${milliseconds(ms)} with waits for a processor)`;
   return [
     counted("remote calls for agents down by 95 %", agents >= 0.95, percent(agents)),
     counted("SQLite reads down by 95 %", records >= 0.95, percent(records)),
@@ -54,8 +54,8 @@ export function goalsOf({ without, cached, restarted, reopened }: Lives): Goal[]
       `${wrong.length} of ${verified}`,
     ),
     counted("no error", all((life) => life.errors) === 0, `${all((life) => life.errors)}`),
-    timed("lookup p99 below 0.1 ms", cached.hits.p99, 0.1, control(cached.control.p99)),
-    timed("lookup p99.9 below 1 ms", cached.hits.p999, 1, control(cached.control.p999)),
+    timed("lookup p99 below 0.1 ms", cached.hits.p99, 0.1, withWaits(cached.hitsWithWaits.p99)),
+    timed("lookup p99.9 below 1 ms", cached.hits.p999, 1, withWaits(cached.hitsWithWaits.p999)),
     timed("first hit within 1 s of a restart", restarted.report.firstHitMs, 1000),
     timed("first hit within 1 s of a kill -9", firstHitMs, 1000),
   ];

@@ -2,7 +2,7 @@
 // cache calls on a miss.
 import type { AgentRecord, ByType, Records } from "./records.js";
 import type { History } from "./remote-api.js";
-import type { Remote, RemoteAgent } from "./remote.js";
+import type { KnowledgeFiles, Remote, RemoteAgent } from "./remote.js";
 import type { Versions } from "./versions.js";
 
 export type Agent = AgentRecord & RemoteAgent;
@@ -28,11 +28,12 @@ export async function loadAgents(
   { records, remote }: Sources,
   keys: readonly ByType[],
 ): Promise<[ByType, Agent][]> {
-  const rows = keys.map((key) => records.agent(key));
+  const rows = records.agentsOfMany([...new Set(keys.map(({ user }) => user))]);
+  const rowOf = ({ user, type }: ByType) => rows.get(user)?.find((row) => row.type === type);
   const described = await remote.batch<RemoteAgent>(keys.map(pathOf("agents")));
   return keys.map((key, index) => [
     key,
-    { ...(rows[index] as AgentRecord), ...(described[index] as RemoteAgent) },
+    { ...(rowOf(key) as AgentRecord), ...(described[index] as RemoteAgent) },
   ]);
 }
 
@@ -42,6 +43,13 @@ export async function loadHistories(
 ): Promise<[ByType, History][]> {
   const found = await remote.batch<History>(keys.map(pathOf("messages")));
   return keys.map((key, index) => [key, found[index] as History]);
+}
+
+export async function loadFiles(
+  { remote }: Sources,
+  users: readonly number[],
+): Promise<KnowledgeFiles[]> {
+  return remote.batch<KnowledgeFiles>(users.map((user) => `/files/${user}`));
 }
 
 function pathOf(kind: string): (key: ByType) => string {

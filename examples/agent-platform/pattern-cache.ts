@@ -2,7 +2,14 @@
 // kind. Opened by service.ts, attached by service-thread.ts; each thread brings its own loaders.
 import { attachCache, type Cache, type CacheHandle, openCache } from "undercroft";
 
-import { type Agent, loadAgent, loadAgents, loadHistories, type Sources } from "./loaders.js";
+import {
+  type Agent,
+  loadAgent,
+  loadAgents,
+  loadFiles,
+  loadHistories,
+  type Sources,
+} from "./loaders.js";
 import {
   type AgentRecord,
   agentTypes,
@@ -64,7 +71,7 @@ function namespacesOf(cache: Cache, sources: Sources) {
     key: ({ user, name }) => `${user}:${name}`,
     tags,
     ttl: "7d",
-    load: ({ key }) => records.group(key),
+    loadMany: ({ keys }) => inOrder(keys, records.groups(keys)),
   });
 
   const blocks = cache.namespace<Block, ByName>("blocks", {
@@ -72,10 +79,7 @@ function namespacesOf(cache: Cache, sources: Sources) {
     tags,
     ttl: "1d",
     // The blocks that a message misses are one query.
-    loadMany: ({ keys }) => {
-      const found = records.blocks(keys);
-      return keys.map((key, index) => [key, found[index]] as const);
-    },
+    loadMany: ({ keys }) => inOrder(keys, records.blocks(keys)),
     revision: ({ version }) => version, // an older row never takes the place of a newer one
   });
 
@@ -114,9 +118,21 @@ export async function warm(
   await history.warm(byType, { loadMany: ({ keys }) => loadHistories(sources, keys) });
   await groups.warm(byName(groupNames));
   await blocks.warm(byName(blockNames));
-  await tools.warm(byTool("agents"), { load: ({ key }) => sources.records.agentsOf(key.user) });
-  await tools.warm(byTool("files"), {
-    load: ({ key, signal }) => sources.remote.files(key.user, signal),
-    concurrency: 64,
+  await tools.warm(byTool("agents"), {
+    loadMany: ({ keys }) => {
+      const rows = sources.records.agentsOfMany(keys.map(({ user }) => user));
+      return keys.map((key) => [key, rows.get(key.user)] as const);
+    },
   });
+  await tools.warm(byTool("files"), {
+    loadMany: async ({ keys }) => {
+      const users = keys.map(({ user }) => user);
+      return inOrder(keys, await loadFiles(sources, users));
+    },
+  });
+}
+
+/** Pairs of keys and what was found for them, in their order. */
+function inOrder<K, V>(keys: readonly K[], found: readonly V[]): (readonly [K, V | undefined])[] {
+  return keys.map((key, index) => [key, found[index]] as const);
 }

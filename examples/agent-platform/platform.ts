@@ -36,9 +36,9 @@ export class Platform {
     const chance = this.#parts.random();
     if (chance < 0.1) await this.#writeBlock({ user, name: "scratch" }, `noted ${chance}`);
     else if (chance < 0.25) await this.#append(agent, `said ${chance}`);
-    else if (chance < 0.254) await this.#changePrompt(agent);
-    else if (chance < 0.257) await this.#changeGroup({ user, name: "main" });
-    else if (chance < 0.259)
+    else if (chance < 0.252) await this.#changePrompt(agent);
+    else if (chance < 0.254) await this.#changeGroup({ user, name: "main" });
+    else if (chance < 0.256)
       await this.#forget(Math.floor(this.#parts.random() * this.#parts.users));
   }
 

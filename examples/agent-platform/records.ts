@@ -82,6 +82,14 @@ export class Records {
     return agentOf(row);
   }
 
+  /** All agents of many users, by user. */
+  agentsOfMany(users: readonly number[]): Map<number, AgentRecord[]> {
+    const found = new Map(users.map((user) => [user, [] as AgentRecord[]]));
+    const rows = this.#read(`SELECT * FROM agents WHERE user IN (${users.join()})`);
+    for (const row of rows) found.get(row["user"] as number)?.push(agentOf(row));
+    return found;
+  }
+
   agentsOf(user: number): AgentRecord[] {
     return this.#read("SELECT * FROM agents WHERE user = ?", user).map(agentOf);
   }
@@ -90,12 +98,22 @@ export class Records {
     return groupOf(this.#read("SELECT * FROM groups WHERE user = ? AND name = ?", user, name)[0]);
   }
 
-  /** One query for many blocks, in the order of the keys. */
+  /** One query for many, in the order of the keys. */
+  groups(keys: readonly ByName[]): Group[] {
+    return this.#named("groups", keys).map(groupOf);
+  }
+
   blocks(keys: readonly ByName[]): Block[] {
+    return this.#named("blocks", keys).map(blockOf);
+  }
+
+  #named(table: string, keys: readonly ByName[]): (Row | undefined)[] {
     const wanted = keys.map(({ user, name }) => `(${user},'${name}')`).join();
-    const rows = this.#read(`SELECT * FROM blocks WHERE (user, name) IN (VALUES ${wanted})`);
-    const found = new Map(rows.map((row) => [`${row["user"]}:${row["name"]}`, row]));
-    return keys.map(({ user, name }) => blockOf(found.get(`${user}:${name}`)));
+    const rows = this.#read(`SELECT * FROM ${table} WHERE (user, name) IN (VALUES ${wanted})`);
+    const found = new Map(
+      rows.map((row) => [`${String(row["user"])}:${String(row["name"])}`, row]),
+    );
+    return keys.map(({ user, name }) => found.get(`${user}:${name}`));
   }
 
   /** Every record's version, for the check. Not counted: the service does not ask this. */

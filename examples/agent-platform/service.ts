@@ -36,6 +36,8 @@ export interface LifeReport {
   readonly warmMs: number;
   readonly cpuMs: number;
   readonly memoryBytes: number;
+  /** Of all users, from memory and from disk, as the cache counts it. */
+  readonly hitRatio: number;
   readonly verified: number;
   readonly wrong: readonly string[];
 }
@@ -46,15 +48,15 @@ const tell = (progress: Progress): void => void process.send?.({ progress });
 breakLock(life.database);
 const records = await Records.open(life.database);
 const remote = new Remote(life.port);
-const versions = await Versions.read(life.settings.users, records, remote);
+const versions = Versions.forUsers(life.settings.users);
 const sources: Sources = { records, remote, versions };
 
 const openStart = performance.now();
 const cache = life.directory === null ? null : await openPatternCache(life.directory, sources);
 const openMs = performance.now() - openStart;
-const hit = await cache?.agents.get({ user: 0, type: agentTypes[0] });
-const firstHitMs = hit === undefined ? null : performance.now();
+const firstHitMs = cache === null || !(await hasAny(cache)) ? null : performance.now();
 tell("opened");
+await versions.read(records, remote);
 const found = cache === null || !life.verifies ? { verified: 0, wrong: [] } : await verify(cache);
 
 const warmStart = performance.now();
@@ -69,10 +71,12 @@ const warmMs = performance.now() - warmStart;
 tell("warmed");
 
 let cpuBefore = process.cpuUsage();
+let statsBefore = cache?.cache.stats();
 const threads = await Promise.all(
   Array.from({ length: life.settings.threads }, (_, index) => runThread(index)),
 );
 const { user, system } = process.cpuUsage(cpuBefore);
+const hitRatio = statsBefore && cache?.cache.stats().since(statsBefore).hitRatio;
 tell("measured");
 process.send?.({
   sqlite: records.library,
@@ -83,11 +87,20 @@ process.send?.({
   warmMs,
   cpuMs: (user + system) / 1000,
   memoryBytes: process.memoryUsage().rss,
+  hitRatio: hitRatio ?? 0,
   ...found,
 } satisfies LifeReport);
 await cache?.cache.close();
 records.close();
 process.disconnect();
+
+/** Asks for the agents of one user after the other, until one is there. */
+async function hasAny({ agents }: PatternCache): Promise<boolean> {
+  for (let user = 0; user < life.settings.users; user++) {
+    if ((await agents.get({ user, type: agentTypes[0] })) !== undefined) return true;
+  }
+  return false;
+}
 
 async function runThread(index: number): Promise<ThreadReport> {
   const { settings, seconds, database, port } = life;
@@ -102,6 +115,7 @@ async function runThread(index: number): Promise<ThreadReport> {
     if (message !== "measuring") report = message;
     else if (index === 0) {
       cpuBefore = process.cpuUsage();
+      statsBefore = cache?.cache.stats();
       tell("measuring");
     }
   });

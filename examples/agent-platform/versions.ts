@@ -33,31 +33,33 @@ export class Versions {
     this.#prompts = new Int32Array(memory.prompts);
   }
 
-  /** What the sources have, read before the service begins: all that had returned before a kill,
-   *  and what had not but was done. */
-  static async read(users: number, records: Records, remote: Remote): Promise<Versions> {
-    const versions = new Versions({
+  static forUsers(users: number): Versions {
+    return new Versions({
       versions: new SharedArrayBuffer(users * versionsOfUser * 4),
       prompts: new SharedArrayBuffer(users * agentTypes.length * 4),
     });
+  }
+
+  /** Takes what the sources have, before the service begins: the changes that had returned before
+   *  it was killed, and those that had not but were made. */
+  async read(records: Records, remote: Remote): Promise<void> {
     for (const kind of ["agents", "groups", "blocks"] as const) {
       for (const { user, name, prompt, version } of records.versions(kind)) {
-        versions.raise(kind, user, name, version);
-        if (kind === "agents") versions.setPrompt(user, name, prompt);
+        this.raise(kind, user, name, version);
+        if (kind === "agents") this.setPrompt(user, name, prompt);
       }
     }
     const { histories, forgotten } = await remote.versions();
     for (const [name, version] of forgotten) {
-      versions.raise("files", Number(name), "files", version);
+      this.raise("files", Number(name), "files", version);
       for (const type of agentTypes) {
-        versions.raise("history", Number(name), type, version * historyStep);
+        this.raise("history", Number(name), type, version * historyStep);
       }
     }
     for (const [key, version] of histories) {
       const [user = "", type = ""] = key.split("/");
-      versions.raise("history", Number(user), type, version);
+      this.raise("history", Number(user), type, version);
     }
-    return versions;
   }
 
   of(kind: Kind, user: number, name: string): number {

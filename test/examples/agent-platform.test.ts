@@ -1,0 +1,60 @@
+// The example that `npm start` runs, at a small size: what it counts is right. What it times is not
+// looked at.
+import { execFile } from "node:child_process";
+import { fileURLToPath } from "node:url";
+
+import { expect, test } from "vitest";
+
+const main = fileURLToPath(new URL("../../dist/examples/agent-platform/main.js", import.meta.url));
+const small = ["--users", "400", "--seconds", "2", "--rate", "50"];
+/** For a process that does not end; on a busy machine it takes long. */
+const timeoutMs = 240_000;
+
+interface Run {
+  readonly code: unknown;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(args: readonly string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [main, ...args], { timeout: timeoutMs }, (error, stdout, stderr) => {
+      resolve({ code: error === null ? 0 : error.code, stdout, stderr });
+    });
+  });
+}
+
+test(
+  "the agent platform meets every goal that is counted",
+  async () => {
+    const { code, stdout, stderr } = await run(small);
+    const goals = [...stdout.matchAll(/^ {2}(met|MISSED) +(.+?) {2,}(.*?)$/gm)];
+    const counted = goals.filter(([line]) => !line.endsWith("timed"));
+    expect(counted.map(([, isMet, name, seen]) => ({ isMet, name, seen }))).toEqual(
+      [
+        /^remote calls for agents down/,
+        /^SQLite reads down/,
+        /^every kind hits/,
+        /^no stale answer/,
+        /^nothing wrong after kill -9/,
+        /^no error/,
+      ].map((name) => ({
+        isMet: "met",
+        name: expect.stringMatching(name),
+        seen: expect.any(String),
+      })),
+    );
+    expect(goals.length - counted.length).toBe(4);
+    expect({ code, stderr: stderr.replaceAll(/^.*Warning.*\n/gm, "") }).toEqual({
+      code: 0,
+      stderr: "",
+    });
+  },
+  timeoutMs + 10_000,
+);
+
+test("a size that is none is refused by its name", async () => {
+  const { code, stderr } = await run(["--users", "none"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("--users is none; it must be a number above 0");
+});
