@@ -22,8 +22,9 @@ interface NodeSqlite {
   };
 }
 
-// What survives `kill -9` is all the same without a sync; a second thread waits for a lock.
-const settings = "PRAGMA synchronous = OFF; PRAGMA busy_timeout = 30000;";
+// First the wait for other threads' locks, which whatever comes after may meet. Without a sync just
+// as much survives `kill -9`, if not a power loss.
+const settings = "PRAGMA busy_timeout = 30000; PRAGMA synchronous = OFF;";
 
 export async function openSql(path: string): Promise<Sql> {
   const specifier = "node:sqlite";
@@ -59,7 +60,7 @@ function openNative({ DatabaseSync }: NodeSqlite, path: string): Sql {
 async function openWasm(path: string): Promise<Sql> {
   const { default: sqlite } = await import("node-sqlite3-wasm");
   const db = new sqlite.Database(path);
-  db.exec(`${settings} PRAGMA journal_mode = TRUNCATE;`);
+  db.exec(settings);
   return {
     library: "node-sqlite3-wasm",
     exec: (sql) => db.exec(sql),
