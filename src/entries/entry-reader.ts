@@ -4,7 +4,7 @@
 // writes and hashes its key once, for the near cache, memory and disk.
 import { elapsedMs } from "../base/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
-import { largeValueOf } from "../memory/mod.js";
+import { type Found, largeValueOf } from "../memory/mod.js";
 import { isHead, isInternal, isNegative, type RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskRecord } from "../tiers/mod.js";
@@ -24,6 +24,8 @@ import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-decoder.js";
 
 const noTags: readonly string[] = [];
+/** In place of a value: its record was replaced while it was read, so it is looked for again. */
+const changed = Symbol("changed");
 const nobody = (): void => undefined;
 
 export class EntryReader<V> {
@@ -106,7 +108,7 @@ export class EntryReader<V> {
   }
 
   /** Reads the record of a key from memory even if its value is near: it has the metadata. */
-  #findRecord(key: Key): { found: "memory" | "disk" | "none"; nearValue: V | undefined } {
+  #findRecord(key: Key): { found: Found; nearValue: V | undefined } {
     const { reader, keys, kernel } = this.#core;
     this.#core.assertOpen();
     keys.write(key);
@@ -157,7 +159,7 @@ export class EntryReader<V> {
     if (this.#miss === "expired" && reader.record.staleUntilMs > clock.now()) {
       const { sequence } = reader.record;
       const value = this.#decodeFound(key);
-      if (value !== undefined) {
+      if (value !== undefined && value !== changed) {
         this.#core.count(counter.counterMisses, 1);
         return { kind: "stale", value, sequence };
       }
@@ -232,9 +234,9 @@ export class EntryReader<V> {
   }
 
   /** The value in memory of `key`, which is in the key window, if it is fresh. */
-  #lookInMemory(key: Key): V | undefined {
+  #lookInMemory(key: Key, attempt = 1): V | undefined {
     const { reader, clock } = this.#core;
-    const found = reader.findWritten(true);
+    const found = attempt === 1 ? reader.findWritten(true) : this.#findAgain(key);
     this.#writes = reader.keys.writes;
     this.#miss = found === "disk" ? "disk" : "absent";
     if (found !== "memory") return undefined;
@@ -249,7 +251,8 @@ export class EntryReader<V> {
       this.#miss = "expired";
       return undefined;
     }
-    const value = this.#decodeFound(key);
+    const value = this.#decodeFound(key, attempt);
+    if (value === changed) return this.#lookInMemory(key, attempt + 1);
     if (value !== undefined) this.#core.count(counter.counterMemoryHits, 1);
     return value;
   }
@@ -258,8 +261,9 @@ export class EntryReader<V> {
    *  none. A near value is not decoded. */
   #findValue(
     key: Key | HashedKey,
-    found: "memory" | "disk" | "none",
+    found: Found,
     nearValue?: V,
+    attempt = 1,
   ): FoundValue<V> | undefined {
     const { reader, clock } = this.#core;
     this.#miss = found === "disk" ? "disk" : "absent";
@@ -275,14 +279,17 @@ export class EntryReader<V> {
     const stale = expiresAt <= now;
     if (stale && staleUntilMs <= now) return undefined;
     const tags = record.hasTags ? record.tags() : noTags;
-    const value = nearValue ?? this.#decodeFound(key);
+    const value = nearValue ?? this.#decodeFound(key, attempt);
+    if (value === changed)
+      return this.#findValue(key, this.#findAgain(key), undefined, attempt + 1);
     if (value === undefined) return undefined;
     return { value, stale, sequence, createdAt, expiresAt, tags, revision };
   }
 
   /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
-   *  cannot be decoded or one of its chunks is not in memory. */
-  #decodeFound(key: Key | HashedKey, attempt = 1): V | undefined {
+   *  cannot be decoded or one of its chunks is not in memory. `changed` if it was replaced, so that
+   *  what the caller knows of it is of another value: not at the last attempt. */
+  #decodeFound(key: Key | HashedKey, attempt = 1): V | typeof changed | undefined {
     const { reader, kernel } = this.#core;
     const near = this.#near;
     const { record, found } = reader;
@@ -293,14 +300,10 @@ export class EntryReader<V> {
     const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
     const name = near !== null && !record.isBytesKey ? record.keyText() : undefined;
     const decoded = this.#decoder.decode(record, key);
-    if (decoded === undefined) {
+    if (decoded === "changed" && attempt < moveAttemptsMax) return changed;
+    if (decoded === undefined || typeof decoded === "string") {
       // The codec, or a listener that was told of its fault, may have looked up another key.
-      this.#miss = "absent";
-      return undefined;
-    }
-    if (decoded === "changed" && attempt < moveAttemptsMax) return this.#findAgain(key, attempt);
-    if (decoded === "elsewhere" || decoded === "changed") {
-      this.#miss = "disk";
+      this.#miss = decoded === undefined ? "absent" : "disk";
       return undefined;
     }
     const { value, isShareable, chunkBytes } = decoded;
@@ -310,19 +313,14 @@ export class EntryReader<V> {
     return value;
   }
 
-  /** The value of a key whose value in chunks was replaced while it was read. */
-  #findAgain(key: Key | HashedKey, attempt: number): V | undefined {
-    const { reader, clock } = this.#core;
-    const found =
-      key instanceof HashedKey ? reader.findHashed(key, false) : reader.find(key, false);
-    this.#miss = found === "disk" ? "disk" : "absent";
-    if (found !== "memory" || isInternal(reader.record.flags)) return undefined;
-    const isFresh = reader.record.expiresMs > clock.now();
-    return isFresh ? this.#decodeFound(key, attempt + 1) : undefined;
+  /** Looks for a key again after `changed`. The key window has another key by then. */
+  #findAgain(key: Key | HashedKey): Found {
+    const { reader } = this.#core;
+    return key instanceof HashedKey ? reader.findHashed(key, false) : reader.find(key, false);
   }
 
   /** The entry of the record just read from memory, if it is fresh. A near value is not decoded. */
-  #entryInMemory(key: Key, nearValue: V | undefined): CacheEntry<V> | undefined {
+  #entryInMemory(key: Key, nearValue?: V, attempt = 1): CacheEntry<V> | undefined {
     const { reader, clock } = this.#core;
     const { record } = reader;
     if (isInternal(record.flags)) return undefined;
@@ -332,7 +330,11 @@ export class EntryReader<V> {
       this.#core.count(counter.counterExpiredHits, 1);
       return undefined;
     }
-    const value = nearValue ?? this.#decodeFound(key);
+    const value = nearValue ?? this.#decodeFound(key, attempt);
+    if (value === changed) {
+      const found = this.#findAgain(key);
+      return found === "memory" ? this.#entryInMemory(key, undefined, attempt + 1) : undefined;
+    }
     if (value === undefined) return undefined;
     const isNear = nearValue !== undefined;
     this.#core.count(isNear ? counter.counterNearHits : counter.counterMemoryHits, 1);

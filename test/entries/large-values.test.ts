@@ -1,9 +1,9 @@
 // Values in chunks are found under their own key, wherever their chunks are.
 
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { codes, Kernel } from "../../dist/src/kernel/mod.js";
 import { chunkKey, largeValueOf } from "../../dist/src/memory/mod.js";
-import { type Cache, ManualClock } from "../../dist/src/mod.js";
+import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
 import { diskAt, freshPath, open, setUpCaches } from "../cache/opened.js";
 import { OpenedStore } from "../memory/opened-store.js";
 
@@ -125,4 +125,63 @@ test("fetch loads a value of which a chunk is gone under its own key", async () 
   ).toEqual(Buffer.of(1));
   expect(keys).toEqual(["k"]);
   expect(cache.getSync("k")).toEqual(Buffer.of(1));
+});
+
+describe("a value in chunks that is replaced while it is read", () => {
+  const first = Buffer.alloc(300_000, 1);
+  const second = Buffer.alloc(300_000, 2);
+
+  /** Stores `first`, for a minute and with the tag "first". `second` replaces it for ever, with the
+   *  tag "second", between the look at its head and that at its chunks: the clock is asked there.
+   *  `readings` of the clock come before. */
+  async function replacedMidway(
+    readings: number,
+    staleFor: number,
+  ): Promise<{ readonly cache: Cache<Buffer>; readonly begin: () => void }> {
+    let left = -1;
+    let nowMs = Date.UTC(2025, 0, 1);
+    const clock = {
+      now: (): number => {
+        if (left-- === 0) other.set("k", second, { tags: ["second"] });
+        return nowMs;
+      },
+    };
+    const cache = await open<Buffer>({ memory: "4mb", near: false, clock });
+    const other = attachCache<Buffer>(cache.handle());
+    cache.set("k", first, { ttl: "1m", staleFor, tags: ["first"] });
+    const begin = (): void => {
+      if (staleFor > 0) nowMs += 60_000;
+      left = readings;
+    };
+    return { cache, begin };
+  }
+
+  test("getEntry gives the new one with its own metadata", async () => {
+    const { cache, begin } = await replacedMidway(0, 0);
+    begin();
+    const { value, tags, expiresAt, source } = (await cache.getEntry("k"))!;
+    expect([value[0], tags, expiresAt, source]).toEqual([2, ["second"], Infinity, "memory"]);
+    expect(cache.stats().hits.memory).toBe(1);
+  });
+
+  test("isValid is asked about the new one with its own metadata", async () => {
+    const { cache, begin } = await replacedMidway(0, 0);
+    const asked: unknown[] = [];
+    begin();
+    await cache.fetch("k", () => Buffer.of(3), {
+      isValid: (value, { tags, expiresAt }) => asked.push([value[0], tags, expiresAt]) > 0,
+    });
+    expect(asked).toEqual([[2, ["second"], Infinity]]);
+    expect(cache.stats().hits.memory).toBe(1);
+  });
+
+  test("fetch gives the new one, and takes it for no stale one", async () => {
+    const { cache, begin } = await replacedMidway(1, 60_000);
+    begin();
+    const loaded = await cache.fetch("k", () => Buffer.of(3));
+    await new Promise(setImmediate);
+    const { staleServed, loads } = cache.stats();
+    expect([loaded![0], staleServed, loads]).toEqual([2, 0, 0]);
+    expect(cache.getSync("k")![0]).toBe(2);
+  });
 });
