@@ -172,8 +172,8 @@ test("a value between look and load that is refused is given to the loader", asy
   expect(counts()).toEqual([1, 1, 0, 0]);
 });
 
-test("a value between look and load that some refuse is loaded for them once others have it", async () => {
-  store.flights.beforeEnter = () => store.set("k", "old");
+test("a value on disk that one refuses is loaded for that one after others have it", async () => {
+  store.setOnDisk("k", "old");
   const source = new Source();
   const taken = fetch("k", source.load);
   const refused = fetch("k", never, { isValid: isNew });
