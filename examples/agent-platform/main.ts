@@ -14,7 +14,7 @@ import { Records } from "./records.js";
 import { RemoteApi } from "./remote-api.js";
 import type { Life, LifeReport, Progress } from "./service.js";
 import { settingsOf } from "./settings.js";
-import { goalTable, lifeTable } from "./table.js";
+import { goalTable, lifeTable, notes } from "./table.js";
 
 const settings = settingsOf(process.argv.slice(2));
 const folder = mkdtempSync(join(tmpdir(), "agent-platform-"));
@@ -43,7 +43,7 @@ try {
   const reopened = await live("after kill -9", last);
 
   const lives = { without, cached, restarted, reopened };
-  console.log(`\n${lifeTable(Object.values(lives))}\n`);
+  console.log(`\n${lifeTable(Object.values(lives))}\n${notes}\n`);
   const goals = goalsOf(lives);
   console.log(goalTable(goals));
   for (const { stale, errors, report } of Object.values(lives)) {

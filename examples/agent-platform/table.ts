@@ -35,6 +35,15 @@ const rows: readonly (readonly [string, Cell])[] = [
   ["stale answers", ({ stale, answers }) => `${stale.length} of ${answers}`],
 ];
 
+/** How to read the table. */
+export const notes = `
+  At once: getOrFetch returned the value itself, from memory, and no promise. Timed is that call
+  alone, so the event loop is not in it; what the thread waited for a processor meanwhile, as Linux
+  counts it, is taken off. Compilation and garbage collection are in it: at these rates most of the
+  code is not compiled yet. Active users are those who are warmed; hits of all count every user.
+  The history hits because each message is added to what is cached (update), and no delete is
+  needed. What is stale is older than a change that had returned before the lookup began.`;
+
 export function lifeTable(lives: readonly Figures[]): string {
   const cells = [
     ["", ...lives.map(({ name }) => name)],

@@ -25,7 +25,7 @@ type ByName = { user: number; name: string };
 
 export interface Db {
   agent(user: number, type: string): { readonly remoteAgentId: string };
-  agentsOf(user: number): readonly string[];
+  agentsOf(this: void, user: number): readonly string[];
   promptOf(type: string): string;
   group(user: number, name: string): CachedGroup | undefined;
   blocks(keys: readonly ByName[]): Map<ByName, CachedMemoryBlock>;
@@ -43,17 +43,19 @@ export interface Remote {
   listKnowledgeFiles(this: void, user: number): Promise<readonly string[]>;
 }
 
+type Log = (this: void, what: unknown) => void;
+
 declare function hashString(text: string): string;
 
-export async function openPatternCache(dir: string, db: Db, remote: Remote) {
+export async function openPatternCache(dir: string, db: Db, remote: Remote, log: Log) {
   const cache = await openCache({
     name: "patterns",
     memory: "320mb",
     disk: { path: dir, capacity: "1152mb" },
     version: "2026-11",
     on: {
-      recovered: ({ reason }) => console.info(reason),
-      "tier-down": ({ error }) => console.error(error),
+      recovered: ({ reason }) => log(reason),
+      "tier-down": ({ error }) => log(error),
     },
   });
 
@@ -115,7 +117,7 @@ export async function openPatternCache(dir: string, db: Db, remote: Remote) {
     warm: () =>
       agents.warm(
         db.activeUsers(1000).map(({ id }) => ({ user: id, type: "helper" })),
-        { concurrency: 32, ifAbsent: true, onProgress: console.info },
+        { concurrency: 32, ifAbsent: true, onProgress: log },
       ),
     metrics: () => collect([cache]),
     handle: () => cache.handle(),
