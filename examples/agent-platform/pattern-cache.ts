@@ -34,7 +34,7 @@ export async function openPatternCache(directory: string, sources: Sources): Pro
   const cache = await openCache({
     name: "patterns",
     memory: "64mb",
-    disk: { path: directory, capacity: "128mb" },
+    disk: { path: directory, capacity: "128mb", preload: "32mb" },
     version: "agents-1", // what another version of the service has stored is never served
     on: { error: ({ error }) => console.error(error.message) },
   });

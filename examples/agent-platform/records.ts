@@ -175,8 +175,8 @@ export class Records {
 }
 
 function agentOf(row: Row | undefined): AgentRecord {
-  const { name, prompt, version } = row as Record<string, never>;
-  return { type: name, prompt, version } as unknown as AgentRecord;
+  const { name, ...record } = row as { name: string; prompt: number; version: number };
+  return { type: name, prompt: record.prompt, version: record.version };
 }
 
 function groupOf(row: Row | undefined): Group {

@@ -21,7 +21,7 @@ export function settingsOf(args: readonly string[]): Settings {
       users: option("2000"),
       threads: option("2"),
       rate: option("60"),
-      seconds: option("3"),
+      seconds: option("2.5"),
     },
   });
   const users = positive("users", values.users);

@@ -28,8 +28,8 @@ const rows: readonly (readonly [string, Cell])[] = [
   ["event loop late, p99", ({ loopDelayMs }) => milliseconds(loopDelayMs)],
   ["CPU, a message", ({ cpuMsPerMessage }) => milliseconds(cpuMsPerMessage)],
   ["resident memory", ({ report }) => `${(report.memoryBytes / 2 ** 20).toFixed(0)} MiB`],
-  ["opened (recovery)", ofCache(({ report }) => milliseconds(report.openMs))],
-  ["", ofCache(({ report }) => report.recovered)],
+  ["opened", ofCache(({ report }) => milliseconds(report.openMs))],
+  ["  how", ofCache(({ report }) => report.recovered)],
   ["first hit after start", ofCache(({ report }) => firstHit(report.firstHitMs))],
   ["time to warm", ofCache(({ report }) => milliseconds(report.warmMs))],
   ["stale answers", ({ stale, answers }) => `${stale.length} of ${answers}`],
@@ -63,7 +63,7 @@ export function goalTable(goals: readonly Goal[]): string {
 }
 
 function firstHit(ms: number | null): string {
-  return ms === null ? "never" : milliseconds(ms);
+  return ms === null ? "none" : milliseconds(ms);
 }
 
 function aligned(
