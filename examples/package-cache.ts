@@ -1,6 +1,6 @@
 // A read-through cache over real files, run by `npm run example:files`: the parsed package.json and
-// .d.ts files of node_modules, read cold, hot, from a second thread, and by a new process that opens
-// the same directory. Exits with 1 and a sentence if any of them fails.
+// .d.ts files of node_modules, read cold, hot, from a second thread, and by a new process that
+// opens the same directory. Exits with 1 and a sentence if any of them fails.
 
 import { fork } from "node:child_process";
 import { join } from "node:path";
