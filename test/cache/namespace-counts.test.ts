@@ -141,7 +141,7 @@ test.each([
   for (const { evictions } of namespaces) expect(evictions.disk).toBeGreaterThan(10);
 });
 
-test("expirations, with listeners, without, and in segments that are emptied", async () => {
+test("expirations, with listeners and without", async () => {
   const cache = await open<string>();
   const spaces = [cache, cache.namespace<string>("a"), cache.namespace<string>("b")];
   const fill = (ttl: number): void => {
