@@ -234,7 +234,8 @@ export abstract class BulkCalls<V, K> {
    * and resolves to what became of them. It takes no more than there is room for: while the disk
    * is behind it waits, rather than push out what is not written yet. Pairs are set, or with
    * `ifAbsent` stored only where nothing is; keys are fetched, so that nothing is loaded that is
-   * there. A value may be an `entry` with its own `ttl` and tags.
+   * there. A value may be an `entry` with its own `ttl` and tags. Where the loader is a namespace's
+   * own, an array of two is a pair, unless the call gives the loader once more.
    *
    * A load that fails, or a value that cannot be stored, is counted and is an "error" event
    * (ERR_LOADER). A source that throws or gives something else rejects; what is stored stays. It

@@ -259,3 +259,40 @@ describe("how it goes", () => {
     );
   });
 });
+
+describe("in a namespace with a loader of its own", () => {
+  test.each(["load", "loadMany"] as const)("pairs are set, keys go to %s", async (kind) => {
+    const cache = await open<string>();
+    const loaders = {
+      load: { load: ({ key }: { readonly key: number }) => `loaded ${key}` },
+      loadMany: {
+        loadMany: ({ keys }: { readonly keys: readonly number[] }) =>
+          keys.map((key) => [key, `loaded ${key}`] as const),
+      },
+    };
+    const space = cache.namespace<string, number>("n", {
+      key: (id) => `k${id}`,
+      ...loaders[kind],
+    });
+    space.set(1, "old");
+    space.set(2, "old");
+    expect(await space.warm([[1, "given"], 2, 3])).toEqual({ ...none, loaded: 2, present: 1 });
+    expect([1, 2, 3].map((id) => space.getSync(id))).toEqual(["given", "old", "loaded 3"]);
+    const absent = await space.warm(new Map([[3, "x"]]).set(4, "given"), { ifAbsent: true });
+    expect(absent).toEqual({ ...none, loaded: 1, present: 1 });
+    expect([3, 4].map((id) => space.getSync(id))).toEqual(["loaded 3", "given"]);
+    expect(await space.warm([2], { ifAbsent: false })).toEqual({ ...none, loaded: 1 });
+    expect(space.getSync(2)).toBe("loaded 2");
+  });
+
+  test("a loader that the call gives takes arrays of two for keys", async () => {
+    const cache = await open<string>();
+    const space = cache.namespace<string, readonly [string, number]>("n", {
+      key: ([kind, id]) => `${kind}:${id}`,
+      load: () => "bound",
+    });
+    const load = ({ key: [kind] }: { readonly key: readonly [string, number] }): string => kind;
+    expect(await space.warm([["agent", 7]], { load })).toEqual({ ...none, loaded: 1 });
+    expect(space.getSync(["agent", 7])).toBe("agent");
+  });
+});

@@ -104,7 +104,10 @@ export interface BoundLoaders {
 export interface ResolvedWarmOptions<V, K> {
   readonly load: Loader<V, K> | undefined;
   readonly loadMany: ManyLoader<V, K> | undefined;
+  /** The loader is the namespace's: the source may give pairs all the same. */
+  readonly isBound: boolean;
   readonly concurrency: number;
+  /** Of pairs. */
   readonly ifAbsent: boolean;
   readonly onProgress: ((progress: WarmOutcome) => void) | undefined;
   readonly signal: AbortSignal | undefined;
@@ -112,6 +115,8 @@ export interface ResolvedWarmOptions<V, K> {
   readonly set: SetOptions;
   /** For what is fetched: it waits for a load rather than take a stale value. */
   readonly fetch: ResolvedFetchOptions;
+  /** Keys are loaded anew. */
+  readonly isAnew: boolean;
 }
 
 const ownNames = ["load", "loadMany", "concurrency", "ifAbsent", "onProgress", "signal"] as const;
@@ -125,17 +130,19 @@ export function resolveWarmOptions<V, K>(
 ): ResolvedWarmOptions<V, K> {
   const given = options === undefined ? {} : optionsOf("", options, [...ownNames, ...fetchNames]);
   const { load, loadMany } = loadersOf(given, bound);
-  const hasLoader = load !== undefined || loadMany !== undefined;
-  const ifAbsent = given["ifAbsent"] ?? hasLoader;
-  if (typeof ifAbsent !== "boolean") throw optionTypeError("ifAbsent", ifAbsent, "true or false");
+  const { ifAbsent } = given;
+  if (ifAbsent !== undefined && typeof ifAbsent !== "boolean") {
+    throw optionTypeError("ifAbsent", ifAbsent, "true or false");
+  }
   const chosen = fetchNames.flatMap((name) => (name in given ? [[name, given[name]]] : []));
   const forLoads = Object.fromEntries(chosen) as FetchOptions;
   const { ttl, staleFor, tags } = forLoads;
   return {
     load: load as Loader<V, K> | undefined,
     loadMany: loadMany as ManyLoader<V, K> | undefined,
+    isBound: given["load"] === undefined && given["loadMany"] === undefined,
     concurrency: concurrencyOf(given["concurrency"]),
-    ifAbsent,
+    ifAbsent: ifAbsent === true,
     onProgress: functionOf("onProgress", given["onProgress"]),
     signal: checkedSignal(given["signal"]),
     set: {
@@ -146,8 +153,8 @@ export function resolveWarmOptions<V, K>(
     fetch: {
       ...resolveFetchOptions(forLoads, config),
       softTimeoutMs: timeoutMsMax,
-      forceRefresh: hasLoader && !ifAbsent,
     },
+    isAnew: ifAbsent === false,
   };
 }
 

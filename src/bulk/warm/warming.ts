@@ -59,11 +59,11 @@ export class Warming<V, K> {
   }
 
   async run(source: AsyncIterable<unknown>): Promise<WarmOutcome> {
-    const { load, loadMany, ifAbsent } = this.#options;
+    const { load, ifAbsent } = this.#options;
     let keys: K[] = [];
     for await (const item of source) {
       this.#goOn();
-      if (load === undefined && loadMany === undefined) {
+      if (this.#isPair(item)) {
         const [key, value] = this.#pairOf(item);
         if (ifAbsent) await this.#begin(() => this.#loadEach([key], () => value));
         else await this.#set(key, value);
@@ -153,9 +153,9 @@ export class Warming<V, K> {
   // ── What is loaded ──────────────────────────────────────────────────────────────────────────
 
   #loadKeys(keys: readonly K[]): Promise<void> {
-    const { load } = this.#options;
-    if (load !== undefined) return this.#loadEach(keys, load);
-    return this.#settle(keys, (called, fetch) => {
+    const { load, isAnew } = this.#options;
+    if (load !== undefined) return this.#loadEach(keys, load, isAnew);
+    return this.#settle(keys, isAnew, (called, fetch) => {
       const loadMany: ManyLoader<V, K> = (context) => {
         for (const key of context.keys) called.add(this.#idOf(key));
         return (this.#options.loadMany as ManyLoader<V, K>)(context);
@@ -164,8 +164,8 @@ export class Warming<V, K> {
     });
   }
 
-  #loadEach(keys: readonly K[], load: Loader<V, K>): Promise<void> {
-    return this.#settle(keys, (called, fetch) =>
+  #loadEach(keys: readonly K[], load: Loader<V, K>, isAnew = false): Promise<void> {
+    return this.#settle(keys, isAnew, (called, fetch) =>
       keys.map((key) => {
         const noted: Loader<V, K> = (context) => {
           called.add(this.#idOf(key));
@@ -179,13 +179,14 @@ export class Warming<V, K> {
   /** Makes fetches of keys, and counts what comes of each. */
   async #settle(
     keys: readonly K[],
+    forceRefresh: boolean,
     begin: (called: Set<string>, options: ResolvedFetchOptions) => Promise<V | undefined>[],
   ): Promise<void> {
     if (!this.#room.has(0)) await this.#room.wait(0);
     this.#goOn();
     const { fetch, signal } = this.#options;
     const called = new Set<string>();
-    const settled = await Promise.allSettled(begin(called, { ...fetch, signal }));
+    const settled = await Promise.allSettled(begin(called, { ...fetch, forceRefresh, signal }));
     this.#parts.core.assertOpen();
     assertNotAborted(signal);
     const told = new Set<unknown>();
@@ -211,6 +212,14 @@ export class Warming<V, K> {
   }
 
   // ── What the source gives ───────────────────────────────────────────────────────────────────
+
+  /** Whether an item is to be a pair. Beside a loader of the namespace, which the call did not ask
+   *  for, both pairs and keys come: only an array of two is a pair there. */
+  #isPair(item: unknown): boolean {
+    const { load, loadMany, isBound } = this.#options;
+    if (load === undefined && loadMany === undefined) return true;
+    return isBound && Array.isArray(item) && item.length === 2;
+  }
 
   #pairOf(item: unknown): readonly [K, V | LoadedEntry<V>] {
     if (!Array.isArray(item) || item.length !== 2) {
