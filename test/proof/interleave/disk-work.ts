@@ -2,6 +2,7 @@
 // segment file and tombstones are written here after the reclaimer and the directory writer. Called
 // by actor.ts.
 
+import type { RecordReader } from "../../../src/record/mod.js";
 import { ModelLog } from "./model-log.js";
 import type { DiskRecord } from "./model-disk.js";
 import { $element, $run, pause, type Coroutine } from "./suspension.js";
@@ -55,53 +56,100 @@ export class DiskWork {
     }
   }
 
-  /** Empties a segment file and opens it again. After Reclaimer.reclaim, #drop, #reinsert and
-   *  free. */
+  /** Empties a segment file and opens it again; it is quarantined if a key's lock could not be had.
+   *  After Reclaimer.reclaim. */
   *reclaim(segment: number): Coroutine {
     const { disk, at } = this.#world;
-    const { verbs } = this.#thread;
     const scan = disk.scan(segment, diskUnits);
     disk.void(segment, diskUnits);
-    yield* verbs.setDiskState(segment, at.diskReclaiming);
+    yield* this.#thread.verbs.setDiskState(segment, at.diskReclaiming);
     const log = new ModelLog(this.#world, this.#thread, false);
     yield* log.open();
-    for (const { location, bytes } of scan) {
-      const reader = new this.#world.rooms.record.RecordReader(0, 0);
-      reader.adopt(bytes);
-      reader.parse(0);
-      const [low, high] = yield* this.#hashOf(reader.key() as string);
-      if ((yield* verbs.dropDisk(low, high, location, 0)) !== at.answerHit) continue;
-      const field = reader.tagsField();
-      if (field.length > 0 && this.#thread.kernel.tags.areInvalidated(field, reader.sequence)) {
-        yield* verbs.dropDisk(low, high, location, 1);
-        continue;
-      }
-      const to = yield* log.place();
-      const answer = yield* verbs.relocateDisk(low, high, location, to);
-      if (answer === at.answerSuperseded) log.skip();
-      if (answer !== at.answerDone) continue;
-      yield* log.append(bytes, bytes.length, reader.sequence);
-    }
+    let isEmpty = true;
+    for (const record of scan) if (!(yield* this.#drop(record, log))) isEmpty = false;
     yield* log.commit();
+    yield* this.#free(segment, isEmpty);
+  }
+
+  /** Tries again to empty what is quarantined. After DiskLog.dropQuarantined. */
+  *dropQuarantined(): Coroutine {
+    const { disk, options } = this.#world;
+    for (let segment = 0; segment < (options.diskSegments ?? 0); segment++) {
+      if (!this.#isQuarantined(segment)) continue;
+      disk.void(segment, diskUnits);
+      if ((yield* this.#announcement(segment)) === undefined) yield* this.#free(segment, false);
+    }
+  }
+
+  /** Drops an entry, or writes it again. False if its key's lock could not be had: one attempt
+   *  stands for those of retryWhileBusy, as a refused one changes nothing. After Reclaimer.#drop. */
+  *#drop({ location, bytes }: DiskRecord, log: ModelLog): Coroutine<boolean> {
+    const { at } = this.#world;
+    const { verbs } = this.#thread;
+    const reader = this.#parsed(bytes);
+    const [low, high] = yield* this.#hashOf(reader.key() as string);
+    const answer = yield* verbs.dropDisk(low, high, location, 0);
+    if (answer !== at.answerHit) return answer !== at.answerBusy;
+    if (!this.#isInvalidated(reader) && (yield* this.#reinsert(reader, location, log))) return true;
+    return (yield* verbs.dropDisk(low, high, location, 1)) !== at.answerBusy;
+  }
+
+  /** False if the key's lock could not be had. After Reclaimer.#reinsert. */
+  *#reinsert(reader: RecordReader, location: number, log: ModelLog): Coroutine<boolean> {
+    const { at } = this.#world;
+    const [low, high] = yield* this.#hashOf(reader.key() as string);
+    const to = yield* log.place();
+    const answer = yield* this.#thread.verbs.relocateDisk(low, high, location, to);
+    if (answer === at.answerSuperseded) log.skip();
+    if (answer !== at.answerDone) return answer !== at.answerBusy;
+    yield* log.append(reader.buffer, reader.buffer.length, reader.sequence);
+    return true;
+  }
+
+  /** After Reclaimer.free, and opens the segment file again. */
+  *#free(segment: number, isEmpty: boolean): Coroutine {
+    const { at } = this.#world;
+    const { verbs } = this.#thread;
     yield* this.#waitForTombstones(segment);
+    const first = segment * diskUnits;
+    const isDropped = isEmpty || (yield* verbs.dropUnits(first, first + diskUnits)) === 0;
+    if (!isDropped || (yield* this.#announcement(segment)) !== undefined) {
+      yield* verbs.setDiskState(segment, at.diskQuarantined);
+      return;
+    }
     yield* verbs.setDiskState(segment, at.diskFree);
     const again = new ModelLog(this.#world, this.#thread, false);
     yield* again.open(segment);
   }
 
+  #parsed(bytes: Buffer): RecordReader {
+    const reader = new this.#world.rooms.record.RecordReader(0, 0);
+    reader.adopt(bytes);
+    reader.parse(0);
+    return reader;
+  }
+
+  #isInvalidated(reader: RecordReader): boolean {
+    const field = reader.tagsField();
+    return field.length > 0 && this.#thread.kernel.tags.areInvalidated(field, reader.sequence);
+  }
+
+  /** Only the janitor quarantines, so no other thread changes what it sees. */
+  #isQuarantined(segment: number): boolean {
+    return this.#thread.kernel.diskSegments.state(segment) === this.#world.at.diskQuarantined;
+  }
+
   /** The disk as a sweep of the tags walks it, a record at a time. After InvalidatedWalk. */
   swept(): object {
     const { disk, at } = this.#world;
-    const { verbs, kernel } = this.#thread;
+    const { verbs } = this.#thread;
     let records: DiskRecord[] = [];
     const step = function* (this: DiskWork): Coroutine<"more" | "done" | "busy"> {
       const record = records.at(-1);
       if (record === undefined) return "done";
-      const reader = new this.#world.rooms.record.RecordReader(0, 0);
-      reader.adopt(record.bytes);
-      reader.parse(0);
-      const field = reader.tagsField();
-      if (field.length > 0 && kernel.tags.areInvalidated(field, reader.sequence)) {
+      if (this.#isQuarantined(disk.segmentOf(record.location, diskUnits))) return "busy";
+      const reader = this.#parsed(record.bytes);
+      if (this.#isInvalidated(reader)) {
         const [low, high] = yield* this.#hashOf(reader.key() as string);
         const answer = yield* verbs.dropInvalidated(low, high, record.location);
         if (answer === at.answerBusy) return "busy";
@@ -118,16 +166,25 @@ export class DiskWork {
   }
 
   *#waitForTombstones(segment: number): Coroutine {
+    const { i32 } = this.#thread.kernel.views;
+    let word = yield* this.#announcement(segment);
+    while (word !== undefined) {
+      yield* $element(i32, word, null);
+      word = yield* this.#announcement(segment);
+    }
+  }
+
+  /** The first word in which a thread announces a tombstone for a segment file. */
+  *#announcement(segment: number): Coroutine<number | undefined> {
     const { at, threads } = this.#world;
     const { i32 } = this.#thread.kernel.views;
     for (const { kernel } of threads) {
       for (const word of [at.threadTombstoneSegment0, at.threadTombstoneSegment1]) {
         const index = (kernel.block + word) / 4;
-        while (i32[yield* $element(i32, index, false)] === segment + 1) {
-          yield* $element(i32, index, null);
-        }
+        if (i32[yield* $element(i32, index, false)] === segment + 1) return index;
       }
     }
+    return undefined;
   }
 
   /** Writes the tombstones that the last call announced. */

@@ -8,6 +8,7 @@ import { largeMutants } from "./large-mutants.js";
 import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 import { orderedMutants } from "./ordered-mutants.js";
 import { namespaceMutants } from "./namespace-mutants.js";
+import { refusedMutants } from "./refused-mutants.js";
 import { tagMutants } from "./tag-mutants.js";
 
 const moves = "src/kernel/assembly/moves/moves.ts";
@@ -389,4 +390,5 @@ export const mutants: readonly Mutant[] = [
   ...largeMutants,
   ...orderedMutants,
   ...namespaceMutants,
+  ...refusedMutants,
 ];

@@ -12,6 +12,7 @@ import { largeScenarios } from "./large-scenarios.js";
 import { memoryScenarios } from "./memory-scenarios.js";
 import { orderedScenarios } from "./ordered-scenarios.js";
 import { namespaceScenarios } from "./namespace-scenarios.js";
+import { refusedScenarios } from "./refused-scenarios.js";
 import type { Scenario } from "./scenario.js";
 import { tagScenarios } from "./tag-scenarios.js";
 
@@ -28,4 +29,5 @@ export const scenarios: readonly Scenario[] = [
   ...largeScenarios,
   ...orderedScenarios,
   ...namespaceScenarios,
+  ...refusedScenarios,
 ];

@@ -223,7 +223,9 @@ class Index {
     const nonce = this.#u32[(entry + at.diskNonce) / 4] as number;
     const copy = disk.read(location, nonce);
     if (copy === undefined) return `${subject} that was never written`;
-    if (disk.dead.has(`${location}:${nonce}`)) return `${subject} that has a tombstone`;
+    // What is quarantined is void for the next session, and empty before the tier writes again.
+    const isVoid = this.#u32[entry / 4] === at.diskQuarantined;
+    if (!isVoid && disk.dead.has(`${location}:${nonce}`)) return `${subject} that has a tombstone`;
     if (sequence === undefined || copy.readUIntLE(8, 6) === sequence) return undefined;
     return `${subject} where another record is`;
   }
