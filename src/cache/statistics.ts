@@ -35,7 +35,7 @@ export function namespaceReading(core: ThreadCore, id: number): NamespaceReading
   };
 }
 
-/** Those that a thread has asked for, and those of earlier sessions that have lost entries since. */
+/** Those that a thread has asked for, and those of an earlier session that have lost entries. */
 function namespaceReadings(core: ThreadCore): NamespaceReading[] {
   const { namespaces } = core.kernel;
   const readings: NamespaceReading[] = [];

@@ -1,5 +1,5 @@
-// Every metric of a cache, and of its namespaces. Called by the exporters. Invariant: every number of
-// stats() is here, except those that others give (ratios, sums, percentiles); a test checks it.
+// Every metric of a cache, and of its namespaces. Called by the exporters. Invariant: every number
+// of stats() is here, except those that others give (ratios, sums, percentiles); a test checks it.
 import { callMetrics } from "./call-metrics.js";
 import type { Metric } from "./metric.js";
 import { spaceMetrics } from "./space-metrics.js";

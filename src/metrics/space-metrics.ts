@@ -1,7 +1,7 @@
-// The metrics that a cache has as a whole and each of its namespaces has too, then those that only a
-// namespace has. A namespace's are families of their own, so that a sum over a cache's is not twice
-// what it is. Listed by cache-metrics.ts. Invariant: the labels that tell namespaces apart are
-// their names, at most 64 and "" for the cache's own keys.
+// The metrics that a cache has as a whole and each of its namespaces has too, then those that only
+// a namespace has. A namespace's are families of their own, so that a sum over a cache's counts
+// once. Listed by cache-metrics.ts. Invariant: the labels that tell namespaces apart are their
+// names, at most 64 and "" for the cache's own keys.
 import type { NamespaceStats } from "../stats/mod.js";
 import { by, counter, countOf, level, type NumberMetric } from "./metric.js";
 

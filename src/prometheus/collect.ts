@@ -148,7 +148,7 @@ function headingOf({ name, type, unit, help }: Family, isOpenMetrics: boolean): 
   return `# HELP ${family} ${help}\n# TYPE ${family} ${type}\n${unitLine}`;
 }
 
-/** `pairsOf`, once for all metrics that are read from one place. */
+/** `pairsOf`, once for all metrics of a cache or a namespace. */
 function pairsOnce(): typeof pairsOf {
   const known = new Map<Labels, string>();
   return (labels) => {

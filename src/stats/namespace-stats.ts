@@ -110,8 +110,8 @@ export function readingBetween(
   return { ...now, totals };
 }
 
-/** What is left of the cache's numbers for its own key space. The cache's counters are sums of those
- *  that are given and its own, so these are whole again: they never fall. */
+/** What is left of the cache's numbers for its own key space. The cache's counters are sums of its
+ *  own and of those that are given, so these are whole again: they never fall. */
 export function ownReading(
   cache: (counter: number) => number,
   memory: { readonly entries: number; readonly bytes: number },

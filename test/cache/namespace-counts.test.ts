@@ -40,7 +40,7 @@ test("what a thread counts of a namespace never shows among the cache's own keys
   expect(part(cache.stats(), "a").requests).toBe(all);
 });
 
-test("a get whose entry of a tier was superseded meanwhile is one request of its namespace", async () => {
+test("a get is one request of its namespace, if a write supersedes what a tier has", async () => {
   const tier = new MapTier();
   const first = await open<number>({ tiers: [tier] });
   first.namespace<number>("a").set("k", 1);
@@ -159,11 +159,7 @@ test("expirations, with listeners and without", async () => {
   fill(20);
   await until(() => cache.stats().expirations === 1200 && told.all === 600);
   expect(expired(cache.stats().since(before))).toEqual([100, 200, 300]);
-  expect([...told.counts].map(([name, { expired: all }]) => [name, all]).toSorted()).toEqual([
-    ["", 100],
-    ["a", 200],
-    ["b", 300],
-  ]);
+  expect(["", "a", "b"].map((name) => told.counts.get(name)?.expired)).toEqual([100, 200, 300]);
 });
 
 test("what an earlier session's namespace loses before it is asked for is its own", async () => {
