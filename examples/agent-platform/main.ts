@@ -46,8 +46,9 @@ try {
   console.log(`\n${lifeTable(Object.values(lives))}\n${notes}\n`);
   const goals = goalsOf(lives);
   console.log(goalTable(goals));
-  for (const { stale, errors, report } of Object.values(lives)) {
-    for (const fault of [...stale, ...report.wrong, ...errors].slice(0, 5)) console.error(fault);
+  for (const { name, stale, errors, report } of Object.values(lives)) {
+    const faults = [...stale, ...report.wrong, ...errors].slice(0, 5);
+    for (const fault of faults) console.error(`${name}: ${fault}`);
   }
   if (goals.some(({ isMet, isTimed }) => !isMet && !isTimed)) process.exitCode = 1;
 } finally {

@@ -67,8 +67,9 @@ export class Platform {
         this.#parts.lookups.one("blocks", user, key.name, () => read(key, index)),
       );
     if (cache !== null) return Promise.all(look((key) => cache.blocks.getOrFetch(key)));
-    const rows = this.#parts.sources.records.blocks(keys);
-    return Promise.all(look((_key, index) => rows[index] as Block));
+    // In a microtask: each lookup notes the version that it must have before the query is made.
+    const rows = Promise.resolve().then(() => this.#parts.sources.records.blocks(keys));
+    return Promise.all(look(async (_key, index) => (await rows)[index]));
   }
 
   #readHistory(key: ByType): Promise<unknown> {
