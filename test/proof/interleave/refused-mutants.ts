@@ -30,22 +30,17 @@ export const refusedMutants: readonly Mutant[] = [
     "a slot whose lock is held does not count as left in a file that is to be freed",
     diskMoves,
     ["unvisited += 1;\n          break;", "break;"],
-    "reclaim-refused",
     "copy-refused",
+    "reclaim-refused",
   ),
   mutant(
     "copies-stay",
     "an entry in memory keeps its copy in a file that is freed",
     diskMoves,
-    ["else forgetCopy(slot, word);", "else break;"],
+    [
+      "else forgetCopy(slot, word);",
+      "else {\n            unlock(bucketAt(home));\n            break;\n          }",
+    ],
     "copy-refused",
-  ),
-  mutant(
-    "void-copy-stays",
-    "an invalidated entry in memory loses its copy and stays, where no sweep looks for it",
-    diskMoves,
-    ["if (isInvalidated(record)) {", "if (record == 0) {"],
-    "tag-forget-reclaim",
-    "tag-refused",
   ),
 ];
