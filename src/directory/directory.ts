@@ -155,7 +155,7 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   if (plan.keep === null) {
     resetFile(opening, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
-    const own = { id: 0, name: now.version, versionHash: 0n, clear: 0 };
+    const own = { id: 0, name: now.version, versionHash: 0n, clear: 0, lastUse: 0 };
     if (own.name !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
   }
   const tagsFd = startTagFile(opening, tags, before.seed);

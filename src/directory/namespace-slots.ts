@@ -11,7 +11,8 @@
 //   6   ├ nameBytes      u16
 //   8   ├ clear          u64  its records up to this sequence are void
 //   16  ├ version        u64  the beginning of the version's SHA-256, 0 = none
-//   24  ├ zero
+//   24  ├ lastUse        u32  the session that last asked for it, counted up
+//   28  ├ zero
 //   64  ┴ name           UTF-8, at most 192 bytes; in slot 0 the version itself
 
 import { createHash } from "node:crypto";
@@ -36,6 +37,8 @@ export interface NamespaceSlot {
   readonly versionHash: bigint;
   /** 0 = never cleared. */
   readonly clear: number;
+  /** The session that last asked for it, counted up. */
+  readonly lastUse: number;
 }
 
 /** What stands for a version in a slot; 0 for none. */
@@ -60,6 +63,7 @@ export function writeNamespaceSlot(
   bytes.writeUInt16LE(nameBytes, 6);
   bytes.writeBigUInt64LE(BigInt(slot.clear), 8);
   bytes.writeBigUInt64LE(slot.versionHash, 16);
+  bytes.writeUInt32LE(slot.lastUse, 24);
   bytes.write(slot.name, nameOffset, "utf8");
   bytes.writeUInt32LE(checkOf(bytes, seed), 0);
   device.writeAtSync(fd, bytes, 0, slotSize, offset + slot.id * slotSize);
@@ -78,7 +82,8 @@ export function readNamespaceSlots(
     if (slot.readUInt32LE(0) !== checkOf(slot, seed)) return null;
     const name = slot.toString("utf8", nameOffset, nameOffset + slot.readUInt16LE(6));
     const clear = Number(slot.readBigUInt64LE(8));
-    slots.push({ id, name, versionHash: slot.readBigUInt64LE(16), clear });
+    const versionHash = slot.readBigUInt64LE(16);
+    slots.push({ id, name, versionHash, clear, lastUse: slot.readUInt32LE(24) });
   }
   return slots;
 }

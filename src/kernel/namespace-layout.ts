@@ -32,5 +32,8 @@ export const namespaceVersionHash = 64;
 export const namespaceEvictionsMemory = 80;
 export const namespaceEvictionsDisk = 88;
 export const namespaceExpirations = 96;
+/** u32: the session that last asked for it, as the directory counts those that asked for any. Of
+ *  entry 0: the last one before this session. */
+export const namespaceLastUse = 104;
 export const namespaceName = 128; // at most 192 bytes of UTF-8
 export const namespaceVersion = 320; // at most 192 bytes of UTF-8

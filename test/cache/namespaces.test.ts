@@ -277,6 +277,28 @@ describe("after a restart", () => {
     expect(await third.namespace("b").get("k")).toBeUndefined();
   });
 
+  test("a name that the last session did not ask for gives its id to a new one", async () => {
+    const path = freshPath();
+    const kept = Array.from({ length: 63 }, (_, number) => `n${number}`);
+    const session = async (names: readonly string[], value: string): Promise<unknown[]> => {
+      const cache = await open({ ...diskAt(path), memory: "4mb" });
+      const found: unknown[] = [];
+      for (const name of names) found.push(await cache.namespace(name).get("k"));
+      for (const name of names) cache.namespace(name).set("k", `${value} ${name}`);
+      expect(() => cache.namespace("one more")).toThrow("those of the last session included");
+      await cache.close();
+      return found;
+    };
+    await session([...kept, "old"], "1");
+    expect(await session(kept, "2")).toEqual(kept.map((name) => `1 ${name}`));
+    // "new" has the id of "old", and nothing of what that stored.
+    const third = await session(["new", ...kept], "3");
+    expect(third).toEqual([undefined, ...kept.map((name) => `2 ${name}`)]);
+    expect(await session(["new", ...kept], "4")).toEqual(
+      ["new", ...kept].map((name) => `3 ${name}`),
+    );
+  });
+
   test("a cache of another version is empty, and says why", async () => {
     const path = freshPath();
     const first = await open({ ...diskAt(path), version: "one" });

@@ -65,7 +65,8 @@ export class Namespaces {
   #use(name: string, config: NamespaceConfig): number {
     const { namespaces, locks } = this.#parts.core.kernel;
     let id = namespaces.idOf(name);
-    if (id === 0 || !namespaces.isInUse(id)) {
+    // Its name comes last: another thread may have given the entry to another namespace.
+    if (id === 0 || !namespaces.isInUse(id) || namespaces.nameOf(id) !== name) {
       if (!locks.namespace.lock(lockWaitsMax)) throw stuckError(name);
       try {
         id = this.#useFirst(name, config);
@@ -109,7 +110,7 @@ export class Namespaces {
     const { namespaces, verbs } = kernel;
     const known = namespaces.idOf(name);
     if (known !== 0 && namespaces.isInUse(known)) return known;
-    const id = known === 0 ? namespaces.freeId() : known;
+    const id = known === 0 ? namespaces.freeId() || this.#takeOver() : known;
     if (id === 0) throw tooManyError(name);
     const version = config.version ?? "";
     const hash = versionHashOf(version);
@@ -117,8 +118,21 @@ export class Namespaces {
     if (known === 0) namespaces.name(id, name);
     else if (namespaces.versionHash(id) !== hash) verbs.clearSpace(id);
     namespaces.setVersion(id, version, hash);
+    namespaces.noteUse(id);
     directory?.writeNamespace(id);
     namespaces.use(id);
+    return id;
+  }
+
+  /** Ends a namespace that nobody asks for any more, and answers its id, which is free; 0 if there
+   *  is none. What it has stored is void before another name can have its id, and its slot in the
+   *  directory is overwritten whole: with the new name and that clear. */
+  #takeOver(): number {
+    const { namespaces, verbs } = this.#parts.core.kernel;
+    const id = namespaces.forgottenId();
+    if (id === 0) return 0;
+    verbs.clearSpace(id);
+    namespaces.release(id);
     return id;
   }
 
@@ -157,7 +171,9 @@ function sharesError(name: string, option: string, sum: number, whole: number): 
 
 function tooManyError(name: string): RangeError {
   const text = `Cannot add namespace ${describe(name)}`;
-  return new RangeError(`${text}: a cache has at most ${codes.namespacesMax} namespaces`);
+  const most = `a cache has at most ${codes.namespacesMax} namespaces`;
+  const remedy = "make one for each kind of things, and use tags for groups of them";
+  return new RangeError(`${text}: ${most}, those of the last session included; ${remedy}`);
 }
 
 function stuckError(name: string): UndercroftError {

@@ -1,7 +1,9 @@
 // The namespace table of the shared memory: which names have which ids, up to where each namespace
 // was cleared, and its version. Whoever holds the namespace lock adds and changes entries, and
-// writes the state of a new one last: whoever sees the state sees the whole entry. Names never
-// change; a version only before the entry is in use.
+// writes the state of a new one last: whoever sees the state sees the whole entry. The name and the
+// version of an entry that is in use never change. One that no thread has asked for in this session
+// may be given to another name: so whoever looks without the lock compares the name once more after
+// it has seen that the entry is in use.
 import {
   counterEvictionsDisk,
   counterEvictionsMemory,
@@ -31,6 +33,8 @@ export interface KnownNamespace {
   readonly versionHash: bigint;
   /** Its records up to this sequence were cleared. */
   readonly clear: number;
+  /** The session that last asked for it, counted up. */
+  readonly lastUse: number;
 }
 
 export class NamespaceTable {
@@ -73,7 +77,7 @@ export class NamespaceTable {
   known(id: number): KnownNamespace {
     const name = this.#read(id, ns.namespaceName, ns.namespaceNameBytes);
     const versionHash = this.versionHash(id);
-    return { id, name, versionHash, clear: this.clearEpoch(id) };
+    return { id, name, versionHash, clear: this.clearEpoch(id), lastUse: this.#lastUse(id) };
   }
 
   /** What stands for the version of its entries. */
@@ -112,9 +116,36 @@ export class NamespaceTable {
     return 0;
   }
 
+  #lastUse(id: number): number {
+    return this.#word(id, ns.namespaceLastUse);
+  }
+
+  /** The id of the namespace that was asked for longest ago, and neither in this session nor in the
+   *  one before that asked for any; 0 if there is none. */
+  forgottenId(): number {
+    let oldest = this.#lastUse(0);
+    let found = 0;
+    for (let id = 1; id <= at.namespacesMax; id++) {
+      if (this.#state(id) !== stateKnown || this.#lastUse(id) >= oldest) continue;
+      oldest = this.#lastUse(id);
+      found = id;
+    }
+    return found;
+  }
+
+  /** Makes the entry of such a namespace free. Its records are cleared before. */
+  release(id: number): void {
+    this.#setState(id, 0);
+  }
+
   /** Writes the name of a namespace that no thread sees before `use`. */
   name(id: number, name: string): void {
     this.#write(id, ns.namespaceName, ns.namespaceNameBytes, name);
+  }
+
+  /** Notes that this session has asked for a namespace. */
+  noteUse(id: number): void {
+    this.#views.u32[this.#at(id, ns.namespaceLastUse) / 4] = this.#lastUse(0) + 1;
   }
 
   /** Sets the version of a namespace that is not in use yet. */
@@ -129,8 +160,11 @@ export class NamespaceTable {
   }
 
   /** Brings back a namespace of an earlier session, before other threads attach. */
-  restore({ id, name, versionHash, clear }: KnownNamespace): void {
+  restore({ id, name, versionHash, clear, lastUse }: KnownNamespace): void {
     if (id === 0) return;
+    this.#views.u32[this.#at(id, ns.namespaceLastUse) / 4] = lastUse;
+    const last = Math.max(this.#lastUse(0), lastUse);
+    this.#views.u32[this.#at(0, ns.namespaceLastUse) / 4] = last;
     this.name(id, name);
     this.setVersion(id, "", versionHash);
     Atomics.store(this.#views.u64, this.#at(id, ns.namespaceClearEpoch) / 8, BigInt(clear));
