@@ -122,8 +122,9 @@ export class DirectoryWriter {
     const { epochsFd, seed } = this.#disk;
     if (!this.#isOurs(epochsFd, epochsName)) return false;
     const { control, namespaces } = this.#kernel;
-    // As for a schema: the opener waits for the lock before it closes the descriptor.
-    if (control.state() !== codes.stateOpen) return false;
+    // The opener waits for the lock before it closes the descriptor. The janitor still writes, and
+    // must, while the cache is closing: without the clears nothing may be kept.
+    if (control.state() === codes.stateClosed) return false;
     try {
       writeNamespace(epochsFd, seed, namespaces.known(id), this.#device);
       return true;

@@ -262,6 +262,23 @@ describe("after a restart", () => {
     expect(await third.namespace("c").get("k")).toBe("new");
   });
 
+  test.each(["clear", "version"])("a %s just before the close leaves it clean", async (how) => {
+    const path = freshPath();
+    // The janitor may see the clear before the close or at it.
+    for (let life = 0; life < 6; life++) {
+      const cache = await open(diskAt(path));
+      expect([cache.recovery?.kind, await cache.get("life")]).toEqual(
+        life === 0 ? ["new", undefined] : ["clean", life - 1],
+      );
+      cache.set("life", life);
+      const space = cache.namespace("a", how === "version" ? { version: `${life}` } : undefined);
+      expect(await space.get(`k${life - 1}`)).toBe(how === "clear" && life > 0 ? life : undefined);
+      if (how === "clear") space.clear();
+      space.set(`k${life}`, life + 1);
+      await cache.close();
+    }
+  });
+
   test("a namespace of another version has nothing; the others stay", async () => {
     const path = freshPath();
     const first = await open(diskAt(path));
