@@ -92,7 +92,11 @@ describe("options of a wrong shape", () => {
 describe("openCache", () => {
   test.each<[string, object, string]>([
     ["disk", { disk: "./x" }, 'it must be an object of options, such as { path: "./x" }'],
-    ["disk", { disk: null }, "it must be an object of options { path, capacity, admission, preload }"],
+    [
+      "disk",
+      { disk: null },
+      "it must be an object of options { path, capacity, admission, preload }",
+    ],
     ["near", { near: "copy" }, 'false or an object of options, such as { mode: "copy" }'],
     ["near", { near: null }, "it must be false or an object of options { mode, maxEntries"],
     ["codec", { codec: () => 1 }, 'must be "msgpack" or "json", or an object { name, encode'],

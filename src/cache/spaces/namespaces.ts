@@ -4,6 +4,7 @@ import { describe, UndercroftError } from "../../base/mod.js";
 import type { NamespaceConfig } from "../../config/mod.js";
 import { versionHashOf } from "../../directory/mod.js";
 import { codes } from "../../kernel/mod.js";
+import { removalCounters } from "../../stats/mod.js";
 import type { CacheEvents } from "../events.js";
 import { Namespace } from "./namespace.js";
 import {
@@ -128,9 +129,13 @@ export class Namespaces {
    *  is none. What it has stored is void before another name can have its id, and its slot in the
    *  directory is overwritten whole: with the new name and that clear. */
   #takeOver(): number {
-    const { namespaces, verbs } = this.#parts.core.kernel;
+    const { kernel } = this.#parts.core;
+    const { namespaces, verbs } = kernel;
     const id = namespaces.forgottenId();
     if (id === 0) return 0;
+    // What it has lost stays in the cache's numbers, and is not the next one's.
+    for (const counter of removalCounters)
+      kernel.count(counter, namespaces.takeRemovals(id, counter));
     verbs.clearSpace(id);
     namespaces.release(id);
     return id;

@@ -247,6 +247,11 @@ export class NamespaceTable {
     Atomics.add(this.#views.u64, this.#at(id, removalFields[counter]) / 8, 1n);
   }
 
+  /** As `removals`, and counts from 0 again. */
+  takeRemovals(id: number, counter: RemovalCounter): number {
+    return Number(Atomics.exchange(this.#views.u64, this.#at(id, removalFields[counter]) / 8, 0n));
+  }
+
   #correct(id: number, more: number, less: number, wanted: number): void {
     const missing = wanted - (this.#word(id, more) - this.#word(id, less));
     Atomics.sub(this.#views.i32, this.#at(id, less) / 4, missing | 0);
