@@ -35,6 +35,9 @@ export interface Mutant {
 const nearTable = "near/near-table.ts";
 const writer = "memory/memory-writer.ts";
 
+/** A fill that renews a value brings an older one back, so it may be told as a read of that. */
+const fillsSay = /a fill that (was|a removal had) superseded|read after it was overwritten/;
+
 export const mutants: readonly Mutant[] = [
   {
     name: "a reader that does not look at the slot again",
@@ -147,8 +150,7 @@ export const mutants: readonly Mutant[] = [
     name: "a fill that is published though it was superseded",
     patches: [{ file: writer, from: "fields.flight + 1,", to: "0," }],
     cell: "few keys",
-    // A fill that renews a value brings an older one back.
-    says: /read a fill that (was superseded|a removal had superseded)|read after it was overwritten/,
+    says: fillsSay,
   },
   {
     name: "a write that supersedes no fill",
@@ -160,8 +162,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     cell: "few keys",
-    // A fill that renews a value brings an older one back.
-    says: /read a fill that (was superseded|a removal had superseded)|read after it was overwritten/,
+    says: fillsSay,
   },
   {
     name: "a delete that finds nothing on disk",

@@ -82,7 +82,7 @@ export class DiskWork {
   }
 
   /** Drops an entry, or writes it again. False if its key's lock could not be had: one attempt
-   *  stands for those of retryWhileBusy, as a refused one changes nothing. After Reclaimer.#drop. */
+   *  stands for those of retryWhileBusy, as a refused one changes nothing. As Reclaimer.#drop. */
   *#drop({ location, bytes }: DiskRecord, log: ModelLog): Coroutine<boolean> {
     const { at } = this.#world;
     const { verbs } = this.#thread;
