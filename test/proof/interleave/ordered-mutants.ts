@@ -1,6 +1,6 @@
 // Faults in updates, revisions and guards that the schedules must show. Called by mutant-table.ts.
 
-import { type Mutant, mutant } from "./mutant.js";
+import { entries, type Mutant, mutant } from "./mutant.js";
 
 const flights = "src/kernel/assembly/flights.ts";
 const condition = "src/kernel/assembly/index/condition.ts";
@@ -13,6 +13,17 @@ export const orderedMutants: readonly Mutant[] = [
     condition,
     ["return <f64>sequenceOf(record) == wanted ? at.answerDone : at.answerChanged;", "return 1;"],
     "update-update",
+  ),
+  mutant(
+    "update-of-taken",
+    "an update is stored although a delete without the lock took what it saw since it was judged",
+    entries,
+    [
+      "if (slot == 0 && needsRecord(condition, wanted)) return unlocked(home, at.answerChanged);",
+      "",
+    ],
+    "update-delete",
+    "update-set",
   ),
   mutant(
     "update-of-nothing",

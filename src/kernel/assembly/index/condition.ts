@@ -17,7 +17,7 @@ export function judgeWrite(condition: u32, wanted: f64, isRemoval: bool, now: f6
   // cleared.
   const isThere = word != 0 && !isCleared(word);
   if (!isThere || (!isDisk(word) && isTagInvalidated(recordOf(word)))) {
-    return condition == at.conditionSequence && wanted != 0 ? at.answerChanged : at.answerDone;
+    return needsRecord(condition, wanted) ? at.answerChanged : at.answerDone;
   }
   // What is on disk only cannot be judged here: the caller brings it to memory first.
   if (isDisk(word)) return at.answerChanged;
@@ -26,6 +26,12 @@ export function judgeWrite(condition: u32, wanted: f64, isRemoval: bool, now: f6
     return <f64>sequenceOf(record) == wanted ? at.answerDone : at.answerChanged;
   }
   return isNewer(record, wanted, isRemoval, now) ? at.answerOutdated : at.answerDone;
+}
+
+/** Whether the write may only replace the record that its caller saw. publish asks again when it
+ *  finds the slot empty: evictUnlocked, which needs no lock, may have emptied it since judgeWrite. */
+export function needsRecord(condition: u32, wanted: f64): bool {
+  return condition == at.conditionSequence && wanted != 0;
 }
 
 /** Whether a record that may still be served, fresh or stale, has a newer revision. At the same

@@ -25,7 +25,7 @@ import {
   tryLock,
   unlock,
 } from "./bucket";
-import { judgeWrite } from "./condition";
+import { judgeWrite, needsRecord } from "./condition";
 import { countRecord, discount, discountRecord, discountTaken, isCleared } from "./counts";
 import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
@@ -220,6 +220,7 @@ export function publish(
       slot = 0;
     }
   }
+  if (slot == 0 && needsRecord(condition, wanted)) return unlocked(home, at.answerChanged);
   if (slot == 0) slot = insert(home, fingerprint, word);
   let answer: i32 = neverEvicts ? at.answerNoRoom : at.answerBusy;
   if (slot != 0) {
