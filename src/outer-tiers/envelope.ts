@@ -1,17 +1,17 @@
 // The value of an entry as a tier keeps it: the value's own encoding behind a checksum, since a
 // tier may give back anything. This file owns the layout.
 //
-//    0 ┬ version   u8   1; another one is set aside as damage is, never misread
+//    0 ┬ version   u8   2; another one is set aside as damage is, never misread
 //    1 ├ codec     u8   how the value is encoded (record/codec-id.ts); never codecSchema, whose
 //      │                dictionary is the directory's
 //    2 ├ zero      u16
 //    4 ├ checksum  u32  low half of XXH64 of all else: codec, times, the name of the cache's codec,
-//      │                namespace, key, tags, value
+//      │                the versions of cache and namespace, namespace, key, tags, value
 //    8 ┴ value          bytes as the codec made them
 import type { Hasher } from "../hash/mod.js";
 import type { TierEntry, TierKey } from "./tier.js";
 
-const envelopeVersion = 1;
+const envelopeVersion = 2;
 const envelopeCodec = 1;
 const envelopeChecksum = 4;
 const envelopeSize = 8;
@@ -41,10 +41,19 @@ export function opened(value: Uint8Array): Enclosed {
 export class Seals {
   readonly #hasher: Hasher;
   readonly #codecName: string;
+  readonly #versionsOf: (namespace: string) => readonly string[];
+  /** By namespace: a version stays for the session. */
+  readonly #versions = new Map<string, readonly string[]>();
 
-  constructor(hasher: Hasher, codecName: string) {
+  /** `versionsOf`: under which versions the entries of a namespace are stored. */
+  constructor(
+    hasher: Hasher,
+    codecName: string,
+    versionsOf: (namespace: string) => readonly string[],
+  ) {
     this.#hasher = hasher;
     this.#codecName = codecName;
+    this.#versionsOf = versionsOf;
   }
 
   /** Writes the checksum of an entry into its envelope. */
@@ -52,7 +61,8 @@ export class Seals {
     viewOf(entry.value).setUint32(envelopeChecksum, this.#checksum(key, entry), true);
   }
 
-  /** Whether an entry is as it was sealed: not damaged, of this key and of this cache's codec. */
+  /** Whether an entry is as it was sealed: not damaged, of this key, and of this cache's codec and
+   *  versions. */
   isIntact(key: TierKey, entry: TierEntry): boolean {
     const { value } = entry;
     if (value.length < envelopeSize || value[0] !== envelopeVersion) return false;
@@ -61,7 +71,13 @@ export class Seals {
 
   #checksum({ namespace, key }: TierKey, entry: TierEntry): number {
     const { createdAt, expiresAt, staleUntil, tags, value } = entry;
-    const names = [this.#codecName, namespace, ...tags].map((name) => Buffer.from(name, "utf8"));
+    let versions = this.#versions.get(namespace);
+    if (versions === undefined) {
+      versions = this.#versionsOf(namespace);
+      this.#versions.set(namespace, versions);
+    }
+    const texts = [this.#codecName, ...versions, namespace, ...tags];
+    const names = texts.map((text) => Buffer.from(text, "utf8"));
     const lengths = Float64Array.of(createdAt, expiresAt, staleUntil, key.length, value.length);
     const parts = Float64Array.from(names, (name) => name.length);
     return this.#hasher.low32(

@@ -227,6 +227,33 @@ describe("what a tier gives back is verified", () => {
   });
 });
 
+describe("what a tier has of another version is not served", () => {
+  test.each([
+    ["the cache's own keys", ""],
+    ["a namespace", "n"],
+  ])("in %s", async (_, name) => {
+    const at = async (version: string, spaceVersion?: string): Promise<Cache<string>> => {
+      const cache = await open<string>({ version });
+      if (name === "") return cache;
+      const options = spaceVersion === undefined ? undefined : { version: spaceVersion };
+      return cache.namespace<string>(name, options) as unknown as Cache<string>;
+    };
+    const closeAll = async (): Promise<void> => {
+      for (const cache of opened) await cache.close();
+      opened.clear();
+    };
+    (await at("1", "a")).set("k", "old");
+    await closeAll();
+    expect(await (await at("1", "a")).get("k")).toBe("old");
+    await closeAll();
+    expect(await (await at("2", "a")).get("k")).toBeUndefined();
+    await closeAll();
+    if (name !== "") expect(await (await at("1", "b")).get("k")).toBeUndefined();
+    const loaded = await (await at("1", "c")).fetch("k", () => "new");
+    expect(loaded).toBe(name === "" ? "old" : "new");
+  });
+});
+
 test("what others end in the tier ends here, without being told back", async () => {
   const cache = await open<string>();
   cache.set("a", "1");

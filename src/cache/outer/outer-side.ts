@@ -43,11 +43,17 @@ export class OuterSide {
     events: CacheEvents,
   ): Promise<OuterSide | null> {
     if (tiers.length === 0) return null;
-    const seals = new Seals(await createHasher(), core.config.codecName);
+    const { config, kernel } = core;
+    const { namespaces } = kernel;
+    const versionsOf = (name: string): readonly string[] => [
+      config.version,
+      name === "" ? "" : namespaces.versionOf(namespaces.idOf(name)),
+    ];
+    const seals = new Seals(await createHasher(), config.codecName, versionsOf);
     const words = new TierWords();
     return new OuterSide(words, custom, (invalidate) => {
       return new TierHost(tiers, words, {
-        kernel: core.kernel,
+        kernel,
         cacheId,
         seals,
         now: () => core.clock.now(),
