@@ -79,6 +79,16 @@ describe("a miss asks the tiers", () => {
     expect(cache.stats().loads).toBe(1);
   });
 
+  test("by updateAsync, so that what only a tier has is not made anew", async () => {
+    const cache = await reopened<number>((first) => {
+      first.set("a", 1);
+    });
+    const add = async (key: string): Promise<string> =>
+      cache.updateAsync(key, (number) => number + 1, { absent: 10 });
+    expect([await add("a"), await add("b")]).toEqual(["stored", "stored"]);
+    expect([cache.getSync("a"), cache.getSync("b")]).toEqual([2, 10]);
+  });
+
   test("and an expired value within its staleFor is served while the loader runs", async () => {
     const clock = new ManualClock(1e12);
     const options = { clock, ttl: 1000, staleFor: 60_000 };

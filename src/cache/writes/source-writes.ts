@@ -46,14 +46,19 @@ export abstract class SourceWrites<V, K> extends BulkCalls<V, K> {
     return outcome;
   }
 
-  /** As `update`, for an entry that may be on disk only. */
+  /** As `update`, for an entry that may be on disk or in a tier only. */
   async updateAsync(
     key: K,
     compute: Compute<V>,
     options?: UpdateOptions<V>,
   ): Promise<UpdateOutcome> {
-    const name = this.keyOf(key);
+    let name = this.keyOf(key);
     const tagsOfNew = this.#tagsOfNew(key);
+    if (this.looks !== this.reader) {
+      // A copy: the caller may change the bytes of a key meanwhile.
+      name = this.reader.readKey(name).toKey();
+      await this.looks.get(name);
+    }
     const outcome = await this.updater.updateAsync(name, compute, options, tagsOfNew);
     this.readThrough.forget(name);
     return outcome;
