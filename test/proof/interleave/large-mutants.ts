@@ -59,10 +59,7 @@ export const largeMutants: readonly Mutant[] = [
     "replaced-stays",
     "an overwrite does not drop the chunks of what it replaced",
     entries,
-    [
-      "noteReplaced(hash, old);\n      discount(old);\n    } else {",
-      "discount(old);\n    } else {",
-    ],
+    ["noteReplaced(hash, old);\n    } else {", "discount(old);\n    } else {"],
     "large-overwrite",
   ),
   mutant(

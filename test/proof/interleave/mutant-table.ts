@@ -171,8 +171,8 @@ export const mutants: readonly Mutant[] = [
     "a deleted entry stays counted as displaced",
     entries,
     [
-      "if (old & displacedBit) addDisplaced(home, -1);\n      noteReplaced(hash, old);\n      discount(old);\n      if (!gone) {",
-      "noteReplaced(hash, old);\n      discount(old);\n      if (!gone) {",
+      "if (old & displacedBit) addDisplaced(home, -1);\n      noteReplaced(hash, old);\n      if (!gone) {",
+      "noteReplaced(hash, old);\n      if (!gone) {",
     ],
     "displaced",
   ),

@@ -29,7 +29,7 @@ export function judgeWrite(condition: u32, wanted: f64, isRemoval: bool, now: f6
 }
 
 /** Whether the write may only replace the record that its caller saw. publish asks again when it
- *  finds the slot empty: evictUnlocked, which needs no lock, may have emptied it since judgeWrite. */
+ *  finds the slot empty: evictUnlocked may have emptied it, without the lock, since judgeWrite. */
 export function needsRecord(condition: u32, wanted: f64): bool {
   return condition == at.conditionSequence && wanted != 0;
 }

@@ -78,9 +78,10 @@ function rankOf(word: u64): i32 {
   return isPart ? at.slotFrequencyMax : <i32>frequencyOf(word);
 }
 
-/** If a slot named the head of a value in chunks: notes which, so that the caller drops them. Call
- *  with the lock held under which the slot changed. */
+/** Discounts what a slot named. If that is the head of a value in chunks: notes which, so that the
+ *  caller drops them. Call with the lock held under which the slot changed. */
 function noteReplaced(hash: u64, word: u64): void {
+  discount(word);
   if (isDisk(word) || !isHead(flagsOf(recordOf(word)))) return;
   const head = valueOf(recordOf(word));
   const value = block + at.threadValue;
@@ -214,7 +215,6 @@ export function publish(
     if (copy != 0) announceTombstone(0, copy);
     if (replace(slot, old, word | (old & displacedBit))) {
       noteReplaced(hash, old);
-      discount(old);
     } else {
       retractTombstone(0);
       slot = 0;
@@ -339,7 +339,6 @@ export function removeLocated(hash: u64, home: u32): i32 {
     if (replace(located, old, 0)) {
       if (old & displacedBit) addDisplaced(home, -1);
       noteReplaced(hash, old);
-      discount(old);
       if (!gone) {
         store<f64>(block, expires, at.resultExpires);
         answer = at.answerDone;
