@@ -30,7 +30,7 @@ export const orderedMutants: readonly Mutant[] = [
     "an update is stored although the entry is gone",
     condition,
     [
-      "return condition == at.conditionSequence && wanted != 0 ? at.answerChanged : at.answerDone;",
+      "return needsRecord(condition, wanted) ? at.answerChanged : at.answerDone;",
       "return at.answerDone;",
     ],
     "update-delete",
