@@ -29,10 +29,7 @@ export const orderedMutants: readonly Mutant[] = [
     "update-of-nothing",
     "an update is stored although the entry is gone",
     condition,
-    [
-      "return needsRecord(condition, wanted) ? at.answerChanged : at.answerDone;",
-      "return at.answerDone;",
-    ],
+    ["return condition == at.conditionSequence && wanted != 0;", "return false;"],
     "update-delete",
   ),
   mutant(
