@@ -40,6 +40,7 @@ test.each([60_000, 100, 0])(
       stateAfter: "down",
     });
     expect(result.events).toEqual(["down disk ERR_DISK_IO"]);
+    expect(result.overloaded).toBeLessThan(200);
     for (const [index, key] of names("key", 400).entries()) {
       const found = await cache.get(key);
       const allowed = index % 3 === 0 ? value(key, 2) : index % 3 === 1 ? undefined : value(key, 1);

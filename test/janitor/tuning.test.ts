@@ -78,7 +78,7 @@ test("requests that recency serves best change the setting of the live cache", a
   let [next, changes] = [2000, 0];
   for (let turn = 0; turn < 4000 && changes === 0; turn++) {
     for (let step = 0; step < 20; step++, next++) {
-      for (const key of [`key-${next}`, `key-${next - 1400}`]) {
+      for (const key of [`key-${next}`, `key-${next - 1000}`]) {
         if (cache.getSync(key) === undefined) cache.set(key, textOf(key, 1, 400));
       }
     }
