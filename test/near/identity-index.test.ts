@@ -39,7 +39,7 @@ function learnInterned(cache: Cache<number>): void {
   for (const probe of probes) cache.set(probe, 0);
   let isLearned = false;
   for (let round = 0; !isLearned; round++) {
-    if (round === 50) throw new Error("the cache does not take its keys for interned");
+    if (round === 500) throw new Error("the cache does not take its keys for interned");
     // Anew each round: a clock read by anything but the detector spoils the times that follow.
     driveHashTimes(internedTimes);
     isLearned = true;
