@@ -242,7 +242,10 @@ class Load {
     const record = this.#begin(index, kindFetch, key, tag);
     const load = async ({ stale }: { readonly stale: EntryValue | undefined }) => {
       // A value that is renewed is no new one, so this is a read.
-      if (refusal?.renews(stale) === true) return unchanged;
+      if (refusal?.renews(stale) === true) {
+        this.#noteRenewed(stale);
+        return unchanged;
+      }
       this.#words[record + atLoad] = Atomics.add(control, atTicket, 1) + 1;
       // A source takes some time: a few microtasks, or a turn of the event loop.
       for (let turn = 0; turn < turns; turn++) await Promise.resolve();
@@ -256,7 +259,15 @@ class Load {
     this.#read(record, key, value);
     // With another answer, its loader may yet run, for others, so that nobody knows the deadline.
     const isOwn = this.#words[record + atValue] === thread * round.operations + index + 1;
-    if (ttl > 0 && isOwn) this.#words[record + atDeadline] = answeredUs + ttl * 1000;
+    const isKnown = isOwn && (this.#words[record + atDeadline] as number) >= 0;
+    if (ttl > 0 && isKnown) this.#words[record + atDeadline] = answeredUs + ttl * 1000;
+  }
+
+  /** From now on its deadline is that of the fetch that renews it, which has none. */
+  #noteRenewed(stale: EntryValue | undefined): void {
+    const identity = stale === undefined ? "" : identify(stale);
+    if (typeof identity === "string") return;
+    this.#words[identity.value * recordWords + atDeadline] = -1;
   }
 
   #set(index: number, key: number, ttl: number): undefined {
