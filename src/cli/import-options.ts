@@ -1,5 +1,6 @@
 // Reads and checks the command line of `undercroft import`. Called by that command.
-import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { ParseArgsConfig } from "node:util";
+import { parsedOptions } from "./parsed-options.js";
 
 /** Columns of a table. */
 export interface TableSource {
@@ -35,7 +36,7 @@ const known = {
 
 /** Throws RangeError that names what is wrong, and what is allowed. */
 export function importOptions(words: readonly string[]): ImportOptions {
-  const { values, positionals } = parsed(words);
+  const { values, positionals } = parsedOptions("import", known, words);
   const help = values.help === true;
   const [directory] = positionals;
   if (directory === undefined ? !help : positionals.length > 1) {
@@ -53,23 +54,9 @@ export function importOptions(words: readonly string[]): ImportOptions {
   };
 }
 
-type Parsed = ReturnType<
-  typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof known }>
->;
+type Values = ReturnType<typeof parsedOptions<typeof known>>["values"];
 
-function parsed(words: readonly string[]): Parsed {
-  try {
-    return parseArgs({ args: [...words], allowPositionals: true, options: known });
-  } catch (error) {
-    const [why] = (error instanceof Error ? error.message : String(error)).split(". ");
-    const names = Object.keys(known).map((name) => `--${name}`);
-    throw new RangeError(`Cannot import: ${why}; the options are ${names.join(", ")}`, {
-      cause: error,
-    });
-  }
-}
-
-function sourceOf(values: Parsed["values"]): TableSource | undefined {
+function sourceOf(values: Values): TableSource | undefined {
   const { sqlite: file, table, key, value, json } = values;
   if (file !== undefined && table !== undefined && key !== undefined && value !== undefined) {
     return { file, table, key, value, json: json === true };

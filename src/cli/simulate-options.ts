@@ -1,7 +1,7 @@
 // Reads and checks the command line of `undercroft simulate`. Called by that command.
-import { parseArgs, type ParseArgsConfig } from "node:util";
-
+import type { ParseArgsConfig } from "node:util";
 import { type Simulated, simulatedNames } from "../simulation/mod.js";
+import { parsedOptions } from "./parsed-options.js";
 
 export interface SimulateOptions {
   readonly traces: readonly string[];
@@ -21,7 +21,7 @@ const defaultSizes: readonly number[] = [0.001, 0.01, 0.05, 0.1, 0.2];
 
 /** Throws RangeError or TypeError that names the option, its value and what is allowed. */
 export function simulateOptions(words: readonly string[]): SimulateOptions {
-  const { values, positionals } = parsed(words);
+  const { values, positionals } = parsedOptions("simulate", known, words);
   const help = values.help === true;
   if (positionals.length === 0 && !help) {
     throw new RangeError("Cannot simulate: no trace was named; name at least one file");
@@ -47,22 +47,6 @@ const known = {
   target: { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
-
-type Parsed = ReturnType<
-  typeof parseArgs<{ args: string[]; allowPositionals: true; options: typeof known }>
->;
-
-function parsed(words: readonly string[]): Parsed {
-  try {
-    return parseArgs({ args: [...words], allowPositionals: true, options: known });
-  } catch (error) {
-    const [why] = (error instanceof Error ? error.message : String(error)).split(". ");
-    const names = Object.keys(known).map((name) => `--${name}`);
-    throw new RangeError(`Cannot simulate: ${why}; the options are ${names.join(", ")}`, {
-      cause: error,
-    });
-  }
-}
 
 function policiesOf(text: string | undefined): readonly Simulated[] {
   if (text === undefined) return simulatedNames;

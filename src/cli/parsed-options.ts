@@ -1,0 +1,28 @@
+// Reads the words of a command line. Called by the options of each command, which check them.
+import { parseArgs, type ParseArgsConfig } from "node:util";
+
+type Known = NonNullable<ParseArgsConfig["options"]>;
+type Parsed<O extends Known> = ReturnType<
+  typeof parseArgs<{ args: string[]; allowPositionals: true; options: O }>
+>;
+
+/**
+ * The options and the other words of a command line. `verb` is what the command does.
+ *
+ * @throws RangeError that names what is wrong, and the options that there are.
+ */
+export function parsedOptions<O extends Known>(
+  verb: string,
+  known: O,
+  words: readonly string[],
+): Parsed<O> {
+  try {
+    return parseArgs({ args: [...words], allowPositionals: true, options: known });
+  } catch (error) {
+    const [why] = (error instanceof Error ? error.message : String(error)).split(". ");
+    const names = Object.keys(known).map((name) => `--${name}`);
+    throw new RangeError(`Cannot ${verb}: ${why}; the options are ${names.join(", ")}`, {
+      cause: error,
+    });
+  }
+}
