@@ -1,5 +1,6 @@
 // What `stats()` tells of each namespace. snapshot.ts makes it; each number says what it is, as in
 // cache-stats.ts.
+import { requestCounts, writeCounts } from "./call-counts.js";
 import * as counters from "./counters.js";
 
 /**
@@ -134,33 +135,11 @@ export function ownReading(
 /** A reading as users see it. */
 export function namespaceStatsOf({ name, totals, memory, disk }: NamespaceReading): NamespaceStats {
   const total = (counter: number): number => totals.get(counter) ?? 0;
-  const near = total(counters.counterNearHits);
-  const inMemory = total(counters.counterMemoryHits);
-  const onDisk = total(counters.counterDiskHits);
-  const misses = total(counters.counterMisses);
-  const hits = near + inMemory + onDisk;
-  const requests = hits + misses;
   return {
     name,
-    requests,
-    hits: { near, memory: inMemory, disk: onDisk, total: hits },
-    misses,
-    hitRatio: requests === 0 ? 0 : hits / requests,
-    expiredHits: total(counters.counterExpiredHits),
-    staleServed: total(counters.counterStaleServed),
-    negativesServed: total(counters.counterNegativesServed),
-    invalid: total(counters.counterInvalid),
-    loads: total(counters.counterLoads),
-    loadErrors: total(counters.counterLoadErrors),
-    coalescedLoads: total(counters.counterLoadsCoalesced),
+    ...requestCounts(total),
     fillsSuperseded: total(counters.counterFillsSuperseded),
-    sets: {
-      stored: total(counters.counterSetsStored),
-      tooLarge: total(counters.counterSetsTooLarge),
-      overloaded: total(counters.counterSetsOverloaded),
-      bytes: total(counters.counterSetBytes),
-    },
-    deletes: total(counters.counterDeletes),
+    ...writeCounts(total),
     evictions: {
       memory: total(counters.counterEvictionsMemory),
       disk: total(counters.counterEvictionsDisk),

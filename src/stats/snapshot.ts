@@ -4,6 +4,7 @@
 
 import { describe } from "../base/mod.js";
 import type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
+import { requestCounts, type Total, writeCounts } from "./call-counts.js";
 import * as counters from "./counters.js";
 import {
   type NamespaceReading,
@@ -162,8 +163,6 @@ function compose(readings: Readings): CacheStats {
   return whole;
 }
 
-type Total = (counter: number) => number;
-
 function composeLatencies(histograms: readonly LatencyHistogram[]) {
   const of = (histogram: number): LatencyHistogram => histograms[histogram] as LatencyHistogram;
   const told = (histogram: number): Percentiles | null => percentiles(of(histogram).counts);
@@ -184,25 +183,8 @@ function composeLatencies(histograms: readonly LatencyHistogram[]) {
 }
 
 function composeReads(total: Total) {
-  const near = total(counters.counterNearHits);
-  const memory = total(counters.counterMemoryHits);
-  const disk = total(counters.counterDiskHits);
-  const misses = total(counters.counterMisses);
-  const hits = near + memory + disk;
-  // Each request ends in exactly one of the four counters.
-  const requests = hits + misses;
   return {
-    requests,
-    hits: { near, memory, disk, total: hits },
-    misses,
-    hitRatio: requests === 0 ? 0 : hits / requests,
-    expiredHits: total(counters.counterExpiredHits),
-    staleServed: total(counters.counterStaleServed),
-    negativesServed: total(counters.counterNegativesServed),
-    invalid: total(counters.counterInvalid),
-    loads: total(counters.counterLoads),
-    loadErrors: total(counters.counterLoadErrors),
-    coalescedLoads: total(counters.counterLoadsCoalesced),
+    ...requestCounts(total),
     flights: {
       coalescedAcross: total(counters.counterLoadsCoalescedAcross),
       takeovers: total(counters.counterFlightTakeovers),
@@ -223,13 +205,7 @@ function composeReads(total: Total) {
 
 function composeWrites(total: Total) {
   return {
-    sets: {
-      stored: total(counters.counterSetsStored),
-      tooLarge: total(counters.counterSetsTooLarge),
-      overloaded: total(counters.counterSetsOverloaded),
-      bytes: total(counters.counterSetBytes),
-    },
-    deletes: total(counters.counterDeletes),
+    ...writeCounts(total),
     clears: total(counters.counterClears),
     evictions: {
       memory: total(counters.counterEvictionsMemory),
