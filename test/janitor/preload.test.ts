@@ -90,8 +90,10 @@ test("what was hit most comes first, then what was written last", async () => {
   await setAll(before, keys);
   const inMemory = here(before, keys);
   expect(inMemory.length).toBeGreaterThan(100);
-  const hot = inMemory.filter((_, index) => index % 10 === 0);
-  for (let hit = 0; hit < 3; hit++) for (const key of hot) before.getSync(key);
+  // The janitor may still be making room: hot is what was in memory at each of its hits.
+  let hot = inMemory.filter((_, index) => index % 10 === 0);
+  for (let hit = 0; hit < 3; hit++) hot = here(before, hot);
+  expect(hot.length).toBeGreaterThan(5);
   await before.close();
   const { cache } = await openDisk(path, { capacity: "4mb", preload: hot.length * 1200 });
   await settled(cache);
