@@ -139,10 +139,12 @@ export interface FetchReader<V> {
 /** The tiers behind memory and disk. */
 export interface FetchTiers<V> {
   /** Asks them for keys. What is fresh is stored under the flights, unless superseded or the flight
-   *  is -1; what has expired and may be served stale is not. */
+   *  is -1; what has expired and may be served stale is not. Calls `bytesRead` before it looks at
+   *  what they have: a fetch that begins later must not get this answer. */
   bring(
     keys: readonly HashedKey[],
     flights: readonly number[],
+    bytesRead?: () => void,
   ): Promise<
     readonly (
       | {

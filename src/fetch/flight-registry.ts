@@ -109,20 +109,26 @@ export class FlightRegistry<V> {
     }
   }
 
-  /** Ends a flight by a fresh value that was just read, if all that wait take it; else it goes on
-   *  for the others. `isLoaded`: another thread's load has brought it. True if it has ended. */
-  settle(flight: Flight<V>, found: FoundValue<V>, isLoaded: boolean): boolean {
-    this.#offer(flight, found, isLoaded);
+  /** Ends a flight by a fresh value that was just read, if all that wait may have it, which are
+   *  `waiters`, and take it; else it goes on for the others. `isLoaded`: another thread's load has
+   *  brought it. True if it has ended. */
+  settle(
+    flight: Flight<V>,
+    found: FoundValue<V>,
+    isLoaded: boolean,
+    waiters?: readonly Waiter<V>[],
+  ): boolean {
+    this.#offer(flight, found, isLoaded, waiters);
     if (flight.isDone) return true;
     if (flight.waiters.size > 0) return false;
     this.#end(flight, { kind: "stored" });
     return true;
   }
 
-  /** Ends a load that backs off, if all that wait take the value that is there. True if it has
-   *  ended. */
-  serveStale(flight: Flight<V>, found: FoundValue<V>): boolean {
-    this.#offer(flight, found, false);
+  /** Ends a load that backs off, if all that wait may have the value that is there, and take it.
+   *  True if it has ended. */
+  serveStale(flight: Flight<V>, found: FoundValue<V>, waiters?: readonly Waiter<V>[]): boolean {
+    this.#offer(flight, found, false, waiters);
     if (flight.isDone) return true;
     if (flight.waiters.size > 0) return false;
     this.#end(flight, { kind: "again" });
@@ -236,10 +242,14 @@ export class FlightRegistry<V> {
   }
 
   /** Serves a stale value to the waiters that take one at once; the load goes on. */
-  serveAtOnce(flight: Flight<V>, found: FoundValue<V>): void {
+  serveAtOnce(
+    flight: Flight<V>,
+    found: FoundValue<V>,
+    waiters: Iterable<Waiter<V>> = flight.waiters,
+  ): void {
     flight.hasMetStale = true;
-    const waiters = Array.from(flight.waiters).filter((waiter) => waiter.takesStaleAtOnce);
-    this.serveAndLoad(flight, found, waiters);
+    const taking = Array.from(waiters).filter((waiter) => waiter.takesStaleAtOnce);
+    this.serveAndLoad(flight, found, taking);
   }
 
   /** Gives waiters what was just read; the load goes on. */
@@ -262,6 +272,7 @@ export class FlightRegistry<V> {
     const copy = this.#copiesOf(flight.key, found.value);
     let taken = 0;
     for (const waiter of waiters) {
+      if (waiter.isSettled) continue; // it has left since it was noted
       try {
         const value = copy();
         if (!accepts(waiter, found, value, isLoaded)) continue;

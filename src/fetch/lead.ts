@@ -15,7 +15,7 @@ import {
 } from "../stats/mod.js";
 import { Loading } from "./cycles/loading.js";
 import type { FetchParts, FetchTiers, Loadable, Loader } from "./fetch-parts.js";
-import type { Flight } from "./flight.js";
+import type { Flight, Waiter } from "./flight.js";
 import type { FlightEnd } from "./flight-end.js";
 import type { FlightRegistry } from "./flight-registry.js";
 import type { Join } from "./join.js";
@@ -29,6 +29,21 @@ interface Loaded<V> {
   readonly hasOwnTags: boolean;
   /** It is a value to renew that was voided meanwhile, so it is not stored. */
   readonly isVoid: boolean;
+}
+
+/** The waiters of a flight that were there when something was read for it. They are given it after
+ *  a microtask, before which long code may run. One that joined meanwhile must not get it: the
+ *  value may have expired before its fetch began. */
+class EarlyWaiters<V> {
+  readonly #flight: Flight<V>;
+  noted: readonly Waiter<V>[] = [];
+  readonly note = (): void => {
+    this.noted = Array.from(this.#flight.waiters);
+  };
+
+  constructor(flight: Flight<V>) {
+    this.#flight = flight;
+  }
 }
 
 /** Of a value that is in no record of memory (`FoundValue`). */
@@ -58,8 +73,9 @@ export class Lead<V> {
     const { forceRefresh } = flight.options;
     if (forceRefresh || (flight.hasMetStale && flight.stale === undefined)) {
       // Forced fetches that come before this has ended join: the loader runs after all of them.
-      const found = await this.#parts.reader.readAgain(flight.key);
-      if (flight.isDone || (!forceRefresh && this.#settleBy(flight, found))) return;
+      const early = new EarlyWaiters(flight);
+      const found = await this.#parts.reader.readAgain(flight.key, early.note);
+      if (flight.isDone || (!forceRefresh && this.#settleBy(flight, found, early.noted))) return;
       flight.stale = found;
     }
     const { tiers } = this.#parts;
@@ -80,21 +96,25 @@ export class Lead<V> {
   }
 
   /** Ends the flight by a fresh value, or by a stale one whose last refresh failed a moment ago, if
-   *  all that wait take it. Else the loader is given it. */
-  #settleBy(flight: Flight<V>, found: FoundValue<V> | undefined): boolean {
+   *  all that wait may have it and take it. Else the loader is given it. */
+  #settleBy(
+    flight: Flight<V>,
+    found: FoundValue<V> | undefined,
+    early: readonly Waiter<V>[] = Array.from(flight.waiters),
+  ): boolean {
     if (found === undefined) return false;
     if (flight.isFor(found)) {
       flight.stale = found;
       if (!this.#backoff.holds(flight.key, found.sequence)) return false;
-      return this.#registry.serveStale(flight, found);
+      return this.#registry.serveStale(flight, found, early);
     }
     // Without a number nobody can tell whether it is older than the flight.
     if (flight.number !== -1) {
-      const waiters = Array.from(flight.waiters);
-      const isOver = this.#registry.settle(flight, found, false);
-      for (const waiter of waiters) if (waiter.isGiven) this.#join.count(waiter, true);
+      const isOver = this.#registry.settle(flight, found, false, early);
+      for (const waiter of early) if (waiter.isGiven) this.#join.count(waiter, true);
       if (isOver) return true;
       flight.hasMetStale = true;
+      flight.stale = found;
     }
     return false;
   }
@@ -104,7 +124,9 @@ export class Lead<V> {
     // What is brought to memory supersedes the flight, so what `isValid` may refuse is not: the
     // loader's value is to be stored then.
     const isKept = flight.options.isValid === undefined && !flight.isReplaced;
-    const [found] = await tiers.bring([flight.key], [isKept ? flight.number : -1]);
+    const flights = [isKept ? flight.number : -1];
+    const early = new EarlyWaiters(flight);
+    const [found] = await tiers.bring([flight.key], flights, early.note);
     if (flight.isDone) return true;
     if (found === undefined || flight.isReplaced) return false;
     if (found.stale && flight.stale !== undefined) return false;
@@ -113,8 +135,8 @@ export class Lead<V> {
     const { value, stale, entry } = found;
     const { createdAt, expiresAt, tags } = entry;
     const told = { value, stale, sequence: unstoredSequence, createdAt, expiresAt, tags };
-    if (this.#settleBy(flight, told)) return true;
-    if (stale) this.#registry.serveAtOnce(flight, told);
+    if (this.#settleBy(flight, told, early.noted)) return true;
+    if (stale) this.#registry.serveAtOnce(flight, told, early.noted);
     return flight.isDone;
   }
 

@@ -121,10 +121,11 @@ export class TierReader<V> {
   }
 
   /** Asks the tiers, and stores what is fresh under the flights, which began before; one without a
-   *  flight (-1) is not stored. */
+   *  flight (-1) is not stored. Calls `bytesRead` before it looks at what they have. */
   async bring(
     keys: readonly HashedKey[],
     flights: readonly number[],
+    bytesRead?: () => void,
   ): Promise<(Brought<V> | undefined)[]> {
     const namespace = namespaceOf(this.#core);
     const named = keys.map(({ bytes, hashLow, hashHigh }) => {
@@ -132,6 +133,7 @@ export class TierReader<V> {
     });
     const entries = await this.#access.read(named);
     this.#core.assertOpen();
+    bytesRead?.();
     return keys.map((key, index) => {
       const entry = entries[index];
       return entry === undefined ? undefined : this.#take(key, entry, flights[index] ?? -1);

@@ -111,6 +111,19 @@ describe("a value that isValid refuses", () => {
     expectIdle();
   });
 
+  test("is not given to a fetch that comes once it has expired", async () => {
+    store.set("k", "old", { ttl: 10 });
+    const source = new Source();
+    const refused = fetch("k", source.load, { isValid: isNew });
+    store.clock.advance(10);
+    const later = fetch("k", source.load);
+    await turn();
+    for (const call of source.calls.keys()) source.resolve("new", call);
+    expect(await refused).toBe("new");
+    expect(await later).toBe("new");
+    expectIdle();
+  });
+
   test("is not served at a timeout", async () => {
     const pass = fakeTimers();
     setStale("k", "old");

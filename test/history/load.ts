@@ -236,8 +236,7 @@ class Load {
   async #fetch(index: number, key: number): Promise<void> {
     const turns = this.#below(4);
     const refusal = this.#below(4) === 0 ? new Refusal() : undefined;
-    // Not in bursts: who joins a load is answered by it, also if that takes longer than the ttl.
-    const expires = burst === 1 && refusal === undefined && this.#below(8) === 0;
+    const expires = refusal === undefined && this.#below(8) === 0;
     const ttl = expires ? 1 + this.#below(10) : 0;
     const tag = this.#tag();
     const record = this.#begin(index, kindFetch, key, tag);
