@@ -108,6 +108,7 @@ export class Flight<V> {
   readonly waiters = new Set<Waiter<V>>();
   /** Created when the loader reads its signal: a flight that ends at the disk needs none. */
   #controller: AbortController | undefined;
+  #aborted: { readonly reason: unknown } | undefined;
   #hardTimer: NodeJS.Timeout | undefined;
   /** What the loader is given as `stale`, read for it alone; set just before it runs. */
   stale: FoundValue<V> | undefined;
@@ -173,7 +174,10 @@ export class Flight<V> {
 
   /** The signal that tells the loader to stop. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason);
+    }
     return this.#controller.signal;
   }
 
@@ -219,6 +223,7 @@ export class Flight<V> {
 
   /** Runs the loader's abort listeners, which are user code: call it when all else is in order. */
   abort(reason: unknown): void {
+    this.#aborted ??= { reason };
     this.#controller?.abort(reason);
   }
 
