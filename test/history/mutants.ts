@@ -49,7 +49,7 @@ export const mutants: readonly Mutant[] = [
       },
     ],
     cell: "large values",
-    says: /torn|words and says|read after|gave a value|is of|is the string|Assertion failed|out of range/,
+    says: /torn|words and says|read after|gave a value|is of|is the string|Assert|out of range/,
   },
   {
     name: "a near cache that ignores the slot's word",
