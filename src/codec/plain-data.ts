@@ -6,16 +6,15 @@ import { inspect, types } from "node:util";
 
 import { isWellFormed } from "../base/mod.js";
 import { isDetached } from "./built-in.js";
+import { SeenObjects } from "./seen-objects.js";
 
 /** Deeper values go to V8, which uses less stack for each level. */
 export const plainDepthMax = 128;
 /** An object with more keys is used as a map. It would fill msgpackr's table of structures. */
 export const plainKeysMax = 1024;
 
-/** The objects seen in this value. Most values have few, and then a list is faster than a Set. */
-const listed: (object | null)[] = Array.from({ length: 16 }, () => null);
-let listedCount = 0;
-let overflow: Set<object> | undefined;
+/** The objects met in this value. */
+const seen = new SeenObjects();
 let busy = false;
 
 /**
@@ -36,9 +35,7 @@ export function isPlainData(value: object): boolean {
     return false;
   } finally {
     busy = false;
-    // Drop the references to the value. A loop, because `fill` costs 40 ns even for one element.
-    while (listedCount > 0) listed[--listedCount] = null;
-    overflow = undefined;
+    seen.clear();
   }
 }
 
@@ -70,7 +67,7 @@ function isPlain(value: unknown, depth: number): boolean {
 }
 
 function isPlainObject(value: object, depth: number): boolean {
-  if (depth === plainDepthMax || isRepeated(value)) return false;
+  if (depth === plainDepthMax || !seen.add(value)) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype === Object.prototype) {
     return isPlainRecord(value as Record<string, unknown>, depth + 1);
@@ -107,21 +104,6 @@ const plainViews: ReadonlySet<unknown> = new Set([
   BigUint64Array.prototype,
 ]);
 
-function isRepeated(value: object): boolean {
-  if (overflow !== undefined) {
-    const before = overflow.size;
-    return overflow.add(value).size === before;
-  }
-  for (let index = 0; index < listedCount; index++) if (listed[index] === value) return true;
-  if (listedCount < listed.length) {
-    listed[listedCount++] = value;
-  } else {
-    overflow = new Set(listed as object[]);
-    overflow.add(value);
-  }
-  return false;
-}
-
 /**
  * The last plain key seen at each of the first positions of an object. Consecutive values mostly
  * have the same keys, so one comparison replaces the check.
@@ -138,7 +120,12 @@ function isPlainRecord(value: Record<string, unknown>, depth: number): boolean {
     count += 1;
     if (!isPlain(value[key], depth)) return false;
   }
-  return Object.getOwnPropertySymbols(value).length === 0;
+  return !hasSymbolKeys(value);
+}
+
+/** Whether an object has properties whose keys are symbols, which would be lost. */
+export function hasSymbolKeys(value: object): boolean {
+  return Object.getOwnPropertySymbols(value).length > 0;
 }
 
 function isPlainKey(key: string): boolean {
@@ -151,7 +138,7 @@ function isPlainArray(value: readonly unknown[], depth: number): boolean {
     if (item === undefined && !Object.hasOwn(value, index)) return false;
     if (!isPlain(item, depth)) return false;
   }
-  return hasOnlyItems(value) && Object.getOwnPropertySymbols(value).length === 0;
+  return hasOnlyItems(value) && !hasSymbolKeys(value);
 }
 
 function isPlainMap(value: ReadonlyMap<unknown, unknown>, depth: number): boolean {
@@ -167,7 +154,7 @@ function isPlainSet(value: ReadonlySet<unknown>, depth: number): boolean {
 /** Whether a built-in without indexed items has no own enumerable properties that would be lost. */
 function isBare(value: object): boolean {
   for (const _ in value) return false;
-  return Object.getOwnPropertySymbols(value).length === 0;
+  return !hasSymbolKeys(value);
 }
 
 const listableLengthMax = 64;
@@ -191,7 +178,7 @@ const inspectOptions = Object.freeze({
  * takes about 1.5 us whatever the length, and shows named properties without visiting the items.
  * Any unexpected text only sends the value to V8.
  */
-function hasOnlyItems(value: readonly unknown[]): boolean {
+export function hasOnlyItems(value: readonly unknown[]): boolean {
   const { length } = value;
   if (length <= listableLengthMax) return Object.keys(value).length === length;
   return inspect(value, inspectOptions) === `[ ... ${length} more items ]`;

@@ -25,7 +25,7 @@ import { isDetached } from "./built-in.js";
 import type { Codec } from "./codec.js";
 import { isPlainData, isPlainPrimitive } from "./plain-data.js";
 import { pack, unpack, writeShortLatin1, writeText } from "./scratch.js";
-import { SchemaPacker } from "./schema-packer.js";
+import { SchemaPacker } from "./schemas/schema-packer.js";
 import { readStructured, writeStructured } from "./structured.js";
 import { Survey } from "./survey.js";
 
@@ -91,6 +91,11 @@ class ValueCodec implements Codec {
         if (ArrayBuffer.isView(value) && !isDetached(value)) return value as Uint8Array;
       }
       if (this.#config.codec === "json") return this.#encodeJson(value, key);
+      const bytes = this.#schemas?.encode(value);
+      if (bytes !== undefined) {
+        this.lastCodecId = codecSchema;
+        return bytes;
+      }
       return isPlainData(value)
         ? this.#encodePlain(value, key)
         : this.#encodeStructured(value, key);

@@ -27,7 +27,7 @@ export const codecCustom = 9;
 export const codecRepaired = 10;
 /**
  * As codecMsgpack, with the keys of objects in the cache's schema dictionary
- * (codec/schema-packer.ts).
+ * (codec/schemas/schema-packer.ts).
  */
 export const codecSchema = 11;
 /** No value: the record is a negative answer. In memory only. */

@@ -3,7 +3,7 @@
 // `windowSchemas` schemas of at most `schemaBytesMax` characters each. Objects whose keys are data
 // (users by their id) are forgotten with their window.
 
-import { schemaBytesMax, schemaKeysMax } from "../dictionary/mod.js";
+import { schemaBytesMax, schemaKeysMax } from "../../dictionary/mod.js";
 
 /** The counts are cleared after this many sightings. */
 const windowSchemas = 1024;

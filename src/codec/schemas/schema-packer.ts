@@ -6,14 +6,14 @@
 
 import { Packr, Unpackr } from "msgpackr";
 
-import { schemasMax, type SchemaTable } from "../dictionary/mod.js";
-import { isPacking, pack, packOptions, refuseFunctions } from "./scratch.js";
+import { schemasMax, type SchemaTable } from "../../dictionary/mod.js";
+import { isPacking, pack, packOptions, refuseFunctions } from "../scratch.js";
+import { KnownSchemas, oneByteIds } from "./known-schemas.js";
+import { PlainEncoder } from "./plain-encoder.js";
 import { SchemaSampler } from "./schema-sampler.js";
 
 /** Ids for the definitions within one value. */
 const ownSchemasMax = 64;
-/** Ids below this take one byte. A two-byte id begins with one of the next 32. */
-const oneByteIds = 32;
 
 /** A list of keys in msgpackr's form. */
 interface Structure extends Array<string> {
@@ -36,6 +36,8 @@ interface Structures extends Array<unknown> {
 export class SchemaPacker {
   readonly #table: SchemaTable;
   readonly #sampler = new SchemaSampler();
+  readonly #known = new KnownSchemas();
+  readonly #encoder = new PlainEncoder(this.#known);
   readonly #written: Structures = [];
   readonly #packr: Packr;
   #writtenCount = 0;
@@ -57,6 +59,14 @@ export class SchemaPacker {
       },
     });
     this.#packr = refuseFunctions(packr);
+  }
+
+  /** The bytes of a value, if the plain encoder can make them; valid until its next call. */
+  encode(value: object): Uint8Array | undefined {
+    // A getter of the value being packed called `set`.
+    if (isPacking()) return undefined;
+    if (this.#table.count !== this.#writtenCount) this.#learnToWrite();
+    return this.#encoder.encode(value);
   }
 
   /**
@@ -92,6 +102,7 @@ export class SchemaPacker {
     for (let id = this.#writtenCount; id < count; id++) {
       const keys = this.#table.keysOf(id);
       this.#written[id] = keys === null ? undefined : structureOf(keys, id);
+      if (keys !== null) this.#known.add(keys, id);
     }
     this.#written.sharedLength = count;
     this.#written.transitions = null;
