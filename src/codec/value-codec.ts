@@ -85,10 +85,12 @@ class ValueCodec implements Codec {
     if (this.#custom !== undefined) return this.#encodeCustom(this.#custom, value, key);
     if (typeof value === "string") return this.#encodeString(value);
     if (typeof value === "object" && value !== null) {
-      const prototype = prototypeOf(value);
-      if (prototype === Buffer.prototype || prototype === Uint8Array.prototype) {
-        this.lastCodecId = prototype === Buffer.prototype ? codecBuffer : codecBytes;
-        if (ArrayBuffer.isView(value) && !isDetached(value)) return value as Uint8Array;
+      if (ArrayBuffer.isView(value)) {
+        const prototype: unknown = Object.getPrototypeOf(value);
+        if (prototype === Buffer.prototype || prototype === Uint8Array.prototype) {
+          this.lastCodecId = prototype === Buffer.prototype ? codecBuffer : codecBytes;
+          if (!isDetached(value)) return value as Uint8Array;
+        }
       }
       if (this.#config.codec === "json") return this.#encodeJson(value, key);
       const bytes = this.#schemas?.encode(value);
@@ -222,15 +224,6 @@ function jsonOf(value: unknown, key: Key): string {
     `Cannot store value of key ${describe(key)}: current value is ${describe(value)}, which JSON ` +
       "leaves out; store a value that JSON can express",
   );
-}
-
-/** Undefined if asking throws, as for a revoked proxy. */
-function prototypeOf(value: object): unknown {
-  try {
-    return Object.getPrototypeOf(value);
-  } catch {
-    return undefined;
-  }
 }
 
 function copyOf(buffer: Buffer, start: number, end: number): Uint8Array {

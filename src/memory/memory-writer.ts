@@ -112,11 +112,11 @@ export class MemoryWriter {
 
   /** Bytes of a record with this key, value and fields. */
   sizeOf(keyBytes: number, valueBytes: number, fields: WriteFields): number {
-    return recordHeaderSize + extensionBytesOf(this.#extension(fields)) + keyBytes + valueBytes;
+    return recordHeaderSize + this.#extensionBytes(fields) + keyBytes + valueBytes;
   }
 
-  #extension({ forDisk, expiresMs, staleUntilMs, tags, revision }: WriteFields) {
-    return { hasDiskLocation: this.#hasDisk && forDisk, expiresMs, staleUntilMs, tags, revision };
+  #extensionBytes(fields: WriteFields): number {
+    return extensionBytesOf(fields, this.#hasDisk && fields.forDisk);
   }
 
   /** Writes a record and makes it the newest of its key. Unless "superseded" or refused by its
@@ -180,12 +180,12 @@ export class MemoryWriter {
     if (record === 0 && this.#reclaim()) record = verbs.reserve(size, this.#log, 0) >>> 0;
     if (record === 0) return "no-room";
     const { condition = unconditional } = fields;
-    const extension = this.#extension(fields);
-    const extensionBytes = extensionBytesOf(extension);
-    let flags = fields.flags | records.writeExtension(record, extension);
+    const hasDiskLocation = this.#hasDisk && fields.forDisk;
+    const extensionBytes = this.#extensionBytes(fields);
+    let flags = fields.flags | records.writeExtension(record, fields, hasDiskLocation);
     if (isBytes(key)) flags |= flagKeyBytes;
-    const [low, high] = key instanceof HashedKey ? [key.hashLow, key.hashHigh] : [0, 0];
-    if (key instanceof HashedKey) records.writeBody(record, extensionBytes, key.bytes, value);
+    const hashed = key instanceof HashedKey ? key : undefined;
+    if (hashed !== undefined) records.writeBody(record, extensionBytes, hashed.bytes, value);
     else records.writeBodyFrom(record, extensionBytes, this.keys.at, keyBytes, value);
     const answer = verbs.publish(
       record,
@@ -195,8 +195,8 @@ export class MemoryWriter {
       extensionBytes / 8,
       fields.createdMs,
       fields.flight + 1,
-      low,
-      high,
+      hashed?.hashLow ?? 0,
+      hashed?.hashHigh ?? 0,
       condition.kind,
       condition.wanted,
     );

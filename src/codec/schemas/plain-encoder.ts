@@ -11,7 +11,7 @@ import type { KnownSchema, KnownSchemas } from "./known-schemas.js";
 /** The buffer grows with the values up to this size. Larger values are msgpackr's. */
 const bufferBytesMax = 4 * MiB;
 /** A text of fewer characters is written by a loop: a call of the native encoder takes longer. */
-const loopLengthMax = 64;
+const loopLengthMax = 28;
 /** After a value that was given up, one is not tried, then two, then four, up to this many. */
 const pauseMax = 64;
 
@@ -47,6 +47,8 @@ export class PlainEncoder {
   encode(value: object): Uint8Array | undefined {
     // A getter of the value may call `set`, which comes back here.
     if (this.#isBusy) return undefined;
+    // An inherited property would be taken for the object's own.
+    for (const _ in Object.prototype) return undefined;
     if (this.#pause > 0) {
       this.#pause -= 1;
       return undefined;
@@ -114,9 +116,7 @@ export class PlainEncoder {
       if (key !== keys[count] || !this.#write(value[key], depth)) return false;
       count += 1;
     }
-    if (count !== keys.length || hasSymbolKeys(value)) return false;
-    // The loop meets inherited properties after the object's own.
-    return count === 0 || Object.hasOwn(value, keys[count - 1] as string);
+    return count === keys.length && !hasSymbolKeys(value);
   }
 
   #schemaOf(value: object): KnownSchema | undefined {
@@ -146,7 +146,7 @@ export class PlainEncoder {
     if (!this.#hasRoom(5 + length * 3)) return false;
     if (length >= loopLengthMax) return this.#writeLongText(text);
     const bytes = this.#bytes;
-    const start = this.#position + (length < 32 ? 1 : 2);
+    const start = this.#position + 1;
     let every = 0;
     for (let index = 0; index < length; index++) {
       const code = text.charCodeAt(index);
@@ -154,11 +154,7 @@ export class PlainEncoder {
       bytes[start + index] = code;
     }
     if (every > 0x7f) return this.#writeLongText(text);
-    if (length < 32) bytes[start - 1] = 0xa0 | length;
-    else {
-      bytes[start - 2] = 0xd9;
-      bytes[start - 1] = length;
-    }
+    bytes[start - 1] = 0xa0 | length;
     this.#position = start + length;
     return true;
   }
