@@ -12,11 +12,13 @@ const textBytesMax = 64 * KiB;
 const packBytesMax = 4 * MiB;
 
 const textBuffer = Buffer.allocUnsafeSlow(textBytesMax);
+const textBytes = textBuffer.buffer;
 
 /** The bytes of `text`, in a buffer that the next call reuses. */
 export function writeText(text: string, encoding: "latin1" | "utf8" | "utf16le"): Uint8Array {
   if (text.length * 3 > textBytesMax) return Buffer.from(text, encoding);
-  return textBuffer.subarray(0, textBuffer.write(text, 0, encoding));
+  // A third of the time of Buffer.subarray.
+  return new Uint8Array(textBytes, 0, textBuffer.write(text, 0, encoding));
 }
 
 const shortLengthMax = 32;
@@ -33,7 +35,7 @@ export function writeShortLatin1(text: string): Uint8Array | undefined {
     if (code > 0xff) return undefined;
     textBuffer[index] = code;
   }
-  return textBuffer.subarray(0, length);
+  return new Uint8Array(textBytes, 0, length);
 }
 
 /** Packing options, with a schema dictionary or without. */

@@ -50,8 +50,8 @@ export function writeValue(
   fields: WriteFields,
 ): WriteOutcome {
   const { segmentBytes } = writer.kernel.geometry;
-  const segmentCount = writer.kernel.control.segmentsWanted();
   if (value.length <= inlineBytesMax(segmentBytes)) return writer.write(key, value, fields);
+  const segmentCount = writer.kernel.control.segmentsWanted();
   if (value.length > valueBytesMax(segmentBytes, segmentCount)) {
     return writer.refuse(key, fields.condition);
   }
