@@ -135,7 +135,7 @@ export class OpenerSide {
   async #sync(ticket: number, sequence: number): Promise<void> {
     let hasFailed = false;
     try {
-      await this.#directory?.syncThrough(sequence, this.#core.clock.now());
+      await this.#directory?.syncThrough(sequence);
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       hasFailed = true;

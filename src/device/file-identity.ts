@@ -3,6 +3,29 @@
 // ends, and gives their numbers to the next files opened.
 import { fstatSync, statSync } from "node:fs";
 
+/** What tells a file from a copy of it. */
+export interface FileIdentity {
+  readonly inode: bigint;
+  /** When the file was made, in nanoseconds since 1970; 0 if the file system does not say. */
+  readonly born: bigint;
+}
+
+/** The identity of an open file. */
+export function identityOf(fd: number): FileIdentity {
+  const { ino, birthtimeNs, ctimeNs } = fstatSync(fd, { bigint: true });
+  // Where there is no time of birth, some systems give that of the last change.
+  return { inode: ino, born: birthtimeNs === ctimeNs ? 0n : birthtimeNs };
+}
+
+/**
+ * Whether an open file is the one with this identity. The number of a deleted file is used again,
+ * so the time of birth counts where it is known.
+ */
+export function isFileOf({ inode, born }: FileIdentity, fd: number): boolean {
+  const { ino, birthtimeNs } = fstatSync(fd, { bigint: true });
+  return ino === inode && (born === 0n || birthtimeNs === born);
+}
+
 /** Whether the descriptor is open and belongs to the regular file at this path. */
 export function isFileAt(fd: number, path: string): boolean {
   try {

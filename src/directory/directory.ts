@@ -6,9 +6,9 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
-import { type Device, fileDevice, maySync, unsynced } from "../device/mod.js";
+import { type Device, fileDevice, isFileOf, maySync, unsynced } from "../device/mod.js";
 import { createHasher } from "../hash/mod.js";
-import { readBootId } from "./boot.js";
+import { readBootId } from "./trust/boot.js";
 import {
   type DirectoryListing,
   ensureDirectory,
@@ -38,9 +38,11 @@ import {
   manifestFileBytes,
   manifestVersion,
 } from "./manifest.js";
-import { type OpenCircumstances, planRecovery } from "./recovery.js";
+import { type OpenCircumstances, planRecovery } from "./trust/recovery.js";
 import { emptySchemas, readSchemas, schemasFileBytes, type SchemasReading } from "./schema-file.js";
 import { OpenDirectory, type Opening } from "./open-directory.js";
+import { resumeTime } from "./trust/session-time.js";
+import { readStorage } from "./trust/storage.js";
 import {
   carryTags,
   encodeTagFile,
@@ -66,8 +68,12 @@ export interface OpenDirectoryOptions {
   readonly version?: string;
   /** Wall-clock milliseconds. */
   readonly wallNow: number;
+  /** Milliseconds since the boot; absent if that says nothing of `wallNow`. */
+  readonly uptimeMs?: number | undefined;
   /** Name of this boot of the machine; read from the system if absent. */
   readonly bootId?: string;
+  /** Name of the mount that the directory is on; read from the system if absent. */
+  readonly storage?: string;
   readonly device?: Device;
 }
 
@@ -99,7 +105,10 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
   const fds: number[] = [];
   try {
     const bootId = options.bootId ?? readBootId(wallNow);
-    const now = { capacityBytes, maxRecordBytes, tagSlots, codecName, version, wallNow, bootId };
+    const storage = options.storage ?? readStorage(path);
+    const { uptimeMs = null } = options;
+    const sizes = { capacityBytes, maxRecordBytes, tagSlots };
+    const now = { ...sizes, codecName, version, wallNow, uptimeMs, bootId, storage };
     const device = options.device ?? fileDevice;
     return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now });
   } catch (error) {
@@ -120,12 +129,14 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   const schemasFd = keepOpen(opening, schemasName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
   const voids = readVoids(opening, epochsFd, seed);
-  const plan = planRecovery(reading, listing, voids, now);
+  const isCopied = reading.kind === "valid" && !isFileOf(reading.file, manifestFd);
+  const plan = planRecovery({ reading, isCopied, listing, epochs: voids }, now);
   const namespaces = plan.keep === null || voids === null ? [] : voids.namespaces;
   const tags = plan.keep === null || voids === null ? noTagHistory : voids.tags;
   const before = plan.keep?.fields ?? newFields(now);
   const geometry = plan.keep?.geometry ?? planGeometry(now.capacityBytes, now);
   const { recovery } = plan;
+  const clockAheadMs = plan.keep === null ? 0 : resumeTime(before, now).aheadMs;
   const manifest = new ManifestFile(
     manifestFd,
     opening.hasher,
@@ -146,8 +157,7 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
     nextSequence: sequence,
     keepThrough: recovery.keepThrough,
     dropExpiring: recovery.dropExpiring,
-    lastAliveMs: now.wallNow,
-    bootId: now.bootId,
+    ...startOfTime(now, clockAheadMs),
   });
 
   // A crash from here on leaves a directory that the next open scans; or, before the epochs are
@@ -283,11 +293,16 @@ function newFields(now: OpenCircumstances): ManifestFields {
     fsyncBarrier: 0,
     keepThrough: Infinity,
     dropExpiring: false,
-    lastAliveMs: now.wallNow,
-    bootId: now.bootId,
+    ...startOfTime(now, 0),
     codecName: now.codecName,
     schemas: 0,
   };
+}
+
+/** What the manifest says of the time and of what an open depends on. */
+function startOfTime({ wallNow, uptimeMs, bootId, storage }: OpenCircumstances, ahead: number) {
+  const lastAliveMs = wallNow + ahead;
+  return { lastAliveMs, clockAheadMs: ahead, uptimeMs: uptimeMs ?? 0, bootId, storage };
 }
 
 /** Deletes surplus segment files before it creates missing ones, so that capacity always holds. */

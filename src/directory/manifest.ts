@@ -17,22 +17,28 @@
 //   64   ├ nextSequence       u64
 //   72   ├ fsyncBarrier       u64  writes up to it survive a power loss; 0 = none
 //   80   ├ keepThrough        u64  until recovery ends, later records are void; all ones = none
-//   88   ├ lastAlive          f64  wall-clock ms
+//   88   ├ lastAlive          f64  ms of the cache's time (session-time.ts)
 //   96   ├ bootId             48 bytes of ASCII, zero padded
 //   144  ├ codecNameBytes     u16  1 to 192
 //   146  ├ codecName          192 bytes of UTF-8, zero padded: the codec of the values
 //   338  ├ zero               u16
 //   340  ├ schemas            u32  schema ids given out when it was written
-//   344  ├ zero
+//   344  ├ storage            64 bytes of ASCII, zero padded: storage.ts
+//   408  ├ inode              u64  of this very file, as the system had it
+//   416  ├ born               u64  when this very file was made, ns since 1970; 0 = not known
+//   424  ├ clockAhead         f64  ms that the cache's time is ahead of the wall clock
+//   432  ├ uptime             f64  ms since the boot at lastAlive; 0 = not known
+//   440  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
 import { assert } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
+import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;
 export const manifestFileBytes = 2 * manifestCopyBytes;
-export const manifestVersion = 6;
+export const manifestVersion = 7;
 export const identityBytes = 16;
 
 const manifestMagic = 0x5446435245444e55n;
@@ -43,6 +49,11 @@ const codecNameOffset = 144;
 /** A name has at most 64 UTF-16 units, of at most 3 bytes of UTF-8 each. */
 const codecNameBytesMax = 192;
 const schemasOffset = 340;
+const storageOffset = 344;
+const inodeOffset = 408;
+const bornOffset = 416;
+const clockAheadOffset = 424;
+const uptimeOffset = 432;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const flagClosedUnsynced = 4;
@@ -64,8 +75,15 @@ export interface ManifestFields {
   readonly keepThrough: number;
   /** Entries that expire are void; false once recovery is done. */
   readonly dropExpiring: boolean;
+  /** The cache's time when it was last known to be open. */
   readonly lastAliveMs: number;
+  /** How far that is ahead of the wall clock: 0 unless it was put back while a cache was open. */
+  readonly clockAheadMs: number;
+  /** The uptime of the machine at `lastAliveMs`, 0 if it is not known. */
+  readonly uptimeMs: number;
   readonly bootId: string;
+  /** The mount that the directory was on, "" if the system does not tell one from another. */
+  readonly storage: string;
   /** 1 to 64 characters. */
   readonly codecName: string;
   /** Schema ids given out when this was written; exact while the directory is clean. */
@@ -74,14 +92,26 @@ export interface ManifestFields {
 
 /** What the two copies say. */
 export type ManifestReading =
-  | { readonly kind: "valid"; readonly fields: ManifestFields; readonly revision: number }
+  | {
+      readonly kind: "valid";
+      readonly fields: ManifestFields;
+      readonly revision: number;
+      /** The file that it was written to. */
+      readonly file: FileIdentity;
+    }
   | { readonly kind: "otherVersion"; readonly version: number }
   | { readonly kind: "damaged" };
 
-/** The bytes of one copy. */
-export function encodeManifest(fields: ManifestFields, revision: number, hasher: Hasher): Buffer {
+/** The bytes of one copy, for this file. */
+export function encodeManifest(
+  fields: ManifestFields,
+  revision: number,
+  file: FileIdentity,
+  hasher: Hasher,
+): Buffer {
   assert(fields.identity.length === identityBytes, "an identity is 16 bytes");
   assert(fields.bootId.length <= bootIdBytes, "the name of a boot fits its field");
+  assert(fields.storage.length <= storageNameBytesMax, "the name of a storage fits its field");
   const copy = Buffer.alloc(manifestCopyBytes);
   copy.writeBigUInt64LE(manifestMagic, 0);
   copy.writeUInt32LE(manifestVersion, 8);
@@ -103,6 +133,11 @@ export function encodeManifest(fields: ManifestFields, revision: number, hasher:
   copy.writeUInt16LE(codecName.length, codecNameOffset);
   codecName.copy(copy, codecNameOffset + 2);
   copy.writeUInt32LE(fields.schemas, schemasOffset);
+  copy.write(fields.storage, storageOffset, storageNameBytesMax, "latin1");
+  copy.writeBigUInt64LE(file.inode, inodeOffset);
+  copy.writeBigUInt64LE(file.born, bornOffset);
+  copy.writeDoubleLE(fields.clockAheadMs, clockAheadOffset);
+  copy.writeDoubleLE(fields.uptimeMs, uptimeOffset);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
 }
@@ -128,6 +163,10 @@ export function decodeManifest(file: Buffer, hasher: Hasher): ManifestReading {
     kind: "valid",
     fields: fieldsOf(newest),
     revision: Number(newest.readBigUInt64LE(16)),
+    file: {
+      inode: newest.readBigUInt64LE(inodeOffset),
+      born: newest.readBigUInt64LE(bornOffset),
+    },
   };
 }
 
@@ -156,6 +195,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
   const flags = copy.readUInt32LE(12);
   const keep = copy.readBigUInt64LE(80);
   const bootId = copy.toString("latin1", bootIdOffset, bootIdOffset + bootIdBytes);
+  const storage = copy.toString("latin1", storageOffset, storageOffset + storageNameBytesMax);
   const nameStart = codecNameOffset + 2;
   const nameBytes = Math.min(copy.readUInt16LE(codecNameOffset), codecNameBytesMax);
   return {
@@ -171,7 +211,10 @@ function fieldsOf(copy: Buffer): ManifestFields {
     keepThrough: keep === keepAll ? Infinity : Number(keep),
     dropExpiring: (flags & flagDropExpiring) !== 0,
     lastAliveMs: copy.readDoubleLE(88),
+    clockAheadMs: copy.readDoubleLE(clockAheadOffset),
+    uptimeMs: copy.readDoubleLE(uptimeOffset),
     bootId: bootId.replace(/\0+$/, ""),
+    storage: storage.replace(/\0+$/, ""),
     codecName: copy.toString("utf8", nameStart, nameStart + nameBytes),
     schemas: copy.readUInt32LE(schemasOffset),
   };
@@ -210,7 +253,8 @@ export class ManifestFile {
     const written = this.#last.then(async () => {
       this.#fields = { ...this.#fields, ...change };
       const revision = this.#revision + 1;
-      const copy = encodeManifest(this.#fields, revision, this.#hasher);
+      const file = identityOf(this.#fd);
+      const copy = encodeManifest(this.#fields, revision, file, this.#hasher);
       const position = (revision % 2) * manifestCopyBytes;
       this.#device.writeAtSync(this.#fd, copy, 0, manifestCopyBytes, position);
       this.#revision = revision;

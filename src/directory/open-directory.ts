@@ -11,7 +11,8 @@ import type { SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
 import type { ManifestFile } from "./manifest.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
-import type { OpenCircumstances, Recovery } from "./recovery.js";
+import type { OpenCircumstances, Recovery } from "./trust/recovery.js";
+import type { TimeLeft } from "./trust/session-time.js";
 import type { SchemasReading } from "./schema-file.js";
 import type { TagHistory } from "./tag-file.js";
 
@@ -23,7 +24,10 @@ export interface DirectoryEnd {
   /** Everything was flushed, and the next open may trust it. */
   readonly clean: boolean;
   readonly nextSequence: number;
+  /** The cache's time, how far it is ahead of the wall clock (0), and the uptime (0: not known). */
   readonly lastAliveMs: number;
+  readonly clockAheadMs?: number;
+  readonly uptimeMs?: number;
   /** Schema ids given out. */
   readonly schemas: number;
 }
@@ -132,16 +136,20 @@ export class OpenDirectory {
     this.#device = opening.device;
   }
 
+  /** How far the cache's time is ahead of the wall clock at the open. */
+  get clockAheadMs(): number {
+    return this.#manifest.fields.clockAheadMs;
+  }
+
   /** Every write up to this sequence survives a power loss; 0 = none. */
   get fsyncBarrier(): number {
     return this.#manifest.fields.fsyncBarrier;
   }
 
   /** Records the progress of this session; resolves once synced. Rejects with ERR_DISK_IO. */
-  writeManifest(change: {
-    readonly nextSequence?: number;
-    readonly lastAliveMs?: number;
-  }): Promise<void> {
+  writeManifest(
+    change: Partial<Omit<TimeLeft, "bootId"> & { readonly nextSequence: number }>,
+  ): Promise<void> {
     return this.#manifest.write(change);
   }
 
@@ -160,14 +168,13 @@ export class OpenDirectory {
    * Syncs all files, then sets the barrier to `sequence`; the caller has flushed every write up to
    * it. Rejects with ERR_DISK_IO: whatever was written since the last success may be lost.
    */
-  async syncThrough(sequence: number, lastAliveMs: number): Promise<void> {
+  async syncThrough(sequence: number): Promise<void> {
     assert(this.#isRecovered(), "recovery ends before a barrier is set");
     await this.#syncFiles();
     const { fsyncBarrier, nextSequence } = this.#manifest.fields;
     await this.#manifest.write({
       fsyncBarrier: Math.max(fsyncBarrier, sequence),
       nextSequence: Math.max(nextSequence, sequence + 1),
-      lastAliveMs,
     });
   }
 
@@ -191,9 +198,10 @@ export class OpenDirectory {
         syncDirectory(this.path);
       }
       const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
-      const { lastAliveMs } = end;
       const schemas = Math.max(this.schemas.count, end.schemas);
-      await this.#manifest.write({ clean, closedUnsynced, nextSequence, lastAliveMs, schemas });
+      const { lastAliveMs, clockAheadMs = 0, uptimeMs = 0 } = end;
+      const time = { lastAliveMs, clockAheadMs, uptimeMs };
+      await this.#manifest.write({ clean, closedUnsynced, nextSequence, ...time, schemas });
     } finally {
       const { fds, epochsFd, tagsFd, schemasFd } = this;
       for (const fd of [...fds, epochsFd, tagsFd, schemasFd, this.#manifestFd]) {

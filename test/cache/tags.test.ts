@@ -1,6 +1,5 @@
 // Invalidation by tag: which entries it ends, for which threads, and what it leaves.
 
-import { cpSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -8,6 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, type Cache } from "../../dist/src/mod.js";
 import { diskAt, freshPath, open, setUpCaches, until } from "./opened.js";
+import { copyAsKilled } from "../directory/copied.js";
 
 setUpCaches();
 
@@ -20,7 +20,7 @@ function attach(cache: Cache): Cache {
 /** The cache that a kill -9 at this moment leaves: a copy of its files, opened again. */
 async function openAfterKill(path: string): Promise<Cache> {
   const copy = freshPath();
-  cpSync(path, copy, { recursive: true });
+  await copyAsKilled(path, copy);
   return open(diskAt(copy));
 }
 

@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { MiB } from "../../dist/src/base/mod.js";
-import { isSameBoot, readBootId } from "../../dist/src/directory/boot.js";
+import { isSameBoot, readBootId } from "../../dist/src/directory/trust/boot.js";
 import { segmentName } from "../../dist/src/directory/directory-files.js";
 import { writeSnapshot } from "../../dist/src/directory/mod.js";
 import { hasher, scratchDirectory } from "../disk/scratch.js";

@@ -1,7 +1,7 @@
 // The manifest: two copies of which one may be damaged anywhere, and versions that are refused and
 // not deleted.
 
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fileDevice } from "../../dist/src/device/mod.js";
@@ -29,10 +29,14 @@ const fields: ManifestFields = {
   keepThrough: 77,
   dropExpiring: true,
   lastAliveMs: 1_750_000_000_000.5,
+  clockAheadMs: 7_200_000.25,
+  uptimeMs: 86_400_000.75,
   bootId: "1b4e28ba-2fa1-11d2-883f-0016d3cca427",
+  storage: "x".repeat(64),
   codecName: "\u20ac".repeat(64),
   schemas: 7,
 };
+const ourFile = { inode: 2n ** 64n - 1n, born: 1_750_000_000_000_000_001n };
 const older = { ...fields, clean: false, nextSequence: 5, keepThrough: Infinity };
 
 function file(first: Buffer, second: Buffer): Buffer {
@@ -40,22 +44,22 @@ function file(first: Buffer, second: Buffer): Buffer {
 }
 
 test("comes back as it was written", () => {
-  const copy = encodeManifest(fields, 3, hasher);
+  const copy = encodeManifest(fields, 3, ourFile, hasher);
   expect(copy.length).toBe(manifestCopyBytes);
   const reading = decodeManifest(file(Buffer.alloc(manifestCopyBytes), copy), hasher);
-  expect(reading).toEqual({ kind: "valid", fields, revision: 3 });
-  const edge = { ...older, dropExpiring: false, bootId: "", codecName: "j", seed: 0n };
-  const zero = decodeManifest(file(encodeManifest(edge, 2, hasher), Buffer.alloc(0)), hasher);
-  expect(zero).toEqual({ kind: "valid", fields: edge, revision: 2 });
+  expect(reading).toEqual({ kind: "valid", fields, revision: 3, file: ourFile });
+  const edge = { ...older, dropExpiring: false, bootId: "", storage: "", codecName: "j", seed: 0n };
+  const zero = decodeManifest(file(encodeManifest(edge, 2, ourFile, hasher), Buffer.alloc(0)), hasher);
+  expect(zero).toEqual({ kind: "valid", fields: edge, revision: 2, file: ourFile });
 });
 
 test("any flipped byte of one copy leaves the other in use", () => {
-  const newer = encodeManifest(fields, 4, hasher);
-  const before = encodeManifest(older, 3, hasher);
+  const newer = encodeManifest(fields, 4, ourFile, hasher);
+  const before = encodeManifest(older, 3, ourFile, hasher);
   for (let position = 0; position < manifestCopyBytes; position++) {
     newer[position] = (newer[position] ?? 0) ^ (1 << (position % 8));
     const reading = decodeManifest(file(newer, before), hasher);
-    expect(reading).toEqual({ kind: "valid", fields: older, revision: 3 });
+    expect(reading).toEqual({ kind: "valid", fields: older, revision: 3, file: ourFile });
     newer[position] = (newer[position] ?? 0) ^ (1 << (position % 8));
   }
   expect(decodeManifest(file(newer, before), hasher)).toMatchObject({ revision: 4 });
@@ -64,7 +68,7 @@ test("any flipped byte of one copy leaves the other in use", () => {
 });
 
 test("two damaged copies, no copy and half a file are damage", () => {
-  const damaged = encodeManifest(fields, 4, hasher);
+  const damaged = encodeManifest(fields, 4, ourFile, hasher);
   damaged[30] = ~(damaged[30] ?? 0) & 0xff;
   expect(decodeManifest(file(damaged, damaged), hasher).kind).toBe("damaged");
   expect(decodeManifest(Buffer.alloc(2 * manifestCopyBytes), hasher).kind).toBe("damaged");
@@ -74,7 +78,7 @@ test("two damaged copies, no copy and half a file are damage", () => {
 
 describe("another version", () => {
   const other = (revision: number): Buffer => {
-    const copy = encodeManifest(fields, revision, hasher);
+    const copy = encodeManifest(fields, revision, ourFile, hasher);
     copy.writeUInt32LE(manifestVersion + 1, 8);
     return copy;
   };
@@ -84,14 +88,14 @@ describe("another version", () => {
   };
 
   test("is reported if the newest whole copy has it, or both copies have it", () => {
-    const ours = encodeManifest(older, 3, hasher);
+    const ours = encodeManifest(older, 3, ourFile, hasher);
     const theirs = { kind: "otherVersion", version: manifestVersion + 1 };
     expect(decodeManifest(file(signed(other(4)), ours), hasher)).toEqual(theirs);
     expect(decodeManifest(file(other(4), other(5)), hasher)).toEqual(theirs);
   });
 
   test("in one damaged copy is damage, not a version", () => {
-    const ours = encodeManifest(older, 3, hasher);
+    const ours = encodeManifest(older, 3, ourFile, hasher);
     expect(decodeManifest(file(other(4), ours), hasher).kind).toBe("valid");
     expect(decodeManifest(file(other(4), Buffer.alloc(4096)), hasher).kind).toBe("damaged");
   });
@@ -114,7 +118,9 @@ describe("ManifestFile", () => {
     const writes = [6, 7, 8].map((nextSequence) => manifest.write({ nextSequence }));
     await Promise.all(writes);
     expect(steps).toEqual(["write 4096", "fsync", "write 0", "fsync", "write 4096", "fsync"]);
-    const expected = { kind: "valid", fields: { ...older, nextSequence: 8 }, revision: 3 };
+    const written = { kind: "valid", fields: { ...older, nextSequence: 8 }, revision: 3 };
+    const { ino: inode, birthtimeNs: born } = fstatSync(fd, { bigint: true });
+    const expected = { ...written, file: { inode, born } };
     expect(decodeManifest(readFileSync(path), hasher)).toEqual(expected);
     await manifest.writeBoth({ clean: true });
     const bytes = readFileSync(path);

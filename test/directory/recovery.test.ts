@@ -154,7 +154,7 @@ describe("reopening", () => {
     const path = scratchDirectory();
     await leaveKilled(path, 3);
     const first = await open(path, { bootId: "boot-2" });
-    await expect(first.syncThrough(9, wallNow)).rejects.toThrow("recovery ends");
+    await expect(first.syncThrough(9)).rejects.toThrow("recovery ends");
     await first.close(clean);
     const second = await open(path, { bootId: "boot-2" });
     expect(second.recovery.kind).toBe("barrier");
@@ -201,9 +201,9 @@ describe("reopening", () => {
   test("continues sequences above all that are known", async () => {
     const path = scratchDirectory();
     const first = await open(path);
-    await first.syncThrough(41, wallNow);
+    await first.syncThrough(41);
     expect(first.fsyncBarrier).toBe(41);
-    await first.syncThrough(40, wallNow);
+    await first.syncThrough(40);
     expect(first.fsyncBarrier).toBe(41);
     await first.close(unclean);
     const second = await open(path);
@@ -355,7 +355,7 @@ describe("damage", () => {
     );
     const first = await open(path, { device });
     broken = true;
-    await expect(first.syncThrough(5, wallNow)).rejects.toMatchObject({ code: "ERR_DISK_IO" });
+    await expect(first.syncThrough(5)).rejects.toMatchObject({ code: "ERR_DISK_IO" });
     expect(first.fsyncBarrier).toBe(0);
     await expect(first.close(clean)).rejects.toMatchObject({ code: "ERR_DISK_IO" });
     const second = await open(path);

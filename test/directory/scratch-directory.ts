@@ -82,7 +82,7 @@ export function bytesIn(path: string): number {
 export async function leaveKilled(path: string, barrier = 0): Promise<void> {
   const directory = await open(path);
   fill(directory, 0, [1, 2, 3]);
-  if (barrier > 0) await directory.syncThrough(barrier, wallNow);
+  if (barrier > 0) await directory.syncThrough(barrier);
   fill(directory, 1, [4, 5, 6]);
   await directory.close(unclean);
 }

@@ -2,7 +2,7 @@
 // dead one held is recovered, and no read is wrong, in this session or the next. The janitor is the
 // only worker of the process, so it is easily found.
 
-import { cpSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -15,6 +15,7 @@ import type * as Undercroft from "../../dist/src/mod.js";
 import * as at from "../../dist/src/kernel/layout.js";
 import type { Cache } from "../../dist/src/mod.js";
 import { brokenCopy } from "../crash/program.js";
+import { copyAsKilled } from "../directory/copied.js";
 import {
   controlWord,
   freeSegments,
@@ -121,7 +122,7 @@ test.each([1, 2])(
     // As after a kill: the next session scans a copy of the directory that was made while the cache
     // was open.
     const copy = scratchDirectory();
-    copyDirectory(path, copy);
+    await copyAsKilled(path, copy);
     const { cache: killed, recovered } = await openDisk(copy);
     expect(recovered.kind).toBe("scan");
     expect(await ledger.check(killed)).toBeGreaterThan(20);
@@ -133,10 +134,6 @@ test.each([1, 2])(
     expect(await ledger.check(again)).toBeGreaterThan(20);
   },
 );
-
-function copyDirectory(from: string, to: string): void {
-  for (const name of readdirSync(from)) cpSync(join(from, name), join(to, name));
-}
 
 // The exact point at which a janitor ends: the built disk log with an exit put into it. Only the
 // first janitor has the word in its environment, so the next one lives.
@@ -194,7 +191,7 @@ test.each(Object.keys(points))("a janitor that ends %s brings nothing back", asy
     // back.
     for (const key of keys) cache.delete(key);
     const copy = scratchDirectory();
-    copyDirectory(path, copy);
+    await copyAsKilled(path, copy);
     const { cache: killed, recovered } = await openDisk(copy);
     expect(recovered.kind).toBe("scan");
     expect(await present(killed, keys)).toEqual([]);

@@ -1,13 +1,13 @@
 // The part of a tag sweep that looks at the disk: what it finds in the indexes of the batches, and
 // what it does with a file whose indexes cannot be read.
 
-import { cpSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
 
 import type { Cache } from "../../dist/src/mod.js";
 import { flipByte, names, open, openDisk, scratchDirectory, until } from "./scratch-cache.js";
+import { copyAsKilled } from "../directory/copied.js";
 
 const keys = names("key", 600);
 const value = "v".repeat(500);
@@ -39,7 +39,7 @@ async function counts(cache: Cache<string>): Promise<{ third: number; others: nu
 
 async function afterKill(path: string): Promise<{ third: number; others: number }> {
   const copy = scratchDirectory();
-  cpSync(path, copy, { recursive: true });
+  await copyAsKilled(path, copy);
   const cache = await open<string>({ memory: "1mb", disk: { path: copy, capacity: "2mb" } });
   return counts(cache);
 }

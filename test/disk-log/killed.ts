@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect } from "vitest";
 import { type Cache, type CacheOptions, openCache } from "../../dist/src/mod.js";
+import { copyAsKilled } from "../directory/copied.js";
 
 const caches = new Set<Cache>();
 const directories = new Set<string>();
@@ -27,7 +28,7 @@ export async function open(path: string, options: CacheOptions = {}): Promise<Ca
 /** The cache that a kill of the process at this moment would leave to the next open. */
 export async function afterKill(path: string): Promise<Cache> {
   const copy = freshPath();
-  fs.cpSync(path, copy, { recursive: true });
+  await copyAsKilled(path, copy);
   return open(copy);
 }
 

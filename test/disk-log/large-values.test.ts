@@ -1,11 +1,11 @@
 // Values in chunks over a disk: written, demoted, promoted, reclaimed and recovered whole, and
 // counted as one.
 
-import { cpSync } from "node:fs";
 import { expect, test } from "vitest";
 
 import { type Cache } from "../../dist/src/mod.js";
 import { names, openDisk, scratchDirectory, textOf, until } from "./scratch-cache.js";
+import { copyAsKilled } from "../directory/copied.js";
 
 /** About five chunks: a cache of 1 MiB cuts at 8 KiB. */
 const bytes = 40_000;
@@ -92,7 +92,7 @@ test.each(["after a clean close", "by a scan"])(
     await setLarge(cache, keys);
     // A copy of the directory is what a killed process leaves.
     const killed = scratchDirectory();
-    cpSync(path, killed, { recursive: true });
+    await copyAsKilled(path, killed);
     await cache.close();
     const { cache: again, recovered } = await openDisk(how === "by a scan" ? killed : path, {
       capacity: "8mb",

@@ -3,11 +3,12 @@
 // Invariant: when in doubt, less comes back. A cache may forget; it must not return an older value.
 
 import { isSameBoot } from "./boot.js";
-import type { DirectoryListing } from "./directory-files.js";
-import { type Geometry, isGeometry, refitGeometry } from "./geometry.js";
-import type { ManifestFields, ManifestReading } from "./manifest.js";
-import type { NamespaceSlot } from "./namespace-slots.js";
-import type { RecoveryFilter } from "../disk/mod.js";
+import type { DirectoryListing } from "../directory-files.js";
+import { type Geometry, isGeometry, refitGeometry } from "../geometry.js";
+import type { ManifestFields, ManifestReading } from "../manifest.js";
+import type { NamespaceSlot } from "../namespace-slots.js";
+import { resumeTime } from "./session-time.js";
+import type { RecoveryFilter } from "../../disk/mod.js";
 
 /**
  * - `new`: the directory was empty.
@@ -39,7 +40,10 @@ export interface OpenCircumstances {
   /** "" = none. */
   readonly version: string;
   readonly wallNow: number;
+  /** The uptime of the machine, null if it says nothing of `wallNow`. */
+  readonly uptimeMs: number | null;
   readonly bootId: string;
+  readonly storage: string;
 }
 
 /** The decision. `keep` is null if the directory starts empty. */
@@ -48,22 +52,28 @@ export interface RecoveryPlan {
   readonly keep: { readonly fields: ManifestFields; readonly geometry: Geometry } | null;
 }
 
-/** How far the clock may be behind the last session before entries that expire are dropped. */
-const clockSlackMs = 1_000;
-
 /** What recovery needs of the epochs file. */
 export interface EpochsFound {
   readonly clear: number;
   readonly namespaces: readonly NamespaceSlot[];
 }
 
-/** Decides what to keep. `epochs` is null if the epochs or tags file is missing or damaged. */
-export function planRecovery(
-  reading: ManifestReading,
-  listing: DirectoryListing,
-  epochs: EpochsFound | null,
-  now: OpenCircumstances,
-): RecoveryPlan {
+/** What an open found in the directory. */
+export interface DirectoryFound {
+  readonly reading: ManifestReading;
+  /** The manifest was written to another file than the one that was read. */
+  readonly isCopied: boolean;
+  readonly listing: DirectoryListing;
+  /** Null if the epochs or tags file is missing or damaged. */
+  readonly epochs: EpochsFound | null;
+}
+
+const copied =
+  "the directory is a copy, or was put back from a backup: what was deleted since then is not known";
+
+/** Decides what to keep. */
+export function planRecovery(found: DirectoryFound, now: OpenCircumstances): RecoveryPlan {
+  const { reading, listing, epochs } = found;
   if (reading.kind !== "valid") {
     if (!listing.hasManifest && listing.segments.size === 0) {
       return startAnew("new", "the directory was empty", 0);
@@ -71,39 +81,17 @@ export function planRecovery(
     return startAnew("cold", "the manifest is missing or damaged", listing.segments.size);
   }
   const { fields } = reading;
-  if (fields.codecName !== now.codecName) {
-    const [before, after] = [fields.codecName, now.codecName].map((name) => JSON.stringify(name));
-    const reason = `the values were written by the codec ${before}, and the codec is ${after} now`;
-    return startAnew("cold", reason, fields.segmentCount);
-  }
   const isPossible = isGeometry(fields.segmentBytes, fields.segmentCount);
   const geometry = isPossible ? refitGeometry(now.capacityBytes, now, fields.segmentBytes) : null;
   const lost = geometry === null ? fields.segmentCount : lostSegments(fields, geometry, listing);
-  if (geometry === null) {
-    return startAnew("cold", "the size of the segments no longer suits the options", lost);
+  const reason = found.isCopied ? copied : whyCold(fields, geometry, epochs, now);
+  if (reason !== null || geometry === null || epochs === null) {
+    return startAnew("cold", reason ?? "", fields.segmentCount);
   }
-  if (epochs === null) {
-    return startAnew("cold", "the file that remembers clears or tags is missing or damaged", lost);
-  }
-  const version = epochs.namespaces.find(({ id }) => id === 0)?.name ?? "";
-  if (version !== now.version) {
-    const [before, after] = [version, now.version].map((one) =>
-      one === "" ? "no version" : `version ${JSON.stringify(one)}`,
-    );
-    const reason = `the entries were stored under ${before}, and the cache has ${after} now`;
-    return startAnew("cold", reason, fields.segmentCount);
-  }
-  const isPageCacheSame = fields.clean || isSameBoot(fields.bootId, now.bootId);
-  if (!isPageCacheSame && fields.fsyncBarrier === 0) {
-    const when = fields.closedUnsynced ? "after the cache was closed" : "while the cache was open";
-    const reason = `the machine stopped ${when}, and nothing had been synced`;
-    return startAnew("cold", reason, fields.segmentCount);
-  }
-  const keepThrough = isPageCacheSame
+  const keepThrough = isPageCacheSame(fields, now)
     ? fields.keepThrough
     : Math.min(fields.keepThrough, fields.fsyncBarrier);
-  const isClockBehind = !(now.wallNow >= fields.lastAliveMs - clockSlackMs);
-  const dropExpiring = fields.dropExpiring || isClockBehind;
+  const dropExpiring = fields.dropExpiring || resumeTime(fields, now).isBehind;
   const words = describe(fields, listing, { keepThrough, dropExpiring, lost });
   const recovery = {
     ...words,
@@ -114,6 +102,40 @@ export function planRecovery(
     lostSegments: lost,
   };
   return { recovery, keep: { fields, geometry } };
+}
+
+function isPageCacheSame(fields: ManifestFields, now: OpenCircumstances): boolean {
+  return fields.clean || isSameBoot(fields.bootId, now.bootId);
+}
+
+/** Why nothing of a whole directory may be kept; null if it may. */
+function whyCold(
+  fields: ManifestFields,
+  geometry: Geometry | null,
+  epochs: EpochsFound | null,
+  now: OpenCircumstances,
+): string | null {
+  if (fields.codecName !== now.codecName) {
+    const [before, after] = [fields.codecName, now.codecName].map((name) => JSON.stringify(name));
+    return `the values were written by the codec ${before}, and the codec is ${after} now`;
+  }
+  if (geometry === null) return "the size of the segments no longer suits the options";
+  if (epochs === null) return "the file that remembers clears or tags is missing or damaged";
+  const version = epochs.namespaces.find(({ id }) => id === 0)?.name ?? "";
+  if (version !== now.version) {
+    const [before, after] = [version, now.version].map((one) =>
+      one === "" ? "no version" : `version ${JSON.stringify(one)}`,
+    );
+    return `the entries were stored under ${before}, and the cache has ${after} now`;
+  }
+  const when = fields.closedUnsynced ? "after the cache was closed" : "while the cache was open";
+  if (!isPageCacheSame(fields, now)) {
+    if (fields.fsyncBarrier > 0) return null;
+    return `the machine stopped ${when}, and nothing had been synced`;
+  }
+  // What was synced may have lost the tombstones that came later, so it is not kept either.
+  if (fields.clean || fields.storage === now.storage) return null;
+  return `the file system was mounted anew ${when}; what was not synced may be lost`;
 }
 
 function startAnew(kind: "new" | "cold", reason: string, lost: number): RecoveryPlan {
