@@ -1,6 +1,7 @@
-// Time. Called by every room that needs it; tests pass a ManualClock. Invariant: a Clock gives
-// wall-clock milliseconds that advance only with the monotonic clock. So a step of the machine's
-// clock (NTP, an operator, a suspended laptop) never expires an entry early and never revives one.
+// Time. Called by every room that needs it; tests pass a ManualClock. Invariant: a Clock never goes
+// back. It advances with the monotonic clock, and when the wall clock has gone further: the machine
+// was suspended, which the monotonic clock does not count, or its clock was put right. If the wall
+// clock is put back, time goes on ahead of it: an entry never lives longer for it.
 
 import { elapsedMs, uptimeSeconds, wallMs } from "./timers.js";
 
@@ -65,21 +66,76 @@ export function readAnchorMs(): number {
 }
 
 /**
- * The real clock: an anchor taken once and shared by all threads of a cache, plus monotonic time.
+ * What the threads of a cache share of its clock, as two views of the same bytes: [0] the time at
+ * the monotonic zero, [1] how far the time is ahead of the wall clock. Both only grow, by a CAS, and
+ * any thread may raise them; a reader may see one raised and not yet the other, which is as if it
+ * had come a moment earlier.
  */
-export class SystemClock implements Clock {
-  readonly #anchorMs: number;
+export interface ClockWords {
+  readonly values: Float64Array;
+  readonly bits: BigUint64Array;
+}
 
-  /** `anchorMs` is the wall clock in milliseconds at the monotonic zero. */
-  constructor(anchorMs: number) {
-    this.#anchorMs = anchorMs;
+/** Words for one thread, or until there is shared memory. */
+export function clockWords(anchorMs: number, aheadMs = 0): ClockWords {
+  const values = Float64Array.of(anchorMs, aheadMs);
+  return { values, bits: new BigUint64Array(values.buffer) };
+}
+
+/** Milliseconds between two looks at the wall clock, in each thread that asks for the time. */
+const lookEveryMs = 10;
+/** The wall clock has been stepped if it differs by more. Slower changes are followed when they add
+ *  up to it, so time is right to this many milliseconds. */
+const stepMs = 100;
+
+/** The real clock: the shared anchor plus monotonic time. */
+export class SystemClock implements Clock {
+  readonly #values: Float64Array;
+  readonly #words: ClockWords;
+  readonly #wall: () => number;
+  /** The monotonic time of the next look at the wall clock. */
+  #lookAtMs = -Infinity;
+
+  /** `wall` reads the wall clock, in milliseconds. */
+  constructor(words: ClockWords, wall: () => number = wallMs) {
+    this.#words = words;
+    this.#values = words.values;
+    this.#wall = wall;
   }
 
-  /** Wall-clock milliseconds since 1970, with a fraction. */
+  /** Milliseconds since 1970 by the cache's time, with a fraction. */
   now(): number {
-    return this.#anchorMs + originMs + elapsedMs();
+    const monotonic = originMs + elapsedMs();
+    if (monotonic >= this.#lookAtMs) this.#look(monotonic);
+    return (this.#values[0] as number) + monotonic;
+  }
+
+  /** Compares the time with the wall clock, and follows it where that was stepped. */
+  #look(monotonic: number): void {
+    // The words first: if another thread raises them after that, the difference was seen by both.
+    const [anchor = 0, ahead = 0] = this.#values;
+    const wall = this.#wall();
+    const now = monotonicMs();
+    // A thread that was stopped in between knows nothing.
+    if (now - monotonic > stepMs / 2) return;
+    this.#lookAtMs = now + lookEveryMs;
+    const difference = wall - now + ahead - anchor;
+    if (difference > stepMs) this.#raise(0, anchor, anchor + difference);
+    else if (difference < -stepMs) this.#raise(1, ahead, ahead - difference);
+  }
+
+  /** If another thread was faster, it has raised the word for the same reason. */
+  #raise(word: 0 | 1, from: number, to: number): void {
+    const { bits } = this.#words;
+    scratch.values[0] = from;
+    const expected = scratch.bits[0] as bigint;
+    scratch.values[0] = to;
+    Atomics.compareExchange(bits, word, expected, scratch.bits[0] as bigint);
   }
 }
+
+/** To take the bits of a double. */
+const scratch = clockWords(0);
 
 /**
  * A clock for tests: it stands still until it is moved. Its methods throw RangeError for a time

@@ -1,7 +1,15 @@
 export { watchAbort } from "./abort-watch.js";
 export { assert, AssertionError } from "./assert.js";
 export { carried, carry } from "./carried.js";
-export { type Clock, ManualClock, monotonicMs, readAnchorMs, SystemClock } from "./clock.js";
+export {
+  type Clock,
+  type ClockWords,
+  clockWords,
+  ManualClock,
+  monotonicMs,
+  readAnchorMs,
+  SystemClock,
+} from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
 export { rejecting } from "./rejecting.js";
 export { assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
@@ -13,6 +21,7 @@ export {
   setImmediate,
   setInterval,
   setTimeout,
+  uptimeMs,
   uptimeSeconds,
   waitAsync,
   withRealTicks,

@@ -3,6 +3,7 @@
 // test moves them; a library that waited for those would never settle. So src/ uses the names of
 // this file only (a house rule), in workers too. Expiry in tests is moved by a ManualClock.
 import { performance } from "node:perf_hooks";
+import os from "node:os";
 import timers from "node:timers";
 import { MessageChannel } from "node:worker_threads";
 import { runtimeError } from "./runtime.js";
@@ -23,6 +24,15 @@ export const elapsedMs = (
 
 /** Seconds since the process started, the same for all threads; no fake replaces it. */
 export const uptimeSeconds: () => number = process.uptime.bind(process);
+
+/** Milliseconds since the machine started, suspended ones too; 0 if the system does not say. */
+export function uptimeMs(): number {
+  try {
+    return os.uptime() * 1000;
+  } catch {
+    return 0;
+  }
+}
 
 const nativeNow = /^function now\(\)\s*\{\s*\[native code\]\s*\}$/;
 

@@ -5,12 +5,12 @@ import { isMainThread } from "node:worker_threads";
 import {
   assertRuntime,
   assertTimersRun,
-  type Clock,
   describe,
+  monotonicMs,
   readAnchorMs,
   setImmediate,
-  SystemClock,
   type UndercroftError,
+  uptimeMs,
 } from "../base/mod.js";
 import {
   type AdmissionFilter,
@@ -77,17 +77,20 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
   const tiers = tiersOf(options.tiers);
   assertRuntime();
   await assertTimersRun();
-  const anchorMs = options.clock === undefined ? readAnchorMs() : null;
-  const clock: Clock = options.clock ?? new SystemClock(anchorMs as number);
-  const wallNow = clock.now();
-  const directory = await openDiskOf(config, wallNow);
+  const anchorMs = readAnchorMs();
+  const isClockInjected = options.clock !== undefined;
+  const wallNow = options.clock?.now() ?? anchorMs + monotonicMs();
+  const uptime = isClockInjected ? undefined : uptimeMs();
+  const directory = await openDiskOf(config, wallNow, uptime);
   let opener: OpenerSide | undefined;
   try {
-    const worker = createMemory(config, directory, anchorMs, wallNow);
+    const aheadMs = directory?.clockAheadMs ?? 0;
+    const worker = createMemory(config, directory, isClockInjected, wallNow + aheadMs);
     const kernel = Kernel.attach(worker.module, worker.memory);
+    kernel.control.clockWords.values.set([anchorMs + aheadMs, aheadMs]);
     loadSchemas(kernel, directory?.schemas ?? null);
     for (const one of directory?.namespaces ?? []) kernel.namespaces.restore(one);
-    kernel.verbs.tick(wallNow);
+    kernel.verbs.tick(wallNow + aheadMs);
     withhold(kernel, config, options.memory);
     setPolicy(kernel, config.eviction);
     const events: CacheEvents = new CacheEvents(
@@ -141,21 +144,25 @@ function withhold(kernel: Kernel, { memoryNowBytes }: Config, given: unknown): v
   for (let left = geometry.segmentCount - wanted; left > 0; left--) verbs.withholdSegment();
 }
 
-async function openDiskOf(config: Config, wallNow: number): Promise<OpenDirectory | null> {
+async function openDiskOf(
+  config: Config,
+  wallNow: number,
+  uptime: number | undefined,
+): Promise<OpenDirectory | null> {
   if (config.disk === null) return null;
   const { path, capacityBytes } = config.disk;
   const maxRecordBytes = segmentBytesOf(config.memoryBytes);
   const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
   const { codecName, version } = config;
   const needs = { path, capacityBytes, maxRecordBytes, tagSlots };
-  return openDirectory({ ...needs, codecName, version, wallNow });
+  return openDirectory({ ...needs, codecName, version, wallNow, uptimeMs: uptime });
 }
 
 function createMemory(
   config: Config,
   directory: OpenDirectory | null,
-  clockAnchorMs: number | null,
-  wallNow: number,
+  isClockInjected: boolean,
+  now: number,
 ): WorkerHandle {
   const geometry = divide({
     memoryBytes: config.memoryBytes,
@@ -168,11 +175,11 @@ function createMemory(
     loads: true,
   });
   const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
-  const memory = createRegion(geometry, seed, createdBaseOf(wallNow));
+  const memory = createRegion(geometry, seed, createdBaseOf(now));
   return {
     module: compileKernel(),
     memory,
-    clockAnchorMs,
+    isClockInjected,
     spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
     disk:
       directory === null || config.disk === null

@@ -6,6 +6,7 @@ import {
   setInterval,
   setTimeout,
   UndercroftError,
+  uptimeMs,
 } from "../base/mod.js";
 import type { OpenDirectory } from "../directory/mod.js";
 import type { RecoveryReport } from "../disk-log/mod.js";
@@ -71,7 +72,7 @@ export class OpenerSide {
     await directory.finishRecovery();
     this.#alive = setInterval(() => {
       // A failed write leaves an older time in the manifest, which is harmless.
-      directory.writeManifest({ lastAliveMs: this.#core.clock.now() }).catch(() => undefined);
+      directory.writeManifest(this.#time()).catch(() => undefined);
     }, aliveEveryMs).unref();
     return this.#recovered(directory, report);
   }
@@ -154,7 +155,7 @@ export class OpenerSide {
   }
 
   async #close(): Promise<void> {
-    const { kernel, clock } = this.#core;
+    const { kernel } = this.#core;
     const { control } = kernel;
     clearInterval(this.#alive);
     control.setState(codes.stateClosing);
@@ -164,10 +165,18 @@ export class OpenerSide {
     control.setState(codes.stateClosed);
     await waitForWrites(kernel);
     this.#events.removeAll();
-    const lastAliveMs = clock.now();
     const nextSequence = Math.max(end.nextSequence, control.sequence() + 1);
     const schemas = control.schemaCount();
-    await this.#directory?.close({ clean: end.flushed, nextSequence, lastAliveMs, schemas });
+    await this.#directory?.close({ clean: end.flushed, nextSequence, ...this.#time(), schemas });
+  }
+
+  /** The time, by which the next open knows how much has passed. */
+  #time(): { lastAliveMs: number; clockAheadMs: number; uptimeMs: number } {
+    const core = this.#core;
+    // The time first: it notices a step of the wall clock.
+    const lastAliveMs = core.clock.now();
+    const uptime = core.handle.isClockInjected ? 0 : uptimeMs();
+    return { lastAliveMs, clockAheadMs: core.clockAheadMs, uptimeMs: uptime };
   }
 }
 

@@ -25,6 +25,7 @@ export function readThroughOf<V>(
       sampleLoad: (nanoseconds) => core.sample(histogramLoad, nanoseconds),
     },
     clock: core.clock,
+    wallOf: (ms) => ms - core.clockAheadMs,
     refreshFailed,
   });
 }

@@ -65,6 +65,12 @@ export interface FoundEntry<V> {
   readonly revision: number | undefined;
 }
 
+interface Times {
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly staleUntil: number;
+}
+
 /** Metadata of an entry. A copy: it survives the next use of the record reader. */
 interface Metadata {
   readonly createdAt: number;
@@ -82,6 +88,19 @@ export function metadataOf(record: RecordReader): Metadata {
     staleUntil: record.staleUntilMs,
     tags: record.tags(),
     size: record.size,
+  };
+}
+
+/** An entry with its times by a clock that is behind the cache's by `aheadMs`, as the wall clock may
+ *  be. */
+export function byWallClock<E extends Times>(entry: E, aheadMs: number): E {
+  if (aheadMs === 0) return entry;
+  const { createdAt, expiresAt, staleUntil } = entry;
+  return {
+    ...entry,
+    createdAt: createdAt - aheadMs,
+    expiresAt: expiresAt - aheadMs,
+    staleUntil: staleUntil - aheadMs,
   };
 }
 

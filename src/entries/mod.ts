@@ -9,7 +9,13 @@ export {
   type StorePool,
 } from "./writing/entry-writer.js";
 export { type Compute, EntryUpdater, type UpdateOutcome } from "./writing/entry-updater.js";
-export type { CacheEntry, FoundValue, Peek, PeekedEntry } from "./found-entry.js";
+export {
+  byWallClock,
+  type CacheEntry,
+  type FoundValue,
+  type Peek,
+  type PeekedEntry,
+} from "./found-entry.js";
 export { flush } from "./flush-request.js";
 export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";

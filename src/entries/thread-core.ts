@@ -1,14 +1,14 @@
 // What one thread has of one cache, or of one namespace of it: kernel, key window, readers and
 // writers, codec, near cache and clock. Shared by the rooms above. Invariants: only one thread uses
 // it. No result of a kernel call is kept across an await.
-import { type Clock, SystemClock, UndercroftError } from "../base/mod.js";
+import { type Clock, UndercroftError } from "../base/mod.js";
 import { type Codec, createCodec } from "../codec/mod.js";
 import type { AdmissionFilter, Config, CustomCodec, OperationDefaults } from "../config/mod.js";
 import {
   type Attachment,
   attachThread,
   type SendRemovals,
-  sharedTime,
+  sharedClock,
   type WorkerHandle,
 } from "../eviction/mod.js";
 import type { Kernel, Key, KeyWindow } from "../kernel/mod.js";
@@ -66,6 +66,7 @@ export class ThreadCore {
   /** This thread's counters: the cache's, or those of the namespace. */
   readonly counters: CounterSink;
   readonly clock: Clock;
+  readonly #clockWords: Float64Array;
   /** Emits the event `error` in this thread. Listeners run at once, and may call the cache. */
   readonly emitError: (error: UndercroftError, key: Key) => void;
   readonly #end: ThreadEnd;
@@ -80,6 +81,7 @@ export class ThreadCore {
   ) {
     this.config = config;
     this.handle = handle;
+    this.#clockWords = kernel.control.clockWords.values;
     this.kernel = kernel;
     this.namespace = within?.namespace ?? null;
     this.defaults = within?.namespace ?? config;
@@ -163,6 +165,12 @@ export class ThreadCore {
     return new UndercroftError("ERR_CACHE_CLOSED", text);
   }
 
+  /** How far the cache's time, in which records are written, is ahead of the wall clock, by which
+   *  users and tiers are told of it. */
+  get clockAheadMs(): number {
+    return this.#clockWords[1] as number;
+  }
+
   /** Adds to one of this thread's counters (stats/counters.ts). */
   count(counter: number, amount: number): void {
     this.counters.add(counter, amount);
@@ -176,18 +184,19 @@ export class ThreadCore {
   }
 }
 
-/** Each read of an injected clock is published in shared memory: other threads cannot call it. */
+/** Each read of an injected clock is published in shared memory: other threads cannot call it. The
+ *  time may be ahead of it since an earlier session, as it may be of the wall clock. */
 function clockOf(kernel: Kernel, handle: WorkerHandle, injected: Clock | undefined): Clock {
   if (injected !== undefined) {
     const { tick } = kernel.verbs;
+    const { values } = kernel.control.clockWords;
     return {
       now: () => {
-        const now = injected.now();
+        const now = injected.now() + (values[1] as number);
         tick(now);
         return now;
       },
     };
   }
-  if (handle.clockAnchorMs !== null) return new SystemClock(handle.clockAnchorMs);
-  return { now: sharedTime(kernel, null) };
+  return sharedClock(kernel, handle.isClockInjected);
 }

@@ -10,7 +10,7 @@ import { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { Evictor } from "./evictor.js";
 import { RemovalReporter, type SendRemovals } from "./removals.js";
 import { policyCapacityOf, policyOver, usedGeometryOf } from "./shared-policy.js";
-import { sharedTime } from "./shared-time.js";
+import { sharedClock } from "./shared-time.js";
 import type { WorkerHandle } from "./worker-handle.js";
 
 /** One thread's access to a cache. */
@@ -31,7 +31,7 @@ export interface Attachment {
  *  if the thread cannot deliver them. */
 export function attachThread(
   kernel: Kernel,
-  handle: Pick<WorkerHandle, "disk" | "clockAnchorMs" | "spaceCounts">,
+  handle: Pick<WorkerHandle, "disk" | "isClockInjected" | "spaceCounts">,
   onFault: (error: UndercroftError) => void,
   send: SendRemovals | null,
 ): Attachment {
@@ -39,11 +39,11 @@ export function attachThread(
   const writeTombstone = (location: number): void => directory?.writeTombstone(location);
   // Created on first use: most threads never evict, and attaching must be quick.
   let reclaimer: ForegroundReclaimer | undefined;
-  const now = sharedTime(kernel, handle.clockAnchorMs);
+  const clock = sharedClock(kernel, handle.isClockInjected);
   const reclaim = (): boolean => {
     kernel.count(counterForegroundReclaims, 1);
     reclaimer ??= new ForegroundReclaimer(kernel, writeTombstone, send);
-    return reclaimer.makeRoom(now());
+    return reclaimer.makeRoom(clock.now());
   };
   const within = (namespace: number): Attachment => {
     const keys = new KeyWindow(kernel, namespace);

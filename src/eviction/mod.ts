@@ -9,5 +9,5 @@ export {
   usedGeometryOf,
   watermarkOf,
 } from "./shared-policy.js";
-export { sharedTime } from "./shared-time.js";
+export { sharedClock } from "./shared-time.js";
 export type { WorkerHandle } from "./worker-handle.js";

@@ -7,9 +7,8 @@ export interface WorkerHandle {
   readonly module: KernelModule;
   readonly memory: SharedMemory;
   readonly disk: DiskHandle | null;
-  /** Wall-clock milliseconds at monotonic zero; null if the clock is the coarse clock in shared
-   *  memory. */
-  readonly clockAnchorMs: number | null;
+  /** The time is the coarse clock in shared memory: the opener injected a clock. */
+  readonly isClockInjected: boolean;
   /** The counters of the namespaces (stats/space-counters.ts). */
   readonly spaceCounts: SharedArrayBuffer;
 }

@@ -248,6 +248,8 @@ export interface FetchParts<V> {
   readonly backoffs: BackoffBoard;
   readonly meter: FetchMeter;
   readonly clock: Clock;
+  /** The wall clock at a moment of the cache's time. */
+  readonly wallOf: (ms: number) => number;
   /** Told of a load that failed while a stale value was served, so that no caller was. */
   readonly refreshFailed: (key: Key, error: UndercroftError) => void;
 }

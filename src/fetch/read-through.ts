@@ -175,7 +175,7 @@ export class ReadThrough<V> {
     options: ResolvedFetchOptions,
     looked?: () => void,
   ): V | Promise<V | undefined> {
-    const validity = Validity.of<V>(key, options, this.#parts.meter);
+    const validity = Validity.of<V>(key, options, this.#parts);
     return this.#answer(key, { loader, options, validity, looked });
   }
 

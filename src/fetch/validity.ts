@@ -8,12 +8,12 @@ import type { IsValid, ResolvedFetchOptions } from "../config/mod.js";
 import type { FoundValue } from "../entries/mod.js";
 import type { Key } from "../kernel/mod.js";
 import { counterInvalid } from "../stats/mod.js";
-import type { FetchMeter } from "./fetch-parts.js";
+import type { FetchParts } from "./fetch-parts.js";
 
 export class Validity<V> {
   readonly #isValid: IsValid<V>;
   readonly #key: Key;
-  readonly #meter: FetchMeter;
+  readonly #parts: Pick<FetchParts<V>, "meter" | "wallOf">;
   /** The sequence of the record that was refused last. */
   #refused: number | undefined;
   #hasRefusedLoad = false;
@@ -25,16 +25,20 @@ export class Validity<V> {
   static of<V>(
     key: Key,
     { isValid, forceRefresh }: ResolvedFetchOptions,
-    meter: FetchMeter,
+    parts: Pick<FetchParts<V>, "meter" | "wallOf">,
   ): Validity<V> | undefined {
     if (isValid === undefined || forceRefresh) return undefined;
-    return new Validity(isValid as IsValid<V>, key, meter);
+    return new Validity(isValid as IsValid<V>, key, parts);
   }
 
-  private constructor(isValid: IsValid<V>, key: Key, meter: FetchMeter) {
+  private constructor(
+    isValid: IsValid<V>,
+    key: Key,
+    parts: Pick<FetchParts<V>, "meter" | "wallOf">,
+  ) {
     this.#isValid = isValid;
     this.#key = key;
-    this.#meter = meter;
+    this.#parts = parts;
   }
 
   /** Whether the fetch may get this value. `isLoaded`: it is what a load has brought that was under
@@ -48,7 +52,7 @@ export class Validity<V> {
     if (this.#ask(value, found)) return true;
     if (sequence !== -1) this.#refused = sequence;
     if (isLoaded) this.#hasRefusedLoad = true;
-    if (!this.hasRefused) this.#meter.count(counterInvalid, 1);
+    if (!this.hasRefused) this.#parts.meter.count(counterInvalid, 1);
     this.hasRefused = true;
     return false;
   }
@@ -56,7 +60,9 @@ export class Validity<V> {
   #ask(value: V, { createdAt, expiresAt, tags }: FoundValue<V>): boolean {
     const isValid = this.#isValid;
     const key = this.#key;
-    const answer: unknown = isValid(value, { key, createdAt, expiresAt, tags });
+    const { wallOf } = this.#parts;
+    const times = { createdAt: wallOf(createdAt), expiresAt: wallOf(expiresAt) };
+    const answer: unknown = isValid(value, { key, ...times, tags });
     if (typeof answer === "boolean") return answer;
     // It may reject, and nobody waits for it.
     if (answer instanceof Promise) answer.catch(() => undefined);

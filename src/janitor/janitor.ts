@@ -16,7 +16,7 @@ import {
   recover,
   type RecoveryReport,
 } from "../disk-log/mod.js";
-import { Evictor, policyOver, RemovalReporter, sharedTime } from "../eviction/mod.js";
+import { Evictor, policyOver, RemovalReporter, sharedClock } from "../eviction/mod.js";
 import { fileDevice, isFileAt } from "../device/mod.js";
 import { schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
@@ -108,7 +108,8 @@ class Janitor {
   ) {
     this.#task = task;
     this.#kernel = kernel;
-    this.#now = sharedTime(kernel, task.handle.clockAnchorMs);
+    const clock = sharedClock(kernel, task.handle.isClockInjected);
+    this.#now = () => clock.now();
     this.#disk = disk;
     this.#removals = removals;
     const writeTombstone = (location: number): void => disk?.directory.writeTombstone(location);
@@ -134,7 +135,7 @@ class Janitor {
 
   /** Attaches, then recovers what is on disk, or fails over. */
   static async start(task: JanitorTask): Promise<Janitor> {
-    const { module, memory, disk, clockAnchorMs } = task.handle;
+    const { module, memory, disk, isClockInjected } = task.handle;
     const kernel = Kernel.attachAs(module, memory, task.thread);
     const post = (message: JanitorMessage): void => task.port.postMessage(message);
     const removals = new RemovalReporter(kernel, (entries) => post({ kind: "removed", entries }));
@@ -154,7 +155,7 @@ class Janitor {
     if (task.recovery === null) {
       failOver(kernel, disk);
     } else {
-      const now = sharedTime(kernel, clockAnchorMs)();
+      const now = sharedClock(kernel, isClockInjected).now();
       const { resume, ...rest } = recover(kernel, disk, directory, task.recovery, hasher, now);
       if (resume >= 0) log.resume(resume);
       report = rest;
@@ -179,7 +180,7 @@ class Janitor {
     // Read before the time: what had expired when a flush was requested is expired for that flush.
     const requested = this.#kernel.flushes.requested();
     const now = this.#now();
-    if (this.#task.handle.clockAnchorMs !== null) this.#kernel.verbs.tick(now);
+    if (!this.#task.handle.isClockInjected) this.#kernel.verbs.tick(now);
     this.#threads.look();
     if (this.#disk === null || this.#isDiskUp()) this.#noticeClear();
     this.#flush(requested, now);

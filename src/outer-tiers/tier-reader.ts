@@ -3,6 +3,7 @@
 // from a tier is stored under a flight that began before the tier was asked, so a write, delete or
 // clear since then ends it.
 import {
+  byWallClock,
   type CacheEntry,
   type EntryReader,
   type ThreadCore,
@@ -134,9 +135,11 @@ export class TierReader<V> {
     const entries = await this.#access.read(named);
     this.#core.assertOpen();
     bytesRead?.();
+    const { clockAheadMs } = this.#core;
     return keys.map((key, index) => {
-      const entry = entries[index];
-      return entry === undefined ? undefined : this.#take(key, entry, flights[index] ?? -1);
+      const told = entries[index];
+      if (told === undefined) return undefined;
+      return this.#take(key, byWallClock(told, -clockAheadMs), flights[index] ?? -1);
     });
   }
 

@@ -1,7 +1,7 @@
 // Tells the tiers of the changes that one thread makes. Called by the entry writer. Invariants: no
 // user code runs between `begin` and what ends it; a change that throws there is abandoned.
 import { type Codec, createCodec, type CustomValueCodec } from "../codec/mod.js";
-import type { ThreadCore, WriteThrough } from "../entries/mod.js";
+import { byWallClock, type ThreadCore, type WriteThrough } from "../entries/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
 import type { WriteFields, WriteOutcome } from "../memory/mod.js";
 import { codecSchema } from "../record/mod.js";
@@ -66,7 +66,8 @@ export class TierWriter implements WriteThrough {
       enclosed = { codecId: this.#codec.lastCodecId, bytes: plain };
     }
     const times = { createdAt: createdMs, expiresAt: expiresMs, staleUntil: staleUntilMs };
-    return { record, entry: { ...times, value: enclose(enclosed), tags: [...tags] } };
+    const entry = { ...times, value: enclose(enclosed), tags: [...tags] };
+    return { record, entry: byWallClock(entry, this.#core.clockAheadMs) };
   }
 
   remove<T>(key: Key | HashedKey, change: (key: HashedKey) => T): T {

@@ -1,6 +1,12 @@
 import { Worker } from "node:worker_threads";
 import { expect, test, vi } from "vitest";
-import { ManualClock, monotonicMs, readAnchorMs, SystemClock } from "../../dist/src/base/mod.js";
+import {
+  clockWords,
+  ManualClock,
+  monotonicMs,
+  readAnchorMs,
+  SystemClock,
+} from "../../dist/src/base/mod.js";
 
 test("monotonicMs() never goes back", () => {
   let previous = monotonicMs();
@@ -29,8 +35,8 @@ test("monotonicMs() has the same zero in every thread", async () => {
   expect(inWorker).toBeLessThan(after + 0.1);
 });
 
-test("SystemClock reads the wall clock at its anchor and then ignores its steps", () => {
-  const clock = new SystemClock(readAnchorMs());
+test("SystemClock reads the wall clock, and no fake of it", () => {
+  const clock = new SystemClock(clockWords(readAnchorMs()));
   expect(Math.abs(clock.now() - Date.now())).toBeLessThan(1000);
   vi.useFakeTimers({ now: 0 });
   try {
@@ -39,7 +45,44 @@ test("SystemClock reads the wall clock at its anchor and then ignores its steps"
   } finally {
     vi.useRealTimers();
   }
-  expect(new SystemClock(1000).now() - monotonicMs()).toBeCloseTo(1000, 0);
+});
+
+/** Two threads' clocks over one wall clock, which `step` moves. */
+function steppedClocks() {
+  const wall = { stepMs: 0 };
+  const words = clockWords(readAnchorMs());
+  const read = (): number => readAnchorMs() + monotonicMs() + wall.stepMs;
+  const clocks = [new SystemClock(words, read), new SystemClock(words, read)] as const;
+  for (const clock of clocks) clock.now();
+  const distance = (): number => clocks[0].now() - (read() - wall.stepMs);
+  /** Asks for the time until the first clock has looked, and so has shown the step to all. */
+  const step = (ms: number): number => {
+    wall.stepMs += ms;
+    const before = [...words.values];
+    while (words.values.every((value, word) => value === before[word])) clocks[0].now();
+    return distance();
+  };
+  return { clocks, words, step };
+}
+
+const hour = 3_600_000;
+
+test("SystemClock goes on with the wall clock when that has gone further, for every thread", () => {
+  const { clocks, words, step } = steppedClocks();
+  expect(step(8 * hour) / hour).toBeCloseTo(8, 3);
+  expect((clocks[1].now() - clocks[0].now()) / hour).toBeCloseTo(0, 3);
+  expect(words.values[1]).toBe(0);
+});
+
+test("SystemClock goes on ahead of a wall clock that was put back, and keeps the distance", () => {
+  const { clocks, words, step } = steppedClocks();
+  const before = clocks[0].now();
+  expect(step(-2 * hour) / hour).toBeCloseTo(0, 3);
+  expect(clocks[0].now()).toBeGreaterThanOrEqual(before);
+  expect((words.values[1] as number) / hour).toBeCloseTo(2, 3);
+  // Forward again: that may be a suspended machine, so time counts it.
+  expect(step(hour) / hour).toBeCloseTo(1, 3);
+  expect((words.values[1] as number) / hour).toBeCloseTo(2, 3);
 });
 
 test("ManualClock stands still until it is moved", () => {

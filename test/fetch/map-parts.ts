@@ -185,6 +185,7 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   readonly writer: FetchWriter<Value> = this;
   tiers: FetchParts<Value>["tiers"] = null;
   readonly clock = new ManualClock();
+  readonly wallOf = (ms: number): number => ms;
   readonly flights = new MapFlights();
   readonly backoffs: BackoffBoard = {
     read: (key) => this.backoffOf.get(nameOf(key.bytes)),

@@ -56,7 +56,7 @@ export class OuterSide {
         kernel,
         cacheId,
         seals,
-        now: () => core.clock.now(),
+        now: () => core.clock.now() - core.clockAheadMs,
         down: (tier, error) => events.emit("tier-down", { tier, error }),
         up: (tier) => events.emit("tier-up", { tier }),
         failed: (error) => events.emit("error", { error }),

@@ -15,6 +15,7 @@ import {
   resolveFetchOptions,
 } from "../../config/mod.js";
 import {
+  byWallClock,
   type CacheEntry,
   EntryInvalidator,
   EntryReader,
@@ -123,7 +124,8 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
 
   /** Like `get`, but resolves to the value with its source, times, tags and size. */
   async getEntry(key: K): Promise<CacheEntry<V> | undefined> {
-    return this.looks.getEntry(this.keyOf(key));
+    const entry = await this.looks.getEntry(this.keyOf(key));
+    return entry === undefined ? undefined : byWallClock(entry, this.core.clockAheadMs);
   }
 
   /**

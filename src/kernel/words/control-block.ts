@@ -1,6 +1,7 @@
 // The words of the control block that change while a cache is open, by name. A word that other
 // threads write has a method and not a getter: the proof of interleavings stops a thread before
 // each method that reads one.
+import type { ClockWords } from "../../base/mod.js";
 import * as at from "../layout.js";
 import * as ns from "../namespace-layout.js";
 import type { Views } from "./views.js";
@@ -58,7 +59,14 @@ export class ControlBlock {
 
   // ── Time and order ──────────────────────────────────────────────────────────────────────────
 
-  /** The coarse clock: wall-clock milliseconds. */
+  /** What the threads share of the clock: the time at the monotonic zero, and how far it is ahead of
+   *  the wall clock. */
+  get clockWords(): ClockWords {
+    const first = at.controlClockAnchor / 8;
+    return { values: this.#f64.subarray(first, first + 2), bits: this.#u64.subarray(first, first + 2) };
+  }
+
+  /** The coarse clock: milliseconds of the cache's time. */
   coarseTime(): number {
     return this.#f64[at.controlClock / 8] as number;
   }
