@@ -188,6 +188,7 @@ function createMemory(
             path: directory.path,
             segmentBytes: directory.segmentBytes,
             fds: [...directory.fds],
+            manifestFd: directory.manifestFd,
             epochsFd: directory.epochsFd,
             tagsFd: directory.tagsFd,
             tagMirror: directory.tagMirror,

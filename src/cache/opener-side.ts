@@ -11,7 +11,7 @@ import {
 import type { OpenDirectory } from "../directory/mod.js";
 import type { RecoveryReport } from "../disk-log/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
-import type { Removal, WorkerHandle } from "../eviction/mod.js";
+import { type Removal, unwrittenEntries, type WorkerHandle } from "../eviction/mod.js";
 import type { JanitorMessage } from "../janitor/mod.js";
 import { codes, hasPendingTombstone, type Kernel } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
@@ -147,7 +147,7 @@ export class OpenerSide {
 
   /**
    * Closes the cache for all threads. Idempotent. Rejects with ERR_DISK_IO if the directory could
-   * not be left clean.
+   * not be left clean; the message says what was lost.
    */
   close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -167,7 +167,11 @@ export class OpenerSide {
     this.#events.removeAll();
     const nextSequence = Math.max(end.nextSequence, control.sequence() + 1);
     const schemas = control.schemaCount();
-    await this.#directory?.close({ clean: end.flushed, nextSequence, ...this.#time(), schemas });
+    const directory = this.#directory;
+    if (directory === null) return;
+    const lost = end.flushed ? 0 : unwrittenEntries(kernel, this.#core.clock.now());
+    await directory.close({ clean: end.flushed, nextSequence, ...this.#time(), schemas });
+    if (!end.flushed) throw notKept(directory.path, lost, end.fault);
   }
 
   /** The time, by which the next open knows how much has passed. */
@@ -178,6 +182,14 @@ export class OpenerSide {
     const uptime = core.handle.isClockInjected ? 0 : uptimeMs();
     return { lastAliveMs, clockAheadMs: core.clockAheadMs, uptimeMs: uptime };
   }
+}
+
+function notKept(path: string, entries: number, fault: string): UndercroftError {
+  const text =
+    `Cannot leave ${path} as it should be at the close of the cache: ${entries} entries that were ` +
+    `not on disk are lost, and the next open reads what was written before; ` +
+    (fault === "" ? "the worker that writes has not answered" : fault);
+  return new UndercroftError("ERR_DISK_IO", text);
 }
 
 /**

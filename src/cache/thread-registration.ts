@@ -3,7 +3,7 @@
 // the opener is dead, the shared state is set to closed before anything else happens.
 import { isMainThread } from "node:worker_threads";
 import { setInterval, clearInterval } from "../base/mod.js";
-import type { ThreadCore } from "../entries/mod.js";
+import { flushAtExit, type ThreadCore } from "../entries/mod.js";
 import {
   codes,
   deadHolderOf,
@@ -62,6 +62,8 @@ export class ThreadRegistration implements ThreadExitListener {
   }
 
   threadExits(): void {
+    // A script that ends without `close` keeps what it has set.
+    if (this.#isOpener && this.#core.disk !== null) flushAtExit(this.#core);
     // When the main thread exits the process ends, and its last exit listeners may still read.
     if (isMainThread) return;
     this.#core.close();

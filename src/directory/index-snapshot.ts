@@ -22,7 +22,7 @@ import { segmentCountMax, type SegmentIdentity } from "../disk/mod.js";
 import { identityBytes } from "./manifest.js";
 
 const snapshotMagic = 0x315845444e494355n;
-const snapshotVersion = 1;
+const snapshotVersion = 2;
 const headerBytes = 80;
 const tableOffset = headerBytes;
 const rowBytes = 48;

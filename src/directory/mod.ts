@@ -5,6 +5,7 @@ export type { DirectoryEnd, OpenDirectory } from "./open-directory.js";
 export { epochsName, segmentName, schemasName, tagsName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch, writeNamespace, writeTagFloor } from "./epochs.js";
 export { type NamespaceSlot, versionHashOf } from "./namespace-slots.js";
+export { assertPresent } from "./trust/presence.js";
 export type { Recovery, RecoveryKind } from "./trust/recovery.js";
 export { type TagHistory, writeForgotten, writeTagSlot } from "./tag-file.js";
 export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";

@@ -11,6 +11,7 @@ import type { SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
 import type { ManifestFile } from "./manifest.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
+import { assertPresent } from "./trust/presence.js";
 import type { OpenCircumstances, Recovery } from "./trust/recovery.js";
 import type { TimeLeft } from "./trust/session-time.js";
 import type { SchemasReading } from "./schema-file.js";
@@ -59,6 +60,7 @@ export class OpenDirectory {
   /** Where the mirror of the tag table is in the tags file. */
   readonly tagMirror: number;
   readonly schemasFd: number;
+  readonly manifestFd: number;
   /** The schemas that its records may name. */
   readonly schemas: SchemasReading;
   /** Above every sequence that the manifest names. A scan may find higher ones. */
@@ -76,7 +78,6 @@ export class OpenDirectory {
   /** The snapshot to write before a clean close. */
   readonly snapshotToWrite: SnapshotPlace;
   readonly #manifest: ManifestFile;
-  readonly #manifestFd: number;
   readonly #lock: DirectoryLock;
   readonly #device: Device;
   #closed: Promise<void> | undefined;
@@ -131,7 +132,7 @@ export class OpenDirectory {
     const isClean = recovery.kind === "clean";
     this.snapshotToRead = isClean ? { ...snapshot, generation: fields.generation - 1 } : null;
     this.#manifest = manifest;
-    this.#manifestFd = files.manifestFd;
+    this.manifestFd = files.manifestFd;
     this.#lock = opening.lock;
     this.#device = opening.device;
   }
@@ -193,6 +194,7 @@ export class OpenDirectory {
       const isWhole = end.clean && this.#isRecovered();
       const clean = isWhole && this.isSynced;
       const closedUnsynced = isWhole && !this.isSynced;
+      if (isWhole) assertPresent(this);
       if (clean) {
         await this.#syncFiles();
         syncDirectory(this.path);
@@ -204,7 +206,7 @@ export class OpenDirectory {
       await this.#manifest.write({ clean, closedUnsynced, nextSequence, ...time, schemas });
     } finally {
       const { fds, epochsFd, tagsFd, schemasFd } = this;
-      for (const fd of [...fds, epochsFd, tagsFd, schemasFd, this.#manifestFd]) {
+      for (const fd of [...fds, epochsFd, tagsFd, schemasFd, this.manifestFd]) {
         attempt("close", this.path, () => fs.closeSync(fd));
       }
       await this.#lock.release();

@@ -2,8 +2,10 @@
 // write the index as a snapshot. The next open then finds the cache warm without a scan. Runs when
 // no other thread writes any more.
 import { type SegmentState, type SnapshotPlace, writeSnapshot } from "../directory/mod.js";
+import { UndercroftError } from "../base/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
+import { counterDiskErrors } from "../stats/mod.js";
 import type { DirectoryWriter } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
@@ -17,6 +19,8 @@ export interface DiskSide {
   readonly flusher: Flusher;
   readonly directory: DirectoryWriter;
   readonly hasher: Hasher;
+  /** Throws ERR_DISK_IO if a file of the directory is not where it was opened. */
+  readonly assertPresent: () => void;
 }
 
 /** How the janitor ended, as reported to the opener. */
@@ -25,6 +29,8 @@ export interface JanitorEnd {
   readonly flushed: boolean;
   readonly snapshotWritten: boolean;
   readonly nextSequence: number;
+  /** Why not everything was flushed, "" if it was or nobody knows. */
+  readonly fault: string;
 }
 
 export class Closing {
@@ -41,6 +47,7 @@ export class Closing {
   /** Throws ERR_DISK_IO if a write fails. There is no snapshot then, and the next open scans. */
   run(now: number): JanitorEnd {
     const nextSequence = this.#kernel.control.sequence() + 1;
+    this.#disk.assertPresent();
     this.#disk.log.dropQuarantined();
     // Retry while a key's lock is held: what is not written now is lost.
     const { flusher } = this.#disk;
@@ -51,7 +58,7 @@ export class Closing {
     this.#demoteAll();
     // Remove cleared entries first: a session that loads the snapshot takes them for live ones.
     this.#sweep(now);
-    return { flushed: true, snapshotWritten: this.#write(), nextSequence };
+    return { flushed: true, snapshotWritten: this.#write(), nextSequence, fault: "" };
   }
 
   /** Demotes every record to its disk copy. A record without one (it expired, or its copy was
@@ -80,16 +87,22 @@ export class Closing {
     }
   }
 
+  /** False if it could not be written; the next open scans then. */
   #write(): boolean {
-    const { bucketCount } = this.#kernel.geometry;
-    const index = this.#kernel.slots.bytes();
-    function* chunks(): Generator<Uint8Array> {
-      for (let from = 0; from < index.length; from += chunkBytes) {
-        yield index.subarray(from, from + chunkBytes);
-      }
+    try {
+      return this.#writeSnapshot();
+    } catch (error) {
+      if (!(error instanceof UndercroftError)) throw error;
+      this.#kernel.count(counterDiskErrors, 1);
+      return false;
     }
+  }
+
+  #writeSnapshot(): boolean {
+    const { bucketCount } = this.#kernel.geometry;
+    const chunks = this.#kernel.slots.packed(chunkBytes);
     const states = this.#segmentStates();
-    return writeSnapshot(this.#snapshot, bucketCount, states, chunks(), this.#disk.hasher);
+    return writeSnapshot(this.#snapshot, bucketCount, states, chunks, this.#disk.hasher);
   }
 
   #segmentStates(): SegmentState[] {

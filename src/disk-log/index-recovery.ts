@@ -91,12 +91,12 @@ function restoreTags(kernel: Kernel, { floor, dropped, tags }: TagHistory): void
 function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): number {
   assert(task.snapshot !== null, "only an existing snapshot is loaded");
   const { bucketCount } = kernel.geometry;
-  const index = kernel.slots.bytes();
-  let filled = 0;
+  const unpacker = kernel.slots.unpacker();
+  let isPacked = true;
+  let isTouched = false;
   const keep = (chunk: Buffer): void => {
-    assert(filled + chunk.length <= index.length, "a snapshot is no longer than the index");
-    index.set(chunk, filled);
-    filled += chunk.length;
+    isTouched = true;
+    isPacked = isPacked && unpacker.add(chunk);
   };
   let states: SegmentState[] | null = null;
   try {
@@ -104,9 +104,11 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
   } catch (error) {
     // The file changed during the read. Discard what was copied; the scan finds the entries.
     if (!(error instanceof UndercroftError)) throw error;
-    index.fill(0);
   }
-  if (states === null) return -1;
+  if (states === null || !isPacked || !unpacker.isWhole) {
+    if (isTouched) kernel.slots.empty();
+    return -1;
+  }
   for (const [segment, state] of states.entries()) {
     if (state.serial === 0 || segment >= kernel.geometry.diskSegmentCount) continue;
     const low = Number(state.nonce & 0xffff_ffffn);

@@ -1,6 +1,7 @@
 // A flush as any thread requests it: take a ticket, ring the janitor, wait for its answer. Called
 // by the facade.
 import { clearInterval, monotonicMs, setInterval, UndercroftError } from "../base/mod.js";
+import { unwrittenEntries } from "../eviction/mod.js";
 import { hasReached, waitForChange } from "../kernel/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
@@ -19,10 +20,29 @@ export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   if (fsync) flushes.wantSync(ticket);
   verbs.ring();
   await waitForTicket(core, "done", ticket);
-  if (hasReached(flushes.failed(), ticket)) throw diskDown();
+  if (hasReached(flushes.failed(), ticket)) throw diskDown(core);
   if (fsync) await waitForTicket(core, "syncDone", ticket);
   if (control.isDiskUp() && !(fsync && flushes.hasSyncFailed())) return;
-  throw diskDown();
+  throw diskDown(core);
+}
+
+/** The longest wait at the exit of the process, in milliseconds. */
+const exitWaitMs = 2_000;
+
+/** At the exit of the process, when nothing asynchronous runs any more: has everything written that
+ *  is not on disk yet, and blocks the thread until it is. False if it took too long or failed. */
+export function flushAtExit(core: ThreadCore): boolean {
+  const { flushes, verbs, control } = core.kernel;
+  if (!control.isOpen() || !control.isDiskUp()) return false;
+  const ticket = flushes.take();
+  verbs.ring();
+  const { words, index } = flushes.word("done");
+  const until = monotonicMs() + exitWaitMs;
+  for (let done = flushes.done(); !hasReached(done, ticket); done = flushes.done()) {
+    if (monotonicMs() >= until) return false;
+    Atomics.wait(words, index, done, pollMs);
+  }
+  return !hasReached(flushes.failed(), ticket);
 }
 
 /** Resolves when the ticket is answered. Keeps the process alive meanwhile. */
@@ -59,6 +79,8 @@ function syncForbidden(): UndercroftError {
   );
 }
 
-function diskDown(): UndercroftError {
-  return new UndercroftError("ERR_DISK_IO", "Cannot flush: the disk tier is down");
+function diskDown(core: ThreadCore): UndercroftError {
+  const entries = unwrittenEntries(core.kernel, core.clock.now());
+  const text = `Cannot flush: the disk tier is down; ${entries} entries are in memory only`;
+  return new UndercroftError("ERR_DISK_IO", text);
 }

@@ -16,7 +16,7 @@ export {
   type Peek,
   type PeekedEntry,
 } from "./found-entry.js";
-export { flush } from "./flush-request.js";
+export { flush, flushAtExit } from "./flush-request.js";
 export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";

@@ -9,5 +9,6 @@ export {
   usedGeometryOf,
   watermarkOf,
 } from "./shared-policy.js";
+export { unwrittenEntries } from "./unwritten.js";
 export { sharedClock } from "./shared-time.js";
 export type { WorkerHandle } from "./worker-handle.js";

@@ -18,7 +18,7 @@ import {
 } from "../disk-log/mod.js";
 import { Evictor, policyOver, RemovalReporter, sharedClock } from "../eviction/mod.js";
 import { fileDevice, isFileAt } from "../device/mod.js";
-import { schemasName } from "../directory/mod.js";
+import { assertPresent, schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import { isInternal } from "../record/mod.js";
@@ -99,6 +99,8 @@ class Janitor {
   #namespaceClears = 0;
   /** The newest flush ticket whose fsync was requested from the opener. */
   #syncPosted = 0;
+  /** The last error of the disk. */
+  #fault = "";
 
   private constructor(
     task: JanitorTask,
@@ -162,7 +164,8 @@ class Janitor {
     }
     post({ kind: "ready", recovery: report });
     const flusher = new Flusher(kernel, log, admission);
-    return new Janitor(task, kernel, { log, directory, hasher, flusher }, removals);
+    const side = { log, directory, hasher, flusher, assertPresent: () => assertPresent(disk) };
+    return new Janitor(task, kernel, side, removals);
   }
 
   run(): void {
@@ -282,6 +285,8 @@ class Janitor {
       const before = disk.log.writes;
       disk.log.dropQuarantined();
       isComplete = disk.flusher.flush(reach, now, keepRoom);
+      // What went to a file that somebody has removed is lost.
+      if (reach !== "sealed" || !this.#isDiskUp()) disk.assertPresent();
       // A flush with nothing to write does not prove that the disk works again.
       if (!this.#isDiskUp() && disk.log.writes === before) disk.log.probe();
       return disk.log.writes > before && isTrusted(disk.log.table);
@@ -320,8 +325,9 @@ class Janitor {
       if (!(error instanceof UndercroftError)) throw error;
       this.#kernel.count(counter.counterDiskErrors, 1);
       this.#diskRetryAtMs = this.#now() + diskRetryMs;
-      if (!control.markDiskDown()) return false;
       const { code, message } = error;
+      this.#fault = message;
+      if (!control.markDiskDown()) return false;
       const report: JanitorMessage = { kind: "disk-down", code, message };
       this.#task.port.postMessage(report);
       return false;
@@ -379,13 +385,14 @@ class Janitor {
   }
 
   #finish(): void {
-    let end: JanitorEnd = { flushed: false, snapshotWritten: false, nextSequence: 0 };
+    let end: JanitorEnd | null = null;
     if (this.#disk !== null && this.#task.snapshot !== null && this.#noticeClear()) {
       const closing = new Closing(this.#kernel, this.#disk, this.#task.snapshot);
       this.#attempt(() => {
         end = closing.run(this.#now());
       });
     }
+    end ??= { flushed: false, snapshotWritten: false, nextSequence: 0, fault: this.#fault };
     this.#removals.report();
     this.#task.port.postMessage({ kind: "end", end } satisfies JanitorMessage);
     this.#task.port.close();

@@ -254,7 +254,7 @@ export class WorkerPool {
     const stored = Promise.all(this.#storesUnderWay);
     await withTimeout(stored, storesTimeoutMs, "end asynchronous sets").catch(() => undefined);
     this.#isStopping = true;
-    const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0 };
+    const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0, fault: "" };
     let end: JanitorEnd = nothing;
     const run = this.#run;
     if (run?.isOver === false) {

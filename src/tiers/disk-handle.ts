@@ -6,6 +6,7 @@ export interface DiskHandle {
   readonly path: string;
   readonly segmentBytes: number;
   readonly fds: readonly number[];
+  readonly manifestFd: number;
   readonly epochsFd: number;
   readonly tagsFd: number;
   /** Where the mirror of the tag table is in the tags file. */

@@ -17,6 +17,7 @@ import type { Cache } from "../../dist/src/mod.js";
 import { brokenCopy } from "../crash/program.js";
 import { copyAsKilled } from "../directory/copied.js";
 import {
+  closeFails,
   controlWord,
   freeSegments,
   names,
@@ -256,4 +257,5 @@ test("after too many deaths the cache goes on in memory and reports it", async (
   for (const key of keys) expect(cache.set(key, textOf(key, 1, 1000))).toBe("stored");
   expect((await present(cache, keys)).length).toBeGreaterThan(300);
   expect(cache.delete("more-2999")).toBe(true);
+  expect(await closeFails(cache)).toMatch(/\d+ entries that were not on disk are lost/);
 });

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 
 import * as at from "../../dist/src/kernel/layout.js";
 import {
@@ -46,8 +46,25 @@ export function scratchDirectory(): string {
 /** A cache without a near cache, closed after the test. */
 export async function open<V = string>(options: CacheOptions<V>): Promise<Cache<V>> {
   const cache = await openCache<V>({ near: false, ...options });
-  onTestFinished(() => cache.close());
+  onTestFinished(async () => {
+    await cache.close().catch((error: unknown) => {
+      if (!failed.has(cache)) throw error;
+    });
+  });
   return cache;
+}
+
+const failed = new Set<unknown>();
+
+/** Closes a cache whose disk is down, and returns what the close rejects with. */
+export async function closeFails(cache: Cache<string>): Promise<string> {
+  failed.add(cache);
+  const end = await cache.close().then(
+    () => null,
+    (error: unknown) => error,
+  );
+  expect(end).toMatchObject({ code: "ERR_DISK_IO" });
+  return (end as Error).message;
 }
 
 /** A cache of 1 MiB over a directory, and what it found there. */
@@ -56,11 +73,13 @@ export async function openDisk(
   options: Omit<CacheOptions<string>, "disk"> & {
     readonly capacity?: string;
     readonly preload?: Size | false;
+    readonly whenBehind?: "refuse" | "evict";
   } = {},
 ): Promise<{ cache: Cache<string>; recovered: CacheEventMap["recovered"] }> {
   // Or what these tests look for on disk is in memory soon after the open.
-  const { capacity = "2mb", preload = false, ...rest } = options;
-  const cache = await open<string>({ memory: "1mb", disk: { path, capacity, preload }, ...rest });
+  const { capacity = "2mb", preload = false, whenBehind = "refuse", ...rest } = options;
+  const disk = { path, capacity, preload, whenBehind };
+  const cache = await open<string>({ memory: "1mb", disk, ...rest });
   const { buffer } = cache.handle().worker.memory;
   if (Buffer.from(buffer, at.controlSeed, seed.length).compare(seed) !== 0) {
     throw new Error("the cache has another seed than the tests' own");
