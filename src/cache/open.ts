@@ -197,6 +197,7 @@ function createMemory(
             syncResets: directory.fsyncBarrier > 0,
             isSynced: directory.isSynced,
             admission: config.disk.admission,
+            evictsUnwritten: config.disk.evictsUnwritten,
             isOpenerMortal: !isMainThread,
           },
   };

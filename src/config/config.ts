@@ -31,6 +31,8 @@ export interface Config extends OperationDefaults {
     readonly admission: AdmissionConfig;
     /** The most to bring back to memory after open; 0 for nothing. */
     readonly preloadBytes: number;
+    /** Whether a writer evicts what is not on disk yet when it finds no other room. */
+    readonly evictsUnwritten: boolean;
   } | null;
   readonly eviction: PolicyName;
   readonly near: {
@@ -146,7 +148,7 @@ export function memoryBytesOf(memory: unknown, option = "memory"): number {
 
 function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   if (disk === undefined) return null;
-  const given = optionsOf("disk", disk, ["path", "capacity", "admission", "preload"]);
+  const given = optionsOf("disk", disk, ["path", "capacity", "admission", "preload", "whenBehind"]);
   const path = given["path"];
   if (typeof path !== "string") throw optionTypeError("disk.path", path, "the path of a directory");
   if (path === "" || path.includes("\0")) {
@@ -159,7 +161,13 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   }
   const admission = admissionOf(given["admission"]);
   const preloadBytes = preloadOf(given["preload"], memoryBytes);
-  return Object.freeze({ path: resolve(path), capacityBytes, admission, preloadBytes });
+  const whenBehind = given["whenBehind"];
+  if (whenBehind !== undefined && whenBehind !== "refuse" && whenBehind !== "evict") {
+    throw optionRangeError("disk.whenBehind", whenBehind, '"refuse" or "evict"');
+  }
+  const evictsUnwritten = whenBehind === "evict";
+  const kept = { path: resolve(path), capacityBytes, admission, preloadBytes, evictsUnwritten };
+  return Object.freeze(kept);
 }
 
 function preloadOf(preload: unknown, memoryBytes: number): number {

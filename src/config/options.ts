@@ -68,6 +68,13 @@ export interface DiskOptions {
    * newest. It takes only room that is free. Default: a quarter of `memory`.
    */
   readonly preload?: Size | false;
+  /**
+   * What becomes of a `set` while memory is full of entries that the disk has not taken yet.
+   * "refuse" (default): it is "overloaded", so what was "stored" before stays. "evict": it is
+   * stored, and the oldest of those entries leave, counted in `stats().admissions.refusedQueue`.
+   * `setAsync` and `warm` wait for the disk.
+   */
+  readonly whenBehind?: "refuse" | "evict";
 }
 
 /**

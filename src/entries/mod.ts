@@ -18,6 +18,7 @@ export {
 } from "./found-entry.js";
 export { flush, flushAtExit } from "./flush-request.js";
 export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
+export { SegmentRoom } from "./segment-room.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";
 export type { WriteThrough } from "./writing/write-through.js";

@@ -39,10 +39,11 @@ export function attachThread(
   const writeTombstone = (location: number): void => directory?.writeTombstone(location);
   // Created on first use: most threads never evict, and attaching must be quick.
   let reclaimer: ForegroundReclaimer | undefined;
+  const evictsUnwritten = handle.disk?.evictsUnwritten === true;
   const clock = sharedClock(kernel, handle.isClockInjected);
   const reclaim = (): boolean => {
     kernel.count(counterForegroundReclaims, 1);
-    reclaimer ??= new ForegroundReclaimer(kernel, writeTombstone, send);
+    reclaimer ??= new ForegroundReclaimer(kernel, writeTombstone, send, evictsUnwritten);
     return reclaimer.makeRoom(clock.now());
   };
   const within = (namespace: number): Attachment => {
@@ -72,13 +73,16 @@ class ForegroundReclaimer {
   readonly #evictor: Evictor;
   readonly #removals: RemovalReporter;
   readonly #policy: LogPolicy;
+  readonly #evictsUnwritten: boolean;
 
   constructor(
     kernel: Kernel,
     writeTombstone: (location: number) => void,
     send: SendRemovals | null,
+    evictsUnwritten: boolean,
   ) {
     this.#kernel = kernel;
+    this.#evictsUnwritten = evictsUnwritten;
     const removals = new RemovalReporter(kernel, send);
     this.#removals = removals;
     this.#policy = policyOver(kernel);
@@ -98,9 +102,9 @@ class ForegroundReclaimer {
     const wanted = geometry.reserveSegments + 1;
     const isDiskUp = control.isDiskUp();
     if (this.#evictor.makeRoom(wanted, now, isDiskUp)) return true;
-    // The disk is slower than the writers, so the oldest entries are evicted unflushed, unless a
-    // flush was requested: the caller was promised them.
-    const isPromised = flushes.requested() !== flushes.done();
-    return isDiskUp && !isPromised && this.#evictor.makeRoom(wanted, now, false);
+    // The disk is slower than the writers. What they have stored stays, unless the user would rather
+    // have the newest; and while a flush is asked for it stays in any case.
+    const mayEvict = this.#evictsUnwritten && flushes.requested() === flushes.done();
+    return isDiskUp && mayEvict && this.#evictor.makeRoom(wanted, now, false);
   }
 }

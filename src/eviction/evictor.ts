@@ -96,6 +96,11 @@ export class Evictor {
     const choice = this.#chooseGuarded(now, flushedOnly, isGuarded);
     const { segment, isCompacted } = choice;
     if (segment < 0 || verbs.claimSegment(segment) === 0) return segment >= 0;
+    if (flushedOnly && !this.#isFlushed(segment, now)) {
+      // Another thread has emptied it since it was chosen, and it has been filled again.
+      verbs.releaseClaims(this.#kernel.thread);
+      return true;
+    }
     const log = this.#table.log(segment);
     const flushedEnd = this.#table.flushedOffset(segment);
     const manner = { isCompacted, isRuthless, isFlushedOnly: flushedOnly };
@@ -124,6 +129,13 @@ export class Evictor {
     const emptied = isCompacted ? counter.counterSegmentsCompacted : counter.counterSegmentsEvicted;
     this.#kernel.count(emptied, 1);
     return true;
+  }
+
+  /** Whether nothing is lost with a segment that this thread has claimed. */
+  #isFlushed(segment: number, now: number): boolean {
+    const table = this.#table;
+    if (table.flushedOffset(segment) >= table.writeOffset(segment)) return true;
+    return table.isDead(segment, now, this.#kernel.control.clearEpoch());
   }
 
   /** Drops a dead, cleared or invalidated record: a slot may still name it. A clear is written

@@ -20,6 +20,8 @@ export interface DiskHandle {
   readonly isSynced: boolean;
   /** Which records the janitor writes to disk. */
   readonly admission: AdmissionConfig;
+  /** Whether a writer evicts what is not on disk yet when it finds no other room. */
+  readonly evictsUnwritten: boolean;
   /** True if a worker opened the cache: when it dies its descriptors are closed, but other
    *  threads keep their numbers. */
   readonly isOpenerMortal: boolean;

@@ -27,6 +27,19 @@ describe.each([["memory"], ["disk"]])("setAsync() (%s)", (tier) => {
     expect(entry!.expiresAt - entry!.createdAt).toBe(3_600_000);
   });
 
+  test("waits for room rather than be refused or push out what was stored", async () => {
+    const cache = await open<Uint8Array>({
+      memory: "2mb",
+      ...(tier === "disk" ? diskAt(freshPath(), "32mb") : {}),
+    });
+    const keys = Array.from({ length: 200 }, (_, key) => `key-${key}`);
+    const outcomes = await Promise.all(keys.map((key) => cache.setAsync(key, randomBytes(60_000))));
+    expect(outcomes).toEqual(keys.map(() => "stored"));
+    if (tier === "memory") return;
+    await cache.flush();
+    expect((await cache.getMany(keys)).size).toBe(keys.length);
+  });
+
   test("loses to a set that comes meanwhile", async () => {
     const cache = await openOne<string>();
     const first = cache.setAsync("k", large("slow"));

@@ -43,8 +43,27 @@ test("segments become free while the event loop is blocked, in memory only", asy
   expect(cache.getSync("key-0")).toBeUndefined();
 });
 
-test("a loop faster than the disk loses only its oldest entries, counted", async () => {
+test("a loop faster than the disk is refused, and loses nothing that was stored", async () => {
   const { cache } = await openDisk(scratchDirectory(), { capacity: "32mb" });
+  const keys = names("key", 20_000);
+  // It refuses some: memory holds a twentieth of them, and the event loop does not turn.
+  const stored = keys.filter((key) => cache.set(key, textOf(key, 1, 1000)) === "stored");
+  expect(stored.length).toBeLessThan(keys.length);
+  await cache.flush();
+  const { sets, evictions, admissions } = cache.stats();
+  expect(sets.overloaded).toBe(keys.length - stored.length);
+  expect([evictions.memory, admissions.refusedQueue]).toEqual([0, 0]);
+  const there = (await present(cache, stored)).length;
+  // As below: an entry in thousands is dropped for a new key of its class.
+  expect(there).toBeGreaterThanOrEqual(stored.length - Math.ceil(stored.length / 1000));
+  // What was refused has no older value either.
+  const refused = keys.filter((key) => !stored.includes(key)).slice(0, 1000);
+  expect(await present(cache, refused)).toEqual([]);
+});
+
+test("with whenBehind: evict a loop loses only its oldest entries, counted", async () => {
+  const options = { capacity: "32mb", whenBehind: "evict" } as const;
+  const { cache } = await openDisk(scratchDirectory(), options);
   // As many as memory holds before the first flush, so none is lost before it is promised.
   const promised = names("promised", 100);
   for (const key of promised) expect(cache.set(key, textOf(key, 1, 1000))).toBe("stored");

@@ -1,7 +1,7 @@
 // One call of `warm`: takes entries or keys from a source as fast as the cache takes them. Called
 // by the facade. Invariants: the source is asked for no more than `concurrency` loads at once; each
 // entry is counted once; nothing is stored while there is no room for it but by eviction of what is
-// on disk (segment-room.ts). A signal ends it between two entries.
+// on disk (entries/segment-room.ts). A signal ends it between two entries.
 import { assertNotAborted, describe, UndercroftError } from "../../base/mod.js";
 import {
   assertKey,
@@ -9,11 +9,10 @@ import {
   type ResolvedFetchOptions,
   type SetOptions,
 } from "../../config/mod.js";
-import type { SetOutcome, ThreadCore } from "../../entries/mod.js";
+import { SegmentRoom, type SetOutcome, type ThreadCore } from "../../entries/mod.js";
 import type { Loader, ManyLoader } from "../../fetch/mod.js";
 import { type Key, keyIdOf } from "../../kernel/mod.js";
 import { turn } from "../walk/index-walk.js";
-import { SegmentRoom } from "./segment-room.js";
 import type { ResolvedWarmOptions, WarmOutcome } from "./warm-options.js";
 
 /** Keys of one call of `loadMany`. */

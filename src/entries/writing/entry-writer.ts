@@ -23,6 +23,7 @@ import { codecNegative, flagNegative } from "../../record/mod.js";
 import * as counter from "../../stats/mod.js";
 import type { EntryReader } from "../entry-reader.js";
 import { deleteInOrder, deletionOf, writeInOrder } from "./ordered-writes.js";
+import { SegmentRoom } from "../segment-room.js";
 import type { ThreadCore } from "../thread-core.js";
 import type { ValueDecoder } from "../value-decoder.js";
 
@@ -48,8 +49,8 @@ export type SetOutcome = "stored" | "too-large" | "overloaded" | "outdated";
 export interface StorePool {
   /** Whether one more set may wait for a worker. Counts a refusal. */
   hasRoom(): boolean;
-  /** Call at once after `hasRoom`. */
-  store(task: StoreTask): Promise<WriteOutcome>;
+  /** Call at once after `hasRoom`. The task is given to a worker once `ready` has resolved. */
+  store(task: StoreTask, ready: Promise<void> | undefined): Promise<WriteOutcome>;
 }
 
 /** Ttl, staleFor, tags and revision of a fill. */
@@ -69,6 +70,7 @@ export interface Filled<V> {
 
 const noTags = new Uint8Array(0);
 const noBytes = new Uint8Array(0);
+const done = Promise.resolve();
 
 export class EntryWriter<V> {
   readonly #core: ThreadCore;
@@ -76,6 +78,7 @@ export class EntryWriter<V> {
   readonly #decoder: ValueDecoder<V>;
   readonly #storePool: StorePool | undefined;
   readonly #cacheId: string;
+  readonly #room: SegmentRoom;
 
   constructor(
     core: ThreadCore,
@@ -85,6 +88,7 @@ export class EntryWriter<V> {
     storePool: StorePool | undefined,
   ) {
     this.#core = core;
+    this.#room = new SegmentRoom(core);
     this.#reader = reader;
     this.#decoder = decoder;
     this.#cacheId = cacheId;
@@ -191,9 +195,10 @@ export class EntryWriter<V> {
     const resolved = resolveSetOptions(options, core.defaults);
     assertKey(key);
     const { bytes, fields } = this.prepare(key, value, resolved);
+    const storePool = this.#storePool;
+    const isAtOnce = storePool === undefined && this.#hasRoom(bytes.length);
     // The tiers would hear of what a worker publishes too late: it is written here.
-    const storePool = core.through === null ? this.#storePool : undefined;
-    if (storePool === undefined || fields.revision !== undefined) {
+    if (isAtOnce || core.through !== null || fields.revision !== undefined) {
       return this.write(key, value, bytes, fields, resolved.tags) as SetOutcome;
     }
     const moved = movable(bytes, value);
@@ -202,7 +207,7 @@ export class EntryWriter<V> {
     if (!hashed.isHashed) return writeValue(core.writer, key, moved, fields) as SetOutcome;
     core.writer.remove(hashed);
     // Asked first: sets that are refused take no flight, so a burst of sets leaves them to loads.
-    if (!storePool.hasRoom()) return "overloaded";
+    if (storePool?.hasRoom() === false) return "overloaded";
     const flight = this.#beginFlight(hashed);
     if (flight < 0) {
       // No flight is free. Write now: a synchronous write cannot be superseded.
@@ -211,7 +216,7 @@ export class EntryWriter<V> {
     }
     try {
       const { codecId, createdMs, expiresMs, staleUntilMs, forDisk } = fields;
-      const outcome = await storePool.store({
+      const task = {
         handle: core.handle,
         cacheId: this.#cacheId,
         space: core.keys.space,
@@ -225,7 +230,11 @@ export class EntryWriter<V> {
         tags: resolved.tags.map(ownText),
         flight,
         forDisk,
-      });
+      };
+      const { length } = moved;
+      const ready = this.#hasRoom(length) ? undefined : this.#room.wait(length);
+      const here = (): WriteOutcome => writeValue(core.writer, hashed, moved, { ...fields, flight });
+      const outcome = await (storePool?.store(task, ready) ?? (ready ?? done).then(here));
       if (outcome !== "superseded") return outcome as SetOutcome;
       // A later write won. To every observer this value was stored and then replaced.
       core.count(counter.counterFillsSuperseded, 1);
@@ -237,6 +246,11 @@ export class EntryWriter<V> {
     } finally {
       core.kernel.verbs.endFlight(flight, codes.flightAgain, 0);
     }
+  }
+
+  /** False while memory is full of what is not on disk yet. */
+  #hasRoom(bytes: number): boolean {
+    return this.#core.disk === null || this.#room.has(bytes);
   }
 
   #beginFlight({ hashLow, hashHigh }: HashedKey): number {

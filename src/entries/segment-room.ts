@@ -1,9 +1,10 @@
 // Waits for room in memory, so that a writer that may wait never makes the cache evict what is not
-// on disk yet. Called by `warm`. While segments are free beyond the eviction's reserve a write
-// evicts nothing; the janitor frees those whose records are on disk. Invariant: a wait is bounded.
-import { elapsedMs, setTimeout } from "../../base/mod.js";
-import type { ThreadCore } from "../../entries/mod.js";
-import { usedGeometryOf, watermarkOf } from "../../eviction/mod.js";
+// on disk yet. Called by `warm` and `setAsync`. While segments are free beyond the eviction's reserve
+// a write evicts nothing; the janitor frees those whose records are on disk. Invariant: a wait is
+// bounded.
+import { elapsedMs, setTimeout } from "../base/mod.js";
+import { usedGeometryOf, watermarkOf } from "../eviction/mod.js";
+import type { ThreadCore } from "./thread-core.js";
 
 /** The longest wait for room. After it the write is tried all the same. */
 export const roomWaitMsMax = 30_000;
