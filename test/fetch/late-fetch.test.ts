@@ -36,7 +36,8 @@ test.each(["fetch", "get"] as const)(
     let fromDisk = 0;
     for (const [index, key] of keys.entries()) {
       const earlier = cache.fetch(key, () => loaded);
-      await turns(index % 20);
+      // Up to some 50 ms, for a machine that is busy.
+      await turns(2 ** (index % 16) - 1);
       other.delete(key);
       const later = await (method === "fetch" ? cache.fetch(key, () => loaded) : cache.get(key));
       if (typeof later === "object") handed++;
