@@ -1,8 +1,8 @@
 // The janitor: one long task in a pool worker. It keeps a watermark of free segments, flushes
 // sealed segments, serves flush requests, removes expired entries, recovers dead threads and ticks
 // the coarse clock, however busy every event loop is. It sleeps on a word in shared memory that
-// writers ring. Its file I/O is synchronous: the thread has nothing else to do.
-import { elapsedMs, setTimeout, UndercroftError } from "../base/mod.js";
+// writers ring (rest.ts). Its file I/O is synchronous: the thread has nothing else to do.
+import { setTimeout, UndercroftError } from "../base/mod.js";
 import {
   Closing,
   DiskLog,
@@ -21,23 +21,20 @@ import { fileDevice, isFileAt } from "../device/mod.js";
 import { assertPresent, schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
-import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { DirectoryWriter } from "../tiers/mod.js";
+import { IndexSweep } from "./index-sweep.js";
 import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
 import { MemoryRoom } from "./memory-room.js";
 import { NamespaceRecount } from "./namespace-recount.js";
 import { Preloader } from "./preloader.js";
+import { Rest, type RoundEnd } from "./rest.js";
 import { TagSweeper } from "./tag-sweeper.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
 
-/** The longest sleep in milliseconds. Bounds the lag of the coarse clock and of expiry. */
-const roundMs = 20;
 /** Milliseconds between flushes of open segments. Bounds what a `kill -9` loses. */
 const openFlushMs = 1000;
-/** Buckets swept for expired entries at a time, at most once a millisecond. */
-const sweepBuckets = 4096;
 /** Milliseconds after a disk error until the next attempt to write. */
 const diskRetryMs = 5000;
 
@@ -90,9 +87,13 @@ class Janitor {
   readonly #room: MemoryRoom;
   readonly #preloader: Preloader | null;
   readonly #removals: RemovalReporter;
-  #sweepFrom = 0;
-  #sweepDueMs = 0;
+  readonly #sweep: IndexSweep;
+  readonly #rest: Rest;
   #openFlushDueMs = 0;
+  /** The newest sequence before the last flush of open segments. */
+  #flushedSequence = -1;
+  /** A flush is to be tried again: it could not visit something. */
+  #isFlushPending = false;
   #diskRetryAtMs = 0;
   #wasDiskUp = true;
   #clearEpoch = 0;
@@ -118,6 +119,8 @@ class Janitor {
     this.#writeTombstone = writeTombstone;
     this.#tags = new TagSweeper(kernel, sweptDisk(kernel, task, disk), writeTombstone);
     this.#recount = new NamespaceRecount(kernel);
+    this.#sweep = new IndexSweep(kernel, removals, writeTombstone);
+    this.#rest = new Rest(kernel);
     const policy = policyOver(kernel);
     this.#evictor = new Evictor(kernel, policy, writeTombstone, removals);
     this.#tuning = kernel.samples.areKept ? startTuning(kernel, policy) : null;
@@ -172,14 +175,15 @@ class Janitor {
     const { control } = this.#kernel;
     while (!control.isStopRequested()) {
       const heard = control.doorbell();
-      const isBusy = this.#round();
-      if (!isBusy) control.waitForBell(heard, roundMs);
+      const sequence = control.sequence();
+      const end = this.#round();
+      if (end !== "busy") this.#rest.sleep(heard, sequence, end);
     }
     this.#finish();
   }
 
-  /** One round of all duties. True if there is more to do at once. */
-  #round(): boolean {
+  /** One round of all duties. "busy": there is more to do at once. */
+  #round(): RoundEnd | "busy" {
     // Read before the time: what had expired when a flush was requested is expired for that flush.
     const requested = this.#kernel.flushes.requested();
     const now = this.#now();
@@ -190,30 +194,46 @@ class Janitor {
     const diskUp = this.#isDiskUp();
     const hasRoom = this.#room.make(now, diskUp);
     const isResizing = this.#room.fit(now, diskUp);
-    this.#sweep(now);
+    this.#sweep.step(now);
+    this.#recount.run();
     const isSweeping = this.#sweepTags();
     this.#removals.report();
     const hasSamples = this.#tuning?.run() === true;
     const isPreloading = this.#preloader?.run(now) === true;
-    return (
+    const isBusy =
       isResizing ||
       isPreloading ||
       isSweeping ||
       hasSamples ||
-      (!hasRoom && diskUp && this.#hasSealed())
-    );
+      (!hasRoom && diskUp && this.#kernel.segments.hasState(codes.segmentSealed));
+    return isBusy ? "busy" : this.#endOf(now, hasRoom);
+  }
+
+  #endOf(now: number, hasRoom: boolean): RoundEnd {
+    const { control } = this.#kernel;
+    const hasHeard = this.#tuning?.hasHeard === true;
+    return {
+      isActive: this.#sweep.isUnderWay || this.#recount.isUnderWay || hasHeard,
+      isPending: this.#isFlushPending || !hasRoom || !this.#tags.isIdle,
+      dueMs: control.hasFlights() ? 0 : Math.min(this.#expiresIn(now), this.#flushesIn(now)),
+    };
+  }
+
+  /** An injected clock stands still, and who moves it wakes the janitor. */
+  #expiresIn(now: number): number {
+    const isSystems = this.#task.handle.clockAnchorMs !== null;
+    return isSystems ? this.#kernel.control.soonestDeadline() - now : Infinity;
+  }
+
+  #flushesIn(now: number): number {
+    if (this.#disk === null || this.#kernel.control.sequence() === this.#flushedSequence) {
+      return Infinity;
+    }
+    return this.#openFlushDueMs - now;
   }
 
   #isDiskUp(): boolean {
     return this.#kernel.control.isDiskUp();
-  }
-
-  #hasSealed(): boolean {
-    const { segments } = this.#kernel;
-    for (let segment = 0; segment < segments.count; segment++) {
-      if (segments.state(segment) === codes.segmentSealed) return true;
-    }
-    return false;
   }
 
   /** After a clear: restarts the sweep, and seals the disk segment so that new records do not share
@@ -223,7 +243,7 @@ class Janitor {
     if (!this.#noticeNamespaceClears()) return false;
     const epoch = this.#kernel.control.clearEpoch();
     if (epoch === this.#clearEpoch) return true;
-    this.#sweepFrom = 0;
+    this.#sweep.restart();
     if (this.#disk?.directory.writeClear(epoch) === false) return false;
     this.#clearEpoch = epoch;
     if (this.#isDiskUp()) this.#attempt(() => this.#disk?.log.seal());
@@ -235,7 +255,7 @@ class Janitor {
     const { namespaces } = this.#kernel;
     const clears = namespaces.clears();
     if (clears === this.#namespaceClears) return true;
-    this.#sweepFrom = 0;
+    this.#sweep.restart();
     for (let id = 1; id <= codes.namespacesMax; id++) {
       if (namespaces.clearEpoch(id) === 0) continue;
       if (this.#disk?.directory.writeNamespaceClear(id) === false) return false;
@@ -251,6 +271,7 @@ class Janitor {
     const isAsked = requested !== flushes.done() || this.#syncAsked(requested) !== null;
     const sequence = control.sequence();
     const outcome = this.#write(isAsked, now);
+    this.#isFlushPending = outcome === "again";
     if (!isAsked || outcome === "again") return;
     if (outcome === "failed") flushes.markFailed(requested);
     const sync = this.#syncAsked(requested);
@@ -276,7 +297,10 @@ class Janitor {
     if (!this.#mayWrite(now) || !this.#noticeClear()) return "failed";
     const isDue = now >= this.#openFlushDueMs;
     const reach = isAsked ? "all" : isDue ? "open" : "sealed";
-    if (reach !== "sealed") this.#openFlushDueMs = now + openFlushMs;
+    if (reach !== "sealed") {
+      this.#openFlushDueMs = now + openFlushMs;
+      this.#flushedSequence = this.#kernel.control.sequence();
+    }
     const keepRoom = (): void => {
       this.#room.make(now, true);
     };
@@ -334,19 +358,6 @@ class Janitor {
     }
   }
 
-  #sweep(now: number): void {
-    // Real time: an injected clock may stand still.
-    if (elapsedMs() < this.#sweepDueMs) return;
-    this.#sweepDueMs = elapsedMs() + 1;
-    const { bucketCount } = this.#kernel.geometry;
-    this.#recount.run();
-    if (this.#removals.isWanted) this.#tellExpired(now);
-    const { verbs, tombstones } = this.#kernel;
-    this.#sweepFrom = verbs.sweep(this.#sweepFrom, this.#sweepFrom + sweepBuckets, now);
-    tombstones.drain(this.#writeTombstone);
-    if (this.#sweepFrom >= bucketCount) this.#sweepFrom = 0;
-  }
-
   /** Goes on with the sweep that makes room for tags. True if there is more to do at once. */
   #sweepTags(): boolean {
     let isSweeping = false;
@@ -360,28 +371,6 @@ class Janitor {
       });
     if (!worked) this.#tags.abandon();
     return isSweeping;
-  }
-
-  /** Removes expired entries like `sweep`, and reports each one's key to the listeners. */
-  #tellExpired(now: number): void {
-    const { verbs, results, geometry } = this.#kernel;
-    const end = Math.min(this.#sweepFrom + sweepBuckets, geometry.bucketCount) * 8;
-    const next = (from: number): number => verbs.nextExpired(from, end, now);
-    for (let slot = next(this.#sweepFrom * 8); slot >= 0; slot = next(slot + 1)) {
-      const { slotLow: low, slotHigh: high, record, recordSize } = results;
-      // A torn size: the segment is being reused, and the slot has changed.
-      if (recordSize > geometry.segmentBytes) continue;
-      this.#removals.copy(record, recordSize);
-      const isPart = isInternal(this.#kernel.records.flags(record));
-      const space = this.#kernel.records.space(record);
-      if (verbs.validate(slot, low, high) !== 1) continue;
-      const isDropped = verbs.dropSlot(slot, low, high) === codes.answerDone;
-      // Its copy on disk has expired too, so it needs no tombstone.
-      this.#kernel.tombstones.drop();
-      if (!isDropped || isPart) continue;
-      this.#kernel.countRemoval(space, counter.counterExpirations);
-      this.#removals.tell("expired");
-    }
   }
 
   #finish(): void {

@@ -14,6 +14,8 @@ export class NamespaceRecount {
   readonly #kernel: Kernel;
   #next = 0;
   #dueMs = elapsedMs() + everyMs;
+  /** The newest sequence when the last pass began. */
+  #sequence = 0;
   readonly #bytesMoved = new Float64Array(codes.namespacesMax + 1);
   readonly #entriesMoved = new Float64Array(codes.namespacesMax + 1);
 
@@ -21,10 +23,19 @@ export class NamespaceRecount {
     this.#kernel = kernel;
   }
 
-  /** Goes on with the pass, or begins one if it is due. */
+  get isUnderWay(): boolean {
+    return this.#next > 0;
+  }
+
+  /** Goes on with the pass, or begins one if it is due: counts go wrong with writes only. */
   run(): void {
-    if (this.#next === 0 && elapsedMs() < this.#dueMs) return;
-    if (this.#next === 0) this.begin();
+    if (this.#next === 0) {
+      const { control } = this.#kernel;
+      if (elapsedMs() < this.#dueMs || control.sequence() === this.#sequence) return;
+      this.#sequence = control.sequence();
+      if (this.#used().length === 0) return;
+      this.begin();
+    }
     if (this.step()) return;
     this.end();
     this.#dueMs = elapsedMs() + everyMs;

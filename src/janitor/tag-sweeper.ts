@@ -69,6 +69,11 @@ export class TagSweeper {
     return false;
   }
 
+  /** Whether no sweep is under way. */
+  get isIdle(): boolean {
+    return this.#phase === "idle";
+  }
+
   /** Gives the sweep up: a later one begins from the start. */
   abandon(): void {
     this.#phase = "idle";

@@ -38,6 +38,8 @@ export class Tuning {
   /** Requests lost so far, over all threads. */
   #lost = 0;
   #live: Setting;
+  /** Whether the last run has taken a request. */
+  hasHeard = false;
   #savedMs = savedMsMax;
   #seenMs = elapsedMs();
 
@@ -54,6 +56,7 @@ export class Tuning {
     const now = elapsedMs();
     this.#savedMs = Math.min(savedMsMax, this.#savedMs + (now - this.#seenMs) * timeShare);
     this.#seenMs = now;
+    this.hasHeard = false;
     if (this.#savedMs <= 0) return false;
     this.#fit();
     if (this.#tuner === undefined) return false;
@@ -98,6 +101,7 @@ export class Tuning {
     while (this.#seenMs < end) {
       const taken = this.#kernel.samples.take(thread, stride, observe);
       if (taken === 0) return;
+      this.hasHeard = true;
       this.#kernel.count(counter.counterSamples, taken);
       this.#seenMs = elapsedMs();
     }

@@ -37,6 +37,7 @@ export {
   segmentFree,
   segmentOpen,
   segmentSealed,
+  segmentBlocked,
   slotFrequencyMax,
   slotFrequencyShift,
   slotTierShift,

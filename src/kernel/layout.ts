@@ -20,7 +20,7 @@
 //                          more; a reader that follows a torn length stays in the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 7;
+export const kernelLayoutVersion = 8;
 export const pageSize = 65536;
 export const cacheLineSize = 64;
 
@@ -61,6 +61,9 @@ export const controlSequence = 128;
  *  double 2^52, so a JavaScript view of doubles shows 2^52 + n for the n-th. */
 export const controlInvalidations = 136;
 export const firstInvalidation = 4503599627370496;
+/** u64, of an f64: no entry in memory ends before this time. A sweep begins with Infinity. */
+export const controlSoonest = 144;
+export const controlAsleep = 152; // u32: 1 while the janitor sleeps until a change rings
 /** u64: records up to this sequence are cleared. Every hit reads it, `clear` writes it. */
 export const controlClearEpoch = 192;
 /** f64: the cache's time at the monotonic zero (base/clock.ts). Every hit of an entry that expires
@@ -118,10 +121,8 @@ export const controlSchemaEnd = 428;
 /** u32: thread id + 1 of the thread adding a schema, 0 = none. A thread that finds it taken adds
  *  none. */
 export const controlSchemaLock = 432;
-/** u32: namespaces with a share; 0 lets eviction skip them. */
-export const controlNamespaceShares = 420;
-/** u32: grows with each clear of a namespace, so that the janitor sees it. */
-export const controlNamespaceClears = 444;
+export const controlNamespaceShares = 420; // u32: namespaces with a share; 0: eviction skips them
+export const controlNamespaceClears = 444; // u32: grows with each clear of a namespace
 /** u32: thread id + 1 of the thread that adds or clears a namespace, 0 = none. */
 export const controlNamespaceLock = 440;
 /** i32: removals sent to the opener and not told to listeners yet. Senders add, the opener

@@ -227,6 +227,7 @@ export class DirectoryWriter {
     this.#kernel.count(counter.counterDiskErrors, 1);
     // Report it once: further writes fail while the tier is down.
     if (!this.#kernel.control.markDiskDown()) return;
+    this.#kernel.verbs.ring();
     const text = `Cannot write to ${this.#disk.path}`;
     this.#onFault(
       error instanceof UndercroftError

@@ -20,6 +20,7 @@ const wide = new Set([
   "controlTagFileFloor",
   "controlCreatedBase",
   "controlClock",
+  "controlSoonest",
   "controlClearedMemoryEntries",
   "controlClearedMemoryBytes",
   "controlClearedDiskEntries",

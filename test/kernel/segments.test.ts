@@ -239,3 +239,57 @@ test("sweep() removes what has expired or was cleared, and counts the expired", 
   );
   expect(slots.every((word) => word === 0n)).toBe(true);
 });
+
+describe("what wakes the janitor", () => {
+  test("a write rings once when the janitor sleeps until something changes", () => {
+    const thread = openThread();
+    const { control } = thread.kernel;
+    const bell = control.doorbell();
+    thread.put("a", "value");
+    expect(control.doorbell()).toBe(bell);
+    control.fallAsleep();
+    thread.put("a", "other");
+    thread.put("b", "value");
+    expect(control.doorbell()).toBe(bell + 1);
+    control.fallAsleep();
+    thread.verbs.invalidateTag(1, 2, 0);
+    expect(control.doorbell()).toBe(bell + 2);
+    control.fallAsleep();
+    control.wakeUp();
+    thread.put("c", "value");
+    expect(control.doorbell()).toBe(bell + 2);
+  });
+
+  test("the soonest deadline is that of all entries in memory", () => {
+    const thread = openThread();
+    const { control, geometry } = thread.kernel;
+    thread.put("a", "value", { expiresMs: 300 });
+    // Unknown before the first sweep.
+    expect(control.soonestDeadline()).toBe(0);
+    control.forgetDeadlines();
+    thread.put("ever", "value");
+    expect(control.soonestDeadline()).toBe(Infinity);
+    thread.put("b", "value", { expiresMs: 400 });
+    expect(control.soonestDeadline()).toBe(400);
+    thread.verbs.sweep(0, geometry.bucketCount, 200);
+    expect(control.soonestDeadline()).toBe(300);
+    thread.put("c", "value", { expiresMs: 350 });
+    expect(control.soonestDeadline()).toBe(300);
+    control.forgetDeadlines();
+    thread.verbs.sweep(0, geometry.bucketCount, 300);
+    expect(control.soonestDeadline()).toBe(350);
+  });
+
+  test("an injected clock wakes it when an entry has ended, and not before", () => {
+    const thread = openThread();
+    const { control } = thread.kernel;
+    control.forgetDeadlines();
+    thread.put("a", "value", { expiresMs: 300 });
+    const bell = control.doorbell();
+    control.fallAsleep();
+    thread.verbs.tick(299);
+    expect(control.doorbell()).toBe(bell);
+    thread.verbs.tick(300);
+    expect(control.doorbell()).toBe(bell + 1);
+  });
+});

@@ -18,6 +18,7 @@ import {
   selfId,
 } from "./geometry";
 import { homeOf } from "./index/slot";
+import { wakeJanitor } from "./segments/segments";
 
 // @ts-ignore: decorator
 @inline
@@ -127,6 +128,7 @@ function announceFlight(): void {
   const own = load<u32>(block, at.threadFlights);
   store<u32>(block, own + 1, at.threadFlights);
   if (own == 0) atomic.or<u64>(at.controlFlightThreads, threadBit(selfId));
+  wakeJanitor(); // which watches over threads that have flights
 }
 
 /** Counts one flight less, after it is done: no write needs to supersede it. */

@@ -7,6 +7,7 @@ import { counterClears } from "../../stats/counters";
 import { noteEpoch } from "./invalidations";
 import { count, namespaceAt } from "./geometry";
 import { clearCounts } from "./index/counts";
+import { wakeJanitor } from "./segments/segments";
 
 export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
@@ -133,7 +134,10 @@ function clearUpTo(word: usize): f64 {
 
 /** Sets the coarse clock. The clock never goes back. */
 export function tick(now: f64): void {
-  if (now > load<f64>(at.controlClock)) store<f64>(at.controlClock, now);
+  if (now <= load<f64>(at.controlClock)) return;
+  store<f64>(at.controlClock, now);
+  // With an injected clock the janitor learns here that an entry may have ended.
+  if (now >= reinterpret<f64>(atomic.load<u64>(at.controlSoonest))) wakeJanitor();
 }
 
 /** Recovery calls this: new sequences start above everything on disk, and what an earlier

@@ -13,6 +13,8 @@ const tagEpochWord = at.controlTagEpoch / 4;
 const sampleMaskWord = at.controlSampleMask / 4;
 const invalidationsWord = at.controlInvalidations / 8;
 const { stateOpen, stateClosed } = at;
+/** Infinity as an f64. */
+const infinityBits = 0x7ff0_0000_0000_0000n;
 
 /** Live entries at the last clear: the entry counters count from there. */
 export interface ClearedCounts {
@@ -156,6 +158,33 @@ export class ControlBlock {
   /** Blocks until the bell is rung after `heard`, for at most `ms`. */
   waitForBell(heard: number, ms: number): void {
     Atomics.wait(this.#i32, at.controlDoorbell / 4, heard, ms);
+  }
+
+  /** The janitor sleeps until something changes: the next write rings (layout.ts, controlAsleep).
+   *  After this it looks whether something has changed already. */
+  fallAsleep(): void {
+    Atomics.store(this.#i32, at.controlAsleep / 4, 1);
+  }
+
+  /** Writes need not ring any more. */
+  wakeUp(): void {
+    Atomics.store(this.#i32, at.controlAsleep / 4, 0);
+  }
+
+  /** No entry in memory ends before this time, in wall-clock milliseconds; 0 = unknown. */
+  soonestDeadline(): number {
+    Atomics.load(this.#u64, at.controlSoonest / 8);
+    return this.#f64[at.controlSoonest / 8] as number;
+  }
+
+  /** Before a sweep of the whole index, which notes the deadlines that it sees. */
+  forgetDeadlines(): void {
+    Atomics.store(this.#u64, at.controlSoonest / 8, infinityBits);
+  }
+
+  /** Whether a thread has loads, or asynchronous sets, under way. */
+  hasFlights(): boolean {
+    return Atomics.load(this.#u64, at.controlFlightThreads / 8) !== 0n;
   }
 
   /** Tells the janitor to end. */

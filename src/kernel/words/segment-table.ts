@@ -36,6 +36,14 @@ export class SegmentTable {
     return this.#word(segment, at.segmentState) & at.segmentStateMask;
   }
 
+  /** Whether a segment is in this state. */
+  hasState(state: number): boolean {
+    for (let segment = 0; segment < this.count; segment++) {
+      if (this.state(segment) === state) return true;
+    }
+    return false;
+  }
+
   /** How often it was reused. */
   generation(segment: number): number {
     return this.#word(segment, at.segmentGeneration);

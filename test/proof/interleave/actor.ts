@@ -69,6 +69,55 @@ export class Actor extends ActorParts {
     }
   }
 
+  /** The janitor's sleep until something changes (janitor/rest.ts), without its timeout: ends when
+   *  so many sequences were given out. */
+  *awaitSequence(wanted: bigint): Coroutine {
+    const { u64 } = this.thread.kernel.views;
+    const word = this.at.controlSequence / 8;
+    for (;;) {
+      const bell = yield* this.#bell();
+      const seen = Atomics.load(u64, yield* $element(u64, word, false));
+      if (seen >= wanted) return;
+      yield* this.#fallAsleep(1);
+      if (Atomics.load(u64, yield* $element(u64, word, false)) === seen) yield* this.#hear(bell);
+      yield* this.#fallAsleep(0);
+    }
+  }
+
+  /** A pass of the janitor over the index (janitor/index-sweep.ts), and its sleep until it knows
+   *  that an entry ends at this time. */
+  *awaitDeadline(ms: number): Coroutine {
+    const { u64, f64 } = this.thread.kernel.views;
+    const word = this.at.controlSoonest / 8;
+    const infinity = new BigUint64Array(Float64Array.of(Infinity).buffer)[0] as bigint;
+    Atomics.store(u64, yield* $element(u64, word, true), infinity);
+    yield* this.sweep();
+    for (;;) {
+      const bell = yield* this.#bell();
+      yield* this.#fallAsleep(1);
+      if ((f64[yield* $element(f64, word, false)] as number) <= ms) return;
+      yield* this.#hear(bell);
+      yield* this.#fallAsleep(0);
+    }
+  }
+
+  *#bell(): Coroutine<number> {
+    const { i32 } = this.thread.kernel.views;
+    return Atomics.load(i32, yield* $element(i32, this.at.controlDoorbell / 4, false));
+  }
+
+  *#hear(bell: number): Coroutine {
+    const { i32 } = this.thread.kernel.views;
+    while ((yield* this.#bell()) === bell) {
+      yield* $element(i32, this.at.controlDoorbell / 4, null);
+    }
+  }
+
+  *#fallAsleep(word: 0 | 1): Coroutine {
+    const { i32 } = this.thread.kernel.views;
+    Atomics.store(i32, yield* $element(i32, this.at.controlAsleep / 4, true), word);
+  }
+
   begin(kind: Operation["kind"], key: string, version: number): Operation {
     return this.world.history.begin(kind, key, version, this.name);
   }

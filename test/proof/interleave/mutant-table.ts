@@ -9,6 +9,7 @@ import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 import { orderedMutants } from "./ordered-mutants.js";
 import { namespaceMutants } from "./namespace-mutants.js";
 import { refusedMutants } from "./refused-mutants.js";
+import { restMutants } from "./rest-mutants.js";
 import { tagMutants } from "./tag-mutants.js";
 
 const moves = "src/kernel/assembly/moves/moves.ts";
@@ -391,4 +392,5 @@ export const mutants: readonly Mutant[] = [
   ...orderedMutants,
   ...namespaceMutants,
   ...refusedMutants,
+  ...restMutants,
 ];

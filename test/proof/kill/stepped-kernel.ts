@@ -11,10 +11,10 @@ import * as at from "../../../src/kernel/layout.js";
 import { withSteps } from "../steps.js";
 
 /** Where the cells are: behind every used word of the control block. */
-const cellsAt = 3072;
+const cellsAt = 2048;
 const cellBytes = 8;
 /** Behind the cells one byte for each step, 1 once a thread has reached it. */
-const seenAt = 3584;
+const seenAt = 2624;
 
 export interface SteppedKernel {
   readonly module: WebAssembly.Module;

@@ -61,7 +61,7 @@ import {
   valueOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
-import { noteRecord } from "../segments/segments";
+import { noteEntry, noteRecord } from "../segments/segments";
 import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
 
 /** The disk location of what a slot names, 0 if it has none. */
@@ -237,6 +237,7 @@ export function publish(
       }
     }
   }
+  if (answer == at.answerDone) noteEntry(record);
   invalidateFlights(hash);
   unlock(bucketAt(home));
   if (isSampled(hash)) noteRequest(hash, record);

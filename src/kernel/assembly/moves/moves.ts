@@ -44,7 +44,7 @@ import {
   valueOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
-import { noteDead, noteRecord, reserve } from "../segments/segments";
+import { noteDead, noteEntry, noteRecord, reserve } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
 import { xxh64 } from "../xxh64";
 
@@ -237,6 +237,7 @@ function bringBack(record: u32, slotNumber: u32, low: u32, high: u32, isHit: boo
       countRecord(record, 1);
       if (isEntry) count(isHit ? counter.counterPromotions : counter.counterPreloads, 1);
       if (!isHit) count(counter.counterPreloadedBytes, <f64>recordSizeOf(record));
+      noteEntry(record);
       answer = at.answerDone;
     }
   }

@@ -24,7 +24,7 @@ import {
   recordSizeOf,
   spaceOf,
 } from "../segments/record";
-import { unblockSegments } from "../segments/segments";
+import { noteDeadline, unblockSegments } from "../segments/segments";
 import { isTagInvalidated } from "../tags/tagged-records";
 import { dropNoted, noteHead } from "./chunked-values";
 
@@ -118,7 +118,10 @@ function judge(home: u32, slot: usize, word: u64, now: f64): bool {
     return true;
   }
   const deadline = deadlineOf(record);
-  if (deadline == 0 || deadline > now) return true;
+  if (deadline == 0 || deadline > now) {
+    noteDeadline(deadline);
+    return true;
+  }
   const isEntry = (flagsOf(record) & rec.flagChunk) == 0;
   const space = spaceOf(record);
   if (emptySlot(home, slot, word) && isEntry) countExpiration(space);

@@ -32,6 +32,32 @@ export function ring(): void {
   atomic.notify(at.controlDoorbell, 1);
 }
 
+/** Wakes the janitor if it sleeps until something changes. Called after a change: the janitor looks
+ *  for changes after it has said that it sleeps, so one of the two sees the other. If the thread
+ *  dies before it rings, the janitor sleeps as long as it ever does. */
+export function wakeJanitor(): void {
+  if (atomic.load<u32>(at.controlAsleep) == 0) return;
+  if (atomic.cmpxchg<u32>(at.controlAsleep, 1, 0) == 1) ring();
+}
+
+/** Lowers the time of the soonest deadline to this one; 0 = never. */
+export function noteDeadline(deadline: f64): void {
+  if (deadline == 0) return;
+  let seen = atomic.load<u64>(at.controlSoonest);
+  while (deadline < reinterpret<f64>(seen)) {
+    const was = atomic.cmpxchg<u64>(at.controlSoonest, seen, reinterpret<u64>(deadline));
+    if (was == seen) return;
+    seen = was;
+  }
+}
+
+/** Tells the janitor of an entry that is new in memory. Called after its slot shows it, since a
+ *  sweep that passed the slot before has made the janitor forget all deadlines earlier still. */
+export function noteEntry(record: usize): void {
+  noteDeadline(deadlineOf(record));
+  wakeJanitor();
+}
+
 let searchFrom: u32 = 0;
 
 /** How many segments are free, at most `limit`. It counts them each time: a separate count would

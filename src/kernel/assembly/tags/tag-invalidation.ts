@@ -5,6 +5,7 @@ import * as tagAt from "../../tag-layout";
 import { counterTagInvalidations, counterTagOverflows } from "../../../stats/counters";
 import { block, count, seed } from "../geometry";
 import { lock, unlock } from "../index/bucket";
+import { wakeJanitor } from "../segments/segments";
 import { xxh64 } from "../xxh64";
 import {
   homeBucketOf,
@@ -61,6 +62,7 @@ export function invalidateTag(hashLow: u32, hashHigh: u32, force: u32): i32 {
   }
   atomic.add<u32>(at.controlTagEpoch, 1);
   count(counterTagInvalidations, 1);
+  wakeJanitor();
   store<u32>(block, slot == 0 ? tagAt.noTagSlot : tagSlotNumber(slot), at.resultTagSlot);
   return at.answerDone;
 }
