@@ -187,8 +187,9 @@ function createMemory(
         : {
             path: directory.path,
             segmentBytes: directory.segmentBytes,
-            fds: [...directory.fds],
             manifestFd: directory.manifestFd,
+            segments: directory.segments,
+            openFiles: config.disk.openFiles,
             epochsFd: directory.epochsFd,
             tagsFd: directory.tagsFd,
             tagMirror: directory.tagMirror,

@@ -164,6 +164,7 @@ export class OpenerSide {
     const end = await this.pool.stop();
     control.setState(codes.stateClosed);
     await waitForWrites(kernel);
+    this.#core.closeFiles();
     this.#events.removeAll();
     const nextSequence = Math.max(end.nextSequence, control.sequence() + 1);
     const schemas = control.schemaCount();

@@ -33,6 +33,8 @@ export interface Config extends OperationDefaults {
     readonly preloadBytes: number;
     /** Whether a writer evicts what is not on disk yet when it finds no other room. */
     readonly evictsUnwritten: boolean;
+    /** Most segment files open at once, over all threads. */
+    readonly openFiles: number;
   } | null;
   readonly eviction: PolicyName;
   readonly near: {
@@ -53,6 +55,13 @@ export const diskBytesMin = MiB;
 export const nameLengthMax = 64;
 /** The near cache is made of Maps, and a Map holds at most 2^24 entries. */
 export const nearEntriesMax = 2 ** 24;
+
+/** With the fixed files, the lock and the janitor's own descriptors 32 at most. */
+const openFilesDefault = 20;
+/** As many as a directory may have. */
+const openFilesMax = 128;
+
+const diskOptionNames = ["path", "capacity", "admission", "preload", "whenBehind", "openFiles"];
 
 const cacheOptionNames = [
   "name",
@@ -148,7 +157,7 @@ export function memoryBytesOf(memory: unknown, option = "memory"): number {
 
 function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   if (disk === undefined) return null;
-  const given = optionsOf("disk", disk, ["path", "capacity", "admission", "preload", "whenBehind"]);
+  const given = optionsOf("disk", disk, diskOptionNames);
   const path = given["path"];
   if (typeof path !== "string") throw optionTypeError("disk.path", path, "the path of a directory");
   if (path === "" || path.includes("\0")) {
@@ -166,8 +175,17 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
     throw optionRangeError("disk.whenBehind", whenBehind, '"refuse" or "evict"');
   }
   const evictsUnwritten = whenBehind === "evict";
-  const kept = { path: resolve(path), capacityBytes, admission, preloadBytes, evictsUnwritten };
-  return Object.freeze(kept);
+  const openFiles = openFilesOf(given["openFiles"]);
+  const kept = { preloadBytes, evictsUnwritten, openFiles };
+  return Object.freeze({ path: resolve(path), capacityBytes, admission, ...kept });
+}
+
+function openFilesOf(openFiles: unknown): number {
+  if (openFiles === undefined) return openFilesDefault;
+  const allowed = `a whole number from 1 to ${openFilesMax}`;
+  if (typeof openFiles !== "number") throw optionTypeError("disk.openFiles", openFiles, allowed);
+  if (Number.isInteger(openFiles) && openFiles >= 1 && openFiles <= openFilesMax) return openFiles;
+  throw optionRangeError("disk.openFiles", openFiles, allowed);
 }
 
 function preloadOf(preload: unknown, memoryBytes: number): number {

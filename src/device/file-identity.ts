@@ -1,7 +1,7 @@
 // Tells whether a descriptor still belongs to the file it was opened for. Called by the disk tier
 // where descriptors may have been closed behind its back: Node.js closes those of a worker that
 // ends, and gives their numbers to the next files opened.
-import { fstatSync, statSync } from "node:fs";
+import { fstatSync, lstatSync, statSync } from "node:fs";
 
 /** What tells a file from a copy of it. */
 export interface FileIdentity {
@@ -24,6 +24,18 @@ export function identityOf(fd: number): FileIdentity {
 export function isFileOf({ inode, born }: FileIdentity, fd: number): boolean {
   const { ino, birthtimeNs } = fstatSync(fd, { bigint: true });
   return ino === inode && (born === 0n || birthtimeNs === born);
+}
+
+/** The identity of the file at a path, which no link is followed to. */
+export function identityAt(path: string): FileIdentity {
+  const { ino, birthtimeNs, ctimeNs } = lstatSync(path, { bigint: true });
+  return { inode: ino, born: birthtimeNs === ctimeNs ? 0n : birthtimeNs };
+}
+
+/** Whether the file with this identity is at the path. */
+export function isNamed({ inode, born }: FileIdentity, path: string): boolean {
+  const named = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return named?.ino === inode && (born === 0n || named.birthtimeNs === born);
 }
 
 /** Whether the descriptor is open and belongs to the regular file at this path. */

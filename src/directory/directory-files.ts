@@ -5,6 +5,7 @@
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type ErrorCode, isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
+import { type FileIdentity, isFileOf } from "../device/mod.js";
 import { segmentCountMax } from "../disk/mod.js";
 import { lockFileName } from "./lock.js";
 
@@ -194,6 +195,20 @@ export function openFile(file: string, durable = false): number {
       fs.closeSync(fd);
       throw error;
     }
+  });
+}
+
+/** Opens a segment file that exists, for reading and writing. Follows no link. Throws ERR_DISK_IO if
+ *  it is not the file that it was. */
+export function openSegment(path: string, segment: number, identity: FileIdentity): number {
+  const file = `${path}/${segmentName(segment)}`;
+  const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  const flags = O_RDWR | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
+  return attempt("open", file, () => {
+    const fd = fs.openSync(file, flags);
+    if (isFileOf(identity, fd)) return fd;
+    fs.closeSync(fd);
+    throw new Error("it was replaced while the cache was open");
   });
 }
 

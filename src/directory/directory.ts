@@ -1,15 +1,25 @@
 // Opens a cache directory: takes its lock, decides what may come back, and creates its files. The
-// opener calls it and keeps the result until close; other threads use the descriptors as numbers.
+// opener calls it and keeps the result until close; other threads use the descriptors as numbers,
+// and open segment files themselves.
 // Invariant: the clean flag is cleared and synced before anything else is written. On any error no
 // descriptor stays open and the lock is released.
 
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
-import { type Device, fileDevice, isFileOf, maySync, unsynced } from "../device/mod.js";
+import {
+  type Device,
+  fileDevice,
+  type FileIdentity,
+  identityAt,
+  isFileOf,
+  maySync,
+  unsynced,
+} from "../device/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./trust/boot.js";
 import {
+  attempt,
   type DirectoryListing,
   ensureDirectory,
   epochsName,
@@ -163,18 +173,18 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   // A crash from here on leaves a directory that the next open scans; or, before the epochs are
   // written, one that it starts cold.
   if (plan.keep === null) {
-    resetFile(opening, epochsFd, epochsFileBytes);
+    resetFile(opening.device, epochsFd, epochsFileBytes);
     opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
     const own = { id: 0, name: now.version, versionHash: 0n, clear: 0, lastUse: 0 };
     if (own.name !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
   }
   const tagsFd = startTagFile(opening, tags, before.seed);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
-  const segmentFds = openSegments(opening, listing, manifest.fields, plan.keep !== null);
+  const segments = makeSegments(opening, listing, manifest.fields, plan.keep !== null);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
   if (opening.isSynced) syncDirectory(path);
   const tagMirror = mirrorOffset(tags.tags.length);
-  const files = { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, segmentFds };
+  const files = { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, segments };
   return new OpenDirectory(
     opening,
     manifest,
@@ -274,7 +284,7 @@ function keepSchemas(opening: Opening, fd: number, fields: ManifestFields | null
     hasher,
   );
   if (fields === null || length !== schemasFileBytes) {
-    resetFile(opening, fd, schemasFileBytes);
+    resetFile(device, fd, schemasFileBytes);
     device.writeAtSync(fd, emptySchemas(), 0, schemasFileBytes, 0);
   }
   return { ...reading, count: Math.max(reading.count, fields?.schemas ?? 0) };
@@ -305,32 +315,36 @@ function startOfTime({ wallNow, uptimeMs, bootId, storage }: OpenCircumstances, 
   return { lastAliveMs, clockAheadMs: ahead, uptimeMs: uptimeMs ?? 0, bootId, storage };
 }
 
-/** Deletes surplus segment files before it creates missing ones, so that capacity always holds. */
-function openSegments(
-  opening: Opening,
+/** Deletes surplus segment files before it creates missing ones, so that capacity always holds;
+ *  answers which files they are. Each thread opens them when it uses them. */
+function makeSegments(
+  { path, device }: Opening,
   listing: DirectoryListing,
-  fields: ManifestFields,
+  { segmentBytes, segmentCount }: ManifestFields,
   keep: boolean,
-): number[] {
-  const { segmentBytes, segmentCount } = fields;
+): FileIdentity[] {
   for (const segment of listing.segments.keys()) {
-    if (!keep || segment >= segmentCount) removeFile(`${opening.path}/${segmentName(segment)}`);
+    if (!keep || segment >= segmentCount) removeFile(`${path}/${segmentName(segment)}`);
   }
-  const segmentFds: number[] = [];
   for (let segment = 0; segment < segmentCount; segment++) {
-    const fd = keepOpen(opening, segmentName(segment));
     // Tombstones are at the end: a file of the wrong length lost them, so all of it is void.
-    if (!keep || listing.segments.get(segment) !== segmentBytes) {
-      resetFile(opening, fd, segmentBytes);
+    if (keep && listing.segments.get(segment) === segmentBytes) continue;
+    const fd = openFile(`${path}/${segmentName(segment)}`);
+    try {
+      resetFile(device, fd, segmentBytes);
+    } finally {
+      fs.closeSync(fd);
     }
-    segmentFds.push(fd);
   }
-  return segmentFds;
+  return Array.from({ length: segmentCount }, (_, segment) => {
+    const file = `${path}/${segmentName(segment)}`;
+    return attempt("inspect", file, () => identityAt(file));
+  });
 }
 
-function resetFile(opening: Opening, fd: number, length: number): void {
-  opening.device.truncateSync(fd, 0);
-  opening.device.truncateSync(fd, length);
+function resetFile(device: Device, fd: number, length: number): void {
+  device.truncateSync(fd, 0);
+  device.truncateSync(fd, length);
 }
 
 function notOurs(path: string, name: string): UndercroftError {

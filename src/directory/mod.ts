@@ -2,7 +2,7 @@
 // snapshot.
 export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
 export type { DirectoryEnd, OpenDirectory } from "./open-directory.js";
-export { epochsName, segmentName, schemasName, tagsName } from "./directory-files.js";
+export { epochsName, openSegment, schemasName, segmentName, tagsName } from "./directory-files.js";
 export { epochSlotCount, writeClearEpoch, writeNamespace, writeTagFloor } from "./epochs.js";
 export { type NamespaceSlot, versionHashOf } from "./namespace-slots.js";
 export { assertPresent } from "./trust/presence.js";

@@ -3,9 +3,9 @@
 
 import fs from "node:fs";
 import { assert } from "../base/mod.js";
-import type { Device } from "../device/mod.js";
+import type { Device, FileIdentity } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { attempt, snapshotName, syncDirectory } from "./directory-files.js";
+import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-files.js";
 import { snapshotBytesMax } from "./geometry.js";
 import type { SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
@@ -16,6 +16,9 @@ import type { OpenCircumstances, Recovery } from "./trust/recovery.js";
 import type { TimeLeft } from "./trust/session-time.js";
 import type { SchemasReading } from "./schema-file.js";
 import type { TagHistory } from "./tag-file.js";
+
+/** Segment files that a sync has open at once. */
+const syncsAtOnce = 4;
 
 const unsyncedReason =
   "Node's permission model forbids fsync, so a stop of the machine ends what is kept";
@@ -53,14 +56,14 @@ export class OpenDirectory {
   readonly seed: bigint;
   readonly segmentBytes: number;
   readonly segmentCount: number;
-  /** The descriptor of each segment file. Other threads may use the numbers until `close`. */
-  readonly fds: readonly number[];
   readonly epochsFd: number;
   readonly tagsFd: number;
   /** Where the mirror of the tag table is in the tags file. */
   readonly tagMirror: number;
   readonly schemasFd: number;
   readonly manifestFd: number;
+  /** Which files the segment files are. */
+  readonly segments: readonly FileIdentity[];
   /** The schemas that its records may name. */
   readonly schemas: SchemasReading;
   /** Above every sequence that the manifest names. A scan may find higher ones. */
@@ -92,7 +95,7 @@ export class OpenDirectory {
       readonly tagMirror: number;
       readonly schemasFd: number;
       readonly schemas: SchemasReading;
-      readonly segmentFds: readonly number[];
+      readonly segments: readonly FileIdentity[];
     },
     found: {
       readonly recovery: Recovery;
@@ -106,12 +109,12 @@ export class OpenDirectory {
     this.seed = fields.seed;
     this.segmentBytes = fields.segmentBytes;
     this.segmentCount = fields.segmentCount;
-    this.fds = files.segmentFds;
     this.epochsFd = files.epochsFd;
     this.tagsFd = files.tagsFd;
     this.tagMirror = files.tagMirror;
     this.schemasFd = files.schemasFd;
     this.schemas = files.schemas;
+    this.segments = files.segments;
     this.nextSequence = fields.nextSequence;
     const { recovery } = found;
     this.clearEpoch = recovery.clearEpoch;
@@ -205,8 +208,8 @@ export class OpenDirectory {
       const time = { lastAliveMs, clockAheadMs, uptimeMs };
       await this.#manifest.write({ clean, closedUnsynced, nextSequence, ...time, schemas });
     } finally {
-      const { fds, epochsFd, tagsFd, schemasFd } = this;
-      for (const fd of [...fds, epochsFd, tagsFd, schemasFd, this.manifestFd]) {
+      const { epochsFd, tagsFd, schemasFd } = this;
+      for (const fd of [epochsFd, tagsFd, schemasFd, this.manifestFd]) {
         attempt("close", this.path, () => fs.closeSync(fd));
       }
       await this.#lock.release();
@@ -214,8 +217,25 @@ export class OpenDirectory {
   }
 
   async #syncFiles(): Promise<void> {
-    const fds = [...this.fds, this.epochsFd, this.tagsFd, this.schemasFd];
+    const fds = [this.epochsFd, this.tagsFd, this.schemasFd];
     await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
+    let next = 0;
+    const syncSome = async (): Promise<void> => {
+      while (next < this.segmentCount) await this.#syncSegment(next++);
+    };
+    await Promise.all(Array.from({ length: syncsAtOnce }, syncSome));
+  }
+
+  /** What was written through other descriptors is synced too, and a write that failed since the
+   *  last sync fails this one. */
+  async #syncSegment(segment: number): Promise<void> {
+    if (!this.isSynced) return;
+    const fd = openSegment(this.path, segment, this.segments[segment] as FileIdentity);
+    try {
+      await this.#device.fsync(fd);
+    } finally {
+      attempt("close", this.path, () => fs.closeSync(fd));
+    }
   }
 
   #isRecovered(): boolean {

@@ -19,7 +19,7 @@ import type { Hasher } from "../hash/mod.js";
 import { codes, type DiskSegmentTable, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import { isChunk, recordFlags, recordSpace } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
+import type { ThreadDisk } from "../tiers/mod.js";
 import { voidBatch } from "./failover.js";
 import { DiskShares } from "./disk-shares.js";
 import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.js";
@@ -46,7 +46,7 @@ export interface DiskLogParts {
 export class DiskLog implements ReinsertionLog {
   readonly table: DiskSegmentTable;
   readonly #kernel: Kernel;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #hasher: Hasher;
   readonly #device: Device;
   readonly #builder: BatchBuilder;
@@ -59,7 +59,7 @@ export class DiskLog implements ReinsertionLog {
   #outcomes: BatchOutcome[] = [];
   #batch = { records: 0, maxExpires: 0, maxSequence: 0 };
 
-  constructor(kernel: Kernel, disk: DiskHandle, parts: DiskLogParts) {
+  constructor(kernel: Kernel, disk: ThreadDisk, parts: DiskLogParts) {
     const { hasher, budget, device = fileDevice } = parts;
     this.table = kernel.diskSegments;
     this.#kernel = kernel;
@@ -179,7 +179,7 @@ export class DiskLog implements ReinsertionLog {
   }
 
   #write(bytes: Buffer, outcomes: readonly BatchOutcome[]): void {
-    const fd = this.#disk.fds[this.#open] as number;
+    const fd = this.#disk.files.fd(this.#open);
     const offset = this.table.endOffset(this.#open) || segmentHeaderSize;
     try {
       this.#assertWritable();
@@ -222,7 +222,7 @@ export class DiskLog implements ReinsertionLog {
   probe(): void {
     const segment = findFree(this.table);
     if (segment < 0) return;
-    voidSegment(this.#disk.fds[segment] as number, this.#device);
+    voidSegment(this.#disk.files.fd(segment), this.#device);
     this.#writes += 1;
   }
 
@@ -243,7 +243,7 @@ export class DiskLog implements ReinsertionLog {
     const serial = this.table.maxSerial() + 1;
     const identity = { nonce, serial, createdMs: now };
     const key = segmentKeyOf(this.#disk.seed, segment);
-    const fd = this.#disk.fds[segment] as number;
+    const fd = this.#disk.files.fd(segment);
     // Once any thread has asked for an fsync, a power loss must not undo the reset: the old records
     // would return without their tombstones.
     const sync = this.#disk.syncResets || this.#kernel.flushes.syncRequested() !== 0;
@@ -281,7 +281,7 @@ export class DiskLog implements ReinsertionLog {
         this.#open = -1;
         for (const outcome of this.#takeOutcomes()) outcome.failed();
       }
-      voidSegment(this.#disk.fds[segment] as number, this.#device);
+      voidSegment(this.#disk.files.fd(segment), this.#device);
       this.#writes += 1;
       if (!this.table.hasPendingTombstone(segment)) this.#reclaimer.free(segment, false);
     }

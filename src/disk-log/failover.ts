@@ -6,14 +6,14 @@ import { UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import { tombstoneSize, segmentHeaderSize, voidSegment } from "../disk/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
+import type { ThreadDisk } from "../tiers/mod.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
 
 /** A batch begins with a header of 64 bytes (docs/internals/files.md). */
 const batchHeaderBytes = 64;
 
 /** Seals the segment that the dead janitor was writing and frees the one it was reclaiming. */
-export function failOver(kernel: Kernel, disk: DiskHandle): void {
+export function failOver(kernel: Kernel, disk: ThreadDisk): void {
   const { segmentCount } = kernel.geometry;
   for (let segment = 0; segment < segmentCount; segment++) kernel.verbs.unpinSegment(segment);
   const disks = kernel.diskSegments;
@@ -26,7 +26,7 @@ export function failOver(kernel: Kernel, disk: DiskHandle): void {
       if (dropLocationsFrom(kernel, disk, segment, end) && isVoid) kernel.verbs.sealDisk(segment);
       else giveUp(kernel, segment);
     } else if (state === codes.diskReclaiming) {
-      const isVoid = attemptToVoid(() => voidSegment(disk.fds[segment] as number));
+      const isVoid = attemptToVoid(() => voidSegment(disk.files.fd(segment)));
       const isEmpty =
         dropLocationsFrom(kernel, disk, segment, 0) && !disks.hasPendingTombstone(segment);
       if (isEmpty && isVoid) kernel.verbs.setDiskState(segment, codes.diskFree);
@@ -45,7 +45,7 @@ function giveUp(kernel: Kernel, segment: number): void {
  *  the whole segment must be quarantined then. The end of the segment has room for `recordCount`
  *  tombstones. */
 export function voidBatch(
-  disk: DiskHandle,
+  disk: ThreadDisk,
   segment: number,
   offset: number,
   recordCount: number,
@@ -54,7 +54,7 @@ export function voidBatch(
   const zeros = Buffer.alloc(batchHeaderBytes);
   // So close to the tombstones no batch fits, and a tombstone must not be overwritten.
   if (offset + zeros.length + recordCount * tombstoneSize > disk.segmentBytes) return true;
-  const fd = disk.fds[segment] as number;
+  const fd = disk.files.fd(segment);
   return attemptToVoid(() => device.writeAtSync(fd, zeros, 0, zeros.length, offset));
 }
 
@@ -73,7 +73,7 @@ function attemptToVoid(write: () => void): boolean {
  *  name a location there. */
 export function dropLocationsFrom(
   kernel: Kernel,
-  disk: DiskHandle,
+  disk: ThreadDisk,
   segment: number,
   from: number,
 ): boolean {

@@ -23,7 +23,7 @@ import {
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DirectoryWriter, DiskHandle } from "../tiers/mod.js";
+import type { DirectoryWriter, ThreadDisk } from "../tiers/mod.js";
 
 /** Sequences skipped after a crash, for writes that reached no file: more than fit in memory. */
 const sequenceMargin = 2 ** 24;
@@ -54,7 +54,7 @@ export interface RecoveryResult extends RecoveryReport {
 
 export function recover(
   kernel: Kernel,
-  disk: DiskHandle,
+  disk: ThreadDisk,
   directory: DirectoryWriter,
   task: RecoveryTask,
   hasher: Hasher,
@@ -133,7 +133,7 @@ class Scanner {
   resume = -1;
   #maxSequence = 0;
   readonly #kernel: Kernel;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #directory: DirectoryWriter;
   readonly #task: RecoveryTask;
   readonly #hasher: Hasher;
@@ -141,7 +141,7 @@ class Scanner {
 
   constructor(
     kernel: Kernel,
-    disk: DiskHandle,
+    disk: ThreadDisk,
     directory: DirectoryWriter,
     task: RecoveryTask,
     hasher: Hasher,
@@ -170,10 +170,10 @@ class Scanner {
 
   #newestFirst(): number[] {
     const identities: { segment: number; serial: number }[] = [];
-    const { fds, segmentBytes, seed } = this.#disk;
-    for (const [segment, fd] of fds.entries()) {
+    const { files, segments, segmentBytes, seed } = this.#disk;
+    for (const segment of segments.keys()) {
       const key = segmentKeyOf(seed, segment);
-      const identity = readSegmentIdentity(fd, segmentBytes, key, this.#hasher);
+      const identity = readSegmentIdentity(files.fd(segment), segmentBytes, key, this.#hasher);
       if (identity !== null) identities.push({ segment, serial: identity.serial });
     }
     identities.sort((left, right) => right.serial - left.serial);
@@ -181,8 +181,8 @@ class Scanner {
   }
 
   #recoverSegment(segment: number): void {
-    const { fds, segmentBytes, seed } = this.#disk;
-    const fd = fds[segment] as number;
+    const { files, segmentBytes, seed } = this.#disk;
+    const fd = files.fd(segment);
     const scan = scanSegment(fd, segmentBytes, segmentKeyOf(seed, segment), this.#hasher);
     if (scan === null) return;
     const reconciled = reconcileSegment(fd, segmentBytes, scan, this.#task.filter);

@@ -14,7 +14,7 @@ import {
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
+import type { ThreadDisk } from "../tiers/mod.js";
 
 /** A segment to be walked, as it was at the beginning. */
 interface Part {
@@ -29,7 +29,7 @@ interface Part {
 
 export class InvalidatedWalk {
   readonly #kernel: Kernel;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #hasher: Hasher;
   readonly #writeTombstone: TombstoneWriter;
   readonly #device: Device;
@@ -39,7 +39,7 @@ export class InvalidatedWalk {
 
   constructor(
     kernel: Kernel,
-    disk: DiskHandle,
+    disk: ThreadDisk,
     hasher: Hasher,
     writeTombstone: TombstoneWriter,
     device: Device = fileDevice,
@@ -55,14 +55,18 @@ export class InvalidatedWalk {
    *  construction. */
   begin(through: number): void {
     const table = this.#kernel.diskSegments;
+    const { segmentBytes, files } = this.#disk;
     this.#through = through;
     this.#parts = [];
     for (let segment = 0; segment < table.count; segment++) {
       const state = table.state(segment);
       if (state === codes.diskFree) continue;
       const source = {
-        fd: this.#disk.fds[segment] as number,
-        segmentBytes: this.#disk.segmentBytes,
+        // Asked for at each read: the file may have been closed since the last.
+        get fd() {
+          return files.fd(segment);
+        },
+        segmentBytes,
         nonce: table.nonce(segment),
         hasher: this.#hasher,
         device: this.#device,

@@ -16,7 +16,7 @@ import type { Removal, RemovalReporter } from "../eviction/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type DiskSegmentTable, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
+import type { ThreadDisk } from "../tiers/mod.js";
 import { dropLocationsFrom } from "./failover.js";
 import { type Allowance, ReclaimedValues } from "./reclaimed-values.js";
 import type { DiskShares } from "./disk-shares.js";
@@ -68,7 +68,7 @@ export interface ReclaimParts {
 export class Reclaimer {
   readonly #kernel: Kernel;
   readonly #table: DiskSegmentTable;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #hasher: Hasher;
   readonly #device: Device;
   readonly #budget: WriteBudget;
@@ -81,7 +81,7 @@ export class Reclaimer {
   readonly #values: ReclaimedValues;
   readonly #shares: DiskShares;
 
-  constructor(log: ReinsertionLog, kernel: Kernel, disk: DiskHandle, parts: ReclaimParts) {
+  constructor(log: ReinsertionLog, kernel: Kernel, disk: ThreadDisk, parts: ReclaimParts) {
     const { hasher, device, budget, removals, writeTombstone, shares } = parts;
     this.#shares = shares;
     this.#log = log;
@@ -113,7 +113,7 @@ export class Reclaimer {
     const scan = this.scan(segment);
     // Void the file before the state changes: a new janitor that finds "reclaiming" knows that the
     // file is void, whatever else happened.
-    voidSegment(this.#disk.fds[segment] as number, this.#device);
+    voidSegment(this.#disk.files.fd(segment), this.#device);
     verbs.setDiskState(segment, codes.diskReclaiming);
     let isEmpty = false;
     try {
@@ -152,10 +152,10 @@ export class Reclaimer {
   /** What a file lists. Null if nothing can be read: the file is damaged, or was voided by a failed
    *  reclaim. */
   scan(segment: number): SegmentScan | null {
-    const { segmentBytes, seed, fds } = this.#disk;
+    const { segmentBytes, seed, files } = this.#disk;
     const key = segmentKeyOf(seed, segment);
     try {
-      const fd = fds[segment] as number;
+      const fd = files.fd(segment);
       return scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
     } catch (error) {
       // Unreadable bytes must not keep the whole segment from being reused.

@@ -12,7 +12,7 @@ import type { Hasher } from "../hash/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { chunkHash, chunkId, chunkKeySize, recordHeaderSize, RecordReader } from "../record/mod.js";
 import { counterDiskErrors } from "../stats/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
+import type { ThreadDisk } from "../tiers/mod.js";
 
 /** Header, disk location, two times and key of a chunk. */
 const chunkStartBytes = recordHeaderSize + 24 + chunkKeySize;
@@ -21,11 +21,11 @@ export class SegmentRecords {
   /** The record that was read last. */
   readonly record: RecordReader;
   readonly #kernel: Kernel;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #hasher: Hasher;
   readonly #device: Device;
 
-  constructor(kernel: Kernel, disk: DiskHandle, hasher: Hasher, device: Device) {
+  constructor(kernel: Kernel, disk: ThreadDisk, hasher: Hasher, device: Device) {
     this.#kernel = kernel;
     this.#disk = disk;
     this.#hasher = hasher;
@@ -77,7 +77,7 @@ export class SegmentRecords {
   /** The number of bytes read; 0 on a disk error. */
   #read(segment: number, buffer: Buffer, offset: number): number {
     try {
-      const fd = this.#disk.fds[segment] as number;
+      const fd = this.#disk.files.fd(segment);
       return this.#device.readAtSync(fd, buffer, 0, buffer.length, offset);
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;

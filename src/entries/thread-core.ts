@@ -152,6 +152,12 @@ export class ThreadCore {
   detach(): void {
     this.#end.isDetached = true;
     this.kernel.detach((location) => this.directory?.writeTombstone(location));
+    this.#attached.files?.close();
+  }
+
+  /** Closes the segment files that this thread has open; it opens none any more. */
+  closeFiles(): void {
+    this.#attached.files?.close();
   }
 
   /** Throws ERR_CACHE_CLOSED once this thread or the opener has closed the cache. */
@@ -161,6 +167,8 @@ export class ThreadCore {
   }
 
   closedError(): UndercroftError {
+    // The opener may have closed the cache: this thread needs no file of it any more.
+    if (this.kernel.control.isClosed()) this.closeFiles();
     const text = `Cannot use cache ${JSON.stringify(this.config.name)}: it is closed`;
     return new UndercroftError("ERR_CACHE_CLOSED", text);
   }

@@ -6,7 +6,7 @@ import { codes, type Kernel, KeyWindow } from "../kernel/mod.js";
 import { MemoryReader, MemoryWriter } from "../memory/mod.js";
 import type { LogPolicy } from "../policy/mod.js";
 import { counterForegroundReclaims, type CounterSink, SpaceCounters } from "../stats/mod.js";
-import { DirectoryWriter, DiskReader } from "../tiers/mod.js";
+import { DirectoryWriter, DiskReader, type SegmentFiles, threadDisk } from "../tiers/mod.js";
 import { Evictor } from "./evictor.js";
 import { RemovalReporter, type SendRemovals } from "./removals.js";
 import { policyCapacityOf, policyOver, usedGeometryOf } from "./shared-policy.js";
@@ -23,6 +23,7 @@ export interface Attachment {
   /** Null for a cache in memory only. */
   readonly disk: DiskReader | null;
   readonly directory: DirectoryWriter | null;
+  readonly files: SegmentFiles | null;
   /** The same for the keys of a namespace. */
   within(namespace: number): Attachment;
 }
@@ -35,7 +36,9 @@ export function attachThread(
   onFault: (error: UndercroftError) => void,
   send: SendRemovals | null,
 ): Attachment {
-  const directory = handle.disk === null ? null : new DirectoryWriter(kernel, handle.disk, onFault);
+  const own = handle.disk === null ? null : threadDisk(kernel, handle.disk);
+  const files = own?.files ?? null;
+  const directory = own === null ? null : new DirectoryWriter(kernel, own, onFault);
   const writeTombstone = (location: number): void => directory?.writeTombstone(location);
   // Created on first use: most threads never evict, and attaching must be quick.
   let reclaimer: ForegroundReclaimer | undefined;
@@ -52,8 +55,8 @@ export function attachThread(
     const writer = new MemoryWriter(kernel, keys);
     const counters = namespace === 0 ? kernel.counters : countersOf(kernel, handle, namespace);
     writer.connect(writeTombstone, reclaim, counters);
-    const disk = handle.disk === null ? null : new DiskReader(reader, writer, handle.disk);
-    return { keys, reader, writer, disk, directory, counters, within };
+    const disk = own === null ? null : new DiskReader(reader, writer, own);
+    return { keys, reader, writer, disk, directory, files, counters, within };
   };
   return within(0);
 }

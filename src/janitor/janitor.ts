@@ -2,7 +2,7 @@
 // sealed segments, serves flush requests, removes expired entries, recovers dead threads and ticks
 // the coarse clock, however busy every event loop is. It sleeps on a word in shared memory that
 // writers ring (rest.ts). Its file I/O is synchronous: the thread has nothing else to do.
-import { setTimeout, UndercroftError } from "../base/mod.js";
+import { elapsedMs, UndercroftError } from "../base/mod.js";
 import {
   Closing,
   DiskLog,
@@ -17,14 +17,14 @@ import {
   type RecoveryReport,
 } from "../disk-log/mod.js";
 import { Evictor, policyOver, RemovalReporter, sharedClock } from "../eviction/mod.js";
-import { fileDevice, isFileAt } from "../device/mod.js";
-import { assertPresent, schemasName } from "../directory/mod.js";
+import { fileDevice } from "../device/mod.js";
+import { assertPresent } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import { DirectoryWriter } from "../tiers/mod.js";
+import { DirectoryWriter, filesIdleMs, type ThreadDisk, threadDisk } from "../tiers/mod.js";
 import { IndexSweep } from "./index-sweep.js";
-import type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";
+import type { JanitorMessage, JanitorTask } from "./messages.js";
 import { MemoryRoom } from "./memory-room.js";
 import { NamespaceRecount } from "./namespace-recount.js";
 import { Preloader } from "./preloader.js";
@@ -35,45 +35,35 @@ import { startTuning, type Tuning } from "./tuning.js";
 
 /** Milliseconds between flushes of open segments. Bounds what a `kill -9` loses. */
 const openFlushMs = 1000;
+/** Milliseconds between two looks whether the files are there, while nothing is written. */
+const presenceEveryMs = 10_000;
 /** Milliseconds after a disk error until the next attempt to write. */
 const diskRetryMs = 5000;
 
-/** Starts a janitor in this thread. Resolves when what is on disk is recovered. From then on the
- *  janitor blocks the thread until controlStop is set, and reports through the task's port. Answers
- *  "other-files", and does nothing, where a worker does not share the opener's descriptors. */
-export async function startJanitor(task: JanitorTask): Promise<JanitorStart> {
-  if (!sharesDescriptors(task)) return "other-files";
-  const janitor = await Janitor.start(task);
-  // Run after the pool has seen the task resolve: a running task would keep the process alive.
-  setTimeout(() => janitor.run(), 0);
-  return "started";
-}
-
-/** Node.js gives all threads of a process the same descriptors; Deno does not. */
-function sharesDescriptors({ handle: { disk }, recovery }: JanitorTask): boolean {
-  if (disk === null || recovery === null) return true;
-  return isFileAt(disk.schemasFd, `${disk.path}/${schemasName}`);
+/** What the janitor needs of a disk tier. */
+interface JanitorDisk extends DiskSide {
+  readonly own: ThreadDisk;
 }
 
 /** The disk as the sweep of the tags uses it. */
-function sweptDisk(kernel: Kernel, { handle }: JanitorTask, side: DiskSide | null) {
-  if (side === null || handle.disk === null) return null;
-  const { directory, hasher } = side;
-  const { fds, syncResets, isSynced } = handle.disk;
+function sweptDisk(kernel: Kernel, disk: JanitorDisk | null) {
+  if (disk === null) return null;
+  const { directory, hasher, own } = disk;
+  const { files, segments, syncResets, isSynced } = own;
   const writeTombstone = directory.writeTombstone.bind(directory);
   return {
-    walk: new InvalidatedWalk(kernel, handle.disk, hasher, writeTombstone),
+    walk: new InvalidatedWalk(kernel, own, hasher, writeTombstone),
     sync: (segment: number): boolean => {
       const isAsked = syncResets || kernel.flushes.syncRequested() !== 0;
-      if (!isSynced || !isAsked || segment >= fds.length) return false;
-      fileDevice.fsyncSync(fds[segment] as number);
+      if (!isSynced || !isAsked || segment >= segments.length) return false;
+      fileDevice.fsyncSync(files.fd(segment));
       return true;
     },
     writeForgotten: directory.writeForgotten.bind(directory),
   };
 }
 
-class Janitor {
+export class Janitor {
   readonly #task: JanitorTask;
   readonly #kernel: Kernel;
   readonly #now: () => number;
@@ -83,12 +73,13 @@ class Janitor {
   readonly #tags: TagSweeper;
   readonly #recount: NamespaceRecount;
   readonly #writeTombstone: TombstoneWriter;
-  readonly #disk: DiskSide | null;
+  readonly #disk: JanitorDisk | null;
   readonly #room: MemoryRoom;
   readonly #preloader: Preloader | null;
   readonly #removals: RemovalReporter;
   readonly #sweep: IndexSweep;
   readonly #rest: Rest;
+  #idleLookMs = 0;
   #openFlushDueMs = 0;
   /** The newest sequence before the last flush of open segments. */
   #flushedSequence = -1;
@@ -106,7 +97,7 @@ class Janitor {
   private constructor(
     task: JanitorTask,
     kernel: Kernel,
-    disk: DiskSide | null,
+    disk: JanitorDisk | null,
     removals: RemovalReporter,
   ) {
     this.#task = task;
@@ -117,7 +108,7 @@ class Janitor {
     this.#removals = removals;
     const writeTombstone = (location: number): void => disk?.directory.writeTombstone(location);
     this.#writeTombstone = writeTombstone;
-    this.#tags = new TagSweeper(kernel, sweptDisk(kernel, task, disk), writeTombstone);
+    this.#tags = new TagSweeper(kernel, sweptDisk(kernel, disk), writeTombstone);
     this.#recount = new NamespaceRecount(kernel);
     this.#sweep = new IndexSweep(kernel, removals, writeTombstone);
     this.#rest = new Rest(kernel);
@@ -131,11 +122,11 @@ class Janitor {
   }
 
   /** After an open, not after a failover. */
-  #preloaderOf({ recovery, handle }: JanitorTask): Preloader | null {
-    if (this.#disk === null || handle.disk === null || recovery === null) return null;
+  #preloaderOf({ recovery }: JanitorTask): Preloader | null {
+    if (this.#disk === null || recovery === null) return null;
     const writeTombstone = this.#writeTombstone;
     const parts = { bytes: recovery.preloadBytes, watermark: this.#room.watermark, writeTombstone };
-    return new Preloader(this.#kernel, handle.disk, this.#disk.hasher, parts);
+    return new Preloader(this.#kernel, this.#disk.own, this.#disk.hasher, parts);
   }
 
   /** Attaches, then recovers what is on disk, or fails over. */
@@ -151,23 +142,25 @@ class Janitor {
     const hasher = await createHasher();
     const onFault = (error: UndercroftError): void =>
       post({ kind: "disk-down", code: error.code, message: error.message });
-    const directory = new DirectoryWriter(kernel, disk, onFault);
+    const own = threadDisk(kernel, disk);
+    const directory = new DirectoryWriter(kernel, own, onFault);
     const admission = new FlushAdmission(kernel, disk.admission);
     const writeTombstone = (location: number): void => directory.writeTombstone(location);
     const parts = { hasher, budget: admission.budget, removals, writeTombstone };
-    const log = new DiskLog(kernel, disk, parts);
+    const log = new DiskLog(kernel, own, parts);
     let report: RecoveryReport | null = null;
     if (task.recovery === null) {
-      failOver(kernel, disk);
+      failOver(kernel, own);
     } else {
       const now = sharedClock(kernel, isClockInjected).now();
-      const { resume, ...rest } = recover(kernel, disk, directory, task.recovery, hasher, now);
+      const { resume, ...rest } = recover(kernel, own, directory, task.recovery, hasher, now);
       if (resume >= 0) log.resume(resume);
       report = rest;
+      own.files.closeUnpinned();
     }
     post({ kind: "ready", recovery: report });
     const flusher = new Flusher(kernel, log, admission);
-    const side = { log, directory, hasher, flusher, assertPresent: () => assertPresent(disk) };
+    const side = { log, directory, hasher, flusher, own, assertPresent: () => assertPresent(own) };
     return new Janitor(task, kernel, side, removals);
   }
 
@@ -200,6 +193,7 @@ class Janitor {
     this.#removals.report();
     const hasSamples = this.#tuning?.run() === true;
     const isPreloading = this.#preloader?.run(now) === true;
+    this.#closeIdleFiles();
     const isBusy =
       isResizing ||
       isPreloading ||
@@ -207,6 +201,12 @@ class Janitor {
       hasSamples ||
       (!hasRoom && diskUp && this.#kernel.segments.hasState(codes.segmentSealed));
     return isBusy ? "busy" : this.#endOf(now, hasRoom);
+  }
+
+  #closeIdleFiles(): void {
+    if (elapsedMs() < this.#idleLookMs) return;
+    this.#idleLookMs = elapsedMs() + filesIdleMs;
+    this.#disk?.own.files.closeIdle();
   }
 
   #endOf(now: number, hasRoom: boolean): RoundEnd {
@@ -221,8 +221,8 @@ class Janitor {
 
   /** An injected clock stands still, and who moves it wakes the janitor. */
   #expiresIn(now: number): number {
-    const isSystems = this.#task.handle.clockAnchorMs !== null;
-    return isSystems ? this.#kernel.control.soonestDeadline() - now : Infinity;
+    if (this.#task.handle.isClockInjected) return Infinity;
+    return this.#kernel.control.soonestDeadline() - now;
   }
 
   #flushesIn(now: number): number {
@@ -230,6 +230,16 @@ class Janitor {
       return Infinity;
     }
     return this.#openFlushDueMs - now;
+  }
+
+  /** Whether open segments are to be flushed: if something may have come since they were; and now and
+   *  then anyway, since a flush looks whether the files are there. */
+  #isOpenFlushDue(now: number): boolean {
+    const { control, segments } = this.#kernel;
+    if (now < this.#openFlushDueMs) return false;
+    const mayHaveCome =
+      control.sequence() !== this.#flushedSequence || segments.haveLostDiskCopies();
+    return mayHaveCome || now >= this.#openFlushDueMs + presenceEveryMs;
   }
 
   #isDiskUp(): boolean {
@@ -295,7 +305,7 @@ class Janitor {
     const disk = this.#disk;
     if (disk === null) return "done";
     if (!this.#mayWrite(now) || !this.#noticeClear()) return "failed";
-    const isDue = now >= this.#openFlushDueMs;
+    const isDue = this.#isOpenFlushDue(now);
     const reach = isAsked ? "all" : isDue ? "open" : "sealed";
     if (reach !== "sealed") {
       this.#openFlushDueMs = now + openFlushMs;

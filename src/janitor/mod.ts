@@ -1,2 +1,2 @@
-export { startJanitor } from "./janitor.js";
+export { startJanitor } from "./start.js";
 export type { JanitorMessage, JanitorStart, JanitorTask } from "./messages.js";

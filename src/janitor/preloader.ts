@@ -32,7 +32,7 @@ import {
 } from "../memory/mod.js";
 import { isHead, isInternal, RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DiskHandle } from "../tiers/mod.js";
+import type { ThreadDisk } from "../tiers/mod.js";
 
 /** Milliseconds of one of the janitor's rounds that it may take. */
 const roundMs = 5;
@@ -66,7 +66,7 @@ type Phase = "survey" | "find" | "read" | "over";
 
 export class Preloader {
   readonly #kernel: Kernel;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #hasher: Hasher;
   readonly #device: Device;
   readonly #records: SegmentRecords;
@@ -89,7 +89,7 @@ export class Preloader {
 
   constructor(
     kernel: Kernel,
-    disk: DiskHandle,
+    disk: ThreadDisk,
     hasher: Hasher,
     { bytes, watermark, writeTombstone }: PreloadParts,
     device: Device = fileDevice,
@@ -267,7 +267,7 @@ export class Preloader {
   #bytesOf(segment: number, offset: number, length: number): Buffer | null {
     const buffer = Buffer.allocUnsafe(Math.min(length, this.#disk.segmentBytes - offset));
     try {
-      const fd = this.#disk.fds[segment] as number;
+      const fd = this.#disk.files.fd(segment);
       const read = this.#device.readAtSync(fd, buffer, 0, buffer.length, offset);
       return buffer.subarray(0, read);
     } catch (error) {

@@ -7,6 +7,7 @@ import { fencedCode, totalStoreOrderCode } from "./kernel-code.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
 import { TagTable } from "./tag-table.js";
+import { OpenFileCounts } from "./threads/open-file-counts.js";
 import {
   claimThread,
   deadHolderOf,
@@ -224,6 +225,7 @@ export class Kernel {
   readonly records: SharedRecords;
   readonly slots: IndexSlots;
   readonly samples: SampleRings;
+  readonly openFiles: OpenFileCounts;
   readonly tags: TagTable;
   /** How often this thread has written a key, in any namespace. */
   readonly keyUses: { count: number } = { count: 0 };
@@ -256,6 +258,7 @@ export class Kernel {
     this.slots = new IndexSlots(this.views, this.geometry);
     this.namespaces = new NamespaceTable(this.views);
     this.samples = new SampleRings(this.views, this.geometry);
+    this.openFiles = new OpenFileCounts(this.views, this.thread);
     this.tags = new TagTable(this.verbs, this.views, this.geometry, this.block);
     const lockAt = (offset: number): ThreadLock => new ThreadLock(this.views, offset, this.thread);
     this.locks = {

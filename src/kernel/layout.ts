@@ -87,20 +87,15 @@ export const controlFlightThreads = 256;
 export const controlDoorbell = 320;
 /** u32, own line: the newest flush ticket taken. */
 export const controlFlushRequested = 384;
-/** u32: the newest flush ticket done; waiters wait here. */
-export const controlFlushDone = 388;
-/** u32: the newest flush ticket that requested an fsync. */
-export const controlFlushSync = 392;
+export const controlFlushDone = 388; // u32: the newest flush ticket done; waiters wait here
+export const controlFlushSync = 392; // u32: the newest flush ticket that requested an fsync
 /** u32: 1 while the disk tier takes writes; 0 when it failed or there is none. */
 export const controlDiskUp = 396;
-/** u32: the janitor stops when this is 1. */
-export const controlStop = 400;
-/** u32: 1 if somebody listens to evict and expire events. */
-export const controlEventMask = 404;
+export const controlStop = 400; // u32: the janitor stops when this is 1
+export const controlEventMask = 404; // u32: 1 if somebody listens to evict and expire events
 /** u32: the newest flush ticket whose fsync is over; waiters wait here. */
 export const controlSyncDone = 408;
-/** u32: 1 if the last fsync failed. */
-export const controlSyncFailed = 412;
+export const controlSyncFailed = 412; // u32: 1 if the last fsync failed
 /** u32: grows with each invalidation of a tag. A tagged near value is valid for one value of it. */
 export const controlTagEpoch = 580;
 export const controlTagFloor = 592; // u64: tagged records up to it are invalidated
@@ -180,6 +175,7 @@ export const threadLock1 = 36;
  *  thread for ever. */
 export const threadStarted = 40;
 export const threadFlights = 56; // u32: flights of this thread that are not done
+export const threadOpenFiles = 60; // u32: segment files that this thread has open
 
 /** u32: sampled requests noted by the thread and, the tail, taken by the janitor. Never reset: they
  *  count over all incarnations. */

@@ -9,7 +9,6 @@ import { appendTombstone, offsetOfLocation, segmentOfLocation, voidSegment } fro
 import {
   epochsName,
   schemasName,
-  segmentName,
   tagsName,
   writeClearEpoch,
   writeNamespace,
@@ -20,14 +19,14 @@ import {
 } from "../directory/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DiskHandle } from "./disk-handle.js";
+import type { ThreadDisk } from "./disk-handle.js";
 
 /** Most waits of a millisecond for another thread that is writing an invalidation. */
 const tagLockWaitsMax = 50;
 
 export class DirectoryWriter {
   readonly #kernel: Kernel;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #device: Device;
   readonly #onFault: (error: UndercroftError) => void;
   /** The highest floor that this thread has written. */
@@ -36,7 +35,7 @@ export class DirectoryWriter {
   /** `onFault` gets the error of the write that took the disk tier down. */
   constructor(
     kernel: Kernel,
-    disk: DiskHandle,
+    disk: ThreadDisk,
     onFault: (error: UndercroftError) => void,
     device: Device = fileDevice,
   ) {
@@ -50,20 +49,20 @@ export class DirectoryWriter {
    *  when this returns. If the write fails the tier goes down and the whole segment becomes
    *  void, since the next open must not trust it. */
   writeTombstone(location: number): void {
-    const { segmentBytes, fds } = this.#disk;
+    const { segmentBytes, files, epochsFd } = this.#disk;
     const { diskSegments, control, verbs } = this.#kernel;
     const segment = segmentOfLocation(location, segmentBytes);
-    const fd = fds[segment] as number;
     // The kernel has announced the tombstone. A closing opener waits, up to a bound, for announced
-    // tombstones before it closes the descriptors; after that, isClosed() is true here.
+    // tombstones before it gives the directory up; after that, isClosed() is true here.
     if (control.isClosed()) return;
     if (diskSegments.state(segment) === codes.diskQuarantined) return;
-    if (!this.#isOurs(fd, segmentName(segment))) return;
+    // If the opener has died, the directory may be another one's by now.
+    if (!this.#isOurs(epochsFd, epochsName)) return;
     const index = verbs.takeTombstoneIndex(segment);
     const unit = offsetOfLocation(location, segmentBytes) / 16;
     const nonce = diskSegments.nonce(segment);
     try {
-      appendTombstone(fd, segmentBytes, nonce, index, unit, this.#device);
+      appendTombstone(files.fd(segment), segmentBytes, nonce, index, unit, this.#device);
       this.#kernel.count(counter.counterTombstones, 1);
     } catch (error) {
       this.#giveUp(segment);
@@ -82,14 +81,22 @@ export class DirectoryWriter {
   /** Makes a segment void for the next open: overwrites its header, or else truncates the file.
    *  Neither needs free space. The janitor then drops its entries and reuses it. */
   #giveUp(segment: number): void {
-    const fd = this.#disk.fds[segment] as number;
+    try {
+      this.#void(this.#disk.files.fd(segment));
+    } catch {
+      // It cannot be opened: no descriptor is left. The next open starts cold.
+      this.#cut(this.#disk.epochsFd);
+    }
+    this.#kernel.diskSegments.quarantine(segment);
+    this.#kernel.verbs.ring();
+  }
+
+  #void(fd: number): void {
     try {
       voidSegment(fd, this.#device);
     } catch {
       this.#cut(fd);
     }
-    this.#kernel.diskSegments.quarantine(segment);
-    this.#kernel.verbs.ring();
   }
 
   #cut(fd: number): void {

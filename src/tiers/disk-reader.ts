@@ -15,7 +15,7 @@ import type { HashedKey, Kernel } from "../kernel/mod.js";
 import type { MemoryReader, MemoryWriter, SlotRef, StoredRecord } from "../memory/mod.js";
 import { isChunk, isHead, recordChecksum, RecordReader } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DiskHandle } from "./disk-handle.js";
+import type { ThreadDisk } from "./disk-handle.js";
 
 /** Most lookups of one read whose entry keeps changing; after that it is a miss. */
 const lookupsMax = 4;
@@ -38,7 +38,7 @@ export class DiskReader {
   readonly #kernel: Kernel;
   readonly #memory: MemoryReader;
   readonly #writer: MemoryWriter;
-  readonly #disk: DiskHandle;
+  readonly #disk: ThreadDisk;
   readonly #device: Device;
   #hasher: Hasher | undefined;
   /** Reads in progress, and the callbacks to run when the last one ends. */
@@ -48,7 +48,7 @@ export class DiskReader {
   constructor(
     memory: MemoryReader,
     writer: MemoryWriter,
-    disk: DiskHandle,
+    disk: ThreadDisk,
     device: Device = fileDevice,
   ) {
     this.#kernel = memory.kernel;
@@ -114,7 +114,7 @@ export class DiskReader {
     slot: SlotRef,
     bytesRead: () => void,
   ): Promise<DiskRecord | "changed" | undefined> {
-    const { segmentBytes, fds } = this.#disk;
+    const { segmentBytes } = this.#disk;
     const { diskSegments } = this.#kernel;
     const segment = segmentOfLocation(slot.location, segmentBytes);
     const generation = diskSegments.generation(segment);
@@ -128,7 +128,7 @@ export class DiskReader {
       const buffer = Buffer.allocUnsafe(length);
       let read: number;
       try {
-        read = await this.#device.readAt(fds[segment] as number, buffer, 0, length, offset);
+        read = await this.#readFile(segment, buffer, offset);
       } catch {
         this.#kernel.count(counter.counterDiskErrors, 1);
         return undefined;
@@ -136,8 +136,6 @@ export class DiskReader {
       bytesRead();
       this.#kernel.count(counter.counterDiskReads, 1);
       this.#kernel.count(counter.counterDiskReadBytes, read);
-      // The opener may have closed the file during the read and its descriptor number been reused.
-      // The caller checks the state of the cache.
       if (diskSegments.generation(segment) !== generation) return "changed";
       if (verifyRecord(buffer, 0, read, nonce, offset, this.#hasher as Hasher) > 0) {
         return this.#accept(key, slot, buffer);
@@ -146,13 +144,24 @@ export class DiskReader {
     return this.#dropDamaged(slot);
   }
 
+  async #readFile(segment: number, buffer: Buffer, offset: number): Promise<number> {
+    const { files } = this.#disk;
+    const pinned = files.pin(segment);
+    const file = pinned instanceof Promise ? await pinned : pinned;
+    try {
+      return await this.#device.readAt(file.fd, buffer, 0, buffer.length, offset);
+    } finally {
+      files.unpin(file);
+    }
+  }
+
   /** Brings the entry of a disk slot to memory on the calling thread, whatever its key is: one
    *  read, mostly from the page cache. For a write that must see the record it would replace.
    *  "changed": look again; the slot names another record, or the record was damaged or void and is
    *  gone. "unreadable": it stays where it is, since it is not written yet, the device failed,
    *  there is no room in memory, or the key's lock could not be had. */
   promoteSync(slot: SlotRef): "promoted" | "changed" | "unreadable" {
-    const { segmentBytes, fds } = this.#disk;
+    const { segmentBytes, files } = this.#disk;
     const { diskSegments } = this.#kernel;
     const segment = segmentOfLocation(slot.location, segmentBytes);
     const nonce = diskSegments.nonce(segment);
@@ -163,7 +172,7 @@ export class DiskReader {
     const buffer = Buffer.alloc(length + headerFieldsBytes);
     let read: number;
     try {
-      read = this.#device.readAtSync(fds[segment] as number, buffer, 0, length, offset);
+      read = this.#device.readAtSync(files.fd(segment), buffer, 0, length, offset);
     } catch {
       this.#kernel.count(counter.counterDiskErrors, 1);
       return "unreadable";

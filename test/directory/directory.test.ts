@@ -4,7 +4,6 @@
 import {
   chmodSync,
   existsSync,
-  fstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -41,7 +40,8 @@ describe("a new directory", () => {
     expect(directory.snapshotToRead).toBeNull();
     expect(directory.identity.length).toBe(16);
     const names = readdirSync(path).toSorted();
-    const segments = directory.fds.map((_, segment) => segmentName(segment));
+    const count = directory.segmentCount;
+    const segments = Array.from({ length: count }, (_, segment) => segmentName(segment));
     expect(names).toEqual([
       ...segments,
       "undercroft.epochs",
@@ -52,7 +52,9 @@ describe("a new directory", () => {
     expect(statSync(path).mode & 0o777).toBe(0o700);
     expect(statSync(join(path, "..")).mode & 0o777).toBe(0o700);
     for (const name of names) expect(statSync(join(path, name)).mode & 0o777).toBe(0o600);
-    for (const fd of directory.fds) expect(fstatSync(fd).size).toBe(directory.segmentBytes);
+    for (const name of segments) {
+      expect(statSync(join(path, name)).size).toBe(directory.segmentBytes);
+    }
     await directory.close(clean);
   });
 
@@ -223,7 +225,7 @@ describe("a path that cannot be opened", () => {
 test("close() is idempotent and leaves nothing open", async () => {
   const before = readdirSync("/dev/fd").length;
   const directory = await open(scratchDirectory());
-  const [fd = -1] = directory.fds;
+  const fd = directory.epochsFd;
   await Promise.all([directory.close(clean), directory.close(clean)]);
   await directory.close(unclean);
   expect(() => writeSync(fd, Buffer.of(1), 0, 1, 0)).toThrow("EBADF");

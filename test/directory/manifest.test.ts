@@ -49,7 +49,10 @@ test("comes back as it was written", () => {
   const reading = decodeManifest(file(Buffer.alloc(manifestCopyBytes), copy), hasher);
   expect(reading).toEqual({ kind: "valid", fields, revision: 3, file: ourFile });
   const edge = { ...older, dropExpiring: false, bootId: "", storage: "", codecName: "j", seed: 0n };
-  const zero = decodeManifest(file(encodeManifest(edge, 2, ourFile, hasher), Buffer.alloc(0)), hasher);
+  const zero = decodeManifest(
+    file(encodeManifest(edge, 2, ourFile, hasher), Buffer.alloc(0)),
+    hasher,
+  );
   expect(zero).toEqual({ kind: "valid", fields: edge, revision: 2, file: ourFile });
 });
 

@@ -14,8 +14,9 @@ import {
   type OpenDirectory,
   openDirectory,
   type OpenDirectoryOptions,
+  openSegment,
 } from "../../dist/src/directory/mod.js";
-import { readdirSync, statSync } from "node:fs";
+import { closeSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { MiB } from "../../dist/src/base/mod.js";
 import { hasher, makeRecord } from "../disk/scratch.js";
@@ -39,8 +40,29 @@ export function open(
 /** Begins segment `segment` and writes one batch with these sequences; every second record
  *  expires. */
 export function fill(directory: OpenDirectory, segment: number, sequences: number[]): void {
-  const { segmentBytes, seed, fds } = directory;
-  const fd = fds[segment] ?? -1;
+  withSegment(directory, segment, (fd) => fillFile(directory, segment, sequences, fd));
+}
+
+/** Opens a segment file for a call. */
+export function withSegment<T>(
+  { path, segments }: OpenDirectory,
+  segment: number,
+  call: (fd: number) => T,
+): T {
+  const fd = openSegment(path, segment, segments[segment]!);
+  try {
+    return call(fd);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function fillFile(
+  { segmentBytes, seed }: OpenDirectory,
+  segment: number,
+  sequences: number[],
+  fd: number,
+): void {
   const nonce = BigInt(segment + 1000);
   const identity = { nonce, serial: segment + 1, createdMs: wallNow };
   resetSegment(fd, segmentBytes, identity, segmentKeyOf(seed, segment), hasher, false);
@@ -55,17 +77,21 @@ export function fill(directory: OpenDirectory, segment: number, sequences: numbe
 }
 
 export function scanOf(directory: OpenDirectory, segment: number): SegmentScan | null {
-  const { segmentBytes, seed, fds } = directory;
-  return scanSegment(fds[segment] ?? -1, segmentBytes, segmentKeyOf(seed, segment), hasher);
+  const { segmentBytes, seed } = directory;
+  return withSegment(directory, segment, (fd) =>
+    scanSegment(fd, segmentBytes, segmentKeyOf(seed, segment), hasher),
+  );
 }
 
 /** Sequences that come back after every segment was scanned and settled. */
 export function recovered(directory: OpenDirectory): number[] {
   const sequences: number[] = [];
-  for (const [segment, fd] of directory.fds.entries()) {
+  for (let segment = 0; segment < directory.segmentCount; segment++) {
     const found = scanOf(directory, segment);
     if (found === null) continue;
-    reconcileSegment(fd, directory.segmentBytes, found, directory.recovery);
+    withSegment(directory, segment, (fd) =>
+      reconcileSegment(fd, directory.segmentBytes, found, directory.recovery),
+    );
     for (const [entry, sequence] of found.entries.sequence.entries()) {
       if (found.entries.dead[entry] === 0) sequences.push(sequence);
     }

@@ -7,7 +7,15 @@ import { describe, expect, test } from "vitest";
 import { resumeTime } from "../../dist/src/directory/trust/session-time.js";
 import { readStorage, storageNameBytesMax } from "../../dist/src/directory/trust/storage.js";
 import { scratchDirectory } from "../disk/scratch.js";
-import { clean, fill, leaveKilled, open, recovered, unclean, wallNow } from "./scratch-directory.js";
+import {
+  clean,
+  fill,
+  leaveKilled,
+  open,
+  recovered,
+  unclean,
+  wallNow,
+} from "./scratch-directory.js";
 
 describe("the storage", () => {
   test("mounted anew under a killed cache has lost what was not synced: nothing is kept", async () => {
@@ -58,26 +66,29 @@ describe("the storage", () => {
 });
 
 describe("the files", () => {
-  test.each(["under the same name", "beside the original"])("copied %s: nothing is kept", async (where) => {
-    const base = scratchDirectory();
-    const [path, copy] = [join(base, "cache"), join(base, "copy")];
-    const first = await open(path);
-    fill(first, 0, [1, 2, 3]);
-    await first.close(clean);
-    cpSync(path, copy, { recursive: true, preserveTimestamps: true });
-    if (where === "under the same name") {
-      rmSync(path, { recursive: true });
-      renameSync(copy, path);
-    }
-    const second = await open(where === "under the same name" ? path : copy);
-    expect(second.recovery).toMatchObject({ kind: "cold", lostSegments: first.segmentCount });
-    expect(second.recovery.reason).toMatch(/copy, or was put back from a backup/);
-    expect(recovered(second)).toEqual([]);
-    await second.close(clean);
-    const third = await open(second.path);
-    expect(third.recovery.kind).toBe("scan");
-    await third.close(clean);
-  });
+  test.each(["under the same name", "beside the original"])(
+    "copied %s: nothing is kept",
+    async (where) => {
+      const base = scratchDirectory();
+      const [path, copy] = [join(base, "cache"), join(base, "copy")];
+      const first = await open(path);
+      fill(first, 0, [1, 2, 3]);
+      await first.close(clean);
+      cpSync(path, copy, { recursive: true, preserveTimestamps: true });
+      if (where === "under the same name") {
+        rmSync(path, { recursive: true });
+        renameSync(copy, path);
+      }
+      const second = await open(where === "under the same name" ? path : copy);
+      expect(second.recovery).toMatchObject({ kind: "cold", lostSegments: first.segmentCount });
+      expect(second.recovery.reason).toMatch(/copy, or was put back from a backup/);
+      expect(recovered(second)).toEqual([]);
+      await second.close(clean);
+      const third = await open(second.path);
+      expect(third.recovery.kind).toBe("scan");
+      await third.close(clean);
+    },
+  );
 
   test("moved with their directory: everything is kept", async () => {
     const base = scratchDirectory();

@@ -32,20 +32,35 @@ export async function afterKill(path: string): Promise<Cache> {
   return open(copy);
 }
 
-/** The descriptors of a cache's files. */
-export function descriptorsOf(cache: Cache): readonly number[] {
-  const { disk } = cache.handle().worker;
-  if (disk === null) throw new Error("the cache has no disk tier");
-  return [...disk.fds, disk.epochsFd, disk.tagsFd, disk.schemasFd];
+/** Makes every write to a cache's directory fail, as on a disk that the system has made read-only,
+ *  and segment files that are not open unreadable; returns a function that ends that. */
+export function refuseWrites(cache: Cache): () => void {
+  const { path } = cache.handle().config.disk!;
+  const descriptors = fs.readdirSync("/proc/self/fd").map(Number);
+  const ours = descriptors.filter((fd) => fileOf(fd).startsWith(`${path}/`));
+  expect(ours.length).toBeGreaterThanOrEqual(4);
+  const segments = fs.readdirSync(path).filter((name) => name.startsWith("segment-"));
+  const rename = (from: string, to: string): void => {
+    for (const name of segments) fs.renameSync(`${path}/${from}${name}`, `${path}/${to}${name}`);
+  };
+  // Away first, and back last: no other thread may be given a number that is free for a moment.
+  rename("", "away-");
+  for (const fd of ours) reopenAs(fd, fs.constants.O_RDONLY);
+  return () => {
+    // A thread closes what it has not used for a while.
+    for (const fd of ours) {
+      if (fileOf(fd).startsWith(`${path}/`)) reopenAs(fd, fs.constants.O_RDWR);
+    }
+    rename("away-", "");
+  };
 }
 
-/** Makes every write through these descriptors fail, as on a disk that the system has made
- *  read-only; returns a function that ends that. */
-export function refuseWrites(descriptors: readonly number[]): () => void {
-  for (const fd of descriptors) reopenAs(fd, fs.constants.O_RDONLY);
-  return () => {
-    for (const fd of descriptors) reopenAs(fd, fs.constants.O_RDWR);
-  };
+function fileOf(fd: number): string {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
 }
 
 /** Opens the file behind a descriptor in another mode, under the same number: the lowest free one

@@ -4,13 +4,13 @@
 import { expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
 import { openCache } from "../../dist/src/mod.js";
-import { afterKill, descriptorsOf, freshPath, open, refuseWrites, setUpCaches } from "./killed.js";
+import { afterKill, freshPath, open, refuseWrites, setUpCaches } from "./killed.js";
 
 setUpCaches();
 
 test("every flush rejects while the disk refuses writes", async () => {
   const cache = await open(freshPath());
-  const allow = refuseWrites(descriptorsOf(cache));
+  const allow = refuseWrites(cache);
   cache.set("k", 1);
   await expect(cache.flush()).rejects.toMatchObject({ code: "ERR_DISK_IO" });
   await expect(cache.flush({ fsync: true })).rejects.toMatchObject({ code: "ERR_DISK_IO" });
@@ -24,7 +24,7 @@ test("a disk tier with nothing to write stays down while the disk refuses", asyn
   await cache.flush();
   const ups: string[] = [];
   cache.on("tier-up", ({ tier }) => ups.push(tier));
-  const allow = refuseWrites(descriptorsOf(cache));
+  const allow = refuseWrites(cache);
   cache.delete("k");
   const words = new Int32Array(cache.handle().worker.memory.buffer);
   // The janitor tries the disk again and fails.

@@ -77,8 +77,9 @@ describe("a pass over the index", () => {
     sweep.restart();
     expect(sweep.isUnderWay).toBe(true);
     pass(0);
-    const { slots, geometry } = thread.kernel;
-    const words = new BigUint64Array(slots.bytes().buffer, geometry.bucketBase, 8);
+    const { views, geometry } = thread.kernel;
+    const { bucketBase, bucketCount } = geometry;
+    const words = new BigUint64Array(views.u8.buffer, bucketBase, bucketCount * 8);
     expect(words.every((word) => word === 0n)).toBe(true);
   });
 });

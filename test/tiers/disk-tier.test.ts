@@ -1,6 +1,14 @@
 // The disk tier through a cache: hits and what they cause, damage, and tombstones.
 
-import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  linkSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
@@ -104,8 +112,12 @@ test.each([
   writeFileSync(file, "theirs");
   const fd = openSync(file, "r+");
   const { worker, ...rest } = cache.handle();
-  const fds = worker.disk!.fds.map(() => fd);
-  const disk = { ...worker.disk!, fds, epochsFd: fd, isOpenerMortal };
+  // Every file that it may open is theirs.
+  const theirs = mkdtempSync(join(path, "theirs-"));
+  for (const name of readdirSync(join(path, "cache"))) {
+    if (name.startsWith("segment-")) linkSync(file, join(theirs, name));
+  }
+  const disk = { ...worker.disk!, path: theirs, epochsFd: fd, isOpenerMortal };
   const handle: CacheHandle = { ...rest, worker: { ...worker, disk } };
   const attached = attachCache(handle);
   for (const key of keys) attached.delete(key);

@@ -215,6 +215,7 @@ function free(views: Views, thread: number): void {
   Atomics.store(i32, wordOf(thread, at.threadOpenSegment), 0);
   Atomics.store(i32, wordOf(thread, at.threadOpenMainSegment), 0);
   Atomics.store(i32, wordOf(thread, at.threadWorkerId), 0);
+  Atomics.store(i32, wordOf(thread, at.threadOpenFiles), 0);
   f64[wordOf(thread, at.threadStarted) / 2] = 0;
   Atomics.add(i32, wordOf(thread, at.threadIncarnation), 1);
   Atomics.store(i32, wordOf(thread, at.threadState), 0);

@@ -65,7 +65,10 @@ export class ControlBlock {
    *  the wall clock. */
   get clockWords(): ClockWords {
     const first = at.controlClockAnchor / 8;
-    return { values: this.#f64.subarray(first, first + 2), bits: this.#u64.subarray(first, first + 2) };
+    return {
+      values: this.#f64.subarray(first, first + 2),
+      bits: this.#u64.subarray(first, first + 2),
+    };
   }
 
   /** The coarse clock: milliseconds of the cache's time. */

@@ -44,6 +44,14 @@ export class SegmentTable {
     return false;
   }
 
+  /** Whether a record of any of them lost its disk copy. */
+  haveLostDiskCopies(): boolean {
+    for (let segment = 0; segment < this.count; segment++) {
+      if (this.hasDiskCopyLost(segment)) return true;
+    }
+    return false;
+  }
+
   /** How often it was reused. */
   generation(segment: number): number {
     return this.#word(segment, at.segmentGeneration);

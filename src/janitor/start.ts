@@ -1,0 +1,23 @@
+// Starts a janitor in a worker, where the runtime lets it begin. Called by the worker's file.
+import { setTimeout } from "../base/mod.js";
+import { isFileAt } from "../device/mod.js";
+import { schemasName } from "../directory/mod.js";
+import { Janitor } from "./janitor.js";
+import type { JanitorStart, JanitorTask } from "./messages.js";
+
+/** Starts a janitor in this thread. Resolves when what is on disk is recovered. From then on the
+ *  janitor blocks the thread until controlStop is set, and reports through the task's port. Answers
+ *  "other-files", and does nothing, where a worker does not share the opener's descriptors. */
+export async function startJanitor(task: JanitorTask): Promise<JanitorStart> {
+  if (!sharesDescriptors(task)) return "other-files";
+  const janitor = await Janitor.start(task);
+  // Run after the pool has seen the task resolve: a running task would keep the process alive.
+  setTimeout(() => janitor.run(), 0);
+  return "started";
+}
+
+/** Node.js gives all threads of a process the same descriptors; Deno does not. */
+function sharesDescriptors({ handle: { disk }, recovery }: JanitorTask): boolean {
+  if (disk === null || recovery === null) return true;
+  return isFileAt(disk.schemasFd, `${disk.path}/${schemasName}`);
+}
