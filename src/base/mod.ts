@@ -12,7 +12,7 @@ export {
 } from "./clock.js";
 export { type ErrorCode, UndercroftError } from "./errors.js";
 export { rejecting } from "./rejecting.js";
-export { assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
+export { addressSpaceError, assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
 export {
   assertTimersRun,
   clearInterval,

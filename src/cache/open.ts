@@ -51,8 +51,8 @@ import { ThreadRegistration } from "./thread-registration.js";
  * @returns The cache. The calling thread is its opener: it has the directory and the workers.
  * @throws Rejects with TypeError or RangeError that names a wrong option, its value and what is
  *   allowed; with UndercroftError of code ERR_DIRECTORY_LOCKED, ERR_DIRECTORY_NOT_WRITABLE,
- *   ERR_DIRECTORY_NOT_OURS, ERR_NOT_A_DIRECTORY, ERR_FORMAT_VERSION, ERR_DISK_IO or ERR_WORKER.
- *   Nothing stays open then.
+ *   ERR_DIRECTORY_NOT_OURS, ERR_NOT_A_DIRECTORY, ERR_FORMAT_VERSION, ERR_DISK_IO, ERR_RUNTIME or
+ *   ERR_WORKER. Nothing stays open then.
  *
  * @example
  * ```ts
@@ -128,9 +128,8 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     announce(handle);
     return new Cache<V>({ core, events, handle, opener, outer, registration });
   } catch (error) {
-    if (opener !== undefined) await opener.close().catch(() => undefined);
-    else
-      await directory?.close({ clean: false, nextSequence: 0, lastAliveMs: wallNow, schemas: 0 });
+    const end = opener === undefined ? directory?.abandon() : opener.close();
+    await end?.catch(() => undefined);
     throw error;
   }
 }

@@ -31,6 +31,8 @@ export class OpenerSide {
   readonly #core: ThreadCore;
   readonly #directory: OpenDirectory | null;
   readonly #events: CacheEvents;
+  /** The janitor could not begin, so nothing was written. */
+  #isNothing = false;
   #closed: Promise<void> | undefined;
   #alive: NodeJS.Timeout | undefined;
 
@@ -68,13 +70,23 @@ export class OpenerSide {
       },
       snapshot: directory.snapshotToWrite,
     };
-    const report = await this.pool.start(plan);
+    const report = await this.#startPool(plan);
     await directory.finishRecovery();
     this.#alive = setInterval(() => {
       // A failed write leaves an older time in the manifest, which is harmless.
       directory.writeManifest(this.#time()).catch(() => undefined);
     }, aliveEveryMs).unref();
     return this.#recovered(directory, report);
+  }
+
+  async #startPool(plan: DiskPlan): Promise<RecoveryReport | null> {
+    try {
+      return await this.pool.start(plan);
+    } catch (error) {
+      // The runtime lets no janitor begin.
+      this.#isNothing = error instanceof UndercroftError && error.code === "ERR_RUNTIME";
+      throw error;
+    }
   }
 
   #recovered(directory: OpenDirectory, report: RecoveryReport | null): CacheRecovery {
@@ -166,6 +178,10 @@ export class OpenerSide {
     await waitForWrites(kernel);
     this.#core.closeFiles();
     this.#events.removeAll();
+    if (this.#isNothing) {
+      await this.#directory?.abandon();
+      return;
+    }
     const nextSequence = Math.max(end.nextSequence, control.sequence() + 1);
     const schemas = control.schemaCount();
     const directory = this.#directory;

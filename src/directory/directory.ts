@@ -189,7 +189,7 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
     opening,
     manifest,
     { ...files, schemas },
-    { recovery, tags, namespaces },
+    { recovery, tags, namespaces, fields: before },
   );
 }
 

@@ -9,7 +9,7 @@ import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-f
 import { snapshotBytesMax } from "./geometry.js";
 import type { SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
-import type { ManifestFile } from "./manifest.js";
+import type { ManifestFields, ManifestFile } from "./manifest.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { assertPresent } from "./trust/presence.js";
 import type { OpenCircumstances, Recovery } from "./trust/recovery.js";
@@ -80,6 +80,8 @@ export class OpenDirectory {
   readonly snapshotToRead: SnapshotPlace | null;
   /** The snapshot to write before a clean close. */
   readonly snapshotToWrite: SnapshotPlace;
+  /** What the manifest said before this session. */
+  readonly #found: ManifestFields;
   readonly #manifest: ManifestFile;
   readonly #lock: DirectoryLock;
   readonly #device: Device;
@@ -101,6 +103,7 @@ export class OpenDirectory {
       readonly recovery: Recovery;
       readonly tags: TagHistory;
       readonly namespaces: readonly NamespaceSlot[];
+      readonly fields: ManifestFields;
     },
   ) {
     const { fields } = manifest;
@@ -134,6 +137,7 @@ export class OpenDirectory {
     this.snapshotToWrite = { ...snapshot, generation: fields.generation };
     const isClean = recovery.kind === "clean";
     this.snapshotToRead = isClean ? { ...snapshot, generation: fields.generation - 1 } : null;
+    this.#found = found.fields;
     this.#manifest = manifest;
     this.manifestFd = files.manifestFd;
     this.#lock = opening.lock;
@@ -188,25 +192,41 @@ export class OpenDirectory {
    * ERR_DISK_IO if the manifest or a sync failed; the directory is closed all the same.
    */
   close(end: DirectoryEnd): Promise<void> {
-    this.#closed ??= this.#close(end);
+    this.#closed ??= this.#release(() => this.#end(end));
     return this.#closed;
   }
 
-  async #close(end: DirectoryEnd): Promise<void> {
+  /**
+   * As `close`, for a session that has come to nothing and has written no segment file: a directory
+   * that was clean is clean again, with its snapshot.
+   */
+  abandon(): Promise<void> {
+    this.#closed ??= this.#release(async () => {
+      const isWhole = this.segmentCount === this.#found.segmentCount;
+      if (this.recovery.kind === "clean" && isWhole) await this.#manifest.writeBoth(this.#found);
+    });
+    return this.#closed;
+  }
+
+  async #end(end: DirectoryEnd): Promise<void> {
+    const isWhole = end.clean && this.#isRecovered();
+    const clean = isWhole && this.isSynced;
+    const closedUnsynced = isWhole && !this.isSynced;
+    if (isWhole) assertPresent(this);
+    if (clean) {
+      await this.#syncFiles();
+      syncDirectory(this.path);
+    }
+    const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
+    const schemas = Math.max(this.schemas.count, end.schemas);
+    const { lastAliveMs, clockAheadMs = 0, uptimeMs = 0 } = end;
+    const time = { lastAliveMs, clockAheadMs, uptimeMs };
+    await this.#manifest.write({ clean, closedUnsynced, nextSequence, ...time, schemas });
+  }
+
+  async #release(write: () => Promise<void>): Promise<void> {
     try {
-      const isWhole = end.clean && this.#isRecovered();
-      const clean = isWhole && this.isSynced;
-      const closedUnsynced = isWhole && !this.isSynced;
-      if (isWhole) assertPresent(this);
-      if (clean) {
-        await this.#syncFiles();
-        syncDirectory(this.path);
-      }
-      const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
-      const schemas = Math.max(this.schemas.count, end.schemas);
-      const { lastAliveMs, clockAheadMs = 0, uptimeMs = 0 } = end;
-      const time = { lastAliveMs, clockAheadMs, uptimeMs };
-      await this.#manifest.write({ clean, closedUnsynced, nextSequence, ...time, schemas });
+      await write();
     } finally {
       const { epochsFd, tagsFd, schemasFd } = this;
       for (const fd of [epochsFd, tagsFd, schemasFd, this.manifestFd]) {

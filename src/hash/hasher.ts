@@ -3,6 +3,7 @@
 // WebAssembly instance per thread.
 
 import xxhash from "xxhash-wasm";
+import { addressSpaceError } from "../base/mod.js";
 
 /**
  * XXH64 of bytes. Both methods read `bytes` only during the call, and accept views on shared
@@ -18,8 +19,8 @@ export interface Hasher {
 let instance: Promise<Hasher> | undefined;
 
 /**
- * Resolves to this thread's hasher, which the first call makes. Rejects if WebAssembly cannot be
- * instantiated.
+ * Resolves to this thread's hasher, which the first call makes. Rejects with ERR_RUNTIME if the
+ * process may not reserve the address space of one more WebAssembly memory.
  */
 export function createHasher(): Promise<Hasher> {
   instance ??= instantiate();
@@ -35,6 +36,6 @@ async function instantiate(): Promise<Hasher> {
     });
   } catch (error) {
     instance = undefined; // let the next caller try again: memory may be short only for now
-    throw error;
+    throw error instanceof RangeError ? addressSpaceError(error) : error;
   }
 }

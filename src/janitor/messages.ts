@@ -17,7 +17,7 @@ export interface JanitorTask {
 }
 
 /** How a start ended: see `startJanitor`. */
-export type JanitorStart = "started" | "other-files";
+export type JanitorStart = "started" | "other-files" | "no-address-space";
 
 export type JanitorMessage =
   | { readonly kind: "ready"; readonly recovery: RecoveryReport | null }

@@ -1,7 +1,7 @@
 // The memory of one cache: how a budget is divided (the geometry), and the allocation. The opener
 // calls it once; other threads get the memory by handle and read the geometry from its control
 // block.
-import { alignUp, assert, KiB, MiB } from "../base/mod.js";
+import { addressSpaceError, alignUp, assert, KiB, MiB } from "../base/mod.js";
 import * as flight from "./flight-layout.js";
 import * as at from "./layout.js";
 import * as tagAt from "./tag-layout.js";
@@ -198,8 +198,7 @@ export function createRegion(
 ): SharedMemory {
   const pages = Math.ceil(geometry.totalBytes / at.pageSize) + at.slackPages;
   assert(pages * at.pageSize <= 4096 * MiB, "one memory is at most 4 GiB");
-  const size = { initial: pages, maximum: pages, shared: true };
-  const memory = new WebAssembly.Memory(size);
+  const memory = allocate(pages);
   const words = new Uint32Array(memory.buffer);
   words[at.controlSegmentBytes / 4] = geometry.segmentBytes;
   words[at.controlSegmentCount / 4] = geometry.segmentCount;
@@ -231,6 +230,15 @@ export function createRegion(
   words[at.controlState / 4] = at.stateOpen;
   words[at.controlMagic / 4] = at.kernelMagic;
   return memory;
+}
+
+/** Throws ERR_RUNTIME if the process may not reserve the address space. */
+function allocate(pages: number): SharedMemory {
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    throw addressSpaceError(error);
+  }
 }
 
 /** Whether the cache in a memory is open. For a thread that has not attached to it. */

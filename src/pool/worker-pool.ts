@@ -5,6 +5,7 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { startThreads } from "#threads";
 import {
+  addressSpaceError,
   clearTimeout,
   elapsedMs,
   runtimeError,
@@ -122,8 +123,9 @@ export class WorkerPool {
       .run(task, { transferList: [port2] })
       .finally(() => (isSettled = true));
     try {
-      const start = (await withTimeout(started, startTimeoutMs, "start the janitor")) as unknown;
+      const start = await withTimeout(started, startTimeoutMs, "start the janitor");
       if ((start as JanitorStart) === "other-files") throw notShared();
+      if ((start as JanitorStart) === "no-address-space") throw addressSpaceError();
     } catch (error) {
       // A janitor that is only late may still be running, so nothing it holds is recovered.
       if (isSettled) this.#giveBack(run);
