@@ -48,6 +48,9 @@ export type ErrorCode =
   | "ERR_LOADER_CYCLE"
   /** There was no room, in time, for what the call needs before it begins; nothing has changed. */
   | "ERR_OVERLOADED"
+  /** A host asked an adapter to store a value, and the cache refused it. An older value of the key
+   *  is gone. */
+  | "ERR_NOT_STORED"
   /** The value is not a handle, or is a handle of another version. */
   | "ERR_HANDLE"
   /** A tier of the option `tiers` failed, or lost changes. */

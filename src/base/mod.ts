@@ -15,6 +15,7 @@ export { rejecting } from "./rejecting.js";
 export { addressSpaceError, assertRuntime, isAccessDenied, runtimeError } from "./runtime.js";
 export {
   assertTimersRun,
+  callersMs,
   clearInterval,
   clearTimeout,
   elapsedMs,

@@ -12,7 +12,15 @@ import ts from "typescript";
 import { type Example, expectedOutput } from "./examples.js";
 
 /** Packages of users that examples may import. */
-const hosts = ["prom-client", "@opentelemetry", "node-sqlite3-wasm"];
+const hosts = [
+  "prom-client",
+  "@opentelemetry",
+  "node-sqlite3-wasm",
+  "keyv",
+  "@keyv",
+  "unstorage",
+  "bentocache",
+];
 const processCount = 2;
 /** For a process that does not end; on a busy machine they take long. */
 const timeoutMs = 150_000;

@@ -4,11 +4,14 @@ import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, test, vi } from "vitest";
+import * as bentocache from "../../dist/src/bentocache/mod.js";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
 import * as prometheus from "../../dist/src/prometheus/mod.js";
 import * as sqlite from "../../dist/src/sqlite/mod.js";
+import * as keyv from "../../dist/src/keyv/mod.js";
 import * as map from "../../dist/src/shared-map/mod.js";
+import * as unstorage from "../../dist/src/unstorage/mod.js";
 import { type Consumer, consumerFaults } from "./consumers.js";
 
 // Each compiles Node's declarations and TypeScript's anew, which takes a busy machine long.
@@ -27,8 +30,11 @@ const use = `
 import { attachCache, Cache, type CacheHandle, openCache, UndercroftError } from "undercroft";
 import { type MetricsMeter, observe } from "undercroft/opentelemetry";
 import { collect, type MetricsRegistry, register } from "undercroft/prometheus";
+import { bentocacheDriver } from "undercroft/bentocache";
+import { keyvStore } from "undercroft/keyv";
 import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
 import { type SqliteDatabase, sqliteTier } from "undercroft/sqlite";
+import { unstorageDriver } from "undercroft/unstorage";
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -47,6 +53,7 @@ export async function use(): Promise<void> {
   same<Same<ReturnType<typeof collect>, string>>();
   const undo: (() => void)[] = [observe({} as MetricsMeter, cache)];
   undo.push(register({} as MetricsRegistry, [cache, other]));
+  undo.push(() => void [keyvStore(other), unstorageDriver(cache), bentocacheDriver(other)]);
   undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
@@ -73,6 +80,9 @@ const entries = {
   "prometheus/mod": prometheus,
   "opentelemetry/mod": opentelemetry,
   "sqlite/mod": sqlite,
+  "keyv/mod": keyv,
+  "unstorage/mod": unstorage,
+  "bentocache/mod": bentocache,
 };
 
 test("CommonJS has the types of each value that it can require", () => {

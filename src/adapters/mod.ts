@@ -1,0 +1,3 @@
+// What the adapters to hosts have in common.
+export { notStoredError } from "./not-stored.js";
+export { assertSpace, type Space, tagPrefixOf } from "./space.js";
