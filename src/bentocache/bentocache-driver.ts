@@ -42,7 +42,7 @@ interface L1DriverMaker {
  * all threads, and bounded in bytes. Give each store a namespace of its own, since stores have one
  * prefix by default. The cache stays yours: `disconnect` does not close it.
  *
- * What the cache refuses (`stats()` counts it) is a miss of this layer, in which nothing older is
+ * What the cache refuses (`stats().sets` counts it) is a miss of this layer, in which nothing older is
  * left. Entries for which bentocache says no ttl get the default of the cache or namespace.
  *
  * @throws TypeError if `space` is neither a cache nor a namespace.
