@@ -168,6 +168,17 @@ describe("namespaces of keyv", () => {
     }
   });
 
+  test("are told apart where two names would read alike", async () => {
+    const cache = await open();
+    const [left, right] = [
+      storeOf6(cache.namespace("a:"), "n"),
+      storeOf6(cache.namespace("a"), ":n"),
+    ];
+    await left.set("k", 1);
+    await right.clear();
+    expect(await left.get("k")).toBe(1);
+  });
+
   test("none: clear takes all of the store's cache or namespace", async () => {
     const cache = await open();
     const store = storeOf6(cache.namespace("x"));

@@ -77,10 +77,9 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     this.readThrough.abortAll(error);
   }
 
-  /** Internal: as `Cache.deleteByTag`, of a tag that only entries of this key space have. */
+  /** Internal: as `Cache.deleteByTag`, of a tag that loads of this thread never have. */
   endTag(tag: string): void {
     this.invalidator.deleteByTag(tag);
-    this.readThrough.forgetAll();
   }
 
   /** Internal: resolves when no disk read is in progress; undefined if none is. */
