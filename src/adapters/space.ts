@@ -20,6 +20,7 @@ export type Space = Pick<
   | "keys"
   | "name"
   | "set"
+  | "setAsync"
   | "update"
   | "updateAsync"
 >;

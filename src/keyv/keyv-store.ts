@@ -12,7 +12,13 @@
 // tag, by which clear() ends it: at once, in every thread, on disk and in outer tiers.
 import { EventEmitter } from "node:events";
 import { callersMs, describe } from "../base/mod.js";
-import { assertSpace, type Space, notStoredError, tagPrefixOf } from "../adapters/mod.js";
+import {
+  assertSpace,
+  notStoredError,
+  patientSet,
+  type Space,
+  tagPrefixOf,
+} from "../adapters/mod.js";
 
 /** A number that a caller gives who did not say its version is a time from here on, in 2001, and a
  *  duration before. */
@@ -108,14 +114,15 @@ class KeyvStore extends EventEmitter {
   }
 
   async setMany(entries: readonly KeyvEntry[]): Promise<boolean[]> {
-    return entries.map(({ key, value, ttl, expires }) => {
+    const stored = entries.map(async ({ key, value, ttl, expires }) => {
       try {
-        return this.#store(key, value, expires === undefined ? ttl : expires - callersMs());
+        return await this.#store(key, value, expires === undefined ? ttl : expires - callersMs());
       } catch (error) {
         this.emit("error", error);
         return false;
       }
     });
+    return Promise.all(stored);
   }
 
   async delete(key: string): Promise<boolean> {
@@ -167,7 +174,7 @@ class KeyvStore extends EventEmitter {
     return isTime ? life - callersMs() : life;
   }
 
-  #store(key: string, value: unknown, ttl: number | undefined): boolean {
+  async #store(key: string, value: unknown, ttl: number | undefined): Promise<boolean> {
     const name = this.#nameOf(key);
     const { namespace } = this;
     if (namespace && !name.startsWith(`${namespace}:`)) throw foreignKeyError(key, namespace);
@@ -175,7 +182,7 @@ class KeyvStore extends EventEmitter {
       this.#space.delete(name); // over before it was stored
       return true;
     }
-    const outcome = this.#space.set(name, value, {
+    const outcome = await patientSet(this.#space, name, value, {
       ...(ttl !== undefined && { ttl }),
       ...(namespace && { tags: [this.#tagPrefix + namespace] }),
     });

@@ -1,7 +1,7 @@
 // A driver for unstorage, which itself is not imported. unstorage names keys "a:b:c" and gives
 // values as strings, or raw as they are.
 import { describe } from "../base/mod.js";
-import { assertSpace, type Space, notStoredError } from "../adapters/mod.js";
+import { assertSpace, notStoredError, patientSet, type Space } from "../adapters/mod.js";
 
 type StoredValue = string | number | boolean | object | null;
 
@@ -31,8 +31,8 @@ interface UnstorageDriver {
   readonly getItem: (key: string) => Promise<StoredValue>;
   readonly getItems: (items: Item[]) => Promise<{ key: string; value: StoredValue }[]>;
   readonly getItemRaw: (key: string) => Promise<unknown>;
-  readonly setItem: (key: string, value: string, options?: CallOptions) => void;
-  readonly setItemRaw: (key: string, value: unknown, options?: CallOptions) => void;
+  readonly setItem: (key: string, value: string, options?: CallOptions) => Promise<void>;
+  readonly setItemRaw: (key: string, value: unknown, options?: CallOptions) => Promise<void>;
   readonly removeItem: (key: string) => void;
   readonly getMeta: (key: string) => Promise<ItemMeta | null>;
   readonly getKeys: (base?: string) => Promise<string[]>;
@@ -69,9 +69,9 @@ export function unstorageDriver(space: Space): UnstorageDriver {
   assertSpace("a driver for unstorage", space);
   const get = async (key: string): Promise<StoredValue> =>
     ((await space.get(key)) as StoredValue | undefined) ?? null;
-  const set = (key: string, value: unknown, options?: CallOptions): void => {
+  const set = async (key: string, value: unknown, options?: CallOptions): Promise<void> => {
     const ttl = ttlOf(options);
-    const outcome = space.set(key, value, ttl === undefined ? undefined : { ttl });
+    const outcome = await patientSet(space, key, value, ttl === undefined ? {} : { ttl });
     if (outcome !== "stored") throw notStoredError(key, outcome);
   };
   return {

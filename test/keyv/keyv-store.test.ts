@@ -286,6 +286,17 @@ describe("values", () => {
   });
 });
 
+test("more than memory holds is stored as fast as the disk takes it", async () => {
+  const cache = await open(diskAt(freshPath(), "32mb"));
+  const keyv = keyvOf(cache);
+  const errors: Error[] = [];
+  keyv.on("error", (error: Error) => errors.push(error));
+  const keys = Array.from({ length: 4000 }, (_, index) => `k${index}`);
+  for (const key of keys) await keyv.set(key, key + "x".repeat(2000));
+  expect(errors.slice(0, 1)).toEqual([]);
+  expect((await keyv.hasMany(keys)).filter((has) => !has)).toHaveLength(0);
+});
+
 test("disconnect leaves the cache open, for its other users", async () => {
   const cache = await open();
   const keyv = keyvOf(cache);

@@ -52,3 +52,17 @@ test("the tier over a database loads no engine and no package of a database", ()
   expect([...files].filter((file) => /\/(?:kernel|cache|fetch)\//.test(file))).toEqual([]);
   expect([...others].filter((name) => !name.startsWith("node:"))).toEqual([]);
 });
+
+test.each(["keyv", "unstorage", "bentocache"])(
+  "only its own entry loads the adapter for %s",
+  (host) => {
+    const { files, others } = loadedBy(`dist/src/${host}/mod.js`);
+    expect(files).toContain(`dist/src/${host}/${host}-${host === "keyv" ? "store" : "driver"}.js`);
+    expect([...files].filter((file) => /\/(?:kernel|cache|fetch)\//.test(file))).toEqual([]);
+    expect([...others].filter((name) => !name.startsWith("node:"))).toEqual([]);
+    for (const entry of ["dist/src/mod.js", "dist/src/cli/main.js"]) {
+      const of = new RegExp(`^dist/src/(?:adapters|${host})/`);
+      expect([...loadedBy(entry).files].filter((file) => of.test(file))).toEqual([]);
+    }
+  },
+);

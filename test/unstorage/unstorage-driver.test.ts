@@ -167,6 +167,15 @@ test("what the cache does not store rejects, and leaves nothing older", async ()
   expect(error).toBeInstanceOf(TypeError);
 });
 
+test("bytes stay the caller's, even if their set waits for the disk", async () => {
+  const cache = await open(diskAt(freshPath(), "32mb"));
+  const storage = storageOf(cache);
+  const all = Array.from({ length: 300 }, (_, index) => new Uint8Array(20_000).fill(index % 256));
+  for (const [index, bytes] of all.entries()) await storage.setItemRaw(`b${index}`, bytes);
+  expect(all.filter(({ length }) => length !== 20_000)).toHaveLength(0);
+  expect(await storage.getItemRaw("b299")).toEqual(all[299]);
+});
+
 test("items are there after a restart, and for every storage with the cache", async () => {
   const options = diskAt(freshPath());
   const first = await open(options);
