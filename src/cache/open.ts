@@ -29,6 +29,7 @@ import {
   createRegion,
   divide,
   Kernel,
+  leastSegmentBytesOf,
   segmentBytesOf,
   tagSlotsOf,
 } from "../kernel/mod.js";
@@ -153,7 +154,8 @@ async function openDiskOf(
   const maxRecordBytes = segmentBytesOf(config.memoryBytes);
   const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
   const { codecName, version } = config;
-  const needs = { path, capacityBytes, maxRecordBytes, tagSlots };
+  const leastRecordBytes = leastSegmentBytesOf(config.memoryBytes);
+  const needs = { path, capacityBytes, maxRecordBytes, leastRecordBytes, tagSlots };
   return openDirectory({ ...needs, codecName, version, wallNow, uptimeMs: uptime });
 }
 

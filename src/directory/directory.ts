@@ -70,6 +70,9 @@ export interface OpenDirectoryOptions {
   readonly capacityBytes: number;
   /** Size of the largest record on disk. A segment holds at least two. */
   readonly maxRecordBytes: number;
+  /** The least that this may be: smaller segments than a new directory has are kept for it.
+   *  Default: `maxRecordBytes`. */
+  readonly leastRecordBytes?: number;
   /** Slots of the tag table in shared memory. */
   readonly tagSlots: number;
   /** Name of the codec, 1 to 64 characters. What another codec wrote is dropped. */
@@ -117,7 +120,8 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     const bootId = options.bootId ?? readBootId(wallNow);
     const storage = options.storage ?? readStorage(path);
     const { uptimeMs = null } = options;
-    const sizes = { capacityBytes, maxRecordBytes, tagSlots };
+    const { leastRecordBytes = maxRecordBytes } = options;
+    const sizes = { capacityBytes, maxRecordBytes, leastRecordBytes, tagSlots };
     const now = { ...sizes, codecName, version, wallNow, uptimeMs, bootId, storage };
     const device = options.device ?? fileDevice;
     return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now });

@@ -19,6 +19,9 @@ export interface Geometry {
 const segmentBytesMin = 128 * KiB;
 const segmentBytesMax = GiB;
 const segmentCountMin = 4;
+/** A new directory is cut into no more: each segment file is a descriptor. One whose capacity has
+ *  grown has up to segmentCountMax of its old size, and keeps what it holds. */
+const newSegmentCountMax = 128;
 /** 1/16 of the capacity is kept for the index snapshot. */
 const snapshotShare = 16;
 /** Manifest, epochs, schemas, and the lock file, which only some systems need. */
@@ -26,8 +29,11 @@ const fixedBytes = manifestFileBytes + epochsFileBytes + schemasFileBytes + lock
 
 /** What the files must have room for, besides the capacity. */
 export interface GeometryNeeds {
-  /** The largest record; a segment holds at least two. */
+  /** The largest record; a segment of a new directory holds at least two. */
   readonly maxRecordBytes: number;
+  /** The least that the largest record may be, for a directory with smaller segments than a new one
+   *  would have. Default: `maxRecordBytes`. */
+  readonly leastRecordBytes?: number;
   /** Slots of the tag table, which the tags file mirrors. */
   readonly tagSlots: number;
 }
@@ -53,9 +59,9 @@ export function planGeometry(capacityBytes: number, needs: GeometryNeeds): Geome
         "raise it, or lower option memory, which bounds the largest record",
     );
   }
-  while (segmentsIn(capacityBytes, segmentBytes, tagSlots) > segmentCountMax) segmentBytes *= 2;
+  while (segmentsIn(capacityBytes, segmentBytes, tagSlots) > newSegmentCountMax) segmentBytes *= 2;
   if (segmentBytes > segmentBytesMax) {
-    const most = capacityFor(segmentBytesMax, segmentCountMax + 1, tagSlots) - 1;
+    const most = capacityFor(segmentBytesMax, newSegmentCountMax + 1, tagSlots) - 1;
     throw new RangeError(
       `Cannot use option disk.capacity: current value is ${capacityBytes}; it must be ` +
         `at most ${most} bytes`,
@@ -65,18 +71,28 @@ export function planGeometry(capacityBytes: number, needs: GeometryNeeds): Geome
 }
 
 /**
- * Divides a capacity with the segment size that the directory already has. Returns null if that
- * size no longer suits.
+ * Divides a capacity with the segment size that the directory already has: as much of it as
+ * `segmentCountMax` segments take. Returns null if that size no longer suits.
  */
 export function refitGeometry(
   capacityBytes: number,
-  { maxRecordBytes, tagSlots }: GeometryNeeds,
+  { maxRecordBytes, leastRecordBytes = maxRecordBytes, tagSlots }: GeometryNeeds,
   segmentBytes: number,
 ): Geometry | null {
   const segmentCount = segmentsIn(capacityBytes, segmentBytes, tagSlots);
-  if (segmentCount < segmentCountMin || segmentCount > segmentCountMax) return null;
-  if (segmentBytes < smallestSegment(maxRecordBytes)) return null;
-  return { segmentBytes, segmentCount };
+  if (segmentCount < segmentCountMin) return null;
+  if (segmentBytes < smallestSegment(leastRecordBytes)) return null;
+  return { segmentBytes, segmentCount: Math.min(segmentCount, segmentCountMax) };
+}
+
+/** The bytes of a capacity that a geometry leaves unused because it has as many segments as it may;
+ *  0 if it has fewer. */
+export function unusedBytes(
+  capacityBytes: number,
+  { tagSlots }: GeometryNeeds,
+  { segmentBytes, segmentCount }: Geometry,
+): number {
+  return (segmentsIn(capacityBytes, segmentBytes, tagSlots) - segmentCount) * segmentBytes;
 }
 
 /** True if a manifest may name this geometry. */

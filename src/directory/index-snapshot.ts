@@ -69,7 +69,7 @@ export function writeSnapshot(
   device: Device = fileDevice,
 ): boolean {
   const { file, bytesMax, generation } = snapshot;
-  assert(segments.length <= segmentCountMax, "a directory has at most 128 segments");
+  assert(segments.length <= segmentCountMax, "a directory has at most 512 segments");
   removeSnapshot(file);
   const fd = openSnapshot(file, openFlags | fs.constants.O_CREAT | fs.constants.O_EXCL);
   if (fd === null) return false;

@@ -105,7 +105,7 @@ export const unitBytes = 16;
 /** A sequence has 48 bits; 0 means none. */
 export const sequenceMax = 2 ** 48 - 1;
 /** Segment files of one directory. A cache holds a descriptor for each. */
-export const segmentCountMax = 128;
+export const segmentCountMax = 512;
 
 export const sizeClassCount = 64;
 const unitLimit = 2 ** 37;
@@ -189,7 +189,7 @@ export function readBytesOfLocation(location: number, segmentBytes: number): num
  * copy of another segment's file, fails the checksum.
  */
 export function segmentKeyOf(seed: bigint, segment: number): bigint {
-  assert(segment >= 0 && segment < segmentCountMax, "a segment number is below 128");
+  assert(segment >= 0 && segment < segmentCountMax, "a segment number is below 512");
   return BigInt.asUintN(64, seed ^ (BigInt(segment + 1) * 0x9e3779b97f4a7c15n));
 }
 

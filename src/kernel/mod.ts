@@ -11,6 +11,7 @@ export {
   geometryOf,
   type GeometryRequest,
   isRegionOpen,
+  leastSegmentBytesOf,
   segmentBytesOf,
   tagSlotsOf,
 } from "./region.js";

@@ -124,6 +124,12 @@ export function segmentBytesOf(memoryBytes: number): number {
   return segmentBytesFor(memoryBytes * 0.7);
 }
 
+/** The least that the segment size may be made for a disk with small segments. */
+export function leastSegmentBytesOf(memoryBytes: number): number {
+  const least = 2 ** Math.ceil(Math.log2(memoryBytes / at.segmentCountMax));
+  return Math.min(segmentBytesOf(memoryBytes), Math.max(at.segmentBytesMin, least));
+}
+
 /** Divides a budget. All but the slack lies within `memoryBytes`. */
 export function divide(request: GeometryRequest): Geometry {
   const wanted = layOut(request, bucketsFor(request));
@@ -136,7 +142,9 @@ export function divide(request: GeometryRequest): Geometry {
 }
 
 function layOut(request: GeometryRequest, bucketCount: number): Geometry {
-  const segmentBytes = segmentBytesOf(request.memoryBytes);
+  // A segment file takes at least two of the largest records.
+  const most = request.diskSegmentBytes === 0 ? Infinity : request.diskSegmentBytes / 2;
+  const segmentBytes = Math.min(segmentBytesOf(request.memoryBytes), most);
   const segmentTableEnd = at.segmentTable + at.segmentCountMax * at.segmentEntrySize;
   // Room for a segment table of the largest possible count; the real count follows from what is
   // left.
@@ -158,8 +166,8 @@ function layOut(request: GeometryRequest, bucketCount: number): Geometry {
   const sampleBase = alignUp(policyBase + request.policyBytes, at.cacheLineSize);
   const sampleSlots = request.samples ? sampleSlotsFor(request.memoryBytes) : 0;
   const segmentBase = alignUp(sampleBase + at.threadsMax * sampleSlots * at.sampleSize, 4 * KiB);
-  const most = 4096 * MiB - at.slackPages * at.pageSize;
-  const room = Math.min(request.memoryBytes, most) - segmentBase;
+  const bytesMax = 4096 * MiB - at.slackPages * at.pageSize;
+  const room = Math.min(request.memoryBytes, bytesMax) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
   return {
     totalBytes: segmentBase + segmentCount * segmentBytes,

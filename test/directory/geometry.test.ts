@@ -1,4 +1,4 @@
-// How a capacity is divided: powers of two, at most 128 segments, never more bytes than given.
+// How a capacity is divided: powers of two, at most 128 new segments, never more bytes than given.
 
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -9,6 +9,7 @@ import {
   planGeometry,
   refitGeometry,
   snapshotBytesMax,
+  unusedBytes,
 } from "../../dist/src/directory/geometry.js";
 import { schemasFileBytes } from "../../dist/src/directory/schema-file.js";
 import { lockFileBytes } from "../../dist/src/directory/lock.js";
@@ -83,21 +84,27 @@ test("segments grow with the capacity, to 1 GiB and 128 of them", () => {
   expect(() => planGeometry(most + 1, needs(KiB))).toThrow(RangeError);
 });
 
-test("a segment size is kept while 4 to 128 segments fit, and two records fit in one", () => {
+test("a segment size is kept while 4 segments fit, and two records fit in one", () => {
   expect(refitGeometry(GiB, needs(KiB), 8 * MiB)?.segmentCount).toBe(119);
   expect(refitGeometry(GiB / 2, needs(KiB), 8 * MiB)?.segmentCount).toBe(59);
-  expect(refitGeometry(2 * GiB, needs(KiB), 8 * MiB)).toBeNull();
+  expect(refitGeometry(2 * GiB, needs(KiB), 8 * MiB)?.segmentCount).toBe(239);
+  const most = { segmentBytes: 8 * MiB, segmentCount: 512 };
+  expect(refitGeometry(64 * GiB, needs(KiB), 8 * MiB)).toEqual(most);
+  expect(unusedBytes(64 * GiB, needs(KiB), most)).toBeGreaterThan(55 * GiB);
+  expect(unusedBytes(GiB, needs(KiB), { segmentBytes: 8 * MiB, segmentCount: 119 })).toBe(0);
   expect(refitGeometry(GiB / 32, needs(KiB), 8 * MiB)).toBeNull();
   expect(refitGeometry(64 * MiB, needs(MiB), MiB)).toBeNull();
+  const kept = { segmentBytes: MiB, segmentCount: 59 };
+  expect(refitGeometry(64 * MiB, { ...needs(MiB), leastRecordBytes: MiB / 2 }, MiB)).toEqual(kept);
 });
 
 test("a manifest cannot name an impossible geometry", () => {
   expect(isGeometry(128 * KiB, 4)).toBe(true);
-  expect(isGeometry(GiB, 128)).toBe(true);
+  expect(isGeometry(GiB, 512)).toBe(true);
   expect(isGeometry(64 * KiB, 4)).toBe(false);
   expect(isGeometry(2 * GiB, 4)).toBe(false);
   expect(isGeometry(128 * KiB + 1, 4)).toBe(false);
   expect(isGeometry(128 * KiB, 3)).toBe(false);
-  expect(isGeometry(128 * KiB, 129)).toBe(false);
+  expect(isGeometry(128 * KiB, 513)).toBe(false);
   expect(isGeometry(0, 0)).toBe(false);
 });

@@ -70,6 +70,27 @@ test("a larger capacity keeps everything and holds more", async () => {
   expect(cache.stats().evictions.disk).toBe(0);
 });
 
+test.each([
+  ["16 times the capacity", { capacity: "64mb" }, /^the cache was closed in order$/],
+  ["far more capacity", { capacity: "256mb" }, /\d+ bytes of the capacity are not used until/],
+  ["32 times the memory", { capacity: "4mb", memory: "32mb" }, /^the cache was closed in order$/],
+])("%s keeps everything, and holds more", async (_, options, reason) => {
+  const path = scratchDirectory();
+  await leaveClosed(path);
+  const { cache, recovered } = await openDisk(path, options);
+  expect(recovered).toMatchObject({ entries: 900, lostSegments: 0 });
+  expect(recovered.reason).toMatch(reason);
+  expect(await present(cache, untouched)).toEqual(untouched);
+  expect(await present(cache, overwritten, { version: 2 })).toEqual(overwritten);
+  expect(await present(cache, [...deleted])).toEqual([]);
+  const large = "x".repeat(50_000);
+  expect(cache.set("large", large)).toBe("stored");
+  await cache.close();
+  const { cache: again } = await openDisk(path, options);
+  expect(await again.get("large")).toBe(large);
+  expect(await present(again, untouched)).toEqual(untouched);
+});
+
 test("a smaller capacity drops entries; the rest is right and within the new bound", async () => {
   const path = scratchDirectory();
   await leaveClosed(path);

@@ -4,7 +4,7 @@
 
 import { isSameBoot } from "./boot.js";
 import type { DirectoryListing } from "../directory-files.js";
-import { type Geometry, isGeometry, refitGeometry } from "../geometry.js";
+import { type Geometry, isGeometry, refitGeometry, unusedBytes } from "../geometry.js";
 import type { ManifestFields, ManifestReading } from "../manifest.js";
 import type { NamespaceSlot } from "../namespace-slots.js";
 import { resumeTime } from "./session-time.js";
@@ -35,6 +35,7 @@ export interface Recovery extends RecoveryFilter {
 export interface OpenCircumstances {
   readonly capacityBytes: number;
   readonly maxRecordBytes: number;
+  readonly leastRecordBytes: number;
   readonly tagSlots: number;
   readonly codecName: string;
   /** "" = none. */
@@ -93,8 +94,10 @@ export function planRecovery(found: DirectoryFound, now: OpenCircumstances): Rec
     : Math.min(fields.keepThrough, fields.fsyncBarrier);
   const dropExpiring = fields.dropExpiring || resumeTime(fields, now).isBehind;
   const words = describe(fields, listing, { keepThrough, dropExpiring, lost });
+  const unused = unusedBytes(now.capacityBytes, now, geometry);
   const recovery = {
     ...words,
+    reason: unused === 0 ? words.reason : `${words.reason}; ${unusedReason(unused)}`,
     clearEpoch: epochs.clear,
     namespaceEpochs: epochsOf(epochs.namespaces),
     keepThrough,
@@ -102,6 +105,13 @@ export function planRecovery(found: DirectoryFound, now: OpenCircumstances): Rec
     lostSegments: lost,
   };
   return { recovery, keep: { fields, geometry } };
+}
+
+function unusedReason(bytes: number): string {
+  return (
+    `the directory keeps its small segment files, so ${bytes} bytes of the capacity are not used ` +
+    "until it starts empty"
+  );
 }
 
 function isPageCacheSame(fields: ManifestFields, now: OpenCircumstances): boolean {
