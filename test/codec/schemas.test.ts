@@ -199,6 +199,24 @@ test("objects whose property names are data take no ids", () => {
   expect(own.schemas).toEqual([["open"]]);
 });
 
+test("a schema that comes after many objects that have none in common still gets an id", () => {
+  const own = new Table();
+  const codec = createCodec(config, undefined, own);
+  for (let id = 0; id < 20_000; id++) codec.encode({ [`user-${id}`]: id, [`at-${id}`]: 1 }, "k");
+  expect(own.count).toBe(0);
+  const late = { identifier: 1, list: [1] };
+  let turns = 0;
+  while (own.count === 0 && turns < 4096) {
+    codec.encode([{ [`user-${turns}`]: 1 }, late], "k");
+    turns++;
+  }
+  expect(own.schemas).toEqual([["identifier", "list"]]);
+  // While nothing was learned few objects were counted; now all are again.
+  expect(turns).toBeGreaterThan(64);
+  for (const _ of many(20)) codec.encode({ identifier: 1, other: 1 }, "k");
+  expect(own.schemas[1]).toEqual(["identifier", "other"]);
+});
+
 test("a full dictionary changes nothing but the size", () => {
   const own = new Table(3);
   const codec = createCodec(config, undefined, own);
