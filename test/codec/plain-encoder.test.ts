@@ -63,7 +63,19 @@ function endPause(): void {
 function isOnePass(value: unknown): boolean {
   let reads = 0;
   endPause();
-  codec.encode([{ list: { get a() { return ++reads; } } }, value], "k");
+  codec.encode(
+    [
+      {
+        list: {
+          get a() {
+            return ++reads;
+          },
+        },
+      },
+      value,
+    ],
+    "k",
+  );
   return reads === 1;
 }
 
@@ -118,13 +130,26 @@ test("numbers at the ends of each size are msgpackr's", () => {
 });
 
 test("values larger than the buffer are encoded, and smaller ones after them", () => {
-  for (const rows of [1, 3000, 180_000, 1]) {
-    const value = { list: many(rows).map((id) => ({ id, text: `row ${id} of many rows` })) };
-    const bytes = Buffer.from(codec.encode(value, "k"));
-    expect(bytes.equals(packr.pack(value))).toBe(true);
-    expect(isOnePass(value)).toBe(rows < 180_000);
+  const own = createCodec(config, undefined, table);
+  for (const rows of [1, 3000, 1, 100_000, 180_000, 1]) {
+    let reads = 0;
+    const first = Object.defineProperty({ id: 0 } as object, "text", {
+      enumerable: true,
+      get: () => `read ${++reads}`,
+    });
+    const others = many(rows).map((id) => ({ id: id % 32, text: `row ${id} of many rows` }));
+    const bytes = Buffer.from(own.encode({ list: [first, ...others] }, "k"));
+    const isOnePass = rows < 180_000;
+    const text = isOnePass ? "read 1" : "read 3";
+    expect(bytes.equals(packr.pack({ list: [{ id: 0, text }, ...others] }))).toBe(true);
+    // The next one is not tried.
+    if (!isOnePass) own.encode({ a: 1 }, "k");
   }
 });
+
+function nestedArrays(levels: number): unknown {
+  return many(levels).reduce<unknown>((inner) => [inner], "end");
+}
 
 const elsewhere: [name: string, value: () => unknown, codecId: number][] = [
   ["a negative zero", () => ({ a: -0 }), codecStructured],
@@ -132,6 +157,9 @@ const elsewhere: [name: string, value: () => unknown, codecId: number][] = [
   ["a byte order mark", () => ({ a: "\ufeffx" }), codecStructured],
   ["a hole", () => ({ list: new Array(3) }), codecStructured],
   ["a named property of an array", () => ({ a: Object.assign([1], { b: 2 }) }), codecStructured],
+  ["a hole in many items", () => ({ list: [...many(99), , 1] }), codecStructured],
+  ["a hole and a property", () => ({ a: Object.assign([1, , 2], { b: 2 }) }), codecStructured],
+  ["arrays of many levels", () => ({ a: nestedArrays(130) }), codecStructured],
   ["an object met twice", () => ((a) => ({ a, b: [a] }))({ a: 1 }), codecStructured],
   ["an object that holds itself", () => ((a) => Object.assign(a, { a }))({}), codecStructured],
   ["a null prototype", () => ({ a: Object.setPrototypeOf({ a: 1 }, null) }), codecRepaired],
@@ -149,6 +177,24 @@ test.each(elsewhere)("%s is encoded in another way, exactly", (_, value, codecId
   codec.encode(stored, "k");
   expect(codec.lastCodecId).toBe(codecId);
   assertExact(roundTrip(codec, stored), stored);
+});
+
+test("values that are given up are tried ever less often, and others at once", () => {
+  let reads = 0;
+  const value = () => ({
+    a: {
+      get a() {
+        return ++reads;
+      },
+    },
+    b: new Date(5),
+  });
+  endPause();
+  for (const _ of many(500)) codec.encode(value(), "k");
+  // Each is read by the check and by msgpackr, and once more where it was tried.
+  expect(reads).toBeGreaterThan(1000 + 10);
+  expect(reads).toBeLessThan(1000 + 20);
+  expect(isOnePass({ a: 1 })).toBe(true);
 });
 
 test("what cannot be stored is refused although its schema has an id", () => {
@@ -174,6 +220,19 @@ test("an inherited property is not taken for the object's own", () => {
     Reflect.deleteProperty(Object.prototype, "b");
   }
   assertExact(codec.decode(codecSchema, stored, 0, stored.length), { a: 1 });
+});
+
+test("a proxy that lists its keys in another order at one look is read by its keys", () => {
+  const target = { a: 1, b: 2 };
+  for (const flipped of many(2)) {
+    let looks = 0;
+    const ownKeys = (): string[] => (looks++ === flipped ? ["b", "a"] : ["a", "b"]);
+    endPause();
+    const bytes = Buffer.from(codec.encode({ list: new Proxy(target, { ownKeys }) }, "k"));
+    const decoded = codec.decode(codec.lastCodecId, bytes, 0, bytes.length);
+    expect(decoded).toEqual({ list: target });
+    expect(looks).toBeGreaterThan(1);
+  }
 });
 
 test("a getter that changes its object or stores another value damages nothing", () => {

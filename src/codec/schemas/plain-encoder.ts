@@ -128,7 +128,7 @@ export class PlainEncoder {
       if (item === undefined && !Object.hasOwn(value, index)) return false;
       if (!this.#write(item, depth)) return false;
     }
-    return value.length === length && hasOnlyItems(value) && !hasSymbolKeys(value);
+    return hasOnlyItems(value) && !hasSymbolKeys(value);
   }
 
   #writeText(text: string): boolean {
