@@ -53,8 +53,14 @@ export const memoryBytesMin = MiB;
 export const memoryBytesMax = 4 * GiB - 64 * KiB;
 export const diskBytesMin = MiB;
 export const nameLengthMax = 64;
-/** The near cache is made of Maps, and a Map holds at most 2^24 entries. */
+/** The identity index is a Map, which holds at most 2^24 entries. */
 export const nearEntriesMax = 2 ** 24;
+/** The near cache's bounds where none are given: a share of `memory`, within limits, since each
+ *  thread has one and the garbage collector walks it. */
+const nearMemoryPerEntry = KiB;
+const nearEntriesDefaultMax = 2 ** 19;
+const nearMemoryShare = 1 / 4;
+const nearBytesDefaultMax = 64 * MiB;
 
 /** With the fixed files, the lock and the janitor's own descriptors 32 at most. */
 const openFilesDefault = 20;
@@ -103,7 +109,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     ...memoryOf(options.memory),
     disk: diskOf(options.disk, memoryOf(options.memory).memoryBytes),
     eviction: oneOf("eviction", options.eviction, policyNames, "auto"),
-    near: nearOf(options.near),
+    near: nearOf(options.near, memoryOf(options.memory).memoryBytes),
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
     codecName,
@@ -195,11 +201,12 @@ function preloadOf(preload: unknown, memoryBytes: number): number {
   throw optionRangeError("disk.preload", preload, "at least 1 byte, or false for nothing");
 }
 
-function nearOf(near: unknown): Config["near"] {
+function nearOf(near: unknown, memoryBytes: number): Config["near"] {
   if (near === false) return null;
   const names = ["mode", "maxEntries", "maxBytes"];
   const given = optionsOf("near", near === undefined ? {} : near, names, "false or ");
-  const maxEntries = given["maxEntries"] === undefined ? 16_384 : given["maxEntries"];
+  const fitting = Math.min(nearEntriesDefaultMax, Math.floor(memoryBytes / nearMemoryPerEntry));
+  const maxEntries = given["maxEntries"] === undefined ? fitting : given["maxEntries"];
   const allowed = `a whole number from 1 to ${nearEntriesMax}`;
   if (typeof maxEntries !== "number") {
     throw optionTypeError("near.maxEntries", maxEntries, allowed);
@@ -207,7 +214,8 @@ function nearOf(near: unknown): Config["near"] {
   if (!Number.isInteger(maxEntries) || maxEntries < 1 || maxEntries > nearEntriesMax) {
     throw optionRangeError("near.maxEntries", maxEntries, allowed);
   }
-  const maxBytes = given["maxBytes"] === undefined ? "16mb" : given["maxBytes"];
+  const share = Math.min(nearBytesDefaultMax, Math.floor(memoryBytes * nearMemoryShare));
+  const maxBytes = given["maxBytes"] === undefined ? share : given["maxBytes"];
   const bytes = parseSize("near.maxBytes", maxBytes);
   if (bytes < 1) throw optionRangeError("near.maxBytes", maxBytes, "at least 1 byte");
   const mode = oneOf("near.mode", given["mode"], ["shared", "frozen", "copy"], "shared");

@@ -167,9 +167,12 @@ export interface NearOptions {
    * object, which takes as long as with "copy".
    */
   readonly mode?: "shared" | "frozen" | "copy";
-  /** Most values kept, 1 to 16,777,216. Default 16,384. */
+  /** Most values kept, 1 to 16,777,216. Default: one for each KiB of `memory`, at most 524,288. */
   readonly maxEntries?: number;
-  /** Most bytes of values kept, counted as encoded, at least 1. Default "16mb". */
+  /**
+   * Most bytes of values kept, counted as encoded, at least 1; objects take 2 to 5 times as many.
+   * Default: a quarter of `memory`, at most 64 MiB.
+   */
   readonly maxBytes?: Size;
 }
 

@@ -109,16 +109,14 @@ export class EntryReader<V> {
 
   /** Reads the record of a key from memory even if its value is near: it has the metadata. */
   #findRecord(key: Key): { found: Found; nearValue: V | undefined } {
-    const { reader, keys, kernel } = this.#core;
+    const { reader, keys } = this.#core;
     this.#core.assertOpen();
     keys.write(key);
-    const near = typeof key === "string" ? this.#near?.findBySlot(key) : undefined;
-    const { slotLow, slotHigh } = kernel.results;
     const found = reader.findWritten(true);
     this.#writes = keys.writes;
-    // Another thread may have replaced the record in between.
-    const isSame = reader.found.low === slotLow && reader.found.high === slotHigh;
-    return { found, nearValue: isSame ? (near as V | undefined) : undefined };
+    if (found !== "memory" || typeof key !== "string") return { found, nearValue: undefined };
+    const { low, high } = reader.found;
+    return { found, nearValue: this.#near?.valueOf(key, low, high) as V | undefined };
   }
 
   /** Whether the key is present. Exact for memory. For disk only the index is asked, which is wrong
@@ -205,9 +203,10 @@ export class EntryReader<V> {
     { value, isShareable }: ShownValue<V>,
     stored: { low: number; high: number; tagEpoch: number | null; expiresMs: number; size: number },
   ): void {
-    if (key.isBytes || !isShareable) return;
+    const near = this.#near;
     const { expiresMs, size, ...word } = stored;
-    this.#near?.keep(word, key.hashLow, key.id, value, expiresMs, size);
+    if (near === null || key.isBytes || !isShareable) return;
+    near.keepLoaded(word, key.hashLow, key.id, value, expiresMs, size);
   }
 
   // ── Memory ──────────────────────────────────────────────────────────────────────────────────
@@ -286,9 +285,9 @@ export class EntryReader<V> {
     return { value, stale, sequence, createdAt, expiresAt, tags, revision };
   }
 
-  /** Decodes the record of `key` just read from memory and keeps the value near. Undefined if it
-   *  cannot be decoded or one of its chunks is not in memory. `changed` if it was replaced, so that
-   *  what the caller knows of it is of another value: not at the last attempt. */
+  /** Decodes the record of `key` just read from memory; keeps the value near if that is worth it.
+   *  Undefined if it cannot be decoded or one of its chunks is not in memory. `changed` if it was
+   *  replaced, so what the caller knows is of another value: not at the last attempt. */
   #decodeFound(key: Key | HashedKey, attempt = 1): V | typeof changed | undefined {
     const { reader, kernel } = this.#core;
     const near = this.#near;
@@ -298,7 +297,9 @@ export class EntryReader<V> {
     const { low, high } = found;
     const { hashLow, tagEpoch } = kernel.results;
     const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
-    const name = near !== null && !record.isBytesKey ? record.keyText() : undefined;
+    const nearHits = this.#counters.own(counter.counterNearHits);
+    const isKeyed = near !== null && !record.isBytesKey;
+    const ticket = isKeyed ? near.wants(record, hashLow, nearHits) : 0;
     const decoded = this.#decoder.decode(record, key);
     if (decoded === "changed" && attempt < moveAttemptsMax) return changed;
     if (decoded === undefined || typeof decoded === "string") {
@@ -307,8 +308,8 @@ export class EntryReader<V> {
       return undefined;
     }
     const { value, isShareable, chunkBytes } = decoded;
-    if (name !== undefined && isShareable) {
-      near?.keep(word, hashLow, name, value, expiresMs, size + chunkBytes);
+    if (ticket > 0 && isShareable) {
+      near?.keep(ticket, word, value, expiresMs, size + chunkBytes);
     }
     return value;
   }

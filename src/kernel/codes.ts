@@ -8,6 +8,7 @@ export {
   answerDone,
   answerHit,
   answerInMemory,
+  answerKnown,
   answerMiss,
   answerNoRoom,
   answerOutdated,

@@ -38,7 +38,6 @@ import { type Views, viewsOf } from "./words/views.js";
 export interface KernelVerbs {
   readonly attach: (thread: number) => void;
   readonly hashKey: (key: number, length: number) => void;
-  readonly findNear: (key: number, length: number) => number;
   readonly mayKeepNear: () => number;
   readonly lastInvalidation: () => number;
   readonly noteEpoch: () => void;
@@ -49,6 +48,14 @@ export interface KernelVerbs {
     hashLow: number,
     hashHigh: number,
     touch: number,
+  ) => number;
+  readonly findKnown: (
+    key: number,
+    length: number,
+    hashLow: number,
+    hashHigh: number,
+    low: number,
+    high: number,
   ) => number;
   readonly validate: (slot: number, low: number, high: number) => number;
   readonly homeOfEntry: (slot: number) => number;

@@ -23,6 +23,9 @@ const written = 0;
 const hashed = 1;
 const touched = 2;
 
+/** No answer of a lookup that went on to the index. */
+const none = at.answerKnown;
+
 /** `write` answers this for a key that does not fit a segment with its record's header. */
 export const keyTooLong: number = -1;
 
@@ -35,7 +38,7 @@ export class KeyWindow {
   /** This thread's page of the slack. */
   readonly #page: number;
   readonly #seed: number;
-  readonly #findNear: KernelVerbs["findNear"];
+  readonly #findKnown: KernelVerbs["findKnown"];
   readonly #encoder = new TextEncoder();
   /** Byte offset in shared memory of the key last written, and its length in bytes; a negative
    *  length says why it could not be written. */
@@ -50,6 +53,8 @@ export class KeyWindow {
   /** The kernel's progress with the key: written, hashed (the hash is in the results), or hit and
    *  counted. */
   #progress = written;
+  /** What `findKnown` found of the key in the index, for the memory reader; else none. */
+  #answer: number = none;
   /** The key that `load` put here last, by which use, while nothing has replaced it. */
   #loaded: HashedKey | undefined;
   #loadedBy = 0;
@@ -67,7 +72,7 @@ export class KeyWindow {
     this.space = namespace;
     this.spaceBits = namespace * 2 ** at.extentSpaceShift;
     this.#uses = kernel.keyUses;
-    this.#findNear = kernel.verbs.findNear;
+    this.#findKnown = kernel.verbs.findKnown;
     this.#u8 = kernel.views.u8;
     this.#u32 = kernel.views.u32;
     this.#scratch = kernel.block + at.threadKeyScratch;
@@ -84,6 +89,7 @@ export class KeyWindow {
   write(key: Key): number {
     this.#uses.count += 1;
     this.#progress = written;
+    this.#answer = none;
     this.#loaded = undefined;
     return (this.length = typeof key === "string" ? this.#writeText(key) : this.#writeBytes(key));
   }
@@ -114,13 +120,34 @@ export class KeyWindow {
     if (this.#progress < hashed) this.#progress = hashed;
   }
 
-  /** Finds a memory slot of the class of the key just written, and counts the hit. The slot's word
-   *  is in the kernel's results, for a near entry to compare with. */
-  findNear(): boolean {
+  /** Whether the slot of the key just written shows a word, that of the record that a near value
+   *  was decoded from; counts the hit. If not, the index has been searched: `takeAnswer`. */
+  findKnown(low: number, high: number): boolean {
     if (this.length <= 0) return false;
-    const isThere = this.#findNear(this.at, this.length + this.spaceBits) === 1;
-    this.#progress = isThere ? touched : hashed;
-    return isThere;
+    const { results } = this.#kernel;
+    const isHashed = this.isHashed;
+    const hashLow = isHashed ? results.hashLow : 0;
+    const hashHigh = isHashed ? results.hashHigh : 0;
+    const answer = this.#findKnown(this.at, this.extent, hashLow, hashHigh, low, high);
+    this.#progress = touched;
+    this.#answer = answer;
+    return answer === at.answerKnown;
+  }
+
+  /** What `findKnown` found in the index in place of the word, once; undefined if it has not
+   *  searched there. */
+  takeAnswer(): number | undefined {
+    const answer = this.#answer;
+    this.#answer = none;
+    return answer === none ? undefined : answer;
+  }
+
+  /** The low half of the kernel's hash of the key just written; 0 if it is too long to be one. */
+  kernelHash(): number {
+    if (this.length <= 0) return 0;
+    if (!this.isHashed) this.#kernel.verbs.hashKey(this.at, this.extent);
+    this.noteHashed();
+    return this.#kernel.results.hashLow | 0;
   }
 
   #writeText(key: string): number {
@@ -221,6 +248,7 @@ export class KeyWindow {
     if (this.#loaded === key && this.#loadedBy === this.#uses.count) return this.length;
     this.#loadedBy = this.#uses.count += 1;
     this.#progress = written;
+    this.#answer = none;
     this.length = this.#writeWhole(key.bytes);
     this.#loaded = key;
     return this.length;

@@ -198,6 +198,7 @@ export const resultHashLow = 120; // u32
 export const resultHashHigh = 124; // u32
 export const resultKeyOffset = 128; // u32 of the record: where its key starts
 export const resultSlot = 132; // u32 slot number
+export const resultFrequency = 136; // u32: the slot's frequency before `find` marked the hit
 export const resultTagEpoch = 140; // u32: the tag epoch that `find` read before the tags
 export const resultTagHash = 144; // u64: what hashTag computed
 export const resultTagSlot = 152; // u32: the slot of invalidateTag's tag, or noTagSlot
@@ -359,10 +360,12 @@ export const locationUnitBits = 37;
 export const locationChunkShift = 37;
 
 // ── What the kernel's verbs answer. ────────────────────────────────────────────────────────────
-/** find: no such key. Zero and above: a slot of a memory record. `answerDisk - slot`: a disk
- *  location that may be the key's. */
+/** find: no such key. Above zero: a slot of a memory record. `answerDisk - slot`: a disk location
+ *  that may be the key's. */
 export const answerMiss = -1;
 export const answerDisk = -2;
+/** findKnown: the key's slot shows the caller's word. No slot of a record has this number. */
+export const answerKnown = 0;
 /** A bucket lock was not free within its bound. */
 export const answerBusy = -3;
 

@@ -71,11 +71,13 @@ export class MemoryReader {
     const { verbs, results } = this.kernel;
     const { keys, found } = this;
     if (keys.length < 0) return "none";
-    // A hit counts once: the near lookup may have counted it.
+    // A hit counts once, and one search is enough: the near lookup may have done both.
     const mark = touch && !keys.isTouched ? 1 : 0;
+    let known = keys.takeAnswer();
     keys.noteHashed();
     for (let attempt = 0; attempt < codes.readRetriesMax; attempt++) {
-      const answer = verbs.find(keys.at, keys.extent, low, high, mark);
+      const answer = known ?? verbs.find(keys.at, keys.extent, low, high, mark);
+      known = undefined;
       if (answer === codes.answerMiss) return "none";
       found.low = results.slotLow;
       found.high = results.slotHigh;

@@ -1,3 +1,3 @@
 // The door of the near cache: decoded values of one thread.
 export { NearCache } from "./near-cache.js";
-export type { NearWord } from "./near-table.js";
+export type { NearWord } from "./near-rows.js";

@@ -1,290 +1,282 @@
-// The near table: the near cache's entries, decoded values by key and slot word. Called by the near
-// cache. An entry is current while the slot still shows the word that it was decoded from, so no
-// message has to reach this thread. Invariant: at most `maxEntries` values, which stand for at most
-// `maxBytes` encoded bytes.
-//
-// In a cache larger than the processor's caches a hit costs what it touches. So an entry is four
-// neighbouring elements of one array, not an object. Its position p counts entries:
-//
-//   4 p + 0  key      a string of its own
-//       + 1  value
-//       + 2  low      the slot's word, without its frequency
-//       + 3  high     likewise, with expiresBit if the value expires (at #expires[p]) and taggedBit
-//                     if it has tags: then it holds until the tag epoch leaves #tagEpochs[p];
-//                     with namespacedBit if it is of a namespace, which is in #spaces[p]
-import { type CallResults, codes } from "../kernel/mod.js";
-import { filledArray } from "./filled-array.js";
+// The near table: the near cache's entries, decoded values by key, each with the slot word that it
+// was decoded from. Called by the near cache, which says when an entry may answer. An entry has a
+// number, from 1. Invariants: at most `entriesMax` values, which stand for at most `bytesMax`
+// encoded bytes, once the caller has evicted what is too much; each entry is in the chain of its
+// key's hash, by which the invalidation log names it.
+import { NearIndex, numberMax } from "./near-index.js";
+import { type NearKey, NearRows, type NearWord } from "./near-rows.js";
 
-/** These bits are where a slot's high word has its frequency, which an entry's word does not
- *  need. */
-const expiresBit = 1 << (codes.slotFrequencyShift - 32);
-const taggedBit = 2 << (codes.slotFrequencyShift - 32);
-/** No near entry is of a disk slot, so this bit is free. */
-const namespacedBit = 1 << (codes.slotTierShift - 32);
-/** Positions per entry allowed. Nine entries in ten are then in the pair that is looked at
- *  first. */
-const positionsPerEntry = 2;
-/** Entries moved at most to make room for one. */
-const movesMax = 12;
-/** Array elements per entry. */
-const entrySize = 4;
+/** Entries that the first arrays have room for; they double as entries come. */
+const firstCapacity = 1024;
 
-/** What a near entry was decoded from. */
-export interface NearWord {
-  readonly low: number;
-  readonly high: number;
-  /** The tag epoch read before the record's tags were checked; null for a record without tags. */
-  readonly tagEpoch: number | null;
-}
+// An entry's state: these bits, and above them the trust that it was given.
+/** Hit since the hand was here. */
+const referencedBit = 1;
+const expiresBit = 2;
+const taggedBit = 4;
+/** The identity index may have its value too. */
+const internedBit = 8;
+const trustShift = 4;
+const stateBits = (1 << trustShift) - 1;
+const trustMax = 2 ** 27;
 
 export class NearTable {
-  readonly #results: CallResults;
-  readonly #maxEntries: number;
-  readonly #maxBytes: number;
-  readonly #pairs: number;
-  /** Maps the low half of a hash to a pair of positions. */
-  readonly #scale: number;
-  // Allocated with the first value: attaching a thread costs nothing until then.
-  #table: unknown[] = [];
-  #bytesOf = new Int32Array(0);
-  #hashes = new Int32Array(0);
-  #expires = new Float64Array(0);
-  #tagEpochs = new Int32Array(0);
-  #numbers = new Int32Array(0);
-  #spaces = new Uint8Array(0);
-  #hand = 0;
+  readonly #entriesMax: number;
+  readonly #bytesMax: number;
+  readonly #rows: NearRows;
+  readonly #index: NearIndex;
+  /** The first entry by low bits of the kernel's hash. */
+  #chains = new Int32Array(1);
+  readonly #free: number[] = [];
+  #hand = 1;
+  #trust = 1;
   count = 0;
   bytes = 0;
+  /** Entries that are trusted. */
+  trusted = 0;
 
-  constructor(results: CallResults, maxEntries: number, maxBytes: number) {
-    this.#results = results;
-    this.#maxEntries = maxEntries;
-    this.#maxBytes = maxBytes;
-    this.#pairs = Math.max(4, Math.ceil((maxEntries * positionsPerEntry) / 2));
-    this.#scale = this.#pairs / 2 ** 32;
+  /** `asked`: the key that is looked up, as the key window has it. */
+  constructor(asked: Int32Array, entriesMax: number, bytesMax: number) {
+    this.#rows = new NearRows(asked);
+    this.#index = new NearIndex(this.#rows);
+    this.#entriesMax = Math.min(entriesMax, numberMax - 1);
+    this.#bytesMax = bytesMax;
   }
 
-  /** The position of this key's entry, if it was made from the slot word that the kernel's last
-   *  `findNear` left; -1 if there is none. The position follows from the key's hash and not from
-   *  the slot, so the processor fetches both at once. */
-  find(key: string, space: number): number {
-    const table = this.#table;
-    const low = this.#results.slotLow | 0;
-    const hash = this.#results.hashLow;
-    let element = this.#pairOf(hash) * entrySize;
-    if (table[element + 2] !== low || table[element] !== key) {
-      element += entrySize;
-      if (table[element + 2] !== low || table[element] !== key) {
-        element = this.#secondPairOf(hash) * entrySize;
-        if (table[element + 2] !== low || table[element] !== key) {
-          element += entrySize;
-          if (table[element + 2] !== low || table[element] !== key) return -1;
-        }
-      }
-    }
-    // The high half of the word, without the two bits of ours.
-    const high = (table[element + 3] as number) & ~(expiresBit | taggedBit);
-    const slotHigh = this.#results.slotHigh | 0;
-    const position = element / entrySize;
-    if (space === 0) return high === slotHigh ? position : -1;
-    return high === (slotHigh | namespacedBit) && this.#spaces[position] === space ? position : -1;
+  // ── Looking ─────────────────────────────────────────────────────────────────────────────────
+
+  /** The position of the key just written to the key window, -1 if it is not here. It is valid
+   *  until something is added or removed. */
+  find(hash: number, extent: number, key: string): number {
+    return this.#index.find(hash, extent, key);
   }
 
-  /** The id of the namespace of the entry. */
-  spaceAt(position: number): number {
-    return this.#spaces[position] as number;
-  }
-
-  keyAt(position: number): string {
-    return this.#table[position * entrySize] as string;
+  numberAt(position: number): number {
+    return this.#index.numberAt(position);
   }
 
   valueAt(position: number): unknown {
-    return this.#table[position * entrySize + 1];
+    return this.#index.valueAt(position);
   }
 
-  /** Wall-clock milliseconds, Infinity = never. */
-  expiresAt(position: number): number {
-    const high = this.#table[position * entrySize + 3] as number;
-    return (high & expiresBit) === 0 ? Infinity : (this.#expires[position] as number);
+  textOf(number: number): string {
+    return this.#rows.textOf(number);
+  }
+
+  /** The slot's word that the value was decoded from, without its frequency. */
+  lowOf(number: number): number {
+    return this.#rows.lowOf(number);
+  }
+
+  highOf(number: number): number {
+    return this.#rows.highOf(number);
   }
 
   /** The tag epoch for which the entry is valid; null for an entry without tags. */
-  tagEpochAt(position: number): number | null {
-    const high = this.#table[position * entrySize + 3] as number;
-    return (high & taggedBit) === 0 ? null : (this.#tagEpochs[position] as number);
+  tagEpochOf(number: number): number | null {
+    const isTagged = (this.#rows.stateOf(number) & taggedBit) !== 0;
+    return isTagged ? this.#rows.tagEpochOf(number) : null;
   }
 
-  /** The entry's number in the near hash index. It may be stale: the index checks the key. */
-  numberAt(position: number): number {
-    return this.#numbers[position] as number;
+  /** Wall-clock milliseconds, Infinity = never. */
+  expiresOf(number: number): number {
+    const expires = (this.#rows.stateOf(number) & expiresBit) !== 0;
+    return expires ? this.#rows.expiresOf(number) : Infinity;
   }
 
-  setNumber(position: number, number: number): void {
-    this.#numbers[position] = number;
+  /** The next entry, after `number`, whose key has this low half of the kernel's hash; 0 at the
+   *  end. Begin with 0. */
+  nextOf(hashLow: number, number: number): number {
+    const rows = this.#rows;
+    let next = number === 0 ? (this.#chains[this.#chainOf(hashLow)] as number) : rows.nextOf(number);
+    while (next !== 0 && rows.hashLowOf(next) !== (hashLow | 0)) next = rows.nextOf(next);
+    return next;
   }
 
-  /** The positions of the entries whose keys have this low half of a hash. */
-  *positionsOf(hashLow: number): Generator<number> {
-    const first = this.#pairOf(hashLow);
-    const second = this.#secondPairOf(hashLow);
-    for (const position of [first, first + 1, second, second + 1]) {
-      if (this.#hashes[position] === hashLow && this.#isTaken(position)) yield position;
+  /** Whether the entry is of this key. */
+  isSameKey(number: number, key: NearKey): boolean {
+    return this.#rows.hasKey(number, key);
+  }
+
+  #chainOf(hashLow: number): number {
+    return hashLow & (this.#chains.length - 1);
+  }
+
+  // ── State ───────────────────────────────────────────────────────────────────────────────────
+
+  /** Notes a hit. */
+  refer(number: number): void {
+    const state = this.#rows.stateOf(number);
+    if ((state & referencedBit) === 0) this.#rows.setState(number, state | referencedBit);
+  }
+
+  /** Whether the entry was hit since the last call; forgets it. */
+  takeReference(number: number): boolean {
+    const state = this.#rows.stateOf(number);
+    this.#rows.setState(number, state & ~referencedBit);
+    return (state & referencedBit) !== 0;
+  }
+
+  /** Whether the entry may answer without a look at its slot. */
+  isTrusted(number: number): boolean {
+    return this.#rows.stateOf(number) >> trustShift === this.#trust;
+  }
+
+  /** From now on the entry may answer without a look at its slot. */
+  trust(number: number): void {
+    if (this.isTrusted(number)) return;
+    const bits = this.#rows.stateOf(number) & stateBits;
+    this.#rows.setState(number, bits | (this.#trust << trustShift));
+    this.trusted += 1;
+  }
+
+  /** Ends that. */
+  distrust(number: number): void {
+    if (!this.isTrusted(number)) return;
+    this.#rows.setState(number, this.#rows.stateOf(number) & stateBits);
+    this.trusted -= 1;
+  }
+
+  /** Ends it for all entries, in no time: their states name an older trust from now on. */
+  distrustAll(): void {
+    if (this.trusted === 0) return;
+    this.trusted = 0;
+    this.#trust += 1;
+    if (this.#trust < trustMax) return;
+    this.#trust = 1;
+    const { end } = this.#rows;
+    for (let number = 1; number < end; number++) {
+      this.#rows.setState(number, this.#rows.stateOf(number) & stateBits);
     }
   }
 
-  #isTaken(position: number): boolean {
-    return this.#table[position * entrySize] !== undefined;
+  isInterned(number: number): boolean {
+    return (this.#rows.stateOf(number) & internedBit) !== 0;
   }
 
-  /** The first of the two positions of a hash's pair. */
-  #pairOf(hash: number): number {
-    return (((hash >>> 0) * this.#scale) | 0) * 2;
+  setInterned(number: number, isInterned: boolean): void {
+    const state = this.#rows.stateOf(number) & ~internedBit;
+    this.#rows.setState(number, isInterned ? state | internedBit : state);
   }
 
-  /** The same for its other pair (multiplicative hashing: Knuth, TAOCP 6.4). */
-  #secondPairOf(hash: number): number {
-    return this.#pairOf(Math.imul(hash, 0x9e3779b1));
-  }
+  // ── Adding ──────────────────────────────────────────────────────────────────────────────────
 
-  /** Whether a value of so many encoded bytes may be kept. */
+  /** Whether a value of so many encoded bytes may be kept at all. */
   takes(bytes: number): boolean {
-    return bytes <= this.#maxBytes;
+    return bytes <= this.#bytesMax;
   }
 
-  /** The position for a key's entry: that of its older value, else an empty one, else one that is
-   *  vacated (cuckoo hashing with pairs: Pagh and Rodler 2001, Dietzfelbinger and Weidling 2007),
-   *  else the first one, whose entry the caller removes. */
-  positionFor(hash: number, key: string): number {
-    if (this.#table.length === 0) this.#make();
-    const first = this.#pairOf(hash);
-    const second = this.#secondPairOf(hash);
-    let empty = -1;
-    for (const position of [second + 1, second, first + 1, first]) {
-      if (this.#table[position * entrySize] === key) return position;
-      if (!this.#isTaken(position)) empty = position;
-    }
-    if (empty < 0) this.#vacate(first, movesMax);
-    return empty < 0 ? first : empty;
-  }
-
-  /** Puts an entry at an empty position. */
-  put(
-    position: number,
-    word: NearWord,
-    hash: number,
-    key: string,
-    value: unknown,
-    expiresMs: number,
-    bytes: number,
-    space: number,
-  ): void {
-    const element = position * entrySize;
-    this.#hashes[position] = hash;
-    this.#table[element] = key;
-    this.#table[element + 1] = value;
-    this.#table[element + 2] = word.low | 0;
-    this.#table[element + 3] =
-      word.high |
-      (expiresMs === Infinity ? 0 : expiresBit) |
-      (word.tagEpoch === null ? 0 : taggedBit) |
-      (space === 0 ? 0 : namespacedBit);
-    this.#spaces[position] = space;
-    this.#tagEpochs[position] = word.tagEpoch ?? 0;
-    this.#expires[position] = expiresMs;
-    this.#bytesOf[position] = bytes;
-    this.count += 1;
-    this.bytes += bytes;
+  /** Whether it may be kept beside all others. */
+  hasRoomFor(bytes: number): boolean {
+    return this.count < this.#entriesMax && this.bytes + bytes <= this.#bytesMax;
   }
 
   /** Whether the table exceeds a bound. */
   get isOverfull(): boolean {
-    return this.count > this.#maxEntries || this.bytes > this.#maxBytes;
+    return this.count > this.#entriesMax || this.bytes > this.#bytesMax;
   }
 
-  /** The position of the entry to drop next, never `newest`; -1 if there is none. The hand goes
-   *  round the positions, whose entries are in random order: a value dropped wrongly costs one
-   *  decode. */
-  nextVictim(newest: number): number {
-    const positions = this.#pairs * 2;
-    for (let step = 0; step < positions; step++) {
-      this.#hand = this.#hand + 1 < positions ? this.#hand + 1 : 0;
-      if (this.#hand !== newest && this.#isTaken(this.#hand)) return this.#hand;
+  /** An entry that must be removed before a key with this hash has a position: one that was not hit
+   *  since the hand was there, if there is one. 0 for none. */
+  obstacleOf(hash: number): number {
+    const numbers = this.#index.obstacles(hash);
+    const used = referencedBit | internedBit;
+    const idle = numbers.find((number) => (this.#rows.stateOf(number) & used) === 0);
+    return idle ?? numbers[hash >>> 29] ?? 0;
+  }
+
+  /** Adds a value and answers the entry's number. The key must have no entry and no obstacle. */
+  put(key: NearKey, word: NearWord, value: unknown, expiresMs: number, bytes: number): number {
+    const number = this.#free.pop() ?? this.#newNumber();
+    const expires = expiresMs === Infinity ? 0 : expiresBit;
+    const state = expires | (word.tagEpoch === null ? 0 : taggedBit);
+    this.#rows.put(number, key, word, state, expiresMs, bytes);
+    this.#index.put(number, value);
+    this.#link(number);
+    this.count += 1;
+    this.bytes += bytes;
+    return number;
+  }
+
+  #newNumber(): number {
+    const number = this.#rows.end;
+    if (number > this.#rows.capacity) this.#grow();
+    return number;
+  }
+
+  /** Doubles what there is room for, up to one entry more than the bound: a value comes before
+   *  another goes. */
+  #grow(): void {
+    const wanted = Math.max(firstCapacity, 2 * this.#rows.capacity);
+    const capacity = Math.min(this.#entriesMax + 1, wanted);
+    this.#rows.grow(capacity);
+    this.#index.grow(capacity);
+    this.#chains = new Int32Array(2 ** Math.ceil(Math.log2(capacity)));
+    const { end } = this.#rows;
+    // None is free, or there would be no need to grow.
+    for (let number = 1; number < end; number++) this.#link(number);
+  }
+
+  #link(number: number): void {
+    const chain = this.#chainOf(this.#rows.hashLowOf(number));
+    this.#rows.setNext(number, this.#chains[chain] as number);
+    this.#chains[chain] = number;
+  }
+
+  #unlink(number: number): void {
+    const rows = this.#rows;
+    const chain = this.#chainOf(rows.hashLowOf(number));
+    let before = this.#chains[chain] as number;
+    if (before === number) {
+      this.#chains[chain] = rows.nextOf(number);
+      return;
     }
-    return -1;
+    while (rows.nextOf(before) !== number) before = rows.nextOf(before);
+    rows.setNext(before, rows.nextOf(number));
   }
 
-  /** Removes the entry at a position; false if there is none. */
-  remove(position: number): boolean {
-    if (!this.#isTaken(position)) return false;
-    const element = position * entrySize;
-    this.#table[element] = undefined;
-    this.#table[element + 1] = undefined;
-    this.#table[element + 2] = undefined;
+  // ── Removing ────────────────────────────────────────────────────────────────────────────────
+
+  /** The entry that the hand is at, 0 if there is none. The hand goes round the numbers. */
+  entryAtHand(): number {
+    const { end } = this.#rows;
+    for (let step = 1; step < end; step++) {
+      if (this.#hand >= end) this.#hand = 1;
+      if (this.#rows.isUsed(this.#hand)) return this.#hand;
+      this.#hand += 1;
+    }
+    return 0;
+  }
+
+  passHand(): void {
+    this.#hand += 1;
+  }
+
+  /** Removes an entry. */
+  remove(number: number): void {
+    this.distrust(number);
+    this.#unlink(number);
+    this.#index.remove(number);
+    this.#rows.remove(number);
+    this.#free.push(number);
     this.count -= 1;
-    this.bytes -= this.#bytesOf[position] as number;
-    return true;
-  }
-
-  isTaken(position: number): boolean {
-    return this.#table.length > 0 && this.#isTaken(position);
-  }
-
-  /** Moves the entry at a position to its other pair, and whichever entry is in the way to its own.
-   *  False if no room was found within `moves` moves. */
-  #vacate(position: number, moves: number): boolean {
-    const hash = this.#hashes[position] as number;
-    const first = this.#pairOf(hash);
-    const isInFirst = position === first || position === first + 1;
-    const pair = isInFirst ? this.#secondPairOf(hash) : first;
-    for (const other of [pair, pair + 1]) {
-      if (this.#isTaken(other)) continue;
-      this.#move(position, other);
-      return true;
-    }
-    if (moves === 0) return false;
-    const next = pair + (moves & 1);
-    if (!this.#vacate(next, moves - 1)) return false;
-    // The chain may have come back to this position and emptied it.
-    if (this.#isTaken(position) && !this.#isTaken(next)) this.#move(position, next);
-    return true;
-  }
-
-  #move(from: number, to: number): void {
-    const table = this.#table;
-    for (let element = 0; element < entrySize; element++) {
-      table[to * entrySize + element] = table[from * entrySize + element];
-      table[from * entrySize + element] = undefined;
-    }
-    this.#hashes[to] = this.#hashes[from] as number;
-    this.#bytesOf[to] = this.#bytesOf[from] as number;
-    this.#expires[to] = this.#expires[from] as number;
-    this.#tagEpochs[to] = this.#tagEpochs[from] as number;
-    this.#numbers[to] = this.#numbers[from] as number;
-    this.#spaces[to] = this.#spaces[from] as number;
-  }
-
-  #make(): void {
-    const positions = this.#pairs * 2;
-    this.#table = filledArray(positions * entrySize);
-    this.#bytesOf = new Int32Array(positions);
-    this.#hashes = new Int32Array(positions);
-    this.#expires = new Float64Array(positions);
-    this.#tagEpochs = new Int32Array(positions);
-    this.#numbers = new Int32Array(positions);
-    this.#spaces = new Uint8Array(positions);
+    this.bytes -= this.#rows.bytesOf(number);
   }
 
   /** Removes everything and gives the memory back. */
   clear(): void {
-    this.#table = [];
-    this.#bytesOf = new Int32Array(0);
-    this.#hashes = new Int32Array(0);
-    this.#expires = new Float64Array(0);
-    this.#tagEpochs = new Int32Array(0);
-    this.#numbers = new Int32Array(0);
-    this.#spaces = new Uint8Array(0);
+    this.#index.clear();
+    this.#rows.clear();
+    this.#chains = new Int32Array(1);
+    this.#free.length = 0;
+    this.#hand = 1;
     this.count = 0;
     this.bytes = 0;
+    this.trusted = 0;
+  }
+
+  /** Bytes of the table, without values and long keys. */
+  get heapBytes(): number {
+    return this.#chains.length * 4 + this.#rows.heapBytes + this.#index.heapBytes;
   }
 }

@@ -14,7 +14,7 @@ export { attach } from "./geometry";
 export { recount } from "./index/counts";
 export { evictUnlocked, publish, remove } from "./index/entries";
 export { beginGuard } from "./index/guard";
-export { find, findNear, hashKey, homeOfEntry, touch, validate } from "./index/lookup";
+export { find, findKnown, hashKey, homeOfEntry, touch, validate } from "./index/lookup";
 export { oldestFlight, supersedeFlights } from "./flights-of-tags";
 export {
   beginFlight,

@@ -350,7 +350,7 @@ export class Actor extends ActorParts {
     const { low, high } = found;
     const word = { low, high, tagEpoch: record.hasTags ? tagEpoch : null };
     const version = this.versionRead(key);
-    yield* this.near.keep(word, hashLow, record.keyText(), version, Infinity, record.size);
+    yield* this.near.keepLoaded(word, hashLow, record.keyText(), version, Infinity, record.size);
     return version;
   }
 

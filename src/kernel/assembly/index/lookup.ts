@@ -20,7 +20,6 @@ import {
   homeOfSlot,
   isDisk,
   locationBits,
-  nearBits,
   otherOf,
   recordOf,
 } from "./slot";
@@ -86,6 +85,7 @@ function inspect(slot: usize, word: u64, key: usize, extent: u32): i32 {
     store<u32>(block, <u32>record, at.resultRecord);
     store<u32>(block, size, at.resultRecordSize);
     store<u32>(block, keyOffset, at.resultKeyOffset);
+    store<u32>(block, frequencyOf(word), at.resultFrequency);
     store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
     return 1;
   }
@@ -101,14 +101,14 @@ function mark(slot: usize, word: u64): void {
   if ((word & frequencyBits) != frequencyBits) atomic.cmpxchg<u64>(slot, word, word + frequencyOne);
 }
 
-/** The slots of a bucket that show this class and tier: bit n stands for slot n. It has no
- *  branch, so a hit waits for its cache misses (this line, the near entry, its value) together
- *  and not one after the other. */
+/** The slots of a bucket that show this word, whatever their frequency: bit n stands for slot n. It
+ *  has no branch, so a hit waits for its cache misses (this line, the value) together and not one
+ *  after the other. */
 // @ts-ignore: decorator
 @inline
 function matches(bucket: usize, pattern: u64): i32 {
   const wanted = i64x2.splat(pattern);
-  const mask = i64x2.splat(nearBits);
+  const mask = i64x2.splat(~frequencyBits);
   const a = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket), mask), wanted));
   const b = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 16), mask), wanted));
   const c = i64x2.bitmask(i64x2.eq(v128.and(v128.load(bucket, 32), mask), wanted));
@@ -116,33 +116,36 @@ function matches(bucket: usize, pattern: u64): i32 {
   return (a & 2) | (b << 2) | (c << 4) | (d << 6);
 }
 
-/** The fast lookup for a thread with near values: 1 if there is a memory slot of the key's
- *  class, found without touching the record. Results: the key's hash, and the slot's word
- *  without its frequency. While a near entry holds the same word, it was made from the very
- *  record that the slot names. If the slot changed after it matched, its word does not compare
- *  equal. */
-export function findNear(key: u32, extent: u32): i32 {
-  const hash = hashOfKey(key, extent);
-  store<u64>(block, hash, at.resultHashLow);
+/** As `find` with a mark, for a thread that keeps a value of the key near. (low, high) is the word
+ *  of the memory slot that the value was decoded from, without its frequency. While the slot shows
+ *  it, the value is that of the very record that the slot names: then the answer is answerKnown,
+ *  found without touching the record. Results then: the key's hash, and the word. */
+export function findKnown(
+  key: u32,
+  extent: u32,
+  hashLow: u32,
+  hashHigh: u32,
+  low: u32,
+  high: u32,
+): i32 {
+  const hash = hashOf(key, extent, hashLow, hashHigh);
+  const known = (<u64>high << 32) | <u64>low;
   const home = homeOf(hash);
-  const fingerprint = fingerprintOf(hash);
-  const pattern = fingerprint << at.slotFingerprintShift;
-  let bucket = bucketAt(home);
-  let found = matches(bucket, pattern);
-  if (found == 0) {
-    if (atomic.load<u32>(bucket, at.bucketDisplaced) == 0) return 0;
-    bucket = bucketAt(otherOf(home, fingerprint));
-    found = matches(bucket, pattern | displacedBit);
-    if (found == 0) return 0;
+  const bucket = bucketAt(known & displacedBit ? otherOf(home, fingerprintOf(hash)) : home);
+  const found = matches(bucket, known);
+  if (found != 0) {
+    const slot = bucket + (<usize>ctz<i32>(found) << 3);
+    const word = atomic.load<u64>(slot);
+    // The slot may have changed since it matched, or been emptied: a mark would then make an entry
+    // of nothing.
+    if (sameButFrequency(word, known)) {
+      store<u64>(block, known, at.resultSlotLow);
+      mark(slot, word);
+      if (isSampled(hash)) noteRequest(hash, recordOf(word));
+      return at.answerKnown;
+    }
   }
-  const slot = bucket + (<usize>ctz<i32>(found) << 3);
-  const word = atomic.load<u64>(slot);
-  // The slot may have been emptied since it matched. A mark would then make an entry of nothing.
-  if (word == 0) return 0;
-  store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
-  mark(slot, word);
-  if (isSampled(hash) && !isDisk(word)) noteRequest(hash, recordOf(word));
-  return 1;
+  return find(key, extent, <u32>hash, <u32>(hash >> 32), 1);
 }
 
 /** Answers the slot number of the key's memory record, `answerDisk - slot` for a disk location
