@@ -198,7 +198,6 @@ export const resultHashLow = 120; // u32
 export const resultHashHigh = 124; // u32
 export const resultKeyOffset = 128; // u32 of the record: where its key starts
 export const resultSlot = 132; // u32 slot number
-export const resultFrequency = 136; // u32: the slot's frequency before `find` marked the hit
 export const resultTagEpoch = 140; // u32: the tag epoch that `find` read before the tags
 export const resultTagHash = 144; // u64: what hashTag computed
 export const resultTagSlot = 152; // u32: the slot of invalidateTag's tag, or noTagSlot

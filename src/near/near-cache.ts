@@ -287,8 +287,7 @@ export class NearCache {
   wants(record: RecordReader, hashLow: number, hits: number): number {
     const { size } = record;
     const isFree = this.#table.hasRoomFor(size);
-    const wasHit = this.#kernel.results.frequency > 0;
-    const isAdmitted = this.#store.admission.admits(hits - this.#hitsSeen, wasHit, isFree);
+    const isAdmitted = this.#store.admission.admits(hits - this.#hitsSeen, hashLow, isFree);
     this.#hitsSeen = hits;
     // If it has an entry, it was worth it before.
     const isOutdated = this.#outdatedAt === this.#keys.writes;

@@ -13,7 +13,6 @@ export class CallResults {
   readonly #hashHigh: number;
   readonly #record: number;
   readonly #recordSize: number;
-  readonly #frequency: number;
   readonly #tagEpoch: number;
   readonly #tagSlot: number;
   readonly #unvisited: number;
@@ -33,7 +32,6 @@ export class CallResults {
     this.#hashHigh = (block + at.resultHashHigh) / 4;
     this.#record = (block + at.resultRecord) / 4;
     this.#recordSize = (block + at.resultRecordSize) / 4;
-    this.#frequency = (block + at.resultFrequency) / 4;
     this.#tagEpoch = (block + at.resultTagEpoch) / 4;
     this.#tagSlot = (block + at.resultTagSlot) / 4;
     this.#unvisited = (block + at.resultUnvisited) / 4;
@@ -73,11 +71,6 @@ export class CallResults {
 
   get recordSize(): number {
     return this.#u32[this.#recordSize] as number;
-  }
-
-  /** The frequency of the slot that `find` found, before the hit was marked. */
-  get frequency(): number {
-    return this.#u32[this.#frequency] as number;
   }
 
   /** The tag epoch read before the record's tags were checked; valid only after a `find` of a

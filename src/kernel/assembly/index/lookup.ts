@@ -85,7 +85,6 @@ function inspect(slot: usize, word: u64, key: usize, extent: u32): i32 {
     store<u32>(block, <u32>record, at.resultRecord);
     store<u32>(block, size, at.resultRecordSize);
     store<u32>(block, keyOffset, at.resultKeyOffset);
-    store<u32>(block, frequencyOf(word), at.resultFrequency);
     store<u64>(block, word & ~frequencyBits, at.resultSlotLow);
     return 1;
   }
