@@ -115,6 +115,28 @@ const memory: readonly Metric[] = [
     thisThread,
   ),
   countOf(
+    "near.value.limit",
+    "near.values_limit",
+    "{value}",
+    "The most values in the near cache of the thread that exports.",
+    ({ near }) => [near.limitEntries],
+    thisThread,
+  ),
+  level(
+    "near.limit",
+    "By",
+    "The most bytes of the near cache of the thread that exports, as stored.",
+    ({ near }) => [near.limitBytes],
+    thisThread,
+  ),
+  level(
+    "near.heap",
+    "By",
+    "About the heap of the near cache of the thread that exports.",
+    ({ near }) => [near.heapBytes],
+    thisThread,
+  ),
+  countOf(
     "thread",
     "threads",
     "{thread}",

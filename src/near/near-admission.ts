@@ -18,7 +18,7 @@ const plenty = 1024 * cost;
  *  live on, V8 allocates them where they do not have to be moved, and does so for ever; but those
  *  that are not kept would then wait for a collection of the whole heap. */
 const dropEvery = 4;
-const dropsAfter = 32;
+const dropsAfter = 64;
 
 export class NearAdmission {
   readonly #recent = new RecentMisses();

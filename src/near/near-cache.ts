@@ -7,8 +7,8 @@
 // everything is dropped before any lookup.
 //
 // Keeping a value costs a part of a decode, so only one that is asked for again is kept, and only
-// in place of one that was not used meanwhile: each refusal takes the hand one entry on, so in an
-// order that comes round later than the hand does nothing changes, and what is kept goes on to pay.
+// in place of one that was not used meanwhile: a refusal takes the hand about one entry on, so in a
+// loop over more keys than there is room for little changes, and what is kept goes on to pay.
 //
 // The namespaces of a cache share the table and its bounds: each has a near cache over them, with
 // its own key window. Only the cache's own key space has an identity index.
@@ -33,6 +33,8 @@ const [sampledKeysShiftMin, sampledKeysShiftMax] = [6, 8];
 /** One hit in this many, counted over all keys, is timed. */
 const sampledHits = 512;
 
+/** Refusals after which the hand passes one entry more at each. */
+const refusalsPerStep = 64;
 /** Heap that a value of plain data takes for each byte of its encoding: measured are 2 to 5. */
 const heapPerByte = 4;
 
@@ -42,6 +44,8 @@ interface NearStore {
   readonly admission: NearAdmission;
   readonly invalidations: InvalidationReader;
   readonly near: NonNullable<Config["near"]>;
+  /** Values that were refused since one was kept in place of another. */
+  refusals: number;
   /** The near epoch of everything that is kept. */
   epoch: number;
   /** Of the cache's own key space. */
@@ -93,6 +97,7 @@ export class NearCache {
       admission: new NearAdmission(),
       invalidations: new InvalidationReader(kernel, this),
       near,
+      refusals: 0,
       epoch: kernel.control.nearEpoch(),
       root: this,
     };
@@ -262,6 +267,7 @@ export class NearCache {
     for (; number !== 0; number = table.nextOf(hashLow, number)) {
       table.distrust(number);
       this.#takeFromIdentity(number);
+      table.takeReference(number);
     }
   }
 
@@ -300,14 +306,21 @@ export class NearCache {
   }
 
   /** Whether there is room for a value, or the entry at the hand may go for it. If not, the hand
-   *  goes on. */
+   *  goes on: by one entry, or by more once many were refused, for a few keys that all ask for. */
   #hasRoomFor(bytes: number): boolean {
     const table = this.#table;
     if (!table.takes(bytes)) return false;
     if (table.hasRoomFor(bytes)) return true;
-    const number = table.entryAtHand();
-    if (number === 0 || !this.#spare(number)) return true;
-    table.passHand();
+    this.#store.refusals += 1;
+    const steps = 1 + this.#store.refusals / refusalsPerStep;
+    for (let step = 1; step <= steps; step++) {
+      const number = table.entryAtHand();
+      if (number === 0 || !this.#spare(number)) {
+        this.#store.refusals = 0;
+        return true;
+      }
+      table.passHand();
+    }
     return false;
   }
 

@@ -88,7 +88,8 @@ export class NearTable {
    *  end. Begin with 0. */
   nextOf(hashLow: number, number: number): number {
     const rows = this.#rows;
-    let next = number === 0 ? (this.#chains[this.#chainOf(hashLow)] as number) : rows.nextOf(number);
+    let next =
+      number === 0 ? (this.#chains[this.#chainOf(hashLow)] as number) : rows.nextOf(number);
     while (next !== 0 && rows.hashLowOf(next) !== (hashLow | 0)) next = rows.nextOf(next);
     return next;
   }

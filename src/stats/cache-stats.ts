@@ -61,6 +61,13 @@ export interface StatsGauges {
     readonly entries: number;
     /** Gauge: their bytes, as encoded. */
     readonly bytes: number;
+    /** Gauge: the most values that it keeps. */
+    readonly limitEntries: number;
+    /** Gauge: the most bytes of values that it keeps, as encoded. */
+    readonly limitBytes: number;
+    /** Gauge: about the bytes of the thread's heap that it takes; values are taken for objects,
+     *  which are four times as large there as encoded. */
+    readonly heapBytes: number;
   };
   readonly tags: {
     /** Gauge: invalidated tags that the cache remembers. */

@@ -14,7 +14,7 @@ test("resolveConfig() without options gives every default", () => {
     memoryNowBytes: 64 * MiB,
     disk: null,
     eviction: "auto",
-    near: { mode: "shared", maxEntries: 16_384, maxBytes: 16 * MiB },
+    near: { mode: "shared", maxEntries: 65_536, maxBytes: 16 * MiB },
     classInstances: "throw",
     codec: "msgpack",
     codecName: "msgpack",

@@ -49,7 +49,8 @@ describe("demote()", () => {
     expect(found.answer).toBeLessThanOrEqual(at.answerDisk);
     expect(found.location).toBe(3 * unitsPerSegment + 5);
     expect(thread.verbs.validate(found.slot, found.low, found.high)).toBe(1);
-    expect(thread.verbs.findNear(...thread.key("a"))).toBe(0);
+    const { low, high } = found;
+    expect(thread.verbs.findKnown(...thread.key("a"), 0, 0, low, high ^ 1)).toBe(found.answer);
     expect(entries(thread)).toEqual({ memory: 0, disk: 1 });
   });
 

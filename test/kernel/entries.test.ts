@@ -21,7 +21,7 @@ describe.each(builds)("%s", (build) => {
   test("find() misses in an empty cache", () => {
     const thread = openThread({ build });
     expect(thread.find("nothing").answer).toBe(at.answerMiss);
-    expect(thread.verbs.findNear(...thread.key("nothing"))).toBe(0);
+    expect(thread.verbs.findKnown(...thread.key("nothing"), 0, 0, 1, 1)).toBe(at.answerMiss);
   });
 
   test("find() finds what publish() put, for keys of 1 to 300 bytes", () => {
@@ -152,22 +152,37 @@ describe.each(builds)("%s", (build) => {
     expect(thread.verbs.frequencyOfRecord(thread.find("a").record)).toBe(0);
   });
 
-  test("findNear() returns the word that find() returns", () => {
+  test("findKnown() knows the word that find() returned, until the slot has another", () => {
     const thread = openThread({ build });
     thread.put("a", "1");
-    const found = thread.find("a");
-    expect(thread.verbs.findNear(...thread.key("a"))).toBe(1);
-    expect(thread.word(at.resultSlotLow)).toBe(found.low);
-    expect(thread.word(at.resultSlotHigh)).toBe(found.high);
-    // It marked the hit, which is not part of the word that it returns.
-    expect(thread.verbs.frequencyOfRecord(found.record)).toBe(1);
-    expect(thread.verbs.findNear(...thread.key("a"))).toBe(1);
-    expect(thread.word(at.resultSlotHigh)).toBe(found.high);
+    const { slot, low, high, record } = thread.find("a");
+    const known = (): number => thread.verbs.findKnown(...thread.key("a"), 0, 0, low, high);
+    expect(known()).toBe(at.answerKnown);
+    expect([thread.word(at.resultSlotLow), thread.word(at.resultSlotHigh)]).toEqual([low, high]);
+    // It marked the hit, which is not part of the word.
+    expect(thread.verbs.frequencyOfRecord(record)).toBe(1);
+    expect(known()).toBe(at.answerKnown);
+    expect(thread.verbs.frequencyOfRecord(record)).toBe(2);
+    // Else it finds the key as find() does, and marks that once.
     thread.put("a", "2");
-    expect(thread.verbs.findNear(...thread.key("a"))).toBe(1);
-    expect(thread.word(at.resultSlotLow)).not.toBe(found.low);
+    expect(known()).toBe(slot);
+    const newer = thread.find("a");
+    expect(newer.low).not.toBe(low);
+    expect(thread.word(at.resultSlotLow)).toBe(newer.low);
+    expect(thread.verbs.frequencyOfRecord(newer.record)).toBe(1);
     thread.remove("a");
-    expect(thread.verbs.findNear(...thread.key("a"))).toBe(0);
+    expect(known()).toBe(at.answerMiss);
+  });
+
+  test("findKnown() finds a displaced entry by its word", () => {
+    const thread = openThread({ build });
+    const keys = keysOfBucket(thread, 3, at.bucketSlots + 2);
+    for (const key of keys) thread.put(key, `value of ${key}`);
+    for (const key of keys) {
+      const { low, high } = thread.find(key);
+      const answer = thread.verbs.findKnown(...thread.key(key), 0, 0, low, high);
+      expect(answer).toBe(at.answerKnown);
+    }
   });
 
   test("an entry whose home bucket is full goes to its other bucket", () => {

@@ -28,7 +28,8 @@ function setWord(thread: Thread, offset: number, value: number): void {
  *  given. */
 function hit(thread: Thread, key: string, times = at.slotFrequencyMax): void {
   for (let time = 0; time < times; time++) {
-    expect(thread.verbs.findNear(...thread.key(key))).toBe(1);
+    const { low, high } = thread.find(key);
+    expect(thread.verbs.findKnown(...thread.key(key), 0, 0, low, high)).toBe(at.answerKnown);
   }
 }
 
@@ -48,7 +49,7 @@ describe.each(builds)("%s", (build) => {
     expect(take(thread, 0)).toEqual({ taken: 4, hashes: [a, a, b, a] });
     expect(take(thread, 3)).toEqual({ taken: 1, hashes: [a] });
     thread.find("a", true);
-    thread.verbs.findNear(...thread.key("a"));
+    thread.verbs.findKnown(...thread.key("a"), 0, 0, 1, 1);
     expect(noted(thread)).toBe(4);
     expect(take(thread, 4)).toEqual({ taken: 0, hashes: [] });
   });

@@ -2,9 +2,7 @@
 // invalidation by tag.
 
 import { describe, expect, test } from "vitest";
-import { Kernel, KeyWindow } from "../../dist/src/kernel/mod.js";
 import { type Cache, ManualClock } from "../../dist/src/mod.js";
-import { NearCache } from "../../dist/src/near/mod.js";
 import { open, setUpCaches } from "../cache/opened.js";
 
 setUpCaches();
@@ -12,6 +10,11 @@ setUpCaches();
 /** Decodes a value, then hits it twice. */
 function readThrice(cache: Cache, key: string): unknown[] {
   return [cache.getSync(key), cache.getSync(key), cache.getSync(key)];
+}
+
+/** So often that the hand passes all that a small near cache keeps. */
+function hitOften(cache: Cache, key: string): void {
+  for (let hit = 0; hit < 40; hit++) cache.getSync(key);
 }
 
 describe("a near value", () => {
@@ -86,7 +89,7 @@ describe("stats().near.evictions", () => {
     const cache = await open({ near: { maxEntries: 10 } });
     for (let number = 0; number < 50; number++) {
       cache.set(`k${number}`, number);
-      cache.getSync(`k${number}`);
+      hitOften(cache, `k${number}`);
     }
     const { entries, evictions } = cache.stats().near;
     expect([entries, evictions]).toEqual([10, 40]);
@@ -101,30 +104,79 @@ describe("stats().near.evictions", () => {
     const cache = await open({ near: { maxBytes: 1000 } });
     for (let number = 0; number < 50; number++) {
       cache.set(`k${number}`, "x".repeat(100));
-      cache.getSync(`k${number}`);
+      hitOften(cache, `k${number}`);
     }
     const { entries, evictions } = cache.stats().near;
     expect(entries + evictions).toBe(50);
     expect(entries).toBeLessThan(10);
   });
+});
 
-  test("counts a value that is pushed out since its positions are all taken", async () => {
-    const cache = await open();
-    const { module, memory } = cache.handle().worker;
-    const kernel = Kernel.attach(module, memory);
-    const options = { maxEntries: 1000, maxBytes: 1e6, mode: "shared" } as const;
-    const near = new NearCache(kernel, new KeyWindow(kernel), options, { now: () => 0 });
-    const keep = (number: number, text: string): void => {
-      const word = { low: number, high: 1, tagEpoch: null };
-      near.keep(word, 12_345, `key${number}`, text, Infinity, 10);
-    };
-    for (let number = 1; number <= 9; number++) keep(number, "first");
-    const { count } = near;
-    expect(count).toBeLessThan(9);
-    expect(cache.stats().near.evictions).toBe(9 - count);
-    // A newer value of a key that is there takes its own position.
-    keep(9, "newer");
-    expect([near.count, cache.stats().near.evictions]).toEqual([count, 9 - count]);
-    kernel.detach();
+describe("what is kept near", () => {
+  const hot = Array.from({ length: 200 }, (_, number) => `hot:${number}`);
+  const cold = Array.from({ length: 5000 }, (_, number) => `cold:${number}`);
+
+  /** A cache with room for the hot keys near, which it has. */
+  async function openWarm(): Promise<Cache> {
+    const cache = await open({ near: { maxEntries: hot.length } });
+    for (const key of [...hot, ...cold]) cache.set(key, { of: key });
+    for (let round = 0; round < 10; round++) for (const key of hot) cache.getSync(key);
+    expect(nearOf(cache, hot)).toBeGreaterThan(190);
+    return cache;
+  }
+
+  /** How many of `keys` one get each finds near. */
+  function nearOf(cache: Cache, keys: readonly string[]): number {
+    const before = cache.stats();
+    for (const key of keys) expect(cache.getSync(key)).toEqual({ of: key });
+    return cache.stats().since(before).hits.near;
+  }
+
+  test("stays when others are read once each", async () => {
+    const cache = await openWarm();
+    expect(nearOf(cache, cold)).toBeLessThan(50);
+    expect(nearOf(cache, hot)).toBeGreaterThan(180);
+  });
+
+  test("goes for what is read again and again in its stead", async () => {
+    const cache = await openWarm();
+    const others = cold.slice(0, hot.length);
+    for (let round = 0; round < 20; round++) nearOf(cache, others);
+    expect(nearOf(cache, others)).toBeGreaterThan(180);
+  });
+
+  test("does not change in a loop over more keys than there is room for", async () => {
+    const cache = await openWarm();
+    const loop = [...hot, ...cold.slice(0, hot.length / 2)];
+    for (let round = 0; round < 20; round++) nearOf(cache, loop);
+    const before = cache.stats();
+    let near = 0;
+    for (let round = 0; round < 20; round++) near += nearOf(cache, loop);
+    // Two in three, where a list in the order of use has none.
+    expect(near / (20 * loop.length)).toBeGreaterThan(0.5);
+    expect(cache.stats().since(before).near.evictions).toBeLessThan(20 * hot.length * 0.1);
+  });
+
+  test("is taken again at once when it was overwritten", async () => {
+    const cache = await openWarm();
+    for (const key of hot) cache.set(key, { of: key });
+    expect(nearOf(cache, hot)).toBe(0);
+    expect(nearOf(cache, hot)).toBeGreaterThan(190);
+  });
+
+  test("keeps to both bounds, which are derived from memory", async () => {
+    const small = await open({ memory: "4mb" });
+    for (let number = 0; number < 6000; number++) small.set(`k${number}`, number);
+    for (let round = 0; round < 4; round++) {
+      for (let number = 0; number < 6000; number++) small.getSync(`k${number}`);
+    }
+    const { entries, bytes, limitEntries, limitBytes, heapBytes } = small.stats().near;
+    expect([limitEntries, limitBytes]).toEqual([4096, 2 ** 20]);
+    expect(entries).toBeGreaterThan(3000);
+    expect(entries).toBeLessThanOrEqual(limitEntries);
+    expect(bytes).toBeLessThanOrEqual(limitBytes);
+    expect(heapBytes).toBeGreaterThan(bytes);
+    const none = await open({ near: false });
+    expect(none.stats().near).toMatchObject({ limitEntries: 0, limitBytes: 0, heapBytes: 0 });
   });
 });

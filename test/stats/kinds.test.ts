@@ -88,7 +88,7 @@ function snapshotAt(by: number): CacheStats {
         pending: by,
         down: by,
       },
-      near: { entries: by, bytes: by },
+      near: { entries: by, bytes: by, limitEntries: by, limitBytes: by, heapBytes: by },
       tags: { tracked: by, capacity: by },
       segments: { free: by, total: by },
       threads: { attached: by },

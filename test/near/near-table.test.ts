@@ -1,30 +1,29 @@
-// The near hash index: whatever is added and removed, a key gets its own newest value or none. Then
-// the same through a cache whose caller uses fresh key strings.
+// The near table: whatever is added and removed, a key gets its own newest value or none. Then the
+// same through a cache whose caller uses fresh key strings.
 
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
-import { NearHashIndex } from "../../dist/src/near/near-hash-index.js";
+import { NearKey } from "../../dist/src/near/near-rows.js";
+import { NearTable } from "../../dist/src/near/near-table.js";
 import { KeyWindow } from "../../dist/src/kernel/mod.js";
-import { attachCache, type Cache, ManualClock } from "../../dist/src/mod.js";
+import { attachCache, type Cache } from "../../dist/src/mod.js";
 import { openThread } from "../kernel/opened-kernel.js";
 import { open, setUpCaches } from "../cache/opened.js";
 import { KernelCalls } from "./kernel-calls.js";
 
 setUpCaches();
 
-/** The index with the key window that keys are written to, as one thread has them. */
+/** The table with the key window that keys are written to, as one thread has them. */
 class Desk {
   readonly #keys: KeyWindow;
-  readonly clock = new ManualClock();
-  readonly hashIndex: NearHashIndex;
-  /** The numbers that the near cache would keep, by key. */
-  readonly #numbers = new Map<string, number>();
+  readonly table: NearTable;
+  readonly #key = new NearKey();
 
-  constructor(entriesMax: number) {
+  constructor(entriesMax: number, bytesMax = 1e9) {
     const { kernel } = openThread();
     this.#keys = new KeyWindow(kernel);
-    this.hashIndex = new NearHashIndex(this.#keys.words, entriesMax, this.clock);
+    this.table = new NearTable(this.#keys.words, entriesMax, bytesMax);
   }
 
   hash(key: string): number {
@@ -32,28 +31,49 @@ class Desk {
     return this.#keys.hash;
   }
 
-  find(key: string): unknown {
-    const length = this.#keys.write(key);
-    return this.hashIndex.find(this.#keys.hash, length, key);
+  /** The hash by which the near cache knows a key. */
+  #known(key: string): number {
+    const hash = this.hash(key);
+    return hash === 0 ? this.#keys.kernelHash() : hash;
   }
 
-  add(key: string, value: unknown, expiresMs = Infinity, hash?: number): number {
+  /** The number of a key's entry, 0 for none. */
+  numberOf(key: string, hash = this.#known(key)): number {
     const length = this.#keys.write(key);
-    const before = this.#numbers.get(key) ?? 0;
-    const number = this.hashIndex.add(
-      hash ?? this.#keys.hash,
-      length,
-      key,
-      value,
-      expiresMs,
-      before,
-    );
-    this.#numbers.set(key, number);
+    const position = this.table.find(hash, length, key);
+    return position < 0 ? 0 : this.table.numberAt(position);
+  }
+
+  find(key: string): unknown {
+    const hash = this.#known(key);
+    const length = this.#keys.write(key);
+    const position = this.table.find(hash, length, key);
+    return position < 0 ? undefined : this.table.valueAt(position);
+  }
+
+  /** Adds a value as the near cache does; what has to leave for it is removed. */
+  add(key: string, value: unknown, hash = this.#known(key), bytes = 10): number {
+    const older = this.numberOf(key, hash);
+    if (older !== 0) this.table.remove(older);
+    const length = this.#keys.write(key);
+    const hashLow = Math.imul(hash, 31);
+    this.#key.take(hash, length, hashLow, this.#keys.words);
+    if (this.#key.isLong) this.#key.text = key;
+    const obstacle = this.table.obstacleOf(hash);
+    if (obstacle !== 0) this.table.remove(obstacle);
+    const word = { low: 1, high: 2, tagEpoch: null };
+    const number = this.table.put(this.#key, word, value, Infinity, bytes);
+    while (this.table.isOverfull) {
+      const victim = this.table.entryAtHand();
+      if (victim === number) this.table.passHand();
+      else this.table.remove(victim);
+    }
     return number;
   }
 
   remove(key: string): void {
-    this.hashIndex.remove(this.#numbers.get(key) ?? 0, key);
+    const number = this.numberOf(key);
+    if (number !== 0) this.table.remove(number);
   }
 }
 
@@ -78,21 +98,14 @@ const keys = [
 describe("a key", () => {
   test("of every kind is found by its hash and gets its own value", () => {
     const desk = new Desk(64);
-    for (const key of keys) expect(desk.add(key, key)).toBeGreaterThan(0);
-    for (const key of keys) expect(desk.find(key)).toBe(key);
-    for (const key of keys.slice(0, 10)) desk.remove(key);
-    expect(keys.map((key) => desk.find(key))).toEqual(
-      keys.map((key, index) => (index < 10 ? undefined : key)),
+    const all = [...keys, "k".repeat(257), "é".repeat(200)];
+    for (const key of all) expect(desk.add(key, key)).toBeGreaterThan(0);
+    for (const key of all) expect(desk.find(key)).toBe(key);
+    for (const key of all) expect(desk.table.textOf(desk.numberOf(key))).toBe(key);
+    for (const key of all.slice(0, 10)) desk.remove(key);
+    expect(all.map((key) => desk.find(key))).toEqual(
+      all.map((key, index) => (index < 10 ? undefined : key)),
     );
-  });
-
-  test("of more than 256 bytes has no hash and is not added", () => {
-    const desk = new Desk(8);
-    const long = "k".repeat(257);
-    expect(desk.hash(long)).toBe(0);
-    expect(desk.add(long, 1)).toBe(0);
-    expect(desk.find(long)).toBeUndefined();
-    expect(desk.hashIndex.isEmpty).toBe(true);
   });
 
   test("has the same hash at each write, and shares it with few others", () => {
@@ -110,33 +123,60 @@ describe("a key", () => {
   test("is told apart from others with the same hash", () => {
     const desk = new Desk(64);
     const hash = desk.hash("asked");
-    for (const key of ["other", "askee", "aske", "k".repeat(40)])
-      desk.add(key, key, Infinity, hash);
+    for (const key of ["other", "askee", "aske", "k".repeat(40)]) desk.add(key, key, hash);
     expect(desk.find("asked")).toBeUndefined();
     desk.add("asked", "its own");
     expect(desk.find("asked")).toBe("its own");
   });
+
+  test("whose positions are all taken takes that of an entry that was not hit", () => {
+    const desk = new Desk(64);
+    const hash = desk.hash("asked");
+    const others = Array.from({ length: 8 }, (_, number) => `other:${number}`);
+    for (const key of others) desk.add(key, key, hash);
+    expect(desk.table.count).toBe(8);
+    for (const key of others) if (key !== "other:5") desk.table.refer(desk.numberOf(key, hash));
+    desk.add("asked", "asked");
+    expect(desk.find("asked")).toBe("asked");
+    expect(others.filter((key) => desk.numberOf(key, hash) === 0)).toEqual(["other:5"]);
+  });
 });
 
-test("a value is returned until it expires", () => {
-  const desk = new Desk(8);
-  desk.add("k", 1, desk.clock.now() + 100);
-  desk.clock.advance(99);
-  expect(desk.find("k")).toBe(1);
-  desk.clock.advance(1);
-  expect(desk.find("k")).toBeUndefined();
-  desk.add("k", 2);
-  expect(desk.find("k")).toBe(2);
+test("the table grows up to its bound and keeps what it has", () => {
+  const desk = new Desk(5000);
+  const many = Array.from({ length: 5000 }, (_, number) => `user:${number}`);
+  for (const key of many) desk.add(key, key);
+  const found = many.filter((key) => desk.find(key) === key).length;
+  expect(found).toBe(desk.table.count);
+  expect(found).toBeGreaterThan(4950);
+  const { heapBytes } = desk.table;
+  for (const key of many) desk.add(`${key}:more`, key);
+  expect(desk.table.count).toBeLessThanOrEqual(5000);
+  expect(desk.table.heapBytes).toBe(heapBytes);
+  desk.table.clear();
+  expect(many.filter((key) => desk.find(key) !== undefined)).toEqual([]);
+  expect([desk.table.count, desk.table.bytes]).toEqual([0, 0]);
+  expect(desk.table.heapBytes).toBeLessThan(1000);
 });
 
-test("the index holds no more entries than the near cache, and a removed one makes room", () => {
-  const desk = new Desk(4);
-  for (const key of ["a", "b", "c", "d"]) expect(desk.add(key, key)).toBeGreaterThan(0);
-  expect(desk.add("e", "e")).toBe(0);
-  expect(desk.find("e")).toBeUndefined();
-  desk.remove("b");
-  expect(desk.add("e", "e")).toBeGreaterThan(0);
-  expect(desk.find("e")).toBe("e");
+test("trust ends for the entries of one hash, or for all at once", () => {
+  const desk = new Desk(64);
+  const numbers = ["a", "b", "c"].map((key) => desk.add(key, key));
+  const [a, b, c] = numbers as [number, number, number];
+  for (const number of numbers) desk.table.trust(number);
+  expect(desk.table.trusted).toBe(3);
+  const hashLow = Math.imul(desk.hash("b"), 31);
+  expect(desk.table.nextOf(hashLow, 0)).toBe(b);
+  expect(desk.table.nextOf(hashLow, b)).toBe(0);
+  desk.table.distrust(b);
+  expect(numbers.map((number) => desk.table.isTrusted(number))).toEqual([true, false, true]);
+  desk.table.distrustAll();
+  expect(numbers.map((number) => desk.table.isTrusted(number))).toEqual([false, false, false]);
+  expect(desk.table.trusted).toBe(0);
+  desk.table.trust(c);
+  desk.table.remove(c);
+  desk.table.remove(a);
+  expect([desk.table.trusted, desk.table.count]).toEqual([0, 1]);
 });
 
 test("after any adds, removals and clears a key has its newest value or none", () => {
@@ -160,18 +200,18 @@ test("after any adds, removals and clears a key has its newest value or none", (
         const key = index % 3 === 0 ? `long key number ${index}`.padEnd(40, ".") : `key:${index}`;
         if (act === "add") {
           value += 1;
-          if (desk.add(key, value) > 0) newest.set(key, value);
-          else newest.delete(key);
+          desk.add(key, value);
+          newest.set(key, value);
         }
         if (act === "remove") {
           desk.remove(key);
           newest.delete(key);
         }
         if (act === "clear") {
-          desk.hashIndex.clear();
+          desk.table.clear();
           newest.clear();
-          if (!desk.hashIndex.isEmpty) throw new Error("something is left after a clear");
         }
+        if (desk.table.count > 24) throw new Error("more entries than the bound");
         const answer = desk.find(key);
         if (answer === undefined) continue;
         found += 1;
