@@ -42,8 +42,8 @@ export const wallMs: () => number = nativeNow.test(Function.prototype.toString.c
   ? Date.now
   : () => performance.timeOrigin + elapsedMs();
 
-/** The wall clock as the caller's code sees it, a test runner's fake included. For times that a host
- *  has counted by that clock, and for nothing else. */
+/** The wall clock as the caller's code sees it, a test runner's fake included. For times that a
+ *  host has counted by that clock, and for nothing else. */
 export const callersMs = (): number => Date.now();
 
 /** Runs synchronous code of Node.js that defers its events by process.nextTick (a server's

@@ -1,6 +1,6 @@
 // A driver for the first layer (L1) of bentocache, which itself is not imported. The layer is
-// synchronous: it reads memory and never the disk. An entry on disk only is deleted when it is asked
-// for: it could not be marked as expired, and might come back to memory as if it were fresh.
+// synchronous: it reads memory and never the disk. An entry on disk only is deleted when it is
+// asked for: it could not be marked as expired, and might come back to memory as if it were fresh.
 //
 // An entry is under "prefix:key", as in bentocache's own driver, so that what is in a namespace is
 // found from its parent by the longer key. Its value is "<end of life>:<bentocache's string>", the
@@ -42,8 +42,8 @@ interface L1DriverMaker {
  * all threads, and bounded in bytes. Give each store a namespace of its own, since stores have one
  * prefix by default. The cache stays yours: `disconnect` does not close it.
  *
- * What the cache refuses (`stats().sets` counts it) is a miss of this layer, in which nothing older is
- * left. Entries for which bentocache says no ttl get the default of the cache or namespace.
+ * What the cache refuses (`stats().sets` counts it) is a miss of this layer, in which nothing older
+ * is left. Entries for which bentocache says no ttl get the default of the cache or namespace.
  *
  * @throws TypeError if `space` is neither a cache nor a namespace.
  *

@@ -195,7 +195,6 @@ class KeyvStore extends EventEmitter {
 function foreignKeyError(key: string, namespace: string): TypeError {
   return new TypeError(
     `Cannot store key ${describe(key)}: it does not begin with the namespace that keyv gave this ` +
-      `store last, ${describe(namespace)}; make a store for each Keyv, with useKeyPrefix as it is ` +
-      "by default",
+      `store last, ${describe(namespace)}; make a store for each Keyv, and leave useKeyPrefix on`,
   );
 }
