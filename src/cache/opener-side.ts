@@ -187,7 +187,8 @@ export class OpenerSide {
     const directory = this.#directory;
     if (directory === null) return;
     const lost = end.flushed ? 0 : unwrittenEntries(kernel, this.#core.clock.now());
-    await directory.close({ clean: end.flushed, nextSequence, ...this.#time(), schemas });
+    const { flushed: clean, snapshot } = end;
+    await directory.close({ clean, nextSequence, ...this.#time(), schemas, snapshot });
     if (!end.flushed) throw notKept(directory.path, lost, end.fault);
   }
 

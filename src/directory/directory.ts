@@ -163,6 +163,7 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   await manifest.writeBoth({
     clean: false,
     closedUnsynced: false,
+    snapshot: "none",
     // What earlier sessions synced is overwritten unsynced: a stop of the machine ends it all.
     fsyncBarrier: opening.isSynced ? before.fsyncBarrier : 0,
     segmentBytes: geometry.segmentBytes,
@@ -310,6 +311,7 @@ function newFields(now: OpenCircumstances): ManifestFields {
     ...startOfTime(now, 0),
     codecName: now.codecName,
     schemas: 0,
+    snapshot: "none",
   };
 }
 

@@ -7,7 +7,8 @@
 //   0    ┬ magic "UNDERCFT"   8 bytes
 //   8    ├ version            u32
 //   12   ├ flags              u32  1 = clean, 2 = drop entries that expire (recovery.ts),
-//          │                           4 = closed without a sync
+//          │                           4 = closed without a sync, 8 = the snapshot was too
+//          │                           large, 16 = the snapshot could not be written
 //   16   ├ revision           u64  one higher with each write; its parity picks the copy
 //   24   ├ identity           16 random bytes, new after every cold start
 //   40   ├ seed               u64  of the key hash, random, new with the identity
@@ -34,6 +35,7 @@
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
+import type { SnapshotEnd } from "./index-snapshot.js";
 import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;
@@ -57,6 +59,8 @@ const uptimeOffset = 432;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const flagClosedUnsynced = 4;
+const flagSnapshotTooLarge = 8;
+const flagSnapshotFailed = 16;
 const keepAll = 0xffff_ffff_ffff_ffffn;
 
 export interface ManifestFields {
@@ -88,6 +92,8 @@ export interface ManifestFields {
   readonly codecName: string;
   /** Schema ids given out when this was written; exact while the directory is clean. */
   readonly schemas: number;
+  /** What became of the index snapshot at the close; "none" while it is open. */
+  readonly snapshot: SnapshotEnd;
 }
 
 /** What the two copies say. */
@@ -142,12 +148,20 @@ export function encodeManifest(
   return copy;
 }
 
-function flagsOf({ clean, dropExpiring, closedUnsynced }: ManifestFields): number {
+function flagsOf({ clean, dropExpiring, closedUnsynced, snapshot }: ManifestFields): number {
   return (
     (clean ? flagClean : 0) |
     (dropExpiring ? flagDropExpiring : 0) |
-    (closedUnsynced ? flagClosedUnsynced : 0)
+    (closedUnsynced ? flagClosedUnsynced : 0) |
+    (snapshot === "too-large" ? flagSnapshotTooLarge : 0) |
+    (snapshot === "failed" ? flagSnapshotFailed : 0)
   );
+}
+
+/** Whether one was written shows by its file. */
+function snapshotOf(flags: number): SnapshotEnd {
+  if ((flags & flagSnapshotTooLarge) !== 0) return "too-large";
+  return (flags & flagSnapshotFailed) !== 0 ? "failed" : "none";
 }
 
 /** Reads the newest whole copy of a manifest file. */
@@ -217,6 +231,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
     storage: storage.replace(/\0+$/, ""),
     codecName: copy.toString("utf8", nameStart, nameStart + nameBytes),
     schemas: copy.readUInt32LE(schemasOffset),
+    snapshot: snapshotOf(flags),
   };
 }
 

@@ -12,6 +12,7 @@ export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";
 export {
   readSnapshot,
   type SegmentState,
+  type SnapshotEnd,
   type SnapshotPlace,
   writeSnapshot,
 } from "./index-snapshot.js";

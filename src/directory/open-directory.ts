@@ -2,17 +2,18 @@
 // Invariant: it is closed as clean only if recovery had finished and every file was synced.
 
 import fs from "node:fs";
-import { assert } from "../base/mod.js";
+import { assert, type UndercroftError } from "../base/mod.js";
 import type { Device, FileIdentity } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-files.js";
 import { snapshotBytesMax } from "./geometry.js";
-import type { SnapshotPlace } from "./index-snapshot.js";
+import type { SnapshotEnd, SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
 import type { ManifestFields, ManifestFile } from "./manifest.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { assertPresent } from "./trust/presence.js";
 import type { OpenCircumstances, Recovery } from "./trust/recovery.js";
+import { unsyncedStorage } from "./trust/storage.js";
 import type { TimeLeft } from "./trust/session-time.js";
 import type { SchemasReading } from "./schema-file.js";
 import type { TagHistory } from "./tag-file.js";
@@ -34,6 +35,8 @@ export interface DirectoryEnd {
   readonly uptimeMs?: number;
   /** Schema ids given out. */
   readonly schemas: number;
+  /** Default: "none". */
+  readonly snapshot?: SnapshotEnd;
 }
 
 /** What the steps of an open share. An error closes every descriptor in `fds`. */
@@ -85,6 +88,7 @@ export class OpenDirectory {
   readonly #manifest: ManifestFile;
   readonly #lock: DirectoryLock;
   readonly #device: Device;
+  #syncFault: UndercroftError | null = null;
   #closed: Promise<void> | undefined;
 
   constructor(
@@ -221,7 +225,9 @@ export class OpenDirectory {
     const schemas = Math.max(this.schemas.count, end.schemas);
     const { lastAliveMs, clockAheadMs = 0, uptimeMs = 0 } = end;
     const time = { lastAliveMs, clockAheadMs, uptimeMs };
-    await this.#manifest.write({ clean, closedUnsynced, nextSequence, ...time, schemas });
+    const { snapshot = "none" } = end;
+    const closed = { clean, closedUnsynced, nextSequence, schemas, snapshot };
+    await this.#manifest.write({ ...closed, ...time });
   }
 
   async #release(write: () => Promise<void>): Promise<void> {
@@ -236,7 +242,20 @@ export class OpenDirectory {
     }
   }
 
+  /** After a failure it rejects for good: the system tells of lost writes once, and the next sync
+   *  would succeed without them. The directory is not trusted again then, unless it starts empty. */
   async #syncFiles(): Promise<void> {
+    if (this.#syncFault !== null) throw this.#syncFault;
+    try {
+      await this.#syncAll();
+    } catch (error) {
+      this.#syncFault = error as UndercroftError;
+      await this.#manifest.write({ storage: unsyncedStorage }).catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async #syncAll(): Promise<void> {
     const fds = [this.epochsFd, this.tagsFd, this.schemasFd];
     await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
     let next = 0;

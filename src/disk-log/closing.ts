@@ -1,8 +1,13 @@
 // The janitor's last step at a clean close: flush everything, demote every record to its disk copy,
 // write the index as a snapshot. The next open then finds the cache warm without a scan. Runs when
 // no other thread writes any more.
-import { type SegmentState, type SnapshotPlace, writeSnapshot } from "../directory/mod.js";
 import { UndercroftError } from "../base/mod.js";
+import {
+  type SegmentState,
+  type SnapshotEnd,
+  type SnapshotPlace,
+  writeSnapshot,
+} from "../directory/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import { counterDiskErrors } from "../stats/mod.js";
@@ -10,8 +15,7 @@ import type { DirectoryWriter } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
-
-const chunkBytes = 1 << 20;
+import { payloadOf, pieceBytesMax } from "./snapshot-stream.js";
 
 /** What a janitor needs to work on the disk tier. */
 export interface DiskSide {
@@ -27,7 +31,7 @@ export interface DiskSide {
 export interface JanitorEnd {
   /** The last flush and the snapshot step ran without a disk error. */
   readonly flushed: boolean;
-  readonly snapshotWritten: boolean;
+  readonly snapshot: SnapshotEnd;
   readonly nextSequence: number;
   /** Why not everything was flushed, "" if it was or nobody knows. */
   readonly fault: string;
@@ -58,7 +62,7 @@ export class Closing {
     this.#demoteAll();
     // Remove cleared entries first: a session that loads the snapshot takes them for live ones.
     this.#sweep(now);
-    return { flushed: true, snapshotWritten: this.#write(), nextSequence, fault: "" };
+    return { flushed: true, snapshot: this.#write(), nextSequence, fault: "" };
   }
 
   /** Demotes every record to its disk copy. A record without one (it expired, or its copy was
@@ -87,20 +91,20 @@ export class Closing {
     }
   }
 
-  /** False if it could not be written; the next open scans then. */
-  #write(): boolean {
+  /** If there is no snapshot in the end, the next open scans. */
+  #write(): SnapshotEnd {
     try {
-      return this.#writeSnapshot();
+      return this.#writeAs(false) || this.#writeAs(true) ? "written" : "too-large";
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       this.#kernel.count(counterDiskErrors, 1);
-      return false;
+      return "failed";
     }
   }
 
-  #writeSnapshot(): boolean {
+  #writeAs(isDeflated: boolean): boolean {
     const { bucketCount } = this.#kernel.geometry;
-    const chunks = this.#kernel.slots.packed(chunkBytes);
+    const chunks = payloadOf(this.#kernel.slots.packed(pieceBytesMax), isDeflated);
     const states = this.#segmentStates();
     return writeSnapshot(this.#snapshot, bucketCount, states, chunks, this.#disk.hasher);
   }

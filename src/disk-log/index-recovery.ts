@@ -23,6 +23,7 @@ import {
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
+import { PayloadReader } from "./snapshot-stream.js";
 import type { DirectoryWriter, ThreadDisk } from "../tiers/mod.js";
 
 /** Sequences skipped after a crash, for writes that reached no file: more than fit in memory. */
@@ -92,11 +93,12 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
   assert(task.snapshot !== null, "only an existing snapshot is loaded");
   const { bucketCount } = kernel.geometry;
   const unpacker = kernel.slots.unpacker();
+  const payload = new PayloadReader((packed) => unpacker.add(packed));
   let isPacked = true;
   let isTouched = false;
   const keep = (chunk: Buffer): void => {
     isTouched = true;
-    isPacked = isPacked && unpacker.add(chunk);
+    isPacked = isPacked && payload.add(chunk);
   };
   let states: SegmentState[] | null = null;
   try {
@@ -105,7 +107,7 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
     // The file changed during the read. Discard what was copied; the scan finds the entries.
     if (!(error instanceof UndercroftError)) throw error;
   }
-  if (states === null || !isPacked || !unpacker.isWhole) {
+  if (states === null || !isPacked || !payload.isWhole || !unpacker.isWhole) {
     if (isTouched) kernel.slots.empty();
     return -1;
   }

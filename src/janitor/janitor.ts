@@ -391,7 +391,7 @@ export class Janitor {
         end = closing.run(this.#now());
       });
     }
-    end ??= { flushed: false, snapshotWritten: false, nextSequence: 0, fault: this.#fault };
+    end ??= { flushed: false, snapshot: "none", nextSequence: 0, fault: this.#fault };
     this.#removals.report();
     this.#task.port.postMessage({ kind: "end", end } satisfies JanitorMessage);
     this.#task.port.close();

@@ -266,8 +266,8 @@ export class WorkerPool {
     const stored = Promise.all(this.#storesUnderWay);
     await withTimeout(stored, storesTimeoutMs, "end asynchronous sets").catch(() => undefined);
     this.#isStopping = true;
-    const nothing = { flushed: false, snapshotWritten: false, nextSequence: 0, fault: "" };
-    let end: JanitorEnd = nothing;
+    const nothing: JanitorEnd = { flushed: false, snapshot: "none", nextSequence: 0, fault: "" };
+    let end = nothing;
     const run = this.#run;
     if (run?.isOver === false) {
       run.port.ref();

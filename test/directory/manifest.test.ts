@@ -35,6 +35,7 @@ const fields: ManifestFields = {
   storage: "x".repeat(64),
   codecName: "\u20ac".repeat(64),
   schemas: 7,
+  snapshot: "too-large",
 };
 const ourFile = { inode: 2n ** 64n - 1n, born: 1_750_000_000_000_000_001n };
 const older = { ...fields, clean: false, nextSequence: 5, keepThrough: Infinity };
@@ -48,7 +49,8 @@ test("comes back as it was written", () => {
   expect(copy.length).toBe(manifestCopyBytes);
   const reading = decodeManifest(file(Buffer.alloc(manifestCopyBytes), copy), hasher);
   expect(reading).toEqual({ kind: "valid", fields, revision: 3, file: ourFile });
-  const edge = { ...older, dropExpiring: false, bootId: "", storage: "", codecName: "j", seed: 0n };
+  const names = { bootId: "", storage: "", codecName: "j" };
+  const edge = { ...older, ...names, dropExpiring: false, snapshot: "failed" as const, seed: 0n };
   const zero = decodeManifest(
     file(encodeManifest(edge, 2, ourFile, hasher), Buffer.alloc(0)),
     hasher,

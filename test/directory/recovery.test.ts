@@ -54,7 +54,13 @@ describe("reopening", () => {
     await second.close(clean);
     const third = await open(path);
     expect(third.recovery).toMatchObject({ kind: "scan", reason: "there is no index snapshot" });
-    await third.close(clean);
+    await third.close({ ...clean, snapshot: "too-large" });
+    const fourth = await open(path);
+    expect(fourth.recovery.reason).toMatch(/no index snapshot: it would have taken more than/);
+    await fourth.close({ ...clean, snapshot: "failed" });
+    const fifth = await open(path);
+    expect(fifth.recovery.reason).toBe("there is no index snapshot: it could not be written");
+    await fifth.close(clean);
   });
 
   test("never reads the snapshot of an earlier clean close", async () => {
@@ -358,9 +364,15 @@ describe("damage", () => {
     broken = true;
     await expect(first.syncThrough(5)).rejects.toMatchObject({ code: "ERR_DISK_IO" });
     expect(first.fsyncBarrier).toBe(0);
+    // The system tells of lost writes once: a sync that works again proves nothing.
+    broken = false;
     await expect(first.close(clean)).rejects.toMatchObject({ code: "ERR_DISK_IO" });
     const second = await open(path);
-    expect(second.recovery.reason).toContain("not closed");
+    expect(second.recovery.kind).toBe("cold");
+    expect(second.recovery.reason).toMatch(/^a sync failed while the cache was open/);
     await second.close(clean);
+    const third = await open(path);
+    expect(third.recovery.kind).toBe("scan");
+    await third.close(clean);
   });
 });

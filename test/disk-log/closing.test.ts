@@ -1,6 +1,6 @@
 // Closing and opening again: the index snapshot, recovery without it, and capacities that change.
 
-import { readdirSync, rmSync, statSync, truncateSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync, truncateSync } from "node:fs";
 import { join } from "node:path";
 
 import { expect, test } from "vitest";
@@ -68,6 +68,29 @@ test("a larger capacity keeps everything and holds more", async () => {
   await setAll(cache, names("more", 4000));
   expect(await present(cache, untouched)).toEqual(untouched);
   expect(cache.stats().evictions.disk).toBe(0);
+});
+
+test("a snapshot that is too large as it is gets deflated", async () => {
+  const path = scratchDirectory();
+  // Small entries on a small disk, and an index that has room for them all.
+  const options = { capacity: "2mb", memory: "16mb" };
+  const { cache } = await openDisk(path, options);
+  const all = names("k", 20_000);
+  for (const [number, key] of all.entries()) {
+    cache.set(key, "");
+    if (number % 1000 === 999) await cache.flush();
+  }
+  await cache.close();
+  const snapshot = readFileSync(snapshotOf(path));
+  expect(snapshot.length).toBeLessThanOrEqual(2 ** 21 / 16);
+  // Behind the header and the segments (directory/index-snapshot.ts): 1 = deflated.
+  expect(snapshot[80 + 48 * snapshot.readUInt32LE(52)]).toBe(1);
+  const { cache: again, recovered } = await openDisk(path, options);
+  expect(recovered).toMatchObject({ kind: "clean" });
+  expect(recovered.entries).toBeGreaterThan(10_000);
+  const there = (await again.getMany(all)).size;
+  expect(there).toBeGreaterThanOrEqual(recovered.entries - 20);
+  await again.close();
 });
 
 test.each([

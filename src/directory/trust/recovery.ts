@@ -8,6 +8,7 @@ import { type Geometry, isGeometry, refitGeometry, unusedBytes } from "../geomet
 import type { ManifestFields, ManifestReading } from "../manifest.js";
 import type { NamespaceSlot } from "../namespace-slots.js";
 import { resumeTime } from "./session-time.js";
+import { unsyncedStorage } from "./storage.js";
 import type { RecoveryFilter } from "../../disk/mod.js";
 
 /**
@@ -107,6 +108,11 @@ export function planRecovery(found: DirectoryFound, now: OpenCircumstances): Rec
   return { recovery, keep: { fields, geometry } };
 }
 
+function whyNoSnapshot({ snapshot }: ManifestFields): string {
+  if (snapshot === "too-large") return ": it would have taken more than a 16th of the capacity";
+  return snapshot === "failed" ? ": it could not be written" : "";
+}
+
 function unusedReason(bytes: number): string {
   return (
     `the directory keeps its small segment files, so ${bytes} bytes of the capacity are not used ` +
@@ -145,6 +151,9 @@ function whyCold(
   }
   // What was synced may have lost the tombstones that came later, so it is not kept either.
   if (fields.clean || fields.storage === now.storage) return null;
+  if (fields.storage === unsyncedStorage) {
+    return `a sync failed ${when}; what had not been synced may be lost`;
+  }
   return `the file system was mounted anew ${when}; what was not synced may be lost`;
 }
 
@@ -196,6 +205,8 @@ function describe(
     return { kind: "scan", reason };
   }
   if (found.lost > 0) return { kind: "scan", reason: "segment files were cut off or are missing" };
-  if (!listing.hasSnapshot) return { kind: "scan", reason: "there is no index snapshot" };
+  if (!listing.hasSnapshot) {
+    return { kind: "scan", reason: `there is no index snapshot${whyNoSnapshot(fields)}` };
+  }
   return { kind: "clean", reason: "the cache was closed in order" };
 }

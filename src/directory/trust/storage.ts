@@ -8,6 +8,9 @@
 import fs from "node:fs";
 import { basename } from "node:path";
 
+/** In the place of a name: a sync has failed, so the page cache may have dropped what was written
+ *  since the one before, and no later sync would say so. */
+export const unsyncedStorage = "a sync failed";
 /** The longest name, in bytes of ASCII. */
 export const storageNameBytesMax = 64;
 
