@@ -1,7 +1,7 @@
 // What a thread needs to use a cache: its key window, readers and writers of memory and disk, and
 // the eviction that it runs itself when no segment is free. Called by the entries room and by pool
 // workers.
-import type { UndercroftError } from "../base/mod.js";
+import { type Clock, elapsedMs, type UndercroftError } from "../base/mod.js";
 import { codes, type Kernel, KeyWindow } from "../kernel/mod.js";
 import { MemoryReader, MemoryWriter } from "../memory/mod.js";
 import type { LogPolicy } from "../policy/mod.js";
@@ -29,12 +29,14 @@ export interface Attachment {
 }
 
 /** `onFault` gets failed writes to disk. `send` gets the entries that this thread evicted; null
- *  if the thread cannot deliver them. */
+ *  if the thread cannot deliver them. `mayWait`: the thread has nothing else to do, so it waits for
+ *  the disk rather than refuse a write. */
 export function attachThread(
   kernel: Kernel,
   handle: Pick<WorkerHandle, "disk" | "isClockInjected" | "spaceCounts">,
   onFault: (error: UndercroftError) => void,
   send: SendRemovals | null,
+  mayWait = false,
 ): Attachment {
   const own = handle.disk === null ? null : threadDisk(kernel, handle.disk);
   const files = own?.files ?? null;
@@ -47,7 +49,7 @@ export function attachThread(
   const reclaim = (): boolean => {
     kernel.count(counterForegroundReclaims, 1);
     reclaimer ??= new ForegroundReclaimer(kernel, writeTombstone, send, evictsUnwritten);
-    return reclaimer.makeRoom(clock.now());
+    return reclaimer.makeRoom(clock.now()) || (mayWait && waitForRoom(kernel, reclaimer, clock));
   };
   const within = (namespace: number): Attachment => {
     const keys = new KeyWindow(kernel, namespace);
@@ -68,6 +70,22 @@ function countersOf(
 ): SpaceCounters {
   const position = kernel.thread * (codes.namespacesMax + 1) + space;
   return new SpaceCounters(kernel.counters, spaceCounts, position);
+}
+
+/** The longest wait of a worker for the disk, in milliseconds, and how often it looks. */
+const roomWaitMsMax = 30_000;
+const roomLookMs = 2;
+
+/** Blocks until the janitor has written so much that there is room. False if it takes too long, or
+ *  the cache has closed. */
+function waitForRoom(kernel: Kernel, reclaimer: ForegroundReclaimer, clock: Clock): boolean {
+  const until = elapsedMs() + roomWaitMsMax;
+  while (elapsedMs() < until && !kernel.control.isClosed()) {
+    kernel.verbs.ring();
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, roomLookMs);
+    if (reclaimer.makeRoom(clock.now())) return true;
+  }
+  return false;
 }
 
 /** The foreground reclaim of a writer. */

@@ -40,7 +40,7 @@ function writerOf(task: StoreTask): MemoryWriter {
 function attach({ handle, cacheId }: StoreTask): Attachment {
   const kernel = Kernel.attach(handle.module, handle.memory, "pool");
   // A failed tombstone write takes the disk tier down; the janitor notices and reports it.
-  const made = attachThread(kernel, handle, () => undefined, null);
+  const made = attachThread(kernel, handle, () => undefined, null, true);
   attached.set(cacheId, made);
   return made;
 }

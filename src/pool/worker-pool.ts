@@ -189,7 +189,7 @@ export class WorkerPool {
 
   /** Whether one more set may wait for a worker. If not, counts it as overloaded. */
   hasRoom(): boolean {
-    const size = (this.#stores?.queueSize ?? 0) + this.#waitingStores;
+    const size = this.#stores?.queueSize ?? 0;
     if (size < storeQueueMax) return true;
     this.#kernel.count(counterSetsOverloaded, 1);
     return false;
@@ -197,20 +197,12 @@ export class WorkerPool {
 
   /** Stores a value in a worker; ask `hasRoom` first. Rejects with ERR_WORKER if the worker dies.
    *  The caller ends the flight. */
-  store(task: StoreTask, ready: Promise<void> | undefined): Promise<WriteOutcome> {
-    return this.#underWay(this.#store(task, ready));
-  }
-
-  async #store(task: StoreTask, ready: Promise<void> | undefined): Promise<WriteOutcome> {
-    if (ready !== undefined) {
-      this.#waitingStores += 1;
-      await ready.finally(() => (this.#waitingStores -= 1));
-    }
+  async store(task: StoreTask): Promise<WriteOutcome> {
     const pool = (this.#stores ??= this.#startStores());
     this.#kernel.count(counterEncodeTasks, 1);
     const transferList = [task.bytes.buffer as ArrayBuffer];
     try {
-      return (await pool.run(task, { transferList })) as WriteOutcome;
+      return (await this.#underWay(pool.run(task, { transferList }))) as WriteOutcome;
     } catch (error) {
       throw workerError(error);
     }
@@ -244,8 +236,6 @@ export class WorkerPool {
 
   readonly #watched = new Set<number>();
   readonly #storesUnderWay = new Set<Promise<unknown>>();
-  /** Sets that wait for room in memory, and then for a worker. */
-  #waitingStores = 0;
 
   #storeDied(threadId: number, code: number): void {
     this.#watched.delete(threadId);

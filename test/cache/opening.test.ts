@@ -35,9 +35,14 @@ describe("a wrong option", () => {
     [{ disk: { path: "" } }, "RangeError", /option disk\.path: .* ""; /],
     [{ disk: { path: "a\0b" } }, "RangeError", /option disk\.path: /],
     [
+      { disk: { path: "a", whenBehind: "drop" } },
+      "RangeError",
+      /option disk\.whenBehind: .* "refuse" or "evict"/,
+    ],
+    [
       { disk: { path: "a", size: 1 } },
       "RangeError",
-      /disk\.size: .* allowed are path, capacity, admission, preload$/,
+      /disk\.size: .* allowed are path, capacity, admission, preload, whenBehind$/,
     ],
     [{ disk: { path: "a", capacity: 5 } }, "RangeError", /disk\.capacity: .* 5; .* at least 1 MiB/],
     [{ staleFor: -1 }, "RangeError", /option staleFor: .* -1; it must be a number of milliseconds/],

@@ -49,8 +49,8 @@ export type SetOutcome = "stored" | "too-large" | "overloaded" | "outdated";
 export interface StorePool {
   /** Whether one more set may wait for a worker. Counts a refusal. */
   hasRoom(): boolean;
-  /** Call at once after `hasRoom`. The task is given to a worker once `ready` has resolved. */
-  store(task: StoreTask, ready: Promise<void> | undefined): Promise<WriteOutcome>;
+  /** Call at once after `hasRoom`. The worker waits for room in memory. */
+  store(task: StoreTask): Promise<WriteOutcome>;
 }
 
 /** Ttl, staleFor, tags and revision of a fill. */
@@ -70,7 +70,6 @@ export interface Filled<V> {
 
 const noTags = new Uint8Array(0);
 const noBytes = new Uint8Array(0);
-const done = Promise.resolve();
 
 export class EntryWriter<V> {
   readonly #core: ThreadCore;
@@ -231,10 +230,8 @@ export class EntryWriter<V> {
         flight,
         forDisk,
       };
-      const { length } = moved;
-      const ready = this.#hasRoom(length) ? undefined : this.#room.wait(length);
       const here = (): WriteOutcome => writeValue(core.writer, hashed, moved, { ...fields, flight });
-      const outcome = await (storePool?.store(task, ready) ?? (ready ?? done).then(here));
+      const outcome = await (storePool?.store(task) ?? this.#room.wait(moved.length).then(here));
       if (outcome !== "superseded") return outcome as SetOutcome;
       // A later write won. To every observer this value was stored and then replaced.
       core.count(counter.counterFillsSuperseded, 1);
