@@ -67,9 +67,9 @@ export function readAnchorMs(): number {
 
 /**
  * What the threads of a cache share of its clock, as two views of the same bytes: [0] the time at
- * the monotonic zero, [1] how far the time is ahead of the wall clock. Both only grow, by a CAS, and
- * any thread may raise them; a reader may see one raised and not yet the other, which is as if it
- * had come a moment earlier.
+ * the monotonic zero, [1] how far the time is ahead of the wall clock. Both only grow, by a CAS,
+ * and any thread may raise them; a reader may see one raised and not yet the other, which is as if
+ * it had come a moment earlier.
  */
 export interface ClockWords {
   readonly values: Float64Array;

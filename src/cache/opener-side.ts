@@ -204,8 +204,8 @@ export class OpenerSide {
 
 function notKept(path: string, entries: number, fault: string): UndercroftError {
   const text =
-    `Cannot leave ${path} as it should be at the close of the cache: ${entries} entries that were ` +
-    `not on disk are lost, and the next open reads what was written before; ` +
+    `Cannot leave ${path} as it should be at the close of the cache: ${entries} entries that ` +
+    "were not on disk are lost, and the next open reads what was written before; " +
     (fault === "" ? "the worker that writes has not answered" : fault);
   return new UndercroftError("ERR_DISK_IO", text);
 }

@@ -45,9 +45,6 @@ export interface SnapshotPlace {
   readonly isSynced: boolean;
 }
 
-/** What became of the snapshot at a close. "too-large": it would have taken more than `bytesMax`. */
-export type SnapshotEnd = "written" | "too-large" | "failed" | "none";
-
 /** What a scan would find about one segment. Serial 0 = never used. */
 export interface SegmentState extends SegmentIdentity {
   readonly endOffset: number;

@@ -35,7 +35,6 @@
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import type { SnapshotEnd } from "./index-snapshot.js";
 import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;
@@ -62,6 +61,9 @@ const flagClosedUnsynced = 4;
 const flagSnapshotTooLarge = 8;
 const flagSnapshotFailed = 16;
 const keepAll = 0xffff_ffff_ffff_ffffn;
+
+/** What became of the index snapshot at a close. "too-large": it was larger than it may be. */
+export type SnapshotEnd = "written" | "too-large" | "failed" | "none";
 
 export interface ManifestFields {
   /** The directory was closed cleanly, with everything in it synced. */

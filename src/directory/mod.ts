@@ -1,5 +1,6 @@
 // The door of directory/: open a cache directory, and write its epochs, tags, schemas and
 // snapshot.
+export type { SnapshotEnd } from "./manifest.js";
 export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
 export type { DirectoryEnd, OpenDirectory } from "./open-directory.js";
 export { epochsName, openSegment, schemasName, segmentName, tagsName } from "./directory-files.js";
@@ -12,7 +13,6 @@ export { type SchemasReading, writeSchemaBytes } from "./schema-file.js";
 export {
   readSnapshot,
   type SegmentState,
-  type SnapshotEnd,
   type SnapshotPlace,
   writeSnapshot,
 } from "./index-snapshot.js";

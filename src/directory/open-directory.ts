@@ -7,9 +7,9 @@ import type { Device, FileIdentity } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-files.js";
 import { snapshotBytesMax } from "./geometry.js";
-import type { SnapshotEnd, SnapshotPlace } from "./index-snapshot.js";
+import type { SnapshotPlace } from "./index-snapshot.js";
 import type { DirectoryLock } from "./lock.js";
-import type { ManifestFields, ManifestFile } from "./manifest.js";
+import type { ManifestFields, ManifestFile, SnapshotEnd } from "./manifest.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { assertPresent } from "./trust/presence.js";
 import type { OpenCircumstances, Recovery } from "./trust/recovery.js";
@@ -243,7 +243,7 @@ export class OpenDirectory {
   }
 
   /** After a failure it rejects for good: the system tells of lost writes once, and the next sync
-   *  would succeed without them. The directory is not trusted again then, unless it starts empty. */
+   *  would succeed without them. Then the directory is not trusted before it starts empty. */
   async #syncFiles(): Promise<void> {
     if (this.#syncFault !== null) throw this.#syncFault;
     try {

@@ -91,8 +91,8 @@ export function metadataOf(record: RecordReader): Metadata {
   };
 }
 
-/** An entry with its times by a clock that is behind the cache's by `aheadMs`, as the wall clock may
- *  be. */
+/** An entry with its times by a clock that is behind the cache's by `aheadMs`, as the wall clock
+ *  may be. */
 export function byWallClock<E extends Times>(entry: E, aheadMs: number): E {
   if (aheadMs === 0) return entry;
   const { createdAt, expiresAt, staleUntil } = entry;

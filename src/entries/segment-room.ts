@@ -1,6 +1,6 @@
-// Waits for room in memory, so that a writer that may wait never makes the cache evict what is not
-// on disk yet. Called by `warm` and `setAsync`. While segments are free beyond the eviction's reserve
-// a write evicts nothing; the janitor frees those whose records are on disk. Invariant: a wait is
+// Waits for room in memory, so that a writer that may wait is not refused. Called by `warm`, and by
+// `setAsync` in a thread without workers. While segments are free beyond the eviction's reserve a
+// write evicts nothing; the janitor frees those whose records are on disk. Invariant: a wait is
 // bounded.
 import { elapsedMs, setTimeout } from "../base/mod.js";
 import { usedGeometryOf, watermarkOf } from "../eviction/mod.js";

@@ -123,8 +123,8 @@ class ForegroundReclaimer {
     const wanted = geometry.reserveSegments + 1;
     const isDiskUp = control.isDiskUp();
     if (this.#evictor.makeRoom(wanted, now, isDiskUp)) return true;
-    // The disk is slower than the writers. What they have stored stays, unless the user would rather
-    // have the newest; and while a flush is asked for it stays in any case.
+    // The disk is slower than the writers. What they have stored stays, unless the user would
+    // rather have the newest; and while a flush is asked for it stays in any case.
     const mayEvict = this.#evictsUnwritten && flushes.requested() === flushes.done();
     return isDiskUp && mayEvict && this.#evictor.makeRoom(wanted, now, false);
   }

@@ -66,11 +66,8 @@ export const controlSoonest = 144;
 export const controlAsleep = 152; // u32: 1 while the janitor sleeps until a change rings
 /** u64: records up to this sequence are cleared. Every hit reads it, `clear` writes it. */
 export const controlClearEpoch = 192;
-/** f64: the cache's time at the monotonic zero (base/clock.ts). Every hit of an entry that expires
- *  reads it; a thread that sees a step of the wall clock raises it. */
-export const controlClockAnchor = 200;
-/** f64, behind it: how far the cache's time is ahead of the wall clock, in milliseconds. */
-export const controlClockAhead = 208;
+/** 2 × f64: the time at the monotonic zero, and how far it is ahead (base/clock.ts, ClockWords). */
+export const controlClockWords = 200;
 /** u32: near caches drop everything when it changes (a clear, or a generation that wraps). */
 export const controlNearEpoch = 216;
 /** f64: wall-clock ms that creation times in records count from; an injected clock may start before

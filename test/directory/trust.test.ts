@@ -18,7 +18,7 @@ import {
 } from "./scratch-directory.js";
 
 describe("the storage", () => {
-  test("mounted anew under a killed cache has lost what was not synced: nothing is kept", async () => {
+  test("mounted anew under a killed cache has lost what was not synced", async () => {
     const path = scratchDirectory();
     const first = await open(path, { storage: "mount 1" });
     fill(first, 0, [1, 2, 3]);

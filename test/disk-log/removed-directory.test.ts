@@ -1,5 +1,5 @@
-// The directory of an open cache is removed, moved, replaced or partly unlinked: it is told before a
-// flush or a close counts as done, memory goes on, and the tier comes back with the directory.
+// The directory of an open cache is removed, moved, replaced or partly unlinked: it is told before
+// a flush or a close counts as done, memory goes on, and the tier comes back with the directory.
 
 import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";

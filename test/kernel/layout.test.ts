@@ -21,6 +21,7 @@ const wide = new Set([
   "controlCreatedBase",
   "controlClock",
   "controlSoonest",
+  "controlClockWords",
   "controlClearedMemoryEntries",
   "controlClearedMemoryBytes",
   "controlClearedDiskEntries",

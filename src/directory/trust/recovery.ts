@@ -71,7 +71,8 @@ export interface DirectoryFound {
 }
 
 const copied =
-  "the directory is a copy, or was put back from a backup: what was deleted since then is not known";
+  "the directory is a copy, or was put back from a backup: " +
+  "what was deleted since then is not known";
 
 /** Decides what to keep. */
 export function planRecovery(found: DirectoryFound, now: OpenCircumstances): RecoveryPlan {

@@ -1,6 +1,7 @@
-// The time of a cache over its sessions. Entries live by the cache's time, which only moves forward:
-// it follows the wall clock, and stays ahead of it by as much as that was put back while a cache was
-// open. So an entry has its true age after the clock was put right. Pure; called by openDirectory.
+// The time of a cache over its sessions. Entries live by the cache's time, which only moves
+// forward: it follows the wall clock, and stays ahead of it by as much as that was put back while a
+// cache was open. So an entry has its true age after the clock was put right. Pure; called by
+// openDirectory.
 // Invariant: time that has passed counts at least once. Where that is not certain, `isBehind` says
 // so, and entries that expire are dropped.
 import { isSameBoot } from "./boot.js";

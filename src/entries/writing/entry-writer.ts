@@ -230,7 +230,8 @@ export class EntryWriter<V> {
         flight,
         forDisk,
       };
-      const here = (): WriteOutcome => writeValue(core.writer, hashed, moved, { ...fields, flight });
+      const here = (): WriteOutcome =>
+        writeValue(core.writer, hashed, moved, { ...fields, flight });
       const outcome = await (storePool?.store(task) ?? this.#room.wait(moved.length).then(here));
       if (outcome !== "superseded") return outcome as SetOutcome;
       // A later write won. To every observer this value was stored and then replaced.

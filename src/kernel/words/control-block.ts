@@ -61,10 +61,10 @@ export class ControlBlock {
 
   // ── Time and order ──────────────────────────────────────────────────────────────────────────
 
-  /** What the threads share of the clock: the time at the monotonic zero, and how far it is ahead of
-   *  the wall clock. */
+  /** What the threads share of the clock: the time at the monotonic zero, and how far it is ahead
+   *  of the wall clock. */
   get clockWords(): ClockWords {
-    const first = at.controlClockAnchor / 8;
+    const first = at.controlClockWords / 8;
     return {
       values: this.#f64.subarray(first, first + 2),
       bits: this.#u64.subarray(first, first + 2),

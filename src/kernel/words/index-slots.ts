@@ -81,8 +81,8 @@ export class IndexSlots {
     return (word.high & displacedBit) !== 0;
   }
 
-  /** The whole index without what is empty, in chunks of up to `chunkBytes`, at least 1 KiB; each is
-   *  valid until the next. No thread may write meanwhile. */
+  /** The whole index without what is empty, in chunks of up to `chunkBytes`, at least 1 KiB; each
+   *  is valid until the next. No thread may write meanwhile. */
   *packed(chunkBytes: number): Generator<Uint8Array> {
     const words = this.#words();
     const chunk = Buffer.alloc(chunkBytes);
@@ -131,8 +131,8 @@ export class IndexSlots {
   }
 }
 
-// A packed index: for a bucket, a byte whose bit 0 says that it has displaced entries, and bits 1 to
-// 7 which slots it has; then the u32 displaced, then each slot, low half first. For a run of empty
+// A packed index: for a bucket, a byte whose bit 0 says that it has displaced entries, and bits 1
+// to 7 which slots it has; then the u32 displaced, then each slot, low half first. For a run of empty
 // buckets, a byte 0 and their number, u32. Locks are left out.
 const wordsPerBucket = at.bucketSize / 4;
 const emptyBytes = 5;
