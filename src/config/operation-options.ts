@@ -9,6 +9,7 @@ import {
   type ResolvedFreshness,
 } from "./freshness-options.js";
 import type { FetchOptions, SetOptions } from "./options.js";
+import { RecentOptions } from "./recent-options.js";
 import {
   assertOptions,
   checkedSignal,
@@ -81,6 +82,7 @@ const fetchOptionNames = [
 ] as const;
 
 const fetchNames: ReadonlySet<string> = new Set(fetchOptionNames);
+const recentOptions = new RecentOptions();
 
 /** The options of a load that have a default. */
 type LoadDefaults = Pick<
@@ -169,10 +171,21 @@ export function resolveFetchOptions(
   options: FetchOptions<never, never> | undefined,
   config: OperationDefaults,
 ): ResolvedFetchOptions {
-  if (options === undefined) return config.fetchDefaults;
+  const defaults = config.fetchDefaults;
+  if (options === undefined) return defaults;
+  const known = recentOptions.find(options, defaults);
+  if (known !== undefined) return known;
+  const resolved = resolvedNow(options, defaults);
+  recentOptions.add(options, defaults, resolved);
+  return resolved;
+}
+
+function resolvedNow(
+  options: FetchOptions<never, never>,
+  defaults: ResolvedFetchOptions,
+): ResolvedFetchOptions {
   assertFetchOptions(options);
   const given: FetchOptions<never, never> = options;
-  const defaults = config.fetchDefaults;
   const { forceRefresh, signal, timeout } = given;
   if (forceRefresh !== undefined && typeof forceRefresh !== "boolean") {
     throw optionTypeError("forceRefresh", forceRefresh, "true or false");
