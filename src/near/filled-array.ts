@@ -1,4 +1,4 @@
-// Preallocated arrays for the near table and the near hash index.
+// Preallocated arrays for the near index.
 
 /** An array of `count` undefined elements. It has no holes, which V8 would check for at each read,
  *  and doubling by copy is a few times as fast as filling element by element. */

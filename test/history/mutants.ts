@@ -32,7 +32,6 @@ export interface Mutant {
   readonly says: RegExp;
 }
 
-const nearTable = "near/near-table.ts";
 const writer = "memory/memory-writer.ts";
 
 /** A fill that renews a value brings an older one back, so it may be told as a read of that. */
@@ -54,10 +53,11 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a near cache that ignores the slot's word",
     patches: [
-      { file: nearTable, from: "this.#results.slotLow | 0", to: "0" },
-      { file: nearTable, from: "this.#results.slotHigh | 0", to: "0" },
-      { file: nearTable, from: "= word.low | 0;", to: "= 0;" },
-      { file: nearTable, from: "word.high |", to: "0 |" },
+      {
+        file: "near/near-cache.ts",
+        from: "    if (!isThere) return undefined;\n",
+        to: "    if (!isThere) this.#keys.takeAnswer();\n",
+      },
     ],
     cell: "memory, near",
     says: /read after it was overwritten/,
@@ -115,15 +115,15 @@ export const mutants: readonly Mutant[] = [
     patches: [
       {
         file: "near/near-cache.ts",
-        from: "root.#identity.values.delete(key);",
-        to: "",
+        from: "return this.#store.root.#identity.values.delete(table.textOf(number));",
+        to: "return true;",
       },
     ],
     cell: "interned keys",
     says: /read after it was overwritten/,
   },
   {
-    name: "a thread whose near hash index passes over what was written",
+    name: "a thread whose trusted near values stay so when their keys are written",
     patches: [
       {
         file: "near/invalidation-reader.ts",

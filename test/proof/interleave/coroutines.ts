@@ -11,7 +11,7 @@ const arrayMethods =
 /** Views of the whole memory, and of the one word of it that a near hit reads. */
 const viewName = /(?:^|\.)#?(?:u8|u32|i32|f64|u64)$|\.#last$/;
 /** Generators of src/ itself: callers iterate over them unchanged. */
-const iterators = /^(?:positionsOf|slotsOf)$/;
+const iterators = /^slotsOf$/;
 
 const { factory } = ts;
 

@@ -96,9 +96,9 @@ export const internedMutants: readonly Mutant[] = [
   ),
   mutant(
     "fresh-stays",
-    "values in the near hash index stay when the key is written",
+    "values are trusted although the key is written",
     "src/near/near-cache.ts",
-    ["this.#hashIndex.remove(this.#table.numberAt(position), key);", ""],
+    ["table.distrust(number);", ""],
     "fresh-set",
     "fresh-delete",
   ),

@@ -2,8 +2,8 @@
 // threads that have the value through the invalidation log. Called by scenarios.ts. Of the gets of
 // a key the first decodes, the second is counted, the third puts the value in an index, and the
 // fourth finds it there. Each scenario comes twice: "interned" for the identity index, which finds
-// a value by the string object, "fresh" for the near hash index, which finds it by a hash of the
-// key's bytes.
+// a value by the string object, "fresh" for the trusted entries of the near table, which is found
+// by a hash of the key's bytes.
 
 import type { Actor } from "./actor.js";
 import { each, type Scenario } from "./scenario.js";

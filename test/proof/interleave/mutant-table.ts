@@ -106,9 +106,9 @@ export const mutants: readonly Mutant[] = [
   ),
   mutant(
     "mark-of-nothing",
-    "a near lookup marks a slot that was emptied",
+    "a near lookup marks a slot that has changed since it matched",
     lookup,
-    ["if (word == 0) return 0;", ""],
+    ["if (sameButFrequency(word, known)) {", "if (word == word) {"],
     "reuse",
     "clear",
   ),

@@ -27,7 +27,7 @@ import { toCoroutines } from "./coroutines.js";
 /** Files whose functions run step by step, with the functions in them that only compute, or that
  *  read in one step. Every file that reads or writes words of other threads is here. Files that
  *  read only the results of a thread's own call, such as words/call-results.js and
- *  near/near-table.js, are not. */
+ *  near/near-rows.js, are not. */
 const stepped: Readonly<Record<string, readonly string[]>> = {
   "memory/large-value.js": [
     "inlineBytesMax",
