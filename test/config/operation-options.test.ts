@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   assertKey,
   entry,
@@ -274,4 +274,43 @@ test.each<unknown>([
 ])("assertKey() refuses more than 64 KiB of UTF-8", (key) => {
   expect(() => assertKey(key)).toThrow(RangeError);
   expect(() => assertKey(key)).toThrow("it must have at most 65536");
+});
+
+describe("the options of a fetch before", () => {
+  test("are known by their values, in whatever object they come", () => {
+    const first = fetch({ ttl: "1h", tags: ["x", "y"] });
+    expect(fetch({ ttl: "1h", tags: ["x", "y"] })).toBe(first);
+    expect(first).toMatchObject({ ttlMs: 3_600_000, tags: ["x", "y"] });
+    expect(fetch({ ttl: "1h", tags: ["x", "z"] }).tags).toEqual(["x", "z"]);
+    expect(fetch({ ttl: "1h" }).tags).toEqual([]);
+    const changing = { ttl: "1h", tags: ["x", "y"] };
+    expect(fetch(changing)).toBe(first);
+    changing.tags.push("z");
+    expect(fetch(changing).tags).toEqual(["x", "y", "z"]);
+    changing.ttl = "2h";
+    expect(fetch(changing).ttlMs).toBe(7_200_000);
+  });
+
+  test("are not taken for others with as many properties, or with defaults of their own", () => {
+    const { signal } = new AbortController();
+    for (const before of [{ ttl: "1h" }, { ttl: undefined }, { staleFor: 5 }]) {
+      fetch(before);
+      expect(() => fetch({ tttl: "1h" })).toThrow(/there is no such option/);
+      expect(fetch({ signal }).signal).toBe(signal);
+      expect(fetch({ forceRefresh: true }).forceRefresh).toBe(true);
+      expect(fetch({ jitter: 0.5 }).ttlMs).toBe(3_600_000);
+      expect(() => fetch({ ttl: 0 })).toThrow(RangeError);
+    }
+    class Options {
+      readonly ttl = "1h";
+      get signal(): AbortSignal {
+        return signal;
+      }
+    }
+    expect(fetch(new Options()).signal).toBe(signal);
+    expect(fetch({ ttl: "1h" }).signal).toBeUndefined();
+    const own = resolveConfig({ negativeTtl: "1m" });
+    expect(resolveFetchOptions({ ttl: "1h" }, own).negativeTtlMs).toBe(60_000);
+    expect(fetch({ ttl: "1h" }).negativeTtlMs).toBe(0);
+  });
 });
