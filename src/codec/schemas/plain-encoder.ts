@@ -35,7 +35,7 @@ export class PlainEncoder {
 
   constructor(schemas: KnownSchemas) {
     this.#schemas = schemas;
-    this.#bytes = Buffer.allocUnsafeSlow(64 * KiB) as TextBuffer;
+    this.#bytes = Buffer.allocUnsafeSlow(8 * KiB) as TextBuffer;
     this.#view = new DataView(this.#bytes.buffer);
   }
 
