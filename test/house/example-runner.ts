@@ -20,6 +20,8 @@ const hosts = [
   "@keyv",
   "unstorage",
   "bentocache",
+  "ai",
+  "undici",
 ];
 const processCount = 2;
 /** For a process that does not end; on a busy machine they take long. */

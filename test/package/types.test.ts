@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { posix } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as bentocache from "../../dist/src/bentocache/mod.js";
+import * as ai from "../../dist/src/ai/mod.js";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
 import * as prometheus from "../../dist/src/prometheus/mod.js";
@@ -28,6 +29,7 @@ const consumers: readonly Consumer[] = [
 
 const use = `
 import { attachCache, Cache, type CacheHandle, openCache, UndercroftError } from "undercroft";
+import { cacheMiddleware } from "undercroft/ai";
 import { type MetricsMeter, observe } from "undercroft/opentelemetry";
 import { collect, type MetricsRegistry, register } from "undercroft/prometheus";
 import { bentocacheDriver } from "undercroft/bentocache";
@@ -54,6 +56,7 @@ export async function use(): Promise<void> {
   const undo: (() => void)[] = [observe({} as MetricsMeter, cache)];
   undo.push(register({} as MetricsRegistry, [cache, other]));
   undo.push(() => void [keyvStore(other), unstorageDriver(cache), bentocacheDriver(other)]);
+  undo.push(() => void cacheMiddleware(other, { ttl: "1h" }));
   undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
@@ -83,6 +86,7 @@ const entries = {
   "keyv/mod": keyv,
   "unstorage/mod": unstorage,
   "bentocache/mod": bentocache,
+  "ai/mod": ai,
 };
 
 test("CommonJS has the types of each value that it can require", () => {
