@@ -1,4 +1,4 @@
-// The AI SDK's own mock of a model behind the middleware, what it answers, and how a stream is read.
+// The AI SDK's own mock of a model behind the middleware, what it answers, and how to read streams.
 import { wrapLanguageModel } from "ai";
 import { convertArrayToReadableStream, type MockLanguageModelV3 } from "ai/test";
 

@@ -1,4 +1,4 @@
-// Whole answers through the middleware: what is asked of the model, what callers get, what is stored.
+// Whole answers through the middleware: what the model is asked, what callers get, what is stored.
 import { generateText } from "ai";
 import { MockLanguageModelV3 } from "ai/test";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";

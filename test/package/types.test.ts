@@ -6,6 +6,7 @@ import { posix } from "node:path";
 import { expect, test, vi } from "vitest";
 import * as bentocache from "../../dist/src/bentocache/mod.js";
 import * as ai from "../../dist/src/ai/mod.js";
+import * as langchain from "../../dist/src/langchain/mod.js";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
 import * as prometheus from "../../dist/src/prometheus/mod.js";
@@ -30,6 +31,7 @@ const consumers: readonly Consumer[] = [
 const use = `
 import { attachCache, Cache, type CacheHandle, openCache, UndercroftError } from "undercroft";
 import { cacheMiddleware } from "undercroft/ai";
+import { answerCache, taskCache } from "undercroft/langchain";
 import { type MetricsMeter, observe } from "undercroft/opentelemetry";
 import { collect, type MetricsRegistry, register } from "undercroft/prometheus";
 import { bentocacheDriver } from "undercroft/bentocache";
@@ -57,6 +59,8 @@ export async function use(): Promise<void> {
   undo.push(register({} as MetricsRegistry, [cache, other]));
   undo.push(() => void [keyvStore(other), unstorageDriver(cache), bentocacheDriver(other)]);
   undo.push(() => void cacheMiddleware(other, { ttl: "1h" }));
+  undo.push(() => void taskCache(other, { BaseCache: Object }));
+  undo.push(() => void answerCache(other, {} as never, { tags: ["t"] }));
   undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
@@ -87,6 +91,7 @@ const entries = {
   "unstorage/mod": unstorage,
   "bentocache/mod": bentocache,
   "ai/mod": ai,
+  "langchain/mod": langchain,
 };
 
 test("CommonJS has the types of each value that it can require", () => {
