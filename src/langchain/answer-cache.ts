@@ -72,9 +72,9 @@ type Encoder = (prompt: string, llmKey: string) => string;
  * The option `cache` of LangChain's models, over a cache or a namespace, which stays yours. Give it
  * one of its own.
  *
- * `caches` is the module `@langchain/core/caches`; what is returned is one of its caches. The key is
- * the SHA-256 of prompt and model, or of what `makeDefaultKeyEncoder` makes of them. An answer that
- * is no data is not stored, and a warning of the process tells it once.
+ * `caches` is the module `@langchain/core/caches`; what is returned is one of its caches. The key
+ * is the SHA-256 of prompt and model, or of what `makeDefaultKeyEncoder` makes of them. An answer
+ * that is no data is not stored, and a warning of the process tells it once.
  *
  * @throws TypeError if `space` is no cache or `caches` not the module.
  *

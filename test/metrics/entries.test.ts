@@ -67,11 +67,11 @@ test.each(["keyv", "unstorage", "bentocache"])(
   },
 );
 test("no entry but their own loads an adapter, and an adapter loads no engine and no host", () => {
-  const adapter = /^dist\/src\/(?:adapters|ai|langchain)\//;
+  const adapter = /^dist\/src\/(?:adapters|ai|langchain|undici)\//;
   for (const entry of ["dist/src/mod.js", "dist/src/cli/main.js"]) {
     expect([...loadedBy(entry).files].filter((file) => adapter.test(file))).toEqual([]);
   }
-  for (const entry of ["ai", "langchain"]) {
+  for (const entry of ["ai", "langchain", "undici"]) {
     const { files, others } = loadedBy(`dist/src/${entry}/mod.js`);
     expect([...files].filter((file) => adapter.test(file)).length).toBeGreaterThan(3);
     expect([...files].filter((file) => /\/(?:kernel|cache|fetch)\//.test(file))).toEqual([]);

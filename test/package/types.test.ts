@@ -7,6 +7,7 @@ import { expect, test, vi } from "vitest";
 import * as bentocache from "../../dist/src/bentocache/mod.js";
 import * as ai from "../../dist/src/ai/mod.js";
 import * as langchain from "../../dist/src/langchain/mod.js";
+import * as undici from "../../dist/src/undici/mod.js";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
 import * as prometheus from "../../dist/src/prometheus/mod.js";
@@ -39,6 +40,7 @@ import { keyvStore } from "undercroft/keyv";
 import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
 import { type SqliteDatabase, sqliteTier } from "undercroft/sqlite";
 import { unstorageDriver } from "undercroft/unstorage";
+import { UndiciCacheStore } from "undercroft/undici";
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -61,6 +63,7 @@ export async function use(): Promise<void> {
   undo.push(() => void cacheMiddleware(other, { ttl: "1h" }));
   undo.push(() => void taskCache(other, { BaseCache: Object }));
   undo.push(() => void answerCache(other, {} as never, { tags: ["t"] }));
+  undo.push(() => new UndiciCacheStore(other, { maxEntrySize: "1mb" }).delete({} as never));
   undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
@@ -92,6 +95,7 @@ const entries = {
   "bentocache/mod": bentocache,
   "ai/mod": ai,
   "langchain/mod": langchain,
+  "undici/mod": undici,
 };
 
 test("CommonJS has the types of each value that it can require", () => {
