@@ -82,9 +82,13 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     return this.core.config.name;
   }
 
-  /** What was recovered from the directory at open; null for a cache in memory only. */
+  /**
+   * What was recovered from the directory at open, or when it was taken over
+   * (`DiskOptions.whenLocked`); null for a cache in memory only, and until then. A thread that
+   * attached before the take-over keeps null.
+   */
   get recovery(): CacheRecovery | null {
-    return this.#handle.recovery;
+    return this.#parts.opener?.recovery ?? this.#handle.recovery;
   }
 
   /**
@@ -220,7 +224,8 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
    */
   handle(): CacheHandle {
     this.core.assertOpen();
-    return this.#handle;
+    const { recovery } = this;
+    return recovery === this.#handle.recovery ? this.#handle : { ...this.#handle, recovery };
   }
 
   /**

@@ -20,24 +20,18 @@ import {
   optionsOf,
   resolveConfig,
 } from "../config/mod.js";
-import { openDirectory, type OpenDirectory } from "../directory/mod.js";
+import type { OpenDirectory } from "../directory/mod.js";
 import { segmentsOf, ThreadCore } from "../entries/mod.js";
 import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
-import {
-  codes,
-  compileKernel,
-  createRegion,
-  divide,
-  Kernel,
-  leastSegmentBytesOf,
-  segmentBytesOf,
-  tagSlotsOf,
-} from "../kernel/mod.js";
+import { codes, compileKernel, createRegion, divide, Kernel } from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
+import { type DiskHandle, diskHandle } from "../tiers/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { announce, handleOf } from "./by-name/open-caches.js";
 import { spaceCountsBytes } from "../stats/mod.js";
 import { Cache } from "./cache.js";
+import { type DiskAtOpen, openDisk } from "./disk/opening.js";
+import { setDirectory } from "./disk/take-over.js";
 import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
 import { type CacheOptions, listen, listenersOf } from "./open-options.js";
@@ -80,17 +74,23 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
   await assertTimersRun();
   const anchorMs = readAnchorMs();
   const isClockInjected = options.clock !== undefined;
+  const disk = await openDisk(config, () => ({
+    wallNow: options.clock?.now() ?? readAnchorMs() + monotonicMs(),
+    uptimeMs: isClockInjected ? undefined : uptimeMs(),
+  }));
+  const { directory, awaited } = disk;
   const wallNow = options.clock?.now() ?? anchorMs + monotonicMs();
-  const uptime = isClockInjected ? undefined : uptimeMs();
-  const directory = await openDiskOf(config, wallNow, uptime);
   let opener: OpenerSide | undefined;
   try {
     const aheadMs = directory?.clockAheadMs ?? 0;
-    const worker = createMemory(config, directory, isClockInjected, wallNow + aheadMs);
+    const worker = createMemory(config, disk, isClockInjected, wallNow + aheadMs);
     const kernel = Kernel.attach(worker.module, worker.memory);
     kernel.control.clockWords.values.set([anchorMs + aheadMs, aheadMs]);
     loadSchemas(kernel, directory?.schemas ?? null);
-    for (const one of directory?.namespaces ?? []) kernel.namespaces.restore(one);
+    for (const one of (directory ?? awaited?.peek)?.namespaces ?? [])
+      kernel.namespaces.restore(one);
+    // Above everything that the directory has, or will have when it is taken over.
+    if (awaited !== null) kernel.verbs.raiseSequence(awaited.peek.sequence, 0);
     kernel.verbs.tick(wallNow + aheadMs);
     withhold(kernel, config, options.memory);
     setPolicy(kernel, config.eviction);
@@ -112,8 +112,8 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       // Emits later: a listener may call the cache, and the set under way must end first.
       onRemovals: (entries) => void setImmediate(() => opener?.removed(entries)),
     });
-    opener = new OpenerSide(core, worker, directory, events);
-    const recovery = await opener.start();
+    opener = new OpenerSide(core, worker, disk, events);
+    await opener.start();
     const id = randomUUID();
     const outer = await OuterSide.open(tiers, core, id, codec, events);
     const handle: CacheHandle = {
@@ -122,7 +122,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       id,
       config,
       worker,
-      recovery,
+      recovery: opener.recovery,
       tiers: outer?.words.buffer ?? null,
     };
     const registration = new ThreadRegistration(core, true);
@@ -144,65 +144,46 @@ function withhold(kernel: Kernel, { memoryNowBytes }: Config, given: unknown): v
   for (let left = geometry.segmentCount - wanted; left > 0; left--) verbs.withholdSegment();
 }
 
-async function openDiskOf(
-  config: Config,
-  wallNow: number,
-  uptime: number | undefined,
-): Promise<OpenDirectory | null> {
-  if (config.disk === null) return null;
-  const { path, capacityBytes } = config.disk;
-  const maxRecordBytes = segmentBytesOf(config.memoryBytes);
-  const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
-  const { codecName, version } = config;
-  const leastRecordBytes = leastSegmentBytesOf(config.memoryBytes);
-  const needs = { path, capacityBytes, maxRecordBytes, leastRecordBytes, tagSlots };
-  return openDirectory({ ...needs, codecName, version, wallNow, uptimeMs: uptime });
-}
-
 function createMemory(
   config: Config,
-  directory: OpenDirectory | null,
+  { directory, awaited }: DiskAtOpen,
   isClockInjected: boolean,
   now: number,
 ): WorkerHandle {
+  const made = directory ?? awaited?.peek;
   const geometry = divide({
     memoryBytes: config.memoryBytes,
     diskCapacityBytes: config.disk?.capacityBytes ?? 0,
-    diskSegmentCount: directory?.segmentCount ?? 0,
-    diskSegmentBytes: directory?.segmentBytes ?? 0,
+    diskSegmentCount: made?.segmentCount ?? 0,
+    diskSegmentBytes: made?.segmentBytes ?? 0,
     remembersSets: config.disk?.admission.seenBefore === true,
     policyBytes: policyBytesFor(config.eviction, config.memoryBytes),
     samples: config.eviction === "auto",
     loads: true,
+    notesWrites: awaited !== null,
   });
-  const seed = directory?.seed ?? randomBytes(8).readBigUInt64LE(0);
+  const seed = made?.seed ?? randomBytes(8).readBigUInt64LE(0);
   const memory = createRegion(geometry, seed, createdBaseOf(now));
-  return {
+  const worker: WorkerHandle = {
     module: compileKernel(),
     memory,
     isClockInjected,
     spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
-    disk:
-      directory === null || config.disk === null
-        ? null
-        : {
-            path: directory.path,
-            segmentBytes: directory.segmentBytes,
-            manifestFd: directory.manifestFd,
-            segments: directory.segments,
-            openFiles: config.disk.openFiles,
-            epochsFd: directory.epochsFd,
-            tagsFd: directory.tagsFd,
-            tagMirror: directory.tagMirror,
-            schemasFd: directory.schemasFd,
-            seed: directory.seed,
-            syncResets: directory.fsyncBarrier > 0,
-            isSynced: directory.isSynced,
-            admission: config.disk.admission,
-            evictsUnwritten: config.disk.evictsUnwritten,
-            isOpenerMortal: !isMainThread,
-          },
+    disk: made === undefined || config.disk === null ? null : handleOfDisk(config.disk, made),
   };
+  if (directory !== null && worker.disk !== null) setDirectory(worker.disk, directory);
+  return worker;
+}
+
+/** What the disk's part of a memory is made for. */
+type DiskMade = Pick<OpenDirectory, "seed" | "segmentBytes" | "segmentCount">;
+
+function handleOfDisk(disk: NonNullable<Config["disk"]>, made: DiskMade): DiskHandle {
+  const { path, admission, evictsUnwritten, openFiles } = disk;
+  const { seed, segmentBytes, segmentCount } = made;
+  const isOpenerMortal = !isMainThread;
+  const rules = { admission, evictsUnwritten, openFiles };
+  return diskHandle({ path, segmentBytes, seed, ...rules, isOpenerMortal }, segmentCount);
 }
 
 function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {

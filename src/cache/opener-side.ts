@@ -8,7 +8,7 @@ import {
   UndercroftError,
   uptimeMs,
 } from "../base/mod.js";
-import type { OpenDirectory } from "../directory/mod.js";
+import { lostError, type OpenDirectory } from "../directory/mod.js";
 import type { RecoveryReport } from "../disk-log/mod.js";
 import type { ThreadCore } from "../entries/mod.js";
 import { type Removal, unwrittenEntries, type WorkerHandle } from "../eviction/mod.js";
@@ -16,6 +16,8 @@ import type { JanitorMessage } from "../janitor/mod.js";
 import { codes, hasPendingTombstone, type Kernel } from "../kernel/mod.js";
 import { type DiskPlan, WorkerPool } from "../pool/mod.js";
 import { forgetClosed } from "./by-name/open-caches.js";
+import type { AwaitedDirectory, DiskAtOpen } from "./disk/opening.js";
+import { TakeOver } from "./disk/take-over.js";
 import type { CacheEvents, CacheRecovery } from "./events.js";
 
 /** Milliseconds that close waits for a thread that is writing a tombstone or a schema. */
@@ -29,23 +31,29 @@ const aliveEveryMs = 10_000;
 export class OpenerSide {
   readonly pool: WorkerPool;
   readonly #core: ThreadCore;
-  readonly #directory: OpenDirectory | null;
+  #directory: OpenDirectory | null;
   readonly #events: CacheEvents;
   /** The janitor could not begin, so nothing was written. */
   #isNothing = false;
+  readonly #awaited: AwaitedDirectory | null;
+  #takeOver: TakeOver | undefined;
+  #recovery: CacheRecovery | null = null;
   #closed: Promise<void> | undefined;
   #alive: NodeJS.Timeout | undefined;
 
   constructor(
     core: ThreadCore,
     handle: WorkerHandle,
-    directory: OpenDirectory | null,
+    { directory, awaited }: DiskAtOpen,
     events: CacheEvents,
   ) {
     this.#core = core;
     this.#directory = directory;
+    this.#awaited = awaited;
     this.#events = events;
-    this.pool = new WorkerPool(core.kernel, handle, {
+    // While it waits for its directory a cache has the janitor of one without a disk.
+    const first = awaited === null ? handle : { ...handle, disk: null };
+    this.pool = new WorkerPool(core.kernel, first, {
       message: (message) => this.#message(message),
       restarted: (worker, reason) => this.#restarted(worker, reason),
       failed: (error) => events.emit("error", { error }),
@@ -53,12 +61,18 @@ export class OpenerSide {
     });
   }
 
-  /** Starts the workers. Resolves to what was recovered, null without a directory. */
-  async start(): Promise<CacheRecovery | null> {
+  /** What was recovered from the directory; null while there is none. */
+  get recovery(): CacheRecovery | null {
+    return this.#recovery;
+  }
+
+  /** Starts the workers, and what takes the directory over if another cache has it. */
+  async start(): Promise<void> {
     const directory = this.#directory;
     if (directory === null) {
       await this.pool.start(null);
-      return null;
+      if (this.#awaited !== null) this.#await(this.#awaited);
+      return;
     }
     const plan: DiskPlan = {
       recovery: {
@@ -72,11 +86,59 @@ export class OpenerSide {
     };
     const report = await this.#startPool(plan);
     await directory.finishRecovery();
+    this.#begin(directory, report);
+  }
+
+  /** A session of the directory has begun. */
+  #begin(directory: OpenDirectory, report: RecoveryReport | null): void {
+    const { kernel } = this.#core;
+    void directory.lost.then(() => this.#lost(directory));
     this.#alive = setInterval(() => {
-      // A failed write leaves an older time in the manifest, which is harmless.
-      directory.writeManifest(this.#time()).catch(() => undefined);
+      // A failed write leaves an older time in the manifest, which is harmless. By the sequence a
+      // cache that waits for the directory knows where its own may begin.
+      const nextSequence = kernel.control.sequence() + 1;
+      directory.writeManifest({ ...this.#time(), nextSequence }).catch(() => undefined);
     }, aliveEveryMs).unref();
-    return this.#recovered(directory, report);
+    this.#recovery = this.#recovered(directory, report);
+  }
+
+  /** A write failed. It may have, since another cache has replaced a file. */
+  #diskDown(text: string): void {
+    const directory = this.#directory;
+    if (directory?.isHeld() === false) this.#lost(directory);
+    else this.diskFault(new UndercroftError("ERR_DISK_IO", text));
+  }
+
+  /** Another cache has the directory: this one keeps to memory, and makes nothing final there. */
+  #lost(directory: OpenDirectory): void {
+    const { control } = this.#core.kernel;
+    if (directory.isHeld() || control.isDirectoryOthers()) return;
+    control.setDirectory(codes.directoryOthers);
+    control.markDiskDown();
+    clearInterval(this.#alive);
+    if (this.#closed === undefined) this.diskFault(lostError(directory.path));
+  }
+
+  /** Takes the directory over when it is free. */
+  #await(awaited: AwaitedDirectory): void {
+    const tier = "disk";
+    const down = { tier, error: awaited.error };
+    const told = this.#events.emit("tier-down", down);
+    // Once more after `openCache` has resolved, for those who listen from then on.
+    setImmediate(() => this.#events.emit("tier-down", down, told));
+    this.#takeOver = new TakeOver({
+      core: this.#core,
+      pool: this.pool,
+      awaited,
+      opened: (directory) => {
+        this.#directory = directory;
+      },
+      done: (directory, report) => {
+        this.#begin(directory, report);
+        this.#events.emit("tier-up", { tier });
+      },
+      failed: (error) => this.diskFault(error),
+    });
   }
 
   async #startPool(plan: DiskPlan): Promise<RecoveryReport | null> {
@@ -106,7 +168,7 @@ export class OpenerSide {
         this.removed(message.entries);
         return;
       case "disk-down":
-        this.diskFault(new UndercroftError("ERR_DISK_IO", message.message));
+        this.#diskDown(message.message);
         return;
       case "disk-up":
         events.emit("tier-up", { tier: "disk" });
@@ -152,7 +214,8 @@ export class OpenerSide {
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       hasFailed = true;
-      this.diskFault(error);
+      if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
+      else this.diskFault(error);
     }
     this.#core.kernel.flushes.markSyncDone(ticket, hasFailed);
   }
@@ -169,7 +232,11 @@ export class OpenerSide {
   async #close(): Promise<void> {
     const { kernel } = this.#core;
     const { control } = kernel;
+    // A take-over under way ends first: it uses the workers and the directory.
+    await this.#takeOver?.end();
     clearInterval(this.#alive);
+    // Asked before the janitor flushes and writes the snapshot.
+    if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
     control.setState(codes.stateClosing);
     forgetClosed();
     kernel.verbs.noteEpoch();

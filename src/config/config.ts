@@ -35,6 +35,7 @@ export interface Config extends OperationDefaults {
     readonly evictsUnwritten: boolean;
     /** Most segment files open at once, over all threads. */
     readonly openFiles: number;
+    readonly whenLocked: WhenLocked;
   } | null;
   readonly eviction: PolicyName;
   readonly near: {
@@ -47,6 +48,9 @@ export interface Config extends OperationDefaults {
   /** "msgpack", "json", or the custom codec's own name; the manifest of a directory records it. */
   readonly codecName: string;
 }
+
+/** What to do while another cache has the directory. */
+export type WhenLocked = "throw" | "memory" | { readonly waitMs: number };
 
 export const memoryBytesMin = MiB;
 /** 65,536 pages of 64 KiB, less one, so that every offset and every end of a range fits 32 bits. */
@@ -67,7 +71,15 @@ const openFilesDefault = 20;
 /** As many as a directory may have. */
 const openFilesMax = 128;
 
-const diskOptionNames = ["path", "capacity", "admission", "preload", "whenBehind", "openFiles"];
+const diskOptionNames = [
+  "path",
+  "capacity",
+  "admission",
+  "preload",
+  "whenBehind",
+  "whenLocked",
+  "openFiles",
+];
 
 const cacheOptionNames = [
   "name",
@@ -182,7 +194,8 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   }
   const evictsUnwritten = whenBehind === "evict";
   const openFiles = openFilesOf(given["openFiles"]);
-  const kept = { preloadBytes, evictsUnwritten, openFiles };
+  const whenLocked = whenLockedOf(given["whenLocked"]);
+  const kept = { preloadBytes, evictsUnwritten, openFiles, whenLocked };
   return Object.freeze({ path: resolve(path), capacityBytes, admission, ...kept });
 }
 
@@ -192,6 +205,16 @@ function openFilesOf(openFiles: unknown): number {
   if (typeof openFiles !== "number") throw optionTypeError("disk.openFiles", openFiles, allowed);
   if (Number.isInteger(openFiles) && openFiles >= 1 && openFiles <= openFilesMax) return openFiles;
   throw optionRangeError("disk.openFiles", openFiles, allowed);
+}
+
+function whenLockedOf(given: unknown): WhenLocked {
+  const or = ", or an object { wait }";
+  if (typeof given !== "object" || given === null) {
+    return oneOf<"throw" | "memory">("disk.whenLocked", given, ["throw", "memory"], "throw", or);
+  }
+  const { wait } = optionsOf("disk.whenLocked", given, ["wait"]);
+  if (wait === undefined) throw optionTypeError("disk.whenLocked.wait", wait, "a duration");
+  return Object.freeze({ waitMs: parseDuration("disk.whenLocked.wait", wait) });
 }
 
 function preloadOf(preload: unknown, memoryBytes: number): number {

@@ -8,6 +8,7 @@ export {
   nameLengthMax,
   nearEntriesMax,
   resolveConfig,
+  type WhenLocked,
 } from "./config.js";
 export type { IsValid, RefreshOptions, ValidityContext } from "./freshness-options.js";
 export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js";

@@ -81,6 +81,18 @@ export interface DiskOptions {
    * 10 µs longer. Default 20, which makes 32 descriptors for a cache.
    */
   readonly openFiles?: number;
+  /**
+   * What to do while another cache, of this process or another, has the directory open.
+   *
+   * - "throw" (default): `openCache` rejects with ERR_DIRECTORY_LOCKED.
+   * - `{ wait }`: it waits, at most so long, at least 0, `Infinity` for ever; then it rejects so.
+   * - "memory": the cache begins in memory and takes the directory over when it is free. Until then
+   *   the disk is a tier that is down ("tier-down" with ERR_DIRECTORY_LOCKED), and `flush` rejects;
+   *   then come "recovered" and "tier-up". What was set, deleted, cleared or invalidated meanwhile
+   *   counts: nothing older comes back from the directory, and `flush` writes what was set. It
+   *   survives the end of the process from "tier-up" on.
+   */
+  readonly whenLocked?: "throw" | "memory" | { readonly wait: Duration };
 }
 
 /**

@@ -7,7 +7,7 @@ import { dirname, resolve } from "node:path";
 import { type ErrorCode, isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
 import { type FileIdentity, isFileOf } from "../device/mod.js";
 import { segmentCountMax } from "../disk/mod.js";
-import { lockFileName } from "./lock.js";
+import { lockPrefix } from "./owner/claims.js";
 
 export const manifestName = "undercroft.manifest";
 export const epochsName = "undercroft.epochs";
@@ -126,7 +126,7 @@ export function listDirectory(path: string): DirectoryListing {
     const segment = segmentOfName(name);
     const isOurs = segment >= 0 || fixedNames.has(name);
     if (!isOurs) {
-      if (!harmlessNames.has(name) && !isStaleLock(name)) foreign = name;
+      if (!harmlessNames.has(name) && !isLock(name)) foreign = name;
       continue;
     }
     const file = `${path}/${name}`;
@@ -146,12 +146,11 @@ const fixedNames: ReadonlySet<string> = new Set([
   nextTagsName,
   schemasName,
   snapshotName,
-  lockFileName,
 ]);
 
-/** A stale lock file that another opener moved aside and had not deleted when it died. */
-function isStaleLock(name: string): boolean {
-  return name.startsWith(`${lockFileName}.`);
+/** A claim of the lock (owner/claims.ts), of a living opener or a dead one. */
+function isLock(name: string): boolean {
+  return name.startsWith(lockPrefix);
 }
 
 function segmentOfName(name: string): number {

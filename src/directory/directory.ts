@@ -38,7 +38,8 @@ import {
 import { emptyEpochs, epochsFileBytes, readEpochs, writeNamespace } from "./epochs.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { planGeometry } from "./geometry.js";
-import { acquireLock } from "./lock.js";
+import { fitPlan, type MemoryMade } from "./owner/fit.js";
+import { acquireLock } from "./owner/lock.js";
 import {
   ManifestFile,
   type ManifestFields,
@@ -87,6 +88,8 @@ export interface OpenDirectoryOptions {
   readonly bootId?: string;
   /** Name of the mount that the directory is on; read from the system if absent. */
   readonly storage?: string;
+  /** What a memory was made for that began without the directory; it takes the directory over. */
+  readonly made?: MemoryMade | undefined;
   readonly device?: Device;
 }
 
@@ -124,7 +127,8 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     const sizes = { capacityBytes, maxRecordBytes, leastRecordBytes, tagSlots };
     const now = { ...sizes, codecName, version, wallNow, uptimeMs, bootId, storage };
     const device = options.device ?? fileDevice;
-    return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now });
+    const made = options.made ?? null;
+    return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now }, made);
   } catch (error) {
     for (const fd of fds) fs.closeSync(fd);
     await lock.release();
@@ -132,7 +136,7 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
   }
 }
 
-async function openLocked(locked: Opening): Promise<OpenDirectory> {
+async function openLocked(locked: Opening, made: MemoryMade | null): Promise<OpenDirectory> {
   const { path, now } = locked;
   const listing = listDirectory(path);
   if (!listing.hasManifest && listing.foreign !== null) throw notOurs(path, listing.foreign);
@@ -144,11 +148,12 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
   const voids = readVoids(opening, epochsFd, seed);
   const isCopied = reading.kind === "valid" && !isFileOf(reading.file, manifestFd);
-  const plan = planRecovery({ reading, isCopied, listing, epochs: voids }, now);
+  const found = planRecovery({ reading, isCopied, listing, epochs: voids }, now);
+  const plan = made === null ? found : fitPlan(found, made);
   const namespaces = plan.keep === null || voids === null ? [] : voids.namespaces;
   const tags = plan.keep === null || voids === null ? noTagHistory : voids.tags;
-  const before = plan.keep?.fields ?? newFields(now);
-  const geometry = plan.keep?.geometry ?? planGeometry(now.capacityBytes, now);
+  const before = plan.keep?.fields ?? newFields(now, made?.seed);
+  const geometry = plan.keep?.geometry ?? made ?? planGeometry(now.capacityBytes, now);
   const { recovery } = plan;
   const clockAheadMs = plan.keep === null ? 0 : resumeTime(before, now).aheadMs;
   const manifest = new ManifestFile(
@@ -159,7 +164,10 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
   );
   const clears = namespaces.map(({ clear }) => clear);
   const voided = Math.max(recovery.clearEpoch, newestInvalidation(tags), ...clears);
-  const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, voided + 1);
+  // A memory that is in use leaves out more, but only in the scan that follows.
+  const { keepThrough, dropExpiring } = plan.keep === null ? recovery : found.recovery;
+  const ahead = made?.sequence ?? 0;
+  const sequence = Math.max(before.nextSequence, before.fsyncBarrier + 1, voided + 1, ahead);
   await manifest.writeBoth({
     clean: false,
     closedUnsynced: false,
@@ -170,8 +178,8 @@ async function openLocked(locked: Opening): Promise<OpenDirectory> {
     segmentCount: geometry.segmentCount,
     generation: before.generation + 1,
     nextSequence: sequence,
-    keepThrough: recovery.keepThrough,
-    dropExpiring: recovery.dropExpiring,
+    keepThrough,
+    dropExpiring,
     ...startOfTime(now, clockAheadMs),
   });
 
@@ -295,11 +303,11 @@ function keepSchemas(opening: Opening, fd: number, fields: ManifestFields | null
   return { ...reading, count: Math.max(reading.count, fields?.schemas ?? 0) };
 }
 
-function newFields(now: OpenCircumstances): ManifestFields {
+function newFields(now: OpenCircumstances, seed?: bigint): ManifestFields {
   return {
     clean: false,
     identity: randomBytes(identityBytes),
-    seed: randomBytes(8).readBigUInt64LE(0),
+    seed: seed ?? randomBytes(8).readBigUInt64LE(0),
     segmentBytes: 0,
     segmentCount: 0,
     generation: 0,

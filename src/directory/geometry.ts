@@ -5,7 +5,6 @@
 import { GiB, KiB, assert } from "../base/mod.js";
 import { epochsFileBytes } from "./epochs.js";
 import { diskRecordBytesMax, segmentCountMax } from "../disk/mod.js";
-import { lockFileBytes } from "./lock.js";
 import { manifestFileBytes } from "./manifest.js";
 import { schemasFileBytes } from "./schema-file.js";
 import { tagFileBytesMax } from "./tag-file.js";
@@ -24,8 +23,8 @@ const segmentCountMin = 4;
 const newSegmentCountMax = 128;
 /** 1/16 of the capacity is kept for the index snapshot. */
 const snapshotShare = 16;
-/** Manifest, epochs, schemas, and the lock file, which only some systems need. */
-const fixedBytes = manifestFileBytes + epochsFileBytes + schemasFileBytes + lockFileBytes;
+/** Manifest, epochs and schemas. */
+const fixedBytes = manifestFileBytes + epochsFileBytes + schemasFileBytes;
 
 /** What the files must have room for, besides the capacity. */
 export interface GeometryNeeds {

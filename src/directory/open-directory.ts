@@ -2,13 +2,13 @@
 // Invariant: it is closed as clean only if recovery had finished and every file was synced.
 
 import fs from "node:fs";
-import { assert, type UndercroftError } from "../base/mod.js";
+import { assert, UndercroftError } from "../base/mod.js";
 import type { Device, FileIdentity } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-files.js";
 import { snapshotBytesMax } from "./geometry.js";
 import type { SnapshotPlace } from "./index-snapshot.js";
-import type { DirectoryLock } from "./lock.js";
+import type { DirectoryLock } from "./owner/lock.js";
 import type { ManifestFields, ManifestFile, SnapshotEnd } from "./manifest.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { assertPresent } from "./trust/presence.js";
@@ -51,6 +51,14 @@ export interface Opening {
   readonly now: OpenCircumstances;
 }
 
+/** ERR_DIRECTORY_LOCKED: another cache has taken the directory. */
+export function lostError(path: string): UndercroftError {
+  const text =
+    `Cannot write to ${path} any more: another cache has taken it over, or its lock was deleted; ` +
+    "this cache keeps to memory, and the directory starts cold at its next open";
+  return new UndercroftError("ERR_DIRECTORY_LOCKED", text);
+}
+
 /** A directory that its opener holds until `close`. */
 export class OpenDirectory {
   readonly path: string;
@@ -90,6 +98,7 @@ export class OpenDirectory {
   readonly #device: Device;
   #syncFault: UndercroftError | null = null;
   #closed: Promise<void> | undefined;
+  #isVoided = false;
 
   constructor(
     opening: Opening,
@@ -153,6 +162,28 @@ export class OpenDirectory {
     return this.#manifest.fields.clockAheadMs;
   }
 
+  /** Whether the directory is still this cache's: asked before anything is made final. If not, all
+   *  that it has is made void for later opens, since two have written to it: what one of them
+   *  deleted the other may have brought back. */
+  isHeld(): boolean {
+    if (this.#lock.isHeld()) return true;
+    if (!this.#isVoided) {
+      this.#isVoided = true;
+      // A file of the wrong length counts as damaged, and the next open starts cold.
+      attempt("cut", this.path, () => this.#device.truncateSync(this.epochsFd, 0));
+    }
+    return false;
+  }
+
+  /** Resolves when it is noticed that the directory is not this cache's any more. */
+  get lost(): Promise<void> {
+    return this.#lock.lost;
+  }
+
+  #assertHeld(): void {
+    if (!this.isHeld()) throw lostError(this.path);
+  }
+
   /** Every write up to this sequence survives a power loss; 0 = none. */
   get fsyncBarrier(): number {
     return this.#manifest.fields.fsyncBarrier;
@@ -183,6 +214,7 @@ export class OpenDirectory {
   async syncThrough(sequence: number): Promise<void> {
     assert(this.#isRecovered(), "recovery ends before a barrier is set");
     await this.#syncFiles();
+    this.#assertHeld();
     const { fsyncBarrier, nextSequence } = this.#manifest.fields;
     await this.#manifest.write({
       fsyncBarrier: Math.max(fsyncBarrier, sequence),
@@ -221,6 +253,7 @@ export class OpenDirectory {
       await this.#syncFiles();
       syncDirectory(this.path);
     }
+    this.#assertHeld();
     const nextSequence = Math.max(this.#manifest.fields.nextSequence, end.nextSequence);
     const schemas = Math.max(this.schemas.count, end.schemas);
     const { lastAliveMs, clockAheadMs = 0, uptimeMs = 0 } = end;

@@ -19,7 +19,7 @@ import type { Hasher } from "../hash/mod.js";
 import { codes, type DiskSegmentTable, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import { isChunk, recordFlags, recordSpace } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
-import type { ThreadDisk } from "../tiers/mod.js";
+import { filesOf, type ThreadDisk } from "../tiers/mod.js";
 import { voidBatch } from "./failover.js";
 import { DiskShares } from "./disk-shares.js";
 import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.js";
@@ -246,7 +246,8 @@ export class DiskLog implements ReinsertionLog {
     const fd = this.#disk.files.fd(segment);
     // Once any thread has asked for an fsync, a power loss must not undo the reset: the old records
     // would return without their tombstones.
-    const sync = this.#disk.syncResets || this.#kernel.flushes.syncRequested() !== 0;
+    const { syncResets } = filesOf(this.#disk);
+    const sync = syncResets || this.#kernel.flushes.syncRequested() !== 0;
     resetSegment(fd, this.#disk.segmentBytes, identity, key, this.#hasher, sync, this.#device);
     const low = Number(nonce & 0xffff_ffffn);
     this.#kernel.verbs.openDisk(segment, low, Number(nonce >> 32n), serial, now);

@@ -1,11 +1,13 @@
 // Recovers the index at open: from the snapshot of a clean close, else from the index blocks of the
-// segment files, newest segment and newest record first. Runs in the janitor before any other
-// thread sees the cache. Invariant: afterwards every live, unexpired record on disk is in the
-// index. A record that could not be indexed gets a tombstone, or a later session could bring it
-// back as an older value.
+// segment files, newest segment and newest record first. Runs in the janitor: before any other
+// thread sees the cache, or, when a directory is taken over, beside threads that use it. Invariant:
+// afterwards every live, unexpired record on disk is in the index. A record that could not be
+// indexed gets a tombstone, or a later session could bring it back as an older value.
 import { assert, elapsedMs, UndercroftError } from "../base/mod.js";
 import { schemasMax } from "../dictionary/mod.js";
+import { fileDevice } from "../device/mod.js";
 import {
+  isChunkLocation,
   packLocation,
   readSegmentIdentity,
   type RecoveryFilter,
@@ -21,10 +23,11 @@ import {
   type TagHistory,
 } from "../directory/mod.js";
 import type { Hasher } from "../hash/mod.js";
-import { codes, type Kernel } from "../kernel/mod.js";
+import { codes, type Kernel, keyTooLong, KeyWindow } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
 import { PayloadReader } from "./snapshot-stream.js";
 import type { DirectoryWriter, ThreadDisk } from "../tiers/mod.js";
+import { SegmentRecords } from "./segment-record.js";
 
 /** Sequences skipped after a crash, for writes that reached no file: more than fit in memory. */
 const sequenceMargin = 2 ** 24;
@@ -140,6 +143,7 @@ class Scanner {
   readonly #task: RecoveryTask;
   readonly #hasher: Hasher;
   readonly #now: number;
+  readonly #records: SegmentRecords;
 
   constructor(
     kernel: Kernel,
@@ -155,6 +159,7 @@ class Scanner {
     this.#task = task;
     this.#hasher = hasher;
     this.#now = now;
+    this.#records = new SegmentRecords(kernel, disk, hasher, fileDevice);
   }
 
   /** Entries in the index; a value in chunks is one. */
@@ -172,8 +177,9 @@ class Scanner {
 
   #newestFirst(): number[] {
     const identities: { segment: number; serial: number }[] = [];
-    const { files, segments, segmentBytes, seed } = this.#disk;
-    for (const segment of segments.keys()) {
+    const { files, segmentBytes, seed } = this.#disk;
+    const { diskSegmentCount } = this.#kernel.geometry;
+    for (let segment = 0; segment < diskSegmentCount; segment++) {
       const key = segmentKeyOf(seed, segment);
       const identity = readSegmentIdentity(files.fd(segment), segmentBytes, key, this.#hasher);
       if (identity !== null) identities.push({ segment, serial: identity.serial });
@@ -221,12 +227,31 @@ class Scanner {
       const low = entries.hashLow[entry] as number;
       const high = entries.hashHigh[entry] as number;
       const isExpired = (entries.expires[entry] as number) <= this.#now;
-      const answer = isExpired
-        ? codes.answerAbsent
-        : this.#kernel.verbs.insertRecovered(low, high, location);
-      if (answer !== codes.answerDone) this.#directory.writeTombstone(location);
+      const isIndexed = !isExpired && this.#index(low, high, location);
+      if (!isIndexed) this.#directory.writeTombstone(location);
       this.#buryVictim();
     }
+  }
+
+  /** Whether the record is in the index now. */
+  #index(hashLow: number, hashHigh: number, location: number): boolean {
+    const answer = this.#kernel.verbs.insertRecovered(hashLow, hashHigh, location);
+    if (answer === codes.answerDone) return true;
+    return answer === codes.answerSuperseded && this.#supplants(hashLow, hashHigh, location);
+  }
+
+  /** For a key that this cache has written with a revision before it had the directory: whether the
+   *  record has a newer one, and so is in the index now. */
+  #supplants(hashLow: number, hashHigh: number, location: number): boolean {
+    if (isChunkLocation(location) || this.#records.read(location) === null) return false;
+    const { buffer, keyStart, keyEnd, revision, space } = this.#records.record;
+    if (revision === undefined) return false;
+    const keys = new KeyWindow(this.#kernel, space);
+    if (keys.write(buffer.subarray(keyStart, keyEnd)) === keyTooLong) return false;
+    const { verbs } = this.#kernel;
+    const { at, extent } = keys;
+    const answer = verbs.supplantByRecovered(at, extent, hashLow, hashHigh, location, revision);
+    return answer === codes.answerDone;
   }
 
   /** A full bucket evicted an entry to make room. Its record must not come back either. */

@@ -3,6 +3,7 @@
 import { clearInterval, monotonicMs, setInterval, UndercroftError } from "../base/mod.js";
 import { unwrittenEntries } from "../eviction/mod.js";
 import { hasReached, waitForChange } from "../kernel/mod.js";
+import { filesOf } from "../tiers/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
 /** Milliseconds until a flush rejects: the janitor is stuck. */
@@ -11,11 +12,13 @@ const flushTimeoutMs = 120_000;
 const pollMs = 100;
 
 /** Resolves when everything written before it, by any thread, survives the end of the process, by
- *  kill -9 too; with `fsync`, also a power loss. Rejects with ERR_DISK_IO if the disk tier is down,
- *  with ERR_CACHE_CLOSED if the cache closes, with ERR_WORKER if the janitor does not answer. */
+ *  kill -9 too; with `fsync`, also a power loss. Rejects with ERR_DIRECTORY_LOCKED while another
+ *  cache has the directory, with ERR_DISK_IO if the disk tier is down, with ERR_CACHE_CLOSED if the cache closes, with ERR_WORKER if the janitor does not answer. */
 export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   const { flushes, verbs, control } = core.kernel;
-  if (fsync && core.handle.disk?.isSynced === false) throw syncForbidden();
+  if (control.isDirectoryOthers()) throw diskDown(core);
+  const { disk } = core.handle;
+  if (fsync && disk !== null && !filesOf(disk).isSynced) throw syncForbidden();
   const ticket = flushes.take();
   if (fsync) flushes.wantSync(ticket);
   verbs.ring();
@@ -80,7 +83,14 @@ function syncForbidden(): UndercroftError {
 }
 
 function diskDown(core: ThreadCore): UndercroftError {
-  const entries = unwrittenEntries(core.kernel, core.clock.now());
-  const text = `Cannot flush: the disk tier is down; ${entries} entries are in memory only`;
-  return new UndercroftError("ERR_DISK_IO", text);
+  const { kernel, config, clock } = core;
+  const entries = unwrittenEntries(kernel, clock.now());
+  const left = `${entries} entries are in memory only`;
+  if (!kernel.control.isDirectoryOthers()) {
+    const text = `Cannot flush: the disk tier is down; ${left}`;
+    return new UndercroftError("ERR_DISK_IO", text);
+  }
+  const path = config.disk?.path ?? "the directory";
+  const text = `Cannot flush: another cache has ${path}; ${left}`;
+  return new UndercroftError("ERR_DIRECTORY_LOCKED", text);
 }

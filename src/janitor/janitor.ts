@@ -10,25 +10,31 @@ import {
   failOver,
   FlushAdmission,
   Flusher,
-  InvalidatedWalk,
   isTrusted,
   type JanitorEnd,
   recover,
   type RecoveryReport,
 } from "../disk-log/mod.js";
 import { Evictor, policyOver, RemovalReporter, sharedClock } from "../eviction/mod.js";
-import { fileDevice } from "../device/mod.js";
 import { assertPresent } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import { DirectoryWriter, filesIdleMs, type ThreadDisk, threadDisk } from "../tiers/mod.js";
+import {
+  DirectoryWriter,
+  filesIdleMs,
+  filesOf,
+  segmentsOf,
+  type ThreadDisk,
+  threadDisk,
+} from "../tiers/mod.js";
 import { IndexSweep } from "./index-sweep.js";
 import type { JanitorMessage, JanitorTask } from "./messages.js";
 import { MemoryRoom } from "./memory-room.js";
 import { NamespaceRecount } from "./namespace-recount.js";
 import { Preloader } from "./preloader.js";
 import { Rest, type RoundEnd } from "./rest.js";
+import { sweptDisk } from "./swept-disk.js";
 import { TagSweeper } from "./tag-sweeper.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
@@ -43,24 +49,6 @@ const diskRetryMs = 5000;
 /** What the janitor needs of a disk tier. */
 interface JanitorDisk extends DiskSide {
   readonly own: ThreadDisk;
-}
-
-/** The disk as the sweep of the tags uses it. */
-function sweptDisk(kernel: Kernel, disk: JanitorDisk | null) {
-  if (disk === null) return null;
-  const { directory, hasher, own } = disk;
-  const { files, segments, syncResets, isSynced } = own;
-  const writeTombstone = directory.writeTombstone.bind(directory);
-  return {
-    walk: new InvalidatedWalk(kernel, own, hasher, writeTombstone),
-    sync: (segment: number): boolean => {
-      const isAsked = syncResets || kernel.flushes.syncRequested() !== 0;
-      if (!isSynced || !isAsked || segment >= segments.length) return false;
-      fileDevice.fsyncSync(files.fd(segment));
-      return true;
-    },
-    writeForgotten: directory.writeForgotten.bind(directory),
-  };
 }
 
 export class Janitor {
@@ -160,7 +148,9 @@ export class Janitor {
     }
     post({ kind: "ready", recovery: report });
     const flusher = new Flusher(kernel, log, admission);
-    const side = { log, directory, hasher, flusher, own, assertPresent: () => assertPresent(own) };
+    const isPresent = (): void =>
+      assertPresent({ path: own.path, ...filesOf(own), segments: segmentsOf(own) });
+    const side = { log, directory, hasher, flusher, own, assertPresent: isPresent };
     return new Janitor(task, kernel, side, removals);
   }
 
@@ -243,7 +233,8 @@ export class Janitor {
   }
 
   #isDiskUp(): boolean {
-    return this.#kernel.control.isDiskUp();
+    const { control } = this.#kernel;
+    return control.isDiskUp() && !control.isDirectoryOthers();
   }
 
   /** After a clear: restarts the sweep, and seals the disk segment so that new records do not share
@@ -335,6 +326,7 @@ export class Janitor {
       this.#wasDiskUp = true;
       return true;
     }
+    if (this.#kernel.control.isDirectoryOthers()) return false;
     // Another thread took the tier down: wait as after a failed write of the janitor's own.
     if (this.#wasDiskUp) this.#diskRetryAtMs = now + diskRetryMs;
     this.#wasDiskUp = false;
@@ -372,7 +364,9 @@ export class Janitor {
   #sweepTags(): boolean {
     let isSweeping = false;
     // While the disk is down no tombstone can be written, so no tag may be forgotten.
-    const mayGoOn = this.#disk === null || (this.#isDiskUp() && this.#noticeClear());
+    // Nor while the directory is another cache's: what it has is to be void as well.
+    const isHere = this.#disk === null && !this.#kernel.control.isDirectoryOthers();
+    const mayGoOn = isHere || (this.#isDiskUp() && this.#noticeClear());
     const clearEpoch = this.#disk === null ? this.#kernel.control.clearEpoch() : this.#clearEpoch;
     const worked =
       mayGoOn &&
@@ -385,7 +379,8 @@ export class Janitor {
 
   #finish(): void {
     let end: JanitorEnd | null = null;
-    if (this.#disk !== null && this.#task.snapshot !== null && this.#noticeClear()) {
+    const mayFinish = !this.#kernel.control.isDirectoryOthers();
+    if (mayFinish && this.#disk && this.#task.snapshot !== null && this.#noticeClear()) {
       const closing = new Closing(this.#kernel, this.#disk, this.#task.snapshot);
       this.#attempt(() => {
         end = closing.run(this.#now());

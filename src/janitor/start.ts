@@ -4,6 +4,7 @@ import { isFileAt } from "../device/mod.js";
 import { schemasName } from "../directory/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { Janitor } from "./janitor.js";
+import { filesOf } from "../tiers/mod.js";
 import type { JanitorStart, JanitorTask } from "./messages.js";
 
 /** Starts a janitor in this thread. Resolves when what is on disk is recovered. From then on the
@@ -22,7 +23,7 @@ export async function startJanitor(task: JanitorTask): Promise<JanitorStart> {
 /** Node.js gives all threads of a process the same descriptors; Deno does not. */
 function sharesDescriptors({ handle: { disk }, recovery }: JanitorTask): boolean {
   if (disk === null || recovery === null) return true;
-  return isFileAt(disk.schemasFd, `${disk.path}/${schemasName}`);
+  return isFileAt(filesOf(disk).schemasFd, `${disk.path}/${schemasName}`);
 }
 
 /** Whether the hasher, which the disk needs, could be made in this thread. */

@@ -66,3 +66,4 @@ export {
   flightUnstored,
 } from "./flight-layout.js";
 export { noTagSlot, tagBucketSlots } from "./tag-layout.js";
+export { directoryOthers, directoryOurs, directoryTaken } from "./layouts/directory-layout.js";

@@ -170,6 +170,14 @@ export interface KernelVerbs {
   readonly dropInvalidated: (hashLow: number, hashHigh: number, location: number) => number;
   readonly relocateDisk: (hashLow: number, hashHigh: number, from: number, to: number) => number;
   readonly insertRecovered: (hashLow: number, hashHigh: number, location: number) => number;
+  readonly supplantByRecovered: (
+    key: number,
+    extent: number,
+    hashLow: number,
+    hashHigh: number,
+    location: number,
+    revision: number,
+  ) => number;
   readonly nextExpired: (fromSlot: number, endSlot: number, now: number) => number;
   readonly sweep: (fromBucket: number, endBucket: number, now: number) => number;
   readonly releaseLocks: (lockWord: number) => number;

@@ -4,6 +4,7 @@
 import { addressSpaceError, alignUp, assert, KiB, MiB } from "../base/mod.js";
 import * as flight from "./flight-layout.js";
 import * as at from "./layout.js";
+import * as dir from "./layouts/directory-layout.js";
 import * as tagAt from "./tag-layout.js";
 import type { SharedMemory } from "./web-assembly.js";
 
@@ -32,6 +33,9 @@ export interface Geometry {
   /** Sampled requests in each thread's ring; the rings of all threads follow the policy's state. */
   readonly sampleBase: number;
   readonly sampleSlots: number;
+  /** The filter of keys that were written while the directory was another cache's; 0 bytes: none. */
+  readonly writtenBase: number;
+  readonly writtenBytes: number;
   /** Free segments kept for moves of live records (and a cache's long keys), so that reclaim never
    *  waits for the room it makes. */
   readonly reserveSegments: number;
@@ -50,6 +54,8 @@ export interface GeometryRequest {
   readonly samples: boolean;
   /** Whether keys are loaded. */
   readonly loads: boolean;
+  /** Whether it begins without its directory, and notes which keys are written. */
+  readonly notesWrites?: boolean;
   /** Whether it is a map's: no tags. */
   readonly isMap?: boolean;
 }
@@ -62,6 +68,8 @@ export const designLoad: number = 0.85;
 const expectedMemoryEntryBytes = 112;
 const expectedDiskEntryBytes = 1024;
 const segmentsWanted = 128;
+/** The filter of written keys takes at most this part of the memory. */
+const writtenShare = 64;
 /** Where the tables would leave fewer segments than this, the index is smaller. */
 const segmentsLeastWanted = 10;
 
@@ -90,6 +98,11 @@ function tagBucketsFor(memoryBytes: number, diskCapacityBytes: number): number {
 /** The slots of the tag table of a cache with this memory and disk (0 = none). */
 export function tagSlotsOf(memoryBytes: number, diskCapacityBytes: number): number {
   return tagBucketsFor(memoryBytes, diskCapacityBytes) * tagAt.tagBucketSlots;
+}
+
+/** A bit for each key that may be written: some six times as many as memory holds. */
+function writtenBytesFor(memoryBytes: number): number {
+  return 2 ** Math.floor(Math.log2(memoryBytes / writtenShare));
 }
 
 /** Two filters of 8 bits a key, each for as many keys as memory may hold
@@ -165,7 +178,10 @@ function layOut(request: GeometryRequest, bucketCount: number): Geometry {
   const policyBase = keyHistoryBase + seenBytes;
   const sampleBase = alignUp(policyBase + request.policyBytes, at.cacheLineSize);
   const sampleSlots = request.samples ? sampleSlotsFor(request.memoryBytes) : 0;
-  const segmentBase = alignUp(sampleBase + at.threadsMax * sampleSlots * at.sampleSize, 4 * KiB);
+  const samplesEnd = sampleBase + at.threadsMax * sampleSlots * at.sampleSize;
+  const writtenBase = alignUp(samplesEnd, at.cacheLineSize);
+  const writtenBytes = request.notesWrites === true ? writtenBytesFor(memoryBytes) : 0;
+  const segmentBase = alignUp(writtenBase + writtenBytes, 4 * KiB);
   const bytesMax = 4096 * MiB - at.slackPages * at.pageSize;
   const room = Math.min(request.memoryBytes, bytesMax) - segmentBase;
   const segmentCount = Math.min(countMax, Math.floor(room / segmentBytes));
@@ -189,6 +205,8 @@ function layOut(request: GeometryRequest, bucketCount: number): Geometry {
     policyBytes: request.policyBytes,
     sampleBase,
     sampleSlots,
+    writtenBase,
+    writtenBytes,
     reserveSegments: 2,
   };
 }
@@ -223,6 +241,11 @@ export function createRegion(
   words[at.controlTagBase / 4] = geometry.tagBase;
   words[at.controlTagBuckets / 4] = geometry.tagBuckets;
   words[at.controlSegmentsWanted / 4] = geometry.segmentCount;
+  words[dir.controlWrittenBase / 4] = geometry.writtenBase;
+  if (geometry.writtenBytes > 0) {
+    words[dir.controlWrittenMask / 4] = geometry.writtenBytes * 8 - 1;
+    words[dir.controlDirectory / 4] = dir.directoryOthers;
+  }
   words[at.controlKeyHistoryBase / 4] = geometry.keyHistoryBase;
   words[at.controlSeenBytes / 4] = geometry.seenBytes;
   words[at.controlPolicyBytes / 4] = geometry.policyBytes;
@@ -230,7 +253,8 @@ export function createRegion(
   words[at.controlSampleSlots / 4] = geometry.sampleSlots;
   words[at.controlSampleMask / 4] = at.sampleNothing;
   words[at.controlNeverEvicts / 4] = kind === "map" ? 1 : 0;
-  words[at.controlDiskUp / 4] = geometry.diskSegmentCount > 0 ? 1 : 0;
+  const hasDisk = geometry.diskSegmentCount > 0 && geometry.writtenBytes === 0;
+  words[at.controlDiskUp / 4] = hasDisk ? 1 : 0;
   new BigUint64Array(memory.buffer)[at.controlSeed / 8] = seed;
   new Float64Array(memory.buffer)[at.controlInvalidations / 8] = at.firstInvalidation;
   new Float64Array(memory.buffer)[at.controlCreatedBase / 8] = createdBaseMs;
@@ -262,6 +286,7 @@ export function geometryOf(memory: SharedMemory): Geometry {
   const segmentBytes = word(at.controlSegmentBytes);
   const segmentCount = word(at.controlSegmentCount);
   const segmentBase = word(at.controlSegmentBase);
+  const mask = word(dir.controlWrittenMask);
   return {
     totalBytes: segmentBase + segmentCount * segmentBytes,
     segmentBytes,
@@ -282,6 +307,8 @@ export function geometryOf(memory: SharedMemory): Geometry {
     policyBytes: word(at.controlPolicyBytes),
     sampleBase: word(at.controlSampleBase),
     sampleSlots: word(at.controlSampleSlots),
+    writtenBase: word(dir.controlWrittenBase),
+    writtenBytes: mask === 0 ? 0 : (mask + 1) / 8,
     reserveSegments: word(at.controlReserve),
   };
 }

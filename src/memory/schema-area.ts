@@ -16,18 +16,28 @@ import {
 } from "../dictionary/mod.js";
 import { type Kernel } from "../kernel/mod.js";
 
+/** Most waits of a millisecond for a thread that adds a schema. */
+const schemaLockWaitsMax = 50;
+
 /** Writes bytes of the table to the directory's file, at the same offset; false if that failed. */
 export type SchemaWriter = (bytes: Uint8Array, offset: number) => boolean;
 
-/** Loads the directory's schemas into a memory that no other thread has attached to yet; null for
- *  no directory. */
+/** Loads the directory's schemas into a memory that has none; null for no directory. Other threads
+ *  may have attached already: while the directory was another cache's they have added none, and a
+ *  lock owner that has stopped has left no id. */
 export function loadSchemas(
   kernel: Kernel,
   schemas: { readonly image: Uint8Array; readonly count: number; readonly end: number } | null,
 ): void {
-  kernel.control.setSchemaCount(Math.min(schemas?.count ?? 0, schemasMax));
-  kernel.control.setSchemaEnd(schemas?.end ?? schemaEntriesStart);
-  if (schemas !== null) kernel.schemaTable.set(schemas.image);
+  const lock = kernel.locks.schema;
+  const isLocked = lock.lock(schemaLockWaitsMax);
+  try {
+    if (schemas !== null) kernel.schemaTable.set(schemas.image);
+    kernel.control.setSchemaEnd(schemas?.end ?? schemaEntriesStart);
+    kernel.control.setSchemaCount(Math.min(schemas?.count ?? 0, schemasMax));
+  } finally {
+    if (isLocked) lock.unlock();
+  }
 }
 
 export class SchemaArea implements SchemaTable {

@@ -45,6 +45,13 @@ const storeThreadsMax = 2;
 /** Most asynchronous sets waiting for a worker; the next is refused as "overloaded". */
 const storeQueueMax = 256;
 
+const nothingFlushed: JanitorEnd = {
+  flushed: false,
+  snapshot: "none",
+  nextSequence: 0,
+  fault: "",
+};
+
 /** What the pool reports to the opener. */
 export interface WorkerListener {
   message(message: JanitorMessage): void;
@@ -70,7 +77,8 @@ interface JanitorRun {
 
 export class WorkerPool {
   readonly #kernel: Kernel;
-  readonly #handle: WorkerHandle;
+  /** What janitors get: without a disk while the directory is another cache's. */
+  #handle: WorkerHandle;
   readonly #listener: WorkerListener;
   readonly #janitors: Threads;
   #stores: Threads | undefined;
@@ -95,6 +103,46 @@ export class WorkerPool {
   async start(plan: DiskPlan | null): Promise<RecoveryReport | null> {
     this.#snapshot = plan?.snapshot ?? null;
     return this.#startJanitor(plan?.recovery ?? null);
+  }
+
+  /** Replaces the janitor of a cache that began without its directory by one that scans what is
+   *  on disk. Resolves when it has. Rejects with ERR_WORKER; the tier stays down then. */
+  async takeOver(handle: WorkerHandle, plan: DiskPlan): Promise<RecoveryReport | null> {
+    const run = this.#run;
+    if (run?.isOver === false) {
+      await this.#endOf(run);
+      this.#giveBack(run);
+      this.#kernel.control.clearStop();
+    }
+    if (this.#isStopping) throw new UndercroftError("ERR_CACHE_CLOSED", "The cache is closing");
+    try {
+      this.#snapshot = plan.snapshot;
+      this.#handle = handle;
+      return await this.#startJanitor(plan.recovery);
+    } catch (error) {
+      // The index lacks a part of what is on disk, so nothing may be written there.
+      this.#snapshot = null;
+      this.#handle = { ...handle, disk: null };
+      if (!this.#isStopping) this.#startAgain(reasonOf(error));
+      throw error;
+    }
+  }
+
+  /** Tells the janitor to end, and resolves to how it did. No other is started in its place. */
+  async #endOf(run: JanitorRun): Promise<JanitorEnd> {
+    run.isOver = true;
+    run.port.ref();
+    const ended = new Promise<JanitorEnd>((resolve) => {
+      this.#end = { resolve };
+    });
+    for (const worker of this.#janitors.threads) {
+      worker.once("exit", () => this.#end?.resolve(nothingFlushed));
+    }
+    this.#kernel.control.requestStop();
+    this.#kernel.verbs.ring();
+    const end = await withTimeout(ended, endTimeoutMs, "stop the janitor");
+    run.port.close();
+    return end;
   }
 
   async #startJanitor(recovery: JanitorTask["recovery"]): Promise<RecoveryReport | null> {
@@ -256,22 +304,9 @@ export class WorkerPool {
     const stored = Promise.all(this.#storesUnderWay);
     await withTimeout(stored, storesTimeoutMs, "end asynchronous sets").catch(() => undefined);
     this.#isStopping = true;
-    const nothing: JanitorEnd = { flushed: false, snapshot: "none", nextSequence: 0, fault: "" };
-    let end = nothing;
     const run = this.#run;
-    if (run?.isOver === false) {
-      run.port.ref();
-      const ended = new Promise<JanitorEnd>((resolve) => {
-        this.#end = { resolve };
-      });
-      for (const worker of this.#janitors.threads) {
-        worker.once("exit", () => this.#end?.resolve(nothing));
-      }
-      this.#kernel.control.requestStop();
-      this.#kernel.verbs.ring();
-      end = await withTimeout(ended, endTimeoutMs, "stop the janitor").catch(() => nothing);
-      run.port.close();
-    }
+    const isRunning = run?.isOver === false;
+    const end = isRunning ? await this.#endOf(run).catch(() => nothingFlushed) : nothingFlushed;
     await Promise.all([this.#janitors.destroy(), this.#stores?.destroy()]);
     return end;
   }

@@ -19,7 +19,7 @@ import {
 } from "../directory/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import type { ThreadDisk } from "./disk-handle.js";
+import { filesOf, type ThreadDisk } from "./disk-handle.js";
 
 /** Most waits of a millisecond for another thread that is writing an invalidation. */
 const tagLockWaitsMax = 50;
@@ -49,15 +49,15 @@ export class DirectoryWriter {
    *  when this returns. If the write fails the tier goes down and the whole segment becomes
    *  void, since the next open must not trust it. */
   writeTombstone(location: number): void {
-    const { segmentBytes, files, epochsFd } = this.#disk;
+    const { segmentBytes, files } = this.#disk;
     const { diskSegments, control, verbs } = this.#kernel;
     const segment = segmentOfLocation(location, segmentBytes);
     // The kernel has announced the tombstone. A closing opener waits, up to a bound, for announced
     // tombstones before it gives the directory up; after that, isClosed() is true here.
-    if (control.isClosed()) return;
+    if (control.isClosed() || this.#isOthers()) return;
     if (diskSegments.state(segment) === codes.diskQuarantined) return;
     // If the opener has died, the directory may be another one's by now.
-    if (!this.#isOurs(epochsFd, epochsName)) return;
+    if (!this.#isOurs(filesOf(this.#disk).epochsFd, epochsName)) return;
     const index = verbs.takeTombstoneIndex(segment);
     const unit = offsetOfLocation(location, segmentBytes) / 16;
     const nonce = diskSegments.nonce(segment);
@@ -85,7 +85,7 @@ export class DirectoryWriter {
       this.#void(this.#disk.files.fd(segment));
     } catch {
       // It cannot be opened: no descriptor is left. The next open starts cold.
-      this.#cut(this.#disk.epochsFd);
+      this.#cut(filesOf(this.#disk).epochsFd);
     }
     this.#kernel.diskSegments.quarantine(segment);
     this.#kernel.verbs.ring();
@@ -110,7 +110,9 @@ export class DirectoryWriter {
   /** Writes a clear down, so that records up to `sequence` never come back. False if the write
    *  failed: the tier stays down until the janitor has written the clear. */
   writeClear(sequence: number): boolean {
-    const { epochsFd, seed } = this.#disk;
+    if (this.#isOthers()) return true;
+    const { seed } = this.#disk;
+    const { epochsFd } = filesOf(this.#disk);
     if (!this.#isOurs(epochsFd, epochsName)) return false;
     try {
       writeClearEpoch(epochsFd, seed, this.#kernel.thread, sequence, this.#device);
@@ -126,7 +128,9 @@ export class DirectoryWriter {
   /** Writes down what shared memory says of a namespace: its name, version and last clear. Call it
    *  with the namespace lock held. False if the write failed. */
   writeNamespace(id: number): boolean {
-    const { epochsFd, seed } = this.#disk;
+    if (this.#isOthers()) return true;
+    const { seed } = this.#disk;
+    const { epochsFd } = filesOf(this.#disk);
     if (!this.#isOurs(epochsFd, epochsName)) return false;
     const { control, namespaces } = this.#kernel;
     // The opener waits for the lock before it closes the descriptor. The janitor still writes, and
@@ -163,9 +167,10 @@ export class DirectoryWriter {
     // The opener closes the descriptor once no thread is about to use it. A thread that comes later
     // sees the state here.
     if (control.state() !== codes.stateOpen) return false;
-    if (!this.#isOurs(this.#disk.schemasFd, schemasName)) return false;
+    const { schemasFd } = filesOf(this.#disk);
+    if (!this.#isOurs(schemasFd, schemasName)) return false;
     try {
-      writeSchemaBytes(this.#disk.schemasFd, bytes, offset, this.#device);
+      writeSchemaBytes(schemasFd, bytes, offset, this.#device);
       return true;
     } catch (error) {
       this.#fault(error);
@@ -176,7 +181,8 @@ export class DirectoryWriter {
   /** Writes down the tag invalidation that the kernel's last call made. If the write fails, the
    *  directory starts cold at the next open. */
   writeTag(): void {
-    const { tagsFd, epochsFd, seed, tagMirror } = this.#disk;
+    if (this.#isOthers()) return;
+    const { tagsFd, epochsFd } = filesOf(this.#disk);
     if (!this.#isOurs(tagsFd, tagsName) || !this.#isOurs(epochsFd, epochsName)) return;
     const { control, locks, results, tags } = this.#kernel;
     const slot = results.tagSlot;
@@ -191,12 +197,7 @@ export class DirectoryWriter {
         return;
       }
       try {
-        // What it holds now, which another thread may have changed. A free slot was forgotten, and
-        // one with sequence 0 is about to be written by the thread that took it.
-        const tag = tags.slot(slot);
-        if (tag !== null && tag.sequence !== 0n) {
-          writeTagSlot(tagsFd, seed, tagMirror, slot, tag, this.#device);
-        }
+        this.#writeSlot(slot);
       } finally {
         locks.tag.unlock();
       }
@@ -206,11 +207,61 @@ export class DirectoryWriter {
     }
   }
 
+  /** Writes what a slot of the tag table holds now, which another thread may have changed. A free
+   *  slot was forgotten, and one with sequence 0 is about to be written by the thread that took it.
+   *  Call it with the tag lock held. */
+  #writeSlot(slot: number): void {
+    const { tagsFd, tagMirror } = filesOf(this.#disk);
+    const tag = this.#kernel.tags.slot(slot);
+    if (tag === null || tag.sequence === 0n) return;
+    writeTagSlot(tagsFd, this.#disk.seed, tagMirror, slot, tag, this.#device);
+  }
+
+  /** Writes down what ended entries before the directory was the cache's: clears, invalidated tags
+   *  and the namespaces. Call it once the word is set by which every other thread writes its own
+   *  from then on. False if a write failed. */
+  writeAll(): boolean {
+    const { control, namespaces, tags, locks } = this.#kernel;
+    const epoch = control.clearEpoch();
+    if (epoch > 0 && !this.writeClear(epoch)) return false;
+    for (let id = 1; id <= codes.namespacesMax; id++) {
+      if (namespaces.isKnown(id) && !this.writeNamespaceClear(id)) return false;
+    }
+    try {
+      this.#writeFloor(tags.floor());
+      for (let slot = 0; slot < tags.capacity; slot++) {
+        // For each slot anew: other threads wait for the lock only so long.
+        if (!locks.tag.lock(tagLockWaitsMax)) {
+          // As in writeTag: the lock owner has stopped.
+          this.#writeFloor(control.sequence());
+          return true;
+        }
+        try {
+          this.#writeSlot(slot);
+        } finally {
+          locks.tag.unlock();
+        }
+      }
+      return true;
+    } catch (error) {
+      this.#cut(filesOf(this.#disk).tagsFd);
+      this.#fault(error);
+      return false;
+    }
+  }
+
+  /** Whether nothing may be written, since the directory is another cache's. What a caller has
+   *  changed in shared memory before it asks is seen by `writeAll`. */
+  #isOthers(): boolean {
+    return this.#kernel.control.isDirectoryOthers();
+  }
+
   /** Writes a floor to this thread's slot, unless it has written it. The slot may hold a higher one
    *  of an earlier holder of the thread id, so the floors of all threads are raised together. */
   #writeFloor(floor: number): void {
     if (floor <= this.#floorWritten) return;
-    const { epochsFd, seed } = this.#disk;
+    const { seed } = this.#disk;
+    const { epochsFd } = filesOf(this.#disk);
     const wanted = this.#kernel.tags.raiseFileFloor(floor);
     writeTagFloor(epochsFd, seed, this.#kernel.thread, wanted, this.#device);
     this.#floorWritten = wanted;
@@ -219,7 +270,8 @@ export class DirectoryWriter {
   /** Writes that everything is gone which tag invalidations up to `sequence` void. False if the
    *  write failed: the tags must not be forgotten then. */
   writeForgotten(sequence: number): boolean {
-    const { tagsFd, seed } = this.#disk;
+    const { seed } = this.#disk;
+    const { tagsFd } = filesOf(this.#disk);
     if (!this.#isOurs(tagsFd, tagsName)) return false;
     try {
       writeForgotten(tagsFd, seed, sequence, this.#device);

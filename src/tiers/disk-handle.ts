@@ -1,6 +1,8 @@
 // What a thread needs of the directory: plain data, posted with the worker handle. The opener keeps
 // the fixed files open, and other threads use its descriptors; each thread opens segment files
-// itself.
+// itself. What is only known once the directory is open is in words of shared memory: a cache may
+// be in use before it has its directory (cache/disk/take-over.ts). The opener writes the words, and
+// then the word that says that the directory is the cache's; nobody reads them before that.
 import type { AdmissionConfig } from "../config/mod.js";
 import type { FileIdentity } from "../device/mod.js";
 import type { Kernel } from "../kernel/mod.js";
@@ -9,22 +11,11 @@ import { SegmentFiles } from "./segment-files.js";
 export interface DiskHandle {
   readonly path: string;
   readonly segmentBytes: number;
-  readonly manifestFd: number;
-  /** Which files the segment files are. */
-  readonly segments: readonly FileIdentity[];
+  /** What `filesOf` and `segmentsOf` read. */
+  readonly words: BigUint64Array;
   /** Most segment files open at once, over all threads. */
   readonly openFiles: number;
-  readonly epochsFd: number;
-  readonly tagsFd: number;
-  /** Where the mirror of the tag table is in the tags file. */
-  readonly tagMirror: number;
-  readonly schemasFd: number;
   readonly seed: bigint;
-  /** True once an fsync was asked for: resets of segments are then synced, so that a power loss
-   *  does not bring old records back without their tombstones. */
-  readonly syncResets: boolean;
-  /** False where files cannot be synced (Node's permission model). */
-  readonly isSynced: boolean;
   /** Which records the janitor writes to disk. */
   readonly admission: AdmissionConfig;
   /** Whether a writer evicts what is not on disk yet when it finds no other room. */
@@ -34,6 +25,68 @@ export interface DiskHandle {
   readonly isOpenerMortal: boolean;
 }
 
+/** The fixed files of a directory that is the cache's. */
+export interface DirectoryFiles {
+  readonly manifestFd: number;
+  readonly epochsFd: number;
+  readonly tagsFd: number;
+  /** Where the mirror of the tag table is in the tags file. */
+  readonly tagMirror: number;
+  readonly schemasFd: number;
+  /** True once an fsync was asked for: resets of segments are then synced, so that a power loss
+   *  does not bring old records back without their tombstones. */
+  readonly syncResets: boolean;
+  /** False where files cannot be synced (Node's permission model). */
+  readonly isSynced: boolean;
+}
+
+/** Words of the fixed files; two for each segment file follow. */
+const fixedWords = 7;
+
+/** A handle whose words `setFiles` writes. */
+export function diskHandle(parts: Omit<DiskHandle, "words">, segmentCount: number): DiskHandle {
+  const count = fixedWords + 2 * segmentCount;
+  const bytes = new SharedArrayBuffer(count * BigUint64Array.BYTES_PER_ELEMENT);
+  return { ...parts, words: new BigUint64Array(bytes) };
+}
+
+/** Writes what is known of an open directory, before any thread may use it. */
+export function setFiles(
+  { words }: DiskHandle,
+  files: DirectoryFiles,
+  segments: readonly FileIdentity[],
+): void {
+  const { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, syncResets, isSynced } = files;
+  const fixed = [manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, syncResets, isSynced];
+  for (const [position, word] of fixed.entries()) Atomics.store(words, position, BigInt(word));
+  for (const [segment, { inode, born }] of segments.entries()) {
+    Atomics.store(words, fixedWords + 2 * segment, inode);
+    Atomics.store(words, fixedWords + 2 * segment + 1, born);
+  }
+}
+
+/** The fixed files. */
+export function filesOf({ words }: Pick<DiskHandle, "words">): DirectoryFiles {
+  const word = (position: number): number => Number(words[position]);
+  return {
+    manifestFd: word(0),
+    epochsFd: word(1),
+    tagsFd: word(2),
+    tagMirror: word(3),
+    schemasFd: word(4),
+    syncResets: word(5) === 1,
+    isSynced: word(6) === 1,
+  };
+}
+
+/** Which files the segment files are. */
+export function segmentsOf({ words }: Pick<DiskHandle, "words">): FileIdentity[] {
+  return Array.from({ length: (words.length - fixedWords) / 2 }, (_, segment) => ({
+    inode: words[fixedWords + 2 * segment] as bigint,
+    born: words[fixedWords + 2 * segment + 1] as bigint,
+  }));
+}
+
 /** The directory as one thread has it. */
 export interface ThreadDisk extends DiskHandle {
   readonly files: SegmentFiles;
@@ -41,5 +94,8 @@ export interface ThreadDisk extends DiskHandle {
 
 /** For the thread of this kernel, once: it counts what it has open. */
 export function threadDisk(kernel: Kernel, handle: DiskHandle): ThreadDisk {
-  return { ...handle, files: new SegmentFiles(kernel, handle) };
+  const { path, openFiles } = handle;
+  const identityOf = (segment: number): FileIdentity =>
+    segmentsOf(handle)[segment] as FileIdentity;
+  return { ...handle, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
 }

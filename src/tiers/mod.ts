@@ -1,4 +1,13 @@
 export { DirectoryWriter } from "./directory-writer.js";
-export { type DiskHandle, type ThreadDisk, threadDisk } from "./disk-handle.js";
+export {
+  type DirectoryFiles,
+  type DiskHandle,
+  diskHandle,
+  filesOf,
+  segmentsOf,
+  setFiles,
+  type ThreadDisk,
+  threadDisk,
+} from "./disk-handle.js";
 export { type DiskRead, DiskReader, type DiskRecord } from "./disk-reader.js";
 export { filesIdleMs, SegmentFiles } from "./segment-files.js";

@@ -9,7 +9,6 @@ import type { FileIdentity } from "../device/mod.js";
 import { openSegment } from "../directory/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { counterDiskErrors } from "../stats/mod.js";
-import type { DiskHandle } from "./disk-handle.js";
 
 /** Milliseconds without a use after which a thread closes its files, twice that at most. */
 export const filesIdleMs = 10_000;
@@ -28,10 +27,18 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
+export interface SegmentFilesOptions {
+  readonly path: string;
+  /** Most segment files open at once, over all threads. */
+  readonly openFiles: number;
+  /** Which file a segment file is; asked when it is opened. */
+  identityOf(this: void, segment: number): FileIdentity;
+}
+
 export class SegmentFiles {
   readonly #kernel: Kernel;
   readonly #path: string;
-  readonly #segments: readonly FileIdentity[];
+  readonly #identityOf: (segment: number) => FileIdentity;
   readonly #most: number;
   /** By segment; the one that was used longest ago comes first. */
   readonly #open = new Map<number, SegmentFile>();
@@ -45,11 +52,11 @@ export class SegmentFiles {
 
   constructor(
     kernel: Kernel,
-    { path, segments, openFiles }: Pick<DiskHandle, "path" | "segments" | "openFiles">,
+    { path, openFiles, identityOf }: SegmentFilesOptions,
   ) {
     this.#kernel = kernel;
     this.#path = path;
-    this.#segments = segments;
+    this.#identityOf = identityOf;
     this.#most = openFiles;
   }
 
@@ -136,7 +143,7 @@ export class SegmentFiles {
 
   /** If the process has no descriptor left, with those that this thread does not need. */
   #openAnyway(segment: number): number {
-    const identity = this.#segments[segment] as FileIdentity;
+    const identity = this.#identityOf(segment);
     try {
       return openSegment(this.#path, segment, identity);
     } catch (error) {

@@ -11,7 +11,8 @@ import { hasher } from "../disk/scratch.js";
 
 /** Copies a directory whose cache may be open. */
 export async function copyAsKilled(from: string, to: string): Promise<void> {
-  cpSync(from, to, { recursive: true });
+  // A lock is a socket, which cannot be copied.
+  cpSync(from, to, { recursive: true, filter: (file) => !file.includes("undercroft.lock") });
   const fd = openSync(join(to, "undercroft.manifest"), "r+");
   const bytes = Buffer.alloc(manifestFileBytes);
   readSync(fd, bytes, 0, bytes.length, 0);

@@ -12,17 +12,11 @@ import {
   unusedBytes,
 } from "../../dist/src/directory/geometry.js";
 import { schemasFileBytes } from "../../dist/src/directory/schema-file.js";
-import { lockFileBytes } from "../../dist/src/directory/lock.js";
 import { manifestFileBytes } from "../../dist/src/directory/manifest.js";
 import { tagFileBytesMax } from "../../dist/src/directory/tag-file.js";
 
 const tagSlots = 4096;
-const fixed =
-  manifestFileBytes +
-  epochsFileBytes +
-  schemasFileBytes +
-  lockFileBytes +
-  tagFileBytesMax(tagSlots);
+const fixed = manifestFileBytes + epochsFileBytes + schemasFileBytes + tagFileBytesMax(tagSlots);
 
 function needs(maxRecordBytes: number): { maxRecordBytes: number; tagSlots: number } {
   return { maxRecordBytes, tagSlots };

@@ -1,17 +1,25 @@
 // One owner per directory: within a process, across processes, across the workers of node:cluster,
 // and after kill -9.
 
-import { type ChildProcess, fork } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { type ChildProcess, fork, spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { openDirectory } from "../../dist/src/directory/mod.js";
 import {
-  acquireFileLock,
+  acquireClaim,
   acquireLock,
-  acquireSocketLock,
-  lockFileName,
-} from "../../dist/src/directory/lock.js";
+  acquireNamedLock,
+} from "../../dist/src/directory/owner/lock.js";
+import {
+  type Claim,
+  kernelTag,
+  leaseMs,
+  listClaims,
+  livenessOf,
+  renewedMs,
+} from "../../dist/src/directory/owner/claims.js";
 import { MiB } from "../../dist/src/base/mod.js";
 import { scratchDirectory } from "../disk/scratch.js";
 
@@ -19,6 +27,9 @@ import { scratchDirectory } from "../disk/scratch.js";
 function urlOf(module: string): string {
   return JSON.stringify(new URL(`../../dist/src/directory/${module}`, import.meta.url).href);
 }
+
+/** Whether namespaces can be made: on Linux, as root. */
+const mayUnshare = spawnSync("unshare", ["-n", "-p", "-f", "true"]).status === 0;
 
 const locked = expect.objectContaining({ code: "ERR_DIRECTORY_LOCKED" });
 
@@ -60,7 +71,8 @@ const open = (path: string) =>
 
 describe.each([
   ["acquireLock()", acquireLock],
-  ["acquireFileLock()", acquireFileLock],
+  ["acquireClaim()", acquireClaim],
+  ["acquireNamedLock()", acquireNamedLock],
 ])("%s", (name, acquire) => {
   test("excludes a second holder until it is released", async () => {
     const path = scratchDirectory();
@@ -79,7 +91,7 @@ describe.each([
   test("excludes another process until that one is killed", async () => {
     const path = scratchDirectory();
     const { child } = await start(`
-      import { ${name.replace("()", "")} as acquire } from ${urlOf("lock.js")};
+      import { ${name.replace("()", "")} as acquire } from ${urlOf("owner/lock.js")};
       await acquire(${JSON.stringify(path)});
       process.send("held");
       setInterval(() => undefined, 1000);
@@ -98,33 +110,126 @@ describe.each([
   });
 });
 
-describe("acquireFileLock()", () => {
-  test("takes over the lock of a dead process, and one that was not fully written", async () => {
-    for (const text of ["999999999 5\n", "", "garbage", `${process.pid} 5\n`]) {
-      const path = scratchDirectory();
-      writeFileSync(join(path, lockFileName), text);
-      const lock = await acquireFileLock(path);
-      expect(readFileSync(join(path, lockFileName), "utf8")).toMatch(
-        new RegExp(`^${process.pid} \\d+\\n$`),
+describe("acquireClaim()", () => {
+  test("of many openers at once exactly one gets it", async () => {
+    const path = scratchDirectory();
+    for (let round = 0; round < 20; round++) {
+      const attempts = await Promise.allSettled(
+        Array.from({ length: 8 }, () => acquireClaim(path)),
       );
-      await lock.release();
-      expect(existsSync(join(path, lockFileName))).toBe(false);
+      const held = attempts.filter(({ status }) => status === "fulfilled");
+      expect(held).toHaveLength(1);
+      for (const one of attempts) if (one.status === "fulfilled") await one.value.release();
+      expect(readdirSync(path)).toEqual([]);
     }
+  });
+
+  test("of many processes at once at most one has it at a time", async () => {
+    const path = scratchDirectory();
+    // Each notes in a file of its own name that it has the lock; nobody may find another's.
+    const script = `
+      import { readdirSync, rmSync, writeFileSync } from "node:fs";
+      import { acquireClaim } from ${urlOf("owner/lock.js")};
+      const path = ${JSON.stringify(path)};
+      let held = 0, faults = 0;
+      while (held < 15) {
+        const lock = await acquireClaim(path).catch((error) => {
+          if (error.code !== "ERR_DIRECTORY_LOCKED") throw error;
+        });
+        if (lock === undefined) continue;
+        if (readdirSync(path).some((name) => name.startsWith("held-"))) faults += 1;
+        writeFileSync(path + "/held-" + process.pid, "");
+        await new Promise((resolve) => setImmediate(resolve));
+        rmSync(path + "/held-" + process.pid);
+        await lock.release();
+        held += 1;
+      }
+      process.send(faults);
+      process.disconnect();`;
+    const answers = await Promise.all([start(script), start(script), start(script)]);
+    expect(answers.map(({ first }) => first)).toEqual([0, 0, 0]);
+  });
+
+  test("takes over from the dead, whatever they left, and keeps a path that is long", async () => {
+    const path = join(scratchDirectory(), "x".repeat(120));
+    mkdirSync(path);
+    const id = "0123456789abcdef";
+    const kernel = kernelTag();
+    // A half-made claim, a dead candidate, a dead owner; a file in the place of a socket.
+    for (const name of [`new-${id}`, `c-${kernel}-${id}`, `o-${kernel}-${"f".repeat(16)}`]) {
+      writeFileSync(join(path, `undercroft.lock-${name}`), "");
+    }
+    const lock = await acquireClaim(path);
+    expect(readdirSync(path)).toHaveLength(1);
+    await expect(acquireClaim(path)).rejects.toEqual(locked);
+    await lock.release();
+    expect(readdirSync(path)).toEqual([]);
+  });
+
+  test("a claim of another kernel counts until its lease is over", async () => {
+    const path = scratchDirectory();
+    const claim = join(path, `undercroft.lock-o-deadbeef-${"0".repeat(16)}`);
+    writeFileSync(claim, "");
+    await expect(acquireClaim(path)).rejects.toEqual(locked);
+    const now = renewedMs(path, basename(claim)) as number;
+    const [one] = listClaims(path);
+    expect(await livenessOf(path, one as Claim, now + leaseMs)).toBe("alive");
+    expect(await livenessOf(path, one as Claim, now + leaseMs + 1)).toBe("dead");
+    rmSync(claim);
+    expect(await livenessOf(path, one as Claim, now)).toBe("moved");
+  });
+
+  test("who does not find its claim any more has lost the directory", async () => {
+    const path = scratchDirectory();
+    const lock = await acquireClaim(path);
+    expect(lock.isHeld()).toBe(true);
+    for (const { name } of listClaims(path)) rmSync(join(path, name));
+    const other = await acquireClaim(path);
+    expect(lock.isHeld()).toBe(false);
+    await lock.lost;
+    await lock.release();
+    expect(other.isHeld()).toBe(true);
+    await expect(acquireClaim(path)).rejects.toEqual(locked);
+    await other.release();
+  });
+
+  test.runIf(mayUnshare)("reaches over network and process namespaces", async () => {
+    const path = scratchDirectory();
+    const file = join(scratchDirectory(), "child.mjs");
+    writeFileSync(
+      file,
+      `import { acquireLock } from ${urlOf("owner/lock.js")};
+      const answer = await acquireLock(${JSON.stringify(path)}).then(() => "held", ({ code }) => code);
+      console.log(answer);
+      setInterval(() => undefined, 1000);`,
+    );
+    const other = spawn("unshare", ["-n", "-p", "-f", "--kill-child", process.execPath, file], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    onTestFinished(() => void other.kill("SIGKILL"));
+    const [line] = (await once(other.stdout, "data")) as [Buffer];
+    expect(line.toString()).toBe("held\n");
+    await expect(acquireLock(path)).rejects.toEqual(locked);
+    const end = once(other.stdout, "end");
+    other.kill("SIGKILL");
+    await end;
+    const lock = await acquireLock(path);
+    await lock.release();
   });
 });
 
-describe("acquireSocketLock()", () => {
+describe("the lock", () => {
   test("does not keep the process alive", async () => {
     const path = scratchDirectory();
     const { child } = await start(`
-      import { acquireLock } from ${urlOf("lock.js")};
+      import { acquireLock } from ${urlOf("owner/lock.js")};
       await acquireLock(${JSON.stringify(path)});
       process.send("held");
       process.disconnect();
     `);
     await ended(child);
     expect(child.exitCode).toBe(0);
-    const lock = await acquireSocketLock(path);
+    const lock = await acquireLock(path);
     await lock.release();
   });
 
@@ -132,7 +237,7 @@ describe("acquireSocketLock()", () => {
     const path = scratchDirectory();
     const { first } = await start(`
       import cluster from "node:cluster";
-      import { acquireLock } from ${urlOf("lock.js")};
+      import { acquireLock } from ${urlOf("owner/lock.js")};
       if (cluster.isPrimary) {
         const answers = [];
         const next = () => cluster.fork().on("message", (answer) => {

@@ -117,7 +117,9 @@ test.each([
   for (const name of readdirSync(join(path, "cache"))) {
     if (name.startsWith("segment-")) linkSync(file, join(theirs, name));
   }
-  const disk = { ...worker.disk!, path: theirs, epochsFd: fd, isOpenerMortal };
+  const words = worker.disk!.words.slice();
+  words[1] = BigInt(fd); // of the epochs file
+  const disk = { ...worker.disk!, path: theirs, words, isOpenerMortal };
   const handle: CacheHandle = { ...rest, worker: { ...worker, disk } };
   const attached = attachCache(handle);
   for (const key of keys) attached.delete(key);

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import os from "node:os";
 
 const bootIdPath = "/proc/sys/kernel/random/boot_id";
-const coarsePrefix = "up:";
+export const coarsePrefix = "up:";
 /** Some systems give uptime in whole seconds, and the wall clock may be stepped a little. */
 const coarseSlackMs = 2_000;
 

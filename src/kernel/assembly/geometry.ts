@@ -3,6 +3,7 @@
 // Every other file of the kernel reads these.
 import * as fl from "../flight-layout";
 import * as at from "../layout";
+import * as dir from "../layouts/directory-layout";
 import * as ns from "../namespace-layout";
 import * as tagAt from "../tag-layout";
 
@@ -30,6 +31,9 @@ export let sampleSlots: u32 = 0;
 /** True for a map, false for a cache. A map evicts no entry to make room for another, and it
  *  counts every entry until its slot is empty. */
 export let neverEvicts: bool = false;
+/** The filter of written keys (written-keys.ts); a mask of 0 = there is none. */
+export let writtenBase: usize = 0;
+export let writtenMask: u32 = 0;
 /** The address of this thread's block. */
 export let block: usize = 0;
 /** Thread id + 1 in the low 8 bits, the incarnation's low 24 bits above. A lock that this thread
@@ -60,6 +64,8 @@ export function attach(thread: u32): void {
   sampleBase =
     <usize>load<u32>(at.controlSampleBase) + <usize>(thread * sampleSlots * at.sampleSize);
   neverEvicts = load<u32>(at.controlNeverEvicts) != 0;
+  writtenBase = load<u32>(dir.controlWrittenBase);
+  writtenMask = load<u32>(dir.controlWrittenMask);
   block = at.threadTable + thread * at.threadBlockSize;
   selfId = thread + 1;
   lockWord = selfId | (load<u32>(block + at.threadIncarnation) << 8);

@@ -8,6 +8,7 @@ import { bucketAt, locatedWord, locateLocation } from "./index/bucket";
 import { block } from "./geometry";
 import { isSampled } from "./segments/samples";
 import { fingerprintOf, frequencyOf, homeOf, locationBits } from "./index/slot";
+import { noteWritten } from "./written-keys";
 
 // @ts-ignore: decorator
 @inline
@@ -18,6 +19,7 @@ function invalidationAt(number: u64): usize {
 /** Notes that the entry of a hash is about to change or, from evictUnlocked, has just changed.
  *  Answers the number of the change. */
 export function noteInvalidation(hash: u64): u64 {
+  noteWritten(hash);
   const number = atomic.add<u64>(at.controlInvalidations, 1) + 1;
   atomic.store<u64>(invalidationAt(number), (number << 32) | <u64>(<u32>hash));
   return number;

@@ -8,6 +8,7 @@ import { noteEpoch } from "./invalidations";
 import { count, namespaceAt } from "./geometry";
 import { clearCounts } from "./index/counts";
 import { wakeJanitor } from "./segments/segments";
+import { raise } from "./tags/tag-table";
 
 export { lastInvalidation, mayKeepNear, noteEpoch, readInvalidations } from "./invalidations";
 export { attach } from "./geometry";
@@ -59,6 +60,7 @@ export {
   dropUnits,
   insertRecovered,
   relocateDisk,
+  supplantByRecovered,
 } from "./moves/disk-moves";
 export {
   abandonLargeWrite,
@@ -141,8 +143,9 @@ export function tick(now: f64): void {
 }
 
 /** Recovery calls this: new sequences start above everything on disk, and what an earlier
- *  session cleared stays cleared. */
+ *  session cleared stays cleared. Neither goes down: a directory may be taken over by a cache that
+ *  is in use. */
 export function raiseSequence(sequence: f64, epoch: f64): void {
-  atomic.store<u64>(at.controlSequence, <u64>sequence);
-  atomic.store<u64>(at.controlClearEpoch, <u64>epoch);
+  raise(at.controlSequence, <u64>sequence);
+  raise(at.controlClearEpoch, <u64>epoch);
 }

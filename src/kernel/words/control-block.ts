@@ -3,6 +3,7 @@
 // each method that reads one.
 import type { ClockWords } from "../../base/mod.js";
 import * as at from "../layout.js";
+import * as dir from "../layouts/directory-layout.js";
 import * as ns from "../namespace-layout.js";
 import type { Views } from "./views.js";
 
@@ -195,6 +196,11 @@ export class ControlBlock {
     Atomics.store(this.#i32, at.controlStop / 4, 1);
   }
 
+  /** Takes back what `requestStop` told, once the janitor has ended. */
+  clearStop(): void {
+    Atomics.store(this.#i32, at.controlStop / 4, 0);
+  }
+
   isStopRequested(): boolean {
     return Atomics.load(this.#i32, at.controlStop / 4) !== 0;
   }
@@ -238,6 +244,16 @@ export class ControlBlock {
   /** True if it was up. */
   markDiskDown(): boolean {
     return Atomics.exchange(this.#i32, at.controlDiskUp / 4, 0) === 1;
+  }
+
+  /** Whether the directory is another cache's: nothing is written to it. */
+  isDirectoryOthers(): boolean {
+    return Atomics.load(this.#i32, dir.controlDirectory / 4) === dir.directoryOthers;
+  }
+
+  /** Sets `codes.directoryTaken` or `codes.directoryOurs`. Only the opener does. */
+  setDirectory(state: number): void {
+    Atomics.store(this.#i32, dir.controlDirectory / 4, state);
   }
 
   // ── Schemas ─────────────────────────────────────────────────────────────────────────────────

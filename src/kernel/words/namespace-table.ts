@@ -159,7 +159,8 @@ export class NamespaceTable {
     this.#setState(id, stateInUse);
   }
 
-  /** Brings back a namespace of an earlier session, before other threads attach. */
+  /** Brings back a namespace of an earlier session: before other threads attach, or with the
+   *  namespace lock held. */
   restore({ id, name, versionHash, clear, lastUse }: KnownNamespace): void {
     if (id === 0) return;
     this.#views.u32[this.#at(id, ns.namespaceLastUse) / 4] = lastUse;
@@ -260,6 +261,17 @@ export class NamespaceTable {
   /** Records of the namespace up to this sequence were cleared. */
   clearEpoch(id: number): number {
     return Number(Atomics.load(this.#views.u64, this.#at(id, ns.namespaceClearEpoch) / 8));
+  }
+
+  /** Clears what it has up to a sequence, for good: records of an earlier session. */
+  raiseClearEpoch(id: number, sequence: number): void {
+    const word = this.#at(id, ns.namespaceClearEpoch) / 8;
+    const wanted = BigInt(sequence);
+    for (let seen = Atomics.load(this.#views.u64, word); seen < wanted;) {
+      const was = Atomics.compareExchange(this.#views.u64, word, seen, wanted);
+      if (was === seen) return;
+      seen = was;
+    }
   }
 
   /** Grows with each clear of a namespace. */

@@ -63,6 +63,7 @@ import {
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteEntry, noteRecord } from "../segments/segments";
 import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
+import { noteWritten } from "../written-keys";
 
 /** The disk location of what a slot names, 0 if it has none. */
 export function diskCopyOf(word: u64): u64 {
@@ -357,6 +358,7 @@ export function removeLocated(hash: u64, home: u32): i32 {
  *  may stay too high, which costs searches one cache line and never hides an entry. */
 export function evictUnlocked(key: u32, extent: u32): i32 {
   const hash = hashOfKey(key, extent);
+  noteWritten(hash);
   // Flights first: a fill checks its flight once more after its slot is filled. So it sees this, or
   // takeUnlocked finds its slot.
   invalidateFlights(hash);

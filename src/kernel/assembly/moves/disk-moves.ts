@@ -9,7 +9,9 @@ import {
   bucketAt,
   bucketOf,
   diskEntryOf,
+  locate,
   locateDiskClass,
+  located,
   locateLocation,
   locatedWord,
   lock,
@@ -18,7 +20,7 @@ import {
   slotAt,
   unlock,
 } from "../index/bucket";
-import { countDisk, isClearedOnDisk } from "../index/counts";
+import { countDisk, discount, isCleared, isClearedOnDisk } from "../index/counts";
 import { diskCopyOf, insert } from "../index/entries";
 import {
   chunkBit,
@@ -28,6 +30,8 @@ import {
   homeOfSlot,
   isDisk,
   locationBits,
+  nearBits,
+  otherOf,
   recordOf,
   segmentOfRecord,
 } from "../index/slot";
@@ -40,9 +44,11 @@ import {
   locatedCopy,
   setHash,
 } from "./key-lock";
-import { diskLocationOf, setDiskLocation } from "../segments/record";
+import { noteInvalidation } from "../invalidations";
+import { diskLocationOf, revisionOf, setDiskLocation } from "../segments/record";
 import { setDiskCopyLost } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
+import { isWritten } from "../written-keys";
 
 /** Drops the entry of a record in a disk segment that is being reclaimed. answerAbsent: no slot
  *  names it. answerDone: dropped. answerHit: it was hit since it was written or is in memory
@@ -146,18 +152,73 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
 
 /** Recovery calls this, newest records first: indexes a disk record unless its class has a disk
  *  entry already. answerDone, or answerAbsent: the caller must write a tombstone for the record,
- *  or it could come back as an older value. If a full bucket evicted a disk entry, its location
+ *  or it could come back as an older value. answerSuperseded: the same, since this cache may have
+ *  written the key before it had the directory, with a revision (supplantByRecovered). If a full bucket evicted a disk entry, its location
  *  is in tombstone 1 and the caller must write that tombstone. */
 export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
   store<f64>(block, 0, at.resultTombstone1);
-  setHash((<u64>hashHigh << 32) | <u64>hashLow);
+  const hash = (<u64>hashHigh << 32) | <u64>hashLow;
+  setHash(hash);
+  if (!lock(bucketAt(home))) return at.answerAbsent;
+  let answer = at.answerAbsent;
+  if (isWritten(hash)) {
+    if (hasRevision()) answer = at.answerSuperseded;
+  } else if (locateDiskClass(home, fingerprint) == 0) {
+    const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
+    const slot = insert(home, fingerprint, word);
+    if (slot != 0) {
+      countDisk(<u64>location, 1);
+      answer = at.answerDone;
+      // evictUnlocked has noted the key and looked into the slots, or it finds this one.
+      const isHome = bucketOf(slot) == home;
+      if (isWritten(hash) && emptySlot(home, slot, isHome ? word : word | displacedBit))
+        answer = at.answerAbsent;
+    }
+  }
+  unlock(bucketAt(home));
+  return answer;
+}
+
+/** Whether a memory record of the class has a revision. Call with the lock held. */
+function hasRevision(): bool {
+  for (let pass = 0; pass < 2; pass++) {
+    const bucket = bucketAt(pass == 0 ? home : otherOf(home, fingerprint));
+    const pattern = (fingerprint << at.slotFingerprintShift) | (pass == 0 ? 0 : displacedBit);
+    for (let slot = bucket + 8; slot < bucket + at.bucketSize; slot += 8) {
+      const word = atomic.load<u64>(slot);
+      if ((word & nearBits) == pattern && revisionOf(recordOf(word)) >= 0) return true;
+    }
+  }
+  return false;
+}
+
+/** After insertRecovered has answered answerSuperseded for a record with a revision: indexes it in
+ *  the place of the memory record of its key, if that has an older revision. answerDone, or
+ *  answerAbsent: the caller must write a tombstone for the record. */
+export function supplantByRecovered(
+  key: u32,
+  extent: u32,
+  hashLow: u32,
+  hashHigh: u32,
+  location: f64,
+  revision: f64,
+): i32 {
+  const hash = (<u64>hashHigh << 32) | <u64>hashLow;
+  setHash(hash);
   if (!lock(bucketAt(home))) return at.answerAbsent;
   let answer = at.answerAbsent;
   if (locateDiskClass(home, fingerprint) == 0) {
-    const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
-    if (insert(home, fingerprint, word) != 0) {
-      countDisk(<u64>location, 1);
-      answer = at.answerDone;
+    locate(home, fingerprint, key, extent);
+    const old = locatedWord;
+    const found = located == 0 || isDisk(old) ? -1 : revisionOf(recordOf(old));
+    if (found >= 0 && found < revision && !isCleared(old)) {
+      noteInvalidation(hash);
+      const word = (fingerprint << at.slotFingerprintShift) | diskBit | <u64>location;
+      if (replace(located, old, word | (old & displacedBit))) {
+        discount(old);
+        countDisk(<u64>location, 1);
+        answer = at.answerDone;
+      }
     }
   }
   unlock(bucketAt(home));

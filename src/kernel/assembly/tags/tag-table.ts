@@ -113,7 +113,7 @@ export function newestInvalidationOf(hash: u64): u64 {
 }
 
 /** Raises a word of the control block. It never goes down. */
-function raise(word: usize, sequence: u64): void {
+export function raise(word: usize, sequence: u64): void {
   let seen = atomic.load<u64>(word);
   while (seen < sequence) {
     const was = atomic.cmpxchg<u64>(word, seen, sequence);

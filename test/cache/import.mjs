@@ -1,0 +1,2 @@
+// A process that runs one module, which its argument names.
+await import(process.argv[2]);
