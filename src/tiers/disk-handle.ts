@@ -95,7 +95,6 @@ export interface ThreadDisk extends DiskHandle {
 /** For the thread of this kernel, once: it counts what it has open. */
 export function threadDisk(kernel: Kernel, handle: DiskHandle): ThreadDisk {
   const { path, openFiles } = handle;
-  const identityOf = (segment: number): FileIdentity =>
-    segmentsOf(handle)[segment] as FileIdentity;
+  const identityOf = (segment: number): FileIdentity => segmentsOf(handle)[segment] as FileIdentity;
   return { ...handle, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
 }

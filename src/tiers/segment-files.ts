@@ -50,10 +50,7 @@ export class SegmentFiles {
   #isOver = false;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    kernel: Kernel,
-    { path, openFiles, identityOf }: SegmentFilesOptions,
-  ) {
+  constructor(kernel: Kernel, { path, openFiles, identityOf }: SegmentFilesOptions) {
     this.#kernel = kernel;
     this.#path = path;
     this.#identityOf = identityOf;
