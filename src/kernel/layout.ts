@@ -14,8 +14,7 @@
 //     ├ flight table       loads under way (flight-layout.ts); none in a map
 //     ├ tag table          128-byte buckets   which tags were invalidated, and when
 //     ├ key history        admission's seen keys, then the eviction policy's state (region.ts)
-//     ├ sample rings       one per thread, only if requests are sampled
-//     ├ written keys       a filter, if the directory is another cache's (layouts/)
+//     ├ sample rings       one per thread, if requests are sampled; the filter of written keys
 //     ├ memory segments    the log of records (record/record-layout.ts), `segmentBytes` each
 //     └ slack              a page per thread, for a key too long for the thread's scratch, and one
 //                          more; a reader that follows a torn length stays in the memory

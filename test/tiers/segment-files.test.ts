@@ -28,7 +28,8 @@ async function threads(openFiles: number, count = 1): Promise<Threads> {
   const memory = openMemory();
   const all = Array.from({ length: count }, () => {
     const { kernel } = memory.thread();
-    return { kernel, files: new SegmentFiles(kernel, { path, segments, openFiles }) };
+    const identityOf = (segment: number) => segments[segment]!;
+    return { kernel, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
   });
   onTestFinished(() => {
     for (const { files } of all) files.close();

@@ -129,8 +129,9 @@ function renew(path: string, name: string): boolean {
     fs.chmodSync(join(path, name), 0o600);
     return true;
   } catch (error) {
-    // Any other fault says nothing about the owner.
-    return (error as NodeJS.ErrnoException).code !== "ENOENT";
+    // Any other fault says nothing about the owner. Nor does a directory that is gone: nobody else
+    // has it, and who writes to it finds that out (trust/presence.ts).
+    return (error as NodeJS.ErrnoException).code !== "ENOENT" || !fs.existsSync(path);
   }
 }
 
