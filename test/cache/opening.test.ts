@@ -35,14 +35,9 @@ describe("a wrong option", () => {
     [{ disk: { path: "" } }, "RangeError", /option disk\.path: .* ""; /],
     [{ disk: { path: "a\0b" } }, "RangeError", /option disk\.path: /],
     [
-      { disk: { path: "a", whenBehind: "drop" } },
-      "RangeError",
-      /option disk\.whenBehind: .* "refuse" or "evict"/,
-    ],
-    [
       { disk: { path: "a", size: 1 } },
       "RangeError",
-      /disk\.size: .* allowed are path, capacity, admission, preload, whenBehind$/,
+      /disk\.size: .* capacity, admission, preload, whenBehind, whenLocked, openFiles$/,
     ],
     [{ disk: { path: "a", capacity: 5 } }, "RangeError", /disk\.capacity: .* 5; .* at least 1 MiB/],
     [{ staleFor: -1 }, "RangeError", /option staleFor: .* -1; it must be a number of milliseconds/],
