@@ -12,7 +12,7 @@ import {
   type LogName,
   type LogSituation,
 } from "../policy/mod.js";
-import { isInternal } from "../record/mod.js";
+import { flagDiskLocation, isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { logNameOf } from "./log-name.js";
 import { Shares } from "./shares.js";
@@ -81,7 +81,8 @@ export class Evictor {
     let fruitless = 0;
     while (this.#free() < wanted) {
       const before = this.#free();
-      if (!this.evictOne(now, flushedOnly, fruitless >= fruitlessMax)) return false;
+      const isTaken = this.evictOne(now, flushedOnly, fruitless >= fruitlessMax);
+      if (!isTaken && !(flushedOnly && this.#noteWritten())) return false;
       fruitless = this.#free() > before ? 0 : fruitless + 1;
     }
     return true;
@@ -128,6 +129,36 @@ export class Evictor {
     verbs.freeSegment(segment);
     const emptied = isCompacted ? counter.counterSegmentsCompacted : counter.counterSegmentsEvicted;
     this.#kernel.count(emptied, 1);
+    return true;
+  }
+
+  /** Notes as flushed each segment whose records are all on disk, though the flusher has not been
+   *  there: they were moved to it since they were written. False if there is none. */
+  #noteWritten(): boolean {
+    const table = this.#table;
+    let isNoted = false;
+    for (let segment = 0; segment < table.count; segment++) {
+      const generation = table.generation(segment);
+      if (table.state(segment) !== codes.segmentSealed || table.isPinned(segment)) continue;
+      const end = table.writeOffset(segment);
+      if (table.flushedOffset(segment) >= end || !this.#isWritten(segment)) continue;
+      this.#kernel.verbs.setFlushed(segment, end, generation);
+      isNoted = true;
+    }
+    return isNoted;
+  }
+
+  /** Whether each live record behind the flusher's mark is on disk, or cannot go there. */
+  #isWritten(segment: number): boolean {
+    const { verbs, records } = this.#kernel;
+    const walk = this.#table.walk(segment, this.#table.flushedOffset(segment));
+    while (walk.next()) {
+      const { record } = walk;
+      const canBe = (records.flags(record) & flagDiskLocation) !== 0;
+      if (!canBe || records.diskLocation(record) !== 0) continue;
+      const frequency = verbs.frequencyOfRecord(record);
+      if (frequency >= 0 || frequency === codes.answerBusy) return false;
+    }
     return true;
   }
 

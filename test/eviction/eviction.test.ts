@@ -61,6 +61,15 @@ test("a loop faster than the disk is refused, and loses nothing that was stored"
   expect(await present(cache, refused)).toEqual([]);
 });
 
+test("nothing is refused where all that is stored is flushed, wherever eviction moved it", async () => {
+  const { cache } = await openDisk(scratchDirectory(), { memory: "2mb", capacity: "64mb" });
+  const large = Buffer.alloc(100_000, 7);
+  for (let index = 0; index < 400; index++) {
+    expect(cache.set(`key-${index % 40}`, large)).toBe("stored");
+    await cache.flush();
+  }
+});
+
 test("with whenBehind: evict a loop loses only its oldest entries, counted", async () => {
   const options = { capacity: "32mb", whenBehind: "evict" } as const;
   const { cache } = await openDisk(scratchDirectory(), options);
