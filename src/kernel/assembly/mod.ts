@@ -136,7 +136,8 @@ function clearUpTo(word: usize): f64 {
 
 /** Sets the coarse clock. The clock never goes back. */
 export function tick(now: f64): void {
-  if (now <= load<f64>(at.controlClock)) return;
+  // Not "<=": a clock that gives NaN must leave it alone too.
+  if (!(now > load<f64>(at.controlClock))) return;
   store<f64>(at.controlClock, now);
   // With an injected clock the janitor learns here that an entry may have ended.
   if (now >= reinterpret<f64>(atomic.load<u64>(at.controlSoonest))) wakeJanitor();
