@@ -35,7 +35,13 @@ import {
   syncDirectory,
   tagsName,
 } from "./directory-files.js";
-import { emptyEpochs, epochsFileBytes, readEpochs, writeNamespace } from "./epochs.js";
+import {
+  distrustedBytes,
+  emptyEpochs,
+  epochsFileBytes,
+  readEpochs,
+  writeNamespace,
+} from "./epochs.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { planGeometry } from "./geometry.js";
 import { fitPlan, type MemoryMade } from "./owner/fit.js";
@@ -245,8 +251,8 @@ interface Voids {
 /** What clears and tags have made void, and the namespaces; null if a file is missing or damaged.
  *  */
 function readVoids(opening: Opening, epochsFd: number, seed: bigint): Voids | null {
-  const file = Buffer.alloc(epochsFileBytes);
-  const read = opening.device.readAtSync(epochsFd, file, 0, epochsFileBytes, 0);
+  const file = Buffer.alloc(distrustedBytes);
+  const read = opening.device.readAtSync(epochsFd, file, 0, distrustedBytes, 0);
   const epochs = readEpochs(file.subarray(0, read), seed);
   const tags = readTagFile(readWhole(opening, tagsName), seed, opening.hasher);
   if (epochs === null || tags === null) return null;

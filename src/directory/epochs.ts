@@ -14,6 +14,7 @@
 //   8192   ├ namespaces: 65 × 256 bytes (namespace-slots.ts)
 //   24832  ┴
 
+import fs from "node:fs";
 import { KiB, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import {
@@ -40,6 +41,15 @@ export function emptyEpochs(): Buffer {
   bytes.writeBigUInt64LE(epochsMagic, 0);
   bytes.writeUInt32LE(epochsVersion, 8);
   return bytes;
+}
+
+/** The length of an epochs file that counts as damaged, and nothing of it is lost: the directory must
+ *  not be trusted for now. */
+export const distrustedBytes: number = epochsFileBytes + 1;
+
+/** Whether the open epochs file has that length. */
+export function areDistrusted(fd: number): boolean {
+  return fs.fstatSync(fd, { bigint: false }).size === distrustedBytes;
 }
 
 /**

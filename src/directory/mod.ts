@@ -4,7 +4,15 @@ export type { SnapshotEnd } from "./manifest.js";
 export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
 export { type DirectoryEnd, lostError, type OpenDirectory } from "./open-directory.js";
 export { epochsName, openSegment, schemasName, segmentName, tagsName } from "./directory-files.js";
-export { epochSlotCount, writeClearEpoch, writeNamespace, writeTagFloor } from "./epochs.js";
+export {
+  areDistrusted,
+  distrustedBytes,
+  epochsFileBytes,
+  epochSlotCount,
+  writeClearEpoch,
+  writeNamespace,
+  writeTagFloor,
+} from "./epochs.js";
 export type { MemoryMade } from "./owner/fit.js";
 export { type DirectoryPeek, peekDirectory } from "./owner/peek.js";
 export { type NamespaceSlot, versionHashOf } from "./namespace-slots.js";

@@ -53,6 +53,7 @@ export class Closing {
     const nextSequence = this.#kernel.control.sequence() + 1;
     this.#disk.assertPresent();
     this.#disk.log.dropQuarantined();
+    this.#disk.directory.mend();
     // Retry while a key's lock is held: what is not written now is lost.
     const { flusher } = this.#disk;
     retryWhileBusy(() =>

@@ -309,6 +309,7 @@ export class Janitor {
     const worked = this.#attempt(() => {
       const before = disk.log.writes;
       disk.log.dropQuarantined();
+      disk.directory.mend();
       isComplete = disk.flusher.flush(reach, now, keepRoom);
       // What went to a file that somebody has removed is lost.
       if (reach !== "sealed" || !this.#isDiskUp()) disk.assertPresent();

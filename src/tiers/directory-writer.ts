@@ -7,6 +7,9 @@ import { UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice, isFileAt } from "../device/mod.js";
 import { appendTombstone, offsetOfLocation, segmentOfLocation, voidSegment } from "../disk/mod.js";
 import {
+  areDistrusted,
+  distrustedBytes,
+  epochsFileBytes,
   epochsName,
   schemasName,
   tagsName,
@@ -81,14 +84,36 @@ export class DirectoryWriter {
   /** Makes a segment void for the next open: overwrites its header, or else truncates the file.
    *  Neither needs free space. The janitor then drops its entries and reuses it. */
   #giveUp(segment: number): void {
+    const { files } = this.#disk;
+    const { epochsFd } = filesOf(this.#disk);
+    let fd: number | null = null;
     try {
-      this.#void(this.#disk.files.fd(segment));
+      fd = files.fd(segment);
+      this.#void(fd);
     } catch {
-      // It cannot be opened: no descriptor is left. The next open starts cold.
-      this.#cut(filesOf(this.#disk).epochsFd);
+      this.#kernel.count(counter.counterDiskErrors, 1);
     }
     this.#kernel.diskSegments.quarantine(segment);
+    // It cannot be opened: no descriptor is left, or the directory is away. Until the janitor has
+    // voided it, another session would start cold. After the quarantine: see `mend`.
+    if (fd === null) this.#resize(epochsFd, distrustedBytes);
     this.#kernel.verbs.ring();
+  }
+
+  /** The janitor calls it when it has voided what was quarantined: another session may trust the
+   *  rest again. A segment that is quarantined meanwhile is seen here, or its thread marks the
+   *  directory once more. Throws ERR_DISK_IO. */
+  mend(): void {
+    if (this.#isOthers()) return;
+    const { epochsFd } = filesOf(this.#disk);
+    if (!areDistrusted(epochsFd)) return;
+    this.#device.truncateSync(epochsFd, epochsFileBytes);
+    const { diskSegments } = this.#kernel;
+    for (let segment = 0; segment < diskSegments.count; segment++) {
+      if (diskSegments.state(segment) !== codes.diskQuarantined) continue;
+      this.#device.truncateSync(epochsFd, distrustedBytes);
+      return;
+    }
   }
 
   #void(fd: number): void {
@@ -100,8 +125,12 @@ export class DirectoryWriter {
   }
 
   #cut(fd: number): void {
+    this.#resize(fd, 0);
+  }
+
+  #resize(fd: number, bytes: number): void {
     try {
-      this.#device.truncateSync(fd, 0);
+      this.#device.truncateSync(fd, bytes);
     } catch {
       this.#kernel.count(counter.counterDiskErrors, 1);
     }

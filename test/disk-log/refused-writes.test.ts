@@ -1,6 +1,8 @@
 // A disk that refuses writes for a while: what a flush reports then, and that nothing deleted comes
 // back afterwards.
 
+import { readdirSync, renameSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
 import { openCache } from "../../dist/src/mod.js";
@@ -38,6 +40,30 @@ test("a disk tier with nothing to write stays down while the disk refuses", asyn
   await expect.poll(() => ups, { timeout: 12_000 }).toEqual(["disk"]);
   const next = await afterKill(path);
   expect(await next.get("k")).toBeUndefined();
+});
+
+test("a file that cannot be opened for a tombstone brings nothing back", async () => {
+  const path = freshPath();
+  const cache = await open(path);
+  cache.set("gone", "older");
+  cache.set("kept", "value");
+  await cache.flush();
+  const ups: string[] = [];
+  cache.on("tier-up", ({ tier }) => ups.push(tier));
+  const names = readdirSync(path).filter((name) => name.startsWith("segment-"));
+  for (const name of names) renameSync(join(path, name), join(path, `away-${name}`));
+  // This thread has opened no file before.
+  cache.delete("gone");
+  for (const name of names) renameSync(join(path, `away-${name}`), join(path, name));
+  // The janitor tries again in some seconds: a kill before that leaves a file without its tombstone.
+  const early = await afterKill(path);
+  expect(early.recovery?.kind).toBe("cold");
+  expect(await early.get("gone")).toBeUndefined();
+  await expect.poll(() => ups, { timeout: 12_000 }).toEqual(["disk"]);
+  await cache.flush();
+  const late = await afterKill(path);
+  expect(late.recovery?.kind).toBe("scan");
+  expect([await late.get("gone"), await late.get("kept")]).toEqual([undefined, "value"]);
 });
 
 test("a clear that its thread did not write to disk is written by the janitor", async () => {
