@@ -64,6 +64,13 @@ export function brokenCopy(scratch: string, patches: readonly Patch[]): string {
       filter: (file) => !file.endsWith(".map"),
     });
   }
+  // The workers as modules, so that what is broken is broken there too.
+  for (const [file, module] of [
+    ["janitor-worker.js", "janitor.js"],
+    ["store-worker.js", "stores.js"],
+  ] as const) {
+    writeFileSync(join(copy, "dist/workers", file), `export * from "./${module}";\n`);
+  }
   // Vitest would look for the source maps.
   for (const name of readdirSync(join(copy, "dist"), { recursive: true, encoding: "utf8" })) {
     const path = join(copy, "dist", name);
