@@ -81,10 +81,13 @@ export function filesOf({ words }: Pick<DiskHandle, "words">): DirectoryFiles {
 
 /** Which files the segment files are. */
 export function segmentsOf({ words }: Pick<DiskHandle, "words">): FileIdentity[] {
-  return Array.from({ length: (words.length - fixedWords) / 2 }, (_, segment) => ({
-    inode: words[fixedWords + 2 * segment] as bigint,
-    born: words[fixedWords + 2 * segment + 1] as bigint,
-  }));
+  const length = (words.length - fixedWords) / 2;
+  return Array.from({ length }, (_, segment) => segmentOf(words, segment));
+}
+
+function segmentOf(words: BigUint64Array, segment: number): FileIdentity {
+  const first = fixedWords + 2 * segment;
+  return { inode: words[first] as bigint, born: words[first + 1] as bigint };
 }
 
 /** The directory as one thread has it. */
@@ -95,6 +98,6 @@ export interface ThreadDisk extends DiskHandle {
 /** For the thread of this kernel, once: it counts what it has open. */
 export function threadDisk(kernel: Kernel, handle: DiskHandle): ThreadDisk {
   const { path, openFiles } = handle;
-  const identityOf = (segment: number): FileIdentity => segmentsOf(handle)[segment] as FileIdentity;
+  const identityOf = (segment: number): FileIdentity => segmentOf(handle.words, segment);
   return { ...handle, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
 }
