@@ -95,7 +95,7 @@ describe("openCache", () => {
     [
       "disk",
       { disk: null },
-      "it must be an object of options { path, capacity, admission, preload, whenBehind, openFiles }",
+      "it must be an object of options { path, capacity, admission, preload, whenBehind, when",
     ],
     ["near", { near: "copy" }, 'false or an object of options, such as { mode: "copy" }'],
     ["near", { near: null }, "it must be false or an object of options { mode, maxEntries"],
