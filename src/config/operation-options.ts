@@ -82,7 +82,7 @@ const fetchOptionNames = [
 ] as const;
 
 const fetchNames: ReadonlySet<string> = new Set(fetchOptionNames);
-const recentOptions = new RecentOptions();
+const recentOptions = new RecentOptions<ResolvedFetchOptions>();
 
 /** The options of a load that have a default. */
 type LoadDefaults = Pick<

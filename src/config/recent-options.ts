@@ -4,20 +4,18 @@
 // caller's is kept alive but durations, numbers and the text of tags; what differs in any property
 // is not known.
 import type { FetchOptions } from "./options.js";
-import type { ResolvedFetchOptions } from "./operation-options.js";
 
 /** Call sites that take turns are few; a search costs a few compares for each. */
 const recentMax = 4;
 /** V8 copies a substring of so few characters, so what it was cut from is not kept alive. */
 const textMax = 12;
 const tagsMax = 4;
-const kept: ReadonlySet<string> = new Set([
-  ...["ttl", "staleFor", "negativeTtl", "timeout", "refreshAfter", "jitter"],
-]);
+const quantities = ["ttl", "staleFor", "negativeTtl", "timeout", "refreshAfter", "jitter"];
+const kept: ReadonlySet<string> = new Set(quantities);
 
-interface Recent {
-  readonly defaults: ResolvedFetchOptions;
-  readonly resolved: ResolvedFetchOptions;
+interface Recent<R> {
+  readonly defaults: R;
+  readonly resolved: R;
   readonly count: number;
   readonly ttl: unknown;
   readonly staleFor: unknown;
@@ -28,15 +26,13 @@ interface Recent {
   readonly tags: readonly string[] | undefined;
 }
 
-export class RecentOptions {
-  readonly #recent: Recent[] = [];
+/** R: resolved options. */
+export class RecentOptions<R> {
+  readonly #recent: Recent<R>[] = [];
   #next = 0;
 
   /** What these options were resolved to beside these defaults, if they came lately. */
-  find(
-    options: FetchOptions<never, never>,
-    defaults: ResolvedFetchOptions,
-  ): ResolvedFetchOptions | undefined {
+  find(options: FetchOptions<never, never>, defaults: R): R | undefined {
     if (typeof options !== "object" || options === null) return undefined;
     for (const recent of this.#recent) {
       if (recent.defaults === defaults && isSame(recent, options)) return recent.resolved;
@@ -45,11 +41,7 @@ export class RecentOptions {
   }
 
   /** Remembers what was resolved, if it has but plain quantities and a few short tags. */
-  add(
-    options: FetchOptions<never, never>,
-    defaults: ResolvedFetchOptions,
-    resolved: ResolvedFetchOptions,
-  ): void {
+  add(options: FetchOptions<never, never>, defaults: R, resolved: R): void {
     if (hasMore(options)) return;
     let count = 0;
     for (const name in options) {
@@ -59,8 +51,8 @@ export class RecentOptions {
     }
     const { ttl, staleFor, negativeTtl, timeout, refreshAfter, jitter } = options;
     const tags = options.tags === undefined ? undefined : [...options.tags];
-    const quantities = { ttl, staleFor, negativeTtl, timeout, refreshAfter, jitter };
-    this.#recent[this.#next] = { defaults, resolved, count, ...quantities, tags };
+    const given = { ttl, staleFor, negativeTtl, timeout, refreshAfter, jitter };
+    this.#recent[this.#next] = { defaults, resolved, count, ...given, tags };
     this.#next = (this.#next + 1) % recentMax;
   }
 }
@@ -90,7 +82,7 @@ function areShort(tags: unknown): boolean {
 
 /** Each of the remembered properties has a value, so where all these are equal and there are as
  *  many, there is no other. */
-function isSame(recent: Recent, options: FetchOptions<never, never>): boolean {
+function isSame(recent: Recent<unknown>, options: FetchOptions<never, never>): boolean {
   let count = 0;
   for (const name in options) if (name !== "") count += 1;
   return (

@@ -211,8 +211,7 @@ export const resultChange = 168;
 
 export const threadCounters = 176; // counterCount × f64
 export const counterCount = 86;
-/** The most invalidations that one readInvalidations reads. */
-export const invalidationBatch = 16;
+export const invalidationBatch = 16; // the most that one readInvalidations reads
 export const threadInvalidations = 864; // invalidationBatch × u32: hash low halves that it read
 export const threadTagScratch = 864; // where it hashes tags; never while it reads invalidations
 export const tagScratchSize = 96;
@@ -248,7 +247,7 @@ export const schemaTableSize = 32768;
 // A word is the low 32 bits of the invalidation's number, from 1, in its high half, and the low
 // half of the key's hash in its low half.
 export const invalidationLog = 315392; // schemaTable + schemaTableSize
-/** A near cache that is farther behind drops everything in its two indexes. */
+/** A near cache that is farther behind trusts nothing any more. */
 export const invalidationsMax = 2048;
 
 // ── Namespace table (namespace-layout.ts). ─────────────────────────────────────────────────────
@@ -360,8 +359,7 @@ export const locationChunkShift = 37;
  *  that may be the key's. */
 export const answerMiss = -1;
 export const answerDisk = -2;
-/** findKnown: the key's slot shows the caller's word. No slot of a record has this number. */
-export const answerKnown = 0;
+export const answerKnown = 0; // findKnown: the slot shows the caller's word; no record's slot is 0
 /** A bucket lock was not free within its bound. */
 export const answerBusy = -3;
 

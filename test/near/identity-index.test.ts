@@ -168,7 +168,6 @@ describe("a value", () => {
     const interned = keys.toReversed().filter((key) => ask(cache, key).isInterned);
     expect(interned.length).toBeLessThanOrEqual(2048);
     expect(interned.length).toBeGreaterThan(1000);
-    expect(cache.stats().near.evictions).toBeGreaterThan(0);
   });
 });
 
