@@ -213,6 +213,7 @@ export class OpenDirectory {
    */
   async syncThrough(sequence: number): Promise<void> {
     assert(this.#isRecovered(), "recovery ends before a barrier is set");
+    this.#assertHeld();
     await this.#syncFiles();
     this.#assertHeld();
     const { fsyncBarrier, nextSequence } = this.#manifest.fields;
@@ -245,6 +246,7 @@ export class OpenDirectory {
   }
 
   async #end(end: DirectoryEnd): Promise<void> {
+    this.#assertHeld();
     const isWhole = end.clean && this.#isRecovered();
     const clean = isWhole && this.isSynced;
     const closedUnsynced = isWhole && !this.isSynced;
