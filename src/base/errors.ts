@@ -17,7 +17,7 @@
 export type ErrorCode =
   /** The cache was closed, or the thread that opened it closed it or died. */
   | "ERR_CACHE_CLOSED"
-  /** Another process holds the directory. */
+  /** Another cache, of this process or another, has the directory, or has taken it over. */
   | "ERR_DIRECTORY_LOCKED"
   /** The directory or a file in it cannot be written. */
   | "ERR_DIRECTORY_NOT_WRITABLE"
