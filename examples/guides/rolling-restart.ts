@@ -1,3 +1,4 @@
+// A new instance begins in memory beside the old one, and takes its directory over.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,11 +16,13 @@ const cache = await openCache<string>({
   disk: { path, capacity: "64mb", whenLocked: "memory" },
   on: { "tier-up": () => isUp() },
 });
+const service = setInterval(() => undefined, 1000); // what keeps the process alive
 cache.set("price", "12"); // newer than what the directory has
 console.log(await cache.get("kept")); // undefined
 
 await old.close(); // or a kill -9
 await up;
+clearInterval(service);
 console.log(await cache.get("kept"), await cache.get("price")); // by the old one 12
 await cache.close();
 await rm(path, { recursive: true });

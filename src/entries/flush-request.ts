@@ -13,7 +13,8 @@ const pollMs = 100;
 
 /** Resolves when everything written before it, by any thread, survives the end of the process, by
  *  kill -9 too; with `fsync`, also a power loss. Rejects with ERR_DIRECTORY_LOCKED while another
- *  cache has the directory, with ERR_DISK_IO if the disk tier is down, with ERR_CACHE_CLOSED if the cache closes, with ERR_WORKER if the janitor does not answer. */
+ *  cache has the directory, with ERR_DISK_IO if the disk tier is down, with ERR_CACHE_CLOSED if the
+ *  cache closes, with ERR_WORKER if the janitor does not answer. */
 export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   const { flushes, verbs, control } = core.kernel;
   if (control.isDirectoryOthers()) throw diskDown(core);

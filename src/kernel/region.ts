@@ -33,7 +33,7 @@ export interface Geometry {
   /** Sampled requests in each thread's ring; the rings of all threads follow the policy's state. */
   readonly sampleBase: number;
   readonly sampleSlots: number;
-  /** The filter of keys that were written while the directory was another cache's; 0 bytes: none. */
+  /** The filter of keys written while the directory was another cache's; 0 bytes: none. */
   readonly writtenBase: number;
   readonly writtenBytes: number;
   /** Free segments kept for moves of live records (and a cache's long keys), so that reclaim never

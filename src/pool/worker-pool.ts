@@ -128,7 +128,7 @@ export class WorkerPool {
     }
   }
 
-  /** Tells the janitor to end, and resolves to how it did. No other is started in its place. */
+  /** Tells the janitor to end, and resolves to how it did. No other is started instead. */
   async #endOf(run: JanitorRun): Promise<JanitorEnd> {
     run.isOver = true;
     run.port.ref();

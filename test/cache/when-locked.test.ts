@@ -1,5 +1,5 @@
-// disk.whenLocked: a directory that another process has open is waited for, or taken over by a cache
-// that began in memory; nothing that this one did meanwhile is undone by what the directory has.
+// disk.whenLocked: a directory that another process has open is waited for, or taken over by a
+// cache that began in memory; nothing that this one did meanwhile is undone by what the directory has.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
@@ -365,9 +365,11 @@ describe('"memory"', () => {
   test("does not keep the process alive", async () => {
     const path = freshPath();
     await Owner.start(path);
+    const entry = new URL("../../dist/src/mod.js", import.meta.url).href;
     const program = `
-      const { openCache } = await import(${JSON.stringify(new URL("../../dist/src/mod.js", import.meta.url).href)});
-      await openCache({ memory: "2mb", disk: { path: ${JSON.stringify(path)}, capacity: "8mb", whenLocked: "memory" } });
+      const { openCache } = await import(${JSON.stringify(entry)});
+      const disk = { path: ${JSON.stringify(path)}, capacity: "8mb", whenLocked: "memory" };
+      await openCache({ memory: "2mb", disk });
       process.disconnect();`;
     const url = `data:text/javascript,${encodeURIComponent(program)}`;
     const child = fork(fileURLToPath(new URL("import.mjs", import.meta.url)), [url], {

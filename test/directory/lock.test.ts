@@ -199,8 +199,8 @@ describe("acquireClaim()", () => {
     writeFileSync(
       file,
       `import { acquireLock } from ${urlOf("owner/lock.js")};
-      const answer = await acquireLock(${JSON.stringify(path)}).then(() => "held", ({ code }) => code);
-      console.log(answer);
+      const locking = acquireLock(${JSON.stringify(path)});
+      console.log(await locking.then(() => "held", ({ code }) => code));
       setInterval(() => undefined, 1000);`,
     );
     const other = spawn("unshare", ["-n", "-p", "-f", "--kill-child", process.execPath, file], {

@@ -64,6 +64,7 @@ const assemblyFolder = "src/kernel/assembly/";
 const assemblyMayImport: ReadonlySet<string> = new Set([
   "src/kernel/flight-layout",
   "src/kernel/layout",
+  "src/kernel/layouts/directory-layout",
   "src/kernel/tag-layout",
   "src/kernel/namespace-layout",
   "src/record/record-layout",

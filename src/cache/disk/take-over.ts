@@ -11,7 +11,7 @@
 // What the scan leaves out gets a tombstone, so no later session brings it back. Order: the
 // descriptors are set, then the word by which other threads write to the directory themselves, then
 // what they had changed before is written, then the scan runs. Until it has ended nothing is
-// flushed: a kill before that leaves the directory as the other cache did, and what this one did
+// flushed: a crash before that leaves the directory as the other cache did, and what this one did
 // meanwhile is lost with it.
 import { randomUUID } from "node:crypto";
 import { clearTimeout, setTimeout, UndercroftError } from "../../base/mod.js";

@@ -1,7 +1,7 @@
-// The claims of a cache directory: Unix sockets in it, by which its openers see each other, also out
-// of containers with networks, process ids and roots of their own, as long as one kernel runs them.
-// The kernel closes a socket when its process dies, even by kill -9, and a connect tells. lock.ts
-// says who of them owns the directory.
+// The claims of a cache directory: Unix sockets in it, by which its openers see each other, also
+// out of containers with networks, process ids and roots of their own, as long as one kernel runs
+// them. The kernel closes a socket when its process dies, even by kill -9, and a connect tells.
+// lock.ts says who of them owns the directory.
 //
 //   undercroft.lock-new-<id>        bound, and perhaps not listening yet: nobody looks at it
 //   undercroft.lock-c-<kernel>-<id> a candidate's, listening from the moment it has this name

@@ -6,9 +6,9 @@
 // once it has seen no living one, and says so by renaming its claim. Of two, who came later sees
 // who came earlier: it goes away if that one owns the directory, or if its own id is the larger
 // one; else it waits until the other has gone away or has become the owner.
-// Invariants: at most one opener whose kernel runs the others too holds the lock, and a dead process
-// holds none. Over kernels a claim is a lease: who does not find its own claim any more has lost
-// the directory, and asks before it makes anything final (isHeld).
+// Invariants: at most one opener whose kernel runs the others too holds the lock, and a dead
+// process holds none. Over kernels a claim is a lease: who does not find its own claim any more has
+// lost the directory, and asks before it makes anything final (isHeld).
 import fs from "node:fs";
 import net from "node:net";
 import { join } from "node:path";

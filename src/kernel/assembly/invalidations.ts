@@ -10,6 +10,8 @@ import { isSampled } from "./segments/samples";
 import { fingerprintOf, frequencyOf, homeOf, locationBits } from "./index/slot";
 import { noteWritten } from "./written-keys";
 
+export { noteWritten } from "./written-keys";
+
 // @ts-ignore: decorator
 @inline
 function invalidationAt(number: u64): usize {

@@ -43,7 +43,7 @@ import {
   recordOf,
   segmentOfRecord,
 } from "./slot";
-import { noteInvalidation } from "../invalidations";
+import { noteInvalidation, noteWritten } from "../invalidations";
 import {
   diskLocationOf,
   expiresOf,
@@ -63,7 +63,6 @@ import {
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteEntry, noteRecord } from "../segments/segments";
 import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
-import { noteWritten } from "../written-keys";
 
 /** The disk location of what a slot names, 0 if it has none. */
 export function diskCopyOf(word: u64): u64 {
@@ -359,8 +358,7 @@ export function removeLocated(hash: u64, home: u32): i32 {
 export function evictUnlocked(key: u32, extent: u32): i32 {
   const hash = hashOfKey(key, extent);
   noteWritten(hash);
-  // Flights first: a fill checks its flight once more after its slot is filled. So it sees this, or
-  // takeUnlocked finds its slot.
+  // Flights first: a fill that checks its flight again sees this, or takeUnlocked finds its slot.
   invalidateFlights(hash);
   const answer = takeUnlocked(key, extent);
   // After the slot changed: without the lock, nothing stops a thread from keeping what it found in

@@ -153,8 +153,9 @@ export function relocateDisk(hashLow: u32, hashHigh: u32, from: f64, to: f64): i
 /** Recovery calls this, newest records first: indexes a disk record unless its class has a disk
  *  entry already. answerDone, or answerAbsent: the caller must write a tombstone for the record,
  *  or it could come back as an older value. answerSuperseded: the same, since this cache may have
- *  written the key before it had the directory, with a revision (supplantByRecovered). If a full bucket evicted a disk entry, its location
- *  is in tombstone 1 and the caller must write that tombstone. */
+ *  written the key before it had the directory, with a revision (supplantByRecovered). If a full
+ *  bucket evicted a disk entry, its location is in tombstone 1 and the caller must write that
+ *  tombstone. */
 export function insertRecovered(hashLow: u32, hashHigh: u32, location: f64): i32 {
   store<f64>(block, 0, at.resultTombstone1);
   const hash = (<u64>hashHigh << 32) | <u64>hashLow;
