@@ -1,5 +1,5 @@
 // disk.whenLocked: a directory that another process has open is waited for, or taken over by a
-// cache that began in memory; nothing that this one did meanwhile is undone by what the directory has.
+// cache that began in memory; nothing that this one did meanwhile is undone by what it has.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
