@@ -40,10 +40,10 @@ export function isAccessDenied(error: unknown): error is NodeJS.ErrnoException &
  *  machines V8 reserves 10 GiB for each, whatever its size, and touches only what is used. */
 export function addressSpaceError(cause?: unknown): UndercroftError {
   return runtimeError(
-    "the process may not reserve as much address space as WebAssembly takes: 10 GiB for a cache in " +
-      "memory, 30 GiB with a disk, whatever option memory is",
-    "raise the limit (ulimit -v, systemd's LimitAS), or run node with --disable-wasm-trap-handler, " +
-      "with which it takes about what option memory says",
+    "the process may not reserve as much address space as WebAssembly takes: 10 GiB for a cache " +
+      "in memory, 30 GiB with a disk, whatever option memory is",
+    "raise the limit (ulimit -v, systemd's LimitAS), or run node with " +
+      "--disable-wasm-trap-handler, with which it takes about what option memory says",
     cause === undefined ? undefined : { cause },
   );
 }

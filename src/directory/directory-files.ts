@@ -197,8 +197,8 @@ export function openFile(file: string, durable = false): number {
   });
 }
 
-/** Opens a segment file that exists, for reading and writing. Follows no link. Throws ERR_DISK_IO if
- *  it is not the file that it was. */
+/** Opens a segment file that exists, for reading and writing. Follows no link. Throws ERR_DISK_IO
+ *  if it is not the file that it was. */
 export function openSegment(path: string, segment: number, identity: FileIdentity): number {
   const file = `${path}/${segmentName(segment)}`;
   const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = fs.constants;

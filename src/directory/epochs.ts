@@ -43,8 +43,8 @@ export function emptyEpochs(): Buffer {
   return bytes;
 }
 
-/** The length of an epochs file that counts as damaged, and nothing of it is lost: the directory must
- *  not be trusted for now. */
+/** The length of an epochs file that counts as damaged, and nothing of it is lost: the directory
+ *  must not be trusted for now. */
 export const distrustedBytes: number = epochsFileBytes + 1;
 
 /** Whether the open epochs file has that length. */

@@ -222,8 +222,8 @@ export class Janitor {
     return this.#openFlushDueMs - now;
   }
 
-  /** Whether open segments are to be flushed: if something may have come since they were; and now and
-   *  then anyway, since a flush looks whether the files are there. */
+  /** Whether open segments are to be flushed: if something may have come since they were; and now
+   *  and then anyway, since a flush looks whether the files are there. */
   #isOpenFlushDue(now: number): boolean {
     const { control, segments } = this.#kernel;
     if (now < this.#openFlushDueMs) return false;

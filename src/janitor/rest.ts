@@ -7,8 +7,8 @@ import type { Kernel } from "../kernel/mod.js";
 
 /** Milliseconds to the next round while something changes. */
 const roundMs = 20;
-/** The first sleep in milliseconds when nothing changes, and the longest one. They bound how late the
- *  janitor is for what wakes nobody, such as the death of a thread. */
+/** The first sleep in milliseconds when nothing changes, and the longest one. They bound how late
+ *  the janitor is for what wakes nobody, such as the death of a thread. */
 const restMsFirst = 500;
 const restMsMax = 2000;
 

@@ -1,7 +1,7 @@
 // Finds threads that died without detaching, and recovers the thread id, segments, flights and
 // locks that they left. The janitor calls it in each round: 50 times a second while something
-// changes or a thread has loads under way, else every half second to two. Where the system cannot prove deaths
-// this finds none; the exit of a worker proves them there (cache/thread-exits.ts).
+// changes or a thread has loads under way, else every half second to two. Where the system cannot
+// prove deaths this finds none; the exit of a worker proves them there (cache/thread-exits.ts).
 import { elapsedMs } from "../base/mod.js";
 import {
   codes,

@@ -57,8 +57,8 @@ export class SegmentFiles {
     this.#most = openFiles;
   }
 
-  /** The descriptor of a segment file for synchronous I/O: valid until this thread's next call here.
-   *  Throws ERR_DISK_IO if it cannot be opened. */
+  /** The descriptor of a segment file for synchronous I/O: valid until this thread's next call
+   *  here. Throws ERR_DISK_IO if it cannot be opened. */
   fd(segment: number): number {
     return this.#use(segment).fd;
   }
@@ -188,15 +188,15 @@ export class SegmentFiles {
     }
   }
 
-  /** Closes all files if none was used since the last call. The janitor, which runs no timers, calls
-   *  it every `filesIdleMs`. */
+  /** Closes all files if none was used since the last call. The janitor, which runs no timers,
+   *  calls it every `filesIdleMs`. */
   closeIdle(): void {
     if (this.#isUsed) this.#isUsed = false;
     else this.closeUnpinned();
   }
 
-  /** Closes all files, each once its I/O is over. None is opened afterwards. The cache is closed, or
-   *  the thread has given its id back. */
+  /** Closes all files, each once its I/O is over. None is opened afterwards. The cache is closed,
+   *  or the thread has given its id back. */
   close(): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -55,7 +55,7 @@ test("a file that cannot be opened for a tombstone brings nothing back", async (
   // This thread has opened no file before.
   cache.delete("gone");
   for (const name of names) renameSync(join(path, `away-${name}`), join(path, name));
-  // The janitor tries again in some seconds: a kill before that leaves a file without its tombstone.
+  // The janitor tries again in some seconds: a kill before that leaves a file without tombstone.
   const early = await afterKill(path);
   expect(early.recovery?.kind).toBe("cold");
   expect(await early.get("gone")).toBeUndefined();

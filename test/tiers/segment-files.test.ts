@@ -14,7 +14,7 @@ interface Threads {
   readonly path: string;
   readonly all: readonly { readonly files: SegmentFiles; readonly kernel: Kernel }[];
   /** The segments whose files are open in the process, in order. */
-  open(): number[];
+  readonly open: () => number[];
 }
 
 /** Threads of one cache that may have so many files open. */

@@ -201,8 +201,7 @@ export function publish(
   }
   const allowed = judge(hash, key, extent, condition, wanted, isDeletion(flags), created);
   if (allowed != at.answerDone) return unlocked(home, allowed);
-  // A fill stays invisible until its flight is checked once more: a record without a sequence
-  // answers no reader.
+  // A fill has no sequence, so answers no reader, until its flight is checked once more.
   writeHeader(record, extent, codec, flags, units, created, flight == 0 ? sequence : 0);
   noteRecord(record, sequence);
   store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);
@@ -361,8 +360,7 @@ export function evictUnlocked(key: u32, extent: u32): i32 {
   // Flights first: a fill that checks its flight again sees this, or takeUnlocked finds its slot.
   invalidateFlights(hash);
   const answer = takeUnlocked(key, extent);
-  // After the slot changed: without the lock, nothing stops a thread from keeping what it found in
-  // the slot before.
+  // After the slot changed: without the lock, a thread may keep what it found there until then.
   store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);
   return answer;
 }
