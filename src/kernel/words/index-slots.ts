@@ -132,8 +132,8 @@ export class IndexSlots {
 }
 
 // A packed index: for a bucket, a byte whose bit 0 says that it has displaced entries, and bits 1
-// to 7 which slots it has; then the u32 displaced, then each slot, low half first. For a run of empty
-// buckets, a byte 0 and their number, u32. Locks are left out.
+// to 7 which slots it has; then the u32 displaced, then each slot, low half first. For a run of
+// empty buckets, a byte 0 and their number, u32. Locks are left out.
 const wordsPerBucket = at.bucketSize / 4;
 const emptyBytes = 5;
 const bucketBytesMax = 1 + 4 + at.bucketSlots * 8;
