@@ -129,7 +129,8 @@ class Tasks {
     if (found === undefined) return [];
     const { type, bytes } = found as StoredResult;
     // A copy: a serializer may give out the bytes themselves.
-    return [await serde.loadsTyped(type, Uint8Array.from(bytes))];
+    const own = Buffer.isBuffer(bytes) ? Buffer.from(bytes) : Uint8Array.from(bytes);
+    return [await serde.loadsTyped(type, own)];
   }
 
   async set({ key: [namespace, key], value, ttl }: TaskResult, serde: Serde): Promise<void> {

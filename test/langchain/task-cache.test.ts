@@ -65,7 +65,8 @@ test("ttl is seconds; without one it is the cache's", async () => {
   expect(await valuesOf([a, b])).toEqual([2]);
   clock.advance(3_540_000);
   expect(await valuesOf([a, b])).toEqual([]);
-  await tasks.set([{ key: a, value: 3 }]); // the numbers of namespaces have no ttl
+  await tasks.set([{ key: a, value: 3, ttl: 7200 }]);
+  clock.advance(7_199_999); // the generations of namespaces have no ttl
   expect(await valuesOf([a])).toEqual([3]);
 });
 
@@ -112,11 +113,14 @@ test("what is being stored when its namespace is cleared is not found", async ()
 });
 
 test("bytes that the serializer gives out are the caller's own", async () => {
-  await tasks.set([{ key: a, value: Uint8Array.of(1, 2) }]);
-  for (let call = 0; call < 3; call++) {
-    const [bytes] = (await valuesOf([a])) as Uint8Array[];
-    expect(bytes).toEqual(Uint8Array.of(1, 2));
-    bytes?.fill(9);
+  for (const value of [Uint8Array.of(1, 2), Buffer.from([1, 2])]) {
+    await tasks.set([{ key: a, value }]);
+    for (let call = 0; call < 3; call++) {
+      const [bytes] = (await valuesOf([a])) as Uint8Array[];
+      expect(bytes).toEqual(value);
+      expect(Buffer.isBuffer(bytes)).toBe(Buffer.isBuffer(value));
+      bytes?.fill(9);
+    }
   }
 });
 
