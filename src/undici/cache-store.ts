@@ -1,11 +1,11 @@
 // The store of undici's cache interceptor. Called by the interceptor. Two kinds of entries: for
 // each URL an index of its responses, one for each method and variant (Vary), and each response
-// with its body under a random key. Order of writes: a response first, then the index by an update, atomic
-// over threads; what the index does not name is never read. Times are the host's: its deadlines are
-// judged by its own clock, fakes included, and the cache's ttl only frees the room.
+// with its body under a random key. Order of writes: a response first, then the index by an update,
+// atomic over threads; what the index does not name is never read. Times are the host's: its
+// deadlines are judged by its own clock, fakes included; the cache's ttl only frees the room.
 import { randomUUID } from "node:crypto";
 import { assertSpace, digest, type Space } from "../adapters/mod.js";
-import { describe, callersMs, MiB, parseSize } from "../base/mod.js";
+import { callersMs, describe, MiB, parseSize } from "../base/mod.js";
 import { optionsOf, type Size } from "../config/mod.js";
 import { BodyWriter } from "./body-writer.js";
 import { chunksOf } from "./body-chunks.js";

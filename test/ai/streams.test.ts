@@ -182,6 +182,17 @@ test("many in the same moment all run to their end", async () => {
   expect(inner.doStreamCalls).toHaveLength(20);
 });
 
+test("of two in the same moment neither waits for the other's reader", async () => {
+  const inner = new MockLanguageModelV3({ doStream: async () => streamed() });
+  const model = behind(inner);
+  const [first, second] = await Promise.all([
+    model.doStream({ prompt }),
+    model.doStream({ prompt }),
+  ]);
+  expect(await readAll(second.stream)).toEqual(parts);
+  expect(await readAll(first.stream)).toEqual(parts);
+});
+
 test("one whose call fails rejects with the error and leaves no load behind", async () => {
   const fault = new Error("503");
   const inner = new MockLanguageModelV3({ doStream: () => Promise.reject(fault) });

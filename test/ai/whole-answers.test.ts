@@ -112,6 +112,9 @@ test("callers at once share one call, and one that aborts ends only its own wait
   const leaving = new AbortController();
   const first = model.doGenerate({ prompt, abortSignal: leaving.signal });
   const second = model.doGenerate({ prompt, abortSignal: new AbortController().signal });
+  await vi.waitFor(() => {
+    expect(inner.doGenerateCalls).toHaveLength(1);
+  });
   leaving.abort(new Error("left"));
   await expect(first).rejects.toThrow("left");
   expect(inner.doGenerateCalls[0]?.abortSignal?.aborted).toBe(false);
