@@ -231,9 +231,7 @@ export function publish(
       if (isSuperseded(flight - 1)) {
         withdraw(home, slot, word);
         answer = at.answerSuperseded;
-      } else {
-        confirm(record, sequence);
-      }
+      } else confirm(record, sequence);
     }
   }
   if (answer == at.answerDone) noteEntry(record);
