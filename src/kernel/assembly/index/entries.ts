@@ -189,8 +189,7 @@ export function publish(
   const home = homeOf(hash);
   const fingerprint = fingerprintOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
-  // The sequence comes first: a clear that the check below does not see yet takes a newer sequence
-  // and hides the record (clear, mod.ts).
+  // The sequence first: a clear that the check below does not see takes a newer one (mod.ts).
   const sequence = atomic.add<u64>(at.controlSequence, 1) + 1;
   if (
     flight != 0 &&
@@ -226,8 +225,7 @@ export function publish(
     countRecord(record, 1);
     answer = at.answerDone;
     if (flight != 0) {
-      // A delete that could not get this lock superseded the flight, and may have looked before the
-      // slot was filled. One that supersedes it after this check finds the slot and empties it.
+      // A delete without this lock may have looked too early. A later one finds the slot filled.
       if (isSuperseded(flight - 1)) {
         withdraw(home, slot, word);
         answer = at.answerSuperseded;
