@@ -1,5 +1,6 @@
-// The workers of a bundle, whose threads have no files to import: build/worker-source.mjs makes
-// one text of this file and all that it imports (src/pool/source-threads.ts). One task at a time.
+// The workers of a bundle, whose threads have no files to import: workers/build/worker-source.mjs
+// makes one text of this file and all that it imports (src/pool/source-threads.ts). One task at a
+// time.
 import { parentPort } from "node:worker_threads";
 import { carry } from "../src/base/mod.js";
 import { startJanitor } from "../src/janitor/mod.js";

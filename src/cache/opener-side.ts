@@ -233,7 +233,7 @@ export class OpenerSide {
     const { kernel } = this.#core;
     const { control } = kernel;
     // A take-over under way ends first: it uses the workers and the directory.
-    await this.#takeOver?.end();
+    if (this.#takeOver !== undefined) await this.#takeOver.end();
     clearInterval(this.#alive);
     // Asked before the janitor flushes and writes the snapshot.
     if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
@@ -271,8 +271,11 @@ export class OpenerSide {
 
 function notKept(path: string, entries: number, fault: string): UndercroftError {
   const text =
-    `Cannot leave ${path} as it should be at the close of the cache: ${entries} entries that ` +
-    "were not on disk are lost, and the next open reads what was written before; " +
+    `Cannot leave ${path} as it should be at the close of the cache: ` +
+    (entries === 1
+      ? "1 entry that was not on disk is"
+      : `${entries} entries that were not on disk are`) +
+    " lost, and the next open reads what was written before; " +
     (fault === "" ? "the worker that writes has not answered" : fault);
   return new UndercroftError("ERR_DISK_IO", text);
 }

@@ -1,7 +1,7 @@
 // Threads of the pool outside of bundles: Piscina, which imports one of the package's worker files
-// in each (build/worker-files.mjs makes them). Both are found from this very file, so Piscina is
-// loaded when a pool starts and not before: a bundle that holds this file has neither, and opening
-// says so.
+// in each (workers/build/worker-files.mjs makes them). Both are found from this very file, so
+// Piscina is loaded when a pool starts and not before: a bundle that holds this file has neither,
+// and opening says so.
 import { createRequire } from "node:module";
 import type * as piscina from "piscina";
 import { UndercroftError } from "../base/mod.js";

@@ -32,6 +32,15 @@ export function diskAt(path: string, capacity = "8mb"): { readonly disk: DiskOpt
   return { disk: { path, capacity, preload: false } };
 }
 
+/** Closes a cache that may have lost something; resolves to the error's message, or to "kept". */
+export async function closeLossy(cache: Cache): Promise<string> {
+  caches.delete(cache);
+  return cache.close().then(
+    () => "kept",
+    (error: Error) => error.message,
+  );
+}
+
 /** Call it once in a test file. */
 export function setUpCaches(): void {
   afterEach(async () => {

@@ -72,6 +72,12 @@ describe("a value that isValid refuses in all threads", () => {
   });
 });
 
+interface CacheTimes {
+  readonly createdAt: number;
+  readonly expiresAt: number;
+  readonly tags: readonly string[];
+}
+
 describe("isValid", () => {
   test("gets the caller's key, and the value of a hit near or decoded", async () => {
     const clock = new ManualClock();
@@ -94,26 +100,40 @@ describe("isValid", () => {
     const clock = new ManualClock();
     let replace = (): void => undefined;
     const now = (): number => {
-      replace(); // the near cache looks at the clock between its lookup and the record's
+      replace(); // a read looks at the clock between its lookups
       return clock.now();
     };
     const cache = await open({ clock: { now } });
     const other = attachCache(cache.handle());
     const put = (one: Cache, hash: number): void =>
       void one.set("k", { hash }, { ttl: 1000 * hash, tags: [`hash ${hash}`] });
+    const told: unknown[] = [];
+    const tell = (value: unknown, { createdAt, expiresAt, tags }: CacheTimes): boolean =>
+      told.push({ value, ttl: expiresAt - createdAt, tags }) > 0;
     const reads: (() => Promise<unknown>)[] = [
-      () => cache.fetch("k", never, { isValid: has(2) }),
-      async () => (await cache.getEntry("k"))?.value,
+      () => cache.fetch("k", never, { isValid: tell }),
+      async () => {
+        const entry = await cache.getEntry("k");
+        if (entry !== undefined) tell(entry.value, entry);
+      },
     ];
     for (const read of reads) {
       put(cache, 1);
       for (let hit = 0; hit < 3; hit++) expect(cache.getSync("k")).toEqual({ hash: 1 });
+      let isReplaced = false;
       replace = () => {
         replace = () => undefined;
         put(other, 2);
+        isReplaced = true;
       };
-      expect(await read()).toEqual({ hash: 2 });
+      await read();
+      expect(isReplaced).toBe(true);
       expect((await cache.getEntry("k"))?.tags).toEqual(["hash 2"]);
+    }
+    expect(told).toHaveLength(2);
+    for (const one of told) {
+      const { hash } = (one as { readonly value: { readonly hash: number } }).value;
+      expect(one).toEqual({ value: { hash }, ttl: 1000 * hash, tags: [`hash ${hash}`] });
     }
     expect(cache.stats().invalid).toBe(0);
   });

@@ -22,7 +22,12 @@ async function fill(cache: Cache<string>, count: number): Promise<void> {
  *  id. */
 function noted(cache: Cache<string>): Promise<void> {
   const word = (field: number): number => controlWord(cache, at.threadTable + field);
-  return until(() => word(at.threadSampleHead) === word(at.threadSampleTail));
+  // A request leaves the ring before it is counted.
+  return until(
+    () =>
+      word(at.threadSampleHead) === word(at.threadSampleTail) &&
+      word(at.threadSampleHead) === cache.stats().tuning.samples,
+  );
 }
 
 async function openFilled(near: false | object): Promise<Cache<string>> {

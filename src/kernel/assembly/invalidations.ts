@@ -58,9 +58,9 @@ export function readInvalidations(seen: f64): i32 {
 }
 
 /** After a `findKnown` that answered answerKnown: 1 if the near value made from that word may be
- *  kept by its key until the log names the key. Three things forbid it. A writer that owns the key's
- *  lock may have noted its change already. A slot below its maximum frequency still has hits to
- *  count, and hits on a kept value are not counted. And of a sampled key every request must be
+ *  kept by its key until the log names the key. Three things forbid it. A writer that owns the
+ *  key's lock may have noted its change already. A slot below its maximum frequency still has hits
+ *  to count, and hits on a kept value are not counted. And of a sampled key every request must be
  *  counted. */
 export function mayKeepNear(): u32 {
   const hash = load<u64>(block, at.resultHashLow);

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
 
-const root = new URL("../", import.meta.url);
+const root = new URL("../../", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const entries = Object.values(exports).filter((entry) => typeof entry === "object");
 const files = entries.map(({ types }) => fileURLToPath(new URL(types.default, root)));

@@ -4,7 +4,7 @@ import { isBuiltin } from "node:module";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-const built = new URL("../dist/workers/", import.meta.url);
+const built = new URL("../../dist/workers/", import.meta.url);
 const at = (name) => fileURLToPath(new URL(name, built));
 
 for (const [name, file] of [
