@@ -59,9 +59,12 @@ test("requests that a full ring has no room for are dropped and counted", async 
   const { samples, dropped } = cache.stats().tuning;
   for (let round = 0; round < 100_000; round++) cache.getSync("key-590");
   await noted(cache);
-  const { tuning } = cache.stats();
+  const { tuning, readRetries } = cache.stats();
   expect(tuning.dropped).toBeGreaterThan(dropped);
-  expect(tuning.samples + tuning.dropped).toBe(samples + dropped + 100_000);
+  const more = tuning.samples + tuning.dropped - (samples + dropped + 100_000);
+  // A read that begins anew, since the record was moved, is noted again.
+  expect(more).toBeGreaterThanOrEqual(0);
+  expect(more).toBeLessThanOrEqual(readRetries);
 });
 
 test("a get that decodes is one request", async () => {
