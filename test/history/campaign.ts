@@ -43,6 +43,8 @@ export interface CampaignOptions {
   /** How many fetches begin at once where one would otherwise. */
   readonly burst: number;
   readonly seed: number;
+  /** The longest a round may take, in milliseconds; unlimited by default. */
+  readonly roundMsMax?: number;
 }
 
 export interface CampaignReport {
@@ -108,7 +110,8 @@ class Crew {
     this.#control.fill(0);
     this.#cache.clear();
     const startMs = monotonicMs();
-    const answers = this.#workers.map((worker) => answerOf(worker, this.#control));
+    const { roundMsMax } = this.#options;
+    const answers = this.#workers.map((worker) => answerOf(worker, this.#control, roundMsMax));
     for (const worker of this.#workers) worker.postMessage({ number, startMs });
     const killed = this.#options.kills ? await this.#kill(number) : -1;
     const reports = await Promise.all(answers);
@@ -138,9 +141,17 @@ class Crew {
 }
 
 /** A thread's report of a round; undefined if it was killed. */
-function answerOf(worker: Worker, control: Int32Array): Promise<LoadReport | undefined> {
+function answerOf(
+  worker: Worker,
+  control: Int32Array,
+  roundMsMax: number | undefined,
+): Promise<LoadReport | undefined> {
   return new Promise((resolve, reject) => {
     let seen = -1;
+    const limit =
+      roundMsMax === undefined
+        ? undefined
+        : setTimeout(() => reject(new Error(`a round took over ${roundMsMax} ms`)), roundMsMax);
     const watch = setInterval(() => {
       const ticket = Atomics.load(control, atTicket);
       if (ticket === seen) reject(new Error(`no thread has done anything for ${hangMs} ms`));
@@ -148,6 +159,7 @@ function answerOf(worker: Worker, control: Int32Array): Promise<LoadReport | und
     }, hangMs);
     const settle = (): void => {
       clearInterval(watch);
+      clearTimeout(limit);
       for (const event of ["message", "error", "exit"]) worker.removeAllListeners(event);
     };
     worker.once("message", (report: LoadReport) => {
