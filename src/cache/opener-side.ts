@@ -103,10 +103,10 @@ export class OpenerSide {
   }
 
   /** A write failed. It may have, since another cache has replaced a file. */
-  #diskDown(text: string): void {
+  #diskDown(error: UndercroftError): void {
     const directory = this.#directory;
     if (directory?.isHeld() === false) this.#lost(directory);
-    else this.diskFault(new UndercroftError("ERR_DISK_IO", text));
+    else this.diskFault(error);
   }
 
   /** Another cache has the directory: this one keeps to memory, and makes nothing final there. */
@@ -168,7 +168,7 @@ export class OpenerSide {
         this.removed(message.entries);
         return;
       case "disk-down":
-        this.#diskDown(message.message);
+        this.#diskDown(new UndercroftError("ERR_DISK_IO", message.message));
         return;
       case "disk-up":
         events.emit("tier-up", { tier: "disk" });
@@ -214,8 +214,7 @@ export class OpenerSide {
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       hasFailed = true;
-      if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
-      else this.diskFault(error);
+      this.#diskDown(error);
     }
     this.#core.kernel.flushes.markSyncDone(ticket, hasFailed);
   }

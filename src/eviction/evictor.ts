@@ -12,12 +12,12 @@ import {
   type LogName,
   type LogSituation,
 } from "../policy/mod.js";
-import { flagDiskLocation, isInternal } from "../record/mod.js";
+import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { logNameOf } from "./log-name.js";
 import { Shares } from "./shares.js";
 import type { RemovalReporter } from "./removals.js";
-import { countUnwritten } from "./unwritten.js";
+import { countUnwritten, isWritten } from "./unwritten.js";
 import { WholeValues } from "./whole-value.js";
 
 /** A segment is compacted once this share of it is dead. So freeing a segment copies at most
@@ -141,25 +141,11 @@ export class Evictor {
       const generation = table.generation(segment);
       if (table.state(segment) !== codes.segmentSealed || table.isPinned(segment)) continue;
       const end = table.writeOffset(segment);
-      if (table.flushedOffset(segment) >= end || !this.#isWritten(segment)) continue;
+      if (table.flushedOffset(segment) >= end || !isWritten(this.#kernel, segment)) continue;
       this.#kernel.verbs.setFlushed(segment, end, generation);
       isNoted = true;
     }
     return isNoted;
-  }
-
-  /** Whether each live record behind the flusher's mark is on disk, or cannot go there. */
-  #isWritten(segment: number): boolean {
-    const { verbs, records } = this.#kernel;
-    const walk = this.#table.walk(segment, this.#table.flushedOffset(segment));
-    while (walk.next()) {
-      const { record } = walk;
-      const canBe = (records.flags(record) & flagDiskLocation) !== 0;
-      if (!canBe || records.diskLocation(record) !== 0) continue;
-      const frequency = verbs.frequencyOfRecord(record);
-      if (frequency >= 0 || frequency === codes.answerBusy) return false;
-    }
-    return true;
   }
 
   /** Whether nothing is lost with a segment that this thread has claimed. */

@@ -1,6 +1,6 @@
 // What is in memory and not on disk: entries that leave before the flusher has written them, and
 // what would be lost if memory were.
-import type { Kernel } from "../kernel/mod.js";
+import { codes, type Kernel } from "../kernel/mod.js";
 import { flagDiskLocation, isInternal } from "../record/mod.js";
 import { counterRefusedDiskDown, counterRefusedQueue } from "../stats/mod.js";
 
@@ -8,6 +8,24 @@ import { counterRefusedDiskDown, counterRefusedQueue } from "../stats/mod.js";
 export function countUnwritten(kernel: Kernel, flags: number): void {
   if ((flags & flagDiskLocation) === 0) return;
   kernel.count(kernel.control.isDiskUp() ? counterRefusedQueue : counterRefusedDiskDown, 1);
+}
+
+/** Whether each live record of a segment, behind the flusher's mark, is on disk or cannot be. */
+export function isWritten(kernel: Kernel, segment: number): boolean {
+  const { segments, verbs } = kernel;
+  const walk = segments.walk(segment, segments.flushedOffset(segment));
+  while (walk.next()) {
+    const { record } = walk;
+    if (!lacksCopy(kernel, record)) continue;
+    const frequency = verbs.frequencyOfRecord(record);
+    if (frequency >= 0 || frequency === codes.answerBusy) return false;
+  }
+  return true;
+}
+
+/** Whether a record could be on disk and is not. */
+function lacksCopy({ records }: Kernel, record: number): boolean {
+  return (records.flags(record) & flagDiskLocation) !== 0 && records.diskLocation(record) === 0;
 }
 
 /** Live entries that could be on disk and are not. It walks all of memory. */
@@ -18,9 +36,8 @@ export function unwrittenEntries(kernel: Kernel, now: number): number {
     const walk = segments.walk(segment);
     while (walk.next()) {
       const { record } = walk;
-      const flags = records.flags(record);
-      if ((flags & flagDiskLocation) === 0 || isInternal(flags)) continue;
-      if (records.diskLocation(record) !== 0 || records.deadline(record) <= now) continue;
+      if (!lacksCopy(kernel, record) || isInternal(records.flags(record))) continue;
+      if (records.deadline(record) <= now) continue;
       if (verbs.frequencyOfRecord(record) >= 0) entries += 1;
     }
   }
