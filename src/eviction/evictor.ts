@@ -81,7 +81,8 @@ export class Evictor {
     let fruitless = 0;
     while (this.#free() < wanted) {
       const before = this.#free();
-      const isTaken = this.evictOne(now, flushedOnly, fruitless >= fruitlessMax);
+      const harshness = Math.floor(fruitless / fruitlessMax);
+      const isTaken = this.evictOne(now, flushedOnly, harshness > 0, harshness > 1);
       if (!isTaken && !(flushedOnly && this.#noteWritten())) return false;
       fruitless = this.#free() > before ? 0 : fruitless + 1;
     }
@@ -89,11 +90,11 @@ export class Evictor {
   }
 
   /** Empties and frees one segment; false if there is none to take. If `isRuthless`, hits save no
-   *  entry. */
-  evictOne(now: number, flushedOnly: boolean, isRuthless: boolean): boolean {
+   *  entry; with `breaksShares` a share does not either. */
+  evictOne(now: number, flushedOnly: boolean, isRuthless: boolean, breaksShares = false): boolean {
     const { verbs, records } = this.#kernel;
     // Where all that is left is within its share, shares protect nothing.
-    const isGuarded = !isRuthless && this.#shares.refresh();
+    const isGuarded = !breaksShares && this.#shares.refresh();
     const choice = this.#chooseGuarded(now, flushedOnly, isGuarded);
     const { segment, isCompacted } = choice;
     if (segment < 0 || verbs.claimSegment(segment) === 0) return segment >= 0;

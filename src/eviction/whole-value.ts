@@ -81,7 +81,7 @@ export class WholeValues {
     if (isCompacted) return this.#move(part, part.log, part.frequency) || this.#evict(part);
     const isOfHead = !isChunk(this.#kernel.records.flags(record));
     // Decided before, when another part was met.
-    if (!isOfHead && !part.isRuthless && part.frequency !== value.round) {
+    if (!isOfHead && isSaved(part) && part.frequency !== value.round) {
       return this.#move(part, codes.logMain, value.round) || this.#evict(part);
     }
     let kept = part.isRuthless ? evict : this.#ask();
@@ -111,7 +111,7 @@ export class WholeValues {
    *  is abandoned. False if it has just ended. */
   #settleUnfinished(part: Part): boolean {
     const log = part.isCompacted ? part.log : codes.logMain;
-    if (!part.isRuthless && this.#move(part, log, part.frequency)) return true;
+    if (isSaved(part) && this.#move(part, log, part.frequency)) return true;
     if (this.#kernel.verbs.abandonLargeWrite() === 0) return false;
     this.#demote(part.record);
     return true;
@@ -211,6 +211,11 @@ export class WholeValues {
     run.end();
     return true;
   }
+}
+
+/** Whether hits, a write under way or a share may save the part's value. */
+function isSaved(part: Part): boolean {
+  return part.isKept || !part.isRuthless;
 }
 
 /** The chunks of one value that leave a segment. Their bytes count as dead only if nothing else

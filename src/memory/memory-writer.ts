@@ -68,6 +68,9 @@ export interface WriteFields {
   readonly condition?: WriteCondition | undefined;
 }
 
+/** Reclaims for one record before it finds no room: another thread may take what each has freed. */
+const reclaimsMax = 16;
+
 const unconditional: WriteCondition = { kind: codes.conditionNone, wanted: 0 };
 
 export class MemoryWriter {
@@ -176,8 +179,7 @@ export class MemoryWriter {
     fields: WriteFields,
   ): AppendOutcome {
     const { verbs, records } = this.kernel;
-    let record = verbs.reserve(size, this.#log, 0) >>> 0;
-    if (record === 0 && this.#reclaim()) record = verbs.reserve(size, this.#log, 0) >>> 0;
+    const record = this.#reserve(size);
     if (record === 0) return "no-room";
     const { condition = unconditional } = fields;
     const hasDiskLocation = this.#hasDisk && fields.forDisk;
@@ -205,6 +207,18 @@ export class MemoryWriter {
     if (answer === codes.answerDone) return "stored";
     if (answer === codes.answerNoRoom) return "no-room";
     return answer === codes.answerSuperseded ? "superseded" : (refusalOf(answer) ?? "busy");
+  }
+
+  /** Room for a record, made if it must be; 0 if there is none. Another thread may take the segment
+   *  that a reclaim has freed. */
+  #reserve(size: number): number {
+    const { verbs } = this.kernel;
+    let record = verbs.reserve(size, this.#log, 0) >>> 0;
+    for (let reclaims = 0; record === 0 && reclaims < reclaimsMax; reclaims++) {
+      if (!this.#reclaim()) return 0;
+      record = verbs.reserve(size, this.#log, 0) >>> 0;
+    }
+    return record;
   }
 
   #drainTombstones(): void {
@@ -330,8 +344,7 @@ export class MemoryWriter {
     seed: bigint,
   ): "promoted" | "changed" | "damaged" | "no-room" | "busy" {
     const { verbs, records } = this.kernel;
-    let record = verbs.reserve(size, this.#log, 0) >>> 0;
-    if (record === 0 && this.#reclaim()) record = verbs.reserve(size, this.#log, 0) >>> 0;
+    const record = this.#reserve(size);
     if (record === 0) return "no-room";
     records.place(record, bytes.subarray(0, size));
     const seedLow = Number(seed & 0xffffffffn);
