@@ -180,12 +180,13 @@ describe("attachCache(name)", () => {
     await open({ name: "carried" });
     const tell = `require("node:worker_threads").parentPort.postMessage(
       require("node:worker_threads").getEnvironmentData("${listName}") === undefined);`;
-    const url = (file: string): string =>
-      new URL(`../../dist/workers/${file}`, import.meta.url).href;
+    const url = (file: string): string => new URL(`../../dist/${file}`, import.meta.url).href;
     // The last one is what becomes the text of a bundle's workers.
-    const programs = ["janitor-worker.js", "store-worker.js", "worker-program.js"].map(
-      (file) => `import("${url(file)}").then(() => { ${tell} });`,
-    );
+    const programs = [
+      "workers/janitor-worker.js",
+      "workers/store-worker.js",
+      "modules/workers/worker-program.js",
+    ].map((file) => `import("${url(file)}").then(() => { ${tell} });`);
     for (const [text, isDropped] of [
       [tell, false],
       ...programs.map((text) => [text, true] as const),

@@ -54,12 +54,13 @@ export interface Patch {
   readonly to: string;
 }
 
-/** Copies the built package and breaks something in it; returns the address of its entry point. */
+/** Copies the package, each module a file, and breaks something in it; returns the address of its
+ *  entry point. */
 export function brokenCopy(scratch: string, patches: readonly Patch[]): string {
   const copy = join(scratch, "broken");
   mkdirSync(copy);
   for (const folder of ["src", "workers"]) {
-    cpSync(join(root, "dist", folder), join(copy, "dist", folder), {
+    cpSync(join(root, "dist/modules", folder), join(copy, "dist", folder), {
       recursive: true,
       filter: (file) => !file.endsWith(".map"),
     });

@@ -226,5 +226,7 @@ function buildKernel(
     .replace('"converge": true', '"converge": false');
   writeFileSync(configuration, options);
   execFileSync(process.execPath, [join(sources, "src/kernel/assembly/build.mjs")]);
-  cpSync(join(sources, "dist/src/kernel"), join(copy, "dist/src/kernel"), { recursive: true });
+  cpSync(join(sources, "dist/modules/src/kernel"), join(copy, "dist/src/kernel"), {
+    recursive: true,
+  });
 }

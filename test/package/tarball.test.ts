@@ -7,11 +7,6 @@ import { expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-interface SourceMap {
-  readonly sources: readonly string[];
-  readonly sourcesContent?: readonly (string | null)[];
-}
-
 const packed = execFileSync("npm", ["pack", "--dry-run", "--ignore-scripts", "--json"], {
   cwd: root,
   encoding: "utf8",
@@ -42,19 +37,32 @@ test("it holds no tests, benchmarks, examples or internals, and no source of its
   expect(files.filter((file) => workshop.test(file))).toEqual([]);
 });
 
-test("every source map is there and has its sources", () => {
-  const scripts = files.filter((file) => file.endsWith(".js"));
-  let maps = 0;
-  for (const file of scripts) {
-    const [, map] = /^\/\/# sourceMappingURL=(.*)$/m.exec(read(file)) ?? [];
-    if (map === undefined) continue;
-    const path = join(dirname(file), map);
-    expect([file, has.has(path)]).toEqual([file, true]);
-    const { sources, sourcesContent } = JSON.parse(read(path)) as SourceMap;
-    expect([file, sources.length, sourcesContent?.filter(Boolean).length]).toEqual([file, 1, 1]);
-    maps += 1;
+test("it names no source map, which would hold the sources once more", () => {
+  const named = files.filter((file) => file.endsWith(".js") && read(file).includes("//# source"));
+  expect(named).toEqual([]);
+});
+
+/** The files that are opened with one of the package's. */
+function openedWith(file: string, opened = new Set<string>()): ReadonlySet<string> {
+  if (opened.has(file)) return opened;
+  opened.add(file);
+  for (const [, specifier = ""] of read(file).matchAll(/^(?:im|ex)port\b.*"(\.[^"]+)";$/gm)) {
+    openedWith(join(dirname(file), specifier), opened);
   }
-  expect(maps).toBeGreaterThan(100);
+  return opened;
+}
+
+test("each import of the package opens a few files, and the main one two", () => {
+  const { exports } = JSON.parse(read("package.json")) as {
+    readonly exports: Readonly<Record<string, string | { readonly default: string }>>;
+  };
+  const whole = "dist/src/shared/undercroft.js";
+  expect([...openedWith("dist/src/mod.js")]).toEqual(["dist/src/mod.js", whole]);
+  for (const entry of Object.values(exports)) {
+    if (typeof entry === "string") continue;
+    const opened = openedWith(entry.default.replace("./", ""));
+    expect([entry.default, opened.size <= 12]).toEqual([entry.default, true]);
+  }
 });
 
 test("every import of its modules and declarations is in it", () => {

@@ -4,15 +4,14 @@ import { isBuiltin } from "node:module";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-const built = new URL("../../dist/workers/", import.meta.url);
-const at = (name) => fileURLToPath(new URL(name, built));
+const at = (path) => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url));
 
 for (const [name, file] of [
   ["janitor", "janitor-worker.js"],
   ["stores", "store-worker.js"],
 ]) {
   const bundle = await rolldown({
-    input: at(`${name}.js`),
+    input: at(`modules/workers/${name}.js`),
     platform: "node",
     // A worker starts no workers.
     external: (specifier) => isBuiltin(specifier) || specifier === "#threads",
@@ -21,7 +20,11 @@ for (const [name, file] of [
     },
   });
   // With its names, so that a stack says where it was.
-  const { output } = await bundle.write({ file: at(file), format: "esm", comments: false });
+  const { output } = await bundle.write({
+    file: at(`workers/${file}`),
+    format: "esm",
+    comments: false,
+  });
   await bundle.close();
   const strange = output.flatMap(({ imports = [] }) => imports).filter((each) => !isBuiltin(each));
   if (strange.length > 0) throw new Error(`${file} imports ${strange.join(", ")}`);

@@ -5,7 +5,7 @@ import { isBuiltin } from "node:module";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 
-const built = new URL("../../dist/", import.meta.url);
+const built = new URL("../../dist/modules/", import.meta.url);
 
 const bundle = await rolldown({
   input: fileURLToPath(new URL("workers/worker-program.js", built)),

@@ -10,7 +10,7 @@ import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
-const shipped = new URL("../../../dist/src/kernel/", import.meta.url);
+const shipped = new URL("../../../dist/modules/src/kernel/", import.meta.url);
 const forTests = new URL("../../../dist/test/kernel/", import.meta.url);
 
 /** The compiled kernel as text, and the name of the imported fence in it. */

@@ -36,7 +36,7 @@ export async function buildMutant(
     const kernel = await compileKernel(folder, mutant.file, text);
     writeFileSync(join(source, "kernel/kernel.wasm"), kernel);
   } else {
-    cpSync(join(builtPackage, "../test/kernel/kernel.wasm"), join(source, "kernel/kernel.wasm"));
+    cpSync(join(builtPackage, "../../test/kernel/kernel.wasm"), join(source, "kernel/kernel.wasm"));
     const options = {
       target: ts.ScriptTarget.ES2023,
       module: ts.ModuleKind.ESNext,

@@ -93,8 +93,8 @@ export interface Rooms {
 /** The names of the words in shared memory. */
 export type Layout = typeof layout & typeof flightLayout;
 
-/** The package as it was built. */
-export const builtPackage: string = fileURLToPath(new URL("../../../src", import.meta.url));
+/** The package as it was compiled, module by module. */
+export const builtPackage: string = fileURLToPath(new URL("../../../modules/src", import.meta.url));
 
 /** The source maps name sources that are not there. */
 function withoutMap(path: string): void {
@@ -109,7 +109,7 @@ function removeFolders(): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true });
 }
 
-/** Loads the package under `source` (a `dist/src` folder) as coroutines. */
+/** Loads the package under `source` (as `dist/modules/src`) as coroutines. */
 export async function loadRooms(source: string): Promise<Rooms> {
   const folder = mkdtempSync(join(tmpdir(), "undercroft-interleave-"));
   if (folders.length === 0) process.once("exit", removeFolders);
@@ -148,7 +148,7 @@ export async function loadRooms(source: string): Promise<Rooms> {
     // The checked build, which traps when an assumption does not hold; a mutant has its own kernel.
     kernelBytes: readFileSync(
       source === builtPackage
-        ? join(builtPackage, "../test/kernel/kernel-checked.wasm")
+        ? join(builtPackage, "../../test/kernel/kernel-checked.wasm")
         : join(target, "kernel/kernel.wasm"),
     ),
   };
