@@ -1,4 +1,5 @@
 export { getHit } from "./get-hit.js";
+export { defaults } from "./defaults.js";
 export { decoded } from "./decoded.js";
 export { fetch } from "./fetch.js";
 export { miss } from "./miss.js";
