@@ -25,6 +25,7 @@ export type {
   DeleteOptions,
   DiskOptions,
   Duration,
+  EvictionOptions,
   FetchOptions,
   IsValid,
   NearOptions,
@@ -40,5 +41,5 @@ export type { CacheEntry, ResizeOutcome, SetOutcome, UpdateOutcome } from "./ent
 export type { LoadContext, Loader, LoadManyContext, ManyLoader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
 export type { Tier, TierChange, TierEntry, TierInvalidation, TierKey } from "./outer-tiers/mod.js";
-export type { PolicyName } from "./policy/mod.js";
+export type { PolicyName, Worth } from "./policy/mod.js";
 export type { CacheStats, NamespaceStats } from "./stats/mod.js";

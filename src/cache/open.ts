@@ -157,8 +157,8 @@ function createMemory(
     diskSegmentCount: made?.segmentCount ?? 0,
     diskSegmentBytes: made?.segmentBytes ?? 0,
     remembersSets: config.disk?.admission.seenBefore === true,
-    policyBytes: policyBytesFor(config.eviction, config.memoryBytes),
-    samples: config.eviction === "auto",
+    policyBytes: policyBytesFor(config.eviction.policy, config.memoryBytes),
+    samples: config.eviction.policy === "auto",
     loads: true,
     notesWrites: awaited !== null,
   });

@@ -5,7 +5,7 @@ import type { Outcome } from "../simulation/mod.js";
 /** The table of one ratio, `column`, as lines of text. */
 export function outcomeTable(
   outcomes: readonly Outcome[],
-  column: "missRatio" | "byteMissRatio",
+  column: "missRatio" | "byteMissRatio" | "waitRatio",
 ): string {
   const policies = [...new Set(outcomes.map(({ policy }) => policy))];
   const sizes = [...new Set(outcomes.map(({ size }) => size))];
@@ -14,7 +14,7 @@ export function outcomeTable(
     const row = outcomes.filter((outcome) => outcome.size === size);
     const cells = policies.map((policy) => {
       const found = row.find((outcome) => outcome.policy === policy);
-      return found === undefined ? "" : found[column].toFixed(4);
+      return found?.[column]?.toFixed(4) ?? "";
     });
     return [`${Number((size * 100).toPrecision(4))} %`, String(row[0]?.capacity ?? ""), ...cells];
   });

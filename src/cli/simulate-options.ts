@@ -1,5 +1,6 @@
 // Reads and checks the command line of `undercroft simulate`. Called by that command.
 import type { ParseArgsConfig } from "node:util";
+import { type Worth, worths } from "../policy/mod.js";
 import { type Simulated, simulatedNames } from "../simulation/mod.js";
 import { parsedOptions } from "./parsed-options.js";
 
@@ -9,6 +10,8 @@ export interface SimulateOptions {
   /** Fractions of the distinct objects, or of their bytes, ascending. */
   readonly sizes: readonly number[];
   readonly unit: boolean;
+  /** What a hit is worth to the policies that weigh it. */
+  readonly worth: Worth;
   readonly json: boolean;
   /** The file that the plot is written to. */
   readonly svg: string | undefined;
@@ -31,6 +34,7 @@ export function simulateOptions(words: readonly string[]): SimulateOptions {
     policies: policiesOf(values.policies),
     sizes: sizesOf(values.sizes),
     unit: values.unit === true,
+    worth: worthOf(values.worth),
     json: values.json === true,
     svg: values.svg,
     target: targetOf(values.target),
@@ -42,6 +46,7 @@ const known = {
   policies: { type: "string" },
   sizes: { type: "string" },
   unit: { type: "boolean" },
+  worth: { type: "string" },
   json: { type: "boolean" },
   svg: { type: "string" },
   target: { type: "string" },
@@ -73,6 +78,12 @@ function sizesOf(text: string | undefined): readonly number[] {
     return size;
   });
   return [...new Set(sizes)].sort((a, b) => a - b);
+}
+
+function worthOf(text: string | undefined): Worth {
+  const found = text === undefined ? "hits" : worths.find((worth) => worth === text);
+  if (found !== undefined) return found;
+  throw new RangeError(`Cannot simulate: --worth is "${text}"; allowed are ${worths.join(", ")}`);
 }
 
 function targetOf(text: string | undefined): number | undefined {

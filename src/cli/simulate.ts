@@ -21,13 +21,16 @@ export const simulateUsage = `simulate <trace…>   miss ratios by policy and si
   --sizes 0.01,0.1  fractions of the distinct objects, or of their bytes
                     (default: 0.001,0.01,0.05,0.1,0.2)
   --unit            count objects, not bytes
+  --worth load-time what a hit is worth to auto and lfu: hits (default), bytes or load-time
   --target 0.9      suggest a configuration for this hit ratio
   --svg curves.svg  draw the curves; for several traces, one file each: curves-<trace>.svg
   --json            print an array of
-                    { trace, policy, size, capacity, requests, misses, missRatio, byteMissRatio }
-A trace is CSV (key, size, ttl, timestamp; only the key is required; the first line may name the
-columns) or records of 16 bytes (key u64, size u32, ttl u32, little-endian); either may be gzipped
-(.gz). ttl and timestamp are seconds; a ttl has no effect without timestamps.`;
+                    { trace, policy, size, capacity, requests, misses, missRatio, byteMissRatio,
+                      waitRatio }
+A trace is CSV (key, size, ttl, timestamp, load; only the key is required; the first line may name
+the columns) or records of 16 bytes (key u64, size u32, ttl u32, little-endian); either may be
+gzipped (.gz). ttl and timestamp are seconds; a ttl has no effect without timestamps. load is
+milliseconds.`;
 
 /** A cache that holds fewer objects than this is decided by chance. */
 const objectsWanted = 10;
@@ -88,7 +91,7 @@ function replayAll(trace: Trace, options: SimulateOptions, output: Output): Outc
       );
       reportedAt = now;
     }
-    return replay(trace, policy, size);
+    return replay(trace, policy, size, options.worth);
   });
 }
 
@@ -99,6 +102,10 @@ function report(trace: Trace, outcomes: readonly Outcome[], options: SimulateOpt
   ];
   if (trace.size !== null) {
     parts.push("bytes missed per byte asked for", outcomeTable(outcomes, "byteMissRatio"));
+  }
+  if (trace.load !== null) {
+    const table = outcomeTable(outcomes, "waitRatio");
+    parts.push("time spent loading per time that all requests take to load", table);
   }
   if (options.target !== undefined) parts.push(advice(trace, outcomes, options.target));
   return `${parts.join("\n")}\n`;

@@ -4,8 +4,8 @@
 import { resolve } from "node:path";
 
 import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
-import { type AdmissionConfig, admissionOf } from "./admission.js";
-import { type PolicyName, policyNames } from "../policy/mod.js";
+import { type AdmissionConfig, admissionOf } from "./retention/admission.js";
+import { type EvictionConfig, evictionOf } from "./retention/eviction-options.js";
 import type { CacheOptions } from "./options.js";
 import {
   assertOptions,
@@ -37,7 +37,7 @@ export interface Config extends OperationDefaults {
     readonly openFiles: number;
     readonly whenLocked: WhenLocked;
   } | null;
-  readonly eviction: PolicyName;
+  readonly eviction: EvictionConfig;
   readonly near: {
     readonly mode: "shared" | "frozen" | "copy";
     readonly maxEntries: number;
@@ -120,7 +120,7 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     version: options.version === undefined ? "" : checkedName("version", options.version),
     ...memoryOf(options.memory),
     disk: diskOf(options.disk, memoryOf(options.memory).memoryBytes),
-    eviction: oneOf("eviction", options.eviction, policyNames, "auto"),
+    eviction: evictionOf(options.eviction),
     near: nearOf(options.near, memoryOf(options.memory).memoryBytes),
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),

@@ -1,4 +1,4 @@
-export { type AdmissionConfig, assertFilter } from "./admission.js";
+export { type AdmissionConfig, assertFilter } from "./retention/admission.js";
 export {
   type Config,
   diskBytesMin,
@@ -10,6 +10,7 @@ export {
   resolveConfig,
   type WhenLocked,
 } from "./config.js";
+export type { EvictionConfig, EvictionOptions } from "./retention/eviction-options.js";
 export type { IsValid, RefreshOptions, ValidityContext } from "./freshness-options.js";
 export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js";
 export {

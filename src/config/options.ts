@@ -3,6 +3,7 @@
 
 import type { Clock } from "../base/mod.js";
 import type { PolicyName } from "../policy/mod.js";
+import type { EvictionOptions } from "./retention/eviction-options.js";
 import type { IsValid, RefreshOptions } from "./freshness-options.js";
 import type { Duration, Size } from "./quantities.js";
 
@@ -235,8 +236,11 @@ export interface CacheOptions<V = unknown> extends RefreshOptions {
    * never served. Default: none.
    */
   readonly version?: string;
-  /** The eviction policy. Default "auto": tries settings on a sample of requests, uses the best. */
-  readonly eviction?: PolicyName;
+  /**
+   * The eviction policy, or the policy and what a hit is worth to it. Default "auto": tries
+   * settings on a sample of requests, uses the best. See `EvictionOptions`.
+   */
+  readonly eviction?: PolicyName | EvictionOptions;
   /** The near cache, or `false` to decode at each hit. */
   readonly near?: NearOptions | false;
   /**

@@ -9,7 +9,6 @@ import {
   evict,
   type EvictionPolicy,
   fruitlessMax,
-  type LogName,
   type LogSituation,
 } from "../policy/mod.js";
 import { isInternal } from "../record/mod.js";
@@ -119,7 +118,7 @@ export class Evictor {
           this.#values.settle({ record, frequency, log, isUnwritten, isKept, ...manner });
         } else if (isCompacted) this.#settle(record, log, frequency, isUnwritten);
         else {
-          let kept = isRuthless ? evict : this.#ask(logNameOf(log), size, frequency);
+          let kept = isRuthless ? evict : this.#ask(record, log, size, frequency);
           if (kept === evict && isKeeping && this.#shares.isWithin(records.space(record))) kept = 0;
           this.#settle(record, codes.logMain, kept, isUnwritten);
         }
@@ -169,8 +168,10 @@ export class Evictor {
 
   /** Asks the policy about the record whose frequency the kernel just read. The results still
    *  hold its hash. */
-  #ask(log: LogName, size: number, frequency: number): number {
-    return this.#policy.decide(log, this.#kernel.results.hashHigh, size, frequency);
+  #ask(record: number, log: number, size: number, frequency: number): number {
+    const { results, records } = this.#kernel;
+    const loadClass = records.loadClass(record);
+    return this.#policy.decide(logNameOf(log), results.hashHigh, size, frequency, loadClass);
   }
 
   /** Moves a record to a log, or evicts it. Evicts it too if there is no room to move it. */

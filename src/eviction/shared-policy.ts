@@ -3,6 +3,7 @@
 // janitor and attachThread. The state has no lock: whoever evicts writes whole words, a lost write
 // loses one remembered key or one step of a clock, and every bit pattern is valid
 // (policy/log-policy.ts). So neither a race nor a thread's death does harm.
+import type { EvictionConfig } from "../config/mod.js";
 import type { Geometry, Kernel } from "../kernel/mod.js";
 import { LogPolicy, type PolicyName, policyStateBytes, settingOf } from "../policy/mod.js";
 
@@ -44,6 +45,8 @@ export function policyOver(kernel: Kernel): LogPolicy {
 }
 
 /** Sets the policy. The opener calls it once, before any thread evicts. */
-export function setPolicy(kernel: Kernel, name: PolicyName): void {
-  policyOver(kernel).adopt(settingOf(name));
+export function setPolicy(kernel: Kernel, { policy, worth }: EvictionConfig): void {
+  const shared = policyOver(kernel);
+  shared.setWorth(worth);
+  shared.adopt(settingOf(policy, worth));
 }

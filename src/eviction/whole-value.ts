@@ -98,7 +98,8 @@ export class WholeValues {
   /** Asks the policy about the whole value. */
   #ask(): number {
     const { hashHigh, log, bytes, frequency } = this.#kernel.value;
-    return this.#policy.decide(logNameOf(log), hashHigh, bytes, frequency);
+    const loadClass = this.#kernel.records.loadClass(this.#kernel.results.record);
+    return this.#policy.decide(logNameOf(log), hashHigh, bytes, frequency, loadClass);
   }
 
   /** False if there is no room. */

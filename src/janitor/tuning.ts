@@ -6,7 +6,7 @@
 import { elapsedMs } from "../base/mod.js";
 import { policyCapacityOf, usedGeometryOf } from "../eviction/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
-import { candidates, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
+import { candidatesFor, type LogPolicy, type Setting, settingOf, Tuner } from "../policy/mod.js";
 import * as counter from "../stats/mod.js";
 
 /** Share of the janitor's time that tuning may take. It may save up the share of ten seconds, so
@@ -85,18 +85,17 @@ export class Tuning {
     if (isFit && !isHeard) this.#thinning += 1;
     else this.#thinning = 0;
     this.#entries = entries;
-    const settings = [
-      this.#live,
-      ...candidates.filter((candidate) => !isSame(candidate, this.#live)),
-    ];
+    const { worth } = this.#policy;
+    const others = candidatesFor(worth).filter((candidate) => !isSame(candidate, this.#live));
+    const settings = [this.#live, ...others];
     const thinning = this.#thinning;
-    this.#tuner = new Tuner({ capacity, entries, settings, thinning });
+    this.#tuner = new Tuner({ capacity, entries, settings, thinning, worth });
     this.#kernel.control.setSampleMask(this.#tuner.sampleMask);
   }
 
   #drain(thread: number, tuner: Tuner, end: number): void {
-    const observe = (hashHigh: number, size: number): void => {
-      if (tuner.observe(hashHigh, (size + 7) & ~7)) this.#adopt(tuner.setting);
+    const observe = (hashHigh: number, size: number, loadClass: number): void => {
+      if (tuner.observe(hashHigh, size, loadClass)) this.#adopt(tuner.setting);
     };
     while (this.#seenMs < end) {
       const taken = this.#kernel.samples.take(thread, stride, observe);
@@ -116,7 +115,7 @@ export class Tuning {
 
 /** A new janitor starts from the first setting: what its predecessor learned is lost. */
 export function startTuning(kernel: Kernel, policy: LogPolicy): Tuning {
-  const first = settingOf("auto");
+  const first = settingOf("auto", policy.worth);
   policy.adopt(first);
   return new Tuning(kernel, policy, first);
 }

@@ -178,8 +178,11 @@ export const threadOpenFiles = 60; // u32: segment files that this thread has op
  *  count over all incarnations. */
 export const threadSampleHead = 48;
 export const threadSampleTail = 52;
-/** A sampled request: u32 high half of the key's hash, u32 bytes of its record. */
+/** A sampled request: u32 high half of the key's hash, u32 what its entry is. */
 export const sampleSize = 8;
+/** The latter: its size in units of 8 bytes, and the class of its load time above that. */
+export const sampleUnitsMask = 0x1fffffff;
+export const sampleLoadShift = 29;
 
 // The results of the thread's last kernel call. Numbers above 32 bits are f64.
 export const resultSequence = 64; // f64

@@ -17,6 +17,7 @@ import {
   flagKeyBytes,
   isInternal,
   recordHasRevision,
+  recordLoadShift,
   recordHeaderSize,
   type RecordReader,
 } from "../record/mod.js";
@@ -51,6 +52,8 @@ export type AppendOutcome = "stored" | "too-large" | "no-room" | "busy" | "super
 /** What to write beside key and value. Times are wall-clock milliseconds, Infinity = never. */
 export interface WriteFields {
   readonly codecId: number;
+  /** How long its loader took (policy/worth.ts); default unknown. */
+  readonly loadClass?: number | undefined;
   /** flagCompressed, flagChunked, flagChunk; the writer adds the others. */
   readonly flags: number;
   readonly createdMs: number;
@@ -192,7 +195,7 @@ export class MemoryWriter {
     const answer = verbs.publish(
       record,
       keyBytes + this.keys.spaceBits,
-      fields.revision === undefined ? fields.codecId : fields.codecId | recordHasRevision,
+      codecByteOf(fields),
       flags,
       extensionBytes / 8,
       fields.createdMs,
@@ -364,6 +367,11 @@ export class MemoryWriter {
     records.place(record, source.buffer.subarray(source.start, source.start + source.size));
     return verbs[this.#bring](record, slot, low, high) === codes.answerDone;
   }
+}
+
+function codecByteOf({ codecId, loadClass, revision }: WriteFields): number {
+  const load = (loadClass ?? 0) << recordLoadShift;
+  return codecId | load | (revision === undefined ? 0 : recordHasRevision);
 }
 
 function refusalOf(answer: number): Refusal | undefined {

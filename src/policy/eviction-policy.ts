@@ -41,6 +41,6 @@ export interface EvictionPolicy {
   /** The frequency (0 to 3) with which an entry goes on in the main log, or `evict`. Asked once
    *  for each live record of the segment being emptied. `hash` is 32 bits of the key's seeded
    *  hash, `size` the record's bytes, `frequency` the hits since the record was written or last
-   *  moved, at most 3. */
-  decide(log: LogName, hash: number, size: number, frequency: number): number;
+   *  moved, at most 3; `loadClass` says how long its loader took (worth.ts), 0 = unknown. */
+  decide(log: LogName, hash: number, size: number, frequency: number, loadClass?: number): number;
 }

@@ -11,6 +11,7 @@
 import { evict, type EvictionPolicy, type LogSituation, type LogName } from "./eviction-policy.js";
 import { cellAge, cellFrequency, History, historyCells, historyFrequencyMax } from "./history.js";
 import type { KeepRule, Setting, VictimRule } from "./setting.js";
+import { loadClassUnknown, type Worth, worths } from "./worth.js";
 
 // State words. Whoever evicts writes them, except the setting, which the opener and the tuner
 // write.
@@ -21,12 +22,15 @@ const stateThreshold = 3; // worth above which a competing entry is kept
 const stateEpoch = 4; // half-lives applied to the threshold
 const stateMeanSize = 5; // mean size of the entries decided on
 const stateRandom = 6;
+const stateWorth = 7; // what a hit is worth: an index of worths
 const stateVictim = 8;
 const stateSmallShare = 9;
 const stateKeep = 10;
 const statePromoteAt = 11;
 const stateGhostTurnovers = 12;
 const stateSizePower = 13;
+const stateLoadPower = 14;
+const stateMeanLoad = 15; // mean class of the load times of the entries decided on
 const stateWords = 16;
 
 const victimRules: readonly VictimRule[] = ["share", "oldest", "hand"];
@@ -109,6 +113,7 @@ export class LogPolicy implements EvictionPolicy {
     state[statePromoteAt] = setting.promoteAt;
     state[stateGhostTurnovers] = setting.ghostTurnovers;
     state[stateSizePower] = setting.sizePower;
+    state[stateLoadPower] = setting.loadPower;
   }
 
   victim(situation: LogSituation): LogName {
@@ -131,7 +136,13 @@ export class LogPolicy implements EvictionPolicy {
     return "main";
   }
 
-  decide(log: LogName, hash: number, size: number, frequency: number): number {
+  decide(
+    log: LogName,
+    hash: number,
+    size: number,
+    frequency: number,
+    loadClass: number = loadClassUnknown,
+  ): number {
     const state = this.#state;
     const now = Math.floor((state[stateClock] as number) / this.#tickBytes);
     const cell = this.#history.find(hash);
@@ -141,7 +152,9 @@ export class LogPolicy implements EvictionPolicy {
     let answer: number;
     if (state[stateKeep] === keepCompete) {
       this.#history.note(hash, total, now);
-      answer = this.#compete(log, size, frequency, total, now);
+      const bonus = log === "main" && frequency > 0 ? hitBonus : 0;
+      const worth = (total + bonus) * this.#preference(size) * this.#loadPreference(loadClass);
+      answer = this.#compete(log, size, total, worth, now);
     } else if (log === "main") {
       if (frequency > 0) this.#history.note(hash, total, this.#noGhost(now));
       answer = this.#keepInMain(frequency);
@@ -176,10 +189,10 @@ export class LogPolicy implements EvictionPolicy {
     return cellAge(cell, now) <= turnovers * ticksPerTurnover + since;
   }
 
-  /** Entries compete by worth: frequency, times a power of mean size over size. A log gives up
-   *  whole segments, so there is no queue of victims to compare with; the threshold stands in
-   *  for it. */
-  #compete(log: LogName, size: number, frequency: number, total: number, now: number): number {
+  /** Entries compete by worth: frequency, times a power of mean size over size and of load time
+   *  over its mean. A log gives up whole segments, so there is no queue of victims to compare with;
+   *  the threshold stands in for it. */
+  #compete(log: LogName, size: number, total: number, worth: number, now: number): number {
     const state = this.#state;
     const epoch = Math.floor(now / halfLife);
     let threshold = state[stateThreshold] as number;
@@ -189,8 +202,7 @@ export class LogPolicy implements EvictionPolicy {
     }
     const limit = threshold + this.#random();
     const step = size / this.#capacity;
-    const bonus = log === "main" && frequency > 0 ? hitBonus : 0;
-    const kept = (total + bonus) * this.#preference(size) > limit;
+    const kept = worth > limit;
     if (log === "main") threshold += step * (kept ? thresholdRise : -thresholdFall);
     else if (!kept) threshold -= step * thresholdLeak;
     state[stateThreshold] = Math.max(0, Math.min(historyFrequencyMax, threshold));
@@ -204,6 +216,26 @@ export class LogPolicy implements EvictionPolicy {
     const mean = state[stateMeanSize] as number;
     state[stateMeanSize] = mean === 0 ? size : mean + (size - mean) / 1024;
     return power === 0 || mean === 0 ? 1 : (mean / size) ** power;
+  }
+
+  /** By the mean of the classes, not of the times: a few long ones do not make all others cheap. */
+  #loadPreference(loadClass: number): number {
+    const state = this.#state;
+    const power = state[stateLoadPower] as number;
+    if (power === 0 || loadClass === loadClassUnknown) return 1;
+    const mean = state[stateMeanLoad] as number;
+    state[stateMeanLoad] = mean === 0 ? loadClass : mean + (loadClass - mean) / 1024;
+    return mean === 0 ? 1 : 4 ** ((loadClass - mean) * power);
+  }
+
+  /** What a hit is worth to this cache. */
+  get worth(): Worth {
+    return worths[this.#state[stateWorth] as number] ?? "hits";
+  }
+
+  /** Says what a hit is worth, once, before anything is decided. */
+  setWorth(worth: Worth): void {
+    this.#state[stateWorth] = worths.indexOf(worth);
   }
 
   /** A pseudorandom number in [0, 1). The sequence depends only on the state. */

@@ -7,8 +7,10 @@ import {
   s3FifoSetting,
   type Setting,
   sieveSetting,
+  weighedFor,
 } from "./setting.js";
 import { candidates } from "./tuner.js";
+import type { Worth } from "./worth.js";
 
 /** "auto" is a log policy whose setting a {@link Tuner} changes; the others keep theirs. "lru"
  *  is CLOCK. */
@@ -40,11 +42,21 @@ export type PolicyName = keyof typeof settings;
 export const policyNames = Object.keys(settings) as readonly PolicyName[];
 
 /** The setting that a cache with this policy starts with. */
-export function settingOf(name: PolicyName): Setting {
-  return settings[name];
+export function settingOf(name: PolicyName, worth: Worth = "hits"): Setting {
+  return weighedFor(worth, settings[name]);
+}
+
+/** Whether a policy weighs what a hit is worth. */
+export function weighsWorth(name: PolicyName): boolean {
+  return settings[name].keep === "compete";
 }
 
 /** The policy `name` with its own state, for `capacity` bytes and about `entries` entries. */
-export function policyOf(name: PolicyName, capacity: number, entries: number): LogPolicy {
-  return LogPolicy.alone(settings[name], capacity, entries);
+export function policyOf(
+  name: PolicyName,
+  capacity: number,
+  entries: number,
+  worth: Worth = "hits",
+): LogPolicy {
+  return LogPolicy.alone(settingOf(name, worth), capacity, entries);
 }

@@ -10,6 +10,7 @@ import {
   type LogSituation,
   type LogName,
 } from "./eviction-policy.js";
+import { loadClassUnknown } from "./worth.js";
 
 /** Segments that a cache is cut into. A small cache has segments of one entry. */
 export const modelSegments = 128;
@@ -109,6 +110,8 @@ export class SegmentedLog {
   readonly #hashes: Uint32Array;
   readonly #state: Uint8Array;
   readonly #positions: Float64Array;
+  /** How long each key's loader took (worth.ts). */
+  readonly #loads: Uint8Array;
   readonly #small = new Log();
   readonly #main = new Log();
   readonly #situation: LogSituation = emptyLogs();
@@ -122,6 +125,7 @@ export class SegmentedLog {
     this.#hashes = geometry.hashes;
     this.#state = new Uint8Array(geometry.keys);
     this.#positions = new Float64Array(geometry.keys);
+    this.#loads = new Uint8Array(geometry.keys);
   }
 
   /** Is the key present? Does not mark it. */
@@ -138,8 +142,9 @@ export class SegmentedLog {
   }
 
   /** Writes an absent key; false if it is too large for the cache. */
-  insert(key: number, size: number): boolean {
+  insert(key: number, size: number, loadClass: number = loadClassUnknown): boolean {
     if (size > this.#largest) return false;
+    this.#loads[key] = loadClass;
     let fruitless = 0;
     while (this.#small.bytes + this.#main.bytes + size > this.#capacity) {
       const before = this.#small.bytes + this.#main.bytes;
@@ -184,9 +189,8 @@ export class SegmentedLog {
       const state = this.#state[key] as number;
       if ((state & ~frequencyMask) !== home || this.#positions[key] !== position) continue;
       const hits = state & frequencyMask;
-      const frequency = ruthless
-        ? evict
-        : this.#policy.decide(name, this.#hashes[key] as number, size, hits);
+      const [hash, load] = [this.#hashes[key] as number, this.#loads[key] as number];
+      const frequency = ruthless ? evict : this.#policy.decide(name, hash, size, hits, load);
       this.#state[key] = 0;
       if (frequency !== evict) this.#append("main", key, size, frequency);
     }

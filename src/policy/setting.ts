@@ -1,6 +1,7 @@
 // The settings of a log policy; a setting is what tells one policy from another. All fields are
 // numbers, or words with a number, so that a setting fits in shared memory and can change while the
 // cache runs.
+import type { Worth } from "./worth.js";
 
 /** Which log gives up a segment. `share`: the small log when it is above its share. `oldest`:
  *  the log with the older segment, so both form one queue. `hand`: a hand goes from the oldest
@@ -27,6 +28,9 @@ export interface Setting {
   /** How much small entries are preferred where entries compete. 0 = not at all, each hit counts
    *  the same; 1 = entries are worth their hits per byte. */
   readonly sizePower: number;
+  /** How much entries are preferred that took long to load, where entries compete and the worth of
+   *  a hit is its load time. 1 = they are worth their hits times that time. */
+  readonly loadPower: number;
 }
 
 /** S3-FIFO (Yang et al., "FIFO queues are all you need for cache eviction", SOSP '23) over
@@ -38,6 +42,7 @@ export const s3FifoSetting: Setting = {
   promoteAt: 1,
   ghostTurnovers: 1,
   sizePower: 0,
+  loadPower: 0,
 };
 
 /** W-TinyLFU (Einziger et al., "TinyLFU: a highly efficient cache admission policy", ACM TOS
@@ -59,6 +64,7 @@ export const clockSetting: Setting = {
   promoteAt: 1,
   ghostTurnovers: 0,
   sizePower: 0,
+  loadPower: 0,
 };
 
 /** SIEVE (Zhang et al., "SIEVE is simpler than LRU", NSDI '24) over segments. */
@@ -66,3 +72,13 @@ export const sieveSetting: Setting = { ...clockSetting, victim: "hand" };
 
 /** First in, first out. */
 export const fifoSetting: Setting = { ...clockSetting, keep: "never", promoteAt: 4 };
+
+/** What the worth of a hit makes of a setting in which entries compete. A value is as large as the
+ *  room that it takes, so hits that are worth their bytes prefer no size. The root of a load time
+ *  saved more time on traces than the time itself, since a time that is measured once says less of
+ *  the next load than a frequency of the next request. */
+export function weighedFor(worth: Worth, setting: Setting): Setting {
+  if (setting.keep !== "compete") return setting;
+  if (worth === "bytes") return { ...setting, sizePower: 0 };
+  return worth === "load-time" ? { ...setting, loadPower: 0.5 } : setting;
+}

@@ -6,7 +6,8 @@
 import { KeyTable } from "./key-table.js";
 import { LogPolicy } from "./log-policy.js";
 import { SegmentedLog } from "./segmented-log.js";
-import { lfuSetting, clockSetting, s3FifoSetting, type Setting } from "./setting.js";
+import { lfuSetting, clockSetting, s3FifoSetting, type Setting, weighedFor } from "./setting.js";
+import { loadClassUnknown, loadMsOf, type Worth } from "./worth.js";
 
 /** The settings that are tried. A cache starts with the first: it has the best mean, and what it
  *  remembers of keys also serves the others. */
@@ -19,6 +20,15 @@ export const candidates: readonly Setting[] = [
   { ...s3FifoSetting, smallShare: 0.3 },
   clockSetting,
 ];
+
+/** The settings that are tried where a hit is worth that. */
+export function candidatesFor(worth: Worth): readonly Setting[] {
+  if (worth === "hits") return candidates;
+  const weighed = candidates.map((setting) => weighedFor(worth, setting));
+  return worth === "bytes"
+    ? weighed
+    : [...weighed, { ...weighedFor(worth, lfuSetting), loadPower: 1 }];
+}
 
 /** A miniature cache has at least this many entries, and less than twice as many. A smaller
  *  cache is simulated whole. */
@@ -41,15 +51,13 @@ const windowsAfterLoss = 8;
 /** The share of its misses by which a setting must be beaten in such windows. */
 const lossyMarginShare = 0.25;
 
-/** Weight of one request in the running mean of sizes. */
-const meanSizeShare = 1 / 1024;
+/** Weight of one request in the running means of sizes and load times. */
+const meanShare = 1 / 1024;
 
 class Candidate {
   readonly setting: Setting;
   readonly log: SegmentedLog;
-  /** Misses of the current window, and of all windows, older ones weighted less. A miss costs
-   *  half for the miss and half for its bytes relative to the mean, so 1 at the mean size. This
-   *  serves both hit ratio and byte hit ratio. */
+  /** What the misses of the current window cost. A miss of the mean size and load time costs 1. */
   misses = 0;
   /** Of the windows that prove something. */
   score = 0;
@@ -78,6 +86,8 @@ export interface TunerOptions {
   /** How often the sample of keys is halved beyond what the entries ask for, because the caller
    *  cannot hear more. */
   readonly thinning?: number;
+  /** What a hit is worth; default "hits". */
+  readonly worth?: Worth;
 }
 
 export class Tuner {
@@ -89,7 +99,9 @@ export class Tuner {
   readonly #window: number;
   #current = 0;
   #untilEnd: number;
+  readonly #worth: Worth;
   #meanSize = 0;
+  #meanLoadMs = 0;
   #dropped = 0;
   #switches = 0;
   #lost = 0;
@@ -100,7 +112,8 @@ export class Tuner {
     const halvings = Math.max(0, Math.floor(Math.log2(options.entries / miniatureEntries)));
     const scale = 2 ** (halvings + (options.thinning ?? 0));
     const entries = Math.ceil(options.entries / scale);
-    const settings = options.settings ?? candidates;
+    this.#worth = options.worth ?? "hits";
+    const settings = options.settings ?? candidatesFor(this.#worth);
     // Candidates may hold different keys, and new keys arrive between two calls of `recycle`.
     const keys = (settings.length + 2) * (entries + 16);
     this.sampleMask = scale - 1;
@@ -140,8 +153,9 @@ export class Tuner {
   }
 
   /** Notes a request for a sampled key. `hash` is the half of the key's hash that policies get,
-   *  `size` the bytes of the entry, at least 1. Returns whether `setting` has changed. */
-  observe(hash: number, size: number): boolean {
+   *  `size` the bytes of the entry, at least 1, `loadClass` how long its loader took. Returns
+   *  whether `setting` has changed. */
+  observe(hash: number, size: number, loadClass: number = loadClassUnknown): boolean {
     let key = this.#table.numberOf(hash);
     if (key < 0) {
       this.#table.recycle((other) =>
@@ -153,15 +167,26 @@ export class Tuner {
         return false;
       }
     }
-    this.#meanSize += (size - this.#meanSize) * (this.#meanSize === 0 ? 1 : meanSizeShare);
-    const cost = (1 + size / this.#meanSize) / 2;
+    const cost = this.#costOf(size, loadClass);
     for (const candidate of this.#candidates) {
       if (candidate.log.hit(key)) continue;
       candidate.misses += cost;
-      candidate.log.insert(key, size);
+      candidate.log.insert(key, size, loadClass);
     }
     this.#untilEnd -= 1;
     return this.#untilEnd <= 0 && this.#endWindow();
+  }
+
+  /** What a miss of such an entry costs, by what hits are worth. Half for the miss and half for its
+   *  bytes serves both hit ratio and byte hit ratio. A load of unknown time took the mean one. */
+  #costOf(size: number, loadClass: number): number {
+    this.#meanSize += (size - this.#meanSize) * (this.#meanSize === 0 ? 1 : meanShare);
+    if (this.#worth === "hits") return (1 + size / this.#meanSize) / 2;
+    if (this.#worth === "bytes") return size / this.#meanSize;
+    if (loadClass === loadClassUnknown) return 1;
+    const ms = loadMsOf(loadClass);
+    this.#meanLoadMs += (ms - this.#meanLoadMs) * (this.#meanLoadMs === 0 ? 1 : meanShare);
+    return ms / this.#meanLoadMs;
   }
 
   #endWindow(): boolean {

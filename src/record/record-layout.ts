@@ -6,8 +6,8 @@
 //    0 ┬ size            u24  bytes of header, extension, key and value, without the padding after
 //    3 ├ space           u8   the namespace of the key: its id, 0 = the cache's own key space
 //    4 ├ keyLength - 1   u16  a key has 1 to 65,536 bytes
-//    6 ├ codec           u8   how the value is encoded (codec-id.ts); with 128 added, it has a
-//      │                      revision
+//    6 ├ codec           u8   4 bits: how the value is encoded (codec-id.ts); 3 bits: how long its
+//      │                      loader took (policy/worth.ts); 128: it has a revision
 //    7 ├ flags           u8   which extension fields are present, and what the key and value are
 //    8 ├ sequence        u48  order of all writes of a cache, growing over its whole existence;
 //      │                      0 = reserved, not published
@@ -45,6 +45,10 @@ export const recordSizeMask = 0xffffff;
 export const recordSpace = 3;
 export const recordKeyLength = 4;
 export const recordCodec = 6;
+/** In the codec's byte: the codec's id, and where the class of the load time begins. */
+export const recordCodecMask = 15;
+export const recordLoadShift = 4;
+export const recordLoadMask = 7;
 /** In the codec's byte: the last field of the extension is a revision. */
 export const recordHasRevision = 128;
 export const recordFlags = 7;

@@ -63,7 +63,7 @@ export class RecordReader {
     this.size = first & at.recordSizeMask;
     this.space = first >>> 24;
     const codec = buffer.readUInt8(start + at.recordCodec);
-    this.codecId = codec & ~at.recordHasRevision;
+    this.codecId = codec & at.recordCodecMask;
     this.#hasRevision = codec >= at.recordHasRevision;
     const flags = buffer.readUInt8(start + at.recordFlags);
     this.flags = flags;

@@ -1,10 +1,10 @@
-// CSV traces, one request a line: key, then optionally size, ttl and timestamp. If the first line
-// names columns, it sets their order. Called by the trace reader per chunk.
+// CSV traces, one request a line: key, then optionally size, ttl, timestamp and load time. If the
+// first line names columns, it sets their order. Called by the trace reader per chunk.
 import { foreignLine } from "./foreign-file.js";
 import { traceError } from "./trace-error.js";
 import { TraceBuilder, traceRequestsMax } from "./trace.js";
 
-const columnNames = ["key", "size", "ttl", "timestamp"] as const;
+const columnNames = ["key", "size", "ttl", "timestamp", "load"] as const;
 type Column = (typeof columnNames)[number];
 /** Other names that public traces give the columns. */
 const synonyms: ReadonlyMap<string, Column> = new Map([
@@ -17,6 +17,8 @@ const synonyms: ReadonlyMap<string, Column> = new Map([
   ["object_size", "size"],
   ["time", "timestamp"],
   ["ts", "timestamp"],
+  ["load_ms", "load"],
+  ["load-time", "load"],
 ]);
 
 export const sizeMax = 2 ** 32 - 1;
@@ -27,7 +29,7 @@ export class CsvTrace {
   readonly #keys = new Map<string, number>();
   readonly #decoder = new TextDecoder();
   /** The position of each column in a line; -1 if absent. */
-  #positions: Record<Column, number> = { key: 0, size: 1, ttl: 2, timestamp: 3 };
+  #positions: Record<Column, number> = { key: 0, size: 1, ttl: 2, timestamp: 3, load: 4 };
   #line = 0;
   #rest = "";
 
@@ -69,7 +71,9 @@ export class CsvTrace {
     }
     const ttl = this.#numberIn(cells, "ttl", 0);
     if (ttl < 0) this.#refuse(`ttl is ${ttl}; it must be seconds, 0 = no expiry`);
-    this.builder.add(number, size, ttl, this.#numberIn(cells, "timestamp", NaN));
+    const load = this.#numberIn(cells, "load", 0);
+    if (load < 0) this.#refuse(`load is ${load}; it must be milliseconds, 0 or more`);
+    this.builder.add(number, size, ttl, this.#numberIn(cells, "timestamp", NaN), load);
   }
 
   /** If the line names columns, sets their positions and returns true. */
@@ -85,6 +89,7 @@ export class CsvTrace {
       size: names.indexOf("size"),
       ttl: names.indexOf("ttl"),
       timestamp: names.indexOf("timestamp"),
+      load: names.indexOf("load"),
     };
     return true;
   }

@@ -2,11 +2,15 @@
 // and every miss is written. Called by the command line and by benchmarks.
 import {
   type LogPolicy,
+  loadClassOf,
+  loadClassUnknown,
   type PolicyName,
   policyNames,
   policyOf,
   SegmentedLog,
   Tuner,
+  type TunerOptions,
+  type Worth,
 } from "../policy/mod.js";
 import { Belady } from "./belady.js";
 import { ExactLru } from "./exact-lru.js";
@@ -28,11 +32,14 @@ export interface Outcome {
   readonly misses: number;
   readonly missRatio: number;
   readonly byteMissRatio: number;
+  /** Time spent loading, divided by what it takes to load every request; `null` if the trace has no
+   *  load times. */
+  readonly waitRatio: number | null;
 }
 
 interface Store {
   hit(key: number): boolean;
-  insert(key: number, size: number): boolean;
+  insert(key: number, size: number, loadClass?: number): boolean;
   drop(key: number): void;
 }
 
@@ -42,43 +49,56 @@ export function capacityOf(trace: Trace, size: number): number {
 }
 
 /** Replays `trace` with `policy` in a cache of `size` times its distinct objects (or their
- *  bytes). */
-export function replay(trace: Trace, policy: Simulated, size: number): Outcome {
+ *  bytes); `worth` is what a hit is worth to it. */
+export function replay(
+  trace: Trace,
+  policy: Simulated,
+  size: number,
+  worth: Worth = "hits",
+): Outcome {
   const capacity = capacityOf(trace, size);
-  const { misses, missedBytes, bytes } = count(trace, policy, capacity);
+  const { misses, missedBytes, bytes, waitedMs, loadMs } = count(trace, policy, capacity, worth);
   const { name, requests } = trace;
   const missRatio = misses / requests;
   const byteMissRatio = missedBytes / bytes;
-  return { trace: name, policy, size, capacity, requests, misses, missRatio, byteMissRatio };
+  const waitRatio = trace.load === null ? null : waitedMs / loadMs;
+  const counts = { requests, misses, missRatio, byteMissRatio, waitRatio };
+  return { trace: name, policy, size, capacity, ...counts };
 }
 
 interface Counts {
   misses: number;
   missedBytes: number;
   bytes: number;
+  waitedMs: number;
+  loadMs: number;
 }
 
-function count(trace: Trace, policy: Simulated, capacity: number): Counts {
+function count(trace: Trace, policy: Simulated, capacity: number, worth: Worth): Counts {
   if (policy === "belady") return run(trace, new Belady(capacity, trace), undefined);
   if (policy === "lru-exact") return run(trace, new ExactLru(capacity, trace.keys), undefined);
   // Estimate of the entries from the mean object size; the engine knows its own count.
   const entries = Math.ceil((capacity * trace.keys) / footprintOf(trace));
   const hashes = hashesOf(trace.keys, 0x9e3779b1);
-  const live = policyOf(policy, capacity, entries);
+  const live = policyOf(policy, capacity, entries, worth);
   const log = new SegmentedLog(live, { capacity, keys: trace.keys, hashes });
-  const tuning = policy === "auto" ? new Tuning(live, hashes, capacity, entries) : undefined;
+  const options = { capacity, entries, worth };
+  const tuning = policy === "auto" ? new Tuning(live, hashes, options) : undefined;
   return run(trace, log, tuning);
 }
 
 function run(trace: Trace, store: Store, tuning: Tuning | undefined): Counts {
-  const { requests, key, size, time, expires } = trace;
+  const { requests, key, size, time, expires, load } = trace;
   const deadline = expires === null ? null : new Float64Array(trace.keys);
-  const counts = { misses: 0, missedBytes: 0, bytes: 0 };
+  const counts = { misses: 0, missedBytes: 0, bytes: 0, waitedMs: 0, loadMs: 0 };
   for (let index = 0; index < requests; index++) {
     const number = key[index] as number;
     const bytes = size === null ? 1 : (size[index] as number);
+    const ms = load === null ? 0 : (load[index] as number);
+    const loadClass = load === null ? loadClassUnknown : loadClassOf(ms);
     counts.bytes += bytes;
-    tuning?.observe(number, bytes);
+    counts.loadMs += ms;
+    tuning?.observe(number, bytes, loadClass);
     if (store.hit(number)) {
       if (
         deadline === null ||
@@ -90,7 +110,8 @@ function run(trace: Trace, store: Store, tuning: Tuning | undefined): Counts {
     }
     counts.misses += 1;
     counts.missedBytes += bytes;
-    store.insert(number, bytes);
+    counts.waitedMs += ms;
+    store.insert(number, bytes, loadClass);
     if (deadline !== null) deadline[number] = (expires as Float64Array)[index] as number;
   }
   return counts;
@@ -104,19 +125,19 @@ class Tuning {
   /** 1 for each key in the sample. */
   readonly #sampled: Uint8Array;
 
-  constructor(live: LogPolicy, hashes: Uint32Array, capacity: number, entries: number) {
+  constructor(live: LogPolicy, hashes: Uint32Array, options: TunerOptions) {
     this.#live = live;
     this.#hashes = hashes;
-    this.#tuner = new Tuner({ capacity, entries });
+    this.#tuner = new Tuner(options);
     const mask = this.#tuner.sampleMask;
     this.#sampled = Uint8Array.from(hashesOf(hashes.length, 0x85ebca6b), (low) =>
       (low & mask) === 0 ? 1 : 0,
     );
   }
 
-  observe(key: number, size: number): void {
+  observe(key: number, size: number, loadClass: number): void {
     if (this.#sampled[key] === 0) return;
-    const changed = this.#tuner.observe(this.#hashes[key] as number, size);
+    const changed = this.#tuner.observe(this.#hashes[key] as number, size, loadClass);
     if (changed) this.#live.adopt(this.#tuner.setting);
   }
 }

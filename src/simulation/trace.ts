@@ -17,6 +17,8 @@ export interface Trace {
    *  `null` if the trace has no times or no ttl. */
   readonly expires: Float64Array | null;
   readonly time: Float64Array | null;
+  /** Milliseconds that each request's object takes to load; `null` if the trace has none. */
+  readonly load: Float32Array | null;
 }
 
 /** Collects requests in arrays that double as they fill. */
@@ -27,17 +29,19 @@ export class TraceBuilder {
   #size = new Uint32Array(1 << 16);
   #ttl = new Float64Array(0);
   #time = new Float64Array(0);
+  #load = new Float32Array(0);
   #sized = false;
   #timed = false;
   #mortal = false;
+  #loaded = false;
 
   get count(): number {
     return this.#count;
   }
 
   /** Adds a request. A new key must be the highest number so far plus one. `ttl` 0 means no
-   *  expiry, `time` NaN unknown. */
-  add(key: number, size: number, ttl: number, time: number): void {
+   *  expiry, `time` NaN unknown, `load` 0 that it takes no time to load. */
+  add(key: number, size: number, ttl: number, time: number, load = 0): void {
     if (this.#count === this.#key.length) this.#grow();
     this.#key[this.#count] = key;
     this.#size[this.#count] = size;
@@ -45,6 +49,7 @@ export class TraceBuilder {
     if (size !== 1) this.#sized = true;
     if (ttl !== 0 || this.#mortal) this.#noteTtl(ttl);
     if (!Number.isNaN(time) || this.#timed) this.#noteTime(time);
+    if (load !== 0 || this.#loaded) this.#noteLoad(load);
     this.#count += 1;
   }
 
@@ -63,6 +68,7 @@ export class TraceBuilder {
           ? null
           : time.map((at, index) => at + ((this.#ttl[index] as number) || Infinity)),
       time,
+      load: this.#loaded ? this.#load.slice(0, count) : null,
     };
   }
 
@@ -78,16 +84,26 @@ export class TraceBuilder {
     this.#time[this.#count] = time;
   }
 
+  #noteLoad(load: number): void {
+    if (!this.#loaded) this.#load = new Float32Array(this.#key.length);
+    this.#loaded = true;
+    this.#load[this.#count] = load;
+  }
+
   #grow(): void {
     const length = this.#key.length * 2;
     this.#key = wider(this.#key, new Int32Array(length));
     this.#size = wider(this.#size, new Uint32Array(length));
     if (this.#mortal) this.#ttl = wider(this.#ttl, new Float64Array(length));
     if (this.#timed) this.#time = wider(this.#time, new Float64Array(length));
+    if (this.#loaded) this.#load = wider(this.#load, new Float32Array(length));
   }
 }
 
-function wider<T extends Int32Array | Uint32Array | Float64Array>(from: T, to: T): T {
+function wider<T extends Int32Array | Uint32Array | Float32Array | Float64Array>(
+  from: T,
+  to: T,
+): T {
   to.set(from);
   return to;
 }

@@ -64,6 +64,7 @@ test("--json prints an array of outcomes and nothing else", async () => {
       "misses",
       "missRatio",
       "byteMissRatio",
+      "waitRatio",
     ]);
     expect(outcome.missRatio).toBe(outcome.misses / outcome.requests);
   }

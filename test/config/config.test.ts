@@ -13,7 +13,7 @@ test("resolveConfig() without options gives every default", () => {
     memoryBytes: 64 * MiB,
     memoryNowBytes: 64 * MiB,
     disk: null,
-    eviction: "auto",
+    eviction: { policy: "auto", worth: "hits" },
     near: { mode: "shared", maxEntries: 65_536, maxBytes: 16 * MiB },
     classInstances: "throw",
     codec: "msgpack",
@@ -52,7 +52,7 @@ test("resolveConfig() takes every option", () => {
     name: "agents",
     memoryBytes: 256 * MiB,
     disk: { path: resolve("cache"), capacityBytes: 4 * GiB },
-    eviction: "fifo",
+    eviction: { policy: "fifo", worth: "hits" },
     near: { mode: "frozen", maxEntries: 1, maxBytes: 1 },
     classInstances: "plain",
     codec: "json",
@@ -144,9 +144,23 @@ test("admission by default admits all entries except those about to expire", () 
 test.each(["auto", "s3-fifo", "lfu", "lru", "sieve", "fifo"] as const)(
   "%s is an eviction policy",
   (eviction) => {
-    expect(resolveConfig({ eviction }).eviction).toBe(eviction);
+    const wanted = { policy: eviction, worth: "hits" };
+    expect(resolveConfig({ eviction }).eviction).toEqual(wanted);
+    expect(resolveConfig({ eviction: { policy: eviction } }).eviction).toEqual(wanted);
   },
 );
+
+test("a hit may be worth its bytes or its load time, to the policies that weigh it", () => {
+  const resolved = (eviction: unknown): unknown => resolveConfig({ eviction } as never).eviction;
+  expect(resolved({ worth: "load-time" })).toEqual({ policy: "auto", worth: "load-time" });
+  expect(resolved({ policy: "lfu", worth: "bytes" })).toEqual({ policy: "lfu", worth: "bytes" });
+  expect(() => resolved({ policy: "sieve", worth: "bytes" })).toThrow(
+    'eviction.worth: current value is "bytes"; it must be "hits", since the ' +
+      'policy "sieve" weighs nothing else; "auto" and "lfu" do',
+  );
+  expect(() => resolved({ worth: "time" })).toThrow(RangeError);
+  expect(() => resolved({ worths: "hits" })).toThrow("allowed are policy, worth");
+});
 
 test.each<[unknown, string]>([
   [null, "options"],

@@ -51,6 +51,7 @@ for (const [, door] of doors) {
 const parts = new Map([
   ["DiskOptions", "CacheOptions"],
   ["AdmissionOptions", "CacheOptions"],
+  ["EvictionOptions", "CacheOptions"],
   ["NearOptions", "CacheOptions"],
 ]);
 

@@ -6,11 +6,17 @@ import { seededRandom } from "../../dist/bench/workload.js";
 import { KeyTable } from "../../dist/src/policy/key-table.js";
 import {
   candidates,
+  candidatesFor,
+  loadClassOf,
+  loadMsOf,
   LogPolicy,
   SegmentedLog,
+  type Setting,
   settingOf,
   Tuner,
   type TunerOptions,
+  type Worth,
+  worths,
 } from "../../dist/src/policy/mod.js";
 import { hashesOf, loop, zipf } from "./generated.js";
 
@@ -152,4 +158,40 @@ test("a number is kept until it is recycled, and then used again", () => {
   expect(table.numberOf(44)).toBe(numbers[1]);
   expect(table.numberOf(33)).toBe(numbers[2]);
   expect(table.numberOf(22)).toBe(-1);
+});
+
+test("with worth load-time it chooses the setting that saves time, not loads", () => {
+  // A tenth of the keys take a second to load, and each is asked for half as often as the others.
+  const requests: (readonly [key: number, loadClass: number])[] = [];
+  const random = seededRandom(11);
+  for (let at = 0; at < 60_000; at++) {
+    const isSlow = random() < 1 / 20;
+    const key = Math.floor(random() * (isSlow ? 60 : 540));
+    requests.push(isSlow ? [key, 6] : [1000 + key, 2]);
+  }
+  const [plain, weighed] = [settingOf("lfu"), settingOf("lfu", "load-time")];
+  const tunedFor = (worth: Worth): Setting => {
+    const tuner = new Tuner({ capacity: 200, entries: 200, settings: [plain, weighed], worth });
+    for (const [key, loadClass] of requests) tuner.observe(hashes[key] as number, 1, loadClass);
+    return tuner.setting;
+  };
+  expect(tunedFor("hits")).toEqual(plain);
+  expect(tunedFor("load-time")).toEqual(weighed);
+});
+
+test("each worth has settings of its own to try, and begins with that of its policy", () => {
+  for (const worth of worths) {
+    expect(candidatesFor(worth)[0]).toEqual(settingOf("auto", worth));
+    expect(new Tuner({ capacity: 10, entries: 10, worth }).setting).toEqual(
+      settingOf("auto", worth),
+    );
+  }
+  expect(candidatesFor("bytes").every(({ sizePower }) => sizePower === 0)).toBe(true);
+  expect(candidatesFor("hits")).toBe(candidates);
+});
+
+test("load times are kept in classes of a factor of four", () => {
+  const times = [0, 0.99, 1, 3.9, 4, 15, 16, 63, 64, 255, 256, 1023, 1024, 60_000];
+  expect(times.map(loadClassOf)).toEqual([1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7]);
+  for (const loadClass of [2, 3, 4, 5, 6]) expect(loadClassOf(loadMsOf(loadClass))).toBe(loadClass);
 });

@@ -7,6 +7,7 @@ import { type Outcome, plotCurves, sizeWords, suggest } from "../../dist/src/sim
 function outcome(policy: Outcome["policy"], capacity: number, missRatio: number): Outcome {
   return {
     trace: "a<b",
+    waitRatio: null,
     policy,
     size: capacity / 1000,
     capacity,

@@ -59,6 +59,7 @@ test("an outcome has the ratios of its counts", () => {
     misses: 2,
     missRatio: 2 / 3,
     byteMissRatio: 40 / 50,
+    waitRatio: null,
   });
   expect(replay(withoutSizes(trace), "lru-exact", 1).capacity).toBe(2);
 });

@@ -20,6 +20,7 @@ import {
 } from "../../memory/mod.js";
 import { movable, type StoreTask } from "../../pool/mod.js";
 import { codecNegative, flagNegative } from "../../record/mod.js";
+import { loadClassUnknown } from "../../policy/mod.js";
 import * as counter from "../../stats/mod.js";
 import type { EntryReader } from "../entry-reader.js";
 import { deleteInOrder, deletionOf, writeInOrder } from "./ordered-writes.js";
@@ -140,11 +141,12 @@ export class EntryWriter<V> {
     value: unknown,
     options: FillFields,
     flight = -1,
+    loadClass: number = loadClassUnknown,
   ): { readonly bytes: Uint8Array; readonly fields: WriteFields } {
     const revision = value === undefined ? undefined : revisionFor(options, value);
     const bytes = this.#encode(key, value);
-    const fields = this.#fields(options, flight, this.#admits(key, bytes), revision);
-    return { bytes, fields };
+    const isForDisk = this.#admits(key, bytes);
+    return { bytes, fields: this.#fields(options, flight, loadClass, isForDisk, revision) };
   }
 
   /** The encoded value, valid until the next call. Check the key first, so that its error wins. */
@@ -166,6 +168,7 @@ export class EntryWriter<V> {
   #fields(
     options: FillFields,
     flight: number,
+    loadClass: number,
     forDisk: boolean,
     revision: number | undefined,
   ): WriteFields {
@@ -174,6 +177,7 @@ export class EntryWriter<V> {
     const expiresMs = createdMs + options.ttlMs;
     return {
       codecId: this.#core.codec.lastCodecId,
+      loadClass,
       flags: 0,
       createdMs,
       expiresMs,
@@ -257,11 +261,17 @@ export class EntryWriter<V> {
   }
 
   /** For read-through: publishes unless superseded, and returns the value as a later hit does. */
-  fill(key: HashedKey, value: unknown, options: FillFields, flight: number): Filled<V> {
+  fill(
+    key: HashedKey,
+    value: unknown,
+    options: FillFields,
+    flight: number,
+    loadClass: number = loadClassUnknown,
+  ): Filled<V> {
     const { kernel, writer } = this.#core;
     this.#core.assertOpen();
     const name = key.toKey();
-    const { bytes, fields } = this.prepare(name, value, options, flight);
+    const { bytes, fields } = this.prepare(name, value, options, flight, loadClass);
     // Read before publishing: a later invalidation of its tags must also end the value kept near.
     const tagEpoch = fields.tags.length === 0 ? null : kernel.control.tagEpoch();
     // A copy: the user's codec may call the cache while it decodes, which reuses the scratch.

@@ -4,8 +4,9 @@ import * as at from "../layout.js";
 import type { Geometry } from "../region.js";
 import type { Views } from "./views.js";
 
-/** Takes one sampled request: the high half of the key's hash and the size of its record. */
-export type TakeSample = (hashHigh: number, size: number) => void;
+/** Takes one sampled request: the high half of the key's hash, the bytes of its entry in memory,
+ *  and the class of its load time. */
+export type TakeSample = (hashHigh: number, size: number, loadClass: number) => void;
 
 export class SampleRings {
   readonly #geometry: Geometry;
@@ -33,7 +34,9 @@ export class SampleRings {
     const ring = (sampleBase + thread * sampleSlots * at.sampleSize) / 4;
     for (let index = tail; index !== ((tail + taken) | 0); index = (index + 1) | 0) {
       const word = ring + (index & (sampleSlots - 1)) * (at.sampleSize / 4);
-      take(this.#u32[word] as number, this.#u32[word + 1] as number);
+      const entry = this.#u32[word + 1] as number;
+      const loadClass = entry >>> at.sampleLoadShift;
+      take(this.#u32[word] as number, (entry & at.sampleUnitsMask) * 8, loadClass);
     }
     if (taken > 0) Atomics.store(this.#i32, block + at.threadSampleTail / 4, (tail + taken) | 0);
     return taken;

@@ -10,9 +10,12 @@ import {
   flagTags,
   isChunk,
   isHead,
+  recordCodec,
   recordFlags,
   recordHeaderSize,
   recordKeyLength,
+  recordLoadMask,
+  recordLoadShift,
   type RecordReader,
   recordSequence,
   recordSize,
@@ -78,6 +81,12 @@ export class SharedRecords {
 
   flags(record: number): number {
     return this.#u8[record + recordFlags] as number;
+  }
+
+  /** How long its loader took (policy/worth.ts). */
+  loadClass(record: number): number {
+    const codec = this.#u8[record + recordCodec] as number;
+    return (codec >>> recordLoadShift) & recordLoadMask;
   }
 
   /** Whether it is a head or a chunk. A chunk's key alone of internal ones has its length. */

@@ -68,6 +68,11 @@ export function revisionOf(record: usize): f64 {
   return load<f64>(keyOf(record) - 8);
 }
 
+/** How long the loader of a record took, as a class of 3 bits. */
+export function loadClassOf(record: usize): u32 {
+  return (<u32>load<u8>(record, rec.recordCodec) >> rec.recordLoadShift) & rec.recordLoadMask;
+}
+
 /** The record's disk location, 0 if it has none. Call only under the key's lock, or as the
  *  janitor. */
 // @ts-ignore: decorator

@@ -5,7 +5,7 @@
 import * as at from "../../layout";
 import { counterSamplesDropped } from "../../../stats/counters";
 import { block, count, sampleBase, sampleSlots, segmentBytes, segmentCount } from "../geometry";
-import { entrySizeOf } from "./record";
+import { entrySizeOf, loadClassOf } from "./record";
 import { ring } from "./segments";
 
 // @ts-ignore: decorator
@@ -14,9 +14,9 @@ export function isSampled(hash: u64): bool {
   return (<u32>hash & load<u32>(at.controlSampleMask)) == 0;
 }
 
-/** Notes a request for the key of a record, with the size of the entry: of the whole value, if it
- *  is in chunks. Internal records are no requests. The record may be changing, so the size is
- *  clamped to that of the largest value. */
+/** Notes a request for the key of a record, with the size of the entry, of the whole value if it is
+ *  in chunks, in units of 8 bytes, and the class of its load time above it. Internal records are no
+ *  requests. The record may be changing, so the size is clamped to that of the largest value. */
 export function noteRequest(hash: u64, record: usize): void {
   const size = min<u32>(entrySizeOf(record), (segmentBytes >> 2) * segmentCount);
   if (size == 0) return;
@@ -28,7 +28,8 @@ export function noteRequest(hash: u64, record: usize): void {
   }
   const sample = sampleBase + ((<usize>(head & (sampleSlots - 1))) << 3);
   store<u32>(sample, <u32>(hash >> 32));
-  store<u32>(sample, size, 4);
+  const units = min<u32>((size + 7) >> 3, at.sampleUnitsMask);
+  store<u32>(sample, units | (loadClassOf(record) << at.sampleLoadShift), 4);
   atomic.store<u32>(block, head + 1, at.threadSampleHead);
   if (held == sampleSlots >> 1) ring();
 }

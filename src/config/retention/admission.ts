@@ -1,9 +1,9 @@
 // Checks the options of admission to disk. Called by config.ts. The rules run elsewhere: size and
 // the user's filter in the thread that sets, the others in the janitor's flusher.
 
-import { parseDuration, parseSize } from "../base/mod.js";
-import { optionsOf, optionRangeError, optionTypeError } from "./option-error.js";
-import type { AdmissionFilter } from "./options.js";
+import { parseDuration, parseSize } from "../../base/mod.js";
+import { optionsOf, optionRangeError, optionTypeError } from "../option-error.js";
+import type { AdmissionFilter } from "../options.js";
 
 /** The checked rules. Plain data, so that they can be posted to every thread of the cache. */
 export interface AdmissionConfig {
