@@ -16,6 +16,7 @@ export { addressSpaceError, assertRuntime, isAccessDenied, runtimeError } from "
 export {
   assertTimersRun,
   callersMs,
+  callersPreciseMs,
   clearInterval,
   clearTimeout,
   elapsedMs,

@@ -46,6 +46,9 @@ export const wallMs: () => number = nativeNow.test(Function.prototype.toString.c
  *  host has counted by that clock, and for nothing else. */
 export const callersMs = (): number => Date.now();
 
+/** The same by the clock that does not step while the process runs, with a fraction. */
+export const callersPreciseMs = (): number => performance.timeOrigin + performance.now();
+
 /** Runs synchronous code of Node.js that defers its events by process.nextTick (a server's
  *  "listening" and "close"), with the real one in place of a fake. */
 export function withRealTicks<T>(run: () => T): T {
