@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { assertSpace, patientSet, Refusals, shortName, type Space } from "../adapters/mod.js";
 import { callersPreciseMs, UndercroftError } from "../base/mod.js";
 import { type Lifetime, madeStale } from "./stale-answer.js";
-import { type Origin, TagTimes } from "./tag-times.js";
+import { type Origin, revisionOf, TagTimes } from "./tag-times.js";
 import { lifeOf } from "./use-cache-handler.js";
 
 /** Renderings of one request whose beginning is remembered. */
@@ -208,7 +208,7 @@ class IsrEntries {
       const stored = { value, time, tags: [...(tags ?? tagsIn(value))], cacheControl };
       const expire = cacheControl?.expire;
       const ttl = expire === undefined ? undefined : begun + expire * 1000 - callersPreciseMs();
-      const revision = Math.max(0, Math.floor(time));
+      const revision = revisionOf(time);
       if (ttl !== undefined && !(ttl > 0)) {
         this.#space.delete(name, { revision });
         return;

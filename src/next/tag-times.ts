@@ -36,6 +36,14 @@ export interface Origin {
   readonly isLater: boolean;
 }
 
+/** What the host made before the origin has negative times, and revisions begin at 0. */
+const revisionZeroMs = 2 ** 40;
+
+/** The order of values of one key: by the time that their making began. */
+export function revisionOf(time: number): number {
+  return Math.max(0, Math.floor(revisionZeroMs + time));
+}
+
 const forever = { ttl: Infinity, staleFor: 0, tags: [] } as const;
 
 export class TagTimes {

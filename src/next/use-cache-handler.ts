@@ -3,7 +3,7 @@
 // stored only whole; of two values of a key the one whose making began last stays (the revision).
 import { assertSpace, patientSet, Refusals, shortName, type Space } from "../adapters/mod.js";
 import { callersPreciseMs, UndercroftError } from "../base/mod.js";
-import { TagTimes } from "./tag-times.js";
+import { revisionOf, TagTimes } from "./tag-times.js";
 import { collected, streamOf } from "./value-stream.js";
 
 /** An entry, as Next has it. `timestamp` is in milliseconds, other times are in seconds. */
@@ -127,18 +127,19 @@ class UseCacheEntries {
   }
 
   async #store(cacheKey: string, pendingEntry: Promise<NextEntry>): Promise<void> {
-    const entry = await pendingEntry;
-    const { tags, stale, expire, revalidate, timestamp } = entry;
-    const value = await collected(entry.value);
+    const made = await whole(pendingEntry);
+    if (made === undefined) return; // what failed is Next's to tell, and what was there stays
+    const { value } = made;
+    const { tags, stale, expire, revalidate, timestamp } = made.entry;
     const origin = await this.#tags.origin();
     if (origin === undefined) return;
     const time = timestamp - origin.startMs;
     // Its tags may have been invalidated when the marks were lost.
     if (origin.isLater && time <= 0) return;
     const key = keyOf(origin.id, cacheKey);
-    const revision = Math.max(0, Math.floor(time));
+    const revision = revisionOf(time);
     const ttl = timestamp + expire * 1000 - callersPreciseMs();
-    if (value === undefined || !(ttl > 0)) {
+    if (value === "too-large" || !(ttl > 0)) {
       // It is not to be served again, and what it replaces neither.
       this.#space.delete(key, { revision });
       return;
@@ -162,6 +163,18 @@ class UseCacheEntries {
   #told(kind: string, error: unknown): void {
     if (error instanceof UndercroftError && error.code === "ERR_CACHE_CLOSED") return;
     this.#refusals.tell(kind, error);
+  }
+}
+
+/** An entry with its bytes; undefined if it could not be made. */
+async function whole(
+  pendingEntry: Promise<NextEntry>,
+): Promise<{ readonly entry: NextEntry; readonly value: Uint8Array | "too-large" } | undefined> {
+  try {
+    const entry = await pendingEntry;
+    return { entry, value: await collected(entry.value) };
+  } catch {
+    return undefined;
   }
 }
 

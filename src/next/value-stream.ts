@@ -6,10 +6,10 @@ const chunkBytes = 64 * 1024;
 /** The most bytes of a value that are collected; what a cache can store is less as a rule. */
 export const valueBytesMax = 64 * 1024 * 1024;
 
-/** Reads a stream to its end; undefined if it is longer than that. Rejects as the stream fails. */
+/** Reads a stream to its end, or to that many bytes. Rejects as the stream fails. */
 export async function collected(
   stream: ReadableStream<Uint8Array>,
-): Promise<Uint8Array | undefined> {
+): Promise<Uint8Array | "too-large"> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
@@ -19,7 +19,7 @@ export async function collected(
     bytes += value.byteLength;
     if (bytes > valueBytesMax) {
       await reader.cancel();
-      return undefined;
+      return "too-large";
     }
     chunks.push(value);
   }
