@@ -1,8 +1,8 @@
 // The class of Next's option `cacheHandler`: rendered pages and routes (ISR), `fetch` and optimized
 // images. Next itself is not imported. Next makes an instance for each request; what they share is
-// the class's. Invariants: nothing it does rejects; a page is served only to the build that rendered
-// it; what was invalidated while it was rendered is not served, since an entry's time is that of the
-// look-up that found nothing, not of its set.
+// the class's. Invariants: nothing it does rejects; a page is served only to the build that
+// rendered it; what was invalidated while it was rendered is not served, since an entry's time is
+// that of the look-up that found nothing, not of its set.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assertSpace, patientSet, Refusals, shortName, type Space } from "../adapters/mod.js";
@@ -69,8 +69,8 @@ interface StoredAnswer {
 
 /**
  * A class for the option `cacheHandler` of Next 14 to 16, over a cache or a namespace, which stays
- * yours: pages and routes with revalidation, `fetch`, and images if Next is told so. Give it a space
- * of its own, or that of `nextCacheHandler`, whose tags it shares.
+ * yours: pages and routes with revalidation, `fetch`, and images if Next is told so. Give it a
+ * space of its own, or that of `nextCacheHandler`, whose tags it shares.
  *
  * Pages are kept for the build that rendered them, `fetch` for later ones too. Invalidation of tags
  * is as with `nextCacheHandler`. What the cache cannot hold, or fails to store, is a miss.

@@ -1,11 +1,11 @@
 // What is remembered of a tag that was invalidated, and what that says of an entry. Pure. Times are
 // milliseconds of one timeline; an entry's is when the making of its value began.
 //
-// A tag may be invalidated at once ("gone"), or softly: what is older is stale from now on, and gone
-// when a given time has come. Soft invalidations come again and again, so they are a staircase: each
-// step voids what is not newer than `at` from `until` on, and both grow from step to step. A step
-// that a later one makes superfluous is dropped. Invariant: no invalidation is ever forgotten or
-// weakened by a later one, only made stricter for want of room.
+// A tag may be invalidated at once ("gone"), or softly: what is older is stale from now on, and
+// gone when a given time has come. Soft invalidations come again and again, so they are a
+// staircase: each step voids what is not newer than `at` from `until` on, and both grow from step
+// to step. A step that a later one makes superfluous is dropped. Invariant: no invalidation is ever
+// forgotten or weakened by a later one, only made stricter for want of room.
 
 /** One soft invalidation: what is not newer than `at` is stale, and from `until` on gone. */
 export type SoftMark = readonly [at: number, until: number];

@@ -1,7 +1,7 @@
 // The marks of all tags, in a fixed number of entries of the cache, its shards. Pure; tag-times.ts
-// keeps them. Invariants: what a shard has forgotten, for want of room or because the cache lost it,
-// its floor covers: of what is not newer, its tags say "gone". So a cache that forgets makes misses
-// and never an old answer.
+// keeps them. Invariants: what a shard has forgotten, for want of room or because the cache lost
+// it, its floor covers: of what is not newer, its tags say "gone". So a cache that forgets makes
+// misses and never an old answer.
 import { shortName } from "../adapters/mod.js";
 import { marked, newestOf, type TagMarks, type Verdict, verdictOf } from "./tag-marks.js";
 

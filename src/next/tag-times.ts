@@ -39,9 +39,9 @@ export interface Origin {
 /** What the host made before the origin has negative times, and revisions begin at 0. */
 const revisionZeroMs = 2 ** 40;
 
-/** The order of values of one key: by the time that their making began. */
+/** The order of values of one key: by the time that their making began, in microseconds. */
 export function revisionOf(time: number): number {
-  return Math.max(0, Math.floor(revisionZeroMs + time));
+  return Math.max(0, Math.floor((revisionZeroMs + time) * 1000));
 }
 
 const forever = { ttl: Infinity, staleFor: 0, tags: [] } as const;

@@ -1,6 +1,7 @@
-// The handler of Next's option `cacheHandlers`: entries of "use cache". Next itself is not imported.
-// Called by Next. Invariants: nothing it does rejects, since that would fail the request; a value is
-// stored only whole; of two values of a key the one whose making began last stays (the revision).
+// The handler of Next's option `cacheHandlers`: entries of "use cache". Next itself is not
+// imported. Called by Next. Invariants: nothing it does rejects, since that would fail the request;
+// a value is stored only whole; of two values of a key the one whose making began last stays (the
+// revision).
 import { assertSpace, patientSet, Refusals, shortName, type Space } from "../adapters/mod.js";
 import { callersPreciseMs, UndercroftError } from "../base/mod.js";
 import { revisionOf, TagTimes } from "./tag-times.js";
@@ -38,9 +39,9 @@ interface StoredEntry extends Omit<NextEntry, "value" | "timestamp"> {
  * tags.
  *
  * A `get` waits for a `set` of its key that is under way. What is past `revalidate` is given out
- * until `expire`, and Next renews it in the background. `updateTags` ends what has a tag at once, or
- * makes it stale and ends it after `expire` seconds, for all threads and sessions; soft tags too.
- * What the cache cannot hold, or fails to store, is a miss.
+ * until `expire`, and Next renews it in the background. `updateTags` ends what has a tag at once,
+ * or makes it stale and ends it after `expire` seconds, for all threads and sessions; soft tags
+ * too. What the cache cannot hold, or fails to store, is a miss.
  *
  * @throws TypeError if `space` is neither a cache nor a namespace.
  *

@@ -1,4 +1,4 @@
-// A session whose wall clock is an hour ahead: of use-cache-handler.test.ts.
+// A session whose wall clock is an hour ahead: of restarts.test.ts.
 const hourMs = 3_600_000;
 const timeOrigin = performance.timeOrigin + hourMs;
 const now = Date.now.bind(Date);

@@ -1,4 +1,4 @@
-// A process that invalidates a tag and is killed: of use-cache-handler.test.ts.
+// A process that invalidates a tag and is killed: of restarts.test.ts.
 import { openCache } from "../../dist/src/mod.js";
 import { nextCacheHandler } from "../../dist/src/next/mod.js";
 

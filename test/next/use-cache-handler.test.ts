@@ -1,10 +1,5 @@
 // The handler of `cacheHandlers`, by the contract in Next's types and documentation.
-import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
@@ -319,63 +314,6 @@ describe("what the cache loses", () => {
     }
     expect(served).toBeGreaterThan(0);
     await small.close();
-  });
-});
-
-describe("over restarts", () => {
-  let path: string;
-  beforeEach(() => {
-    path = mkdtempSync(join(tmpdir(), "undercroft-next-"));
-  });
-  afterEach(async () => {
-    await cache.close();
-    rmSync(path, { recursive: true, force: true });
-  });
-
-  const script = (name: string): string => join(import.meta.dirname, `${name}.mjs`);
-  const reopen = async (): Promise<void> => {
-    await cache.close();
-    cache = await openCache({ memory: "8mb", disk: { path, capacity: "32mb" } });
-    handler = nextCacheHandler(cache);
-  };
-
-  test("entries and invalidations stay, soft ones too", async () => {
-    await reopen();
-    await put("fresh", "fresh", { tags: ["fresh"] });
-    await put("soft", "soft", { tags: ["soft"] });
-    await put("hard", "hard", { tags: ["hard"] });
-    await handler.updateTags(["soft"], { expire: 3600 });
-    await handler.updateTags(["hard"]);
-    await reopen();
-    expect(await textFor("hard")).toBeUndefined();
-    expect((await handler.get("soft", []))?.revalidate).toBe(-1);
-    expect(await textFor("fresh")).toBe("fresh");
-    await handler.updateTags(["fresh"]);
-    expect(await textFor("fresh")).toBeUndefined();
-  });
-
-  test("an invalidation ends what an older session made whose clock was ahead", async () => {
-    const { stdout } = await promisify(execFile)(process.execPath, [script("next-ahead"), path]);
-    expect(Number(stdout)).toBeGreaterThan(3_500_000);
-    await reopen();
-    expect(await textFor("key")).toBe("old");
-    await handler.updateTags(["tag"]);
-    expect(await textFor("key")).toBeUndefined();
-    await put("key", "new", { tags: ["tag"] });
-    expect(await textFor("key")).toBe("new");
-  });
-
-  test("a kill after an invalidation brings nothing back", async () => {
-    await reopen();
-    await put("key", "old", { tags: ["tag"] });
-    await put("other", "other", { tags: ["other"] });
-    await cache.close();
-    const signal = await new Promise((resolve) => {
-      execFile(process.execPath, [script("next-killed"), path], (error) => resolve(error?.signal));
-    });
-    expect(signal).toBe("SIGKILL");
-    await reopen();
-    expect(await textFor("key")).toBeUndefined();
   });
 });
 

@@ -7,6 +7,7 @@ import { expect, test, vi } from "vitest";
 import * as bentocache from "../../dist/src/bentocache/mod.js";
 import * as ai from "../../dist/src/ai/mod.js";
 import * as langchain from "../../dist/src/langchain/mod.js";
+import * as next from "../../dist/src/next/mod.js";
 import * as undici from "../../dist/src/undici/mod.js";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
@@ -41,6 +42,7 @@ import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
 import { type SqliteDatabase, sqliteTier } from "undercroft/sqlite";
 import { unstorageDriver } from "undercroft/unstorage";
 import { UndiciCacheStore } from "undercroft/undici";
+import { nextCacheHandler, nextIsrHandler } from "undercroft/next";
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -64,6 +66,7 @@ export async function use(): Promise<void> {
   undo.push(() => void taskCache(other, { BaseCache: Object }));
   undo.push(() => void answerCache(other, {} as never, { tags: ["t"] }));
   undo.push(() => new UndiciCacheStore(other, { maxEntrySize: "1mb" }).delete({} as never));
+  undo.push(() => void [nextCacheHandler(other), new (nextIsrHandler(cache))()]);
   undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
@@ -96,6 +99,7 @@ const entries = {
   "ai/mod": ai,
   "langchain/mod": langchain,
   "undici/mod": undici,
+  "next/mod": next,
 };
 
 test("CommonJS has the types of each value that it can require", () => {
