@@ -28,7 +28,7 @@ import { loadSchemas } from "../memory/mod.js";
 import { type DiskHandle, diskHandle } from "../tiers/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { announce, handleOf } from "./by-name/open-caches.js";
-import { spaceCountsBytes } from "../stats/mod.js";
+import { recentKeysBytes, spaceCountsBytes } from "../stats/mod.js";
 import { Cache } from "./cache.js";
 import { type DiskAtOpen, openDisk } from "./disk/opening.js";
 import { setDirectory } from "./disk/take-over.js";
@@ -36,6 +36,7 @@ import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
 import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
+import { OperatorsSide } from "./operators-side.js";
 import { OuterSide } from "./outer/outer-side.js";
 import { tiersOf } from "./outer/tier-options.js";
 import { ThreadRegistration } from "./thread-registration.js";
@@ -125,6 +126,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       recovery: opener.recovery,
       tiers: outer?.words.buffer ?? null,
     };
+    if (config.operators) await opener.answer(new OperatorsSide(core, outer?.words));
     const registration = new ThreadRegistration(core, true);
     announce(handle);
     return new Cache<V>({ core, events, handle, opener, outer, registration });
@@ -169,6 +171,7 @@ function createMemory(
     memory,
     isClockInjected,
     spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
+    recentKeys: config.operators ? new SharedArrayBuffer(recentKeysBytes(codes.threadsMax)) : null,
     disk: made === undefined || config.disk === null ? null : handleOfDisk(config.disk, made),
   };
   if (directory !== null && worker.disk !== null) setDirectory(worker.disk, directory);

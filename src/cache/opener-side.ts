@@ -19,6 +19,7 @@ import { forgetClosed } from "./by-name/open-caches.js";
 import type { AwaitedDirectory, DiskAtOpen } from "./disk/opening.js";
 import { TakeOver } from "./disk/take-over.js";
 import type { CacheEvents, CacheRecovery } from "./events.js";
+import type { OperatorsSide } from "./operators-side.js";
 
 /** Milliseconds that close waits for a thread that is writing a tombstone or a schema. */
 const writeWaitMs = 1000;
@@ -40,6 +41,7 @@ export class OpenerSide {
   #recovery: CacheRecovery | null = null;
   #closed: Promise<void> | undefined;
   #alive: NodeJS.Timeout | undefined;
+  #operators: OperatorsSide | undefined;
 
   constructor(
     core: ThreadCore,
@@ -89,6 +91,13 @@ export class OpenerSide {
     this.#begin(directory, report);
   }
 
+  /** Answers operators from now on, or from when it has the directory. Rejects with ERR_DISK_IO. */
+  async answer(operators: OperatorsSide): Promise<void> {
+    this.#operators = operators;
+    if (this.#directory !== null) operators.over(this.#directory);
+    else if (this.#awaited === null) await operators.overName();
+  }
+
   /** A session of the directory has begun. */
   #begin(directory: OpenDirectory, report: RecoveryReport | null): void {
     const { kernel } = this.#core;
@@ -100,6 +109,7 @@ export class OpenerSide {
       directory.writeManifest({ ...this.#time(), nextSequence }).catch(() => undefined);
     }, aliveEveryMs).unref();
     this.#recovery = this.#recovered(directory, report);
+    this.#operators?.over(directory);
   }
 
   /** A write failed. It may have, since another cache has replaced a file. */
@@ -234,6 +244,7 @@ export class OpenerSide {
     // A take-over under way ends first: it uses the workers and the directory.
     if (this.#takeOver !== undefined) await this.#takeOver.end();
     clearInterval(this.#alive);
+    this.#operators?.close();
     // Asked before the janitor flushes and writes the snapshot.
     if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
     control.setState(codes.stateClosing);

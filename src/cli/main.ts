@@ -1,19 +1,22 @@
 #!/usr/bin/env node
 // `npx undercroft <command>`: finds the command and runs it. Exits with 0; with 1 if a file cannot
-// be read or an entry not be stored; with 2 if the command line is wrong.
+// be read, an entry not be stored or a cache not be asked; with 2 if the command line is wrong.
 import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import { importEntries, importUsage } from "./import.js";
 import type { Output } from "./output.js";
 import { simulate, simulateUsage } from "./simulate.js";
+import { top, topUsage } from "./top/top.js";
 
-const commands = "simulate, import, help [command]; -h, --help; -v, --version";
+const commands = "simulate, import, top, help [command]; -h, --help; -v, --version";
 
 const usage = `npx undercroft <command>
 
 ${simulateUsage}
 
 ${importUsage}
+
+${topUsage}
 
 help [command]      -h, --help     this text, or a command's
                     -v, --version  the version of the package`;
@@ -43,6 +46,8 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
       return await simulate(words, output);
     case "import":
       return await importEntries(words, output);
+    case "top":
+      return await top(words, output);
     case "help":
     case "--help":
     case "-h":
@@ -65,6 +70,7 @@ function helpFor([command]: readonly string[]): string {
   if (command === undefined || command === "help") return usage;
   if (command === "simulate") return simulateUsage;
   if (command === "import") return importUsage;
+  if (command === "top") return topUsage;
   throw new RangeError(
     `Cannot help with "${command}": there is no such command; there are ${commands}`,
   );

@@ -47,6 +47,8 @@ export interface Config extends OperationDefaults {
   readonly codec: "msgpack" | "json" | "custom";
   /** "msgpack", "json", or the custom codec's own name; the manifest of a directory records it. */
   readonly codecName: string;
+  /** Whether operators are answered. */
+  readonly operators: boolean;
 }
 
 /** What to do while another cache has the directory. */
@@ -96,6 +98,7 @@ const cacheOptionNames = [
   "near",
   "classInstances",
   "codec",
+  "operators",
   "clock",
   // Checked by the cache, which has the events and the tiers.
   "on",
@@ -125,9 +128,16 @@ export function resolveConfig(options: CacheOptions<unknown>): Config {
     classInstances: oneOf("classInstances", options.classInstances, ["throw", "plain"], "throw"),
     codec: typeof options.codec === "object" ? "custom" : (options.codec ?? "msgpack"),
     codecName,
+    operators: flagOf("operators", options.operators, options.disk !== undefined),
     setDefaults,
     fetchDefaults: fetchDefaultsOf(setDefaults, options),
   });
+}
+
+function flagOf(option: string, given: unknown, byDefault: boolean): boolean {
+  if (given === undefined) return byDefault;
+  if (typeof given === "boolean") return given;
+  throw optionTypeError(option, given, "true or false");
 }
 
 /** A name or a version. Throws TypeError or RangeError. */

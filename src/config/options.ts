@@ -254,6 +254,12 @@ export interface CacheOptions<V = unknown> extends RefreshOptions {
    * a codec of your own.
    */
   readonly codec?: "msgpack" | "json" | CustomCodec<V>;
+  /**
+   * Whether processes of this user, and no others, may ask what the cache does, as `npx undercroft
+   * top` does: over the socket in its directory or, without a disk, over one in a folder of the
+   * user's, where it is found by its name. Default: true with a disk, else false.
+   */
+  readonly operators?: boolean;
   /** The source of time, for tests. Default: the machine's clock, made monotonic. */
   readonly clock?: Clock;
 }

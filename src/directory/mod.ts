@@ -16,6 +16,7 @@ export {
 export type { MemoryMade } from "./owner/fit.js";
 export { type DirectoryPeek, peekDirectory } from "./owner/peek.js";
 export { type NamespaceSlot, versionHashOf } from "./namespace-slots.js";
+export { reachOwner } from "./owner/reach.js";
 export { assertPresent } from "./trust/presence.js";
 export type { Recovery, RecoveryKind } from "./trust/recovery.js";
 export { type TagHistory, writeForgotten, writeTagSlot } from "./tag-file.js";

@@ -2,6 +2,7 @@
 // Invariant: it is closed as clean only if recovery had finished and every file was synced.
 
 import fs from "node:fs";
+import type { Socket } from "node:net";
 import { assert, UndercroftError } from "../base/mod.js";
 import type { Device, FileIdentity } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -178,6 +179,11 @@ export class OpenDirectory {
   /** Resolves when it is noticed that the directory is not this cache's any more. */
   get lost(): Promise<void> {
     return this.#lock.lost;
+  }
+
+  /** Has a function take the connections of operators, while the directory is held. */
+  answer(accept: (socket: Socket) => void): void {
+    this.#lock.answer(accept);
   }
 
   #assertHeld(): void {

@@ -1,7 +1,6 @@
 // Reads entries on one thread: near cache, then shared memory, then disk. Called by the facade and
-// by read-through. Invariants: only `peek` and the other reads for read-through return an expired
-// value, and they mark it stale. What was checked before an await is checked again after it. A call
-// writes and hashes its key once, for the near cache, memory and disk.
+// by read-through. Invariants: only what is for read-through returns an expired value, marked as
+// stale; what was checked before an await is checked again; a call writes and hashes its key once.
 import { elapsedMs } from "../base/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
 import { type Found, largeValueOf } from "../memory/mod.js";
@@ -18,7 +17,7 @@ import {
   type Peek,
   type PeekedEntry,
 } from "./found-entry.js";
-import { GetSampler } from "./get-sampler.js";
+import { earlySampleEvery, GetSampler } from "./get-sampler.js";
 import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-decoder.js";
@@ -34,7 +33,8 @@ export class EntryReader<V> {
   readonly #decoder: ValueDecoder<V>;
   readonly #reads: SharedReads;
   readonly #sampler: GetSampler;
-  #getsLeft: number;
+  #getsLeft = earlySampleEvery;
+  #peeksLeft = earlySampleEvery;
   readonly #counters: ThreadCore["counters"];
   /** Why the last lookup found no value. "expired": its record is in the record reader still. */
   #miss: "disk" | "expired" | "negative" | "absent" = "absent";
@@ -47,7 +47,6 @@ export class EntryReader<V> {
     this.#decoder = decoder;
     this.#reads = new SharedReads(core.disk);
     this.#sampler = new GetSampler(core);
-    this.#getsLeft = this.#sampler.next();
     this.#counters = core.counters;
   }
 
@@ -68,7 +67,7 @@ export class EntryReader<V> {
 
   /** Lets the key identity detector see the key. Call it before the lookup. */
   #observe(key: Key): void {
-    this.#getsLeft = this.#sampler.next();
+    this.#getsLeft = this.#sampler.next(key);
     if (typeof key === "string") this.#near?.observe(key);
   }
 
@@ -151,6 +150,7 @@ export class EntryReader<V> {
   /** The value in memory, fresh or stale. Counts a hit, or a miss for a stale value. If there is
    *  neither, the caller counts. */
   peek(key: Key): Peek<V> {
+    if (--this.#peeksLeft === 0) this.#peeksLeft = this.#sampler.next(key);
     const fresh = this.#look(key);
     if (fresh !== undefined) return { kind: "fresh", value: fresh };
     const { reader, clock } = this.#core;

@@ -1,6 +1,7 @@
 // Chooses which gets are samples, and times those of getSync. Samples are rare, because reading the
 // clock takes about a microsecond. Called by the entry reader.
 import { elapsedMs } from "../base/mod.js";
+import type { Key } from "../kernel/mod.js";
 import { counterNearHits, histogramMemory, histogramNear } from "../stats/mod.js";
 import type { ThreadCore } from "./thread-core.js";
 
@@ -8,7 +9,7 @@ import type { ThreadCore } from "./thread-core.js";
 const sampleEvery = 1024;
 /** The first samples come sooner, so that a cache with few gets has some too. */
 const earlySamples = 64;
-const earlySampleEvery = 64;
+export const earlySampleEvery = 64;
 
 export class GetSampler {
   readonly #core: ThreadCore;
@@ -18,8 +19,10 @@ export class GetSampler {
     this.#core = core;
   }
 
-  /** Gets until the next sample. The caller counts down itself: a hit has no time for a call. */
-  next(): number {
+  /** Notes the key of a sample for operators. Returns the gets until the next sample, at first
+   *  earlySampleEvery. The caller counts down itself: a hit has no time for a call. */
+  next(key: Key): number {
+    this.#core.recentKeys?.note(this.#core.namespace?.id ?? 0, key);
     return ++this.#samples < earlySamples ? earlySampleEvery : sampleEvery;
   }
 

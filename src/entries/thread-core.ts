@@ -14,7 +14,7 @@ import {
 import type { Kernel, Key, KeyWindow } from "../kernel/mod.js";
 import { type MemoryReader, type MemoryWriter, SchemaArea } from "../memory/mod.js";
 import { NearCache } from "../near/mod.js";
-import { bucketOf, type CounterSink } from "../stats/mod.js";
+import { bucketOf, type CounterSink, RecentKeys } from "../stats/mod.js";
 import type { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { EntryAdmission } from "./entry-admission.js";
 import type { WriteThrough } from "./writing/write-through.js";
@@ -61,6 +61,8 @@ export class ThreadCore {
   readonly admission: EntryAdmission | null;
   readonly codec: Codec;
   readonly near: NearCache | null;
+  /** Where this thread notes sampled keys; null if nobody is told of them. */
+  readonly recentKeys: RecentKeys | null;
   /** Told of every change, if there are tiers. Set before the first call of the user. */
   through: WriteThrough | null = null;
   /** This thread's counters: the cache's, or those of the namespace. */
@@ -104,9 +106,12 @@ export class ThreadCore {
       this.admission = core.admission;
       this.clock = core.clock;
       this.near = core.near?.within(keys) ?? null;
+      this.recentKeys = core.recentKeys;
       return;
     }
     this.#end = { isClosed: false, isDetached: false };
+    const { recentKeys } = handle;
+    this.recentKeys = recentKeys === null ? null : new RecentKeys(recentKeys, kernel.thread);
     const writeSchema = directory === null ? null : directory.writeSchema.bind(directory);
     this.codec = createCodec(config, options.codec, new SchemaArea(kernel, writeSchema));
     const rules = config.disk?.admission;

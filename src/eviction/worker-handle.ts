@@ -11,4 +11,6 @@ export interface WorkerHandle {
   readonly isClockInjected: boolean;
   /** The counters of the namespaces (stats/space-counters.ts). */
   readonly spaceCounts: SharedArrayBuffer;
+  /** The keys of sampled requests (stats/recent-keys.ts); null if nobody is told of them. */
+  readonly recentKeys: SharedArrayBuffer | null;
 }

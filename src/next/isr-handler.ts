@@ -58,6 +58,24 @@ interface IsrHandler {
   resetRequestCache(): void;
 }
 
+/**
+ * The class of a `CacheHandler` of Next, of the older interface.
+ *
+ * @example
+ * ```ts
+ * import { openCache } from "undercroft";
+ * import { type NextIsrHandlerClass, nextIsrHandler } from "undercroft/next";
+ *
+ * const cache = await openCache();
+ * const Handler: NextIsrHandlerClass = nextIsrHandler(cache);
+ * console.log(await new Handler().get("/", { kind: "APP_PAGE" })); // null
+ * await cache.close();
+ * ```
+ */
+export interface NextIsrHandlerClass {
+  new (context?: IsrContext): IsrHandler;
+}
+
 /** An entry in the cache. */
 interface StoredAnswer {
   readonly value: IsrValue;
@@ -95,7 +113,7 @@ interface StoredAnswer {
  * await cache.close();
  * ```
  */
-export function nextIsrHandler(space: Space): new (context?: IsrContext) => IsrHandler {
+export function nextIsrHandler(space: Space): NextIsrHandlerClass {
   assertSpace("a cache handler for Next", space);
   const shared = new IsrEntries(space);
   return class UndercroftIsrHandler extends RequestHandler {

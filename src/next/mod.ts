@@ -1,3 +1,3 @@
 // The entry "undercroft/next": the two cache handlers of Next.
-export { nextCacheHandler } from "./use-cache-handler.js";
-export { nextIsrHandler } from "./isr-handler.js";
+export { type NextCacheHandler, nextCacheHandler } from "./use-cache-handler.js";
+export { nextIsrHandler, type NextIsrHandlerClass } from "./isr-handler.js";

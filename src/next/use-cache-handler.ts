@@ -17,8 +17,21 @@ interface NextEntry {
   revalidate: number;
 }
 
-/** A `CacheHandler` of Next. */
-interface NextHandler {
+/**
+ * A `CacheHandler` of Next.
+ *
+ * @example
+ * ```ts
+ * import { openCache } from "undercroft";
+ * import { type NextCacheHandler, nextCacheHandler } from "undercroft/next";
+ *
+ * const cache = await openCache();
+ * const handler: NextCacheHandler = nextCacheHandler(cache);
+ * console.log(await handler.get("key", [])); // undefined
+ * await cache.close();
+ * ```
+ */
+export interface NextCacheHandler {
   get(cacheKey: string, softTags: string[]): Promise<NextEntry | undefined>;
   set(cacheKey: string, pendingEntry: Promise<NextEntry>): Promise<void>;
   refreshTags(): Promise<void>;
@@ -63,7 +76,7 @@ interface StoredEntry extends Omit<NextEntry, "value" | "timestamp"> {
  * await cache.close();
  * ```
  */
-export function nextCacheHandler(space: Space): NextHandler {
+export function nextCacheHandler(space: Space): NextCacheHandler {
   assertSpace("a cache handler for Next", space);
   const entries = new UseCacheEntries(space);
   return {

@@ -26,3 +26,4 @@ export {
   spaceTotals,
 } from "./space-counters.js";
 export { makeSnapshot, type StatsInput } from "./snapshot.js";
+export { readRecentKeys, type RecentKey, RecentKeys, recentKeysBytes } from "./recent-keys.js";

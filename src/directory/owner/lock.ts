@@ -43,6 +43,9 @@ export interface DirectoryLock {
   isHeld(): boolean;
   /** Resolves when it is noticed that the lock is lost, at most renewEveryMs later. */
   readonly lost: Promise<void>;
+  /** Has a function take the connections to the claim, which are ended otherwise. Does nothing
+   *  where others than this user could connect. */
+  answer(accept: (socket: net.Socket) => void): void;
   /** Idempotent. */
   release(): Promise<void>;
 }
@@ -82,7 +85,7 @@ function isWithoutSockets(error: unknown): boolean {
 /** Takes the lock by a claim in the directory. */
 export async function acquireClaim(path: string): Promise<DirectoryLock> {
   const kernel = kernelTag();
-  const { server, id } = await bind(path, kernel);
+  const { server, id, isPrivate } = await bind(path, kernel);
   const candidate = claimName("c", kernel, id);
   const owner = claimName("o", kernel, id);
   const withdraw = (): void => {
@@ -99,11 +102,14 @@ export async function acquireClaim(path: string): Promise<DirectoryLock> {
     withdraw();
     throw error instanceof UndercroftError ? error : lockFault(path, error as Error);
   }
-  return heldLock(() => renew(path, owner), withdraw);
+  const answer = (accept: (socket: net.Socket) => void): void => {
+    if (isPrivate) connectTo(server, accept);
+  };
+  return { ...heldLock(() => renew(path, owner), withdraw), answer };
 }
 
 /** A lock that is renewed until it is released or lost. */
-function heldLock(renews: () => boolean, withdraw: () => void): DirectoryLock {
+function heldLock(renews: () => boolean, withdraw: () => void): Omit<DirectoryLock, "answer"> {
   let isLost = false;
   let notice: () => void;
   const lost = new Promise<void>((resolve) => (notice = resolve));
@@ -135,16 +141,33 @@ function renew(path: string, name: string): boolean {
   }
 }
 
+function becomesPrivate(file: string): boolean {
+  try {
+    fs.chmodSync(file, 0o600);
+    return true;
+  } catch {
+    return false; // on a file system without modes
+  }
+}
+
+interface Bound {
+  readonly server: net.Server;
+  readonly id: string;
+  /** Nobody but this user, and root, can connect. */
+  readonly isPrivate: boolean;
+}
+
 /** Makes a claim that listens from the moment others see it. */
-async function bind(path: string, kernel: string): Promise<{ server: net.Server; id: string }> {
+async function bind(path: string, kernel: string): Promise<Bound> {
   for (let attempt = 1; ; attempt++) {
     const id = newId();
     const fresh = `${lockPrefix}-new-${id}`;
     const server = newServer();
     try {
       await withAddress(path, fresh, (address) => listen(server, address));
+      const isPrivate = becomesPrivate(join(path, fresh));
       fs.renameSync(join(path, fresh), join(path, claimName("c", kernel, id)));
-      return { server, id };
+      return { server, id, isPrivate };
     } catch (error) {
       removeClaim(path, fresh);
       withRealTicks(() => server.close());
@@ -201,10 +224,19 @@ export async function acquireNamedLock(path: string): Promise<DirectoryLock> {
   return {
     isHeld: () => true,
     lost: new Promise(() => undefined),
+    answer(accept) {
+      // A pipe of Windows lets only its user and administrators write. Names of Linux have no mode.
+      if (process.platform === "win32") connectTo(server, accept);
+    },
     async release() {
       withRealTicks(() => server.close());
     },
   };
+}
+
+function connectTo(server: net.Server, accept: (socket: net.Socket) => void): void {
+  server.removeAllListeners("connection");
+  server.on("connection", accept);
 }
 
 function newServer(): net.Server {
@@ -245,11 +277,19 @@ function netForbidden(cause: Error): UndercroftError {
   return runtimeError(fault, "allow it, or leave disk out", { cause });
 }
 
+/** The address of a directory's lock on Windows. */
+export function pipeName(path: string): string {
+  return `\\\\.\\pipe\\${numbersOf(path)}`;
+}
+
+function numbersOf(path: string): string {
+  const { dev, ino } = fs.statSync(path, { bigint: true, throwIfNoEntry: true });
+  return `undercroft-${dev.toString()}-${ino.toString()}`;
+}
+
 function systemName(path: string): string {
   try {
-    const { dev, ino } = fs.statSync(path, { bigint: true, throwIfNoEntry: true });
-    const name = `undercroft-${dev.toString()}-${ino.toString()}`;
-    return process.platform === "win32" ? `\\\\.\\pipe\\${name}` : `\0${name}`;
+    return process.platform === "win32" ? pipeName(path) : `\0${numbersOf(path)}`;
   } catch (error) {
     throw lockFault(path, error as Error);
   }

@@ -1,0 +1,70 @@
+// What the opener answers operators, and where. Made by `openCache` with the option `operators`.
+import { elapsedMs } from "../base/mod.js";
+import type { OpenDirectory } from "../directory/mod.js";
+import type { ThreadCore } from "../entries/mod.js";
+import {
+  Answering,
+  type HotKey,
+  listenNamed,
+  type NamedSocket,
+  protocolVersion,
+  type Question,
+  type Sample,
+} from "../operators/mod.js";
+import type { TierWords } from "../outer-tiers/mod.js";
+import { readRecentKeys } from "../stats/mod.js";
+import { snapshotOf } from "./statistics.js";
+
+/** Seconds of which operators are told the hottest keys. */
+const hotKeysSeconds = 60;
+
+export class OperatorsSide {
+  readonly #core: ThreadCore;
+  readonly #tiers: TierWords | undefined;
+  readonly #answering = new Answering((question) => this.#sample(question));
+  readonly #openedMs = elapsedMs();
+  #named: NamedSocket | undefined;
+
+  constructor(core: ThreadCore, tiers: TierWords | undefined) {
+    this.#core = core;
+    this.#tiers = tiers;
+  }
+
+  /** Answers over the socket of a directory. */
+  over(directory: OpenDirectory): void {
+    directory.answer(this.#answering.accept);
+  }
+
+  /** Answers over a socket that is found by the cache's name. Rejects with ERR_DISK_IO. */
+  async overName(): Promise<void> {
+    this.#named = await listenNamed(this.#core.config.name, this.#answering.accept);
+  }
+
+  close(): void {
+    this.#named?.close();
+    this.#answering.close();
+  }
+
+  #sample({ keys, names }: Question): Sample {
+    const core = this.#core;
+    const { recentKeys } = core.handle;
+    core.assertOpen();
+    const recent = recentKeys === null ? null : readRecentKeys(recentKeys, hotKeysSeconds);
+    const hottest = (recent?.keys ?? []).slice(0, keys).map(({ hash, space, samples, text }) => {
+      const namespace = space === 0 ? "" : core.kernel.namespaces.nameOf(space);
+      const key: HotKey = { hash, namespace, samples };
+      return names ? { ...key, key: text } : key;
+    });
+    return {
+      v: protocolVersion,
+      pid: process.pid,
+      node: process.version,
+      name: core.config.name,
+      path: core.config.disk?.path ?? null,
+      openMs: elapsedMs() - this.#openedMs,
+      stats: snapshotOf(core, this.#tiers),
+      keys: hottest,
+      keySamples: recent?.samples ?? 0,
+    };
+  }
+}

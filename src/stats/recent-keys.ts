@@ -1,0 +1,116 @@
+// The keys of sampled requests: for each thread a ring in shared memory, from which operators are
+// told the hottest keys. Each thread writes its own ring, and the opener reads all of them. Made
+// only for caches that answer operators (the option `operators`).
+//
+//   slot of 16 words:  0 turn   1 hash   2 seconds   3 space, 4 length   5..15 text, 44 bytes
+//
+// Order of writes: the turn is made odd, then the words are written, then it is even again and
+// another one. A reader that finds it odd, or another one after it has read, skips the slot: so a
+// thread that died there hides one slot until its ring comes round.
+import { uptimeSeconds } from "../base/mod.js";
+
+/** Slots of a thread's ring. */
+const ringSlots = 128;
+const slotWords = 16;
+const textWord = 5;
+const textBytes = (slotWords - textWord) * 4;
+/** Bytes of a key that its hash is made of. */
+const hashedBytes = 1024;
+
+export function recentKeysBytes(threads: number): number {
+  return threads * ringSlots * slotWords * 4;
+}
+
+/** Writes the ring of one thread. */
+export class RecentKeys {
+  readonly #words: Uint32Array;
+  readonly #scratch = new Uint32Array(slotWords);
+  readonly #text = new Uint8Array(this.#scratch.buffer, textWord * 4);
+  #next = 0;
+
+  constructor(buffer: SharedArrayBuffer, thread: number) {
+    const words = ringSlots * slotWords;
+    this.#words = new Uint32Array(buffer, thread * words * 4, words);
+  }
+
+  note(space: number, key: string | Uint8Array): void {
+    const bytes = Buffer.from(key.slice(0, hashedBytes) as string);
+    const length = Math.min(bytes.length, textBytes);
+    const scratch = this.#scratch;
+    this.#text.fill(0);
+    this.#text.set(bytes.subarray(0, length));
+    scratch[1] = hashOf(bytes);
+    scratch[2] = uptimeSeconds();
+    scratch[3] = space;
+    scratch[4] = bytes.length;
+    const slot = this.#next * slotWords;
+    this.#next = (this.#next + 1) % ringSlots;
+    const turn = Atomics.load(this.#words, slot) | 1;
+    Atomics.store(this.#words, slot, turn);
+    for (let word = 1; word < slotWords; word++) {
+      Atomics.store(this.#words, slot + word, scratch[word] as number);
+    }
+    Atomics.store(this.#words, slot, turn + 1);
+  }
+}
+
+/** A key that was asked for. */
+export interface RecentKey {
+  /** Eight digits; of keys over 1,024 bytes it is that of their beginning. */
+  readonly hash: string;
+  readonly space: number;
+  /** How many of the samples were of this key. */
+  readonly samples: number;
+  /** The key, as far as it was kept. */
+  readonly text: string;
+}
+
+/** The keys of the last so many seconds, those with most samples first, and the number of all
+ *  samples. */
+export function readRecentKeys(
+  buffer: SharedArrayBuffer,
+  seconds: number,
+): { readonly samples: number; readonly keys: readonly RecentKey[] } {
+  const words = new Uint32Array(buffer);
+  const since = uptimeSeconds() - seconds;
+  const found = new Map<string, { -readonly [Name in keyof RecentKey]: RecentKey[Name] }>();
+  let samples = 0;
+  for (let slot = 0; slot < words.length; slot += slotWords) {
+    const own = readSlot(words, slot);
+    if (own === undefined || (own[2] as number) < since) continue;
+    samples += 1;
+    const [, hash = 0, , space = 0, length = 0] = own;
+    const name = `${space} ${hash}`;
+    const there = found.get(name);
+    if (there === undefined) {
+      const text = textOf(own, length);
+      found.set(name, { hash: hash.toString(16).padStart(8, "0"), space, samples: 1, text });
+    } else {
+      there.samples += 1;
+    }
+  }
+  const keys = [...found.values()].toSorted((left, right) => right.samples - left.samples);
+  return { samples, keys };
+}
+
+function readSlot(words: Uint32Array, slot: number): Uint32Array | undefined {
+  const turn = Atomics.load(words, slot);
+  if (turn === 0 || turn % 2 === 1) return undefined;
+  const own = new Uint32Array(slotWords);
+  for (let word = 1; word < slotWords; word++) own[word] = Atomics.load(words, slot + word);
+  return Atomics.load(words, slot) === turn ? own : undefined;
+}
+
+/** The text of a slot, without a character that was cut. */
+function textOf(own: Uint32Array, length: number): string {
+  const kept = Math.min(length, textBytes);
+  const text = Buffer.from(own.buffer, textWord * 4, kept).toString("utf8");
+  return kept < length ? `${text.replace(/\uFFFD+$/, "")}…` : text;
+}
+
+/** FNV-1a. */
+function hashOf(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
