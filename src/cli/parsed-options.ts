@@ -19,7 +19,7 @@ export function parsedOptions<O extends Known>(
   try {
     return parseArgs({ args: [...words], allowPositionals: true, options: known });
   } catch (error) {
-    const [why] = (error instanceof Error ? error.message : String(error)).split(". ");
+    const [why] = (error instanceof Error ? error.message : String(error)).split(/\.\s/);
     const names = Object.keys(known).map((name) => `--${name}`);
     throw new RangeError(`Cannot ${verb}: ${why}; the options are ${names.join(", ")}`, {
       cause: error,

@@ -15,7 +15,13 @@ type Cells = readonly (Activity | undefined)[];
 /** The whole display. `history` has the sample as its newest. */
 export function screenOf(sample: Sample, history: History): string[] {
   const seconds = [...windowSeconds, Infinity];
-  const cells = seconds.map((window) => history.within(window));
+  // A window that is not longer than the one before it yet has nothing to add.
+  const cells = seconds.map((window, index) => {
+    const activity = history.within(window);
+    const shorter = windowSeconds[index - 1] ?? 0;
+    const isOwn = window === Infinity || (activity?.seconds ?? 0) > shorter * 1.5;
+    return isOwn ? activity : undefined;
+  });
   return [
     headOf(sample),
     "",
@@ -37,7 +43,8 @@ function headOf({ name, pid, openMs, node, path }: Sample): string {
 }
 
 function row(label: string, cells: readonly string[]): string {
-  return label.padEnd(labelWidth) + cells.map((cell) => cell.padStart(cellWidth)).join("");
+  const right = cells.map((cell) => cell.padStart(cellWidth)).join("");
+  return (label.padEnd(labelWidth) + right).trimEnd();
 }
 
 function activityRows(cells: Cells): string[] {

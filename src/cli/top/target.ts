@@ -23,7 +23,7 @@ export async function connect({ target, pid }: TopOptions): Promise<Connection> 
   if (target !== undefined && /[/\\]/.test(target)) {
     throw new RangeError(`Cannot look at ${target}: there is no such directory`);
   }
-  const found = (await all(target)).filter((each) => pid === undefined || each.pid === pid);
+  const found = await all(target, pid);
   const [one] = found;
   if (one !== undefined && found.length === 1) return one.connection;
   for (const { connection } of found) connection.end();
@@ -44,13 +44,14 @@ interface Found {
   readonly connection: Connection;
 }
 
-/** The caches without a directory that answer. */
-async function all(name: string | undefined): Promise<Found[]> {
+/** The caches without a directory that answer: of a name and of a process, if they are given. */
+async function all(name: string | undefined, pid: number | undefined): Promise<Found[]> {
   const found: Found[] = [];
   for (const address of await namedSockets(name)) {
     const one = await knock(address);
     if (one === undefined) continue;
-    if (name === undefined || one.name === name) found.push(one);
+    const isWanted = one.name === (name ?? one.name) && one.pid === (pid ?? one.pid);
+    if (isWanted) found.push(one);
     else one.connection.end();
   }
   return found;

@@ -143,6 +143,7 @@ async function showing(
 /** Writes over the display before; a line that is too long is cut, and so is the end. */
 function draw(lines: readonly string[]): void {
   const { columns, rows } = process.stdout;
-  const shown = lines.slice(0, rows - 1).map((line) => `${line.slice(0, columns)}\x1b[K`);
-  process.stdout.write(`\x1b[H${shown.join("\r\n")}\x1b[J`);
+  // A terminal that does not say its size has 0.
+  const shown = lines.slice(0, (rows || 60) - 1).map((line) => line.slice(0, columns || 120));
+  process.stdout.write(`\x1b[H${shown.join("\x1b[K\n")}\x1b[K\x1b[J`);
 }
