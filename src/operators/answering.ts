@@ -16,7 +16,7 @@ import {
 
 export const clientsMax = 8;
 /** Milliseconds between two answers on one connection. */
-const answerEveryMs = 50;
+const answerEveryMs = 250;
 /** Milliseconds without a question until a connection is ended. */
 const idleMs = 60_000;
 

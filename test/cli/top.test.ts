@@ -28,7 +28,7 @@ afterEach(() => {
 
 interface Service {
   readonly child: ChildProcessByStdio<Writable, Readable, null>;
-  tell(line: string): Promise<void>;
+  readonly tell: (line: string) => Promise<void>;
 }
 
 const env = () => ({ ...process.env, XDG_RUNTIME_DIR: folder });
@@ -42,7 +42,7 @@ async function start(options: object): Promise<Service> {
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const service: Service = {
     child,
-    async tell(line) {
+    tell: async (line) => {
       child.stdin.write(`${line}\n`);
       expect((await lines.next()).value).toBe(`${line} done`);
     },

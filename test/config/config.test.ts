@@ -18,6 +18,7 @@ test("resolveConfig() without options gives every default", () => {
     classInstances: "throw",
     codec: "msgpack",
     codecName: "msgpack",
+    operators: false,
     setDefaults: { ttlMs: Infinity, staleForMs: 0, tags: [] },
     fetchDefaults: {
       ttlMs: Infinity,
@@ -46,6 +47,7 @@ test("resolveConfig() takes every option", () => {
     near: { mode: "frozen", maxEntries: 1, maxBytes: 1 },
     classInstances: "plain",
     codec: "json",
+    operators: false,
     clock: { now: () => 0 },
   });
   expect(config).toMatchObject({
@@ -57,6 +59,7 @@ test("resolveConfig() takes every option", () => {
     classInstances: "plain",
     codec: "json",
     codecName: "json",
+    operators: false,
   });
 });
 
