@@ -39,7 +39,8 @@ export function screenOf(sample: Sample, history: History): string[] {
 
 function headOf({ name, pid, openMs, node, path }: Sample): string {
   const where = path === null ? "memory only" : printable(path);
-  return `${printable(name)} · pid ${pid} · open ${duration(openMs)} · ${printable(node)} · ${where}`;
+  const told = [printable(name), `pid ${pid}`, `open ${duration(openMs)}`, printable(node), where];
+  return told.join(" · ");
 }
 
 function row(label: string, cells: readonly string[]): string {
@@ -105,8 +106,8 @@ function stateRows({ memory, disk, near, tags, threads, segments, ...more }: Cac
   ];
   if (disk !== null) {
     lines.push(
-      `${label("disk")}${bar(disk.bytes, disk.limitBytes)} ${disk.state}, ${bytes(disk.bytes)} of ` +
-        `${bytes(disk.limitBytes)}, ${count(disk.entries)} entries on disk only, ` +
+      `${label("disk")}${bar(disk.bytes, disk.limitBytes)} ${disk.state}, ` +
+        `${bytes(disk.bytes)} of ${bytes(disk.limitBytes)}, ${count(disk.entries)} entries on disk only, ` +
         `${disk.segments} files; ${more.diskErrors} errors, ${more.corruptRecords} damaged`,
     );
   }

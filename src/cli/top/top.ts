@@ -8,10 +8,10 @@ import { connect } from "./target.js";
 import { type TopOptions, topOptions } from "./top-options.js";
 import { History, windowSeconds } from "./windows.js";
 
-export const topUsage = `top [directory|name]  what a running cache does, refreshed each second; q ends it
+export const topUsage = `top [directory|name]  what a running cache does, each second; q ends it
   --once            one display, after a second; also if the output is no terminal
-  --json            a line of JSON in place of each display: pid, name, path, openMs, stats, keys and
-                    windows { "1", "10", "60", "open" }, each the activity of so many seconds
+  --json            a line of JSON in place of each display: pid, name, path, openMs, stats, keys
+                    and windows { "1", "10", "60", "open" }, what happened in so many seconds
   --keys 10         how many of the hottest keys, 0 to 50
   --names           the keys themselves in place of their hashes
   --pid 1234        which process, if several have a cache of that name
