@@ -2,7 +2,17 @@
 // values that say different things never have one text. Bytes are in it by their hash.
 import { createHash } from "node:crypto";
 import { types } from "node:util";
-import { describe } from "../base/mod.js";
+import { describe, isWellFormed } from "../base/mod.js";
+
+/** The longest text that is its own name; of others it is the hash. */
+const nameLengthMax = 1024;
+
+/** The part of a key that names what a host gave a text for, of any length and content. Two texts
+ *  have two names. */
+export function shortName(text: string): string {
+  const isPlain = text.length <= nameLengthMax && isWellFormed(text) && !text.startsWith("#");
+  return isPlain ? text : `#${digest(text)}`;
+}
 
 /** How deep objects and arrays may be nested. */
 const depthMax = 200;

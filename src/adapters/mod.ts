@@ -1,7 +1,6 @@
 // What the adapters to hosts have in common.
-export { digest } from "./canonical.js";
+export { digest, shortName } from "./canonical.js";
 export { notStoredError } from "./not-stored.js";
 export { patientSet } from "./patient-set.js";
 export { Refusals } from "./refusals.js";
-export { shortName } from "./short-name.js";
 export { assertSpace, type Space, tagPrefixOf } from "./space.js";

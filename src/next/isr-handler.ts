@@ -7,13 +7,18 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { assertSpace, patientSet, Refusals, shortName, type Space } from "../adapters/mod.js";
 import { callersPreciseMs, UndercroftError } from "../base/mod.js";
-import { type Lifetime, madeStale } from "./stale-answer.js";
 import { type Origin, revisionOf, TagTimes } from "./tag-times.js";
 import { lifeOf } from "./use-cache-handler.js";
 
 /** Renderings of one request whose beginning is remembered. */
 const begunMax = 1024;
 const tagsHeader = "x-next-cache-tags";
+
+/** How long a page lives, in seconds; `revalidate: false` for ever. */
+interface Lifetime {
+  readonly revalidate?: number | false | undefined;
+  readonly expire?: number | undefined;
+}
 
 /** What Next makes an instance with, as far as it is used. */
 interface IsrContext {
@@ -294,5 +299,33 @@ function ownCopy(value: IsrValue): IsrValue {
     ...(headers === undefined ? {} : { headers: { ...headers } }),
     ...(segmentData === undefined ? {} : { segmentData: new Map(segmentData) }),
     ...(data === undefined ? {} : { data: { ...data } }),
+  };
+}
+
+interface Dated {
+  readonly lastModified: number;
+  readonly cacheControl: Lifetime | undefined;
+}
+
+/**
+ * The same answer, due for renewal. Next has no word for a stale answer: it compares the age with
+ * `revalidate`, serves what is older and renders anew. So the answer is made as old as that, and no
+ * older, since past `expire` Next would make the request wait. `fetchRevalidate` is of a `fetch`,
+ * whose answer has no lifetime of its own.
+ */
+function madeStale(
+  { lastModified, cacheControl }: Dated,
+  fetchRevalidate: number | false | undefined,
+  now: number,
+): Dated {
+  const { revalidate = fetchRevalidate } = cacheControl ?? {};
+  // What is to live for ever never gets old: such a page is given a second for this answer.
+  const isTimed = typeof revalidate === "number" && revalidate > 0;
+  const seconds = isTimed ? revalidate : 1;
+  const due = now - seconds * 1000 - 1;
+  const lifetime = isTimed ? cacheControl : { revalidate: seconds };
+  return {
+    lastModified: Math.min(lastModified, due),
+    cacheControl: fetchRevalidate === undefined ? lifetime : cacheControl,
   };
 }
