@@ -171,7 +171,7 @@ function createMemory(
     memory,
     isClockInjected,
     spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
-    recentKeys: config.operators ? new SharedArrayBuffer(recentKeysBytes(codes.threadsMax)) : null,
+    recentKeys: config.operators ? new SharedArrayBuffer(recentKeysBytes) : null,
     disk: made === undefined || config.disk === null ? null : handleOfDisk(config.disk, made),
   };
   if (directory !== null && worker.disk !== null) setDirectory(worker.disk, directory);

@@ -111,7 +111,7 @@ export class ThreadCore {
     }
     this.#end = { isClosed: false, isDetached: false };
     const { recentKeys } = handle;
-    this.recentKeys = recentKeys === null ? null : new RecentKeys(recentKeys, kernel.thread);
+    this.recentKeys = recentKeys === null ? null : new RecentKeys(recentKeys);
     const writeSchema = directory === null ? null : directory.writeSchema.bind(directory);
     this.codec = createCodec(config, options.codec, new SchemaArea(kernel, writeSchema));
     const rules = config.disk?.admission;

@@ -1,36 +1,35 @@
-// The keys of sampled requests: for each thread a ring in shared memory, from which operators are
-// told the hottest keys. Each thread writes its own ring, and the opener reads all of them. Made
-// only for caches that answer operators (the option `operators`).
+// The keys of sampled requests: a ring in shared memory, written by all threads, from which
+// operators are told the hottest keys. Made only for caches that answer operators (the option
+// `operators`).
 //
-//   slot of 16 words:  0 turn   1 hash   2 seconds   3 space, 4 length   5..15 text, 44 bytes
+//   word 0             slots taken so far: each writer adds one, and has the slot of that number
+//   slot of 16 words   0 turn   1 hash   2 seconds   3 space   4 length   5..15 text, 44 bytes
 //
 // Order of writes: the turn is made odd, then the words are written, then it is even again and
 // another one. A reader that finds it odd, or another one after it has read, skips the slot: so a
-// thread that died there hides one slot until its ring comes round.
+// thread that died there hides one slot until the ring comes round. Should the ring come round
+// while a thread writes, two write one slot: a text that does not have its hash is skipped as well.
 import { uptimeSeconds } from "../base/mod.js";
 
-/** Slots of a thread's ring. */
-const ringSlots = 128;
+const ringSlots = 512;
 const slotWords = 16;
+/** In words; the rest of the first slot is not used. */
+const ringStart = slotWords;
 const textWord = 5;
 const textBytes = (slotWords - textWord) * 4;
 /** Bytes of a key that its hash is made of. */
 const hashedBytes = 1024;
 
-export function recentKeysBytes(threads: number): number {
-  return threads * ringSlots * slotWords * 4;
-}
+export const recentKeysBytes = (ringStart + ringSlots * slotWords) * 4;
 
-/** Writes the ring of one thread. */
+/** Writes the ring for one thread. */
 export class RecentKeys {
   readonly #words: Uint32Array;
   readonly #scratch = new Uint32Array(slotWords);
   readonly #text = new Uint8Array(this.#scratch.buffer, textWord * 4);
-  #next = 0;
 
-  constructor(buffer: SharedArrayBuffer, thread: number) {
-    const words = ringSlots * slotWords;
-    this.#words = new Uint32Array(buffer, thread * words * 4, words);
+  constructor(buffer: SharedArrayBuffer) {
+    this.#words = new Uint32Array(buffer);
   }
 
   note(space: number, key: string | Uint8Array): void {
@@ -43,8 +42,8 @@ export class RecentKeys {
     scratch[2] = uptimeSeconds();
     scratch[3] = space;
     scratch[4] = bytes.length;
-    const slot = this.#next * slotWords;
-    this.#next = (this.#next + 1) % ringSlots;
+    const taken = Atomics.add(this.#words, 0, 1);
+    const slot = ringStart + (taken % ringSlots) * slotWords;
     const turn = Atomics.load(this.#words, slot) | 1;
     Atomics.store(this.#words, slot, turn);
     for (let word = 1; word < slotWords; word++) {
@@ -75,7 +74,7 @@ export function readRecentKeys(
   const since = uptimeSeconds() - seconds;
   const found = new Map<string, { -readonly [Name in keyof RecentKey]: RecentKey[Name] }>();
   let samples = 0;
-  for (let slot = 0; slot < words.length; slot += slotWords) {
+  for (let slot = ringStart; slot < words.length; slot += slotWords) {
     const own = readSlot(words, slot);
     if (own === undefined || (own[2] as number) < since) continue;
     samples += 1;
@@ -98,7 +97,13 @@ function readSlot(words: Uint32Array, slot: number): Uint32Array | undefined {
   if (turn === 0 || turn % 2 === 1) return undefined;
   const own = new Uint32Array(slotWords);
   for (let word = 1; word < slotWords; word++) own[word] = Atomics.load(words, slot + word);
-  return Atomics.load(words, slot) === turn ? own : undefined;
+  return Atomics.load(words, slot) === turn && isWhole(own) ? own : undefined;
+}
+
+/** Whether a text has its hash, as far as that can be said. */
+function isWhole(own: Uint32Array): boolean {
+  const [, hash, , , length = 0] = own;
+  return length > textBytes || hashOf(Buffer.from(own.buffer, textWord * 4, length)) === hash;
 }
 
 /** The text of a slot, without a character that was cut. */

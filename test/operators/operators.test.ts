@@ -8,7 +8,13 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 
 import { reachOwner } from "../../dist/src/directory/mod.js";
 import { type Cache, type CacheOptions, openCache } from "../../dist/src/mod.js";
-import { clientsMax, Connection, namedSockets } from "../../dist/src/operators/mod.js";
+import {
+  Answering,
+  clientsMax,
+  Connection,
+  namedSockets,
+  type Sample,
+} from "../../dist/src/operators/mod.js";
 
 let folder: string;
 let opened: Cache[];
@@ -277,4 +283,29 @@ test("another option than true or false is refused", async () => {
   await expect(openCache({ operators: "yes" as never })).rejects.toThrow(
     'Cannot use option operators: current value is "yes"; it must be true or false',
   );
+});
+
+test("who does not read an answer is disconnected at the next question", async () => {
+  const address = join(folder, "s");
+  const line = `${JSON.stringify(question)}\n`;
+  let answers = 0;
+  const answering = new Answering(() => {
+    answers += 1;
+    return { name: "x".repeat(8 * 1024 * 1024) } as Sample; // more than the system takes
+  });
+  let accepted: net.Socket | undefined;
+  const server = net.createServer((socket) => answering.accept((accepted = socket)));
+  await once(server.listen(address), "listening");
+  const client = net.connect(address).pause();
+  client.on("error", () => undefined); // it is ended
+  client.write(line);
+  await expect.poll(() => accepted?.writableLength ?? 0).toBeGreaterThan(0);
+  client.write(line);
+  client.write(line);
+  await expect.poll(() => accepted?.writableEnded).toBe(true);
+  expect(answers).toBe(1);
+  answering.close();
+  expect(accepted?.destroyed).toBe(true);
+  client.destroy();
+  server.close();
 });
