@@ -21,8 +21,10 @@ function cachedHandler(pages: Namespace<Page>, make: (url: string) => Promise<Pa
   };
 }
 
+type Header = string | number | string[] | null | undefined;
+
 /** Whether an answer is for everybody. */
-function isPublic(status: number, header: (name: string) => unknown): boolean {
+function isPublic(status: number, header: (name: string) => Header): boolean {
   const forbids = /no-store|no-cache|private/.test(String(header("cache-control") ?? ""));
   return status === 200 && !forbids && !header("set-cookie") && !header("vary");
 }
@@ -56,7 +58,7 @@ interface FastifyRequest {
 }
 interface FastifyReply {
   readonly statusCode: number;
-  getHeader(name: string): unknown;
+  getHeader(name: string): Header;
   code(status: number): this;
   headers(headers: Record<string, string>): this;
   send(body: unknown): this;
@@ -113,7 +115,7 @@ await askHono({ ...type, "set-cookie": "session=7" });
 await askHono(type);
 console.log(await askHono(type), made); // hello from Hono 3
 
-const { onRequest, onSend } = fastifyCache(cache.namespace<Page>("fastify"));
+const hooks = fastifyCache(cache.namespace<Page>("fastify"));
 const sent: unknown[] = [];
 const reply: FastifyReply = {
   statusCode: 200,
@@ -123,9 +125,9 @@ const reply: FastifyReply = {
   send: (body) => (sent.push(body), reply),
 };
 const asked = { method: "GET", url: "/" };
-console.log(await onRequest(asked, reply)); // undefined
-await onSend(asked, reply, "hello from Fastify");
-await onRequest(asked, reply);
+console.log(await hooks.onRequest(asked, reply)); // undefined
+await hooks.onSend(asked, reply, "hello from Fastify");
+await hooks.onRequest(asked, reply);
 console.log(sent); // [ 'hello from Fastify' ]
 
 await cache.close();
