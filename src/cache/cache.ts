@@ -2,10 +2,17 @@
 // space's; here is what concerns the cache as a whole.
 import type { NamespaceOptions } from "./spaces/namespace-options.js";
 import type { Size } from "../config/mod.js";
-import { flush, resize, type ResizeOutcome, segmentsOf, type ThreadCore } from "../entries/mod.js";
+import {
+  diskCapacityOf,
+  flush,
+  resize,
+  type ResizeOutcome,
+  segmentsOf,
+  type ThreadCore,
+} from "../entries/mod.js";
 import type { Key } from "../kernel/mod.js";
 import type { CacheStats } from "../stats/mod.js";
-import { fsyncOf, memoryToResize } from "./call-options.js";
+import { fsyncOf, sizesToResize } from "./call-options.js";
 import type { CacheEventName, CacheEvents, CacheListener, CacheRecovery } from "./events.js";
 import type { CacheHandle } from "./handle.js";
 import { KeySpace } from "./spaces/key-space.js";
@@ -156,12 +163,19 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
   }
 
   /**
-   * Makes the memory in use smaller or larger while the cache is used, up to the most that it was
-   * opened with (`memory: { now, most }`), and resolves to what is in force. Shrinking evicts, as
-   * want of room does; what is not on disk yet is flushed first. The system gets no pages back that
-   * were used once.
+   * Makes the memory in use, the disk, or both smaller or larger while the cache is used, up to the
+   * most that they were opened with (`{ now, most }`), and resolves to what is in force. Shrinking
+   * evicts, as want of room does.
    *
-   * @throws TypeError or RangeError for a size that cannot be, with what can.
+   * - Memory: what is not on disk yet is flushed first. The system gets no pages back that were
+   *   used once.
+   * - Disk: to shrink, what is oldest leaves until the rest fits, the rest is moved together, and
+   *   the files that are left over are deleted before it resolves. To grow, the file system must
+   *   have room for what is added.
+   *
+   * @throws TypeError or RangeError for a size that cannot be, with what can. Rejects with
+   *   ERR_DISK_IO if the disk tier is down or a file cannot be made or emptied, with
+   *   ERR_DIRECTORY_LOCKED while another cache has the directory; the disk keeps its capacity then.
    *
    * @example
    * ```ts
@@ -172,13 +186,19 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
    * await cache.close();
    * ```
    */
-  async resize(options: { readonly memory?: Size }): Promise<ResizeOutcome> {
+  async resize(options: { readonly memory?: Size; readonly disk?: Size }): Promise<ResizeOutcome> {
     const { core } = this;
     core.assertOpen();
-    const bytes = memoryToResize(options, core.config.memoryBytes);
+    const { memoryBytes, disk } = core.config;
+    const wanted = sizesToResize(options, {
+      memory: memoryBytes,
+      disk: disk?.capacityBytes ?? null,
+    });
+    // Both are checked before either changes.
     const segments =
-      bytes === undefined ? undefined : segmentsOf("memory", bytes, options.memory, core.kernel);
-    return resize(core, segments);
+      wanted.memory && segmentsOf("memory", wanted.memory, options.memory, core.kernel);
+    const diskBytes = wanted.disk && diskCapacityOf(core, wanted.disk, options.disk);
+    return resize(core, { segments, diskBytes });
   }
 
   /**

@@ -4,6 +4,7 @@
 import { describe, UndercroftError } from "../base/mod.js";
 import {
   checkedSignal,
+  diskBytesOf,
   isOptions,
   memoryBytesOf,
   optionRangeError,
@@ -36,15 +37,36 @@ export function fsyncOf(options: unknown): boolean {
   throw optionTypeError("fsync", fsync, "true or false");
 }
 
-/** The bytes of memory that `resize` asks for, undefined if it asks for none. Throws TypeError or
- *  RangeError unless it is a size of at most `most`. */
-export function memoryToResize(options: unknown, most: number): number | undefined {
-  const { memory } = optionsOf("", options, ["memory"]);
-  if (memory === undefined) return undefined;
-  const bytes = memoryBytesOf(memory);
-  if (bytes <= most) return bytes;
+/** What `resize` asks for, in bytes; undefined for what it does not name. Throws TypeError or
+ *  RangeError unless each is a size of at most the most that it was opened with. */
+export function sizesToResize(
+  options: unknown,
+  most: { readonly memory: number; readonly disk: number | null },
+): { readonly memory: number | undefined; readonly disk: number | undefined } {
+  const { memory, disk } = optionsOf("", options, ["memory", "disk"]);
+  if (disk !== undefined && most.disk === null) {
+    const allowed = "left out, since the cache has no disk tier (option disk of openCache)";
+    throw optionRangeError("disk", disk, allowed);
+  }
+  const [memoryBytes, diskBytes] = [
+    memory === undefined ? undefined : memoryBytesOf(memory),
+    disk === undefined ? undefined : diskBytesOf(disk, "disk"),
+  ];
+  assertAtMost("memory", memoryBytes, most.memory, memory, "memory");
+  assertAtMost("disk", diskBytes, most.disk ?? 0, disk, "disk.capacity");
+  return { memory: memoryBytes, disk: diskBytes };
+}
+
+function assertAtMost(
+  option: string,
+  bytes: number | undefined,
+  most: number,
+  given: unknown,
+  opened: string,
+): void {
+  if (bytes === undefined || bytes <= most) return;
   const allowed = `at most ${most} bytes, the most that the cache was opened with`;
-  throw optionRangeError("memory", memory, `${allowed} (option memory: { now, most })`);
+  throw optionRangeError(option, given, `${allowed} (option ${opened}: { now, most })`);
 }
 
 /**

@@ -20,10 +20,10 @@ import {
   optionsOf,
   resolveConfig,
 } from "../config/mod.js";
-import type { OpenDirectory } from "../directory/mod.js";
+import { type OpenDirectory, segmentsAtMost } from "../directory/mod.js";
 import { segmentsOf, ThreadCore } from "../entries/mod.js";
 import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
-import { codes, compileKernel, createRegion, divide, Kernel } from "../kernel/mod.js";
+import { codes, compileKernel, createRegion, divide, Kernel, tagSlotsOf } from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
 import { type DiskHandle, diskHandle } from "../tiers/mod.js";
 import { createdBaseOf } from "../record/mod.js";
@@ -86,6 +86,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const aheadMs = directory?.clockAheadMs ?? 0;
     const worker = createMemory(config, disk, isClockInjected, wallNow + aheadMs);
     const kernel = Kernel.attach(worker.module, worker.memory);
+    setDisk(kernel, config, worker.disk, disk);
     kernel.control.clockWords.values.set([anchorMs + aheadMs, aheadMs]);
     loadSchemas(kernel, directory?.schemas ?? null);
     for (const one of (directory ?? awaited?.peek)?.namespaces ?? [])
@@ -156,7 +157,7 @@ function createMemory(
   const geometry = divide({
     memoryBytes: config.memoryBytes,
     diskCapacityBytes: config.disk?.capacityBytes ?? 0,
-    diskSegmentCount: made?.segmentCount ?? 0,
+    diskSegmentCount: made === undefined ? 0 : segmentsMostOf(config, made),
     diskSegmentBytes: made?.segmentBytes ?? 0,
     remembersSets: config.disk?.admission.seenBefore === true,
     policyBytes: policyBytesFor(config.eviction.policy, config.memoryBytes),
@@ -172,21 +173,44 @@ function createMemory(
     isClockInjected,
     spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
     recentKeys: config.operators ? new SharedArrayBuffer(recentKeysBytes) : null,
-    disk: made === undefined || config.disk === null ? null : handleOfDisk(config.disk, made),
+    disk: made === undefined ? null : handleOfDisk(config, made),
   };
-  if (directory !== null && worker.disk !== null) setDirectory(worker.disk, directory);
   return worker;
+}
+
+/** Says how large the disk is at first, and gives all threads the files if they are the cache's. */
+function setDisk(
+  kernel: Kernel,
+  config: Config,
+  handle: DiskHandle | null,
+  { directory, awaited }: DiskAtOpen,
+): void {
+  const capacity = config.disk?.capacityNowBytes ?? 0;
+  kernel.control.setDiskWanted(capacity);
+  kernel.control.setDiskCapacity(capacity);
+  kernel.control.setDiskSegments((directory ?? awaited?.peek)?.segmentCount ?? 0);
+  if (directory !== null && handle !== null) setDirectory(kernel, handle, directory);
+}
+
+/** The segment files that a disk may have at most. */
+function segmentsMostOf(config: Config, made: DiskMade): number {
+  if (config.disk === null) return 0;
+  const { capacityBytes } = config.disk;
+  const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
+  return Math.max(made.segmentCount, segmentsAtMost(capacityBytes, made.segmentBytes, tagSlots));
 }
 
 /** What the disk's part of a memory is made for. */
 type DiskMade = Pick<OpenDirectory, "seed" | "segmentBytes" | "segmentCount">;
 
-function handleOfDisk(disk: NonNullable<Config["disk"]>, made: DiskMade): DiskHandle {
-  const { path, admission, evictsUnwritten, openFiles } = disk;
-  const { seed, segmentBytes, segmentCount } = made;
+function handleOfDisk(config: Config, made: DiskMade): DiskHandle | null {
+  if (config.disk === null) return null;
+  const { path, admission, evictsUnwritten, openFiles } = config.disk;
+  const { seed, segmentBytes } = made;
   const isOpenerMortal = !isMainThread;
   const rules = { admission, evictsUnwritten, openFiles };
-  return diskHandle({ path, segmentBytes, seed, ...rules, isOpenerMortal }, segmentCount);
+  const most = segmentsMostOf(config, made);
+  return diskHandle({ path, segmentBytes, seed, ...rules, isOpenerMortal }, most);
 }
 
 function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {

@@ -183,6 +183,11 @@ export class OpenerSide {
       case "disk-up":
         events.emit("tier-up", { tier: "disk" });
         return;
+      case "disk-resized":
+        // A failed write leaves the old number of files in the manifest, which is harmless: the
+        // next open looks what there is.
+        this.#directory?.writeManifest({}).catch(() => undefined);
+        return;
       case "sync":
         void this.#sync(message.ticket, message.sequence);
         return;

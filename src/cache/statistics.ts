@@ -110,7 +110,7 @@ function diskGauges(core: ThreadCore): StatsGauges["disk"] {
   const { diskSegments, control } = kernel;
   let segments = 0;
   let bytes = 0;
-  for (let segment = 0; segment < diskSegments.count; segment++) {
+  for (let segment = 0; segment < diskSegments.count(); segment++) {
     const state = diskSegments.state(segment);
     if (state !== codes.diskOpen && state !== codes.diskSealed) continue;
     segments += 1;
@@ -119,7 +119,7 @@ function diskGauges(core: ThreadCore): StatsGauges["disk"] {
   return {
     entries: live(core, counterDiskEntries, control.clearedCounts().diskEntries),
     bytes,
-    limitBytes: config.disk.capacityBytes,
+    limitBytes: control.diskCapacity(),
     state: control.isDiskUp() ? "up" : "down",
     segments,
   };

@@ -27,7 +27,10 @@ export interface Config extends OperationDefaults {
   readonly memoryNowBytes: number;
   readonly disk: {
     readonly path: string;
+    /** The most that it may be, for which the index is made. */
     readonly capacityBytes: number;
+    /** What it is at first. */
+    readonly capacityNowBytes: number;
     readonly admission: AdmissionConfig;
     /** The most to bring back to memory after open; 0 for nothing. */
     readonly preloadBytes: number;
@@ -191,11 +194,7 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   if (path === "" || path.includes("\0")) {
     throw optionRangeError("disk.path", path, "the path of a directory, not empty, without NUL");
   }
-  const capacity = given["capacity"] === undefined ? "1gb" : given["capacity"];
-  const capacityBytes = parseSize("disk.capacity", capacity);
-  if (capacityBytes < diskBytesMin) {
-    throw optionRangeError("disk.capacity", capacity, 'at least 1 MiB ("1mb")');
-  }
+  const capacity = capacityOf(given["capacity"]);
   const admission = admissionOf(given["admission"]);
   const preloadBytes = preloadOf(given["preload"], memoryBytes);
   const whenBehind = given["whenBehind"];
@@ -206,7 +205,31 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   const openFiles = openFilesOf(given["openFiles"]);
   const whenLocked = whenLockedOf(given["whenLocked"]);
   const kept = { preloadBytes, evictsUnwritten, openFiles, whenLocked };
-  return Object.freeze({ path: resolve(path), capacityBytes, admission, ...kept });
+  return Object.freeze({ path: resolve(path), ...capacity, admission, ...kept });
+}
+
+/** The option `disk.capacity`: a size, or what it is at first and at most. */
+function capacityOf(
+  capacity: unknown,
+): Pick<NonNullable<Config["disk"]>, "capacityBytes" | "capacityNowBytes"> {
+  const option = "disk.capacity";
+  if (typeof capacity !== "object" || capacity === null) {
+    const bytes = diskBytesOf(capacity === undefined ? "1gb" : capacity, option);
+    return { capacityBytes: bytes, capacityNowBytes: bytes };
+  }
+  const { now, most } = optionsOf(option, capacity, ["now", "most"], "a size, or ");
+  if (most === undefined) throw optionTypeError(`${option}.most`, most, "a size");
+  const capacityBytes = diskBytesOf(most, `${option}.most`);
+  const capacityNowBytes = now === undefined ? capacityBytes : diskBytesOf(now, `${option}.now`);
+  if (capacityNowBytes <= capacityBytes) return { capacityBytes, capacityNowBytes };
+  throw optionRangeError(`${option}.now`, now, `at most ${option}.most, ${capacityBytes} bytes`);
+}
+
+/** Parses and checks an amount of disk. Returns bytes. */
+export function diskBytesOf(disk: unknown, option: string): number {
+  const bytes = parseSize(option, disk);
+  if (bytes >= diskBytesMin) return bytes;
+  throw optionRangeError(option, disk, 'at least 1 MiB ("1mb")');
 }
 
 function openFilesOf(openFiles: unknown): number {

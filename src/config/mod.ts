@@ -2,6 +2,7 @@ export { type AdmissionConfig, assertFilter } from "./retention/admission.js";
 export {
   type Config,
   diskBytesMin,
+  diskBytesOf,
   memoryBytesMax,
   memoryBytesMin,
   memoryBytesOf,

@@ -59,8 +59,12 @@ export interface CustomCodec<V> {
 export interface DiskOptions {
   /** The directory; made if it is missing. A relative path starts at the working directory. */
   readonly path: string;
-  /** Most bytes that the files of the directory may take, at least 1 MiB. Default "1gb". */
-  readonly capacity?: Size;
+  /**
+   * Most bytes that the files of the directory may take, at least 1 MiB. Default "1gb". With `now`
+   * and `most` it is `now` at first, and `resize` may change it up to `most`, for which the index
+   * is made.
+   */
+  readonly capacity?: Size | { readonly now?: Size; readonly most: Size };
   /** Which entries are written to disk. Default: all but those about to expire. */
   readonly admission?: AdmissionOptions;
   /**

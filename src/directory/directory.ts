@@ -7,20 +7,10 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
-import {
-  type Device,
-  fileDevice,
-  type FileIdentity,
-  identityAt,
-  isFileOf,
-  maySync,
-  unsynced,
-} from "../device/mod.js";
+import { type Device, fileDevice, isFileOf, maySync, unsynced } from "../device/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./trust/boot.js";
 import {
-  attempt,
-  type DirectoryListing,
   ensureDirectory,
   epochsName,
   listDirectory,
@@ -29,7 +19,6 @@ import {
   openFile,
   removeFile,
   renameFile,
-  segmentName,
   schemasName,
   snapshotName,
   syncDirectory,
@@ -58,6 +47,7 @@ import {
 import { type OpenCircumstances, planRecovery } from "./trust/recovery.js";
 import { emptySchemas, readSchemas, schemasFileBytes, type SchemasReading } from "./schema-file.js";
 import { OpenDirectory, type Opening } from "./open-directory.js";
+import { makeSegments, resetFile } from "./segment-set.js";
 import { resumeTime } from "./trust/session-time.js";
 import { readStorage } from "./trust/storage.js";
 import {
@@ -75,6 +65,8 @@ export interface OpenDirectoryOptions {
   readonly path: string;
   /** Upper bound of the sum of all files, in bytes. */
   readonly capacityBytes: number;
+  /** What that may become while the directory is open. Default: the same. */
+  readonly capacityMostBytes?: number;
   /** Size of the largest record on disk. A segment holds at least two. */
   readonly maxRecordBytes: number;
   /** The least that this may be: smaller segments than a new directory has are kept for it.
@@ -129,8 +121,9 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     const bootId = options.bootId ?? readBootId(wallNow);
     const storage = options.storage ?? readStorage(path);
     const { uptimeMs = null } = options;
-    const { leastRecordBytes = maxRecordBytes } = options;
-    const sizes = { capacityBytes, maxRecordBytes, leastRecordBytes, tagSlots };
+    const { leastRecordBytes = maxRecordBytes, capacityMostBytes = capacityBytes } = options;
+    const capacities = { capacityBytes, capacityMostBytes };
+    const sizes = { ...capacities, maxRecordBytes, leastRecordBytes, tagSlots };
     const now = { ...sizes, codecName, version, wallNow, uptimeMs, bootId, storage };
     const device = options.device ?? fileDevice;
     const made = options.made ?? null;
@@ -199,7 +192,8 @@ async function openLocked(locked: Opening, made: MemoryMade | null): Promise<Ope
   }
   const tagsFd = startTagFile(opening, tags, before.seed);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
-  const segments = makeSegments(opening, listing, manifest.fields, plan.keep !== null);
+  const isKept = plan.keep !== null;
+  const segments = makeSegments(path, geometry, listing.segments, isKept, opening.device);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
   if (opening.isSynced) syncDirectory(path);
   const tagMirror = mirrorOffset(tags.tags.length);
@@ -333,38 +327,6 @@ function newFields(now: OpenCircumstances, seed?: bigint): ManifestFields {
 function startOfTime({ wallNow, uptimeMs, bootId, storage }: OpenCircumstances, ahead: number) {
   const lastAliveMs = wallNow + ahead;
   return { lastAliveMs, clockAheadMs: ahead, uptimeMs: uptimeMs ?? 0, bootId, storage };
-}
-
-/** Deletes surplus segment files before it creates missing ones, so that capacity always holds;
- *  answers which files they are. Each thread opens them when it uses them. */
-function makeSegments(
-  { path, device }: Opening,
-  listing: DirectoryListing,
-  { segmentBytes, segmentCount }: ManifestFields,
-  keep: boolean,
-): FileIdentity[] {
-  for (const segment of listing.segments.keys()) {
-    if (!keep || segment >= segmentCount) removeFile(`${path}/${segmentName(segment)}`);
-  }
-  for (let segment = 0; segment < segmentCount; segment++) {
-    // Tombstones are at the end: a file of the wrong length lost them, so all of it is void.
-    if (keep && listing.segments.get(segment) === segmentBytes) continue;
-    const fd = openFile(`${path}/${segmentName(segment)}`);
-    try {
-      resetFile(device, fd, segmentBytes);
-    } finally {
-      fs.closeSync(fd);
-    }
-  }
-  return Array.from({ length: segmentCount }, (_, segment) => {
-    const file = `${path}/${segmentName(segment)}`;
-    return attempt("inspect", file, () => identityAt(file));
-  });
-}
-
-function resetFile(device: Device, fd: number, length: number): void {
-  device.truncateSync(fd, 0);
-  device.truncateSync(fd, length);
 }
 
 function notOurs(path: string, name: string): UndercroftError {

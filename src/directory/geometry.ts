@@ -35,6 +35,8 @@ export interface GeometryNeeds {
   readonly leastRecordBytes?: number;
   /** Slots of the tag table, which the tags file mirrors. */
   readonly tagSlots: number;
+  /** What the capacity may become while the cache is open. Default: the capacity. */
+  readonly capacityMostBytes?: number;
 }
 
 /** The largest index snapshot that a directory of this capacity may hold, in bytes. */
@@ -43,8 +45,9 @@ export function snapshotBytesMax(capacityBytes: number): number {
 }
 
 /**
- * Divides a capacity into 4 to 128 segments, each with room for two of the largest records.
- * Throws RangeError if the capacity is too small for 4 segments or too large for 128.
+ * Divides a capacity into 4 to 128 segments, each with room for two of the largest records, so that
+ * the most that it may become has no more than 512. Throws RangeError if the capacity is too small
+ * for 4 segments or too large for 128.
  */
 export function planGeometry(capacityBytes: number, needs: GeometryNeeds): Geometry {
   const { maxRecordBytes, tagSlots } = needs;
@@ -66,7 +69,55 @@ export function planGeometry(capacityBytes: number, needs: GeometryNeeds): Geome
         `at most ${most} bytes`,
     );
   }
+  const { capacityMostBytes = capacityBytes } = needs;
+  const isFitting = (): boolean =>
+    segmentsIn(capacityMostBytes, segmentBytes, tagSlots) <= segmentCountMax;
+  while (!isFitting()) segmentBytes *= 2;
+  const leastNow = capacityFor(segmentBytes, segmentCountMin, tagSlots);
+  if (segmentBytes > segmentBytesMax || capacityBytes < leastNow) {
+    throw new RangeError(
+      `Cannot use option disk.capacity.now: current value is ${capacityBytes}; it must be at ` +
+        `least ${leastNow} bytes where disk.capacity.most is ${capacityMostBytes}, which ` +
+        `${segmentCountMax} segment files take; raise it, or lower most`,
+    );
+  }
   return { segmentBytes, segmentCount: segmentsIn(capacityBytes, segmentBytes, tagSlots) };
+}
+
+/** A capacity as an open directory can have it. */
+export interface CapacityInForce {
+  /** What was asked for, or less if more segments than there may be would not take it. */
+  readonly capacityBytes: number;
+  /** 0: it is too small. */
+  readonly segmentCount: number;
+}
+
+/** Divides a capacity that an open directory is to have into its segments, at most `most`. */
+export function divideAnew(
+  capacityBytes: number,
+  segmentBytes: number,
+  tagSlots: number,
+  most: number,
+): CapacityInForce {
+  const segmentCount = Math.min(most, segmentsIn(capacityBytes, segmentBytes, tagSlots));
+  if (segmentCount < segmentCountMin) return { capacityBytes, segmentCount: 0 };
+  // One more segment would need the next capacity.
+  const usable = capacityFor(segmentBytes, most + 1, tagSlots) - 1;
+  return { capacityBytes: Math.min(capacityBytes, usable), segmentCount };
+}
+
+/** The segments that an open directory has at most. */
+export function segmentsAtMost(
+  capacityMostBytes: number,
+  segmentBytes: number,
+  tagSlots: number,
+): number {
+  return Math.min(segmentCountMax, segmentsIn(capacityMostBytes, segmentBytes, tagSlots));
+}
+
+/** The least capacity of a directory with segments of this size. */
+export function leastCapacityOf(segmentBytes: number, tagSlots: number): number {
+  return capacityFor(segmentBytes, segmentCountMin, tagSlots);
 }
 
 /**

@@ -3,6 +3,15 @@
 export type { SnapshotEnd } from "./manifest.js";
 export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
 export { type DirectoryEnd, lostError, type OpenDirectory } from "./open-directory.js";
+export {
+  type CapacityInForce,
+  divideAnew,
+  leastCapacityOf,
+  segmentsAtMost,
+  snapshotBytesMax,
+} from "./geometry.js";
+export { addSegments, removeSegments } from "./segment-set.js";
+export { syncDirectory } from "./directory-files.js";
 export { epochsName, openSegment, schemasName, segmentName, tagsName } from "./directory-files.js";
 export {
   areDistrusted,

@@ -67,15 +67,12 @@ export class OpenDirectory {
   /** Seed of the key hash, and of every checksum that binds a file to this directory. */
   readonly seed: bigint;
   readonly segmentBytes: number;
-  readonly segmentCount: number;
   readonly epochsFd: number;
   readonly tagsFd: number;
   /** Where the mirror of the tag table is in the tags file. */
   readonly tagMirror: number;
   readonly schemasFd: number;
   readonly manifestFd: number;
-  /** Which files the segment files are. */
-  readonly segments: readonly FileIdentity[];
   /** The schemas that its records may name. */
   readonly schemas: SchemasReading;
   /** Above every sequence that the manifest names. A scan may find higher ones. */
@@ -97,6 +94,7 @@ export class OpenDirectory {
   readonly #manifest: ManifestFile;
   readonly #lock: DirectoryLock;
   readonly #device: Device;
+  #segments: () => readonly FileIdentity[];
   #syncFault: UndercroftError | null = null;
   #closed: Promise<void> | undefined;
   #isVoided = false;
@@ -125,13 +123,12 @@ export class OpenDirectory {
     this.identity = fields.identity;
     this.seed = fields.seed;
     this.segmentBytes = fields.segmentBytes;
-    this.segmentCount = fields.segmentCount;
     this.epochsFd = files.epochsFd;
     this.tagsFd = files.tagsFd;
     this.tagMirror = files.tagMirror;
     this.schemasFd = files.schemasFd;
     this.schemas = files.schemas;
-    this.segments = files.segments;
+    this.#segments = () => files.segments;
     this.nextSequence = fields.nextSequence;
     const { recovery } = found;
     this.clearEpoch = recovery.clearEpoch;
@@ -156,6 +153,20 @@ export class OpenDirectory {
     this.manifestFd = files.manifestFd;
     this.#lock = opening.lock;
     this.#device = opening.device;
+  }
+
+  /** Which files the segment files in use are. */
+  get segments(): readonly FileIdentity[] {
+    return this.#segments();
+  }
+
+  get segmentCount(): number {
+    return this.segments.length;
+  }
+
+  /** From now on `segments` says which files are in use: their number may change. */
+  follow(segments: () => readonly FileIdentity[]): void {
+    this.#segments = segments;
   }
 
   /** How far the cache's time is ahead of the wall clock at the open. */
@@ -199,7 +210,7 @@ export class OpenDirectory {
   writeManifest(
     change: Partial<Omit<TimeLeft, "bootId"> & { readonly nextSequence: number }>,
   ): Promise<void> {
-    return this.#manifest.write(change);
+    return this.#manifest.write({ ...change, segmentCount: this.segmentCount });
   }
 
   /**
@@ -224,6 +235,7 @@ export class OpenDirectory {
     this.#assertHeld();
     const { fsyncBarrier, nextSequence } = this.#manifest.fields;
     await this.#manifest.write({
+      segmentCount: this.segmentCount,
       fsyncBarrier: Math.max(fsyncBarrier, sequence),
       nextSequence: Math.max(nextSequence, sequence + 1),
     });
@@ -267,7 +279,8 @@ export class OpenDirectory {
     const { lastAliveMs, clockAheadMs = 0, uptimeMs = 0 } = end;
     const time = { lastAliveMs, clockAheadMs, uptimeMs };
     const { snapshot = "none" } = end;
-    const closed = { clean, closedUnsynced, nextSequence, schemas, snapshot };
+    const { segmentCount } = this;
+    const closed = { clean, closedUnsynced, nextSequence, schemas, snapshot, segmentCount };
     await this.#manifest.write({ ...closed, ...time });
   }
 
@@ -301,7 +314,7 @@ export class OpenDirectory {
     await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
     let next = 0;
     const syncSome = async (): Promise<void> => {
-      while (next < this.segmentCount) await this.#syncSegment(next++);
+      for (const { length } = this.segments; next < length;) await this.#syncSegment(next++);
     };
     await Promise.all(Array.from({ length: syncsAtOnce }, syncSome));
   }
@@ -309,8 +322,16 @@ export class OpenDirectory {
   /** What was written through other descriptors is synced too, and a write that failed since the
    *  last sync fails this one. */
   async #syncSegment(segment: number): Promise<void> {
-    if (!this.isSynced) return;
-    const fd = openSegment(this.path, segment, this.segments[segment] as FileIdentity);
+    const identity = this.segments[segment];
+    // One that has left the disk meanwhile was void, and synced before.
+    if (!this.isSynced || identity === undefined) return;
+    let fd: number;
+    try {
+      fd = openSegment(this.path, segment, identity);
+    } catch (error) {
+      if (segment >= this.segmentCount) return;
+      throw error;
+    }
     try {
       await this.#device.fsync(fd);
     } finally {

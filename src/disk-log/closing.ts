@@ -113,7 +113,7 @@ export class Closing {
   #segmentStates(): SegmentState[] {
     const { table } = this.#disk.log;
     const states: SegmentState[] = [];
-    for (let segment = 0; segment < table.count; segment++) {
+    for (let segment = 0; segment < table.count(); segment++) {
       const isUsed = table.state(segment) === codes.diskSealed;
       states.push({
         nonce: table.nonce(segment),

@@ -23,7 +23,7 @@ import { filesOf, type ThreadDisk } from "../tiers/mod.js";
 import { voidBatch } from "./failover.js";
 import { DiskShares } from "./disk-shares.js";
 import { type BatchOutcome, Reclaimer, type ReinsertionLog } from "./reclaimer.js";
-import { chooseVictim, findFree } from "./segment-choice.js";
+import { chooseVictim, findFree, isTrusted, lastUsed, usedSegments } from "./segment-choice.js";
 import type { WriteBudget } from "./admission/write-budget.js";
 
 /** Share of a reclaimed segment that may be rewritten. Bounds write amplification at 4/3. */
@@ -54,6 +54,9 @@ export class DiskLog implements ReinsertionLog {
   readonly #reclaimer: Reclaimer;
   readonly #shares: DiskShares;
   #open = -1;
+  /** From which number on segments are to be emptied, -1 = none are; the bytes that may be written
+   *  again for it; and whether one is being emptied. */
+  #emptied = { end: -1, left: 0, isUnderWay: false };
   #batchNumber = 0;
   #writes = 0;
   #outcomes: BatchOutcome[] = [];
@@ -234,7 +237,7 @@ export class DiskLog implements ReinsertionLog {
     }
     if (segment < 0) {
       // Only after a failed reclaim. Without a spare segment nothing that was hit can be rewritten.
-      segment = this.#reclaimNext(now, 0);
+      ({ segment } = this.#reclaimNext(now, 0));
       if (this.table.state(segment) !== codes.diskFree) {
         throw new UndercroftError("ERR_DISK_IO", "Cannot write to disk: no segment is free");
       }
@@ -257,18 +260,68 @@ export class DiskLog implements ReinsertionLog {
     if (findFree(this.table) < 0) {
       this.#reclaimNext(now, this.#disk.segmentBytes * reinsertionShare);
     }
+    // While the disk is made smaller, two leave for each that is opened, or it would never end.
+    const { end, isUnderWay } = this.#emptied;
+    if (end >= 0 && !isUnderWay && usedSegments(this.table) > end) this.#letGo(now);
   }
 
-  /** Reclaims the next victim (see chooseVictim) and returns it. */
-  #reclaimNext(now: number, budget: number): number {
-    const victim = chooseVictim(this.table, this.#kernel.control, now, this.#open, this.#shares);
-    if (victim < 0) {
+  /** Makes a step towards having nothing in the segments with a number from `end` on, and a spare
+   *  one below; answers whether that is so. What is oldest and was not hit leaves until the rest
+   *  fits; then what is left there moves, since the first free segment is the next to be opened.
+   *  Throws ERR_DISK_IO. */
+  emptyFrom(end: number, now: number): boolean {
+    const last = lastUsed(this.table);
+    const surplus = usedSegments(this.table) - end + 1;
+    if (last < end && surplus <= 0) return true;
+    // What is quarantined is emptied before the next flush.
+    if (!isTrusted(this.table)) return false;
+    if (surplus <= 0) {
+      if (last === this.#open) this.seal();
+      this.#reclaimer.move(last, now);
+      this.#writes += 1;
+      return false;
+    }
+    // As much as leaves may be written again, or what was hit long ago would leave for what is
+    // newer; then no more than at any reclaim, so it ends.
+    const left = surplus * this.#disk.segmentBytes;
+    if (this.#emptied.end !== end) this.#emptied = { end, left, isUnderWay: false };
+    this.#letGo(now);
+    return false;
+  }
+
+  /** Reclaims a segment since there are too many. */
+  #letGo(now: number): void {
+    const { segmentBytes } = this.#disk;
+    const emptied = this.#emptied;
+    const share = segmentBytes * reinsertionShare;
+    const budget = Math.max(share, Math.min(segmentBytes, emptied.left));
+    emptied.isUnderWay = true;
+    try {
+      emptied.left -= this.#reclaimNext(now, budget).rewritten;
+    } finally {
+      emptied.isUnderWay = false;
+    }
+  }
+
+  /** No segment is to be emptied, or none any more. */
+  emptyNothing(): void {
+    this.#emptied.end = -1;
+  }
+
+  /** Reclaims the next victim (see chooseVictim). */
+  #reclaimNext(
+    now: number,
+    budget: number,
+  ): { readonly segment: number; readonly rewritten: number } {
+    const { control } = this.#kernel;
+    const segment = chooseVictim(this.table, control, now, this.#open, this.#shares);
+    if (segment < 0) {
       const text = "Cannot write to disk: no segment can be reclaimed";
       throw new UndercroftError("ERR_DISK_IO", text);
     }
-    this.#reclaimer.reclaim(victim, now, budget);
+    const rewritten = this.#reclaimer.reclaim(segment, now, budget);
     this.#writes += 1;
-    return victim;
+    return { segment, rewritten };
   }
 
   /** Voids and empties the quarantined segments: a thread failed to write a tombstone there, and
@@ -276,7 +329,7 @@ export class DiskLog implements ReinsertionLog {
    *  memory are written again. Throws ERR_DISK_IO. The tier must not come up before this has
    *  succeeded. */
   dropQuarantined(): void {
-    for (let segment = 0; segment < this.table.count; segment++) {
+    for (let segment = 0; segment < this.table.count(); segment++) {
       if (this.table.state(segment) !== codes.diskQuarantined) continue;
       if (segment === this.#open) {
         this.#open = -1;

@@ -45,12 +45,12 @@ export class DiskShares {
       for (let id = 1; id <= codes.namespacesMax; id++) sum += namespaces.diskShare(id);
     }
     if (sum === 0) return false;
-    const scale = Math.min(1, (diskSegments.count * this.#segmentBytes * usableShare) / sum);
+    const scale = Math.min(1, (diskSegments.count() * this.#segmentBytes * usableShare) / sum);
     for (let id = 1; id <= codes.namespacesMax; id++) {
       this.#limits[id] = namespaces.diskShare(id) * scale;
     }
     this.#live.fill(0);
-    for (let segment = 0; segment < diskSegments.count; segment++) {
+    for (let segment = 0; segment < diskSegments.count(); segment++) {
       if (!this.#isUsed(segment)) continue;
       for (let id = 1; id <= codes.namespacesMax; id++) {
         this.#live[id] = (this.#live[id] as number) + this.#liveIn(segment, id);

@@ -17,7 +17,7 @@ export function failOver(kernel: Kernel, disk: ThreadDisk): void {
   const { segmentCount } = kernel.geometry;
   for (let segment = 0; segment < segmentCount; segment++) kernel.verbs.unpinSegment(segment);
   const disks = kernel.diskSegments;
-  for (let segment = 0; segment < disks.count; segment++) {
+  for (let segment = 0; segment < disks.count(); segment++) {
     const state = disks.state(segment);
     if (state === codes.diskOpen) {
       const end = disks.endOffset(segment) || segmentHeaderSize;

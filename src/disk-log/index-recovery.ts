@@ -115,7 +115,7 @@ function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): numbe
     return -1;
   }
   for (const [segment, state] of states.entries()) {
-    if (state.serial === 0 || segment >= kernel.geometry.diskSegmentCount) continue;
+    if (state.serial === 0 || segment >= kernel.diskSegments.count()) continue;
     const low = Number(state.nonce & 0xffff_ffffn);
     const high = Number(state.nonce >> 32n);
     kernel.verbs.openDisk(segment, low, high, state.serial, state.createdMs);
@@ -178,8 +178,8 @@ class Scanner {
   #newestFirst(): number[] {
     const identities: { segment: number; serial: number }[] = [];
     const { files, segmentBytes, seed } = this.#disk;
-    const { diskSegmentCount } = this.#kernel.geometry;
-    for (let segment = 0; segment < diskSegmentCount; segment++) {
+    const count = this.#kernel.diskSegments.count();
+    for (let segment = 0; segment < count; segment++) {
       const key = segmentKeyOf(seed, segment);
       const identity = readSegmentIdentity(files.fd(segment), segmentBytes, key, this.#hasher);
       if (identity !== null) identities.push({ segment, serial: identity.serial });

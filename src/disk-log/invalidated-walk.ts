@@ -58,7 +58,7 @@ export class InvalidatedWalk {
     const { segmentBytes, files } = this.#disk;
     this.#through = through;
     this.#parts = [];
-    for (let segment = 0; segment < table.count; segment++) {
+    for (let segment = 0; segment < table.count(); segment++) {
       const state = table.state(segment);
       if (state === codes.diskFree) continue;
       const source = {

@@ -27,6 +27,8 @@ export interface Allowance {
   budget: number;
   /** Those for namespaces that are within their share. */
   kept: number;
+  /** All that lives is written again: its file leaves the disk. */
+  readonly isMove: boolean;
 }
 
 export class ReclaimedValues {
@@ -93,8 +95,10 @@ export class ReclaimedValues {
     const isAlive = !isExpired && !isCleared && !this.#isInvalidated();
     if (isAlive && this.#kept.has(name)) return "kept";
     const bytes = large.bytes + record.size;
-    const isKept = left.kept >= bytes && this.#shares.isWithin(record.space);
-    if (isAlive && isKept && this.#mayWrite()) {
+    const isKept =
+      left.isMove ||
+      (left.kept >= bytes && this.#shares.isWithin(record.space) && this.#mayWrite());
+    if (isAlive && isKept) {
       left.kept -= bytes;
       this.#remember(name);
       return "kept";

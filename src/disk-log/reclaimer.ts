@@ -106,9 +106,22 @@ export class Reclaimer {
     );
   }
 
-  /** Empties a segment and frees it. Rewrites entries that were hit, up to `budget` bytes. Throws
-   *  ERR_DISK_IO; the segment can be reclaimed again afterwards. */
-  reclaim(segment: number, now: number, budget: number): void {
+  /** Empties a segment and frees it. Rewrites entries that were hit, up to `budget` bytes; answers
+   *  how many bytes of it. Throws ERR_DISK_IO; the segment can be reclaimed again afterwards. */
+  reclaim(segment: number, now: number, budget: number): number {
+    // No more than half a file is written again for the shares.
+    const kept = this.#shares.refresh() ? this.#disk.segmentBytes / 2 : 0;
+    const left = { budget, kept, isMove: false };
+    this.#empty(segment, now, left);
+    return budget - left.budget;
+  }
+
+  /** As `reclaim`, but rewrites all that lives. */
+  move(segment: number, now: number): void {
+    this.#empty(segment, now, { budget: Infinity, kept: Infinity, isMove: true });
+  }
+
+  #empty(segment: number, now: number, left: Allowance): void {
     const { verbs } = this.#kernel;
     const scan = this.scan(segment);
     // Void the file before the state changes: a new janitor that finds "reclaiming" knows that the
@@ -117,7 +130,7 @@ export class Reclaimer {
     verbs.setDiskState(segment, codes.diskReclaiming);
     let isEmpty = false;
     try {
-      isEmpty = scan !== null && this.#dropAll(segment, scan, now, budget);
+      isEmpty = scan !== null && this.#dropAll(segment, scan, now, left);
       this.#log.commit();
     } catch (error) {
       verbs.setDiskState(segment, codes.diskSealed);
@@ -170,9 +183,7 @@ export class Reclaimer {
   }
 
   /** Drops every entry that the file lists. False if the index may name others. */
-  #dropAll(segment: number, scan: SegmentScan, now: number, budget: number): boolean {
-    // No more than half a file is written again for the shares.
-    const left = { budget, kept: this.#shares.refresh() ? this.#disk.segmentBytes / 2 : 0 };
+  #dropAll(segment: number, scan: SegmentScan, now: number, left: Allowance): boolean {
     let isEmpty =
       !scan.tombstonesDamaged &&
       scan.damagedBatches === 0 &&
@@ -223,14 +234,16 @@ export class Reclaimer {
     return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
   }
 
-  /** Whether it is of a namespace that is within its share of the disk. */
+  /** Whether it is moved, or of a namespace that is within its share of the disk. */
   #isKept({ space, size, sequence }: Entry, left: Allowance): boolean {
+    if (sequence <= this.#kernel.control.clearEpochOf(space)) return false;
+    if (left.isMove) return true;
     if (left.kept < size || !this.#shares.isWithin(space)) return false;
-    return sequence > this.#kernel.control.clearEpochOf(space) && this.#budget.hasRoom(elapsedMs());
+    return this.#budget.hasRoom(elapsedMs());
   }
 
   #mayStay(entry: Entry, left: Allowance): boolean {
-    return left.budget >= entry.size && this.#budget.hasRoom(elapsedMs());
+    return left.isMove || (left.budget >= entry.size && this.#budget.hasRoom(elapsedMs()));
   }
 
   /** Drops a chunk, or rewrites it, as its value goes or stays. */

@@ -3,17 +3,33 @@
 import type { DiskShares } from "./disk-shares.js";
 import { codes, type ControlBlock, type DiskSegmentTable } from "../kernel/mod.js";
 
-/** A free segment, or -1. */
+/** The first free segment, or -1. */
 export function findFree(table: DiskSegmentTable): number {
-  for (let segment = 0; segment < table.count; segment++) {
+  for (let segment = 0; segment < table.count(); segment++) {
     if (table.state(segment) === codes.diskFree) return segment;
   }
   return -1;
 }
 
+/** How many segments are not free. */
+export function usedSegments(table: DiskSegmentTable): number {
+  let used = 0;
+  for (let segment = 0; segment < table.count(); segment++) {
+    if (table.state(segment) !== codes.diskFree) used += 1;
+  }
+  return used;
+}
+
+/** The last segment that is not free, or -1. */
+export function lastUsed(table: DiskSegmentTable): number {
+  let segment = table.count() - 1;
+  while (segment >= 0 && table.state(segment) === codes.diskFree) segment -= 1;
+  return segment;
+}
+
 /** False while any segment is quarantined: it may hold records that must not come back. */
 export function isTrusted(table: DiskSegmentTable): boolean {
-  for (let segment = 0; segment < table.count; segment++) {
+  for (let segment = 0; segment < table.count(); segment++) {
     if (table.state(segment) === codes.diskQuarantined) return false;
   }
   return true;
@@ -38,7 +54,7 @@ export function chooseVictim(
   let oldest = -1;
   let least = -1;
   let leastShare = Infinity;
-  for (let segment = 0; segment < table.count; segment++) {
+  for (let segment = 0; segment < table.count(); segment++) {
     if (segment === open || table.state(segment) !== codes.diskSealed) continue;
     if (table.maxExpires(segment) <= now || table.maxSequence(segment) <= epoch) return segment;
     if (table.tombstoneCount(segment) >= table.recordCount(segment)) return segment;

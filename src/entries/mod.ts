@@ -17,6 +17,7 @@ export {
   type PeekedEntry,
 } from "./found-entry.js";
 export { flush, flushAtExit } from "./flush-request.js";
+export { diskCapacityOf } from "./disk-resize.js";
 export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
 export { SegmentRoom } from "./segment-room.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";

@@ -1,9 +1,11 @@
-// A change of the memory in use, as any thread requests it: it says how many segments are to be in
-// use, and waits until the janitor has followed. Called by the facade. Invariant: the index and the
-// tables keep the size that they were made with, for the most that the memory may be.
+// A change of the memory in use, and of the disk's capacity (disk-resize.ts), as any thread requests
+// it: it says how many segments are to be in use, and waits until the janitor has followed. Called
+// by the facade. Invariant: the index and the tables keep the size that they were made with, for
+// the most that memory and disk may be.
 import { monotonicMs, setTimeout } from "../base/mod.js";
 import { optionRangeError } from "../config/mod.js";
 import type { Kernel } from "../kernel/mod.js";
+import { diskSizes, resizeDisk } from "./disk-resize.js";
 import type { ThreadCore } from "./thread-core.js";
 
 /** The fewest segments that a cache works with. */
@@ -32,6 +34,8 @@ export interface ResizeOutcome {
     /** What it may be at most, as the cache was opened. */
     readonly most: number;
   };
+  /** The same of the disk: what its files may take. Left out without a disk tier. */
+  readonly disk?: { readonly now: number; readonly most: number };
 }
 
 /**
@@ -62,27 +66,42 @@ export function memoryLimitOf(core: ThreadCore): number {
   return bytesWithout(core, geometry.segmentCount - control.segmentsWanted());
 }
 
-/** Makes the memory in use this large, unless undefined; resolves when it is, or as far as it came
- *  within a minute, to what is in force. */
-export async function resize(
-  core: ThreadCore,
-  segments: number | undefined,
-): Promise<ResizeOutcome> {
+/** What is wanted, each part unless undefined: segments in memory, bytes on disk. */
+export interface WantedSizes {
+  readonly segments: number | undefined;
+  readonly diskBytes: number | undefined;
+}
+
+/** Makes memory and disk this large; resolves when they are, or as far as they came while anything
+ *  moved, to what is in force. Rejects as `resizeDisk` does, once the memory has its size. */
+export async function resize(core: ThreadCore, wanted: WantedSizes): Promise<ResizeOutcome> {
+  const { segments, diskBytes } = wanted;
+  // Both at once. A fault of the disk is told when the memory has ended its change too.
+  const changes = [
+    diskBytes === undefined ? undefined : resizeDisk(core, diskBytes),
+    segments === undefined ? undefined : resizeMemory(core, segments),
+  ];
+  await Promise.allSettled(changes);
+  await Promise.all(changes);
+  core.assertOpen();
+  const now = bytesWithout(core, core.kernel.verbs.withheldSegments());
+  const disk = diskSizes(core);
+  return { memory: { now, most: core.config.memoryBytes }, ...(disk === null ? {} : { disk }) };
+}
+
+/** Resolves when so many segments are in use, or as far as it came within a minute. */
+async function resizeMemory(core: ThreadCore, segments: number): Promise<void> {
   const { control, verbs, geometry } = core.kernel;
-  if (segments !== undefined) {
-    control.setSegmentsWanted(segments);
-    const until = monotonicMs() + resizeWaitMsMax;
-    // Another thread may want another size meanwhile: then that one is waited for.
-    const isDone = (): boolean =>
-      verbs.withheldSegments() === geometry.segmentCount - control.segmentsWanted();
-    while (!isDone() && monotonicMs() < until) {
-      verbs.ring();
-      await new Promise((resolve) => {
-        setTimeout(resolve, lookMs);
-      });
-      core.assertOpen();
-    }
+  control.setSegmentsWanted(segments);
+  const until = monotonicMs() + resizeWaitMsMax;
+  // Another thread may want another size meanwhile: then that one is waited for.
+  const isDone = (): boolean =>
+    verbs.withheldSegments() === geometry.segmentCount - control.segmentsWanted();
+  while (!isDone() && monotonicMs() < until) {
+    verbs.ring();
+    await new Promise((resolve) => {
+      setTimeout(resolve, lookMs);
+    });
+    core.assertOpen();
   }
-  const now = bytesWithout(core, verbs.withheldSegments());
-  return { memory: { now, most: core.config.memoryBytes } };
 }

@@ -3,38 +3,20 @@
 // the coarse clock, however busy every event loop is. It sleeps on a word in shared memory that
 // writers ring (rest.ts). Its file I/O is synchronous: the thread has nothing else to do.
 import { elapsedMs, UndercroftError } from "../base/mod.js";
-import {
-  Closing,
-  DiskLog,
-  type DiskSide,
-  failOver,
-  FlushAdmission,
-  Flusher,
-  isTrusted,
-  type JanitorEnd,
-  recover,
-  type RecoveryReport,
-} from "../disk-log/mod.js";
+import { Closing, isTrusted, type JanitorEnd } from "../disk-log/mod.js";
 import { Evictor, policyOver, RemovalReporter, sharedClock } from "../eviction/mod.js";
-import { assertPresent } from "../directory/mod.js";
-import { createHasher } from "../hash/mod.js";
+import { snapshotBytesMax } from "../directory/mod.js";
 import { codes, hasReached, Kernel, type TombstoneWriter } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
-import {
-  DirectoryWriter,
-  filesIdleMs,
-  filesOf,
-  segmentsOf,
-  type ThreadDisk,
-  threadDisk,
-} from "../tiers/mod.js";
+import { filesIdleMs } from "../tiers/mod.js";
+import { DiskRoom } from "./disk-room.js";
 import { IndexSweep } from "./index-sweep.js";
+import { type JanitorDisk, startDisk, sweptDisk } from "./janitor-disk.js";
 import type { JanitorMessage, JanitorTask } from "./messages.js";
 import { MemoryRoom } from "./memory-room.js";
 import { NamespaceRecount } from "./namespace-recount.js";
 import { Preloader } from "./preloader.js";
 import { Rest, type RoundEnd } from "./rest.js";
-import { sweptDisk } from "./swept-disk.js";
 import { TagSweeper } from "./tag-sweeper.js";
 import { ThreadWatch } from "./thread-watch.js";
 import { startTuning, type Tuning } from "./tuning.js";
@@ -45,11 +27,6 @@ const openFlushMs = 1000;
 const presenceEveryMs = 10_000;
 /** Milliseconds after a disk error until the next attempt to write. */
 const diskRetryMs = 5000;
-
-/** What the janitor needs of a disk tier. */
-interface JanitorDisk extends DiskSide {
-  readonly own: ThreadDisk;
-}
 
 export class Janitor {
   readonly #task: JanitorTask;
@@ -63,6 +40,7 @@ export class Janitor {
   readonly #writeTombstone: TombstoneWriter;
   readonly #disk: JanitorDisk | null;
   readonly #room: MemoryRoom;
+  readonly #diskRoom: DiskRoom | null;
   readonly #preloader: Preloader | null;
   readonly #removals: RemovalReporter;
   readonly #sweep: IndexSweep;
@@ -106,6 +84,7 @@ export class Janitor {
     this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = kernel.flushes.syncDone();
     this.#room = new MemoryRoom(kernel, this.#evictor, policy);
+    this.#diskRoom = disk === null ? null : new DiskRoom(kernel, disk.own, disk.log, task.port);
     this.#preloader = this.#preloaderOf(task);
   }
 
@@ -119,7 +98,7 @@ export class Janitor {
 
   /** Attaches, then recovers what is on disk, or fails over. */
   static async start(task: JanitorTask): Promise<Janitor> {
-    const { module, memory, disk, isClockInjected } = task.handle;
+    const { module, memory, disk } = task.handle;
     const kernel = Kernel.attachAs(module, memory, task.thread);
     const post = (message: JanitorMessage): void => task.port.postMessage(message);
     const removals = new RemovalReporter(kernel, (entries) => post({ kind: "removed", entries }));
@@ -127,31 +106,11 @@ export class Janitor {
       post({ kind: "ready", recovery: null });
       return new Janitor(task, kernel, null, removals);
     }
-    const hasher = await createHasher();
     const onFault = (error: UndercroftError): void =>
       post({ kind: "disk-down", code: error.code, message: error.message });
-    const own = threadDisk(kernel, disk);
-    const directory = new DirectoryWriter(kernel, own, onFault);
-    const admission = new FlushAdmission(kernel, disk.admission);
-    const writeTombstone = (location: number): void => directory.writeTombstone(location);
-    const parts = { hasher, budget: admission.budget, removals, writeTombstone };
-    const log = new DiskLog(kernel, own, parts);
-    let report: RecoveryReport | null = null;
-    if (task.recovery === null) {
-      failOver(kernel, own);
-    } else {
-      const now = sharedClock(kernel, isClockInjected).now();
-      const { resume, ...rest } = recover(kernel, own, directory, task.recovery, hasher, now);
-      if (resume >= 0) log.resume(resume);
-      report = rest;
-      own.files.closeUnpinned();
-    }
-    post({ kind: "ready", recovery: report });
-    const flusher = new Flusher(kernel, log, admission);
-    const isPresent = (): void =>
-      assertPresent({ path: own.path, ...filesOf(own), segments: segmentsOf(own) });
-    const side = { log, directory, hasher, flusher, own, assertPresent: isPresent };
-    return new Janitor(task, kernel, side, removals);
+    const made = await startDisk(task, disk, kernel, removals, onFault);
+    post({ kind: "ready", recovery: made.report });
+    return new Janitor(task, kernel, made.disk, removals);
   }
 
   run(): void {
@@ -176,7 +135,8 @@ export class Janitor {
     this.#flush(requested, now);
     const diskUp = this.#isDiskUp();
     const hasRoom = this.#room.make(now, diskUp);
-    const isResizing = this.#room.fit(now, diskUp);
+    const isFitting = this.#room.fit(now, diskUp);
+    const isResizing = this.#diskRoom?.run(now, (step) => this.#attempt(step)) === true;
     this.#sweep.step(now);
     this.#recount.run();
     const isSweeping = this.#sweepTags();
@@ -185,6 +145,7 @@ export class Janitor {
     const isPreloading = this.#preloader?.run(now) === true;
     this.#closeIdleFiles();
     const isBusy =
+      isFitting ||
       isResizing ||
       isPreloading ||
       isSweeping ||
@@ -382,7 +343,9 @@ export class Janitor {
     let end: JanitorEnd | null = null;
     const mayFinish = !this.#kernel.control.isDirectoryOthers();
     if (mayFinish && this.#disk && this.#task.snapshot !== null && this.#noticeClear()) {
-      const closing = new Closing(this.#kernel, this.#disk, this.#task.snapshot);
+      const bytesMax = snapshotBytesMax(this.#kernel.control.diskCapacity());
+      const place = { ...this.#task.snapshot, bytesMax };
+      const closing = new Closing(this.#kernel, this.#disk, place);
       this.#attempt(() => {
         end = closing.run(this.#now());
       });

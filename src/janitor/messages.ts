@@ -24,5 +24,6 @@ export type JanitorMessage =
   | { readonly kind: "removed"; readonly entries: readonly Removal[] }
   | { readonly kind: "disk-down"; readonly code: string; readonly message: string }
   | { readonly kind: "disk-up" }
+  | { readonly kind: "disk-resized" }
   | { readonly kind: "sync"; readonly ticket: number; readonly sequence: number }
   | { readonly kind: "end"; readonly end: JanitorEnd };

@@ -103,7 +103,9 @@ export class Preloader {
     this.#spared = watermark;
     this.#left = bytes;
     this.#windowBytes = Math.min(disk.segmentBytes, windowBytesMax);
-    const windows = kernel.diskSegments.count * (disk.segmentBytes / this.#windowBytes);
+    // As many files as there may be: their number may change meanwhile.
+    const { diskSegmentCount } = kernel.geometry;
+    const windows = diskSegmentCount * (disk.segmentBytes / this.#windowBytes);
     this.#phase = bytes > 0 ? "survey" : "over";
     if (this.#phase === "over") return;
     this.#counts = new Uint32Array(windows * frequencies);
@@ -185,9 +187,9 @@ export class Preloader {
 
   /** Orders windows and frequencies, as far as there is something to bring back. */
   #rank(): void {
-    const { diskSegments } = this.#kernel;
+    const { diskSegments, geometry } = this.#kernel;
     const windowsOfSegment = this.#disk.segmentBytes / this.#windowBytes;
-    const serials = Array.from({ length: diskSegments.count }, (_, segment) =>
+    const serials = Array.from({ length: geometry.diskSegmentCount }, (_, segment) =>
       diskSegments.serial(segment),
     );
     const serialOf = (cell: number): number =>
@@ -263,8 +265,9 @@ export class Preloader {
     }
   }
 
-  /** Null if nothing could be read, which ends it. */
+  /** Null if nothing could be read, which ends it unless the file has left the disk. */
   #bytesOf(segment: number, offset: number, length: number): Buffer | null {
+    if (segment >= this.#kernel.diskSegments.count()) return null;
     const buffer = Buffer.allocUnsafe(Math.min(length, this.#disk.segmentBytes - offset));
     try {
       const fd = this.#disk.files.fd(segment);

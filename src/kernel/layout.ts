@@ -20,7 +20,7 @@
 //                          more; a reader that follows a torn length stays in the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 8;
+export const kernelLayoutVersion = 9;
 export const pageSize = 65536;
 export const cacheLineSize = 64;
 

@@ -20,6 +20,7 @@ export interface Geometry {
   readonly flightBase: number;
   readonly flightCount: number;
   readonly diskTable: number;
+  /** Segment files at most; ControlBlock.diskSegments says how many are in use. */
   readonly diskSegmentCount: number;
   readonly diskSegmentUnits: number;
   readonly tagBase: number;
@@ -43,7 +44,9 @@ export interface Geometry {
 
 export interface GeometryRequest {
   readonly memoryBytes: number;
+  /** The most that the disk may take. */
   readonly diskCapacityBytes: number;
+  /** Segment files at most. */
   readonly diskSegmentCount: number;
   readonly diskSegmentBytes: number;
   /** Whether admission remembers which keys were set. */
@@ -235,6 +238,7 @@ export function createRegion(
   words[at.controlFlightBase / 4] = geometry.flightBase;
   words[at.controlFlightCount / 4] = geometry.flightCount;
   words[at.controlDiskSegmentCount / 4] = geometry.diskSegmentCount;
+  words[dir.controlDiskSegmentsUsed / 4] = geometry.diskSegmentCount;
   words[at.controlDiskTable / 4] = geometry.diskTable;
   words[at.controlDiskSegmentUnits / 4] = Math.max(1, geometry.diskSegmentUnits);
   words[at.controlReserve / 4] = geometry.reserveSegments;

@@ -109,7 +109,7 @@ export class DirectoryWriter {
     if (!areDistrusted(epochsFd)) return;
     this.#device.truncateSync(epochsFd, epochsFileBytes);
     const { diskSegments } = this.#kernel;
-    for (let segment = 0; segment < diskSegments.count; segment++) {
+    for (let segment = 0; segment < diskSegments.count(); segment++) {
       if (diskSegments.state(segment) !== codes.diskQuarantined) continue;
       this.#device.truncateSync(epochsFd, distrustedBytes);
       return;

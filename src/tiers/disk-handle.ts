@@ -40,12 +40,12 @@ export interface DirectoryFiles {
   readonly isSynced: boolean;
 }
 
-/** Words of the fixed files; two for each segment file follow. */
+/** Words of the fixed files; two for each segment file that there may be follow. */
 const fixedWords = 7;
 
-/** A handle whose words `setFiles` writes. */
-export function diskHandle(parts: Omit<DiskHandle, "words">, segmentCount: number): DiskHandle {
-  const count = fixedWords + 2 * segmentCount;
+/** A handle whose words `setFiles` writes, for at most so many segment files. */
+export function diskHandle(parts: Omit<DiskHandle, "words">, segmentsMost: number): DiskHandle {
+  const count = fixedWords + 2 * segmentsMost;
   const bytes = new SharedArrayBuffer(count * BigUint64Array.BYTES_PER_ELEMENT);
   return { ...parts, words: new BigUint64Array(bytes) };
 }
@@ -59,9 +59,19 @@ export function setFiles(
   const { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, syncResets, isSynced } = files;
   const fixed = [manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, syncResets, isSynced];
   for (const [position, word] of fixed.entries()) Atomics.store(words, position, BigInt(word));
-  for (const [segment, { inode, born }] of segments.entries()) {
-    Atomics.store(words, fixedWords + 2 * segment, inode);
-    Atomics.store(words, fixedWords + 2 * segment + 1, born);
+  setSegments(words, 0, segments);
+}
+
+/** Writes which files the segment files from number `from` on are, before they are in use. */
+export function setSegments(
+  words: BigUint64Array,
+  from: number,
+  segments: readonly FileIdentity[],
+): void {
+  for (const [added, { inode, born }] of segments.entries()) {
+    const first = fixedWords + 2 * (from + added);
+    Atomics.store(words, first, inode);
+    Atomics.store(words, first + 1, born);
   }
 }
 
@@ -79,10 +89,9 @@ export function filesOf({ words }: Pick<DiskHandle, "words">): DirectoryFiles {
   };
 }
 
-/** Which files the segment files are. */
-export function segmentsOf({ words }: Pick<DiskHandle, "words">): FileIdentity[] {
-  const length = (words.length - fixedWords) / 2;
-  return Array.from({ length }, (_, segment) => segmentOf(words, segment));
+/** Which files the first `count` segment files are: those in use. */
+export function segmentsOf({ words }: Pick<DiskHandle, "words">, count: number): FileIdentity[] {
+  return Array.from({ length: count }, (_, segment) => segmentOf(words, segment));
 }
 
 function segmentOf(words: BigUint64Array, segment: number): FileIdentity {

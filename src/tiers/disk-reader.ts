@@ -130,6 +130,8 @@ export class DiskReader {
       try {
         read = await this.#readFile(segment, buffer, offset);
       } catch {
+        // The file may have left the disk, and what it held is elsewhere.
+        if (!this.#memory.isCurrent(slot)) return "changed";
         this.#kernel.count(counter.counterDiskErrors, 1);
         return undefined;
       }
@@ -174,6 +176,7 @@ export class DiskReader {
     try {
       read = this.#device.readAtSync(files.fd(segment), buffer, 0, length, offset);
     } catch {
+      if (!this.#memory.isCurrent(slot)) return "changed";
       this.#kernel.count(counter.counterDiskErrors, 1);
       return "unreadable";
     }

@@ -6,6 +6,7 @@ export {
   filesOf,
   segmentsOf,
   setFiles,
+  setSegments,
   type ThreadDisk,
   threadDisk,
 } from "./disk-handle.js";

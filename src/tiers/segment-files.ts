@@ -2,7 +2,8 @@
 // when another needs its room or none was used for a while. Called by whoever reads or writes
 // segment files. Invariants: a descriptor is not closed while I/O on it is under way; the threads
 // of the process together have at most `openFiles` open, and beyond that one for each thread that
-// finds no room. A thread with more than its part closes some when it opens the next.
+// finds no room. A thread with more than its part closes some when it opens the next. No file is used that
+// has left the disk since it was opened: another file may have its number by now.
 import fs from "node:fs";
 import { clearTimeout, setTimeout, UndercroftError } from "../base/mod.js";
 import type { FileIdentity } from "../device/mod.js";
@@ -46,6 +47,10 @@ export class SegmentFiles {
   /** Files with pins. */
   #pinned = 0;
   readonly #waiting: Waiter[] = [];
+  /** Files that have left `#open` with I/O under way. */
+  readonly #leaving = new Set<SegmentFile>();
+  /** How often files had left the disk when those in `#open` were opened. */
+  #removed: number;
   #isUsed = false;
   #isOver = false;
   #timer: NodeJS.Timeout | undefined;
@@ -55,6 +60,7 @@ export class SegmentFiles {
     this.#path = path;
     this.#identityOf = identityOf;
     this.#most = openFiles;
+    this.#removed = kernel.control.diskFilesRemoved();
   }
 
   /** The descriptor of a segment file for synchronous I/O: valid until this thread's next call
@@ -76,8 +82,13 @@ export class SegmentFiles {
   unpin(file: SegmentFile): void {
     file.pins -= 1;
     if (file.pins > 0) return;
-    this.#pinned -= 1;
-    if (this.#isOver) this.#close(file);
+    if (this.#leaving.delete(file)) {
+      this.#closeFile(file);
+      this.#note();
+    } else {
+      this.#pinned -= 1;
+      if (this.#isOver) this.#close(file);
+    }
     this.#serve();
   }
 
@@ -108,12 +119,29 @@ export class SegmentFiles {
 
   #use(segment: number): SegmentFile {
     this.#isUsed = true;
+    this.#forgetRemoved();
     const file = this.#open.get(segment) ?? this.#openFile(segment);
     if (file === this.#newest) return file;
     this.#open.delete(segment);
     this.#open.set(segment, file);
     this.#newest = file;
     return file;
+  }
+
+  /** Once files have left the disk, none that is open counts: a tombstone in a file that is gone
+   *  would be lost. The word changes before a number is used again. */
+  #forgetRemoved(): void {
+    const removed = this.#kernel.control.diskFilesRemoved();
+    if (removed === this.#removed) return;
+    this.#removed = removed;
+    for (const file of this.#open.values()) {
+      if (file.pins > 0) this.#leaving.add(file);
+      else this.#closeFile(file);
+    }
+    this.#open.clear();
+    this.#pinned = 0;
+    this.#newest = undefined;
+    this.#note();
   }
 
   #openFile(segment: number): SegmentFile {
@@ -135,7 +163,8 @@ export class SegmentFiles {
 
   /** After the end the thread id may be another thread's. */
   #note(more = 0): void {
-    if (!this.#isOver) this.#kernel.openFiles.note(this.#open.size + more);
+    if (this.#isOver) return;
+    this.#kernel.openFiles.note(this.#open.size + this.#leaving.size + more);
   }
 
   /** If the process has no descriptor left, with those that this thread does not need. */
@@ -167,6 +196,10 @@ export class SegmentFiles {
   #close(file: SegmentFile): void {
     this.#open.delete(file.segment);
     if (this.#newest === file) this.#newest = undefined;
+    this.#closeFile(file);
+  }
+
+  #closeFile(file: SegmentFile): void {
     try {
       fs.closeSync(file.fd);
     } catch {

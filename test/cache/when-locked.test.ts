@@ -58,6 +58,23 @@ describe("the option", () => {
   });
 });
 
+test("a disk that another cache has keeps its capacity until it is taken over", async () => {
+  const path = freshPath();
+  const owner = await Owner.start(path);
+  const capacity = { now: "8mb", most: "16mb" };
+  const { cache, up } = await beside(path, {
+    disk: { path, capacity, preload: false, whenLocked: "memory" },
+  });
+  const error = await errorOf(() => cache.resize({ disk: "16mb" }));
+  expect(error).toMatchObject({ code: "ERR_DIRECTORY_LOCKED" });
+  expect(error.message).toMatch(/another cache has.*it still takes 8388608/);
+  await owner.close();
+  await up;
+  const sizes = { now: 16 * 2 ** 20, most: 16 * 2 ** 20 };
+  expect((await cache.resize({ disk: "16mb" })).disk).toEqual(sizes);
+  expect(cache.stats().disk?.limitBytes).toBe(16 * 2 ** 20);
+});
+
 describe("{ wait }", () => {
   test("opens the directory once it is free, warm", async () => {
     const path = freshPath();

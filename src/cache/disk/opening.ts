@@ -37,12 +37,16 @@ type TimeAtOpen = Pick<OpenDirectoryOptions, "wallNow" | "uptimeMs">;
 /** Opens the directory of a cache as its option `disk.whenLocked` says. */
 export async function openDisk(config: Config, timeOf: () => TimeAtOpen): Promise<DiskAtOpen> {
   if (config.disk === null) return { directory: null, awaited: null };
-  const { path, capacityBytes, whenLocked } = config.disk;
+  const { path, capacityNowBytes, whenLocked } = config.disk;
+  const capacity = {
+    capacityBytes: capacityNowBytes,
+    capacityMostBytes: config.disk.capacityBytes,
+  };
   const maxRecordBytes = segmentBytesOf(config.memoryBytes);
-  const tagSlots = tagSlotsOf(config.memoryBytes, capacityBytes);
+  const tagSlots = tagSlotsOf(config.memoryBytes, config.disk.capacityBytes);
   const { codecName, version } = config;
   const leastRecordBytes = leastSegmentBytesOf(config.memoryBytes);
-  const needs = { path, capacityBytes, maxRecordBytes, leastRecordBytes, tagSlots };
+  const needs = { path, ...capacity, maxRecordBytes, leastRecordBytes, tagSlots };
   const open = (made?: MemoryMade): Promise<OpenDirectory> =>
     openDirectory({ ...needs, codecName, version, ...timeOf(), made });
   try {

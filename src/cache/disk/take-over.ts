@@ -21,7 +21,7 @@ import type { ThreadCore } from "../../entries/mod.js";
 import { codes, type Kernel } from "../../kernel/mod.js";
 import { loadSchemas } from "../../memory/mod.js";
 import type { WorkerPool } from "../../pool/mod.js";
-import { type DiskHandle, setFiles } from "../../tiers/mod.js";
+import { type DiskHandle, segmentsOf, setFiles } from "../../tiers/mod.js";
 import { type AwaitedDirectory, isLocked } from "./opening.js";
 
 /** Milliseconds between two attempts to take the directory over. */
@@ -103,7 +103,7 @@ export class TakeOver {
     const { kernel } = core;
     const { disk } = core.handle;
     if (disk === null || core.directory === null) throw new Error("the memory has a disk tier");
-    setDirectory(disk, directory);
+    setDirectory(kernel, disk, directory);
     loadSchemas(kernel, directory.schemas);
     const epochs = mergeNamespaces(kernel, directory.namespaces, awaited.peek.sequence);
     kernel.control.setDirectory(codes.directoryTaken);
@@ -139,11 +139,12 @@ export class TakeOver {
 }
 
 /** Gives all threads the descriptors of an open directory. */
-export function setDirectory(disk: DiskHandle, directory: OpenDirectory): void {
+export function setDirectory(kernel: Kernel, disk: DiskHandle, directory: OpenDirectory): void {
   const { segments, manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, isSynced } = directory;
   const files = { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd };
   const syncResets = directory.fsyncBarrier > 0;
   setFiles(disk, { ...files, isSynced, syncResets }, segments);
+  directory.follow(() => segmentsOf(disk, kernel.diskSegments.count()));
 }
 
 /**

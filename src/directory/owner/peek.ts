@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { createHasher } from "../../hash/mod.js";
 import { epochsName, manifestName } from "../directory-files.js";
 import { readEpochs } from "../epochs.js";
-import { isGeometry, planGeometry, refitGeometry } from "../geometry.js";
+import { type GeometryNeeds, isGeometry, planGeometry, refitGeometry } from "../geometry.js";
 import { decodeManifest, manifestFileBytes } from "../manifest.js";
 import type { NamespaceSlot } from "../namespace-slots.js";
 import type { OpenDirectoryOptions } from "../directory.js";
@@ -26,7 +26,7 @@ export interface DirectoryPeek extends MemoryMade {
 
 /** Reads a directory beside its owner. What cannot be read is taken for a new directory. */
 export async function peekDirectory(
-  options: Pick<OpenDirectoryOptions, "path" | "capacityBytes" | "maxRecordBytes" | "tagSlots">,
+  options: Pick<OpenDirectoryOptions, "path" | "capacityBytes" | keyof GeometryNeeds>,
 ): Promise<DirectoryPeek> {
   const { path, capacityBytes } = options;
   const hasher = await createHasher();

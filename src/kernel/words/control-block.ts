@@ -256,6 +256,72 @@ export class ControlBlock {
     Atomics.store(this.#i32, dir.controlDirectory / 4, state);
   }
 
+  /** Sets how many segment files are in use: the janitor, or the opener before it. */
+  setDiskSegments(count: number): void {
+    Atomics.store(this.#i32, dir.controlDiskSegmentsUsed / 4, count);
+  }
+
+  /** Bytes that the files of the directory may take. */
+  diskCapacity(): number {
+    return Number(Atomics.load(this.#u64, dir.controlDiskCapacity / 8));
+  }
+
+  /** The janitor does, or the opener before it. */
+  setDiskCapacity(bytes: number): void {
+    Atomics.store(this.#u64, dir.controlDiskCapacity / 8, BigInt(bytes));
+  }
+
+  /** Bytes that the files are to be able to take. */
+  diskWanted(): number {
+    return Number(Atomics.load(this.#u64, dir.controlDiskWanted / 8));
+  }
+
+  /** Any thread may; the janitor follows. */
+  setDiskWanted(bytes: number): void {
+    Atomics.store(this.#u64, dir.controlDiskWanted / 8, BigInt(bytes));
+  }
+
+  /** Gives a change up: unless another thread wants something else by now, the capacity in force is
+   *  the wanted one again. `error` is the system's number of what failed. */
+  giveUpDiskResize(wanted: number, error: number): void {
+    Atomics.store(this.#i32, dir.controlDiskResizeError / 4, error);
+    // Before the wanted capacity: who sees that changed must see this.
+    Atomics.add(this.#i32, dir.controlDiskResizesFailed / 4, 1);
+    const inForce = Atomics.load(this.#u64, dir.controlDiskCapacity / 8);
+    const word = dir.controlDiskWanted / 8;
+    Atomics.compareExchange(this.#u64, word, BigInt(wanted), inForce);
+  }
+
+  /** How many changes of the capacity failed. */
+  diskResizesFailed(): number {
+    return Atomics.load(this.#i32, dir.controlDiskResizesFailed / 4);
+  }
+
+  /** The system's number of the error of the last one that failed; 0 = the tier was down. */
+  diskResizeError(): number {
+    return Atomics.load(this.#i32, dir.controlDiskResizeError / 4);
+  }
+
+  /** How often segment files have left the disk. */
+  diskFilesRemoved(): number {
+    return Atomics.load(this.#i32, dir.controlDiskFilesRemoved / 4);
+  }
+
+  /** Tells every thread that a segment file which it has open may have left the disk. Before the
+   *  segment is used again. */
+  noteFilesRemoved(): void {
+    Atomics.add(this.#i32, dir.controlDiskFilesRemoved / 4, 1);
+  }
+
+  /** Steps made on changes of the capacity. */
+  diskResizeSteps(): number {
+    return Atomics.load(this.#i32, dir.controlDiskResizeSteps / 4);
+  }
+
+  noteDiskResizeStep(): void {
+    Atomics.add(this.#i32, dir.controlDiskResizeSteps / 4, 1);
+  }
+
   // ── Schemas ─────────────────────────────────────────────────────────────────────────────────
 
   /** How many ids of the schema dictionary were given out. */

@@ -1,6 +1,7 @@
 // The disk segment table as TypeScript reads it, for the disk log and the disk tier. The kernel
 // writes it (assembly/segments/disk-table.ts), except the CAS in `quarantine`.
 import * as at from "../layout.js";
+import * as dir from "../layouts/directory-layout.js";
 import type { Geometry } from "../region.js";
 import { hasPendingTombstone } from "./pending-tombstones.js";
 import type { Views } from "./views.js";
@@ -20,8 +21,9 @@ export class DiskSegmentTable {
     this.#u64 = views.u64;
   }
 
-  get count(): number {
-    return this.#geometry.diskSegmentCount;
+  /** Segment files in use. The janitor changes it while the cache runs. */
+  count(): number {
+    return Atomics.load(this.#i32, dir.controlDiskSegmentsUsed / 4);
   }
 
   #entry(segment: number): number {
@@ -90,7 +92,8 @@ export class DiskSegmentTable {
 
   maxSerial(): number {
     let most = 0;
-    for (let segment = 0; segment < this.count; segment++) {
+    const count = this.count();
+    for (let segment = 0; segment < count; segment++) {
       most = Math.max(most, this.serial(segment));
     }
     return most;

@@ -1,0 +1,85 @@
+// The disk tier as the janitor has it. Made when the janitor starts: what is on disk is recovered, or
+// what a dead janitor left is put in order.
+import { type UndercroftError } from "../base/mod.js";
+import { fileDevice } from "../device/mod.js";
+import { assertPresent } from "../directory/mod.js";
+import {
+  DiskLog,
+  type DiskSide,
+  failOver,
+  FlushAdmission,
+  Flusher,
+  InvalidatedWalk,
+  recover,
+  type RecoveryReport,
+} from "../disk-log/mod.js";
+import { type RemovalReporter, sharedClock } from "../eviction/mod.js";
+import { createHasher } from "../hash/mod.js";
+import type { Kernel } from "../kernel/mod.js";
+import {
+  DirectoryWriter,
+  type DiskHandle,
+  filesOf,
+  segmentsOf,
+  type ThreadDisk,
+  threadDisk,
+} from "../tiers/mod.js";
+import type { JanitorTask } from "./messages.js";
+import type { SweptDisk } from "./tag-sweeper.js";
+
+/** What the janitor needs of a disk tier. */
+export interface JanitorDisk extends DiskSide {
+  readonly own: ThreadDisk;
+}
+
+/** Makes it, and recovers what is on disk, or fails over. `onFault` gets the error of a write that
+ *  took the tier down. */
+export async function startDisk(
+  { handle, recovery }: JanitorTask,
+  disk: DiskHandle,
+  kernel: Kernel,
+  removals: RemovalReporter,
+  onFault: (error: UndercroftError) => void,
+): Promise<{ readonly disk: JanitorDisk; readonly report: RecoveryReport | null }> {
+  const hasher = await createHasher();
+  const own = threadDisk(kernel, disk);
+  const directory = new DirectoryWriter(kernel, own, onFault);
+  const admission = new FlushAdmission(kernel, disk.admission);
+  const writeTombstone = (location: number): void => directory.writeTombstone(location);
+  const parts = { hasher, budget: admission.budget, removals, writeTombstone };
+  const log = new DiskLog(kernel, own, parts);
+  let report: RecoveryReport | null = null;
+  if (recovery === null) {
+    failOver(kernel, own);
+  } else {
+    const now = sharedClock(kernel, handle.isClockInjected).now();
+    const { resume, ...rest } = recover(kernel, own, directory, recovery, hasher, now);
+    if (resume >= 0) log.resume(resume);
+    report = rest;
+    own.files.closeUnpinned();
+  }
+  const flusher = new Flusher(kernel, log, admission);
+  const isPresent = (): void => {
+    const segments = segmentsOf(own, kernel.diskSegments.count());
+    assertPresent({ path: own.path, ...filesOf(own), segments });
+  };
+  return { disk: { log, directory, hasher, flusher, own, assertPresent: isPresent }, report };
+}
+
+/** The disk as the sweep uses it; null if there is none. */
+export function sweptDisk(kernel: Kernel, disk: JanitorDisk | null): SweptDisk | null {
+  if (disk === null) return null;
+  const { directory, hasher, own } = disk;
+  const { syncResets, isSynced } = filesOf(own);
+  const writeTombstone = directory.writeTombstone.bind(directory);
+  return {
+    walk: new InvalidatedWalk(kernel, own, hasher, writeTombstone),
+    sync: (segment: number): boolean => {
+      const isAsked = syncResets || kernel.flushes.syncRequested() !== 0;
+      if (!isSynced || !isAsked || segment >= kernel.diskSegments.count()) return false;
+      fileDevice.fsyncSync(own.files.fd(segment));
+      return true;
+    },
+    writeForgotten: directory.writeForgotten.bind(directory),
+  };
+}
