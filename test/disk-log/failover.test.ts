@@ -16,6 +16,7 @@ import * as at from "../../dist/src/kernel/layout.js";
 import type { Cache } from "../../dist/src/mod.js";
 import { brokenCopy } from "../crash/program.js";
 import { copyAsKilled } from "../directory/copied.js";
+import { bytesIn } from "../directory/scratch-directory.js";
 import {
   closeFails,
   controlWord,
@@ -258,4 +259,31 @@ test("after too many deaths the cache goes on in memory and reports it", async (
   expect((await present(cache, keys)).length).toBeGreaterThan(300);
   expect(cache.delete("more-2999")).toBe(true);
   expect(await closeFails(cache)).toMatch(/\d+ entries that were not on disk are lost/);
+});
+
+test("a janitor that ends while the disk is made smaller or larger is followed in that", async () => {
+  const path = scratchDirectory();
+  const disk = { path, capacity: { now: "8mb", most: "8mb" }, preload: false as const };
+  const cache = await open<string>({ memory: "1mb", disk });
+  const ledger = new Ledger();
+  for (let round = 0; round < 3; round++) {
+    for (let number = 0; number < 3000; number++) {
+      ledger.write(cache, `key-${number}`);
+      if (number % 50 === 0) await cache.flush();
+    }
+    for (const capacity of ["3mb", "8mb"]) {
+      const change = cache.resize({ disk: capacity });
+      // The moment of the death varies; nothing waits for it.
+      await sleep(round * 9);
+      await endJanitor(cache);
+      const { now } = (await change).disk!;
+      expect(cache.stats().disk).toMatchObject({ state: "up", limitBytes: now });
+      expect(bytesIn(path)).toBeLessThanOrEqual(now);
+      expect(await ledger.check(cache)).toBeGreaterThan(1000);
+    }
+  }
+  const copy = scratchDirectory();
+  await copyAsKilled(path, copy);
+  const { cache: killed } = await openDisk(copy, { capacity: "8mb" });
+  expect(await ledger.check(killed)).toBeGreaterThan(1000);
 });

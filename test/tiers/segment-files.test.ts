@@ -109,6 +109,27 @@ describe("the files of a thread", () => {
     expect(openNow()).toEqual([]);
   });
 
+  test("are not used once files have left the disk, and those under I/O stay open", async () => {
+    const { all, open: openNow } = await threads(3);
+    const { files, kernel } = all[0]!;
+    const pinned = files.pin(1);
+    const again = files.pin(1);
+    if (pinned instanceof Promise || again instanceof Promise) throw new Error("there is room");
+    files.fd(2);
+    kernel.control.noteFilesRemoved();
+    const anew = files.fd(1);
+    expect(anew).not.toBe(pinned.fd);
+    expect(openNow()).toEqual([1, 1]);
+    expect(fstatSync(pinned.fd).isFile()).toBe(true);
+    files.unpin(pinned);
+    expect(openNow()).toEqual([1, 1]);
+    expect(kernel.openFiles.all().files).toBe(2);
+    files.unpin(again);
+    expect(openNow()).toEqual([1]);
+    expect(kernel.openFiles.all().files).toBe(1);
+    expect(files.fd(1)).toBe(anew);
+  });
+
   test("are all closed at the end, once their I/O is over, and none is opened after", async () => {
     const { all, open: openNow } = await threads(1);
     const { files } = all[0]!;
