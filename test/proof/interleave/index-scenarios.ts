@@ -13,7 +13,7 @@ export const indexScenarios: readonly Scenario[] = [
     bound: 1,
     *setUp(opener) {
       for (const key of homedIn1.slice(0, 9) + homedIn0.slice(0, 4)) yield* opener.set(key);
-      yield* opener.holdDisplaced("a", 2);
+      yield* opener.holdDisplaced("a", 4);
     },
     scripts: each(
       function* (one) {
@@ -38,7 +38,7 @@ export const indexScenarios: readonly Scenario[] = [
     keys: ["a", "h", "o"],
     bound: 2,
     *setUp(opener) {
-      for (const key of homedIn1.slice(0, 8)) yield* opener.set(key);
+      for (const key of `${homedIn1.slice(0, 5)}o`) yield* opener.set(key);
       yield* opener.holdDisplaced("o", 1);
     },
     scripts: each(
@@ -62,7 +62,7 @@ export const indexScenarios: readonly Scenario[] = [
     keys: ["o", "q"],
     bound: 2,
     *setUp(opener) {
-      for (const key of homedIn1.slice(0, 8)) yield* opener.set(key);
+      for (const key of `${homedIn1.slice(0, 5)}o`) yield* opener.set(key);
       yield* opener.holdDisplaced("o", 1);
     },
     scripts: each(

@@ -16,6 +16,7 @@ const moves = "src/kernel/assembly/moves/moves.ts";
 const diskMoves = "src/kernel/assembly/moves/disk-moves.ts";
 const segments = "src/kernel/assembly/segments/segments.ts";
 const bucket = "src/kernel/assembly/index/bucket.ts";
+const placement = "src/kernel/assembly/index/placement.ts";
 const door = "src/kernel/assembly/mod.ts";
 const tags = "src/kernel/assembly/tags/tag-invalidation.ts";
 const flights = "src/kernel/assembly/flights.ts";
@@ -160,10 +161,10 @@ export const mutants: readonly Mutant[] = [
   mutant(
     "displaced-too-late",
     "an entry stands in its other bucket before it is counted",
-    entries,
+    placement,
     [
-      "addDisplaced(home, 1);\n  slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) return slot;\n  addDisplaced(home, -1);",
-      "slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) {\n    addDisplaced(home, 1);\n    return slot;\n  }",
+      "addDisplaced(home, 1);\n  const slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) return slot;\n  addDisplaced(home, -1);",
+      "const slot = claim(bucketAt(other), word | displacedBit);\n  if (slot != 0) {\n    addDisplaced(home, 1);\n    return slot;\n  }",
     ],
     "displacer-dies",
   ),

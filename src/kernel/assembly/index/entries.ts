@@ -4,7 +4,7 @@
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
-import { assertHeld, assertLocked, assertRecord } from "../assert";
+import { assertHeld, assertRecord } from "../assert";
 import { flightSequenceOf, invalidateFlights, isSuperseded } from "../flights";
 import { block, count, neverEvicts } from "../geometry";
 import {
@@ -12,7 +12,6 @@ import {
   announceTombstone,
   bucketAt,
   bucketOf,
-  claim,
   locate,
   located,
   locatedWord,
@@ -22,24 +21,19 @@ import {
   sameButFrequency,
   slotAt,
   slotNumber,
-  tryLock,
   unlock,
 } from "./bucket";
 import { judgeWrite, needsRecord } from "./condition";
 import { countRecord, discount, discountRecord, discountTaken, isCleared } from "./counts";
-import { placeByMoving } from "./displacement";
 import { findUnconfirmed, hashOf } from "./lookup";
+import { diskCopyOf, insert } from "./placement";
 import {
-  chunkBit,
   displacedBit,
   fingerprintOf,
-  frequencyOf,
   homeOf,
-  homeOfSlot,
   isDisk,
   locationBits,
   locationOf,
-  otherOf,
   recordOf,
   segmentOfRecord,
 } from "./slot";
@@ -49,11 +43,9 @@ import {
   expiresOf,
   flagsOf,
   hashOfKey,
-  isChunk,
   isDeletion,
   isHead,
   isValueless,
-  keyLengthOf,
   recordSizeOf,
   sequenceOf,
   sequenceWordOf,
@@ -63,20 +55,6 @@ import {
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteEntry, noteRecord } from "../segments/segments";
 import { isFillInvalidated, isTagInvalidated } from "../tags/tagged-records";
-
-/** The disk location of what a slot names, 0 if it has none. */
-export function diskCopyOf(word: u64): u64 {
-  return isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
-}
-
-/** The hits that count for `evictFor`. Without a chunk its whole value is lost, so it goes last. */
-function rankOf(word: u64): i32 {
-  const record = <usize>recordOf(word);
-  const isPart = isDisk(word)
-    ? (word & chunkBit) != 0
-    : isChunk(flagsOf(record)) && keyLengthOf(record) == rec.chunkKeySize;
-  return isPart ? at.slotFrequencyMax : <i32>frequencyOf(word);
-}
 
 /** Discounts what a slot named. If that is the head of a value in chunks: notes which, so that the
  *  caller drops them. Call with the lock held under which the slot changed. */
@@ -89,57 +67,6 @@ function noteReplaced(hash: u64, word: u64): void {
   store<u64>(value, load<u64>(head, rec.headId), at.valueId);
   store<u32>(value, load<u32>(head, rec.headChunks), at.valueChunks);
   store<u8>(value, <u8>spaceOf(recordOf(word)), at.valueSpace);
-}
-
-/** Replaces the least hit slot of a full bucket (disk entries first) by `word`; 0 if every entry
- *  is locked. */
-function evictFor(bucket: u32, word: u64): usize {
-  const base = bucketAt(bucket);
-  const home = homeOfSlot(bucket, word);
-  for (let frequency: i32 = 0; frequency <= at.slotFrequencyMax; frequency++) {
-    for (let tier = 1; tier >= 0; tier--) {
-      for (let slot = base + 8; slot < base + at.bucketSize; slot += 8) {
-        const victim = atomic.load<u64>(slot);
-        if (victim == 0) {
-          // The owner of the lock of a displaced entry emptied it since the bucket was full.
-          if (atomic.cmpxchg<u64>(slot, 0, word) == 0) return slot;
-          continue;
-        }
-        if (rankOf(victim) != frequency || <i32>isDisk(victim) != tier) continue;
-        const victimHome = homeOfSlot(bucket, victim);
-        // A second lock is only tried, never waited for, so two writers cannot wait for each other.
-        if (victimHome != home && !tryLock(bucketAt(victimHome))) continue;
-        // Announced before the slot changes: if the thread dies in between, recovery writes it.
-        const copy = atomic.load<u64>(slot) == victim ? diskCopyOf(victim) : 0;
-        if (copy != 0) announceTombstone(1, copy);
-        const taken = atomic.cmpxchg<u64>(slot, victim, word) == victim;
-        if (!taken && copy != 0) retractTombstone(1);
-        if (taken) {
-          discount(victim);
-          if (victim & displacedBit) addDisplaced(victimHome, -1);
-          count(counter.counterEvictionsIndex, 1);
-        }
-        if (victimHome != home) unlock(bucketAt(victimHome));
-        if (taken) return slot;
-      }
-    }
-  }
-  return 0;
-}
-
-/** Finds a slot for a new entry: in the home bucket, in the other bucket, or one that a move (a
- *  map) or an eviction (a cache) frees; 0 if there is none. */
-export function insert(home: u32, fingerprint: u64, word: u64): usize {
-  assertLocked(bucketAt(home));
-  let slot = claim(bucketAt(home), word);
-  if (slot != 0) return slot;
-  const other = otherOf(home, fingerprint);
-  // Counted before the slot is filled: a reader that sees 0 must not miss a displaced entry.
-  addDisplaced(home, 1);
-  slot = claim(bucketAt(other), word | displacedBit);
-  if (slot != 0) return slot;
-  addDisplaced(home, -1);
-  return neverEvicts ? placeByMoving(home, other, word) : evictFor(home, word);
 }
 
 function writeHeader(

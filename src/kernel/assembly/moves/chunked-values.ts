@@ -25,7 +25,7 @@ import {
   unlock,
 } from "../index/bucket";
 import { uncount } from "../index/counts";
-import { diskCopyOf } from "../index/entries";
+import { diskCopyOf } from "../index/placement";
 import {
   chunkBit,
   displacedBit,

@@ -21,7 +21,7 @@ import {
   unlock,
 } from "../index/bucket";
 import { countDisk, discount, isCleared, isClearedOnDisk } from "../index/counts";
-import { diskCopyOf, insert } from "../index/entries";
+import { diskCopyOf, insert } from "../index/placement";
 import {
   chunkBit,
   diskBit,
