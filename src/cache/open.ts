@@ -128,7 +128,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
       tiers: outer?.words.buffer ?? null,
     };
     if (config.operators) await opener.answer(new OperatorsSide(core, outer?.words));
-    const registration = new ThreadRegistration(core, true);
+    const registration = new ThreadRegistration(core, (entries) => opener?.leftOut(entries));
     announce(handle);
     return new Cache<V>({ core, events, handle, opener, outer, registration });
   } catch (error) {
@@ -335,6 +335,6 @@ export function attachCache<V = unknown>(
     onRemovals: null,
   });
   const outer = OuterSide.attach(handle.tiers, core, handle.id, codec);
-  const registration = new ThreadRegistration(core, false);
+  const registration = new ThreadRegistration(core, null);
   return new Cache<V>({ core, events, handle, opener: null, outer, registration });
 }

@@ -221,6 +221,22 @@ export class OpenerSide {
     this.#events.emit("error", { error });
   }
 
+  /** The process ends, and so many entries are not written. Nothing asynchronous runs any more. */
+  leftOut(entries: number): void {
+    const path = this.#core.config.disk?.path ?? "disk";
+    const text =
+      `Cannot write all to ${path} before the process ends: ` +
+      (entries === 1 ? "1 entry is" : `${entries} entries are`) +
+      " lost; await close() before the end";
+    this.#events.emit("error", { error: new UndercroftError("ERR_DISK_IO", text) });
+    try {
+      this.#directory?.noteLeftOut(entries);
+    } catch (error) {
+      // The event has told it.
+      if (!(error instanceof UndercroftError)) throw error;
+    }
+  }
+
   /** Fsyncs what the janitor has flushed up to `sequence`, then wakes the threads that wait. */
   async #sync(ticket: number, sequence: number): Promise<void> {
     let hasFailed = false;

@@ -23,11 +23,15 @@ const openerLookMs = 100;
 export class ThreadRegistration implements ThreadExitListener {
   readonly #core: ThreadCore;
   readonly #isOpener: boolean;
+  readonly #leftOut: (entries: number) => void;
   #look: NodeJS.Timeout | undefined;
 
-  constructor(core: ThreadCore, isOpener: boolean) {
+  /** For the opener: `leftOut` is told how many entries the exit of the process loses, if any. */
+  constructor(core: ThreadCore, leftOut: ((entries: number) => void) | null) {
+    const isOpener = leftOut !== null;
     this.#core = core;
     this.#isOpener = isOpener;
+    this.#leftOut = leftOut ?? (() => undefined);
     register(this);
     const opener = holderOf(core.kernel, openerThread);
     if (!isOpener && opener !== null && isMortal(opener)) {
@@ -63,7 +67,10 @@ export class ThreadRegistration implements ThreadExitListener {
 
   threadExits(): void {
     // A script that ends without `close` keeps what it has set.
-    if (this.#isOpener && this.#core.disk !== null) flushAtExit(this.#core);
+    if (this.#isOpener && this.#core.disk !== null) {
+      const leftOut = flushAtExit(this.#core);
+      if (leftOut > 0) this.#leftOut(leftOut);
+    }
     // When the main thread exits the process ends, and its last exit listeners may still read.
     if (isMainThread) return;
     this.#core.close();

@@ -171,6 +171,7 @@ async function openLocked(locked: Opening, made: MemoryMade | null): Promise<Ope
     clean: false,
     closedUnsynced: false,
     snapshot: "none",
+    leftOut: 0,
     // What earlier sessions synced is overwritten unsynced: a stop of the machine ends it all.
     fsyncBarrier: opening.isSynced ? before.fsyncBarrier : 0,
     segmentBytes: geometry.segmentBytes,
@@ -320,6 +321,7 @@ function newFields(now: OpenCircumstances, seed?: bigint): ManifestFields {
     codecName: now.codecName,
     schemas: 0,
     snapshot: "none",
+    leftOut: 0,
   };
 }
 

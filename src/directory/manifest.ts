@@ -29,7 +29,8 @@
 //   416  ├ born               u64  when this very file was made, ns since 1970; 0 = not known
 //   424  ├ clockAhead         f64  ms that the cache's time is ahead of the wall clock
 //   432  ├ uptime             f64  ms since the boot at lastAlive; 0 = not known
-//   440  ├ zero
+//   440  ├ leftOut            u32  entries that the exit of the process found not written
+//   444  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
 import { assert } from "../base/mod.js";
@@ -55,6 +56,8 @@ const inodeOffset = 408;
 const bornOffset = 416;
 const clockAheadOffset = 424;
 const uptimeOffset = 432;
+const leftOutOffset = 440;
+const leftOutMax = 0xffff_ffff;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const flagClosedUnsynced = 4;
@@ -96,6 +99,8 @@ export interface ManifestFields {
   readonly schemas: number;
   /** What became of the index snapshot at the close; "none" while it is open. */
   readonly snapshot: SnapshotEnd;
+  /** Entries that the process had not written when it ended without a close; 0 while it runs. */
+  readonly leftOut: number;
 }
 
 /** What the two copies say. */
@@ -146,6 +151,7 @@ export function encodeManifest(
   copy.writeBigUInt64LE(file.born, bornOffset);
   copy.writeDoubleLE(fields.clockAheadMs, clockAheadOffset);
   copy.writeDoubleLE(fields.uptimeMs, uptimeOffset);
+  copy.writeUInt32LE(Math.min(fields.leftOut, leftOutMax), leftOutOffset);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
 }
@@ -234,6 +240,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
     codecName: copy.toString("utf8", nameStart, nameStart + nameBytes),
     schemas: copy.readUInt32LE(schemasOffset),
     snapshot: snapshotOf(flags),
+    leftOut: copy.readUInt32LE(leftOutOffset),
   };
 }
 
@@ -268,17 +275,29 @@ export class ManifestFile {
   /** Changes some fields; resolves once one copy is synced. Rejects with ERR_DISK_IO. */
   write(change: Partial<ManifestFields>): Promise<void> {
     const written = this.#last.then(async () => {
-      this.#fields = { ...this.#fields, ...change };
-      const revision = this.#revision + 1;
-      const file = identityOf(this.#fd);
-      const copy = encodeManifest(this.#fields, revision, file, this.#hasher);
-      const position = (revision % 2) * manifestCopyBytes;
-      this.#device.writeAtSync(this.#fd, copy, 0, manifestCopyBytes, position);
-      this.#revision = revision;
+      this.#writeNext(change);
       await this.#device.fsync(this.#fd);
     });
     this.#last = written.catch(() => undefined);
     return written;
+  }
+
+  /** Like `write`, at once, for the exit of the process; what waits to be written is not. Throws
+   *  ERR_DISK_IO. */
+  writeAtExit(change: Partial<ManifestFields>): void {
+    // The other copy may be under way.
+    this.#device.fsyncSync(this.#fd);
+    this.#writeNext(change);
+  }
+
+  #writeNext(change: Partial<ManifestFields>): void {
+    this.#fields = { ...this.#fields, ...change };
+    const revision = this.#revision + 1;
+    const file = identityOf(this.#fd);
+    const copy = encodeManifest(this.#fields, revision, file, this.#hasher);
+    const position = (revision % 2) * manifestCopyBytes;
+    this.#device.writeAtSync(this.#fd, copy, 0, manifestCopyBytes, position);
+    this.#revision = revision;
   }
 
   /** Like `write`, but in both copies, so that damage to one cannot undo the change. */

@@ -213,6 +213,11 @@ export class OpenDirectory {
     return this.#manifest.write({ ...change, segmentCount: this.segmentCount });
   }
 
+  /** At the exit of the process: notes for the next open how many entries are not written. */
+  noteLeftOut(entries: number): void {
+    if (this.isHeld()) this.#manifest.writeAtExit({ leftOut: entries });
+  }
+
   /**
    * Call it once every segment is reconciled: what the filter left out has tombstones by then, so
    * the manifest can forget the filter. Before it there is no barrier and no clean close. Rejects

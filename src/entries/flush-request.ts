@@ -34,10 +34,17 @@ export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
 const exitWaitMs = 2_000;
 
 /** At the exit of the process, when nothing asynchronous runs any more: has everything written that
- *  is not on disk yet, and blocks the thread until it is. False if it took too long or failed. */
-export function flushAtExit(core: ThreadCore): boolean {
+ *  is not on disk yet, and blocks the thread until it is. Returns how many entries are left out,
+ *  since it took too long or failed. */
+export function flushAtExit(core: ThreadCore): number {
+  const { kernel, clock } = core;
+  if (!kernel.control.isOpen() || isFlushed(core)) return 0;
+  return unwrittenEntries(kernel, clock.now());
+}
+
+function isFlushed(core: ThreadCore): boolean {
   const { flushes, verbs, control } = core.kernel;
-  if (!control.isOpen() || !control.isDiskUp()) return false;
+  if (!control.isDiskUp()) return false;
   const ticket = flushes.take();
   verbs.ring();
   const { words, index } = flushes.word("done");

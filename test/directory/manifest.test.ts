@@ -36,6 +36,7 @@ const fields: ManifestFields = {
   codecName: "\u20ac".repeat(64),
   schemas: 7,
   snapshot: "too-large",
+  leftOut: 7,
 };
 const ourFile = { inode: 2n ** 64n - 1n, born: 1_750_000_000_000_000_001n };
 const older = { ...fields, clean: false, nextSequence: 5, keepThrough: Infinity };

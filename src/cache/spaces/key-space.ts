@@ -160,7 +160,9 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
 
   /**
    * Calls `set` for each pair, with the same options. Returns the outcomes in order. At an entry
-   * that cannot be set it stops, and the error says how many were set before.
+   * that cannot be set it stops, and the error says how many were set before. It does not wait: of
+   * more than memory has room for, what the disk has not taken yet makes the rest "overloaded".
+   * `await warm(entries, options)` waits for the disk and loses none.
    */
   setMany(entries: Iterable<readonly [K, V]>, options?: SetOptions): SetOutcome[] {
     this.core.assertOpen();

@@ -115,6 +115,12 @@ function whyNoSnapshot({ snapshot }: ManifestFields): string {
   return snapshot === "failed" ? ": it could not be written" : "";
 }
 
+function leftOutReason({ leftOut }: ManifestFields): string {
+  if (leftOut === 0) return "";
+  const entries = leftOut === 1 ? "1 entry was" : `${leftOut} entries were`;
+  return `; when the process ended ${entries} not written yet, and lost`;
+}
+
 function unusedReason(bytes: number): string {
   return (
     `the directory keeps its small segment files, so ${bytes} bytes of the capacity are not used ` +
@@ -200,7 +206,8 @@ function describe(
     return { kind: "barrier", reason };
   }
   if (!fields.clean && !fields.closedUnsynced) {
-    return { kind: "scan", reason: "the cache was not closed; the machine did not stop" };
+    const reason = "the cache was not closed; the machine did not stop";
+    return { kind: "scan", reason: `${reason}${leftOutReason(fields)}` };
   }
   if (found.dropExpiring) {
     const reason = "the clock is behind the last use; entries that expire are dropped";
