@@ -262,7 +262,7 @@ export class DiskLog implements ReinsertionLog {
     }
     // While the disk is made smaller, two leave for each that is opened, or it would never end.
     const { end, isUnderWay } = this.#emptied;
-    if (end >= 0 && !isUnderWay && usedSegments(this.table) > end) this.#letGo(now);
+    if (end >= 0 && !isUnderWay && usedSegments(this.table) > end) this.#reclaimOne(now);
   }
 
   /** Makes a step towards having nothing in the segments with a number from `end` on, and a spare
@@ -285,12 +285,12 @@ export class DiskLog implements ReinsertionLog {
     // newer; then no more than at any reclaim, so it ends.
     const left = surplus * this.#disk.segmentBytes;
     if (this.#emptied.end !== end) this.#emptied = { end, left, isUnderWay: false };
-    this.#letGo(now);
+    this.#reclaimOne(now);
     return false;
   }
 
   /** Reclaims a segment since there are too many. */
-  #letGo(now: number): void {
+  #reclaimOne(now: number): void {
     const { segmentBytes } = this.#disk;
     const emptied = this.#emptied;
     const share = segmentBytes * reinsertionShare;

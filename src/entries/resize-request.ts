@@ -1,7 +1,7 @@
-// A change of the memory in use, and of the disk's capacity (disk-resize.ts), as any thread requests
-// it: it says how many segments are to be in use, and waits until the janitor has followed. Called
-// by the facade. Invariant: the index and the tables keep the size that they were made with, for
-// the most that memory and disk may be.
+// A change of the memory in use, and of the disk's capacity (disk-resize.ts), as any thread asks
+// for it: it says how many segments are to be in use, and waits until the janitor has followed.
+// Called by the facade. Invariant: the index and the tables keep the size that they were made with,
+// for the most that memory and disk may be.
 import { monotonicMs, setTimeout } from "../base/mod.js";
 import { optionRangeError } from "../config/mod.js";
 import type { Kernel } from "../kernel/mod.js";
@@ -77,10 +77,9 @@ export interface WantedSizes {
 export async function resize(core: ThreadCore, wanted: WantedSizes): Promise<ResizeOutcome> {
   const { segments, diskBytes } = wanted;
   // Both at once. A fault of the disk is told when the memory has ended its change too.
-  const changes = [
-    diskBytes === undefined ? undefined : resizeDisk(core, diskBytes),
-    segments === undefined ? undefined : resizeMemory(core, segments),
-  ];
+  const changes: Promise<void>[] = [];
+  if (diskBytes !== undefined) changes.push(resizeDisk(core, diskBytes));
+  if (segments !== undefined) changes.push(resizeMemory(core, segments));
   await Promise.allSettled(changes);
   await Promise.all(changes);
   core.assertOpen();

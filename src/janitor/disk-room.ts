@@ -5,8 +5,8 @@
 //
 // Invariants: a file that is counted is there and is the one that its identity names. A segment
 // that is not counted is free, so that nothing names it. Whatever dies at any step, the next
-// janitor finds the wanted capacity and goes on; and a directory that is opened after a kill makes
-// its files what its capacity says, of which those that are not counted hold nothing.
+// janitor finds the wanted capacity and goes on; and an open after a crash makes the files what
+// its capacity says, of which those that were not counted hold nothing.
 import { constants } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import { elapsedMs, UndercroftError } from "../base/mod.js";

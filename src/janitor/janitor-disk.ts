@@ -1,5 +1,5 @@
-// The disk tier as the janitor has it. Made when the janitor starts: what is on disk is recovered, or
-// what a dead janitor left is put in order.
+// The disk tier as the janitor has it. Made when the janitor starts: what is on disk is recovered,
+// or what a dead janitor left is put in order.
 import { type UndercroftError } from "../base/mod.js";
 import { fileDevice } from "../device/mod.js";
 import { assertPresent } from "../directory/mod.js";

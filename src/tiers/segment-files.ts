@@ -2,8 +2,8 @@
 // when another needs its room or none was used for a while. Called by whoever reads or writes
 // segment files. Invariants: a descriptor is not closed while I/O on it is under way; the threads
 // of the process together have at most `openFiles` open, and beyond that one for each thread that
-// finds no room. A thread with more than its part closes some when it opens the next. No file is used that
-// has left the disk since it was opened: another file may have its number by now.
+// finds no room. A thread with more than its part closes some when it opens the next. No file is
+// used that has left the disk since it was opened: another file may have its number by now.
 import fs from "node:fs";
 import { clearTimeout, setTimeout, UndercroftError } from "../base/mod.js";
 import type { FileIdentity } from "../device/mod.js";

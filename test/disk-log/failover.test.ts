@@ -261,7 +261,7 @@ test("after too many deaths the cache goes on in memory and reports it", async (
   expect(await closeFails(cache)).toMatch(/\d+ entries that were not on disk are lost/);
 });
 
-test("a janitor that ends while the disk is made smaller or larger is followed in that", async () => {
+test("a janitor that ends while the disk is resized is followed in that", async () => {
   const path = scratchDirectory();
   const disk = { path, capacity: { now: "8mb", most: "8mb" }, preload: false as const };
   const cache = await open<string>({ memory: "1mb", disk });

@@ -1,5 +1,5 @@
-// A burst of more than memory has room for, into a disk that takes it all: who awaits loses nothing,
-// and who does not is told what was refused.
+// A burst of more than memory has room for, into a disk that takes it all: who awaits loses
+// nothing, and who does not is told what was refused.
 
 import { expect, test } from "vitest";
 
@@ -53,7 +53,7 @@ test.each([
   expect([evictions.disk, evictions.index, admissions.refusedQueue]).toEqual([0, 0, 0]);
 });
 
-test("setMany, which does not wait, says which entries it refused, and loses no other", async () => {
+test("setMany, which does not wait, says what it refused, and loses nothing else", async () => {
   const cache = await openTight();
   const outcomes = cache.setMany(keys.map((key): [string, string] => [key, valueOf(key)]));
   const stored = keys.filter((_, index) => outcomes[index] === "stored");

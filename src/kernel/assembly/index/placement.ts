@@ -1,6 +1,6 @@
-// Where a new entry is put: a slot of its two buckets, or one that is made free for it. Called under
-// the home's lock. A tombstone is announced before the slot changes, so that recovery writes it if
-// the thread dies in between.
+// Where a new entry is put: a slot of its two buckets, or one that is made free for it. Called with
+// the home's lock held. A tombstone is announced before the slot changes, so that recovery writes
+// it if the thread dies in between.
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
