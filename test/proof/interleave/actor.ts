@@ -364,6 +364,11 @@ export class Actor extends ActorParts {
     yield* this.disk.reclaim(segment);
   }
 
+  /** Empties a segment file, deletes it and makes another one with its number. */
+  *replaceFile(segment: number): Coroutine {
+    yield* this.disk.replaceFile(segment);
+  }
+
   /** Empties what a reclaim could not. */
   *dropQuarantined(): Coroutine {
     yield* this.disk.dropQuarantined();

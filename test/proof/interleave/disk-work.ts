@@ -71,6 +71,31 @@ export class DiskWork {
     yield* this.#free(segment, isEmpty);
   }
 
+  /** Moves what lives in a segment file, deletes the file, and makes another one with its number; it
+   *  is quarantined instead if a key's lock could not be had. After Reclaimer.move and DiskRoom. */
+  *replaceFile(segment: number): Coroutine {
+    const { disk, at } = this.#world;
+    const { verbs, control } = this.#thread;
+    const scan = disk.scan(segment, diskUnits);
+    disk.void(segment, diskUnits);
+    yield* verbs.setDiskState(segment, at.diskReclaiming);
+    const log = new ModelLog(this.#world, this.#thread, false);
+    yield* log.open();
+    let isEmpty = true;
+    for (const record of scan) if (!(yield* this.#drop(record, log, 2))) isEmpty = false;
+    yield* log.commit();
+    yield* this.#waitForTombstones(segment);
+    if (!isEmpty) {
+      yield* verbs.setDiskState(segment, at.diskQuarantined);
+      return;
+    }
+    yield* verbs.setDiskState(segment, at.diskFree);
+    yield* control.noteFilesRemoved();
+    yield* pause();
+    disk.erase(segment, diskUnits);
+    disk.replaceFile(segment);
+  }
+
   /** Tries again to empty what is quarantined. After DiskLog.dropQuarantined. */
   *dropQuarantined(): Coroutine {
     const { disk, options } = this.#world;
@@ -83,12 +108,12 @@ export class DiskWork {
 
   /** Drops an entry, or writes it again. False if its key's lock could not be had: one attempt
    *  stands for those of retryWhileBusy, as a refused one changes nothing. As Reclaimer.#drop. */
-  *#drop({ location, bytes }: DiskRecord, log: ModelLog): Coroutine<boolean> {
+  *#drop({ location, bytes }: DiskRecord, log: ModelLog, force = 0): Coroutine<boolean> {
     const { at } = this.#world;
     const { verbs } = this.#thread;
     const reader = this.#parsed(bytes);
     const [low, high] = yield* this.#hashOf(reader.key() as string);
-    const answer = yield* verbs.dropDisk(low, high, location, 0);
+    const answer = yield* verbs.dropDisk(low, high, location, force);
     if (answer !== at.answerHit) return answer !== at.answerBusy;
     if (!this.#isInvalidated(reader) && (yield* this.#reinsert(reader, location, log))) return true;
     return (yield* verbs.dropDisk(low, high, location, 1)) !== at.answerBusy;
@@ -203,7 +228,10 @@ export class DiskWork {
     yield* this.#thread.verbs.takeTombstoneIndex(segment);
     const entry = this.#thread.kernel.geometry.diskTable + segment * at.diskEntrySize;
     const nonce = i32[yield* $element(i32, (entry + at.diskNonce) / 4, false)] as number;
+    const removed = yield* this.#thread.control.diskFilesRemoved();
+    const file = disk.openedBy(this.#thread.kernel.thread, segment, removed);
     yield* pause();
-    disk.dead.add(`${location}:${nonce}`);
+    // In a file that has left the disk nobody sees it.
+    if (file === disk.fileOf(segment)) disk.dead.add(`${location}:${nonce}`);
   }
 }

@@ -16,6 +16,10 @@ export class ModelDisk {
   /** `location:nonce` of each record that has a tombstone. */
   readonly dead: Set<string> = new Set();
   readonly #at: Layout;
+  /** Which file a segment's is: another one each time that it was deleted and made anew. */
+  readonly #files: number[] = [];
+  /** What each thread has open by segment, and how often files had left the disk then. */
+  readonly #open = new Map<number, { removed: number; readonly files: Map<number, number> }>();
   #keptRecords: DiskRecord[] = [];
   #keptDead: string[] = [];
 
@@ -33,6 +37,28 @@ export class ModelDisk {
     this.records = Array.from(this.#keptRecords);
     this.dead.clear();
     for (const tombstone of this.#keptDead) this.dead.add(tombstone);
+    this.#files.length = 0;
+    this.#open.clear();
+  }
+
+  /** The segment's file is deleted, and another is made. */
+  replaceFile(segment: number): void {
+    this.#files[segment] = this.fileOf(segment) + 1;
+  }
+
+  fileOf(segment: number): number {
+    return this.#files[segment] ?? 0;
+  }
+
+  /** The file that a thread uses, which files have left the disk as often as it says. After
+   *  SegmentFiles.#use. */
+  openedBy(thread: number, segment: number, removed: number): number {
+    let open = this.#open.get(thread);
+    if (open?.removed !== removed) open = { removed, files: new Map() };
+    this.#open.set(thread, open);
+    const file = open.files.get(segment) ?? this.fileOf(segment);
+    open.files.set(segment, file);
+    return file;
   }
 
   read(location: number, nonce: number): Buffer | undefined {

@@ -9,6 +9,7 @@ import { entries, lookup, type Mutant, mutant } from "./mutant.js";
 import { orderedMutants } from "./ordered-mutants.js";
 import { namespaceMutants } from "./namespace-mutants.js";
 import { refusedMutants } from "./refused-mutants.js";
+import { resizedMutants } from "./resized-mutants.js";
 import { restMutants } from "./rest-mutants.js";
 import { tagMutants } from "./tag-mutants.js";
 
@@ -394,4 +395,5 @@ export const mutants: readonly Mutant[] = [
   ...namespaceMutants,
   ...refusedMutants,
   ...restMutants,
+  ...resizedMutants,
 ];

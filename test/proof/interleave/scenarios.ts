@@ -13,6 +13,7 @@ import { memoryScenarios } from "./memory-scenarios.js";
 import { orderedScenarios } from "./ordered-scenarios.js";
 import { namespaceScenarios } from "./namespace-scenarios.js";
 import { refusedScenarios } from "./refused-scenarios.js";
+import { resizedScenarios } from "./resized-scenarios.js";
 import { restScenarios } from "./rest-scenarios.js";
 import type { Scenario } from "./scenario.js";
 import { tagScenarios } from "./tag-scenarios.js";
@@ -32,4 +33,5 @@ export const scenarios: readonly Scenario[] = [
   ...namespaceScenarios,
   ...refusedScenarios,
   ...restScenarios,
+  ...resizedScenarios,
 ];
