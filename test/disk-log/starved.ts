@@ -85,6 +85,8 @@ for (const [index, key] of keys.entries()) {
 }
 const flushWhileDown = await flush(cache);
 const stateWhileDown = cache.stats().disk?.state;
+// The janitor's message may come after the answer of the flush, which is a word in memory.
+await until(() => events.length > 0);
 for (let index = 0; index < 2000; index++) {
   const key = `new-${index}`;
   const outcome = cache.set(key, value(key, 1));
