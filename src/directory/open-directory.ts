@@ -317,24 +317,26 @@ export class OpenDirectory {
   async #syncAll(): Promise<void> {
     const fds = [this.epochsFd, this.tagsFd, this.schemasFd];
     await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
-    let next = 0;
+    const left = Array.from(this.segments.entries());
     const syncSome = async (): Promise<void> => {
-      for (const { length } = this.segments; next < length;) await this.#syncSegment(next++);
+      for (let one = left.pop(); one !== undefined; one = left.pop()) {
+        await this.#syncSegment(...one);
+      }
     };
     await Promise.all(Array.from({ length: syncsAtOnce }, syncSome));
   }
 
   /** What was written through other descriptors is synced too, and a write that failed since the
    *  last sync fails this one. */
-  async #syncSegment(segment: number): Promise<void> {
-    const identity = this.segments[segment];
-    // One that has left the disk meanwhile was void, and synced before.
-    if (!this.isSynced || identity === undefined) return;
+  async #syncSegment(segment: number, identity: FileIdentity): Promise<void> {
+    if (!this.isSynced) return;
     let fd: number;
     try {
       fd = openSegment(this.path, segment, identity);
     } catch (error) {
-      if (segment >= this.segmentCount) return;
+      // One that has left the disk meanwhile was void, and synced before.
+      const now = this.segments[segment];
+      if (now?.inode !== identity.inode || now.born !== identity.born) return;
       throw error;
     }
     try {

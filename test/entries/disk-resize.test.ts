@@ -266,6 +266,27 @@ describe("a change while the cache is used", () => {
     await expectNewest(cache, versions);
   });
 
+  test("leaves a sync that is under way whole, and the next ones", async () => {
+    const cache = await openWith("8mb");
+    const path = pathOf(cache);
+    const keys = names("key", 4000);
+    await setAll(cache, keys);
+    for (const disk of ["3mb", "8mb", "2mb", "8mb"]) {
+      cache.set(disk, "synced");
+      await Promise.all([
+        cache.flush({ fsync: true }),
+        cache.resize({ disk }),
+        cache.flush({ fsync: true }),
+      ]);
+    }
+    await cache.flush({ fsync: true });
+    expect(cache.stats().disk?.state).toBe("up");
+    await cache.close();
+    const again = await openWith("8mb", path);
+    expect(again.recovery).toMatchObject({ kind: "clean", lostSegments: 0 });
+    for (const disk of ["3mb", "8mb", "2mb"]) expect(await again.get(disk)).toBe("synced");
+  });
+
   test("ends with the cache", async () => {
     const cache = await openWith("8mb");
     const path = pathOf(cache);
