@@ -71,8 +71,9 @@ export class DiskWork {
     yield* this.#free(segment, isEmpty);
   }
 
-  /** Moves what lives in a segment file, deletes the file, and makes another one with its number; it
-   *  is quarantined instead if a key's lock could not be had. After Reclaimer.move and DiskRoom. */
+  /** Moves what lives in a segment file, deletes the file, and makes another one with its number;
+   *  it is quarantined instead if a key's lock could not be had. After Reclaimer.move and DiskRoom.
+   *  */
   *replaceFile(segment: number): Coroutine {
     const { disk, at } = this.#world;
     const { verbs, control } = this.#thread;
