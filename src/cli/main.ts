@@ -1,22 +1,33 @@
 #!/usr/bin/env node
 // `npx undercroft <command>`: finds the command and runs it. Exits with 0; with 1 if a file cannot
-// be read, an entry not be stored or a cache not be asked; with 2 if the command line is wrong.
+// be read, an entry not be stored, a cache not be asked, or a directory has faults; with 2 if the
+// command line is wrong, or what it names is no directory of a cache that can be read.
 import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import { importEntries, importUsage } from "./import.js";
+import { inspect, inspectUsage } from "./inspect.js";
 import type { Output } from "./output.js";
 import { simulate, simulateUsage } from "./simulate.js";
 import { top, topUsage } from "./top/top.js";
+import { verify, verifyUsage } from "./verify.js";
 
-const commands = "simulate, import, top, help [command]; -h, --help; -v, --version";
+/** A command runs, and answers the exit status. */
+type Command = (words: readonly string[], output: Output) => Promise<number>;
+
+const known: ReadonlyMap<string, { readonly run: Command; readonly usage: string }> = new Map([
+  ["simulate", { run: simulate, usage: simulateUsage }],
+  ["import", { run: importEntries, usage: importUsage }],
+  ["inspect", { run: inspect, usage: inspectUsage }],
+  ["verify", { run: verify, usage: verifyUsage }],
+  ["top", { run: top, usage: topUsage }],
+]);
+
+const names = [...known.keys()].join(", ");
+const commands = `${names}, help [command]; -h, --help; -v, --version`;
 
 const usage = `npx undercroft <command>
 
-${simulateUsage}
-
-${importUsage}
-
-${topUsage}
+${[...known.values()].map((command) => command.usage).join("\n\n")}
 
 help [command]      -h, --help     this text, or a command's
                     -v, --version  the version of the package`;
@@ -42,12 +53,6 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
     case undefined:
       output.print(usage);
       return 2;
-    case "simulate":
-      return await simulate(words, output);
-    case "import":
-      return await importEntries(words, output);
-    case "top":
-      return await top(words, output);
     case "help":
     case "--help":
     case "-h":
@@ -58,6 +63,8 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
       output.print(version());
       return 0;
     default: {
+      const found = known.get(command);
+      if (found !== undefined) return await found.run(words, output);
       const kind = command.startsWith("-") ? "option" : "command";
       throw new RangeError(
         `Cannot run "${command}": there is no such ${kind}; there are ${commands}`,
@@ -68,9 +75,8 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
 
 function helpFor([command]: readonly string[]): string {
   if (command === undefined || command === "help") return usage;
-  if (command === "simulate") return simulateUsage;
-  if (command === "import") return importUsage;
-  if (command === "top") return topUsage;
+  const found = known.get(command);
+  if (found !== undefined) return found.usage;
   throw new RangeError(
     `Cannot help with "${command}": there is no such command; there are ${commands}`,
   );

@@ -18,7 +18,7 @@ export const schemasMax = 256;
 /** An object with more keys is used as a map, or its schema costs more room than it saves. */
 export const schemaKeysMax = 64;
 export const schemaBytesMax = 1024;
-const entryHeaderBytes = 4;
+export const schemaEntryHeaderBytes = 4;
 /** Bytes of the length before each key. */
 const keyLengthBytes = 2;
 export const schemaMagic = 0x5345504148534355n;
@@ -37,12 +37,12 @@ export function schemaSlotOf(id: number): number {
 export function encodeSchema(id: number, keys: readonly string[]): Buffer | null {
   if (keys.length > schemaKeysMax) return null;
   const texts = keys.map((key) => Buffer.from(key, "utf8"));
-  const bytes = texts.reduce((sum, text) => sum + keyLengthBytes + text.length, entryHeaderBytes);
+  const bytes = texts.reduce((sum, text) => sum + keyLengthBytes + text.length, schemaEntryHeaderBytes);
   if (bytes > schemaBytesMax) return null;
   const entry = Buffer.alloc(bytes);
   entry.writeUInt16LE(id, 0);
   entry.writeUInt16LE(texts.length, 2);
-  let offset = entryHeaderBytes;
+  let offset = schemaEntryHeaderBytes;
   for (const text of texts) {
     entry.writeUInt16LE(text.length, offset);
     entry.set(text, offset + keyLengthBytes);
@@ -56,10 +56,10 @@ export function encodeSchema(id: number, keys: readonly string[]): Buffer | null
  * id.
  */
 export function decodeSchema(entry: Buffer, id: number): string[] | null {
-  if (entry.length < entryHeaderBytes || entry.readUInt16LE(0) !== id) return null;
+  if (entry.length < schemaEntryHeaderBytes || entry.readUInt16LE(0) !== id) return null;
   const count = entry.readUInt16LE(2);
   const keys: string[] = [];
-  let offset = entryHeaderBytes;
+  let offset = schemaEntryHeaderBytes;
   while (keys.length < count) {
     const start = offset + keyLengthBytes;
     if (start > entry.length) return null;

@@ -30,6 +30,8 @@ export interface DirectoryListing {
   readonly hasSnapshot: boolean;
   /** Length in bytes of each segment file, by segment number. */
   readonly segments: ReadonlyMap<number, number>;
+  /** The names of all our files. */
+  readonly files: readonly string[];
   /** One name that is not ours, or null. */
   readonly foreign: string | null;
 }
@@ -136,7 +138,8 @@ export function listDirectory(path: string): DirectoryListing {
     if (segment >= 0) segments.set(segment, stat.size);
   }
   const hasManifest = ours.has(manifestName);
-  return { hasManifest, hasSnapshot: ours.has(snapshotName), segments, foreign };
+  const hasSnapshot = ours.has(snapshotName);
+  return { hasManifest, hasSnapshot, segments, files: [...ours], foreign };
 }
 
 const fixedNames: ReadonlySet<string> = new Set([
@@ -194,6 +197,23 @@ export function openFile(file: string, durable = false): number {
       fs.closeSync(fd);
       throw error;
     }
+  });
+}
+
+/** Opens a file that exists, to read only, and follows no link; null if there is none. */
+export function openToRead(file: string): number | null {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  return attempt("open", file, () => {
+    let fd: number;
+    try {
+      fd = fs.openSync(file, O_RDONLY | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw error;
+    }
+    if (fs.fstatSync(fd, { bigint: false }).isFile()) return fd;
+    fs.closeSync(fd);
+    throw notRegular(file);
   });
 }
 

@@ -17,7 +17,9 @@
 import fs from "node:fs";
 import { KiB, assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
+import { type Damage, paddingDamage, wrongLength } from "./damage.js";
 import {
+  namespaceDamage,
   type NamespaceSlot,
   namespaceSlotsBytes,
   readNamespaceSlots,
@@ -140,6 +142,30 @@ export function readEpochs(bytes: Buffer, seed: bigint): EpochsReading | null {
   const namespaces = readNamespaceSlots(bytes, seed, namespaceOffset);
   if (clear === null || tagFloor === null || namespaces === null) return null;
   return { clear, tagFloor, namespaces };
+}
+
+/** What is damaged in an epochs file, each copy of a slot by itself. */
+export function epochsDamage(bytes: Buffer, seed: bigint): Damage[] {
+  if (bytes.length !== epochsFileBytes) return [wrongLength(bytes, epochsFileBytes)];
+  const damage: Damage[] = [];
+  if (!isEpochsFile(bytes)) {
+    damage.push({ offset: 0, kind: "header", text: "the header is not that of an epochs file" });
+  }
+  const slotsBytes = epochSlotCount * slotSize;
+  for (const start of [...clearOffsets, ...floorOffsets]) {
+    for (let offset = start; offset < start + slotsBytes; offset += slotSize) {
+      if (readSlot(bytes, offset, seed) !== null) continue;
+      damage.push({ offset, kind: "slot", text: "a slot fails its check" });
+    }
+  }
+  const gaps = paddingDamage(bytes, [
+    [12, clearOffsets[0]],
+    [clearOffsets[0] + slotsBytes, floorOffsets[0]],
+    [floorOffsets[0] + slotsBytes, clearOffsets[1]],
+    [clearOffsets[1] + slotsBytes, floorOffsets[1]],
+    [floorOffsets[1] + slotsBytes, namespaceOffset],
+  ]);
+  return [...damage, ...gaps, ...namespaceDamage(bytes, seed, namespaceOffset)];
 }
 
 /** The highest sequence of an array of slots, 0 if none was written; null if one is damaged. */

@@ -168,7 +168,7 @@ function segmentsIn(capacityBytes: number, segmentBytes: number, tagSlots: numbe
 }
 
 /** The smallest capacity with `count` segments. */
-function capacityFor(segmentBytes: number, count: number, tagSlots: number): number {
+export function capacityFor(segmentBytes: number, count: number, tagSlots: number): number {
   const files = segmentBytes * count + fixedBytes + tagFileBytesMax(tagSlots);
   let capacity = Math.floor((files * snapshotShare) / (snapshotShare - 1)) - 1;
   while (segmentsIn(capacity, segmentBytes, tagSlots) < count) capacity += 1;

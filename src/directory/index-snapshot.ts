@@ -128,6 +128,43 @@ export function readSnapshot(
   }
 }
 
+/** What a look at a snapshot found that does not use it. */
+export interface SnapshotCheck {
+  /** Null: the header, the table or the length is damaged. */
+  readonly head: {
+    readonly identity: Buffer;
+    readonly generation: number;
+    readonly segments: readonly SegmentState[];
+  } | null;
+  /** Offsets of the frames that fail their checksums. */
+  readonly damagedFrames: readonly number[];
+}
+
+/** Verifies every checksum of an open snapshot file of `size` bytes. Throws ERR_DISK_IO. */
+export function checkSnapshot(
+  fd: number,
+  size: number,
+  hasher: Hasher,
+  device: Device = fileDevice,
+): SnapshotCheck {
+  const header = Buffer.alloc(headerBytes);
+  device.readAtSync(fd, header, 0, headerBytes, 0);
+  const identity = header.subarray(16, 16 + identityBytes);
+  const generation = Number(header.readBigUInt64LE(32));
+  const names = { identity, generation, seed: header.readBigUInt64LE(40) };
+  const wanted = { snapshot: names, bucketCount: header.readUInt32LE(48) };
+  const isPossible = Number.isSafeInteger(generation);
+  const reader = isPossible ? readHead(fd, size, wanted, hasher, device) : null;
+  if (reader === null) return { head: null, damagedFrames: [] };
+  const damagedFrames: number[] = [];
+  const onDamage = (position: number): boolean => damagedFrames.push(position) > 0;
+  readFrames(reader, () => undefined, onDamage);
+  return { head: { identity, generation, segments: reader.segments }, damagedFrames };
+}
+
+/** What the header says beside the counts. */
+type SnapshotNames = Pick<SnapshotPlace, "identity" | "generation" | "seed">;
+
 interface Reader {
   readonly fd: number;
   readonly framesOffset: number;
@@ -224,7 +261,7 @@ class FrameWriter {
 function readHead(
   fd: number,
   size: number,
-  wanted: { readonly snapshot: SnapshotPlace; readonly bucketCount: number },
+  wanted: { readonly snapshot: SnapshotNames; readonly bucketCount: number },
   hasher: Hasher,
   device: Device,
 ): Reader | null {
@@ -246,7 +283,12 @@ function readHead(
   return { fd, framesOffset, payloadBytes, generation, segments, hasher, device };
 }
 
-function readFrames(reader: Reader, onChunk: (chunk: Buffer) => void): boolean {
+/** False if a frame is damaged; `onDamage` gets its offset, and says whether to go on. */
+function readFrames(
+  reader: Reader,
+  onChunk: (chunk: Buffer) => void,
+  onDamage: (position: number) => boolean = () => false,
+): boolean {
   const frame = Buffer.alloc(frameBytes + checksumBytes);
   let position = reader.framesOffset;
   let number = 0n;
@@ -256,8 +298,9 @@ function readFrames(reader: Reader, onChunk: (chunk: Buffer) => void): boolean {
     if (reader.device.readAtSync(reader.fd, frame, 0, length, position) !== length) return false;
     const chunk = frame.subarray(0, payload);
     const checksum = reader.hasher.h64(chunk, reader.generation ^ number);
-    if (frame.readBigUInt64LE(payload) !== checksum) return false;
-    onChunk(chunk);
+    const isWhole = frame.readBigUInt64LE(payload) === checksum;
+    if (!isWhole && !onDamage(position)) return false;
+    if (isWhole) onChunk(chunk);
     position += length;
     left -= payload;
   }
@@ -265,7 +308,7 @@ function readFrames(reader: Reader, onChunk: (chunk: Buffer) => void): boolean {
 }
 
 function encodeHeader(
-  snapshot: SnapshotPlace,
+  snapshot: SnapshotNames,
   counts: { readonly bucketCount: number; readonly payloadBytes: number },
   table: Buffer,
   hasher: Hasher,

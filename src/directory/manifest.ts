@@ -36,6 +36,7 @@
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
+import { type Damage, isZero, wrongLength } from "./damage.js";
 import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;
@@ -190,6 +191,16 @@ export function decodeManifest(file: Buffer, hasher: Hasher): ManifestReading {
       born: newest.readBigUInt64LE(bornOffset),
     },
   };
+}
+
+/** What is damaged in a manifest file. A copy of zeros was never written. */
+export function manifestDamage(file: Buffer, hasher: Hasher): Damage[] {
+  if (file.length !== manifestFileBytes) return [wrongLength(file, manifestFileBytes)];
+  return [0, manifestCopyBytes].flatMap((offset) => {
+    const copy = file.subarray(offset, offset + manifestCopyBytes);
+    if (isWhole(copy, hasher) || isZero(copy)) return [];
+    return [{ offset, kind: "checksum", text: "a copy of the manifest fails its checksum" }];
+  });
 }
 
 function isWhole(copy: Buffer, hasher: Hasher): boolean {

@@ -19,6 +19,7 @@ import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
+import { type Damage, isZero } from "./damage.js";
 
 /** Ids 0 to 64. */
 export const namespaceSlotCount = 65;
@@ -78,7 +79,7 @@ export function readNamespaceSlots(
   const slots: NamespaceSlot[] = [];
   for (let id = 0; id < namespaceSlotCount; id++) {
     const slot = bytes.subarray(offset + id * slotSize, offset + (id + 1) * slotSize);
-    if (slot.every((byte) => byte === 0)) continue;
+    if (isZero(slot)) continue;
     if (slot.readUInt32LE(0) !== checkOf(slot, seed)) return null;
     const name = slot.toString("utf8", nameOffset, nameOffset + slot.readUInt16LE(6));
     const clear = Number(slot.readBigUInt64LE(8));
@@ -86,6 +87,18 @@ export function readNamespaceSlots(
     slots.push({ id, name, versionHash, clear, lastUse: slot.readUInt32LE(24) });
   }
   return slots;
+}
+
+/** The slots that are damaged. */
+export function namespaceDamage(bytes: Buffer, seed: bigint, offset: number): Damage[] {
+  const damage: Damage[] = [];
+  for (let id = 0; id < namespaceSlotCount; id++) {
+    const at = offset + id * slotSize;
+    const slot = bytes.subarray(at, at + slotSize);
+    if (isZero(slot) || slot.readUInt32LE(0) === checkOf(slot, seed)) continue;
+    damage.push({ offset: at, kind: "slot", text: `the slot of namespace ${id} fails its check` });
+  }
+  return damage;
 }
 
 function checkOf(bytes: Buffer, seed: bigint): number {

@@ -7,6 +7,7 @@
 import {
   decodeSchema,
   schemaEntriesStart,
+  schemaEntryHeaderBytes,
   schemaImageBytes,
   schemaMagic,
   schemaSlotBytes,
@@ -17,6 +18,7 @@ import {
 import { alignUp } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
+import { type Damage, firstNonZero, isZero, paddingDamage, wrongLength } from "./damage.js";
 
 export const schemasFileBytes: number = schemaImageBytes;
 
@@ -49,20 +51,56 @@ export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): Schemas
     file.readUInt32LE(8) === schemaVersion;
   for (let id = 0; isOurs && id < schemasMax; id++) {
     const slot = schemaSlotOf(id);
-    if (file.subarray(slot, slot + schemaSlotBytes).every((byte) => byte === 0)) continue;
+    if (isZero(file.subarray(slot, slot + schemaSlotBytes))) continue;
     // A slot that is not zero means that the id was given out, even if its entry is damaged.
     count = id + 1;
+    const entry = entryOf(file, id, seed, hasher);
+    if (entry === null) continue;
     const offset = file.readUInt32LE(slot);
-    const entryEnd = offset + file.readUInt32LE(slot + 4);
-    if (offset < schemaEntriesStart || entryEnd > schemaImageBytes) continue;
-    const entry = file.subarray(offset, entryEnd);
-    if (hasher.h64(entry, seed) !== file.readBigUInt64LE(slot + 8)) continue;
-    if (decodeSchema(entry, id) === null) continue;
     file.copy(image, slot, slot, slot + schemaSlotBytes);
     entry.copy(image, offset);
-    end = Math.max(end, alignUp(entryEnd, 8));
+    end = Math.max(end, alignUp(offset + entry.length, 8));
   }
   return { image, count, end };
+}
+
+/** The entry that a slot names; null if it is not whole. */
+function entryOf(file: Buffer, id: number, seed: bigint, hasher: Hasher): Buffer | null {
+  const slot = schemaSlotOf(id);
+  const offset = file.readUInt32LE(slot);
+  const entryEnd = offset + file.readUInt32LE(slot + 4);
+  if (offset < schemaEntriesStart || entryEnd > schemaImageBytes) return null;
+  const entry = file.subarray(offset, entryEnd);
+  if (hasher.h64(entry, seed) !== file.readBigUInt64LE(slot + 8)) return null;
+  return decodeSchema(entry, id) === null ? null : entry;
+}
+
+/**
+ * What is damaged in a schemas file. A schema that was written as far as its slot, by a thread that
+ * died there, is behind the last entry and is no damage.
+ */
+export function schemaDamage(file: Buffer, seed: bigint, hasher: Hasher): Damage[] {
+  if (file.length !== schemasFileBytes) return [wrongLength(file, schemasFileBytes)];
+  const isOurs = file.readBigUInt64LE(0) === schemaMagic && file.readUInt32LE(8) === schemaVersion;
+  if (!isOurs) {
+    return [{ offset: 0, kind: "header", text: "the header is not that of a schemas file" }];
+  }
+  const damage = paddingDamage(file, [[12, schemaSlotOf(0)]]);
+  for (let id = 0; id < schemasMax; id++) {
+    const slot = schemaSlotOf(id);
+    if (isZero(file.subarray(slot, slot + schemaSlotBytes))) continue;
+    if (entryOf(file, id, seed, hasher) !== null) continue;
+    const text = `schema ${id} fails its checksum; values that name it are misses`;
+    damage.push({ offset: slot, kind: "checksum", text });
+  }
+  const { end } = readSchemas(file, seed, hasher);
+  const stray = firstNonZero(file.subarray(end));
+  // An entry begins with an id and a count that is not zero.
+  if (damage.length === 0 && stray >= schemaEntryHeaderBytes) {
+    const text = "a byte behind the last schema is not zero";
+    damage.push({ offset: end + stray, kind: "padding", text });
+  }
+  return damage;
 }
 
 /**

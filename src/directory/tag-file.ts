@@ -16,6 +16,7 @@ import { assert, KiB } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import type { TrackedTag } from "../kernel/mod.js";
+import { type Damage, isZero, paddingDamage, wrongLength } from "./damage.js";
 
 const headerBytes = 4 * KiB;
 /** A slot lies within a page, so a write of it is never cut short when the process is. */
@@ -24,6 +25,7 @@ const magic = 0x4241544741544355n;
 const tagFileVersion = 1;
 const checksumOffset = 32;
 const forgottenOffsets = [1024, 2048] as const;
+const forgottenBytes = 16;
 const forgottenKey = 0x756e646572637266n;
 /** Odd numbers whose bits look random. */
 const [K1, K2] = [0x9e3779b97f4a7c15n, 0xc2b2ae3d27d4eb4fn];
@@ -59,6 +61,11 @@ export function mirrorOffset(listed: number): number {
 /** The most bytes of the file of a table with `slots` slots, and of the list of its successor. */
 export function tagFileBytesMax(slots: number): number {
   return 2 * headerBytes + 3 * slots * slotBytes;
+}
+
+/** The slots of the table of a tags file, as its header says; 0 if it is none. */
+export function tagFileSlots(bytes: Buffer): number {
+  return bytes.length < headerBytes ? 0 : bytes.readUInt32LE(12);
 }
 
 /** The length of the file of a table with `slots` slots, with a list of this length. */
@@ -132,7 +139,7 @@ export function writeForgotten(
   sequence: number,
   device: Device = fileDevice,
 ): void {
-  const mark = Buffer.alloc(16);
+  const mark = Buffer.alloc(forgottenBytes);
   mark.writeBigUInt64LE(BigInt(sequence), 0);
   mark.writeBigUInt64LE(BigInt(sequence) ^ forgottenKey ^ seed, 8);
   for (const offset of forgottenOffsets) device.writeAtSync(fd, mark, 0, mark.length, offset);
@@ -165,23 +172,72 @@ function readArea(
   tags: TrackedTag[],
 ): boolean {
   for (let number = 0; number < slots; number++) {
-    const at = start + number * slotBytes;
-    const tag = { hash: bytes.readBigUInt64LE(at), sequence: bytes.readBigUInt64LE(at + 8) };
-    const check = bytes.readBigUInt64LE(at + 16);
-    if (tag.hash === 0n && tag.sequence === 0n && check === 0n) continue;
-    if (check !== checkOf(tag, number, seed)) return false;
-    tags.push(tag);
+    const tag = readSlot(bytes, start + number * slotBytes, number, seed);
+    if (tag === null) return false;
+    if (tag !== "free") tags.push(tag);
   }
   return true;
 }
 
+/** The tag of a slot; null if it is damaged. */
+function readSlot(
+  bytes: Buffer,
+  at: number,
+  number: number,
+  seed: bigint,
+): TrackedTag | "free" | null {
+  const tag = { hash: bytes.readBigUInt64LE(at), sequence: bytes.readBigUInt64LE(at + 8) };
+  const check = bytes.readBigUInt64LE(at + 16);
+  if (tag.hash === 0n && tag.sequence === 0n && check === 0n) return "free";
+  return check === checkOf(tag, number, seed) ? tag : null;
+}
+
+/** What is damaged in a tags file. */
+export function tagFileDamage(bytes: Buffer, seed: bigint, hasher: Hasher): Damage[] {
+  if (bytes.length < headerBytes) return [wrongLength(bytes, headerBytes)];
+  const checksum = hasher.h64(bytes.subarray(0, checksumOffset), seed);
+  const isHeader =
+    bytes.readBigUInt64LE(0) === magic &&
+    bytes.readUInt32LE(8) === tagFileVersion &&
+    bytes.readBigUInt64LE(checksumOffset) === checksum;
+  if (!isHeader) {
+    return [{ offset: 0, kind: "header", text: "the header is not that of this tags file" }];
+  }
+  const slots = bytes.readUInt32LE(12);
+  const listed = bytes.readUInt32LE(16);
+  const length = tagFileBytes(slots, listed);
+  if (bytes.length !== length) return [wrongLength(bytes, length)];
+  const [first, second] = forgottenOffsets;
+  const damage = paddingDamage(bytes, [
+    [checksumOffset + 8, first],
+    [first + forgottenBytes, second],
+    [second + forgottenBytes, headerBytes],
+  ]);
+  for (const offset of forgottenOffsets) {
+    const isFree = isZero(bytes.subarray(offset, offset + forgottenBytes));
+    if (isFree || forgottenAt(bytes, offset, seed) !== null) continue;
+    damage.push({ offset, kind: "slot", text: "the mark of forgotten tags fails its check" });
+  }
+  for (let slot = 0; slot < listed + slots; slot++) {
+    const offset = headerBytes + slot * slotBytes;
+    const number = slot < listed ? slot : slot - listed;
+    const isPadded = isZero(bytes.subarray(offset + 24, offset + slotBytes));
+    if (isPadded && readSlot(bytes, offset, number, seed) !== null) continue;
+    damage.push({ offset, kind: "slot", text: "the slot of a tag fails its check" });
+  }
+  return damage;
+}
+
 /** A mark that is damaged counts as none: more tags are remembered than need be. */
 function readForgotten(bytes: Buffer, seed: bigint): number {
-  const marks = forgottenOffsets.map((at) => {
-    const sequence = bytes.readBigUInt64LE(at);
-    return bytes.readBigUInt64LE(at + 8) === (sequence ^ forgottenKey ^ seed) ? sequence : 0n;
-  });
+  const marks = forgottenOffsets.map((at) => forgottenAt(bytes, at, seed) ?? 0n);
   return Number(marks.reduce((newest, mark) => (mark > newest ? mark : newest)));
+}
+
+/** Null if its check fails, as that of zeros does. */
+function forgottenAt(bytes: Buffer, at: number, seed: bigint): bigint | null {
+  const sequence = bytes.readBigUInt64LE(at);
+  return bytes.readBigUInt64LE(at + 8) === (sequence ^ forgottenKey ^ seed) ? sequence : null;
 }
 
 /**

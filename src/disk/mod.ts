@@ -3,6 +3,7 @@ export { BatchBuilder, type BatchPlace } from "./batch-builder.js";
 export { type Batch, BatchReader, type IndexEntry, indexBytesOf } from "./batch-index.js";
 export { readTombstones, appendTombstone } from "./tombstone-list.js";
 export {
+  batchHeaderSize,
   tombstoneSize,
   diskRecordBytesMax,
   isChunkLocation,

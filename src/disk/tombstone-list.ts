@@ -41,6 +41,9 @@ export interface TombstoneList {
   /** One above the index of the last tombstone. */
   readonly length: number;
   readonly damaged: boolean;
+  /** The index of the first one whose check fails, Infinity if none does. Beyond the records that
+   *  were found it may be no tombstone at all. */
+  readonly firstInvalid: number;
 }
 
 /**
@@ -66,7 +69,7 @@ export function readTombstones(
     const bytes = count * tombstoneSize;
     const position = tombstoneOffset(segmentBytes, from + count - 1);
     const read = device.readAtSync(fd, chunk, 0, bytes, position);
-    if (read !== bytes) return { units, length, damaged: true };
+    if (read !== bytes) return { units, length, damaged: true, firstInvalid: from };
     if (units.length < from + count)
       units = grown(units, Math.min(tombstonesMax, (from + count) * 2));
     const before = length;
@@ -83,7 +86,7 @@ export function readTombstones(
   let holes = 0;
   for (let index = 0; index < length; index++) holes += units[index] === 0 ? 1 : 0;
   const damaged = firstInvalid < Math.max(length, recordCount) || holes > holesMax;
-  return { units: units.subarray(0, length), length, damaged };
+  return { units: units.subarray(0, length), length, damaged, firstInvalid };
 }
 
 /** Rewrites the tombstones 0 to `units.length` - 1, in chunks. A unit of 0 frees its index. */

@@ -111,7 +111,7 @@ export function renewedMs(path: string, name: string): number | null {
 }
 
 /** Connects, and answers the code of the error; "" if it worked, or did not fail in time. */
-async function connect(address: string): Promise<string> {
+export async function connect(address: string): Promise<string> {
   const socket = withRealTicks(() => net.connect({ path: address }));
   socket.on("error", () => undefined);
   // Events come by process.nextTick, which a test may have replaced: so it looks.

@@ -25,6 +25,7 @@ import {
 } from "../../base/mod.js";
 import {
   claimName,
+  connect,
   kernelTag,
   leaseMs,
   listClaims,
@@ -237,6 +238,12 @@ export async function acquireNamedLock(path: string): Promise<DirectoryLock> {
 function connectTo(server: net.Server, accept: (socket: net.Socket) => void): void {
   server.removeAllListeners("connection");
   server.on("connection", accept);
+}
+
+/** Whether a living process has the lock that acquireNamedLock takes. */
+export async function isNameTaken(path: string): Promise<boolean> {
+  if (process.platform !== "linux" && process.platform !== "win32") return false;
+  return (await connect(systemName(path))) === "";
 }
 
 function newServer(): net.Server {

@@ -1,0 +1,119 @@
+// A cache directory as a reader beside its owner sees it: what its fixed files say, and who has it
+// open. Called first by both tools. Invariant: files are opened to read only, and no lock is taken,
+// so nothing in the directory changes, whatever it holds.
+import fs from "node:fs";
+import { UndercroftError } from "../base/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
+import {
+  decodeManifest,
+  type DirectoryListing,
+  epochsName,
+  type EpochsReading,
+  isGeometry,
+  listDirectory,
+  type ManifestFields,
+  manifestFileBytes,
+  manifestName,
+  type ManifestReading,
+  manifestVersion,
+  openToRead,
+  type Ownership,
+  ownershipOf,
+  readEpochs,
+  readTagFile,
+  schemasName,
+  type TagFileReading,
+  tagsName,
+} from "../directory/mod.js";
+import { createHasher, type Hasher } from "../hash/mod.js";
+
+/** More bytes than any fixed file has. What is behind them is not read. */
+const fixedFileBytesMax = 256 * 1024 * 1024;
+
+/** What was read of a directory. A file that is not there is null. */
+export interface DirectoryView {
+  readonly path: string;
+  readonly hasher: Hasher;
+  readonly device: Device;
+  readonly listing: DirectoryListing;
+  readonly manifestFile: Buffer | null;
+  readonly manifest: ManifestReading;
+  /** Null if the manifest is missing or damaged, or names no geometry: nothing else can be told. */
+  readonly fields: ManifestFields | null;
+  readonly epochsFile: Buffer | null;
+  readonly epochs: EpochsReading | null;
+  readonly tagsFile: Buffer | null;
+  readonly tags: TagFileReading | null;
+  readonly schemasFile: Buffer | null;
+  readonly ownership: Ownership;
+}
+
+/**
+ * Reads the fixed files of a directory. Rejects with ERR_NOT_A_DIRECTORY, ERR_DIRECTORY_NOT_OURS if
+ * it is no cache directory, ERR_FORMAT_VERSION if another release wrote it, and with what the
+ * system says if it cannot be read.
+ */
+export async function viewDirectory(
+  path: string,
+  device: Device = fileDevice,
+): Promise<DirectoryView> {
+  const hasher = await createHasher();
+  const listing = listDirectory(path);
+  if (!listing.hasManifest && listing.segments.size === 0) throw notOurs(path);
+  const ownership = await ownershipOf(path);
+  const manifestFile = readFile(`${path}/${manifestName}`, device);
+  const manifest = decodeManifest(manifestFile ?? Buffer.alloc(manifestFileBytes), hasher);
+  if (manifest.kind === "otherVersion") throw otherVersion(path, manifest.version);
+  const fields = fieldsOf(manifest);
+  const seed = fields?.seed ?? 0n;
+  const epochsFile = readFile(`${path}/${epochsName}`, device);
+  const tagsFile = readFile(`${path}/${tagsName}`, device);
+  return {
+    path,
+    hasher,
+    device,
+    listing,
+    manifestFile,
+    manifest,
+    fields,
+    epochsFile,
+    epochs: fields === null || epochsFile === null ? null : readEpochs(epochsFile, seed),
+    tagsFile,
+    tags: fields === null || tagsFile === null ? null : readTagFile(tagsFile, seed, hasher),
+    schemasFile: readFile(`${path}/${schemasName}`, device),
+    ownership,
+  };
+}
+
+function fieldsOf(manifest: ManifestReading): ManifestFields | null {
+  if (manifest.kind !== "valid") return null;
+  const { fields } = manifest;
+  return isGeometry(fields.segmentBytes, fields.segmentCount) ? fields : null;
+}
+
+/** The bytes of a file; null if there is none. */
+export function readFile(file: string, device: Device): Buffer | null {
+  const fd = openToRead(file);
+  if (fd === null) return null;
+  try {
+    const { size } = fs.fstatSync(fd, { bigint: false });
+    const bytes = Buffer.alloc(Math.min(size, fixedFileBytesMax));
+    return bytes.subarray(0, device.readAtSync(fd, bytes, 0, bytes.length, 0));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function notOurs(path: string): UndercroftError {
+  const text =
+    `Cannot read ${path}: it is no cache directory; it has neither ${manifestName} nor a ` +
+    "segment file";
+  return new UndercroftError("ERR_DIRECTORY_NOT_OURS", text);
+}
+
+function otherVersion(path: string, version: number): UndercroftError {
+  const text =
+    `Cannot read ${path}: its format is version ${version}; this release reads version ` +
+    `${manifestVersion}; use the release that wrote it`;
+  return new UndercroftError("ERR_FORMAT_VERSION", text);
+}
