@@ -7,9 +7,9 @@ const everyMs = 200;
 
 export interface Progress {
   /** `done` of `total`, in whatever unit. */
-  note(done: number, total: number): void;
+  note(this: void, done: number, total: number): void;
   /** Removes the line. */
-  end(): void;
+  end(this: void): void;
 }
 
 /** The progress of what `verb` says, on standard error. */

@@ -37,7 +37,10 @@ export function schemaSlotOf(id: number): number {
 export function encodeSchema(id: number, keys: readonly string[]): Buffer | null {
   if (keys.length > schemaKeysMax) return null;
   const texts = keys.map((key) => Buffer.from(key, "utf8"));
-  const bytes = texts.reduce((sum, text) => sum + keyLengthBytes + text.length, schemaEntryHeaderBytes);
+  const bytes = texts.reduce(
+    (sum, text) => sum + keyLengthBytes + text.length,
+    schemaEntryHeaderBytes,
+  );
   if (bytes > schemaBytesMax) return null;
   const entry = Buffer.alloc(bytes);
   entry.writeUInt16LE(id, 0);

@@ -1,6 +1,6 @@
-// What is damaged in a file of a directory, and where. Each file's own module looks for it, for who
-// verifies a directory (inspection/). A reader of an open asks for less: damage to what another copy
-// still says does not keep it from going on.
+// What is damaged in a file of a directory, and where. Each file's own module looks for it, for
+// who verifies a directory (inspection/). An open asks for less: damage to what another copy still
+// says does not keep it from going on.
 
 /** Something in a file that no cache wrote there. */
 export interface Damage {

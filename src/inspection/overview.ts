@@ -1,6 +1,6 @@
-// What a directory holds: geometry, owner, namespaces, entries, ages, fill, sizes and health, by its
-// fixed files and the indexes of its segments, without reading a value. Called by `undercroft
-// inspect`. Invariant: nothing in the directory changes.
+// What a directory holds: geometry, owner, namespaces, entries, ages, fill, sizes and health, by
+// its fixed files and the indexes of its segments, without a value. Called by `undercroft inspect`.
+// Invariant: nothing in the directory changes.
 import fs from "node:fs";
 import { monotonicMs, readAnchorMs } from "../base/mod.js";
 import { fileDevice, isFileOf } from "../device/mod.js";
@@ -20,12 +20,7 @@ import {
 import type { IndexEntry } from "../disk/mod.js";
 import { type DirectoryView, viewDirectory } from "./directory-view.js";
 import { healthOf, nextOpenOf } from "./health.js";
-import {
-  overviewOfSegment,
-  type RecordState,
-  type SegmentOverview,
-  type SegmentUse,
-} from "./segment-overview.js";
+import { overviewOfSegment, type RecordState, type SegmentOverview } from "./segment-overview.js";
 
 /** Upper bounds of the histogram of sizes, in bytes; above the last there is one more bucket. */
 const sizeBounds = [64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576] as const;
@@ -168,14 +163,21 @@ function readSegment(
 ): SegmentOverview {
   const { path, hasher } = view;
   const { segmentBytes, seed } = fields;
-  const missing = (use: SegmentUse): SegmentOverview => ({
-    ...{ segment, use, serial: 0, createdMs: 0, usedBytes: 0 },
-    ...{ records: 0, liveRecords: 0, liveBytes: 0, damage: "header" as const },
-  });
+  const missing: SegmentOverview = {
+    segment,
+    use: "damaged",
+    serial: 0,
+    createdMs: 0,
+    usedBytes: 0,
+    records: 0,
+    liveRecords: 0,
+    liveBytes: 0,
+    damage: "header",
+  };
   const fd = openToRead(`${path}/${segmentName(segment)}`);
-  if (fd === null) return missing("damaged");
+  if (fd === null) return missing;
   try {
-    if (fs.fstatSync(fd, { bigint: false }).size !== segmentBytes) return missing("damaged");
+    if (fs.fstatSync(fd, { bigint: false }).size !== segmentBytes) return missing;
     const source = { fd, segment, segmentBytes, seed, hasher, device: fileDevice };
     const looks = view.ownership.state === "open" ? 3 : 1;
     for (let look = 1; ; look++) {

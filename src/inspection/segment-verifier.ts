@@ -63,13 +63,14 @@ class SegmentVerifier {
   readonly #what: SegmentToVerify;
   readonly #faults: Fault[] = [];
   readonly #notes: string[] = [];
-  readonly #window = Buffer.alloc(windowBytes);
+  readonly #window: Buffer;
   #windowStart = 0;
   #windowEnd = 0;
   #nonce = 0n;
 
   constructor(what: SegmentToVerify) {
     this.#what = what;
+    this.#window = Buffer.alloc(Math.min(windowBytes, what.segmentBytes));
   }
 
   run(): SegmentFindings {
@@ -141,8 +142,8 @@ class SegmentVerifier {
     return records;
   }
 
-  /** A write that a kill ends leaves what was written before, and zeros from there on. What a batch
-   *  ends with, an entry or a tag, is never zeros. */
+  /** A write that ends with its process leaves what was written before, and zeros from there on.
+   *  What a batch ends with, an entry or a tag, is never zeros. */
   #isCutShort(batch: Batch): boolean {
     if (this.#what.isClosed) return false;
     const { fd, device } = this.#what;
@@ -243,7 +244,7 @@ class SegmentVerifier {
   #read(from: number, to: number): Buffer {
     if (from < this.#windowStart || to > this.#windowEnd) {
       const { fd, device, segmentBytes } = this.#what;
-      const length = Math.min(windowBytes, Math.max(to - from, segmentBytes - from));
+      const length = Math.min(this.#window.length, Math.max(to - from, segmentBytes - from));
       this.#windowStart = from;
       this.#windowEnd = from + device.readAtSync(fd, this.#window, 0, length, from);
     }

@@ -259,7 +259,8 @@ function missing(file: string, segment: number | null): Fault {
 }
 
 function shortened(file: string, segment: number, size: number, wanted: number): Fault {
-  const text = `the file has ${size} bytes; it should have ${wanted}: nothing in this segment comes back`;
+  const lost = "nothing in this segment comes back";
+  const text = `the file has ${size} bytes; it should have ${wanted}: ${lost}`;
   return { file, segment, offset: Math.min(size, wanted), kind: "length", text };
 }
 

@@ -117,12 +117,9 @@ test.each([
   ],
   [
     ["frobnicate"],
-    'Cannot run "frobnicate": there is no such command; there are simulate, import, top, help',
+    'Cannot run "frobnicate": there is no such command; there are simulate, import, inspect',
   ],
-  [
-    ["--frob"],
-    'Cannot run "--frob": there is no such option; there are simulate, import, top, help',
-  ],
+  [["--frob"], 'Cannot run "--frob": there is no such option; there are simulate, import, inspect'],
   [["help", "frob"], 'Cannot help with "frob": there is no such command; there are simulate'],
 ])("%j is a mistake of the caller: status 2", async (words, why) => {
   const { status, err } = await undercroft(...words);
