@@ -222,7 +222,13 @@ class Verifier {
         if (size !== segmentBytes)
           return { faults: [shortened(file, segment, size, segmentBytes)] };
         found = verifySegment({
-          ...{ fd, file, segment, segmentBytes, seed, hasher, device },
+          fd,
+          file,
+          segment,
+          segmentBytes,
+          seed,
+          hasher,
+          device,
           isClosed: clean || closedUnsynced,
           state: state?.serial === 0 ? null : state,
           onRead: (bytes) => {
