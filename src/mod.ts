@@ -24,6 +24,7 @@ export type {
   CustomCodec,
   DeleteOptions,
   DiskOptions,
+  EncryptionOptions,
   Duration,
   EvictionOptions,
   FetchOptions,

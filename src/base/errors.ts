@@ -27,6 +27,8 @@ export type ErrorCode =
   | "ERR_NOT_A_DIRECTORY"
   /** The files have a format that this version does not read. */
   | "ERR_FORMAT_VERSION"
+  /** The directory is encrypted, and `disk.encryption` is missing or has another key. */
+  | "ERR_ENCRYPTION_KEY"
   /** Reading or writing a file failed. */
   | "ERR_DISK_IO"
   /** A worker failed to start, died or did not answer, or a stuck thread keeps a lock. */

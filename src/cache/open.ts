@@ -19,6 +19,7 @@ import {
   type CustomCodec,
   optionsOf,
   resolveConfig,
+  encryptionKeysOf,
 } from "../config/mod.js";
 import { type OpenDirectory, segmentsAtMost } from "../directory/mod.js";
 import { segmentsOf, ThreadCore } from "../entries/mod.js";
@@ -75,7 +76,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
   await assertTimersRun();
   const anchorMs = readAnchorMs();
   const isClockInjected = options.clock !== undefined;
-  const disk = await openDisk(config, () => ({
+  const disk = await openDisk(config, encryptionKeysOf(options.disk), () => ({
     wallNow: options.clock?.now() ?? readAnchorMs() + monotonicMs(),
     uptimeMs: isClockInjected ? undefined : uptimeMs(),
   }));
@@ -210,7 +211,8 @@ function handleOfDisk(config: Config, made: DiskMade): DiskHandle | null {
   const isOpenerMortal = !isMainThread;
   const rules = { admission, evictsUnwritten, openFiles };
   const most = segmentsMostOf(config, made);
-  return diskHandle({ path, segmentBytes, seed, ...rules, isOpenerMortal }, most);
+  const parts = { path, segmentBytes, seed, ...rules, isOpenerMortal };
+  return diskHandle(parts, most, config.disk.isEncrypted);
 }
 
 function customCodecOf(codec: unknown): CustomCodec<unknown> | undefined {

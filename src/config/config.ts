@@ -4,6 +4,7 @@
 import { resolve } from "node:path";
 
 import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
+import { encryptionKeysOf } from "./disk/encryption.js";
 import { type AdmissionConfig, admissionOf } from "./retention/admission.js";
 import { type EvictionConfig, evictionOf } from "./retention/eviction-options.js";
 import type { CacheOptions } from "./options.js";
@@ -39,6 +40,8 @@ export interface Config extends OperationDefaults {
     /** Most segment files open at once, over all threads. */
     readonly openFiles: number;
     readonly whenLocked: WhenLocked;
+    /** Whether files are encrypted. The keys are not here: every thread gets this. */
+    readonly isEncrypted: boolean;
   } | null;
   readonly eviction: EvictionConfig;
   readonly near: {
@@ -84,6 +87,7 @@ const diskOptionNames = [
   "whenBehind",
   "whenLocked",
   "openFiles",
+  "encryption",
 ];
 
 const cacheOptionNames = [
@@ -204,7 +208,8 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   const evictsUnwritten = whenBehind === "evict";
   const openFiles = openFilesOf(given["openFiles"]);
   const whenLocked = whenLockedOf(given["whenLocked"]);
-  const kept = { preloadBytes, evictsUnwritten, openFiles, whenLocked };
+  const isEncrypted = encryptionKeysOf(disk) !== null;
+  const kept = { preloadBytes, evictsUnwritten, openFiles, whenLocked, isEncrypted };
   return Object.freeze({ path: resolve(path), ...capacity, admission, ...kept });
 }
 

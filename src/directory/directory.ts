@@ -7,7 +7,9 @@
 import { randomBytes } from "node:crypto";
 import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
+import type { EncryptionKeys } from "../config/mod.js";
 import { type Device, fileDevice, isFileOf, maySync, unsynced } from "../device/mod.js";
+import { schemasMax } from "../dictionary/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./trust/boot.js";
 import {
@@ -31,6 +33,7 @@ import {
   readEpochs,
   writeNamespace,
 } from "./epochs.js";
+import { type DataKey, newDataKey, openDataKey } from "./data-key.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { planGeometry } from "./geometry.js";
 import { fitPlan, type MemoryMade } from "./owner/fit.js";
@@ -89,6 +92,8 @@ export interface OpenDirectoryOptions {
   /** What a memory was made for that began without the directory; it takes the directory over. */
   readonly made?: MemoryMade | undefined;
   readonly device?: Device;
+  /** The keys of an encrypted directory; null or absent for one that is not. */
+  readonly encryption?: EncryptionKeys | null;
 }
 
 /**
@@ -124,10 +129,14 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     const { leastRecordBytes = maxRecordBytes, capacityMostBytes = capacityBytes } = options;
     const capacities = { capacityBytes, capacityMostBytes };
     const sizes = { ...capacities, maxRecordBytes, leastRecordBytes, tagSlots };
-    const now = { ...sizes, codecName, version, wallNow, uptimeMs, bootId, storage };
+    const { encryption = null } = options;
+    const isEncrypted = encryption !== null;
+    const names = { codecName, version, bootId, storage, isEncrypted };
+    const now = { ...sizes, ...names, wallNow, uptimeMs };
     const device = options.device ?? fileDevice;
     const made = options.made ?? null;
-    return await openLocked({ path, hasher, device, isSynced: true, lock, fds, now }, made);
+    const opening = { path, hasher, device, isSynced: true, lock, fds, now };
+    return await openLocked(opening, made, encryption);
   } catch (error) {
     for (const fd of fds) fs.closeSync(fd);
     await lock.release();
@@ -135,13 +144,19 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
   }
 }
 
-async function openLocked(locked: Opening, made: MemoryMade | null): Promise<OpenDirectory> {
+async function openLocked(
+  locked: Opening,
+  made: MemoryMade | null,
+  encryption: EncryptionKeys | null,
+): Promise<OpenDirectory> {
   const { path, now } = locked;
   const listing = listDirectory(path);
   if (!listing.hasManifest && listing.foreign !== null) throw notOurs(path, listing.foreign);
   const { opening, manifestFd } = openManifest(locked);
   const reading = readManifest(opening, manifestFd);
   if (reading.kind === "otherVersion") throw otherVersion(path, reading.version);
+  // Before anything is written: a key that does not fit leaves all as it is.
+  const keptKey = reading.kind === "valid" ? keptKeyOf(path, reading.fields, encryption) : null;
   const epochsFd = keepOpen(opening, epochsName);
   const schemasFd = keepOpen(opening, schemasName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
@@ -152,6 +167,8 @@ async function openLocked(locked: Opening, made: MemoryMade | null): Promise<Ope
   const namespaces = plan.keep === null || voids === null ? [] : voids.namespaces;
   const tags = plan.keep === null || voids === null ? noTagHistory : voids.tags;
   const before = plan.keep?.fields ?? newFields(now, made?.seed);
+  const kept = plan.keep === null ? null : keptKey;
+  const dataKey = kept ?? newDataKey(encryption, before.identity);
   const geometry = plan.keep?.geometry ?? made ?? planGeometry(now.capacityBytes, now);
   const { recovery } = plan;
   const clockAheadMs = plan.keep === null ? 0 : resumeTime(before, now).aheadMs;
@@ -177,6 +194,7 @@ async function openLocked(locked: Opening, made: MemoryMade | null): Promise<Ope
     segmentBytes: geometry.segmentBytes,
     segmentCount: geometry.segmentCount,
     generation: before.generation + 1,
+    sealedKey: dataKey.sealed,
     nextSequence: sequence,
     keepThrough,
     dropExpiring,
@@ -203,8 +221,18 @@ async function openLocked(locked: Opening, made: MemoryMade | null): Promise<Ope
     opening,
     manifest,
     { ...files, schemas },
-    { recovery, tags, namespaces, fields: before },
+    { recovery, tags, namespaces, fields: { ...before, sealedKey: dataKey.sealed } },
+    dataKey.plain,
   );
+}
+
+/** The data key of a directory that is kept; null if it has none. */
+function keptKeyOf(
+  path: string,
+  { sealedKey, identity }: ManifestFields,
+  encryption: EncryptionKeys | null,
+): DataKey | null {
+  return sealedKey === null ? null : openDataKey(path, sealedKey, encryption, identity);
 }
 
 /**
@@ -301,7 +329,10 @@ function keepSchemas(opening: Opening, fd: number, fields: ManifestFields | null
     resetFile(device, fd, schemasFileBytes);
     device.writeAtSync(fd, emptySchemas(), 0, schemasFileBytes, 0);
   }
-  return { ...reading, count: Math.max(reading.count, fields?.schemas ?? 0) };
+  // A schema is the names of an object's properties, which are a part of values: an encrypted
+  // directory has none, and each value carries its own.
+  const most = opening.now.isEncrypted ? schemasMax : 0;
+  return { ...reading, count: Math.max(reading.count, fields?.schemas ?? 0, most) };
 }
 
 function newFields(now: OpenCircumstances, seed?: bigint): ManifestFields {
@@ -322,6 +353,7 @@ function newFields(now: OpenCircumstances, seed?: bigint): ManifestFields {
     schemas: 0,
     snapshot: "none",
     leftOut: 0,
+    sealedKey: null,
   };
 }
 

@@ -8,7 +8,8 @@
 //   8    ├ version            u32
 //   12   ├ flags              u32  1 = clean, 2 = drop entries that expire (recovery.ts),
 //          │                           4 = closed without a sync, 8 = the snapshot was too
-//          │                           large, 16 = the snapshot could not be written
+//          │                           large, 16 = the snapshot could not be written,
+//          │                           32 = encrypted
 //   16   ├ revision           u64  one higher with each write; its parity picks the copy
 //   24   ├ identity           16 random bytes, new after every cold start
 //   40   ├ seed               u64  of the key hash, random, new with the identity
@@ -30,18 +31,20 @@
 //   424  ├ clockAhead         f64  ms that the cache's time is ahead of the wall clock
 //   432  ├ uptime             f64  ms since the boot at lastAlive; 0 = not known
 //   440  ├ leftOut            u32  entries that the exit of the process found not written
-//   444  ├ zero
+//   444  ├ sealedKey          60 bytes: data-key.ts; used if flag 32 is set
+//   504  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Damage, isZero, wrongLength } from "./damage.js";
+import { sealedKeyBytes } from "./data-key.js";
 import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;
 export const manifestFileBytes = 2 * manifestCopyBytes;
-export const manifestVersion = 7;
+export const manifestVersion = 8;
 export const identityBytes = 16;
 
 const manifestMagic = 0x5446435245444e55n;
@@ -59,11 +62,13 @@ const clockAheadOffset = 424;
 const uptimeOffset = 432;
 const leftOutOffset = 440;
 const leftOutMax = 0xffff_ffff;
+const sealedKeyOffset = 444;
 const flagClean = 1;
 const flagDropExpiring = 2;
 const flagClosedUnsynced = 4;
 const flagSnapshotTooLarge = 8;
 const flagSnapshotFailed = 16;
+const flagEncrypted = 32;
 const keepAll = 0xffff_ffff_ffff_ffffn;
 
 /** What became of the index snapshot at a close. "too-large": it was larger than it may be. */
@@ -102,6 +107,8 @@ export interface ManifestFields {
   readonly snapshot: SnapshotEnd;
   /** Entries that the process had not written when it ended without a close; 0 while it runs. */
   readonly leftOut: number;
+  /** The data key, encrypted by the user's; null where nothing is encrypted. */
+  readonly sealedKey: Buffer | null;
 }
 
 /** What the two copies say. */
@@ -153,17 +160,22 @@ export function encodeManifest(
   copy.writeDoubleLE(fields.clockAheadMs, clockAheadOffset);
   copy.writeDoubleLE(fields.uptimeMs, uptimeOffset);
   copy.writeUInt32LE(Math.min(fields.leftOut, leftOutMax), leftOutOffset);
+  const { sealedKey } = fields;
+  assert(sealedKey === null || sealedKey.length === sealedKeyBytes, "a sealed key fits its field");
+  sealedKey?.copy(copy, sealedKeyOffset);
   copy.writeBigUInt64LE(hasher.h64(copy.subarray(0, checksumOffset)), checksumOffset);
   return copy;
 }
 
-function flagsOf({ clean, dropExpiring, closedUnsynced, snapshot }: ManifestFields): number {
+function flagsOf(fields: ManifestFields): number {
+  const { clean, dropExpiring, closedUnsynced, snapshot, sealedKey } = fields;
   return (
     (clean ? flagClean : 0) |
     (dropExpiring ? flagDropExpiring : 0) |
     (closedUnsynced ? flagClosedUnsynced : 0) |
     (snapshot === "too-large" ? flagSnapshotTooLarge : 0) |
-    (snapshot === "failed" ? flagSnapshotFailed : 0)
+    (snapshot === "failed" ? flagSnapshotFailed : 0) |
+    (sealedKey === null ? 0 : flagEncrypted)
   );
 }
 
@@ -229,6 +241,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
   const keep = copy.readBigUInt64LE(80);
   const bootId = copy.toString("latin1", bootIdOffset, bootIdOffset + bootIdBytes);
   const storage = copy.toString("latin1", storageOffset, storageOffset + storageNameBytesMax);
+  const sealedKey = copy.subarray(sealedKeyOffset, sealedKeyOffset + sealedKeyBytes);
   const nameStart = codecNameOffset + 2;
   const nameBytes = Math.min(copy.readUInt16LE(codecNameOffset), codecNameBytesMax);
   return {
@@ -252,6 +265,7 @@ function fieldsOf(copy: Buffer): ManifestFields {
     schemas: copy.readUInt32LE(schemasOffset),
     snapshot: snapshotOf(flags),
     leftOut: copy.readUInt32LE(leftOutOffset),
+    sealedKey: (flags & flagEncrypted) === 0 ? null : Buffer.from(sealedKey),
   };
 }
 

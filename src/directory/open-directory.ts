@@ -64,6 +64,8 @@ export function lostError(path: string): UndercroftError {
 export class OpenDirectory {
   readonly path: string;
   readonly identity: Buffer;
+  /** From which the keys of its files are derived; null where nothing is encrypted. */
+  readonly dataKey: Buffer | null;
   /** Seed of the key hash, and of every checksum that binds a file to this directory. */
   readonly seed: bigint;
   readonly segmentBytes: number;
@@ -117,9 +119,11 @@ export class OpenDirectory {
       readonly namespaces: readonly NamespaceSlot[];
       readonly fields: ManifestFields;
     },
+    dataKey: Buffer | null,
   ) {
     const { fields } = manifest;
     this.path = opening.path;
+    this.dataKey = dataKey;
     this.identity = fields.identity;
     this.seed = fields.seed;
     this.segmentBytes = fields.segmentBytes;

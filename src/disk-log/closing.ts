@@ -11,7 +11,7 @@ import {
 import type { Hasher } from "../hash/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import { counterDiskErrors } from "../stats/mod.js";
-import type { DirectoryWriter } from "../tiers/mod.js";
+import type { DirectoryWriter, ThreadDisk } from "../tiers/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { Flusher } from "./flusher.js";
 import { retryWhileBusy } from "./retry-while-busy.js";
@@ -23,6 +23,7 @@ export interface DiskSide {
   readonly flusher: Flusher;
   readonly directory: DirectoryWriter;
   readonly hasher: Hasher;
+  readonly own: ThreadDisk;
   /** Throws ERR_DISK_IO if a file of the directory is not where it was opened. */
   readonly assertPresent: () => void;
 }
@@ -105,7 +106,11 @@ export class Closing {
 
   #writeAs(isDeflated: boolean): boolean {
     const { bucketCount } = this.#kernel.geometry;
-    const chunks = payloadOf(this.#kernel.slots.packed(pieceBytesMax), isDeflated);
+    const chunks = payloadOf(
+      this.#kernel.slots.packed(pieceBytesMax),
+      isDeflated,
+      this.#disk.own.cipher,
+    );
     const states = this.#segmentStates();
     return writeSnapshot(this.#snapshot, bucketCount, states, chunks, this.#disk.hasher);
   }

@@ -76,7 +76,7 @@ export class DiskLog implements ReinsertionLog {
     const reclaim = { hasher, budget, removals, writeTombstone, device, shares: this.#shares };
     this.#reclaimer = new Reclaimer(this, kernel, disk, reclaim);
     const bufferBytes = Math.max(MiB, kernel.geometry.segmentBytes) + 64 * 1024;
-    this.#builder = new BatchBuilder(bufferBytes, hasher);
+    this.#builder = new BatchBuilder(bufferBytes, hasher, disk.cipher);
   }
 
   /** The segment being written, or -1. */
@@ -126,7 +126,8 @@ export class DiskLog implements ReinsertionLog {
         `Cannot write a record of ${size} bytes to disk: it does not fit an empty segment file`,
       );
     }
-    return packLocation(this.#open, offset, size, this.#disk.segmentBytes, isChunk);
+    const sizeOnDisk = this.#builder.sizeOnDisk(size);
+    return packLocation(this.#open, offset, sizeOnDisk, this.#disk.segmentBytes, isChunk);
   }
 
   /** Appends the record that `place` made room for. The last kernel call left its hash. */
@@ -136,8 +137,9 @@ export class DiskLog implements ReinsertionLog {
     this.#batch.records += 1;
     this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
     this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);
-    this.#budget.charge(size + perRecordBytes);
-    this.#shares.note(this.#open, source[recordSpace] as number, size);
+    const sizeOnDisk = this.#builder.sizeOnDisk(size);
+    this.#budget.charge(sizeOnDisk + perRecordBytes);
+    this.#shares.note(this.#open, source[recordSpace] as number, sizeOnDisk);
     if (!isChunk(source[recordFlags] as number)) {
       this.#kernel.count(counter.counterFlushedRecords, 1);
     }

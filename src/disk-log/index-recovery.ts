@@ -68,7 +68,7 @@ export function recover(
   const { clearEpoch } = task.filter;
   kernel.verbs.raiseSequence(Math.max(task.nextSequence, clearEpoch + 1), clearEpoch);
   restoreTags(kernel, task.tags);
-  const fromSnapshot = task.snapshot === null ? -1 : loadSnapshot(kernel, task, hasher);
+  const fromSnapshot = task.snapshot === null ? -1 : loadSnapshot(kernel, disk, task, hasher);
   if (fromSnapshot >= 0) {
     const ms = elapsedMs() - startedMs;
     return { source: "snapshot", entries: fromSnapshot, damagedBatches: 0, resume: -1, ms };
@@ -92,11 +92,16 @@ function restoreTags(kernel: Kernel, { floor, dropped, tags }: TagHistory): void
 }
 
 /** Copies the index from the snapshot. Returns its number of entries, -1 if it is not usable. */
-function loadSnapshot(kernel: Kernel, task: RecoveryTask, hasher: Hasher): number {
+function loadSnapshot(
+  kernel: Kernel,
+  { cipher }: ThreadDisk,
+  task: RecoveryTask,
+  hasher: Hasher,
+): number {
   assert(task.snapshot !== null, "only an existing snapshot is loaded");
   const { bucketCount } = kernel.geometry;
   const unpacker = kernel.slots.unpacker();
-  const payload = new PayloadReader((packed) => unpacker.add(packed));
+  const payload = new PayloadReader((packed) => unpacker.add(packed), cipher);
   let isPacked = true;
   let isTouched = false;
   const keep = (chunk: Buffer): void => {
@@ -189,9 +194,10 @@ class Scanner {
   }
 
   #recoverSegment(segment: number): void {
-    const { files, segmentBytes, seed } = this.#disk;
+    const { files, segmentBytes, seed, cipher } = this.#disk;
     const fd = files.fd(segment);
-    const scan = scanSegment(fd, segmentBytes, segmentKeyOf(seed, segment), this.#hasher);
+    const key = segmentKeyOf(seed, segment);
+    const scan = scanSegment(fd, segmentBytes, key, this.#hasher, fileDevice, cipher);
     if (scan === null) return;
     const reconciled = reconcileSegment(fd, segmentBytes, scan, this.#task.filter);
     const { verbs } = this.#kernel;

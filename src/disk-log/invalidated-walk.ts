@@ -70,6 +70,7 @@ export class InvalidatedWalk {
         nonce: table.nonce(segment),
         hasher: this.#hasher,
         device: this.#device,
+        cipher: this.#disk.cipher,
       };
       this.#parts.push({
         segment,

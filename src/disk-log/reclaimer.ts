@@ -165,11 +165,11 @@ export class Reclaimer {
   /** What a file lists. Null if nothing can be read: the file is damaged, or was voided by a failed
    *  reclaim. */
   scan(segment: number): SegmentScan | null {
-    const { segmentBytes, seed, files } = this.#disk;
+    const { segmentBytes, seed, files, cipher } = this.#disk;
     const key = segmentKeyOf(seed, segment);
     try {
       const fd = files.fd(segment);
-      return scanSegment(fd, segmentBytes, key, this.#hasher, this.#device);
+      return scanSegment(fd, segmentBytes, key, this.#hasher, this.#device, cipher);
     } catch (error) {
       // Unreadable bytes must not keep the whole segment from being reused.
       this.#countDiskError(error);

@@ -4,9 +4,9 @@ import { UndercroftError } from "../base/mod.js";
 import type { Device } from "../device/mod.js";
 import {
   offsetOfLocation,
+  openRecord,
   readBytesOfLocation,
   segmentOfLocation,
-  verifyRecord,
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import type { Kernel } from "../kernel/mod.js";
@@ -42,7 +42,8 @@ export class SegmentRecords {
     const buffer = Buffer.allocUnsafe(readBytesOfLocation(location, segmentBytes));
     const read = this.#read(segment, buffer, offset);
     const nonce = this.#kernel.diskSegments.nonce(segment);
-    const size = verifyRecord(buffer, 0, read, nonce, offset, this.#hasher);
+    const [hasher, { cipher }] = [this.#hasher, this.#disk];
+    const size = openRecord(buffer, 0, read, { nonce, offset, hasher, cipher });
     if (size === 0) return null;
     const bytes = buffer.subarray(0, size);
     this.record.adopt(bytes);
@@ -51,8 +52,14 @@ export class SegmentRecords {
   }
 
   /** Names the value of the chunk at a location in the kernel's value register. Only the beginning
-   *  is read, unverified: a damaged key names no value. False if it cannot be read. */
+   *  is read, unverified: a damaged key names no value. An encrypted record is read whole. False if
+   *  it cannot be read. */
   readValueOf(location: number): boolean {
+    if (this.#disk.cipher === null) return this.#readBeginning(location);
+    return this.read(location) !== null && this.#nameValue(this.record.size);
+  }
+
+  #readBeginning(location: number): boolean {
     const { segmentBytes } = this.#disk;
     const offset = offsetOfLocation(location, segmentBytes);
     const length = Math.min(chunkStartBytes, readBytesOfLocation(location, segmentBytes));
@@ -61,7 +68,12 @@ export class SegmentRecords {
     if (this.#read(segment, buffer.subarray(0, length), offset) !== length) return false;
     this.record.adopt(buffer);
     this.record.parse(0);
-    const { keyStart, keyEnd } = this.record;
+    return this.#nameValue(length);
+  }
+
+  /** The record, of which `length` bytes were read, is parsed. */
+  #nameValue(length: number): boolean {
+    const { buffer, keyStart, keyEnd } = this.record;
     if (keyEnd - keyStart !== chunkKeySize || keyEnd > length) return false;
     const word = (field: number): number => buffer.readUInt32LE(keyStart + field);
     this.#kernel.verbs.setValue(

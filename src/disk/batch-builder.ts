@@ -35,6 +35,7 @@ import {
   seedAt,
   unitBytes,
 } from "./file-layout.js";
+import { type DiskCipher, indexSealBytes, recordSealBytes } from "./disk-cipher.js";
 import { sealRecord } from "./record-check.js";
 
 const tagsBytesFirst = 4096;
@@ -54,6 +55,11 @@ export interface BatchPlace {
 export class BatchBuilder {
   readonly #buffer: Buffer;
   readonly #hasher: Hasher;
+  readonly #cipher: DiskCipher | null;
+  /** What a record takes more on disk than in memory. */
+  readonly #sealBytes: number;
+  /** What the index of a batch takes more. */
+  readonly #indexSealBytes: number;
   #target: BatchPlace = { nonce: 0n, offset: 0, segmentBytes: 0, recordCount: 0 };
   #recordsEnd = batchHeaderSize;
   #count = 0;
@@ -66,11 +72,14 @@ export class BatchBuilder {
   #tagsEnd = 0;
 
   /** `bufferBytes`, a multiple of 16, bounds a batch with its header and index. */
-  constructor(bufferBytes: number, hasher: Hasher) {
+  constructor(bufferBytes: number, hasher: Hasher, cipher: DiskCipher | null = null) {
     assert(bufferBytes % unitBytes === 0, "a batch buffer is a multiple of 16 bytes");
     assert(bufferBytes >= 1024, "a batch buffer holds a header and a record");
     this.#buffer = Buffer.alloc(bufferBytes);
     this.#hasher = hasher;
+    this.#cipher = cipher;
+    this.#sealBytes = cipher === null ? 0 : recordSealBytes;
+    this.#indexSealBytes = cipher === null ? 0 : indexSealBytes;
   }
 
   /** Starts an empty batch. */
@@ -93,8 +102,14 @@ export class BatchBuilder {
 
   /** Where the batch ends in the segment, and the next begins. */
   get endOffset(): number {
-    const index = this.#count * entrySize + alignUp(this.#tagsEnd, unitBytes);
+    const tags = alignUp(this.#tagsEnd, unitBytes) + this.#indexSealBytes;
+    const index = this.#count * entrySize + tags;
     return this.#target.offset + this.#recordsEnd + index;
+  }
+
+  /** What a record of `size` bytes takes on disk. */
+  sizeOnDisk(size: number): number {
+    return size + this.#sealBytes;
   }
 
   /**
@@ -103,8 +118,9 @@ export class BatchBuilder {
    */
   nextOffset(size: number): number {
     const tagsBytes = alignUp(this.#tagsEnd + recordTagsMax * tagHashSize, unitBytes);
-    const indexBytes = (this.#count + 1) * entrySize + tagsBytes;
-    const batchEnd = this.#recordsEnd + alignUp(size, unitBytes) + indexBytes;
+    const indexBytes = (this.#count + 1) * entrySize + tagsBytes + this.#indexSealBytes;
+    const recordBytes = alignUp(this.sizeOnDisk(size), unitBytes);
+    const batchEnd = this.#recordsEnd + recordBytes + indexBytes;
     if (batchEnd > this.#buffer.length) return -1;
     const tombstones = (this.#target.recordCount + this.#count + this.#skipped + 1) * tombstoneSize;
     if (this.#target.offset + batchEnd + tombstones > this.#target.segmentBytes) return -1;
@@ -128,10 +144,14 @@ export class BatchBuilder {
     if (offset < 0) return -1;
     const buffer = this.#buffer;
     const start = this.#recordsEnd;
-    const end = start + alignUp(size, unitBytes);
+    const end = start + alignUp(this.sizeOnDisk(size), unitBytes);
     buffer.set(source.subarray(sourceOffset, sourceOffset + size), start);
     buffer.fill(0, start + size, end);
-    sealRecord(buffer, start, size, seedAt(this.#target.nonce, offset), this.#hasher);
+    const tags = this.#addTags(start) / tagHashSize;
+    const flags = buffer.readUInt8(start + recordFlags);
+    const [hasher, cipher] = [this.#hasher, this.#cipher];
+    const { nonce } = this.#target;
+    const sealed = sealRecord(buffer, start, size, { nonce, offset, hasher, cipher });
     this.#recordsEnd = end;
     this.#count += 1;
 
@@ -139,11 +159,10 @@ export class BatchBuilder {
     buffer.writeUInt32LE(hashLow, entry + entryHash);
     buffer.writeUInt32LE(hashHigh, entry + entryHash + 4);
     buffer.writeUIntLE(sequence, entry + entrySequence, 6);
-    buffer.writeUInt8(this.#addTags(start) / tagHashSize, entry + entryTags);
-    const flags = buffer.readUInt8(start + recordFlags);
+    buffer.writeUInt8(tags, entry + entryTags);
     buffer.writeUInt8(isChunk(flags) ? entryFlagChunk : 0, entry + entryFlags);
     buffer.writeUInt32LE(offset / unitBytes, entry + entryUnit);
-    buffer.writeUIntLE(size, entry + entryRecordSize, 3);
+    buffer.writeUIntLE(sealed, entry + entryRecordSize, 3);
     buffer.writeUInt8(buffer.readUInt8(start + recordSpace), entry + entrySpace);
     buffer.writeDoubleLE(expires, entry + entryExpires);
     this.#minSequence = Math.min(this.#minSequence, sequence);
@@ -169,7 +188,7 @@ export class BatchBuilder {
    */
   skip(size: number): void {
     assert(this.nextOffset(size) >= 0, "only room that a record could have had is skipped");
-    const end = this.#recordsEnd + alignUp(size, unitBytes);
+    const end = this.#recordsEnd + alignUp(this.sizeOnDisk(size), unitBytes);
     this.#buffer.fill(0, this.#recordsEnd, end);
     this.#recordsEnd = end;
     this.#skipped += 1;
@@ -186,11 +205,13 @@ export class BatchBuilder {
     const indexBytes = this.#count * entrySize;
     buffer.copyWithin(this.#recordsEnd, buffer.length - indexBytes);
     const tagsAt = this.#recordsEnd + indexBytes;
-    const tagsBytes = alignUp(this.#tagsEnd, unitBytes);
+    const tagsBytes = alignUp(this.#tagsEnd, unitBytes) + this.#indexSealBytes;
     const end = tagsAt + tagsBytes;
     this.#tags.copy(buffer, tagsAt, 0, this.#tagsEnd);
     buffer.fill(0, tagsAt + this.#tagsEnd, end);
     const index = buffer.subarray(this.#recordsEnd, end);
+    const { nonce, offset } = this.#target;
+    this.#cipher?.sealIndex(index, nonce, offset);
 
     buffer.fill(0, 0, batchHeaderSize);
     buffer.writeUInt32LE(batchMagic, 0);
@@ -199,7 +220,6 @@ export class BatchBuilder {
     buffer.writeUInt32LE(this.#recordsEnd - batchHeaderSize, batchHeaderRecordsBytes);
     buffer.writeUInt32LE(schemas, batchHeaderSchemas);
     buffer.writeUInt32LE(tagsBytes, batchHeaderTagsBytes);
-    const { nonce, offset } = this.#target;
     buffer.writeBigUInt64LE(this.#hasher.h64(index, nonce), batchHeaderIndexChecksum);
     buffer.writeBigUInt64LE(BigInt(this.#minSequence), batchHeaderMinSequence);
     buffer.writeBigUInt64LE(BigInt(this.#maxSequence), batchHeaderMaxSequence);

@@ -37,6 +37,7 @@ import {
   tombstoneSize,
   unitBytes,
 } from "./file-layout.js";
+import { type DiskCipher, indexSealBytes } from "./disk-cipher.js";
 import { diskRecordBytesMin } from "./record-check.js";
 
 /** How to read one segment file and verify what it holds. */
@@ -46,6 +47,8 @@ export interface BatchSource {
   readonly nonce: bigint;
   readonly hasher: Hasher;
   readonly device: Device;
+  /** Null, or absent, in a directory that is not encrypted. */
+  readonly cipher?: DiskCipher | null;
 }
 
 /** What the header of a batch says. */
@@ -141,12 +144,16 @@ export class BatchReader {
    * Returns false if it is damaged or contradicts its header. Throws ERR_DISK_IO.
    */
   index(batch: Batch, index: Buffer, visit: (entry: IndexEntry) => void): boolean {
-    const { device, fd, hasher, nonce } = this.#source;
-    const bytes = indexBytesOf(batch);
+    const { device, fd, hasher, nonce, cipher = null } = this.#source;
+    let bytes = indexBytesOf(batch);
     const start = batch.offset + batchHeaderSize + batch.recordsBytes;
     assert(bytes <= index.length, "the buffer holds the index of the batch");
     if (device.readAtSync(fd, index, 0, bytes, start) !== bytes) return false;
     if (hasher.h64(index.subarray(0, bytes), nonce) !== batch.indexChecksum) return false;
+    if (cipher !== null) {
+      if (!cipher.openIndex(index.subarray(0, bytes), nonce, batch.offset)) return false;
+      bytes -= indexSealBytes;
+    }
     const tagsAt = batch.count * entrySize;
     let free = batch.offset + batchHeaderSize;
     let tag = tagsAt;

@@ -23,7 +23,8 @@ export {
   unitBytes,
   unitOfLocation,
 } from "./file-layout.js";
-export { verifyRecord } from "./record-check.js";
+export { openRecord, type RecordPlace, verifyRecord } from "./record-check.js";
+export { dataKeyBytes, DiskCipher, indexSealBytes, recordSealBytes } from "./disk-cipher.js";
 export {
   readSegmentIdentity,
   resetSegment,

@@ -14,30 +14,58 @@ import {
   recordKeyLength,
   recordSize,
 } from "../record/mod.js";
+import type { DiskCipher } from "./disk-cipher.js";
 import { seedAt } from "./file-layout.js";
 
 /** A header and a key of one byte. */
 export const diskRecordBytesMin = recordHeaderSize + 1;
 
 /**
- * Gives the record at `start` of a private buffer its form on disk: disk location zero, checksum
- * set.
+ * Gives the record at `start` of a private buffer its form on disk: disk location zero, encrypted if
+ * there is a cipher, checksum set. Returns its size on disk.
  */
 export function sealRecord(
   buffer: Buffer,
   start: number,
   size: number,
-  seed: bigint,
-  hasher: Hasher,
-): void {
+  { nonce, offset, hasher, cipher }: RecordPlace,
+): number {
   assert(buffer.readUIntLE(start + recordSize, 3) === size, "a record knows its size");
   assert(size >= diskRecordBytesMin, "a record has a header and a key");
   if ((buffer.readUInt8(start + recordFlags) & flagDiskLocation) !== 0) {
     buffer.fill(0, start + recordHeaderSize, start + recordHeaderSize + 8);
   }
   buffer.writeUInt32LE(0, start + recordChecksum);
-  const checksum = hasher.low32(buffer.subarray(start, start + size), seed);
+  const sealed = cipher === null ? size : cipher.sealRecord(buffer, start, size, nonce, offset);
+  const checksum = hasher.low32(buffer.subarray(start, start + sealed), seedAt(nonce, offset));
   buffer.writeUInt32LE(checksum, start + recordChecksum);
+  return sealed;
+}
+
+/** Where a record is on disk, and how it is read and written there. */
+export interface RecordPlace {
+  /** The segment's nonce. */
+  readonly nonce: bigint;
+  /** The offset in the segment. */
+  readonly offset: number;
+  readonly hasher: Hasher;
+  /** Null in a directory that is not encrypted. */
+  readonly cipher: DiskCipher | null;
+}
+
+/**
+ * As verifyRecord, and gives the record its form in memory: decrypts it. Returns its size there, 0
+ * if it is damaged, or was not encrypted with the key of the directory.
+ */
+export function openRecord(
+  buffer: Buffer,
+  start: number,
+  available: number,
+  { nonce, offset, hasher, cipher }: RecordPlace,
+): number {
+  const size = verifyRecord(buffer, start, available, nonce, offset, hasher);
+  if (size === 0 || cipher === null) return size;
+  return cipher.openRecord(buffer, start, size, nonce, offset);
 }
 
 /**

@@ -7,6 +7,7 @@
 import { type Device, fileDevice } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Batch, BatchReader, indexBytesOf } from "./batch-index.js";
+import type { DiskCipher } from "./disk-cipher.js";
 import { readTombstones } from "./tombstone-list.js";
 import { segmentHeaderSize } from "./file-layout.js";
 import { readSegmentIdentity, type SegmentIdentity } from "./segment-file.js";
@@ -65,10 +66,12 @@ export function scanSegment(
   key: bigint,
   hasher: Hasher,
   device: Device = fileDevice,
+  cipher: DiskCipher | null = null,
 ): SegmentScan | null {
   const identity = readSegmentIdentity(fd, segmentBytes, key, hasher, device);
   if (identity === null) return null;
-  const reader = new BatchReader({ fd, segmentBytes, nonce: identity.nonce, hasher, device });
+  const { nonce } = identity;
+  const reader = new BatchReader({ fd, segmentBytes, nonce, hasher, device, cipher });
   const headers = readBatchHeaders(reader);
   const entries = emptyEntries(headers.batches.reduce((sum, batch) => sum + batch.count, 0));
   const largest = headers.batches.reduce((most, batch) => Math.max(most, indexBytesOf(batch)), 0);

@@ -43,6 +43,7 @@ export function nextOpenOf(
       tagSlots,
       codecName,
       version: epochs?.namespaces.find(({ id }) => id === 0)?.name ?? "",
+      isEncrypted: fields.sealedKey !== null,
       wallNow,
       uptimeMs: uptimeMs(),
       bootId: readBootId(wallNow),

@@ -14,10 +14,10 @@ import { type Device, fileDevice } from "../device/mod.js";
 import {
   isChunkLocation,
   offsetOfLocation,
+  openRecord,
   segmentOfLocation,
   sizeClassOfLocation,
   sizeOfClass,
-  verifyRecord,
 } from "../disk/mod.js";
 import { SegmentRecords } from "../disk-log/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -294,7 +294,9 @@ export class Preloader {
     const from = offset - start;
     if (!isSame || from >= bytes.length) return;
     const nonce = diskSegments.nonce(segment);
-    const size = verifyRecord(bytes, from, bytes.length - from, nonce, offset, this.#hasher);
+    const [hasher, { cipher }] = [this.#hasher, this.#disk];
+    const place = { nonce, offset, hasher, cipher };
+    const size = openRecord(bytes, from, bytes.length - from, place);
     // What is damaged, a reader drops and counts.
     if (size === 0) return;
     const record = new RecordReader(0, control.createdBaseMs);

@@ -358,6 +358,21 @@ export class MemoryWriter {
     return answer === codes.answerDone ? "promoted" : "changed";
   }
 
+  /** As `promoteRead`, for a record that is verified. */
+  promoteVerified(
+    source: RecordReader,
+    { slot, low, high }: SlotRef,
+  ): "promoted" | "changed" | "no-room" | "busy" {
+    const { verbs, records } = this.kernel;
+    let record = verbs.reserve(source.size, this.#log, 0) >>> 0;
+    if (record === 0 && this.#reclaim()) record = verbs.reserve(source.size, this.#log, 0) >>> 0;
+    if (record === 0) return "no-room";
+    records.place(record, source.buffer.subarray(source.start, source.start + source.size));
+    const answer = verbs[this.#bring](record, slot, low, high);
+    if (answer === codes.answerBusy) return "busy";
+    return answer === codes.answerDone ? "promoted" : "changed";
+  }
+
   /** Copies a verified disk record to memory, and points its slot at the copy if it is
    *  unchanged. */
   promote(source: RecordReader, { slot, low, high }: SlotRef): boolean {

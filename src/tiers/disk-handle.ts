@@ -3,8 +3,10 @@
 // itself. What is only known once the directory is open is in words of shared memory: a cache may
 // be in use before it has its directory (cache/disk/take-over.ts). The opener writes the words, and
 // then the word that says that the directory is the cache's; nobody reads them before that.
+import { assert } from "../base/mod.js";
 import type { AdmissionConfig } from "../config/mod.js";
 import type { FileIdentity } from "../device/mod.js";
+import { dataKeyBytes, DiskCipher } from "../disk/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { SegmentFiles } from "./segment-files.js";
 
@@ -16,6 +18,9 @@ export interface DiskHandle {
   /** Most segment files open at once, over all threads. */
   readonly openFiles: number;
   readonly seed: bigint;
+  /** Shared bytes of the data key of an encrypted directory, which the opener writes with the words;
+   *  null where nothing is encrypted. */
+  readonly dataKey: Uint8Array | null;
   /** Which records the janitor writes to disk. */
   readonly admission: AdmissionConfig;
   /** Whether a writer evicts what is not on disk yet when it finds no other room. */
@@ -43,19 +48,28 @@ export interface DirectoryFiles {
 /** Words of the fixed files; two for each segment file that there may be follow. */
 const fixedWords = 7;
 
-/** A handle whose words `setFiles` writes, for at most so many segment files. */
-export function diskHandle(parts: Omit<DiskHandle, "words">, segmentsMost: number): DiskHandle {
+/** A handle whose words, and data key if files are encrypted, `setFiles` writes, for at most so many
+ *  segment files. */
+export function diskHandle(
+  parts: Omit<DiskHandle, "words" | "dataKey">,
+  segmentsMost: number,
+  isEncrypted: boolean,
+): DiskHandle {
   const count = fixedWords + 2 * segmentsMost;
   const bytes = new SharedArrayBuffer(count * BigUint64Array.BYTES_PER_ELEMENT);
-  return { ...parts, words: new BigUint64Array(bytes) };
+  const dataKey = isEncrypted ? new Uint8Array(new SharedArrayBuffer(dataKeyBytes)) : null;
+  return { ...parts, dataKey, words: new BigUint64Array(bytes) };
 }
 
 /** Writes what is known of an open directory, before any thread may use it. */
 export function setFiles(
-  { words }: DiskHandle,
+  { words, dataKey }: DiskHandle,
   files: DirectoryFiles,
   segments: readonly FileIdentity[],
+  plainKey: Uint8Array | null,
 ): void {
+  assert((dataKey === null) === (plainKey === null), "the memory was made for this directory");
+  if (dataKey !== null && plainKey !== null) dataKey.set(plainKey);
   const { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, syncResets, isSynced } = files;
   const fixed = [manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, syncResets, isSynced];
   for (const [position, word] of fixed.entries()) Atomics.store(words, position, BigInt(word));
@@ -102,11 +116,14 @@ function segmentOf(words: BigUint64Array, segment: number): FileIdentity {
 /** The directory as one thread has it. */
 export interface ThreadDisk extends DiskHandle {
   readonly files: SegmentFiles;
+  /** Null where nothing is encrypted. */
+  readonly cipher: DiskCipher | null;
 }
 
 /** For the thread of this kernel, once: it counts what it has open. */
 export function threadDisk(kernel: Kernel, handle: DiskHandle): ThreadDisk {
   const { path, openFiles } = handle;
   const identityOf = (segment: number): FileIdentity => segmentOf(handle.words, segment);
-  return { ...handle, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
+  const cipher = handle.dataKey === null ? null : new DiskCipher(handle.dataKey);
+  return { ...handle, cipher, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
 }

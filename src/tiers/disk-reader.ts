@@ -5,10 +5,10 @@
 import { type Device, fileDevice } from "../device/mod.js";
 import {
   offsetOfLocation,
+  openRecord,
   readBytesOfLocation,
   seedAt,
   segmentOfLocation,
-  verifyRecord,
 } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 import type { HashedKey, Kernel } from "../kernel/mod.js";
@@ -139,7 +139,8 @@ export class DiskReader {
       this.#kernel.count(counter.counterDiskReads, 1);
       this.#kernel.count(counter.counterDiskReadBytes, read);
       if (diskSegments.generation(segment) !== generation) return "changed";
-      if (verifyRecord(buffer, 0, read, nonce, offset, this.#hasher as Hasher) > 0) {
+      const [hasher, { cipher }] = [this.#hasher as Hasher, this.#disk];
+      if (openRecord(buffer, 0, read, { nonce, offset, hasher, cipher }) > 0) {
         return this.#accept(key, slot, buffer);
       }
     }
@@ -190,16 +191,31 @@ export class DiskReader {
     const isWhole = found.keyEnd <= size && size <= read;
     const checksum = buffer.readUInt32LE(recordChecksum);
     buffer.writeUInt32LE(0, recordChecksum);
-    const seed = seedAt(nonce, offset);
-    const answer = isWhole
-      ? this.#writer.promoteRead(buffer, size, slot, checksum, seed)
-      : "damaged";
+    const answer = isWhole ? this.#promoteRead(found, slot, checksum, nonce) : "damaged";
     if (answer === "promoted") return answer;
     if (answer === "no-room" || answer === "busy") return "unreadable";
     if (answer === "damaged") this.#dropDamaged(slot);
     // If it still has its slot, it was cleared or invalidated by a tag.
     else this.#writer.drop(slot);
     return "changed";
+  }
+
+  /** The tag of an encrypted record stands for its checksum. */
+  #promoteRead(
+    found: RecordReader,
+    slot: SlotRef,
+    checksum: number,
+    nonce: bigint,
+  ): ReturnType<MemoryWriter["promoteRead"]> {
+    const { segmentBytes, cipher } = this.#disk;
+    const { buffer, size } = found;
+    const offset = offsetOfLocation(slot.location, segmentBytes);
+    if (cipher === null) {
+      return this.#writer.promoteRead(buffer, size, slot, checksum, seedAt(nonce, offset));
+    }
+    if (cipher.openRecord(buffer, 0, size, nonce, offset) === 0) return "damaged";
+    found.parse(0);
+    return this.#writer.promoteVerified(found, slot);
   }
 
   #accept(

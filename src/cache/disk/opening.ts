@@ -1,7 +1,7 @@
 // How a cache gets its directory at open: at once, after a wait, or later, beginning in memory
 // (take-over.ts). Called by `openCache`.
 import { monotonicMs, setTimeout, UndercroftError } from "../../base/mod.js";
-import type { Config, WhenLocked } from "../../config/mod.js";
+import type { Config, EncryptionKeys, WhenLocked } from "../../config/mod.js";
 import {
   type DirectoryPeek,
   type MemoryMade,
@@ -35,7 +35,11 @@ export type DiskAtOpen =
 type TimeAtOpen = Pick<OpenDirectoryOptions, "wallNow" | "uptimeMs">;
 
 /** Opens the directory of a cache as its option `disk.whenLocked` says. */
-export async function openDisk(config: Config, timeOf: () => TimeAtOpen): Promise<DiskAtOpen> {
+export async function openDisk(
+  config: Config,
+  encryption: EncryptionKeys | null,
+  timeOf: () => TimeAtOpen,
+): Promise<DiskAtOpen> {
   if (config.disk === null) return { directory: null, awaited: null };
   const { path, capacityNowBytes, whenLocked } = config.disk;
   const capacity = {
@@ -48,7 +52,7 @@ export async function openDisk(config: Config, timeOf: () => TimeAtOpen): Promis
   const leastRecordBytes = leastSegmentBytesOf(config.memoryBytes);
   const needs = { path, ...capacity, maxRecordBytes, leastRecordBytes, tagSlots };
   const open = (made?: MemoryMade): Promise<OpenDirectory> =>
-    openDirectory({ ...needs, codecName, version, ...timeOf(), made });
+    openDirectory({ ...needs, codecName, version, ...timeOf(), made, encryption });
   try {
     return { directory: await openWithin(open, whenLocked), awaited: null };
   } catch (error) {

@@ -143,7 +143,7 @@ export function setDirectory(kernel: Kernel, disk: DiskHandle, directory: OpenDi
   const { segments, manifestFd, epochsFd, tagsFd, tagMirror, schemasFd, isSynced } = directory;
   const files = { manifestFd, epochsFd, tagsFd, tagMirror, schemasFd };
   const syncResets = directory.fsyncBarrier > 0;
-  setFiles(disk, { ...files, isSynced, syncResets }, segments);
+  setFiles(disk, { ...files, isSynced, syncResets }, segments, directory.dataKey);
   directory.follow(() => segmentsOf(disk, kernel.diskSegments.count()));
 }
 

@@ -47,6 +47,8 @@ export interface OpenCircumstances {
   readonly uptimeMs: number | null;
   readonly bootId: string;
   readonly storage: string;
+  /** Whether what is stored is to be encrypted. */
+  readonly isEncrypted: boolean;
 }
 
 /** The decision. `keep` is null if the directory starts empty. */
@@ -142,6 +144,9 @@ function whyCold(
   if (fields.codecName !== now.codecName) {
     const [before, after] = [fields.codecName, now.codecName].map((name) => JSON.stringify(name));
     return `the values were written by the codec ${before}, and the codec is ${after} now`;
+  }
+  if (fields.sealedKey === null && now.isEncrypted) {
+    return "the entries were stored without encryption, and option disk.encryption is given now";
   }
   if (geometry === null) return "the size of the segments no longer suits the options";
   if (epochs === null) return "the file that remembers clears or tags is missing or damaged";
