@@ -1,5 +1,6 @@
 // What the commands that read a directory have in common: their options, and how they refuse what
 // is none. Called by inspect and verify.
+import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import type { Output } from "./output.js";
 import { parsedOptions } from "./parsed-options.js";
@@ -8,10 +9,15 @@ export interface DirectoryOptions {
   readonly directory: string;
   readonly json: boolean;
   readonly help: boolean;
+  /** The key of an encrypted directory. */
+  readonly key: Uint8Array | null;
 }
+
+const keyBytes = 32;
 
 const known = {
   json: { type: "boolean" },
+  "key-file": { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -25,7 +31,27 @@ export function directoryOptions(verb: string, words: readonly string[]): Direct
       `Cannot ${verb}: ${positionals.length} directories were named; name the one of the cache`,
     );
   }
-  return { directory, json: values.json === true, help };
+  const file = values["key-file"];
+  const key = file === undefined || help ? null : keyIn(file);
+  return { directory, json: values.json === true, help, key };
+}
+
+/** The key in a file: as bytes, or as text. Throws RangeError that says nothing of what is there. */
+function keyIn(file: string): Uint8Array {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(file);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new RangeError(`Cannot read --key-file ${file}: ${why}`, { cause: error });
+  }
+  if (bytes.length === keyBytes) return bytes;
+  const text = bytes.toString("latin1").trim();
+  const key = Buffer.from(text, /^[0-9a-f]{64}$/i.test(text) ? "hex" : "base64");
+  if (key.length === keyBytes) return key;
+  throw new RangeError(
+    `Cannot use --key-file ${file}: it holds no key; a key is 32 bytes, or their hex or base64`,
+  );
 }
 
 /** Runs a command; what is no cache directory, or cannot be read, is told in one line, with exit

@@ -6,6 +6,7 @@ import type { Output } from "./output.js";
 import { progressOn } from "./progress.js";
 
 export const inspectUsage = `inspect <directory> what a cache's directory holds
+  --key-file file   the key of an encrypted directory: 32 bytes, or their hex or base64
   --json            print one object with all of it; times are milliseconds since 1970
 Geometry, format, owner, namespaces, entries (live, expired, deleted, void: ended by a clear or a
 tag), ages, fill by segment, sizes, health. It reads no value, changes nothing, and may run beside
@@ -15,7 +16,7 @@ if it is no cache directory or cannot be read.`;
 /** Runs the command. Returns the exit status. */
 export function inspect(words: readonly string[], output: Output): Promise<number> {
   return orRefuse(output, async () => {
-    const { directory, json, help } = directoryOptions("inspect", words);
+    const { directory, json, help, key } = directoryOptions("inspect", words);
     if (help) {
       output.print(inspectUsage);
       return 0;
@@ -23,7 +24,7 @@ export function inspect(words: readonly string[], output: Output): Promise<numbe
     const progress = progressOn(`reading ${directory}`);
     let found: DirectoryOverview | null;
     try {
-      found = await inspectDirectory(directory, progress.note);
+      found = await inspectDirectory(directory, key, progress.note);
     } finally {
       progress.end();
     }
@@ -37,7 +38,8 @@ export function inspect(words: readonly string[], output: Output): Promise<numbe
 }
 
 function report(found: DirectoryOverview): string {
-  const parts = [facts(found), namespaces(found), sizes(found), segments(found)];
+  const parts = [facts(found), segments(found)];
+  if (!found.isOpaque) parts.splice(1, 0, namespaces(found), sizes(found));
   const health = found.health.length === 0 ? ["health: nothing is wrong"] : ["health:"];
   health.push(...found.health.map((sentence) => `  ${sentence}`));
   return [...parts, health.join("\n")].join("\n\n");
@@ -51,13 +53,21 @@ function facts(found: DirectoryOverview): string {
   const snapshot = found.snapshotBytes === null ? "none" : sizeText(found.snapshotBytes);
   const rows = [
     ["directory", found.path],
-    ["format", `${found.format}, codec ${found.codec}${versionText(found)}`],
+    [
+      "format",
+      `${found.format}, codec ${found.codec}${found.isEncrypted ? ", encrypted" : ""}${versionText(found)}`,
+    ],
     ["state", stateText(found)],
     ["sessions", `${found.sessions}, last alive ${momentText(found.lastAliveMs)} UTC`],
     ["files", disk],
     ["segments", files],
     ["index snapshot", snapshot],
-    ["entries", `${entries.live} live in ${sizeText(entries.liveBytes)}, ${otherText(found)}`],
+    [
+      "entries",
+      found.isOpaque
+        ? opaqueText(found)
+        : `${entries.live} live in ${sizeText(entries.liveBytes)}, ${otherText(found)}`,
+    ],
     ["begun", agesText(found)],
     ["tags", `${counted(found.tags, "invalidated tag")}, ${counted(found.schemas, "schema")}`],
   ];
@@ -66,6 +76,11 @@ function facts(found: DirectoryOverview): string {
     rows.push([when, `${nextOpen.kind}: ${nextOpen.reason}`]);
   }
   return columns(rows, [false, false]);
+}
+
+function opaqueText({ segments: all }: DirectoryOverview): string {
+  const records = all.reduce((sum, segment) => sum + segment.records, 0);
+  return `${counted(records, "record")}, encrypted; --key-file tells what they are`;
 }
 
 function versionText({ version }: DirectoryOverview): string {

@@ -6,6 +6,8 @@ import type { Output } from "./output.js";
 import { progressOn } from "./progress.js";
 
 export const verifyUsage = `verify <directory>  check every checksum of a cache's directory
+  --key-file file   the key of an encrypted directory: 32 bytes, or their hex or base64; without
+                    it the checksums are checked, and not that the key fits
   --json            print { path, isLive, isClosed, segments, records, bytes, faultCount,
                     faults: [{ file, segment, offset, kind, text }], notes }
 It changes nothing, and may run beside the cache. Exits with 0 if all is whole, with 1 if there are
@@ -14,7 +16,7 @@ faults, with 2 if it is no cache directory or cannot be read.`;
 /** Runs the command. Returns the exit status. */
 export function verify(words: readonly string[], output: Output): Promise<number> {
   return orRefuse(output, async () => {
-    const { directory, json, help } = directoryOptions("verify", words);
+    const { directory, json, help, key } = directoryOptions("verify", words);
     if (help) {
       output.print(verifyUsage);
       return 0;
@@ -22,7 +24,7 @@ export function verify(words: readonly string[], output: Output): Promise<number
     const progress = progressOn(`verifying ${directory}`);
     let found: Verification;
     try {
-      found = await verifyDirectory(directory, { onProgress: progress.note });
+      found = await verifyDirectory(directory, { key, onProgress: progress.note });
     } finally {
       progress.end();
     }

@@ -12,7 +12,7 @@
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
 import { UndercroftError } from "../base/mod.js";
 import type { EncryptionKeys } from "../config/mod.js";
-import { dataKeyBytes } from "../disk/mod.js";
+import { dataKeyBytes, DiskCipher } from "../disk/mod.js";
 
 const algorithm = "aes-256-gcm";
 const nonceBytes = 12;
@@ -55,6 +55,12 @@ export function openDataKey(
     `Cannot open ${path}: option disk.encryption.${tried} not fit it; give the key that it was ` +
       "last opened with, as previousKey if key is a new one, or delete the directory",
   );
+}
+
+/** The cipher of a directory's files; null where nothing is encrypted. */
+export function cipherOf(dataKey: DataKey | null): DiskCipher | null {
+  const plain = dataKey?.plain ?? null;
+  return plain === null ? null : new DiskCipher(plain);
 }
 
 function keyError(text: string): UndercroftError {

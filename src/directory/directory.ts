@@ -33,7 +33,7 @@ import {
   readEpochs,
   writeNamespace,
 } from "./epochs.js";
-import { type DataKey, newDataKey, openDataKey } from "./data-key.js";
+import { cipherOf, type DataKey, newDataKey, openDataKey } from "./data-key.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { planGeometry } from "./geometry.js";
 import { fitPlan, type MemoryMade } from "./owner/fit.js";
@@ -160,7 +160,7 @@ async function openLocked(
   const epochsFd = keepOpen(opening, epochsName);
   const schemasFd = keepOpen(opening, schemasName);
   const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
-  const voids = readVoids(opening, epochsFd, seed);
+  const voids = readVoids(opening, epochsFd, seed, keptKey);
   const isCopied = reading.kind === "valid" && !isFileOf(reading.file, manifestFd);
   const found = planRecovery({ reading, isCopied, listing, epochs: voids }, now);
   const plan = made === null ? found : fitPlan(found, made);
@@ -209,7 +209,7 @@ async function openLocked(
     const own = { id: 0, name: now.version, versionHash: 0n, clear: 0, lastUse: 0 };
     if (own.name !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
   }
-  const tagsFd = startTagFile(opening, tags, before.seed);
+  const tagsFd = startTagFile(opening, tags, before.seed, dataKey);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
   const isKept = plan.keep !== null;
   const segments = makeSegments(path, geometry, listing.segments, isKept, opening.device);
@@ -273,11 +273,16 @@ interface Voids {
 
 /** What clears and tags have made void, and the namespaces; null if a file is missing or damaged.
  *  */
-function readVoids(opening: Opening, epochsFd: number, seed: bigint): Voids | null {
+function readVoids(
+  opening: Opening,
+  epochsFd: number,
+  seed: bigint,
+  dataKey: DataKey | null,
+): Voids | null {
   const file = Buffer.alloc(distrustedBytes);
   const read = opening.device.readAtSync(epochsFd, file, 0, distrustedBytes, 0);
   const epochs = readEpochs(file.subarray(0, read), seed);
-  const tags = readTagFile(readWhole(opening, tagsName), seed, opening.hasher);
+  const tags = readTagFile(readWhole(opening, tagsName), seed, opening.hasher, cipherOf(dataKey));
   if (epochs === null || tags === null) return null;
   const { clear, tagFloor, namespaces } = epochs;
   return { clear, namespaces, tags: carryTags(tags, tagFloor, clear, opening.now.tagSlots) };
@@ -295,12 +300,12 @@ function readWhole(opening: Opening, name: string): Buffer {
 }
 
 /** Puts a new tags file in the place of the last session's, in one step; returns its descriptor. */
-function startTagFile(opening: Opening, tags: TagHistory, seed: bigint): number {
+function startTagFile(opening: Opening, tags: TagHistory, seed: bigint, dataKey: DataKey): number {
   const { path, device, hasher, now } = opening;
   const next = `${path}/${nextTagsName}`;
   const fd = openFile(next);
   try {
-    const bytes = encodeTagFile(tags, now.tagSlots, seed, hasher);
+    const bytes = encodeTagFile(tags, now.tagSlots, seed, hasher, cipherOf(dataKey));
     device.truncateSync(fd, 0);
     device.writeAtSync(fd, bytes, 0, bytes.length, 0);
     device.truncateSync(fd, tagFileBytes(now.tagSlots, tags.tags.length));

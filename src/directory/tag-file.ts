@@ -11,9 +11,13 @@
 //   4096   ├ list: `listed` × { hash u64, sequence u64, check u64, zero u64 }
 //          ├ mirror: `slots` × the same, zero = free
 //          ┴ check = (hash + sequence × K1) XOR (seed + number × K2)
+//
+// In an encrypted directory hash and sequence are one encrypted block (disk/disk-cipher.ts), and the
+// check is of what is written.
 
 import { assert, KiB } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
+import type { DiskCipher } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import type { TrackedTag } from "../kernel/mod.js";
 import { type Damage, isZero, paddingDamage, wrongLength } from "./damage.js";
@@ -31,6 +35,8 @@ const forgottenKey = 0x756e646572637266n;
 const [K1, K2] = [0x9e3779b97f4a7c15n, 0xc2b2ae3d27d4eb4fn];
 /** A list may fill this share of the table, so that tags invalidated later find room. */
 const listShare = 3 / 4;
+/** What slots are encrypted for. */
+const purpose = "tags";
 
 /** The tag invalidations of earlier sessions. Plain data: it is posted to the janitor. */
 export interface TagHistory {
@@ -79,6 +85,7 @@ export function encodeTagFile(
   slots: number,
   seed: bigint,
   hasher: Hasher,
+  cipher: DiskCipher | null = null,
 ): Buffer {
   const { tags, floor } = history;
   const bytes = Buffer.alloc(mirrorOffset(tags.length));
@@ -90,7 +97,7 @@ export function encodeTagFile(
   const checksum = hasher.h64(bytes.subarray(0, checksumOffset), seed);
   bytes.writeBigUInt64LE(checksum, checksumOffset);
   for (const [number, tag] of tags.entries()) {
-    encodeSlot(bytes, headerBytes + number * slotBytes, number, tag, seed);
+    encodeSlot(bytes, headerBytes + number * slotBytes, number, sealed(tag, cipher), seed);
   }
   return bytes;
 }
@@ -105,6 +112,19 @@ function encodeSlot(
   bytes.writeBigUInt64LE(tag.hash, at);
   bytes.writeBigUInt64LE(tag.sequence, at + 8);
   bytes.writeBigUInt64LE(checkOf(tag, number, seed), at + 16);
+}
+
+/** A tag as it is written. */
+function sealed(tag: TrackedTag, cipher: DiskCipher | null): TrackedTag {
+  if (cipher === null) return tag;
+  const [hash, sequence] = cipher.sealWords([tag.hash, tag.sequence], purpose);
+  return { hash, sequence };
+}
+
+function opened(tag: TrackedTag, cipher: DiskCipher | null): TrackedTag {
+  if (cipher === null) return tag;
+  const [hash, sequence] = cipher.openWords([tag.hash, tag.sequence], purpose);
+  return { hash, sequence };
 }
 
 function checkOf({ hash, sequence }: TrackedTag, number: number, seed: bigint): bigint {
@@ -122,10 +142,11 @@ export function writeTagSlot(
   number: number,
   tag: TrackedTag,
   device: Device = fileDevice,
+  cipher: DiskCipher | null = null,
 ): void {
   assert(tag.hash !== 0n && number >= 0, "a slot that is written holds a tag");
   const slot = Buffer.alloc(slotBytes);
-  encodeSlot(slot, 0, number, tag, seed);
+  encodeSlot(slot, 0, number, sealed(tag, cipher), seed);
   device.writeAtSync(fd, slot, 0, slotBytes, mirror + number * slotBytes);
 }
 
@@ -146,7 +167,12 @@ export function writeForgotten(
 }
 
 /** Reads a tags file; null if it is damaged, of another version, or has not its length. */
-export function readTagFile(bytes: Buffer, seed: bigint, hasher: Hasher): TagFileReading | null {
+export function readTagFile(
+  bytes: Buffer,
+  seed: bigint,
+  hasher: Hasher,
+  cipher: DiskCipher | null = null,
+): TagFileReading | null {
   if (bytes.length < headerBytes || bytes.readBigUInt64LE(0) !== magic) return null;
   if (bytes.readUInt32LE(8) !== tagFileVersion) return null;
   const checksum = hasher.h64(bytes.subarray(0, checksumOffset), seed);
@@ -154,12 +180,13 @@ export function readTagFile(bytes: Buffer, seed: bigint, hasher: Hasher): TagFil
   const slots = bytes.readUInt32LE(12);
   const listed = bytes.readUInt32LE(16);
   if (bytes.length !== tagFileBytes(slots, listed)) return null;
-  const tags: TrackedTag[] = [];
+  const written: TrackedTag[] = [];
   const isWhole =
-    readArea(bytes, headerBytes, listed, seed, tags) &&
-    readArea(bytes, mirrorOffset(listed), slots, seed, tags);
+    readArea(bytes, headerBytes, listed, seed, written) &&
+    readArea(bytes, mirrorOffset(listed), slots, seed, written);
   if (!isWhole) return null;
   const floor = Number(bytes.readBigUInt64LE(24));
+  const tags = written.map((tag) => opened(tag, cipher));
   return { floor, forgotten: readForgotten(bytes, seed), tags };
 }
 

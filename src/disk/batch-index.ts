@@ -139,17 +139,26 @@ export class BatchReader {
     };
   }
 
+  /** Reads the index of a batch into `index`, and verifies its checksum: all that can be said of an
+   *  encrypted one without its key. Throws ERR_DISK_IO. */
+  isWhole(batch: Batch, index: Buffer): boolean {
+    const { device, fd, hasher, nonce } = this.#source;
+    const bytes = indexBytesOf(batch);
+    assert(bytes <= index.length, "the buffer holds the index of the batch");
+    const start = batch.offset + batchHeaderSize + batch.recordsBytes;
+    if (device.readAtSync(fd, index, 0, bytes, start) !== bytes) return false;
+    return hasher.h64(index.subarray(0, bytes), nonce) === batch.indexChecksum;
+  }
+
   /**
    * Reads the index of a batch into `index`, and visits its entries in the order of the records.
    * Returns false if it is damaged or contradicts its header. Throws ERR_DISK_IO.
    */
   index(batch: Batch, index: Buffer, visit: (entry: IndexEntry) => void): boolean {
-    const { device, fd, hasher, nonce, cipher = null } = this.#source;
-    let bytes = indexBytesOf(batch);
+    if (!this.isWhole(batch, index)) return false;
+    const { nonce, cipher = null } = this.#source;
     const start = batch.offset + batchHeaderSize + batch.recordsBytes;
-    assert(bytes <= index.length, "the buffer holds the index of the batch");
-    if (device.readAtSync(fd, index, 0, bytes, start) !== bytes) return false;
-    if (hasher.h64(index.subarray(0, bytes), nonce) !== batch.indexChecksum) return false;
+    let bytes = indexBytesOf(batch);
     if (cipher !== null) {
       if (!cipher.openIndex(index.subarray(0, bytes), nonce, batch.offset)) return false;
       bytes -= indexSealBytes;

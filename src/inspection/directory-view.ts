@@ -5,6 +5,7 @@ import fs from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import {
+  cipherOf,
   decodeManifest,
   type DirectoryListing,
   epochsName,
@@ -16,6 +17,7 @@ import {
   manifestName,
   type ManifestReading,
   manifestVersion,
+  openDataKey,
   openToRead,
   type Ownership,
   ownershipOf,
@@ -25,6 +27,7 @@ import {
   type TagFileReading,
   tagsName,
 } from "../directory/mod.js";
+import type { DiskCipher } from "../disk/mod.js";
 import { createHasher, type Hasher } from "../hash/mod.js";
 
 /** More bytes than any fixed file has. What is behind them is not read. */
@@ -46,15 +49,21 @@ export interface DirectoryView {
   readonly tags: TagFileReading | null;
   readonly schemasFile: Buffer | null;
   readonly ownership: Ownership;
+  /** Null if nothing is encrypted, or no key was given. */
+  readonly cipher: DiskCipher | null;
+  /** What is encrypted, and cannot be read. */
+  readonly isOpaque: boolean;
 }
 
 /**
  * Reads the fixed files of a directory. Rejects with ERR_NOT_A_DIRECTORY, ERR_DIRECTORY_NOT_OURS if
- * it is no cache directory, ERR_FORMAT_VERSION if another release wrote it, and with what the
- * system says if it cannot be read.
+ * it is no cache directory, ERR_FORMAT_VERSION if another release wrote it, ERR_ENCRYPTION_KEY if
+ * the key is another than that of an encrypted directory, and with what the system says if it cannot
+ * be read. Without a key only the checksums of an encrypted one can be told.
  */
 export async function viewDirectory(
   path: string,
+  key: Uint8Array | null,
   device: Device = fileDevice,
 ): Promise<DirectoryView> {
   const hasher = await createHasher();
@@ -66,6 +75,7 @@ export async function viewDirectory(
   if (manifest.kind === "otherVersion") throw otherVersion(path, manifest.version);
   const fields = fieldsOf(manifest);
   const seed = fields?.seed ?? 0n;
+  const cipher = cipherFor(path, fields, key);
   const epochsFile = readFile(`${path}/${epochsName}`, device);
   const tagsFile = readFile(`${path}/${tagsName}`, device);
   return {
@@ -79,10 +89,22 @@ export async function viewDirectory(
     epochsFile,
     epochs: fields === null || epochsFile === null ? null : readEpochs(epochsFile, seed),
     tagsFile,
-    tags: fields === null || tagsFile === null ? null : readTagFile(tagsFile, seed, hasher),
+    tags: fields === null || tagsFile === null ? null : readTagFile(tagsFile, seed, hasher, cipher),
     schemasFile: readFile(`${path}/${schemasName}`, device),
     ownership,
+    cipher,
+    isOpaque: cipher === null && (fields?.sealedKey ?? null) !== null,
   };
+}
+
+function cipherFor(
+  path: string,
+  fields: ManifestFields | null,
+  key: Uint8Array | null,
+): DiskCipher | null {
+  const sealedKey = fields?.sealedKey ?? null;
+  if (fields === null || sealedKey === null || key === null) return null;
+  return cipherOf(openDataKey(path, sealedKey, { key, previousKey: null }, fields.identity));
 }
 
 function fieldsOf(manifest: ManifestReading): ManifestFields | null {

@@ -53,6 +53,9 @@ export interface DirectoryOverview {
   readonly path: string;
   readonly format: number;
   readonly codec: string;
+  readonly isEncrypted: boolean;
+  /** It is encrypted and no key was given: entries are not counted. */
+  readonly isOpaque: boolean;
   readonly version: string;
   readonly owner: Ownership;
   readonly closed: CloseState;
@@ -68,6 +71,7 @@ export interface DirectoryOverview {
   readonly snapshotBytes: number | null;
   readonly tags: number;
   readonly schemas: number;
+  /** Zeros if `isOpaque`. */
   readonly entries: EntryCounts;
   readonly namespaces: readonly NamespaceOverview[];
   /** When the segments with live entries were begun; null without one. */
@@ -84,9 +88,10 @@ export interface DirectoryOverview {
 /** Looks at a directory. Rejects as viewDirectory does; null if its manifest is damaged. */
 export async function inspectDirectory(
   path: string,
+  key: Uint8Array | null = null,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<DirectoryOverview | null> {
-  const view = await viewDirectory(path);
+  const view = await viewDirectory(path, key);
   const { fields, epochs, tags, manifest } = view;
   if (fields === null || manifest.kind !== "valid") return null;
   const census = new Census(fields, epochs, tags);
@@ -103,6 +108,8 @@ export async function inspectDirectory(
     path,
     format: manifestVersion,
     codec: fields.codecName,
+    isEncrypted: fields.sealedKey !== null,
+    isOpaque: view.isOpaque,
     version: epochs?.namespaces.find(({ id }) => id === 0)?.name ?? "",
     owner: view.ownership,
     closed: closeOf(fields),
@@ -161,7 +168,7 @@ function readSegment(
   segment: number,
   census: Census,
 ): SegmentOverview {
-  const { path, hasher } = view;
+  const { path, hasher, cipher, isOpaque } = view;
   const { segmentBytes, seed } = fields;
   const missing: SegmentOverview = {
     segment,
@@ -178,7 +185,8 @@ function readSegment(
   if (fd === null) return missing;
   try {
     if (fs.fstatSync(fd, { bigint: false }).size !== segmentBytes) return missing;
-    const source = { fd, segment, segmentBytes, seed, hasher, device: fileDevice };
+    const device = fileDevice;
+    const source = { fd, segment, segmentBytes, seed, hasher, device, cipher, isOpaque };
     const looks = view.ownership.state === "open" ? 3 : 1;
     for (let look = 1; ; look++) {
       const draft = census.draft();

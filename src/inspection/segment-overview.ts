@@ -4,6 +4,7 @@ import type { Device } from "../device/mod.js";
 import { isZero } from "../directory/mod.js";
 import {
   BatchReader,
+  type DiskCipher,
   type IndexEntry,
   indexBytesOf,
   readSegmentIdentity,
@@ -26,6 +27,9 @@ export interface SegmentSource {
   readonly seed: bigint;
   readonly hasher: Hasher;
   readonly device: Device;
+  readonly cipher: DiskCipher | null;
+  /** It is encrypted, and there is no key: records are counted and not visited. */
+  readonly isOpaque: boolean;
 }
 
 /** One segment. */
@@ -50,7 +54,7 @@ export type RecordVisitor = (entry: IndexEntry, isDeleted: boolean) => RecordSta
 
 /** Reads a segment, and visits each of its records. Throws ERR_DISK_IO. */
 export function overviewOfSegment(source: SegmentSource, visit: RecordVisitor): SegmentOverview {
-  const { fd, segment, segmentBytes, seed, hasher, device } = source;
+  const { fd, segment, segmentBytes, seed, hasher, device, cipher, isOpaque } = source;
   const none = { segment, serial: 0, createdMs: 0, usedBytes: 0, records: 0 };
   const key = segmentKeyOf(seed, segment);
   const identity = readSegmentIdentity(fd, segmentBytes, key, hasher, device);
@@ -62,7 +66,7 @@ export function overviewOfSegment(source: SegmentSource, visit: RecordVisitor): 
     return { ...none, use, damage, liveRecords: 0, liveBytes: 0 };
   }
   const { nonce, serial, createdMs } = identity;
-  const reader = new BatchReader({ fd, segmentBytes, nonce, hasher, device });
+  const reader = new BatchReader({ fd, segmentBytes, nonce, hasher, device, cipher });
   const { batches, isDamaged, end } = batchesOf(reader);
   const records = batches.reduce((sum, { count }) => sum + count, 0);
   const list = readTombstones(fd, segmentBytes, nonce, records, device);
@@ -72,6 +76,8 @@ export function overviewOfSegment(source: SegmentSource, visit: RecordVisitor): 
   let isWhole = !isDamaged;
   for (const batch of batches) {
     const index = Buffer.alloc(indexBytesOf(batch));
+    if (isOpaque) isWhole = reader.isWhole(batch, index) && isWhole;
+    if (isOpaque) continue;
     isWhole = reader.index(batch, index, (entry) => {
       if (visit(entry, list.damaged || deleted.has(entry.unit)) !== "live") return;
       liveRecords += 1;

@@ -8,10 +8,12 @@ import { firstNonZero, isZero, type SegmentState } from "../directory/mod.js";
 import {
   type Batch,
   BatchReader,
+  type DiskCipher,
   batchHeaderSize,
   diskRecordBytesMax,
   type IndexEntry,
   indexBytesOf,
+  openRecord,
   readSegmentIdentity,
   readTombstones,
   segmentHeaderSize,
@@ -36,6 +38,9 @@ export interface SegmentToVerify {
   readonly seed: bigint;
   readonly hasher: Hasher;
   readonly device: Device;
+  readonly cipher: DiskCipher | null;
+  /** It is encrypted, and there is no key. */
+  readonly isOpaque: boolean;
   /** The cache was closed in order, so no write was cut short. */
   readonly isClosed: boolean;
   /** What the snapshot says of it; null without one, or if it says that nothing is there. */
@@ -108,8 +113,9 @@ class SegmentVerifier {
 
   /** Verifies all batches, and what is behind them. Returns the number of records. */
   #batches(): number {
-    const { fd, segmentBytes, hasher, device } = this.#what;
-    const reader = new BatchReader({ fd, segmentBytes, nonce: this.#nonce, hasher, device });
+    const { fd, segmentBytes, hasher, device, cipher } = this.#what;
+    const nonce = this.#nonce;
+    const reader = new BatchReader({ fd, segmentBytes, nonce, hasher, device, cipher });
     let offset = segmentHeaderSize;
     let records = 0;
     for (;;) {
@@ -158,11 +164,18 @@ class SegmentVerifier {
     const start = batch.offset + batchHeaderSize;
     let end = start;
     const entries: IndexEntry[] = [];
-    const isWhole = reader.index(batch, index, (entry) => void entries.push(entry));
+    const { isOpaque } = this.#what;
+    const isWhole = isOpaque
+      ? reader.isWhole(batch, index)
+      : reader.index(batch, index, (entry) => void entries.push(entry));
     this.#what.onRead(batchHeaderSize + index.length);
     if (!isWhole) {
       const text = `the index of a batch of ${batch.count} records is damaged: a scan ends here`;
       this.#fault("index", start + batch.recordsBytes, text);
+      return;
+    }
+    if (isOpaque) {
+      this.#opaqueRecords(start, start + batch.recordsBytes, batch.count);
       return;
     }
     for (const entry of entries) {
@@ -178,7 +191,7 @@ class SegmentVerifier {
   }
 
   #record(at: number, entry: IndexEntry): void {
-    const { hasher, onRead } = this.#what;
+    const { hasher, onRead, cipher } = this.#what;
     onRead(entry.size);
     if (entry.size > diskRecordBytesMax) {
       this.#fault("record", at, `a record has ${entry.size} bytes, more than one may have`);
@@ -191,9 +204,35 @@ class SegmentVerifier {
       record.readUIntLE(recordSize, 3) === entry.size &&
       record.readUInt8(recordSpace) === entry.space &&
       record.readUIntLE(recordSequence, 6) === entry.sequence;
-    const size = verifyRecord(record, 0, record.length, this.#nonce, at, hasher);
+    const place = { nonce: this.#nonce, offset: at, hasher, cipher };
+    const size = openRecord(record, 0, record.length, place);
     if (size === 0) this.#fault("record", at, "a record fails its checksum: a read of it misses");
     else if (!isSame) this.#fault("record", at, "a record is not the one that the index names");
+  }
+
+  /** Finds the records without their index, which cannot be read: each begins where the last ends,
+   *  but for zeros in between, and its header is not encrypted. */
+  #opaqueRecords(from: number, to: number, count: number): void {
+    const { hasher, onRead } = this.#what;
+    onRead(to - from);
+    let found = 0;
+    let lost = -1;
+    for (let at = from; at < to;) {
+      const wanted = this.#read(at, at + unitBytes).readUIntLE(recordSize, 3);
+      const isPossible = wanted <= Math.min(diskRecordBytesMax, to - at);
+      const bytes = Buffer.from(this.#read(at, at + (isPossible ? wanted : unitBytes)));
+      const size = verifyRecord(bytes, 0, bytes.length, this.#nonce, at, hasher);
+      if (size > 0) {
+        found += 1;
+        this.#padding(at + size, alignUp(at + size, unitBytes));
+        at = alignUp(at + size, unitBytes);
+        continue;
+      }
+      if (lost < 0 && !isZero(this.#read(at, at + unitBytes))) lost = at;
+      at += unitBytes;
+    }
+    if (lost >= 0) this.#fault("record", lost, "a record fails its checksum: a read of it misses");
+    else if (found !== count) this.#fault("record", from, `${found} of ${count} records are there`);
   }
 
   #padding(from: number, to: number): void {

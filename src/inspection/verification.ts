@@ -56,16 +56,18 @@ export interface VerifyOptions {
   /** Called now and then with the bytes that were read, and of how many. */
   readonly onProgress?: (done: number, total: number) => void;
   readonly device?: Device;
+  /** The key of an encrypted directory: what it encrypted is verified by it too. */
+  readonly key?: Uint8Array | null;
 }
 
 /** Verifies a directory. Rejects as viewDirectory does, and with ERR_DISK_IO if a file cannot be
  *  read, or the directory is opened anew all the time. */
 export async function verifyDirectory(
   path: string,
-  { onProgress = () => undefined, device = fileDevice }: VerifyOptions = {},
+  { onProgress = () => undefined, device = fileDevice, key = null }: VerifyOptions = {},
 ): Promise<Verification> {
   for (let attempts = 0; attempts < attemptsMax; attempts++) {
-    const view = await viewDirectory(path, device);
+    const view = await viewDirectory(path, key, device);
     const verification = await new Verifier(view, onProgress).run();
     if (await isSameSession(view)) return verification;
   }
@@ -75,7 +77,7 @@ export async function verifyDirectory(
 
 /** Whether nobody has opened the directory since it was viewed. */
 async function isSameSession({ path, fields, device }: DirectoryView): Promise<boolean> {
-  const now = (await viewDirectory(path, device)).fields;
+  const now = (await viewDirectory(path, null, device)).fields;
   if (fields === null || now === null) return fields === now;
   return fields.identity.equals(now.identity) && fields.generation === now.generation;
 }
@@ -114,6 +116,9 @@ class Verifier {
       await this.#fixed(epochsName, (file) => epochsDamage(file, seed));
       await this.#fixed(tagsName, (file) => tagFileDamage(file, seed, hasher));
       await this.#fixed(schemasName, (file) => schemaDamage(file, seed, hasher));
+      if (this.#view.isOpaque) {
+        this.#notes.push("it is encrypted; without its key only the checksums were verified");
+      }
       const states = await this.#snapshot();
       for (let segment = 0; segment < segmentCount; segment++) {
         await this.#segment(segment, states?.[segment] ?? null);
@@ -208,7 +213,7 @@ class Verifier {
   }
 
   async #segment(segment: number, state: SegmentState | null): Promise<void> {
-    const { path, device, hasher, fields } = this.#view;
+    const { path, device, hasher, fields, cipher, isOpaque } = this.#view;
     if (fields === null) return;
     const file = segmentName(segment);
     const { segmentBytes, seed, clean, closedUnsynced } = fields;
@@ -229,6 +234,8 @@ class Verifier {
           seed,
           hasher,
           device,
+          cipher,
+          isOpaque,
           isClosed: clean || closedUnsynced,
           state: state?.serial === 0 ? null : state,
           onRead: (bytes) => {

@@ -243,7 +243,8 @@ export class DirectoryWriter {
     const { tagsFd, tagMirror } = filesOf(this.#disk);
     const tag = this.#kernel.tags.slot(slot);
     if (tag === null || tag.sequence === 0n) return;
-    writeTagSlot(tagsFd, this.#disk.seed, tagMirror, slot, tag, this.#device);
+    const { seed, cipher } = this.#disk;
+    writeTagSlot(tagsFd, seed, tagMirror, slot, tag, this.#device, cipher);
   }
 
   /** Writes down what ended entries before the directory was the cache's: clears, invalidated tags
