@@ -30,6 +30,8 @@ interface Room {
   readonly keys: number;
   readonly bytesMax: number;
   readonly neverEvicts: boolean;
+  /** Each session has another of two keys. */
+  readonly isEncrypted?: boolean;
 }
 
 /** Memory evicts and the disk reclaims, so that everything moves. */
@@ -131,6 +133,7 @@ async function sessions(
         newest: judge.newest,
         operations: isEndless ? 1e9 : isLast ? 0 : 1000,
         end: ownEnd,
+        ...(room.isEncrypted === true ? { keyBytes: round % 2 === 0 ? [1, 2] : [2, 1] } : {}),
       },
       end,
       10 + random() * 180,
@@ -180,6 +183,24 @@ describe.concurrent("killed at random moments", () => {
       expect(faults).toEqual([]);
       expect(account.flushes).toBeGreaterThan(10);
       expect(account.promisesKept).toBeGreaterThan(500);
+    },
+  );
+
+  test(
+    "the same holds for encrypted directories, whose key changes at each open",
+    { timeout: 300_000 },
+    async () => {
+      const some = ends.slice(0, 8);
+      const rooms = {
+        tight: { ...tight, isEncrypted: true },
+        spare: { ...spare, isEncrypted: true },
+      };
+      for (const [name, room] of Object.entries(rooms)) {
+        const { faults, account } = await sessions(`encrypted-${name}`, room, some);
+        expect(faults).toEqual([]);
+        expect(account.hits).toBeGreaterThan(500);
+        expect(account.flushes).toBeGreaterThan(5);
+      }
     },
   );
 });

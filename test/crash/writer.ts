@@ -9,6 +9,8 @@ import { type EntryValue, makeValue, randomOf, tagOf, versionOf } from "./entry-
 
 /** What the program is told. */
 export interface WriterOptions {
+  /** The directory is encrypted: what its key is made of, and the key that it may have still. */
+  readonly keyBytes?: readonly [key: number, previous: number];
   readonly door: string;
   readonly path: string;
   readonly report: string;
@@ -119,11 +121,20 @@ function tellMovements(cache: Undercroft.Cache<EntryValue>): void {
   appendFileSync(`${options.report}.moves`, `${JSON.stringify(movements)}\n`);
 }
 
+/** A key of one byte again and again, and the one that the session before had. */
+function keysOf([key, previousKey]: readonly [number, number]): Undercroft.EncryptionOptions {
+  return { key: Buffer.alloc(32, key), previousKey: Buffer.alloc(32, previousKey) };
+}
+
 const { openCache } = (await import(options.door)) as typeof Undercroft;
 tell("opening");
 const cache = await openCache<EntryValue>({
   memory: options.memory,
-  disk: { path: options.path, capacity: options.capacity },
+  disk: {
+    path: options.path,
+    capacity: options.capacity,
+    ...(options.keyBytes === undefined ? {} : { encryption: keysOf(options.keyBytes) }),
+  },
   near: false,
 });
 tell("open");

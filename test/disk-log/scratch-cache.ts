@@ -43,9 +43,14 @@ export function scratchDirectory(): string {
   return path;
 }
 
+/** With DISK_ENCRYPTION=on in the environment every directory of these tests is encrypted. */
+const encryption =
+  process.env["DISK_ENCRYPTION"] === "on" ? { encryption: { key: Buffer.alloc(32, 7) } } : {};
+
 /** A cache without a near cache, closed after the test. */
 export async function open<V = string>(options: CacheOptions<V>): Promise<Cache<V>> {
-  const cache = await openCache<V>({ near: false, ...options });
+  const disk = options.disk === undefined ? {} : { disk: { ...encryption, ...options.disk } };
+  const cache = await openCache<V>({ near: false, ...options, ...disk });
   onTestFinished(async () => {
     await cache.close().catch((error: unknown) => {
       if (!failed.has(cache)) throw error;
