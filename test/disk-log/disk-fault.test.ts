@@ -6,31 +6,39 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 
 import { builtDoor, compile, Program } from "../crash/program.js";
-import { names, open, scratchDirectory } from "./scratch-cache.js";
+import { encryption, names, open, scratchDirectory } from "./scratch-cache.js";
 import type { StarvedOptions, StarvedResult } from "./starved.js";
 
 const value = (key: string, version: number): string => `${key}#${version};`.repeat(100);
 
+const isAllEncrypted = encryption.encryption !== undefined;
+
 /** Runs the program until it kills itself, and opens what it left. */
-async function starve(limit: number, returns: boolean) {
+async function starve(limit: number, returns: boolean, isEncrypted = isAllEncrypted) {
   const scratch = scratchDirectory();
   const program = compile(scratch, new URL(".", import.meta.url), "starved.ts");
   const path = join(scratch, "cache");
-  const options: StarvedOptions = { door: builtDoor, path, limit, returns };
+  const options: StarvedOptions = { door: builtDoor, path, limit, returns, isEncrypted };
   const running = new Program(program, options);
   const { signal, errors } = await running.ended;
   expect([signal, errors]).toEqual(["SIGKILL", ""]);
   const result = JSON.parse(running.lines[0] ?? "null") as StarvedResult;
-  const cache = await open<string>({ memory: "1mb", disk: { path, capacity: "2mb" } });
+  const keys = isEncrypted ? { encryption: { key: Buffer.alloc(32, 7) } } : {};
+  const cache = await open<string>({ memory: "1mb", disk: { path, capacity: "2mb", ...keys } });
   return { result, cache };
 }
 
 // 60,000: batches still fit at first, tombstones at the end of a segment do not. 100: only headers
 // can be written. 0: nothing.
-test.each([60_000, 100, 0])(
-  "with room for %i bytes in each file the cache goes on in memory",
-  async (limit) => {
-    const { result, cache } = await starve(limit, false);
+test.each([
+  [60_000, false],
+  [60_000, true],
+  [100, false],
+  [0, false],
+])(
+  "with room for %i bytes in each file (encrypted: %j) the cache goes on in memory",
+  async (limit, isEncrypted) => {
+    const { result, cache } = await starve(limit, false, isEncrypted || isAllEncrypted);
     expect(result).toMatchObject({
       outcomes: ["stored"],
       wrongReads: 0,

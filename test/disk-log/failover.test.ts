@@ -18,6 +18,7 @@ import { brokenCopy } from "../crash/program.js";
 import { copyAsKilled } from "../directory/copied.js";
 import { bytesIn } from "../directory/scratch-directory.js";
 import {
+  encryption,
   closeFails,
   controlWord,
   freeSegments,
@@ -178,7 +179,7 @@ test.each(Object.keys(points))("a janitor that ends %s brings nothing back", asy
   const { openCache } = (await import(door)) as typeof Undercroft;
   const path = scratchDirectory();
   process.env[word] = name;
-  const disk = { path, capacity: "2mb" };
+  const disk = { path, capacity: "2mb", ...encryption };
   const cache = await openCache<string>({ near: false, memory: "1mb", disk });
   delete process.env[word];
   const keys = names("key", 2200);

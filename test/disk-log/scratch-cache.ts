@@ -15,6 +15,7 @@ import {
   type Cache,
   type CacheEventMap,
   type CacheOptions,
+  type EncryptionOptions,
   openCache,
   type Size,
 } from "../../dist/src/mod.js";
@@ -44,7 +45,7 @@ export function scratchDirectory(): string {
 }
 
 /** With DISK_ENCRYPTION=on in the environment every directory of these tests is encrypted. */
-const encryption =
+export const encryption: { readonly encryption?: EncryptionOptions } =
   process.env["DISK_ENCRYPTION"] === "on" ? { encryption: { key: Buffer.alloc(32, 7) } } : {};
 
 /** A cache without a near cache, closed after the test. */

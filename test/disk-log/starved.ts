@@ -12,6 +12,8 @@ import type * as Undercroft from "../../dist/src/mod.js";
 export interface StarvedOptions {
   readonly door: string;
   readonly path: string;
+  /** By a key of sevens. */
+  readonly isEncrypted: boolean;
   /** Bytes of a file that can be written while the disk is full. */
   readonly limit: number;
   readonly returns: boolean;
@@ -56,7 +58,11 @@ async function flush(cache: Undercroft.Cache<string>): Promise<string> {
 const { openCache } = (await import(options.door)) as typeof Undercroft;
 const cache = await openCache<string>({
   memory: "2mb",
-  disk: { path: options.path, capacity: "2mb" },
+  disk: {
+    path: options.path,
+    capacity: "2mb",
+    ...(options.isEncrypted ? { encryption: { key: Buffer.alloc(32, 7) } } : {}),
+  },
   near: false,
 });
 const events: string[] = [];
