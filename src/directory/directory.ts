@@ -9,7 +9,6 @@ import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
 import type { EncryptionKeys } from "../config/mod.js";
 import { type Device, fileDevice, isFileOf, maySync, unsynced } from "../device/mod.js";
-import { schemasMax } from "../dictionary/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./trust/boot.js";
 import {
@@ -17,23 +16,16 @@ import {
   epochsName,
   listDirectory,
   manifestName,
-  nextTagsName,
   openFile,
   removeFile,
-  renameFile,
   schemasName,
   snapshotName,
   syncDirectory,
   tagsName,
 } from "./directory-files.js";
-import {
-  distrustedBytes,
-  emptyEpochs,
-  epochsFileBytes,
-  readEpochs,
-  writeNamespace,
-} from "./epochs.js";
-import { cipherOf, type DataKey, newDataKey, openDataKey } from "./data-key.js";
+import { distrustedBytes, readEpochs } from "./epochs.js";
+import { keepOpen, keepSchemas, startEpochs, startTagFile } from "./start/session-files.js";
+import { cipherOf, type DataKey, keptKeyOf, newDataKey } from "./trust/data-key.js";
 import type { NamespaceSlot } from "./namespace-slots.js";
 import { planGeometry } from "./geometry.js";
 import { fitPlan, type MemoryMade } from "./owner/fit.js";
@@ -48,19 +40,16 @@ import {
   manifestVersion,
 } from "./manifest.js";
 import { type OpenCircumstances, planRecovery } from "./trust/recovery.js";
-import { emptySchemas, readSchemas, schemasFileBytes, type SchemasReading } from "./schema-file.js";
 import { OpenDirectory, type Opening } from "./open-directory.js";
-import { makeSegments, resetFile } from "./segment-set.js";
+import { makeSegments } from "./segment-set.js";
 import { resumeTime } from "./trust/session-time.js";
 import { readStorage } from "./trust/storage.js";
 import {
   carryTags,
-  encodeTagFile,
   mirrorOffset,
   newestInvalidation,
   noTagHistory,
   readTagFile,
-  tagFileBytes,
   type TagHistory,
 } from "./tag-file.js";
 
@@ -156,11 +145,11 @@ async function openLocked(
   const reading = readManifest(opening, manifestFd);
   if (reading.kind === "otherVersion") throw otherVersion(path, reading.version);
   // Before anything is written: a key that does not fit leaves all as it is.
-  const keptKey = reading.kind === "valid" ? keptKeyOf(path, reading.fields, encryption) : null;
+  const read = reading.kind === "valid" ? reading.fields : null;
+  const keptKey = keptKeyOf(path, read, encryption);
   const epochsFd = keepOpen(opening, epochsName);
   const schemasFd = keepOpen(opening, schemasName);
-  const seed = reading.kind === "valid" ? reading.fields.seed : 0n;
-  const voids = readVoids(opening, epochsFd, seed, keptKey);
+  const voids = readVoids(opening, epochsFd, read?.seed ?? 0n, keptKey);
   const isCopied = reading.kind === "valid" && !isFileOf(reading.file, manifestFd);
   const found = planRecovery({ reading, isCopied, listing, epochs: voids }, now);
   const plan = made === null ? found : fitPlan(found, made);
@@ -203,14 +192,9 @@ async function openLocked(
 
   // A crash from here on leaves a directory that the next open scans; or, before the epochs are
   // written, one that it starts cold.
-  if (plan.keep === null) {
-    resetFile(opening.device, epochsFd, epochsFileBytes);
-    opening.device.writeAtSync(epochsFd, emptyEpochs(), 0, epochsFileBytes, 0);
-    const own = { id: 0, name: now.version, versionHash: 0n, clear: 0, lastUse: 0 };
-    if (own.name !== "") writeNamespace(epochsFd, before.seed, own, opening.device);
-  }
+  if (plan.keep === null) startEpochs(opening, epochsFd, before.seed);
   const tagsFd = startTagFile(opening, tags, before.seed, dataKey);
-  const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before);
+  const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before, kept);
   const isKept = plan.keep !== null;
   const segments = makeSegments(path, geometry, listing.segments, isKept, opening.device);
   if (recovery.kind !== "clean") removeFile(`${path}/${snapshotName}`);
@@ -224,15 +208,6 @@ async function openLocked(
     { recovery, tags, namespaces, fields: { ...before, sealedKey: dataKey.sealed } },
     dataKey.plain,
   );
-}
-
-/** The data key of a directory that is kept; null if it has none. */
-function keptKeyOf(
-  path: string,
-  { sealedKey, identity }: ManifestFields,
-  encryption: EncryptionKeys | null,
-): DataKey | null {
-  return sealedKey === null ? null : openDataKey(path, sealedKey, encryption, identity);
 }
 
 /**
@@ -250,12 +225,6 @@ function openManifest(opening: Opening): {
   fs.closeSync(manifestFd);
   opening.fds.splice(opening.fds.indexOf(manifestFd), 1);
   return { opening: { ...opening, device, isSynced: false }, manifestFd: durableFd };
-}
-
-function keepOpen(opening: Opening, name: string, durable = false): number {
-  const fd = openFile(`${opening.path}/${name}`, durable);
-  opening.fds.push(fd);
-  return fd;
 }
 
 function readManifest(opening: Opening, fd: number): ManifestReading {
@@ -297,47 +266,6 @@ function readWhole(opening: Opening, name: string): Buffer {
   } finally {
     fs.closeSync(fd);
   }
-}
-
-/** Puts a new tags file in the place of the last session's, in one step; returns its descriptor. */
-function startTagFile(opening: Opening, tags: TagHistory, seed: bigint, dataKey: DataKey): number {
-  const { path, device, hasher, now } = opening;
-  const next = `${path}/${nextTagsName}`;
-  const fd = openFile(next);
-  try {
-    const bytes = encodeTagFile(tags, now.tagSlots, seed, hasher, cipherOf(dataKey));
-    device.truncateSync(fd, 0);
-    device.writeAtSync(fd, bytes, 0, bytes.length, 0);
-    device.truncateSync(fd, tagFileBytes(now.tagSlots, tags.tags.length));
-    device.fsyncSync(fd);
-  } finally {
-    fs.closeSync(fd);
-  }
-  renameFile(next, `${path}/${tagsName}`);
-  return keepOpen(opening, tagsName);
-}
-
-/**
- * Reads the schemas of a directory that is kept; `fields` is null for one that starts empty. A file
- * of the wrong length is written anew: its schemas are lost, but their ids are not given out again.
- */
-function keepSchemas(opening: Opening, fd: number, fields: ManifestFields | null): SchemasReading {
-  const { device, hasher } = opening;
-  const file = Buffer.alloc(schemasFileBytes + 1);
-  const length = device.readAtSync(fd, file, 0, file.length, 0);
-  const reading = readSchemas(
-    file.subarray(0, fields === null ? 0 : length),
-    fields?.seed ?? 0n,
-    hasher,
-  );
-  if (fields === null || length !== schemasFileBytes) {
-    resetFile(device, fd, schemasFileBytes);
-    device.writeAtSync(fd, emptySchemas(), 0, schemasFileBytes, 0);
-  }
-  // A schema is the names of an object's properties, which are a part of values: an encrypted
-  // directory has none, and each value carries its own.
-  const most = opening.now.isEncrypted ? schemasMax : 0;
-  return { ...reading, count: Math.max(reading.count, fields?.schemas ?? 0, most) };
 }
 
 function newFields(now: OpenCircumstances, seed?: bigint): ManifestFields {

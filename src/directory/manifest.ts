@@ -39,7 +39,7 @@ import { assert } from "../base/mod.js";
 import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Damage, isZero, wrongLength } from "./damage.js";
-import { sealedKeyBytes } from "./data-key.js";
+import { sealedKeyBytes } from "./trust/data-key.js";
 import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;

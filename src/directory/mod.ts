@@ -10,7 +10,7 @@ export {
   type SnapshotEnd,
 } from "./manifest.js";
 export { type Damage, firstNonZero, isZero } from "./damage.js";
-export { cipherOf, openDataKey } from "./data-key.js";
+export { cipherOf, openDataKey } from "./trust/data-key.js";
 export { capacityFor, isGeometry } from "./geometry.js";
 export { openDirectory, type OpenDirectoryOptions } from "./directory.js";
 export { type DirectoryEnd, lostError, type OpenDirectory } from "./open-directory.js";

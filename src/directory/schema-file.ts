@@ -17,6 +17,7 @@ import {
 } from "../dictionary/mod.js";
 import { alignUp } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
+import type { DiskCipher } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Damage, firstNonZero, isZero, paddingDamage, wrongLength } from "./damage.js";
 
@@ -41,7 +42,13 @@ export function emptySchemas(): Buffer {
 }
 
 /** Copies every schema that verifies. `seed` is the directory's. */
-export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): SchemasReading {
+export function readSchemas(
+  written: Buffer,
+  seed: bigint,
+  hasher: Hasher,
+  cipher: DiskCipher | null = null,
+): SchemasReading {
+  const file = cipher === null ? written : opened(written, cipher);
   const image = Buffer.alloc(schemaImageBytes);
   let count = 0;
   let end = schemaEntriesStart;
@@ -64,6 +71,24 @@ export function readSchemas(file: Buffer, seed: bigint, hasher: Hasher): Schemas
   return { image, count, end };
 }
 
+/** The file as it is in a directory that is not encrypted. */
+function opened(written: Buffer, cipher: DiskCipher): Buffer {
+  const file = Buffer.from(written);
+  if (file.length !== schemasFileBytes) return file;
+  for (let id = 0; id < schemasMax; id++) {
+    const at = schemaSlotOf(id);
+    const sealed = written.subarray(at, at + schemaSlotBytes);
+    if (isZero(sealed)) continue;
+    const slot = cipher.openSchemaSlot(sealed);
+    slot.copy(file, at);
+    const offset = slot.readUInt32LE(0);
+    const end = offset + slot.readUInt32LE(4);
+    if (offset < schemaEntriesStart || end > schemaImageBytes) continue;
+    cipher.openSchema(written.subarray(offset, end), sealed).copy(file, offset);
+  }
+  return file;
+}
+
 /** The entry that a slot names; null if it is not whole. */
 function entryOf(file: Buffer, id: number, seed: bigint, hasher: Hasher): Buffer | null {
   const slot = schemaSlotOf(id);
@@ -79,13 +104,21 @@ function entryOf(file: Buffer, id: number, seed: bigint, hasher: Hasher): Buffer
  * What is damaged in a schemas file. A schema that was written as far as its slot, by a thread that
  * died there, is behind the last entry and is no damage.
  */
-export function schemaDamage(file: Buffer, seed: bigint, hasher: Hasher): Damage[] {
+export function schemaDamage(
+  written: Buffer,
+  seed: bigint,
+  hasher: Hasher,
+  { cipher, isOpaque }: { readonly cipher: DiskCipher | null; readonly isOpaque: boolean },
+): Damage[] {
+  const file = cipher === null ? written : opened(written, cipher);
   if (file.length !== schemasFileBytes) return [wrongLength(file, schemasFileBytes)];
   const isOurs = file.readBigUInt64LE(0) === schemaMagic && file.readUInt32LE(8) === schemaVersion;
   if (!isOurs) {
     return [{ offset: 0, kind: "header", text: "the header is not that of a schemas file" }];
   }
   const damage = paddingDamage(file, [[12, schemaSlotOf(0)]]);
+  // Encrypted, and without the key.
+  if (isOpaque) return damage;
   for (let id = 0; id < schemasMax; id++) {
     const slot = schemaSlotOf(id);
     if (isZero(file.subarray(slot, slot + schemaSlotBytes))) continue;

@@ -1,5 +1,5 @@
-// Encrypts what goes to disk: records, the indexes of batches, the snapshot and the tags, by
-// AES-256-GCM (the tags by one block of AES) with keys derived from the directory's data key, which
+// Encrypts what goes to disk: records, the indexes of batches, the snapshot, tags and schemas, by
+// AES-256-GCM (slots of tags and schemas by one block of AES) with keys derived from the directory's data key, which
 // the manifest holds encrypted (directory/data-key.ts). Each thread that reads or writes files has
 // one. Memory stays plain.
 // Invariants: no nonce is used twice with a key, and what fails its tag is never used. A nonce is
@@ -165,6 +165,30 @@ export class DiskCipher {
   openWords(words: Words, purpose: string): Words {
     const decipher = createDecipheriv("aes-256-ecb", this.#keyOf(purpose), null);
     return wordsOf(decipher.setAutoPadding(false).update(bytesOf(words)));
+  }
+
+  /** Encrypts an entry of the schemas file, and its slot of 16 bytes, which names it by offset,
+   *  length and checksum: as one block of AES, which is then the nonce of the entry. So another
+   *  entry, or one at another offset, has another nonce. */
+  sealSchema(
+    entry: Uint8Array,
+    slot: Uint8Array,
+  ): { readonly entry: Buffer; readonly slot: Buffer } {
+    const key = this.#keyOf("schema slots");
+    const iv = createCipheriv("aes-256-ecb", key, null).setAutoPadding(false).update(slot);
+    const cipher = createCipheriv("aes-256-ctr", this.#keyOf("schemas"), iv);
+    return { entry: cipher.update(Buffer.from(entry)), slot: iv };
+  }
+
+  /** The slot of a schema, of which anything else makes something that fails its checksum. */
+  openSchemaSlot(sealed: Uint8Array): Buffer {
+    const decipher = createDecipheriv("aes-256-ecb", this.#keyOf("schema slots"), null);
+    return decipher.setAutoPadding(false).update(sealed);
+  }
+
+  /** The entry of a schema with this slot, as it is in the file. */
+  openSchema(entry: Uint8Array, sealedSlot: Uint8Array): Buffer {
+    return createDecipheriv("aes-256-ctr", this.#keyOf("schemas"), sealedSlot).update(entry);
   }
 
   #takeSalt(buffer: Buffer, at: number): void {

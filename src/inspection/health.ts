@@ -34,10 +34,12 @@ export function nextOpenOf(
     epochs === null || tags === null
       ? null
       : { ...epochs, tags: carryTags(tags, epochs.tagFloor, epochs.clear, tagSlots) };
+  const capacityBytes = capacityFor(segmentBytes, segmentCount, tagSlots);
   const { recovery } = planRecovery(
     { reading, isCopied, listing, epochs: voids },
     {
-      capacityBytes: capacityFor(segmentBytes, segmentCount, tagSlots),
+      capacityBytes,
+      capacityMostBytes: capacityBytes,
       maxRecordBytes: 1,
       leastRecordBytes: 1,
       tagSlots,

@@ -119,7 +119,8 @@ export async function inspectDirectory(
     segmentCount,
     ...sizesOf(view),
     tags: new Set((tags?.tags ?? []).map(({ hash }) => hash)).size,
-    schemas: readSchemas(view.schemasFile ?? Buffer.alloc(0), fields.seed, view.hasher).count,
+    schemas: readSchemas(view.schemasFile ?? Buffer.alloc(0), fields.seed, view.hasher, view.cipher)
+      .count,
     entries: census.all,
     namespaces: census.namespaces(),
     oldestMs: times.length === 0 ? null : Math.min(...times),

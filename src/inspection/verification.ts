@@ -115,7 +115,7 @@ class Verifier {
       const { seed, segmentCount } = fields;
       await this.#fixed(epochsName, (file) => epochsDamage(file, seed));
       await this.#fixed(tagsName, (file) => tagFileDamage(file, seed, hasher));
-      await this.#fixed(schemasName, (file) => schemaDamage(file, seed, hasher));
+      await this.#fixed(schemasName, (file) => schemaDamage(file, seed, hasher, this.#view));
       if (this.#view.isOpaque) {
         this.#notes.push("it is encrypted; without its key only the checksums were verified");
       }

@@ -18,4 +18,4 @@ export {
   type WriteFields,
   type WriteOutcome,
 } from "./memory-writer.js";
-export { loadSchemas, SchemaArea, type SchemaWriter } from "./schema-area.js";
+export { loadSchemas, SchemaArea, type SchemaBytes, type SchemaWriter } from "./schema-area.js";

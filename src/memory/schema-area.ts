@@ -19,8 +19,14 @@ import { type Kernel } from "../kernel/mod.js";
 /** Most waits of a millisecond for a thread that adds a schema. */
 const schemaLockWaitsMax = 50;
 
-/** Writes bytes of the table to the directory's file, at the same offset; false if that failed. */
-export type SchemaWriter = (bytes: Uint8Array, offset: number) => boolean;
+/** Where bytes of the table are, here and in the directory's file. */
+export interface SchemaBytes {
+  readonly bytes: Uint8Array;
+  readonly offset: number;
+}
+
+/** Writes an entry to the directory's file, and then its slot; false if that failed. */
+export type SchemaWriter = (entry: SchemaBytes, slot: SchemaBytes) => boolean;
 
 /** Loads the directory's schemas into a memory that has none; null for no directory. Other threads
  *  may have attached already: while the directory was another cache's they have added none, and a
@@ -97,7 +103,7 @@ export class SchemaArea implements SchemaTable {
     const write = this.#write;
     if (write !== null) {
       const slotBytes = image.subarray(slot, slot + schemaSlotBytes);
-      if (!write(entry, offset) || !write(slotBytes, slot)) return false;
+      if (!write({ bytes: entry, offset }, { bytes: slotBytes, offset: slot })) return false;
     }
     control.setSchemaEnd(alignUp(offset + entry.length, 8));
     control.setSchemaCount(id + 1);

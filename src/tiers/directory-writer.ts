@@ -22,6 +22,7 @@ import {
 } from "../directory/mod.js";
 import { codes, type Kernel } from "../kernel/mod.js";
 import * as counter from "../stats/mod.js";
+import type { SchemaBytes } from "../memory/mod.js";
 import { filesOf, type ThreadDisk } from "./disk-handle.js";
 
 /** Most waits of a millisecond for another thread that is writing an invalidation. */
@@ -188,9 +189,9 @@ export class DirectoryWriter {
     }
   }
 
-  /** Writes bytes of the schema table, so that they survive a process crash. False if the write
-   *  failed or the tier is down: the schema then gets no id, which only costs bytes. */
-  writeSchema(bytes: Uint8Array, offset: number): boolean {
+  /** Writes an entry of the schema table, and its slot, so that they survive a process crash. False
+   *  if the write failed or the tier is down: the schema then gets no id, which only costs bytes. */
+  writeSchema(entry: SchemaBytes, slot: SchemaBytes): boolean {
     const { control } = this.#kernel;
     if (!control.isDiskUp()) return false;
     // The opener closes the descriptor once no thread is about to use it. A thread that comes later
@@ -199,7 +200,11 @@ export class DirectoryWriter {
     const { schemasFd } = filesOf(this.#disk);
     if (!this.#isOurs(schemasFd, schemasName)) return false;
     try {
-      writeSchemaBytes(schemasFd, bytes, offset, this.#device);
+      // A copy: the slot is in shared memory, which node:crypto does not take.
+      const plain = { entry: entry.bytes, slot: Uint8Array.from(slot.bytes) };
+      const written = this.#disk.cipher?.sealSchema(plain.entry, plain.slot) ?? plain;
+      writeSchemaBytes(schemasFd, written.entry, entry.offset, this.#device);
+      writeSchemaBytes(schemasFd, written.slot, slot.offset, this.#device);
       return true;
     } catch (error) {
       this.#fault(error);

@@ -17,6 +17,7 @@ import {
 import { hasher, scratchDirectory } from "../disk/scratch.js";
 
 const fields: ManifestFields = {
+  sealedKey: Buffer.alloc(60, 7),
   clean: true,
   closedUnsynced: false,
   identity: Buffer.from("0123456789abcdef"),

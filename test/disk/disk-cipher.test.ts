@@ -154,3 +154,20 @@ test("blocks and words come back to their key, purpose and number only", () => {
   expect(cipher.openWords(sealed, "tags")).toEqual(words);
   expect(other.openWords(sealed, "tags")).not.toEqual(words);
 });
+
+test("a schema comes back by its slot, and none has the nonce of another", () => {
+  const entry = Buffer.from("some property names");
+  const slotOf = (offset: number): Buffer => {
+    const slot = Buffer.alloc(16, 9);
+    slot.writeUInt32LE(offset, 0);
+    return slot;
+  };
+  const sealed = cipher.sealSchema(entry, slotOf(4160));
+  expect(sealed.entry).toHaveLength(entry.length);
+  expect(cipher.openSchemaSlot(sealed.slot).equals(slotOf(4160))).toBe(true);
+  expect(cipher.openSchema(sealed.entry, sealed.slot).equals(entry)).toBe(true);
+  expect(other.openSchemaSlot(sealed.slot).equals(slotOf(4160))).toBe(false);
+  const elsewhere = cipher.sealSchema(entry, slotOf(4200));
+  expect(elsewhere.slot.equals(sealed.slot)).toBe(false);
+  expect(elsewhere.entry.equals(sealed.entry)).toBe(false);
+});

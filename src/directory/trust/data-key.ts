@@ -10,9 +10,9 @@
 //   44 ┴ tag         16
 
 import { createCipheriv, createDecipheriv, randomBytes } from "node:crypto";
-import { UndercroftError } from "../base/mod.js";
-import type { EncryptionKeys } from "../config/mod.js";
-import { dataKeyBytes, DiskCipher } from "../disk/mod.js";
+import { UndercroftError } from "../../base/mod.js";
+import type { EncryptionKeys } from "../../config/mod.js";
+import { dataKeyBytes, DiskCipher } from "../../disk/mod.js";
 
 const algorithm = "aes-256-gcm";
 const nonceBytes = 12;
@@ -23,6 +23,16 @@ export const sealedKeyBytes: number = nonceBytes + dataKeyBytes + tagBytes;
 export interface DataKey {
   readonly plain: Buffer | null;
   readonly sealed: Buffer | null;
+}
+
+/** The data key of a directory that is kept; null if it has none. Throws ERR_ENCRYPTION_KEY. */
+export function keptKeyOf(
+  path: string,
+  fields: { readonly sealedKey: Buffer | null; readonly identity: Buffer } | null,
+  encryption: EncryptionKeys | null,
+): DataKey | null {
+  if (fields === null || fields.sealedKey === null) return null;
+  return openDataKey(path, fields.sealedKey, encryption, fields.identity);
 }
 
 /** A new one, for a directory with this identity. */
