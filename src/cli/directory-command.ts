@@ -36,7 +36,8 @@ export function directoryOptions(verb: string, words: readonly string[]): Direct
   return { directory, json: values.json === true, help, key };
 }
 
-/** The key in a file: as bytes, or as text. Throws RangeError that says nothing of what is there. */
+/** The key in a file: as bytes, or as text. Throws RangeError that tells nothing of what it holds.
+ */
 function keyIn(file: string): Uint8Array {
   let bytes: Buffer;
   try {

@@ -53,10 +53,7 @@ function facts(found: DirectoryOverview): string {
   const snapshot = found.snapshotBytes === null ? "none" : sizeText(found.snapshotBytes);
   const rows = [
     ["directory", found.path],
-    [
-      "format",
-      `${found.format}, codec ${found.codec}${found.isEncrypted ? ", encrypted" : ""}${versionText(found)}`,
-    ],
+    ["format", `${found.format}, codec ${found.codec}${encryptedText(found)}${versionText(found)}`],
     ["state", stateText(found)],
     ["sessions", `${found.sessions}, last alive ${momentText(found.lastAliveMs)} UTC`],
     ["files", disk],
@@ -81,6 +78,10 @@ function facts(found: DirectoryOverview): string {
 function opaqueText({ segments: all }: DirectoryOverview): string {
   const records = all.reduce((sum, segment) => sum + segment.records, 0);
   return `${counted(records, "record")}, encrypted; --key-file tells what they are`;
+}
+
+function encryptedText({ isEncrypted }: DirectoryOverview): string {
+  return isEncrypted ? ", encrypted" : "";
 }
 
 function versionText({ version }: DirectoryOverview): string {

@@ -99,16 +99,16 @@ export interface DiskOptions {
    */
   readonly whenLocked?: "throw" | "memory" | { readonly wait: Duration };
   /**
-   * Encrypts entries on disk: keys, values and tags, by AES-256-GCM. Memory stays plain. A directory
-   * of entries that are not encrypted starts cold. Default: nothing is encrypted.
+   * Encrypts entries on disk: keys, values and tags, by AES-256-GCM. Memory stays plain. A
+   * directory of entries that are not encrypted starts cold. Default: nothing is encrypted.
    */
   readonly encryption?: EncryptionOptions;
 }
 
 /**
- * The keys of an encrypted directory, 32 bytes each, from `crypto.randomBytes` or a key store; not a
- * password. Another length is a RangeError. A directory that neither key fits, or that is encrypted
- * and opened without one, is left as it is: `openCache` rejects with ERR_ENCRYPTION_KEY.
+ * The keys of an encrypted directory, 32 bytes each, from `crypto.randomBytes` or a key store; not
+ * a password. Another length is a RangeError. A directory that neither key fits, or that is
+ * encrypted and opened without one, is left as it is: `openCache` rejects with ERR_ENCRYPTION_KEY.
  *
  * @example
  * ```ts

@@ -31,7 +31,7 @@
 //   424  ├ clockAhead         f64  ms that the cache's time is ahead of the wall clock
 //   432  ├ uptime             f64  ms since the boot at lastAlive; 0 = not known
 //   440  ├ leftOut            u32  entries that the exit of the process found not written
-//   444  ├ sealedKey          60 bytes: data-key.ts; used if flag 32 is set
+//   444  ├ sealedKey          60 bytes: trust/data-key.ts; used if flag 32 is set
 //   504  ├ zero
 //   4088 ┴ checksum           u64  XXH64 of 0..4088, seed 0
 

@@ -12,8 +12,8 @@
 //          ├ mirror: `slots` × the same, zero = free
 //          ┴ check = (hash + sequence × K1) XOR (seed + number × K2)
 //
-// In an encrypted directory hash and sequence are one encrypted block (disk/disk-cipher.ts), and the
-// check is of what is written.
+// In an encrypted directory hash and sequence are one encrypted block (disk/disk-cipher.ts), and
+// the check is of what is written.
 
 import { assert, KiB } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";

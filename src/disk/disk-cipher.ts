@@ -1,7 +1,7 @@
 // Encrypts what goes to disk: records, the indexes of batches, the snapshot, tags and schemas, by
-// AES-256-GCM (slots of tags and schemas by one block of AES) with keys derived from the directory's data key, which
-// the manifest holds encrypted (directory/data-key.ts). Each thread that reads or writes files has
-// one. Memory stays plain.
+// AES-256-GCM (slots of tags and schemas by one block of AES) with keys derived from the data key
+// of the directory, which the manifest holds encrypted (directory/trust/data-key.ts). Each thread
+// that reads or writes files has one. Memory stays plain.
 // Invariants: no nonce is used twice with a key, and what fails its tag is never used. A nonce is
 // the unit of a record or batch and 8 random bytes, under a key of one use of one segment file. So
 // a write that is repeated at an offset after a crash, or in two copies of a volume that go on

@@ -21,8 +21,8 @@ import { seedAt } from "./file-layout.js";
 export const diskRecordBytesMin = recordHeaderSize + 1;
 
 /**
- * Gives the record at `start` of a private buffer its form on disk: disk location zero, encrypted if
- * there is a cipher, checksum set. Returns its size on disk.
+ * Gives the record at `start` of a private buffer its form on disk: disk location zero, encrypted
+ * if there is a cipher, checksum set. Returns its size on disk.
  */
 export function sealRecord(
   buffer: Buffer,

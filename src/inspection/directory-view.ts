@@ -58,8 +58,8 @@ export interface DirectoryView {
 /**
  * Reads the fixed files of a directory. Rejects with ERR_NOT_A_DIRECTORY, ERR_DIRECTORY_NOT_OURS if
  * it is no cache directory, ERR_FORMAT_VERSION if another release wrote it, ERR_ENCRYPTION_KEY if
- * the key is another than that of an encrypted directory, and with what the system says if it cannot
- * be read. Without a key only the checksums of an encrypted one can be told.
+ * the key is another than that of an encrypted directory, and with what the system says if it
+ * cannot be read. Without a key only the checksums of an encrypted one can be told.
  */
 export async function viewDirectory(
   path: string,

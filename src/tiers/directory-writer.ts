@@ -189,8 +189,9 @@ export class DirectoryWriter {
     }
   }
 
-  /** Writes an entry of the schema table, and its slot, so that they survive a process crash. False
-   *  if the write failed or the tier is down: the schema then gets no id, which only costs bytes. */
+  /** Writes an entry of the schema table, and its slot, so that they survive a process crash.
+   *  False if the write failed or the tier is down: the schema then gets no id, which only costs
+   *  bytes. */
   writeSchema(entry: SchemaBytes, slot: SchemaBytes): boolean {
     const { control } = this.#kernel;
     if (!control.isDiskUp()) return false;

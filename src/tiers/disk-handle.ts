@@ -18,8 +18,8 @@ export interface DiskHandle {
   /** Most segment files open at once, over all threads. */
   readonly openFiles: number;
   readonly seed: bigint;
-  /** Shared bytes of the data key of an encrypted directory, which the opener writes with the words;
-   *  null where nothing is encrypted. */
+  /** Shared bytes of the data key of an encrypted directory, which the opener writes with the
+   *  words; null where nothing is encrypted. */
   readonly dataKey: Uint8Array | null;
   /** Which records the janitor writes to disk. */
   readonly admission: AdmissionConfig;

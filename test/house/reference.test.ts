@@ -52,6 +52,7 @@ const parts = new Map([
   ["DiskOptions", "CacheOptions"],
   ["AdmissionOptions", "CacheOptions"],
   ["EvictionOptions", "CacheOptions"],
+  ["EncryptionOptions", "CacheOptions"],
   ["NearOptions", "CacheOptions"],
 ]);
 
