@@ -47,7 +47,7 @@ export interface StatsGauges {
     readonly entries: number;
     /** Gauge: bytes of the segment files in use. */
     readonly bytes: number;
-    /** Gauge: the option `disk.capacity`. */
+    /** Gauge: what the files may take: the option `disk.capacity`, or what `resize` made of it. */
     readonly limitBytes: number;
     /** Whether the disk tier works. */
     readonly state: "up" | "down";
