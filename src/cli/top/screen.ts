@@ -107,8 +107,9 @@ function stateRows({ memory, disk, near, tags, threads, segments, ...more }: Cac
   if (disk !== null) {
     lines.push(
       `${label("disk")}${bar(disk.bytes, disk.limitBytes)} ${disk.state}, ` +
-        `${bytes(disk.bytes)} of ${bytes(disk.limitBytes)}, ${count(disk.entries)} entries on disk only, ` +
-        `${disk.segments} files; ${more.diskErrors} errors, ${more.corruptRecords} damaged`,
+        `${bytes(disk.bytes)} of ${bytes(disk.limitBytes)}, ${count(disk.entries)} entries on ` +
+        `disk only, ${disk.segments} files; ${more.diskErrors} errors, ` +
+        `${more.corruptRecords} damaged`,
     );
   }
   lines.push(
