@@ -41,6 +41,14 @@ export type { LoadTrace } from "./diagnostics/mod.js";
 export type { CacheEntry, ResizeOutcome, SetOutcome, UpdateOutcome } from "./entries/mod.js";
 export type { LoadContext, Loader, LoadManyContext, ManyLoader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
-export type { Tier, TierChange, TierEntry, TierInvalidation, TierKey } from "./outer-tiers/mod.js";
+export type {
+  Tier,
+  TierChange,
+  TierEntry,
+  TierInvalidation,
+  TierKey,
+  TierListener,
+  TierTurn,
+} from "./outer-tiers/mod.js";
 export type { PolicyName, Worth } from "./policy/mod.js";
 export type { CacheStats, NamespaceStats } from "./stats/mod.js";

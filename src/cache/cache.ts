@@ -20,6 +20,7 @@ import type { Namespace } from "./spaces/namespace.js";
 import { Namespaces } from "./spaces/namespaces.js";
 import type { OpenerSide } from "./opener-side.js";
 import { closeThread } from "./outer/closing-order.js";
+import { OthersEnds } from "./outer/others-ends.js";
 import type { OuterSide } from "./outer/outer-side.js";
 import type { SpaceParts } from "./spaces/space-parts.js";
 import { snapshotOf } from "./statistics.js";
@@ -78,10 +79,20 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     this.#handle = handle;
     this.#parts = parts;
     this.#namespaces = new Namespaces(own, events);
-    outer?.connect(core, this.invalidator, () => {
-      this.readThrough.forgetAll();
-      this.#namespaces.forgetAll();
-    });
+    outer?.connect(
+      new OthersEnds(core, {
+        key: (namespace, key) => {
+          if (namespace === "") this.readThrough.forget(key);
+          else this.#namespaces.forget(namespace, key);
+        },
+        all: () => this.#forgetAll(),
+      }),
+    );
+    // What an earlier session left on disk, others may have changed since.
+    if (outer?.isShared === true && opener !== null) {
+      opener.tookOver = () => this.invalidator.clearHere();
+      if (core.directory !== null) this.invalidator.clearHere();
+    }
   }
 
   /** The `name` option of `openCache`; "default" if none was given. */

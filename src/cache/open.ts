@@ -131,7 +131,9 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     if (config.operators) await opener.answer(new OperatorsSide(core, outer?.words));
     const registration = new ThreadRegistration(core, (entries) => opener?.leftOut(entries));
     announce(handle);
-    return new Cache<V>({ core, events, handle, opener, outer, registration });
+    const cache = new Cache<V>({ core, events, handle, opener, outer, registration });
+    await outer?.listen(tiers);
+    return cache;
   } catch (error) {
     const end = opener === undefined ? directory?.abandon() : opener.close();
     await end?.catch(() => undefined);

@@ -36,6 +36,8 @@ export class OpenerSide {
   readonly #events: CacheEvents;
   /** The janitor could not begin, so nothing was written. */
   #isNothing = false;
+  /** Called when a directory that another cache had is this one's, with what it had. */
+  tookOver: () => void = () => undefined;
   readonly #awaited: AwaitedDirectory | null;
   #takeOver: TakeOver | undefined;
   #recovery: CacheRecovery | null = null;
@@ -144,6 +146,7 @@ export class OpenerSide {
         this.#directory = directory;
       },
       done: (directory, report) => {
+        this.tookOver();
         this.#begin(directory, report);
         this.#events.emit("tier-up", { tier });
       },

@@ -136,30 +136,35 @@ export interface FetchReader<V> {
   copiesOf(key: HashedKey, value: V): () => V;
 }
 
+/** What a tier had for a key. */
+interface FromTier<V> {
+  readonly value: V;
+  readonly stale: boolean;
+  readonly superseded: boolean;
+  readonly entry: {
+    readonly createdAt: number;
+    readonly expiresAt: number;
+    readonly tags: readonly string[];
+  };
+}
+
 /** The tiers behind memory and disk. */
 export interface FetchTiers<V> {
-  /** Asks them for keys. What is fresh is stored under the flights, unless superseded or the flight
-   *  is -1; what has expired and may be served stale is not. Calls `bytesRead` before it looks at
-   *  what they have: a fetch that begins later must not get this answer. */
-  bring(
-    keys: readonly HashedKey[],
-    flights: readonly number[],
-    bytesRead?: () => void,
-  ): Promise<
-    readonly (
-      | {
-          readonly value: V;
-          readonly stale: boolean;
-          readonly superseded: boolean;
-          readonly entry: {
-            readonly createdAt: number;
-            readonly expiresAt: number;
-            readonly tags: readonly string[];
-          };
-        }
-      | undefined
-    )[]
-  >;
+  /** Asks them for a key that is to be loaded unless they have it. What is fresh is stored under
+   *  the flight, unless superseded or the flight is -1; what has expired and may be served stale is
+   *  not. Calls `bytesRead` before it looks at what they have: a fetch that begins later must not
+   *  get this answer. If another process loads the key, waits for that, at most `waitMs`, and
+   *  answers `isOthers`: look again. Else a load may begin; when it has ended, call `release`. */
+  turn(
+    key: HashedKey,
+    flight: number,
+    waitMs: number,
+    bytesRead: () => void,
+  ): Promise<{
+    readonly found: FromTier<V> | undefined;
+    readonly isOthers: boolean;
+    readonly release: (() => void) | undefined;
+  }>;
 }
 
 /** Publishes loaded values. */

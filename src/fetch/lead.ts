@@ -49,6 +49,8 @@ class EarlyWaiters<V> {
 
 /** Of a value that is in no record of memory (`FoundValue`). */
 const unstoredSequence = -1;
+/** How long a load waits at most for another process's; then it begins all the same. */
+export const othersMsMax = 30_000;
 
 export class Lead<V> {
   readonly #parts: FetchParts<V>;
@@ -82,11 +84,16 @@ export class Lead<V> {
     const { tiers } = this.#parts;
     // Without tiers the loader is called in this very microtask.
     const asksTiers = tiers !== null && !forceRefresh && flight.replaces === undefined;
-    if (asksTiers && (await this.#settleFromTier(flight, tiers))) return;
+    const turn = asksTiers ? await this.#settleFromTier(flight, tiers) : undefined;
+    if (turn === true) return;
     if (isTakeover) this.#parts.meter.count(counterFlightTakeovers, 1);
-    this.#begin(flight);
-    const loaded = await this.#load(flight, loader);
-    if (loaded !== undefined && !flight.isDone) this.#publish(flight, loaded.result);
+    try {
+      this.#begin(flight);
+      const loaded = await this.#load(flight, loader);
+      if (loaded !== undefined && !flight.isDone) this.#publish(flight, loaded.result);
+    } finally {
+      turn?.release?.();
+    }
   }
 
   /** Another thread's load may have ended, or failed, since this thread looked, so it looks again
@@ -120,15 +127,47 @@ export class Lead<V> {
     return false;
   }
 
-  /** Asks the tiers before the loader. True if the flight has ended. */
-  async #settleFromTier(flight: Flight<V>, tiers: FetchTiers<V>): Promise<boolean> {
-    // What is brought to memory supersedes the flight, so what `isValid` may refuse is not: the
-    // loader's value is to be stored then.
-    const isKept = flight.options.isValid === undefined && !flight.isReplaced;
-    const flights = [isKept ? flight.number : -1];
-    const early = new EarlyWaiters(flight);
-    const [found] = await tiers.bring([flight.key], flights, early.note);
-    if (flight.isDone) return true;
+  /** Asks the tiers before the loader. While another process loads the key, waits for that, or
+   *  leaves it the load if all that wait take a stale value. True if the flight has ended; else
+   *  the load may begin, and `release` is what ends its lease. */
+  async #settleFromTier(
+    flight: Flight<V>,
+    tiers: FetchTiers<V>,
+  ): Promise<true | { readonly release: (() => void) | undefined }> {
+    const endMs = monotonicMs() + Math.min(othersMsMax, flight.options.hardTimeoutMs);
+    let hasOffered = false;
+    for (;;) {
+      const waits = flight.stale === undefined || hasOffered;
+      const waitMs = waits ? Math.max(0, endMs - monotonicMs()) : 0;
+      // What is brought to memory supersedes the flight, so what `isValid` may refuse is not: the
+      // loader's value is to be stored then.
+      const isKept = flight.options.isValid === undefined && !flight.isReplaced;
+      const early = new EarlyWaiters(flight);
+      const number = isKept ? flight.number : -1;
+      const { found, isOthers, release } = await tiers.turn(
+        flight.key,
+        number,
+        waitMs,
+        early.note,
+      );
+      if (flight.isDone || this.#settleFound(flight, found, early.noted)) {
+        release?.();
+        return true;
+      }
+      if (!isOthers || flight.isReplaced || monotonicMs() >= endMs) return { release };
+      const { stale } = flight;
+      if (stale === undefined) continue;
+      if (this.#registry.serveStale(flight, stale)) return true;
+      hasOffered = true;
+    }
+  }
+
+  /** Ends the flight by what a tier had, if that may be; true if it has ended. */
+  #settleFound(
+    flight: Flight<V>,
+    found: Awaited<ReturnType<FetchTiers<V>["turn"]>>["found"],
+    early: readonly Waiter<V>[],
+  ): boolean {
     if (found === undefined || flight.isReplaced) return false;
     if (found.stale && flight.stale !== undefined) return false;
     // Something newer came meanwhile: it is in memory, or it is absent and is loaded.
@@ -136,8 +175,8 @@ export class Lead<V> {
     const { value, stale, entry } = found;
     const { createdAt, expiresAt, tags } = entry;
     const told = { value, stale, sequence: unstoredSequence, createdAt, expiresAt, tags };
-    if (this.#settleBy(flight, told, early.noted)) return true;
-    if (stale) this.#registry.serveAtOnce(flight, told, early.noted);
+    if (this.#settleBy(flight, told, early)) return true;
+    if (stale) this.#registry.serveAtOnce(flight, told, early);
     return flight.isDone;
   }
 

@@ -239,6 +239,22 @@ const outer: readonly Metric[] = [
   counter("tiers.corrupt", "{entry}", "Entries of a tier that were damaged.", (stats) =>
     outside(stats, ({ corrupt }) => [corrupt]),
   ),
+  counter(
+    "tiers.refused",
+    "{key}",
+    "Keys that a tier was not asked for, since it was asked for too many.",
+    (stats) => outside(stats, ({ refused }) => [refused]),
+  ),
+  counter("tiers.ended", "{change}", "Changes by others that ended entries here.", (stats) =>
+    outside(stats, ({ ended }) => [ended]),
+  ),
+  counter(
+    "tiers.turns",
+    "{load}",
+    "Loads that take turns with other processes: with the lease, or while another had it.",
+    (stats) => outside(stats, ({ leased, waited }) => [leased, waited]),
+    by("outcome", ["leased", "waited"]),
+  ),
   countOf(
     "tiers.pending",
     "tiers.pending",

@@ -1,6 +1,6 @@
 // A change of the cache as the thread that made it tells it to the opener, which passes it on to
 // the tiers. Plain data that can be posted.
-import type { TierChange, TierEntry, TierKey } from "./tier.js";
+import type { TierChange, TierEntry, TierInvalidation, TierKey } from "./tier.js";
 
 /** A key was set, or (entry null) is gone. */
 export interface KeyChange extends TierKey {
@@ -49,6 +49,14 @@ export function endOf(name: string): TierChange {
   return name.startsWith(tagLead)
     ? { kind: "delete-by-tag", namespace: null, tag: rest }
     : { kind: "clear", namespace: rest };
+}
+
+/** The names that an invalidation by others ends. A tag of one namespace ends it in all of them:
+ *  more than need be. */
+export function namesEndedBy(change: TierInvalidation): string[] {
+  if (change.kind === "delete") return [];
+  if (change.kind === "delete-by-tag") return [nameOfTag(change.tag)];
+  return [change.namespace === null ? everything : nameOfNamespace(change.namespace)];
 }
 
 /** One text for a key of a namespace. */

@@ -12,6 +12,20 @@ export interface ReadKey extends TierKey {
 /** What a change is about, from before the cache changes until the tiers are told. */
 export type Subject = { readonly hashLow: number; readonly hashHigh: number } | "all";
 
+/** What who wants to load a key is answered. */
+export interface Turn {
+  /** What a tier has. */
+  readonly entry: TierEntry | undefined;
+  /** The lease of the key, to be released when its load has ended; undefined if there is none. */
+  readonly token: string | undefined;
+  /** Another loads it. It may have ended by now: look again. */
+  readonly isOthers: boolean;
+}
+
+export const noTurn: Turn = { entry: undefined, token: undefined, isOthers: false };
+/** The longest that one question waits for another's load. */
+export const turnWaitMsMax = 30_000;
+
 export interface TierAccess {
   /** Call before the cache changes; then one of the next three, without an await in between. */
   begin(subject: Subject): void;
@@ -24,6 +38,11 @@ export interface TierAccess {
   /** The entries of keys, undefined where there is none or it cannot be told. Never rejects. What
    *  is answered is not older than any change that had returned when this was called. */
   read(keys: readonly ReadKey[]): Promise<readonly (TierEntry | undefined)[]>;
+  /** As `read` of one key that is to be loaded unless a tier has it fresh. While another loads it,
+   *  waits for that, at most `waitMs`. Never rejects. */
+  turn(key: ReadKey, waitMs: number): Promise<Turn>;
+  /** Ends a lease, once the tiers have made what this thread was told so far. */
+  release(key: ReadKey, token: string): void;
   /** Counts an entry that does not decode. */
   countDamage(): void;
   /** Resolves when the tiers have made every change that any thread was told of, or to false if one
@@ -40,6 +59,13 @@ export type ToHost =
   | { readonly kind: "cancel" }
   | { readonly kind: "abandon"; readonly subject: Subject }
   | { readonly kind: "read"; readonly ticket: number; readonly keys: readonly ReadKey[] }
+  | {
+      readonly kind: "turn";
+      readonly ticket: number;
+      readonly key: ReadKey;
+      readonly waitMs: number;
+    }
+  | { readonly kind: "release"; readonly key: ReadKey; readonly token: string }
   | { readonly kind: "flush"; readonly ticket: number }
   | { readonly kind: "damage" };
 
@@ -50,6 +76,7 @@ export type ToGuest =
       readonly ticket: number;
       readonly entries: readonly (TierEntry | undefined)[];
     }
+  | { readonly kind: "turn"; readonly ticket: number; readonly turn: Turn }
   | { readonly kind: "flushed"; readonly ticket: number; readonly isDone: boolean };
 
 /** The channel between the opener and one attached thread. */

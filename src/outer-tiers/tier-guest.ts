@@ -8,11 +8,13 @@ import type { Change } from "./change.js";
 import type { TierEntry } from "./tier.js";
 import {
   channelName,
+  noTurn,
   type ReadKey,
   type Subject,
   type TierAccess,
   type ToGuest,
   type ToHost,
+  type Turn,
 } from "./tier-access.js";
 import { openAll, openKey, type TierWords } from "./tier-words.js";
 
@@ -91,12 +93,20 @@ export class TierGuest implements TierAccess {
   // ── Questions ───────────────────────────────────────────────────────────────────────────────
 
   async read(keys: readonly ReadKey[]): Promise<readonly (TierEntry | undefined)[]> {
-    // A copy of each: bytes of a pool would be cloned with all of it.
-    const own = keys.map(({ namespace, key, hashLow, hashHigh }) => {
-      return { namespace, key: new Uint8Array(key), hashLow, hashHigh };
-    });
+    const own = keys.map(copyOf);
     const answer = await this.#ask((ticket) => ({ kind: "read", ticket, keys: own }));
     return answer?.kind === "entries" ? answer.entries : keys.map(() => undefined);
+  }
+
+  async turn(key: ReadKey, waitMs: number): Promise<Turn> {
+    const own = copyOf(key);
+    const question = (ticket: number): ToHost => ({ kind: "turn", ticket, key: own, waitMs });
+    const answer = await this.#ask(question, hostTimeoutMs + waitMs);
+    return answer?.kind === "turn" ? answer.turn : noTurn;
+  }
+
+  release(key: ReadKey, token: string): void {
+    this.#post({ kind: "release", key: copyOf(key), token });
   }
 
   countDamage(): void {
@@ -153,4 +163,9 @@ export class TierGuest implements TierAccess {
     this.#channel.close();
     return 0;
   }
+}
+
+/** A copy: bytes of a pool would be cloned with all of it. */
+function copyOf({ namespace, key, hashLow, hashHigh }: ReadKey): ReadKey {
+  return { namespace, key: new Uint8Array(key), hashLow, hashHigh };
 }

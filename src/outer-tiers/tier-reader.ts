@@ -14,11 +14,20 @@ import { type WriteFields, type WriteOutcome, writeValue } from "../memory/mod.j
 import { counterMisses } from "../stats/mod.js";
 import { type Enclosed, opened } from "./envelope.js";
 import type { TierEntry } from "./tier.js";
-import type { TierAccess } from "./tier-access.js";
+import type { ReadKey, TierAccess } from "./tier-access.js";
 import { namespaceOf } from "./tier-writer.js";
 
 /** The most keys of one question to the tiers. */
 export const questionKeysMax = 512;
+
+/** What a tier had for a key that is to be loaded. */
+export interface Turned<V> {
+  readonly found: Brought<V> | undefined;
+  /** Another process loads the key. It may have ended by now. */
+  readonly isOthers: boolean;
+  /** Ends the lease of the load; call it when the load has ended. Undefined if there is none. */
+  readonly release: (() => void) | undefined;
+}
 
 /** What a tier had for a key. */
 export interface Brought<V> {
@@ -112,7 +121,7 @@ export class TierReader<V> {
       key.isHashed ? verbs.beginFlight(key.hashLow, key.hashHigh, space) : -1,
     );
     try {
-      return await this.bring(keys, flights);
+      return await this.#bring(keys, flights);
     } finally {
       // Detaching ends flights too.
       for (const flight of this.#core.isDetached ? [] : flights) {
@@ -122,28 +131,44 @@ export class TierReader<V> {
   }
 
   /** Asks the tiers, and stores what is fresh under the flights, which began before; one without a
-   *  flight (-1) is not stored. Calls `bytesRead` before it looks at what they have. */
-  async bring(
+   *  flight (-1) is not stored. */
+  async #bring(
     keys: readonly HashedKey[],
     flights: readonly number[],
-    bytesRead?: () => void,
   ): Promise<(Brought<V> | undefined)[]> {
-    const namespace = namespaceOf(this.#core);
-    const named = keys.map(({ bytes, hashLow, hashHigh }) => {
-      return { namespace, key: bytes, hashLow, hashHigh };
-    });
-    const entries = await this.#access.read(named);
+    const entries = await this.#access.read(keys.map((key) => this.#named(key)));
     this.#core.assertOpen();
-    bytesRead?.();
-    const { clockAheadMs } = this.#core;
-    return keys.map((key, index) => {
-      const told = entries[index];
-      if (told === undefined) return undefined;
-      return this.#take(key, byWallClock(told, -clockAheadMs), flights[index] ?? -1);
-    });
+    return keys.map((key, index) => this.#take(key, entries[index], flights[index] ?? -1));
   }
 
-  #take(key: HashedKey, entry: TierEntry, flight: number): Brought<V> | undefined {
+  /** As `#bring` of one key that is to be loaded unless a tier has it. While another process loads
+   *  it, waits for that, at most `waitMs`. Calls `bytesRead` before it looks at what they have. */
+  async turn(
+    key: HashedKey,
+    flight: number,
+    waitMs: number,
+    bytesRead: () => void,
+  ): Promise<Turned<V>> {
+    const named = this.#named(key);
+    const { entry, token, isOthers } = await this.#access.turn(named, waitMs);
+    const release = token === undefined ? undefined : () => this.#access.release(named, token);
+    try {
+      this.#core.assertOpen();
+      bytesRead();
+      return { found: this.#take(key, entry, flight), isOthers, release };
+    } catch (error) {
+      release?.();
+      throw error;
+    }
+  }
+
+  #named({ bytes, hashLow, hashHigh }: HashedKey): ReadKey {
+    return { namespace: namespaceOf(this.#core), key: bytes, hashLow, hashHigh };
+  }
+
+  #take(key: HashedKey, told: TierEntry | undefined, flight: number): Brought<V> | undefined {
+    if (told === undefined) return undefined;
+    const entry = byWallClock(told, -this.#core.clockAheadMs);
     const now = this.#core.clock.now();
     const stale = entry.expiresAt <= now;
     if (stale && entry.staleUntil <= now) return undefined;

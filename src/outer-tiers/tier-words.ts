@@ -34,6 +34,10 @@ const numberNames = [
   "written",
   "dropped",
   "corrupt",
+  "refused",
+  "ended",
+  "leased",
+  "waited",
   "pending",
   "down",
 ] as const satisfies readonly (keyof TierTotals)[];

@@ -75,6 +75,57 @@ export type TierChange =
   ({ readonly kind: "set"; readonly entry: TierEntry } & TierKey) | TierInvalidation;
 
 /**
+ * What a tier tells the cache of what others do in it: other processes, machines, or an operator.
+ *
+ * @example
+ * ```ts
+ * import type { TierListener } from "undercroft";
+ *
+ * const listeners = new Set<TierListener>();
+ * const deleted = (key: Uint8Array): void => {
+ *   for (const { ended } of listeners) ended({ kind: "delete", namespace: "", key });
+ * };
+ * listeners.add({
+ *   ended: ({ kind }) => console.log(kind),
+ *   freed: () => undefined,
+ *   touched: () => undefined,
+ * });
+ * deleted(Buffer.from("7")); // delete
+ * ```
+ */
+export interface TierListener {
+  /** Others have written or ended entries, or may have. They end here too: in memory, on disk, in
+   *  the other tiers, and what waits to be written of them becomes a delete. Call it before
+   *  `getMany` answers anything that is newer. */
+  readonly ended: (change: TierInvalidation) => void;
+  /** Another has released its lease of a key: who waits for it looks again. */
+  readonly freed: (key: TierKey) => void;
+  /** An error: the tier cannot hear of others any more, so it is not read. Null: it can again. What
+   *  may have been missed meanwhile is to be told by `ended` first. */
+  readonly touched: (error: Error | null) => void;
+}
+
+/**
+ * What a tier answers who wants to load a key.
+ *
+ * @example
+ * ```ts
+ * import type { TierTurn } from "undercroft";
+ *
+ * const mayLoad = ({ isGiven }: TierTurn): boolean => isGiven;
+ * console.log(mayLoad({ entry: undefined, isGiven: false, waitMs: 500 })); // false
+ * ```
+ */
+export interface TierTurn {
+  /** The entry that the tier has. If it has not expired there is no lease, nor any need of one. */
+  readonly entry: TierEntry | undefined;
+  /** Whether the lease was given: it is whose token it is. */
+  readonly isGiven: boolean;
+  /** If another has it: how many milliseconds it lasts at most. Else 0. */
+  readonly waitMs: number;
+}
+
+/**
  * A tier behind memory and disk, for the option `tiers` of `openCache`.
  *
  * All its methods are called in the thread that opened the cache. Each may answer at once or by a
@@ -114,13 +165,23 @@ export interface Tier {
     keys: readonly TierKey[],
     now: number,
   ): readonly (TierEntry | undefined)[] | Promise<readonly (TierEntry | undefined)[]>;
-  /** Makes changes, in order, all of them or none. The next call comes when this has ended. A
-   *  batch that failed comes again, with later changes. */
+  /** Makes changes, in order. The next call comes when this has ended. A batch that failed comes
+   *  again, with later changes, so what was made of it is made twice. If others have changed a key
+   *  that is set, and `ended` has not told of it yet, it is deleted instead: nobody can say which
+   *  of the two is newer. */
   apply(changes: readonly TierChange[], now: number): void | Promise<void>;
   /** Asked of a tier that is down and has no changes to make: throws or rejects if it still is. */
   health(): void | Promise<void>;
   /** Called once, at the end of `Cache.close`, after the last change. */
   close?(): void | Promise<void>;
-  /** Asks to be told what others invalidate in the tier. Returns a function that ends it. */
-  subscribe?(listener: (change: TierInvalidation) => void): () => void;
+  /** Asks to be told what others do in the tier. Answers a function that ends it. By a promise:
+   *  when the tier can hear of others; `openCache` waits for it, up to a second. A tier that has
+   *  this method is shared: what a directory has from an earlier session is dropped at open, since
+   *  others may have changed it. */
+  subscribe?(listener: TierListener): (() => void) | Promise<() => void>;
+  /** Asked instead of `getMany` before a loader runs: answers the entry, or gives the lease of the
+   *  key to `token`, unless another has it, until it is released or its time is over. */
+  lease?(key: TierKey, token: string, now: number): TierTurn | Promise<TierTurn>;
+  /** Ends the lease of a key, if `token` still has it. */
+  release?(key: TierKey, token: string): void | Promise<void>;
 }

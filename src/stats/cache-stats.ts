@@ -19,6 +19,16 @@ export interface TierTotals {
   readonly dropped: number;
   /** Counter: entries of a tier that were damaged or did not decode; each was a miss. */
   readonly corrupt: number;
+  /** Counter: keys that a tier was not asked for, since it was asked for too many; each was a
+   *  miss. */
+  readonly refused: number;
+  /** Counter: changes that others made in a tier and that ended entries here: of a key, a tag, or
+   *  all, also when the tier could not hear of others. */
+  readonly ended: number;
+  /** Counter: loads for which a tier gave this process the lease. */
+  readonly leased: number;
+  /** Counter: times that a load waited, or served stale, since another process had the lease. */
+  readonly waited: number;
   /** Gauge: changes that a tier has yet to make. */
   readonly pending: number;
   /** Gauge: tiers that are down. */

@@ -126,6 +126,10 @@ function tiersBetween(before: TierTotals | null, now: TierTotals | null): TierTo
     written: now.written - before.written,
     dropped: now.dropped - before.dropped,
     corrupt: now.corrupt - before.corrupt,
+    refused: now.refused - before.refused,
+    ended: now.ended - before.ended,
+    leased: now.leased - before.leased,
+    waited: now.waited - before.waited,
   };
 }
 

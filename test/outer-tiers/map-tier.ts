@@ -1,5 +1,11 @@
 // A tier over a Map, whose calls a test can hold back and let fail.
-import type { Tier, TierChange, TierEntry, TierKey } from "../../dist/src/mod.js";
+import type {
+  Tier,
+  TierChange,
+  TierEntry,
+  TierKey,
+  TierListener,
+} from "../../dist/src/mod.js";
 
 export class MapTier implements Tier {
   readonly name: string;
@@ -15,7 +21,7 @@ export class MapTier implements Tier {
   readGate: Promise<void> | undefined;
   /** Wait for this before a batch is made. */
   applyGate: Promise<void> | undefined;
-  #told: ((change: Exclude<TierChange, { kind: "set" }>) => void) | undefined;
+  #told: TierListener | undefined;
 
   constructor(name = "map") {
     this.name = name;
@@ -65,7 +71,7 @@ export class MapTier implements Tier {
     this.isClosed = true;
   }
 
-  subscribe(listener: (change: Exclude<TierChange, { kind: "set" }>) => void): () => void {
+  subscribe(listener: TierListener): () => void {
     this.#told = listener;
     return () => {
       this.#told = undefined;
@@ -75,7 +81,7 @@ export class MapTier implements Tier {
   /** Others delete a key. */
   deleteForOthers(key: string): void {
     this.rows.delete(key);
-    this.#told?.({ kind: "delete", namespace: "", key: Buffer.from(key) });
+    this.#told?.ended({ kind: "delete", namespace: "", key: Buffer.from(key) });
   }
 
   get isSubscribed(): boolean {

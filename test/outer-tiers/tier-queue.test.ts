@@ -1,13 +1,13 @@
 // What waits for a tier: its bounds, and the order in which changes come.
 import { describe, expect, test } from "vitest";
 import { idOf, type KeyChange } from "../../dist/src/outer-tiers/change.js";
-import { RecentChanges } from "../../dist/src/outer-tiers/recent-changes.js";
+import { RecentChanges } from "../../dist/src/outer-tiers/host/recent-changes.js";
 import {
   batchChangesMax,
   queuedBytesMax,
   queuedChangesMax,
   TierQueue,
-} from "../../dist/src/outer-tiers/tier-queue.js";
+} from "../../dist/src/outer-tiers/host/tier-queue.js";
 
 function change(key: string, fields: Partial<KeyChange> & { readonly bytes?: number } = {}) {
   const { bytes = 10, ...rest } = fields;

@@ -2,9 +2,10 @@
 // changes. Made by openCache, if the option `tiers` names some, and by attachCache.
 import { UndercroftError } from "../../base/mod.js";
 import type { CustomCodec } from "../../config/mod.js";
-import type { EntryReader, EntryInvalidator, ThreadCore } from "../../entries/mod.js";
+import type { EntryReader, ThreadCore } from "../../entries/mod.js";
 import { createHasher } from "../../hash/mod.js";
 import {
+  type Numbered,
   Seals,
   type Tier,
   type TierAccess,
@@ -16,21 +17,26 @@ import {
   TierWriter,
 } from "../../outer-tiers/mod.js";
 import type { CacheEvents } from "../events.js";
+import type { OthersEnds } from "./others-ends.js";
 
 export class OuterSide {
   readonly access: TierAccess;
   readonly words: TierWords;
   readonly #custom: CustomCodec<unknown> | undefined;
   /** Ends entries that others ended in a tier; null until the cache is made. */
-  #end: ((change: TierInvalidation) => void) | null = null;
+  #ends: OthersEnds | null = null;
+  /** Others change the tiers too. */
+  readonly isShared: boolean;
 
   private constructor(
     words: TierWords,
     custom: CustomCodec<unknown> | undefined,
-    accessOf: (invalidate: (change: TierInvalidation) => void) => TierAccess,
+    isShared: boolean,
+    accessOf: (invalidate: (change: TierInvalidation) => Numbered | undefined) => TierAccess,
   ) {
     this.words = words;
-    this.access = accessOf((change) => this.#end?.(change));
+    this.isShared = isShared;
+    this.access = accessOf((change) => this.#ends?.end(change));
     this.#custom = custom;
   }
 
@@ -51,7 +57,8 @@ export class OuterSide {
     ];
     const seals = new Seals(await createHasher(), config.codecName, versionsOf);
     const words = new TierWords();
-    return new OuterSide(words, custom, (invalidate) => {
+    const isShared = tiers.some(({ subscribe }) => subscribe !== undefined);
+    return new OuterSide(words, custom, isShared, (invalidate) => {
       return new TierHost(tiers, words, {
         kernel,
         cacheId,
@@ -74,7 +81,7 @@ export class OuterSide {
   ): OuterSide | null {
     if (buffer === null) return null;
     const words = new TierWords(buffer);
-    return new OuterSide(words, custom, () => new TierGuest(words, core.kernel, cacheId));
+    return new OuterSide(words, custom, false, () => new TierGuest(words, core.kernel, cacheId));
   }
 
   /** What reads from the tiers for a key space. From now on they are told of its changes too. */
@@ -83,17 +90,15 @@ export class OuterSide {
     return new TierReader(core, reader, this.access);
   }
 
-  /** From now on what others end in a tier ends here too. `forget` detaches flights. */
-  connect(core: ThreadCore, invalidator: EntryInvalidator, forgetAll: () => void): void {
-    this.#end = (change) => {
-      if (core.isClosed) return;
-      // Entries of a namespace are ended with all: this thread may not know the namespace.
-      const isOurs = change.namespace === "" && change.kind === "delete";
-      if (isOurs) core.writer.remove(change.key);
-      else if (change.kind === "delete-by-tag") invalidator.deleteByTagHere([change.tag]);
-      else invalidator.clearHere();
-      forgetAll();
-    };
+  /** From now on what others end in a tier ends here too. */
+  connect(ends: OthersEnds): void {
+    this.#ends = ends;
+  }
+
+  /** In the opener, once it is connected: listens to the tiers. Resolves when they hear of others,
+   *  or after a second. */
+  async listen(tiers: readonly Tier[]): Promise<void> {
+    if (this.access instanceof TierHost) await this.access.listen(tiers);
   }
 
   /** Rejects with ERR_TIER unless the tiers have made every change. */

@@ -72,6 +72,11 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     this.readThrough.forgetAll();
   }
 
+  /** Internal: as `forgetAll`, of one key. */
+  forgetLoad(key: Key): void {
+    this.readThrough.forget(key);
+  }
+
   /** Internal: rejects all waiting fetches. */
   abortAll(error: Error): void {
     this.readThrough.abortAll(error);

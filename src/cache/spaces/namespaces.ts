@@ -141,6 +141,11 @@ export class Namespaces {
     return id;
   }
 
+  /** `ReadThrough.forget` of a key of one. */
+  forget(name: string, key: Uint8Array): void {
+    this.#known.get(name)?.namespace.forgetLoad(key);
+  }
+
   /** `ReadThrough.forgetAll` of each. */
   forgetAll(): void {
     for (const { namespace } of this.#known.values()) namespace.forgetAll();

@@ -11,8 +11,8 @@ import {
   namesOf,
   tierChangeOf,
   type VoidChange,
-} from "./change.js";
-import type { TierChange } from "./tier.js";
+} from "../change.js";
+import type { TierChange } from "../tier.js";
 
 /** The most keys, and the most tags, whose changes wait for a tier. */
 export const queuedChangesMax = 262_144;
@@ -120,6 +120,25 @@ export class TierQueue {
     return namesOf(change, entry.tags).some((name) => (voids.get(name) ?? -1) >= sequence);
   }
 
+  /** Others have changed the key, or all entries of these names: what waits of it is not set any
+   *  more but deleted, and what the tier is setting just now is deleted after. */
+  endOthers(id: string | undefined, names: readonly string[]): void {
+    const isEnded = (key: string, change: Waiting): boolean =>
+      change.entry !== null && (key === id || (names.length > 0 && isOf(change, names)));
+    const found = id === undefined || names.length > 0 ? this.#keys : one(this.#keys, id);
+    for (const [key, waiting] of found) {
+      if (!isEnded(key, waiting)) continue;
+      this.#bytes -= bytesOf(waiting);
+      this.#keys.set(key, { ...waiting, entry: null });
+    }
+    for (const [key, making] of this.#batch?.keys ?? []) {
+      if (!isEnded(key, making)) continue;
+      const ended = { ...making, entry: null };
+      this.#batch?.keys.set(key, ended);
+      if (!this.#keys.has(key)) this.#put(key, { ...ended, ticket: ++this.#tickets });
+    }
+  }
+
   /** Whether the tier has yet to end the entries of one of these names. */
   deletes(names: readonly string[]): boolean {
     const isIn = (voids: ReadonlyMap<string, number> | undefined): boolean =>
@@ -177,6 +196,11 @@ export class TierQueue {
     this.#batch = null;
     this.#bytes = 0;
   }
+}
+
+function one(keys: ReadonlyMap<string, Waiting>, id: string): Iterable<[string, Waiting]> {
+  const waiting = keys.get(id);
+  return waiting === undefined ? [] : [[id, waiting]];
 }
 
 function bytesOf({ entry }: KeyChange): number {

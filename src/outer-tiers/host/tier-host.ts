@@ -1,13 +1,20 @@
 // The opener's side of the tiers: it alone calls them, for every thread. Made by openCache.
 // Invariants: the changes of one key reach the tiers in the order in which the cache made them;
 // while a change of any thread is under way to here, no answer of a tier is used.
+import { randomUUID } from "node:crypto";
 import { BroadcastChannel } from "node:worker_threads";
-import { monotonicMs, setImmediate, type UndercroftError } from "../base/mod.js";
-import { codes, deadHolderOf, holderOf, type Kernel } from "../kernel/mod.js";
-import { type Change, idOf, namesOf } from "./change.js";
-import type { Seals } from "./envelope.js";
+import {
+  clearTimeout,
+  monotonicMs,
+  setImmediate,
+  setTimeout,
+  type UndercroftError,
+} from "../../base/mod.js";
+import { codes, deadHolderOf, holderOf, type Kernel } from "../../kernel/mod.js";
+import { type Change, idOf, namesEndedBy, namesOf } from "../change.js";
+import type { Seals } from "../envelope.js";
 import { RecentChanges } from "./recent-changes.js";
-import type { Tier, TierEntry, TierInvalidation } from "./tier.js";
+import type { Tier, TierEntry, TierInvalidation } from "../tier.js";
 import {
   channelName,
   type ReadKey,
@@ -15,14 +22,28 @@ import {
   type TierAccess,
   type ToGuest,
   type ToHost,
-} from "./tier-access.js";
+  type Turn,
+  turnWaitMsMax,
+} from "../tier-access.js";
+import { KeyWatch } from "./key-watch.js";
 import { TierLink } from "./tier-link.js";
-import type { TierWords } from "./tier-words.js";
+import type { TierWords } from "../tier-words.js";
 
 /** How long a read waits for changes under way; then it is a miss. */
 export const settleMsMax = 250;
 /** The most keys that dead threads left open and that are not taken from the tiers any more. */
 export const abandonedMax = 65_536;
+
+/** The most leases that are remembered until they are released. */
+export const leasesMax = 65_536;
+/** How long `openCache` waits for tiers until they hear of others. */
+export const contactMsMax = 1000;
+
+/** The numbers of a change of the cache (change.ts). */
+export interface Numbered {
+  readonly change: number;
+  readonly sequence: number;
+}
 
 export interface HostParts {
   readonly kernel: Kernel;
@@ -32,8 +53,9 @@ export interface HostParts {
   readonly down: (tier: string, error: UndercroftError) => void;
   readonly up: (tier: string) => void;
   readonly failed: (error: UndercroftError) => void;
-  /** Ends entries in memory and on disk, which others have ended in a tier. */
-  readonly invalidate: (change: TierInvalidation) => void;
+  /** Ends entries in memory and on disk, which others have ended in a tier. Undefined if the cache
+   *  is closed. */
+  readonly invalidate: (change: TierInvalidation) => Numbered | undefined;
 }
 
 export class TierHost implements TierAccess {
@@ -45,25 +67,73 @@ export class TierHost implements TierAccess {
   #mark: Int32Array;
   readonly #abandoned = new Set<string>();
   readonly #channels: readonly BroadcastChannel[];
-  readonly #subscriptions: readonly (() => void)[];
+  readonly #subscriptions: (() => void)[] = [];
+  readonly #invalidate: HostParts["invalidate"];
+  readonly #watches = new KeyWatch();
+  /** The leases that were given and not released, by their token. */
+  readonly #leases = new Map<string, TierLink>();
+  #isClosed = false;
 
   constructor(tiers: readonly Tier[], words: TierWords, parts: HostParts) {
     const { kernel, cacheId, now, seals, invalidate } = parts;
     this.#words = words;
     this.#kernel = kernel;
     this.#seals = seals;
+    this.#invalidate = invalidate;
     this.#mark = words.sent();
     this.#links = tiers.map((tier) => new TierLink(tier, words, now, parts));
     this.#channels = Array.from({ length: codes.userThreadsMax }, (_, thread) =>
       this.#listen(cacheId, thread),
     );
-    this.#subscriptions = tiers.flatMap((tier, index) => {
-      const end = tier.subscribe?.((change) => {
-        this.#links[index]?.interrupt();
-        invalidate(change);
-      });
-      return end === undefined ? [] : [end];
+  }
+
+  /** Begins to listen to the tiers. Resolves when all hear of others, or after a while. */
+  async listen(tiers: readonly Tier[]): Promise<void> {
+    const contacts = tiers.map((tier, index) => this.#subscribe(tier, index));
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, contactMsMax);
     });
+    await Promise.race([Promise.all(contacts), late]);
+    clearTimeout(timer);
+  }
+
+  /** Never rejects: a tier that cannot is one that does not hear of others. */
+  async #subscribe(tier: Tier, index: number): Promise<void> {
+    const link = this.#links[index] as TierLink;
+    try {
+      const end = await tier.subscribe?.({
+        ended: (change) => this.#ended(index, change),
+        freed: (key) => this.#watches.freed(key),
+        touched: (error) => link.touched(error),
+      });
+      if (end === undefined) return;
+      if (this.#isClosed) end();
+      else this.#subscriptions.push(end);
+    } catch (cause) {
+      link.touched(cause instanceof Error ? cause : new Error(String(cause)));
+    }
+  }
+
+  /** Others have changed a tier. First here: what a thread set before, and tells later, is older. */
+  #ended(index: number, change: TierInvalidation): void {
+    this.#words.add("ended", 1);
+    const numbered = this.#invalidate(change);
+    if (numbered === undefined) return;
+    const names = namesEndedBy(change);
+    if (this.#words.busyThreads().length > 0) {
+      if (change.kind === "delete") this.#recent.note(idOf(change), numbered.change);
+      else this.#recent.noteVoid(names, numbered.sequence);
+    }
+    const told: Change =
+      change.kind === "delete"
+        ? { ...change, ...numbered, kind: "key", hashLow: 0, hashHigh: 0, entry: null }
+        : { kind: "void", names, sequence: numbered.sequence };
+    for (const [at, link] of this.#links.entries()) {
+      if (at === index) link.ended(change);
+      else link.add(told);
+    }
+    this.#watches.ended(change);
   }
 
   // ── Changes ─────────────────────────────────────────────────────────────────────────────────
@@ -132,6 +202,14 @@ export class TierHost implements TierAccess {
           entries: await this.read(message.keys),
         });
         return;
+      case "turn": {
+        const { ticket, key, waitMs } = message;
+        answer({ kind: "turn", ticket, turn: await this.turn(key, waitMs) });
+        return;
+      }
+      case "release":
+        this.release(message.key, message.token);
+        return;
       case "flush":
         answer({ kind: "flushed", ticket: message.ticket, isDone: await this.flush() });
         return;
@@ -193,6 +271,48 @@ export class TierHost implements TierAccess {
     return found;
   }
 
+  async turn(key: ReadKey, waitMs: number): Promise<Turn> {
+    const watch = this.#watches.watch(key);
+    const token = randomUUID();
+    let asked: TierLink | undefined;
+    let [isGiven, othersMs] = [false, 0];
+    let entry: TierEntry | undefined;
+    for (const link of this.#abandoned.has(hashOf(key)) ? [] : this.#links) {
+      const settled = (): boolean | Promise<boolean> => this.#settled();
+      if (asked === undefined && link.hasLeases) {
+        asked = link;
+        ({ entry, isGiven, waitMs: othersMs } = await link.lease(key, token, settled));
+      } else [entry] = await link.read([key], settled);
+      entry = this.#abandoned.has(hashOf(key)) ? undefined : this.#intact(key, entry);
+      if (entry !== undefined) break;
+    }
+    this.#words.add(entry === undefined ? "misses" : "hits", 1);
+    const isOthers = othersMs > 0;
+    if (isOthers) {
+      this.#words.add("waited", 1);
+      if (waitMs > 0) await watch.until(Math.min(othersMs, waitMs, turnWaitMsMax));
+    }
+    watch.end();
+    if (!isGiven || asked === undefined) return { entry, token: undefined, isOthers };
+    this.#words.add("leased", 1);
+    this.#hold(token, asked);
+    return { entry, token, isOthers };
+  }
+
+  /** A thread that dies does not release: the lease ends by itself, and is forgotten here later. */
+  #hold(token: string, link: TierLink): void {
+    this.#leases.set(token, link);
+    if (this.#leases.size <= leasesMax) return;
+    const [oldest] = this.#leases.keys();
+    this.#leases.delete(oldest as string);
+  }
+
+  release(key: ReadKey, token: string): void {
+    const link = this.#leases.get(token);
+    this.#leases.delete(token);
+    void link?.release(key, token);
+  }
+
   #intact(key: ReadKey, entry: TierEntry | undefined): TierEntry | undefined {
     if (entry === undefined || this.#seals.isIntact(key, entry)) return entry;
     this.countDamage();
@@ -210,7 +330,9 @@ export class TierHost implements TierAccess {
   }
 
   async close(): Promise<number> {
+    this.#isClosed = true;
     for (const end of this.#subscriptions) end();
+    this.#watches.wakeAll();
     await this.#settled();
     for (const channel of this.#channels) channel.close();
     const left = await Promise.all(this.#links.map((link) => link.close()));

@@ -1,17 +1,19 @@
 // One tier as the opener drives it: what it has not made yet, whether it is up, and its retries.
 // Called by TierHost. Invariants: one `apply` is under way at a time, also after one that is late;
 // what the tier answers is used only if no change of the key has come since it was asked.
-import { clearTimeout, describe, setImmediate, setTimeout, UndercroftError } from "../base/mod.js";
-import { type Change, everything, idOf, type KeyChange, namesOf } from "./change.js";
-import type { Tier, TierEntry, TierKey } from "./tier.js";
+import { clearTimeout, describe, setImmediate, setTimeout, UndercroftError } from "../../base/mod.js";
+import { type Change, idOf, type KeyChange, namesEndedBy, namesOf } from "../change.js";
+import type { Tier, TierEntry, TierInvalidation, TierKey, TierTurn } from "../tier.js";
 import { TierQueue } from "./tier-queue.js";
-import type { TierWords } from "./tier-words.js";
+import type { TierWords } from "../tier-words.js";
 
 /** The wait before a tier that failed is tried again: doubled each time, up to the most. */
 export const retryMsMin = 100;
 export const retryMsMax = 30_000;
 /** A tier that takes longer for one call is down until it has answered. */
 export const tierTimeoutMs = 5000;
+/** The most keys that a tier is asked for at a time; beyond, a read is a miss. */
+export const readKeysMax = 65_536;
 
 /** What a link tells. */
 export interface LinkEvents {
@@ -24,9 +26,13 @@ export interface LinkEvents {
 interface Reading {
   readonly ids: ReadonlySet<string>;
   readonly changed: Map<string, KeyChange>;
+  /** Keys that others have changed. */
+  readonly ended: Set<string>;
   /** The names (change.ts) that were ended. */
   readonly names: string[];
 }
+
+type Ask = (keys: readonly TierKey[]) => ReturnType<Tier["getMany"]>;
 
 export class TierLink {
   readonly #tier: Tier;
@@ -36,7 +42,13 @@ export class TierLink {
   readonly #queue = new TierQueue();
   readonly #readings = new Set<Reading>();
   readonly #flushes = new Set<() => void>();
+  /** Its calls work. */
   #isUp = true;
+  /** It hears of others. */
+  #isInTouch = true;
+  /** As `tier-down` and `tier-up` have told. */
+  #isTold = true;
+  #readKeys = 0;
   /** What waited was lost, so nothing is taken from the tier. */
   #isLost = false;
   #isDraining = false;
@@ -72,9 +84,33 @@ export class TierLink {
     else if (this.#isUp && !this.#isDraining) this.#drainSoon();
   }
 
-  /** Others have changed the tier: what it is being asked for may be old. */
-  interrupt(): void {
-    for (const reading of this.#readings) reading.names.push(everything);
+  /** Others have changed the tier: what it is being asked for, and what waits for it, may be
+   *  older. */
+  ended(change: TierInvalidation): void {
+    const id = change.kind === "delete" ? idOf(change) : undefined;
+    const names = namesEndedBy(change);
+    this.#queue.endOthers(id, names);
+    for (const reading of this.#readings) {
+      if (id !== undefined && reading.ids.has(id)) reading.ended.add(id);
+      reading.names.push(...names);
+    }
+    this.#gauge();
+    if (this.#queue.size > 0 && this.#isUp && !this.#isDraining) this.#drainSoon();
+  }
+
+  /** Whether the tier hears of others; if not it is not read, but still told of changes. */
+  touched(error: Error | null): void {
+    if (this.#isClosed) return;
+    this.#isInTouch = error === null;
+    if (error !== null) {
+      const text =
+        `Cannot read tier ${describe(this.#tier.name)}: ${error.message}; ` +
+        "the cache goes on without it";
+      this.#goDown(new UndercroftError("ERR_TIER", text, { cause: error }));
+      return;
+    }
+    if (!this.#isUp && !this.#isDraining) void this.#drain();
+    this.#comeUp(this.#isUp);
   }
 
   /** A change was lost, or there is no room for it: what the tier has of its key is old, so nothing
@@ -112,7 +148,7 @@ export class TierLink {
     while (!hasFailed && (this.#queue.size > 0 || !this.#isUp)) {
       hasFailed = !(await this.#step());
       this.#gauge();
-      if (!hasFailed) this.#comeUp();
+      if (!hasFailed) this.#comeUp(true);
       this.#settleFlushes();
     }
     this.#isDraining = false;
@@ -142,6 +178,7 @@ export class TierLink {
 
   #beLate(): void {
     this.#isLate = true;
+    this.#isUp = false;
     this.#goDown(lateError(this.#tier.name));
     this.#settleFlushes();
   }
@@ -152,21 +189,23 @@ export class TierLink {
     const { name } = this.#tier;
     const why = cause instanceof Error ? cause.message : describe(cause);
     const text = `Cannot use tier ${describe(name)}: ${why}; the cache goes on without it`;
+    this.#isUp = false;
     this.#goDown(new UndercroftError("ERR_TIER", text, { cause }));
   }
 
   #goDown(error: UndercroftError): void {
     this.#words.add("errors", 1);
-    if (!this.#isUp) return;
-    this.#isUp = false;
+    if (!this.#isTold) return;
+    this.#isTold = false;
     this.#words.add("down", 1);
     this.#events.down(this.#tier.name, error);
   }
 
-  #comeUp(): void {
-    this.#retryMs = retryMsMin;
-    if (this.#isUp) return;
-    this.#isUp = true;
+  #comeUp(isUp: boolean): void {
+    this.#isUp = isUp;
+    if (isUp) this.#retryMs = retryMsMin;
+    if (this.#isTold || !isUp || !this.#isInTouch) return;
+    this.#isTold = true;
     this.#words.add("down", -1);
     this.#events.up(this.#tier.name);
   }
@@ -183,15 +222,22 @@ export class TierLink {
   async read(
     keys: readonly TierKey[],
     settled: () => boolean | Promise<boolean>,
+    ask: Ask = (asked) => this.#tier.getMany(asked, this.#now()),
   ): Promise<(TierEntry | undefined)[]> {
     const none = keys.map(() => undefined);
     if (this.#isLost || this.#isClosed) return none;
+    if (this.#readKeys + keys.length > readKeysMax) {
+      this.#words.add("refused", keys.length);
+      return none;
+    }
+    this.#readKeys += keys.length;
     const ids = keys.map(idOf);
-    const reading: Reading = { ids: new Set(ids), changed: new Map(), names: [] };
+    const names: string[] = [];
+    const reading: Reading = { ids: new Set(ids), changed: new Map(), ended: new Set(), names };
     this.#readings.add(reading);
     try {
       const asked = keys.filter((_, index) => this.#queue.find(ids[index] as string) === undefined);
-      const answers = asked.length === 0 || !this.#isUp ? [] : await this.#ask(asked);
+      const answers = asked.length === 0 || !this.#isReadable ? [] : await this.#ask(asked, ask);
       const found = new Map(asked.map((key, index) => [idOf(key), answers[index]]));
       // It may turn out meanwhile that a thread died with changes that nobody knows.
       if (!(await settled()) || this.#isLost) return none;
@@ -199,33 +245,74 @@ export class TierLink {
         const id = ids[index] as string;
         const change = this.#queue.find(id) ?? reading.changed.get(id);
         const entry = change === undefined ? found.get(id) : change.entry;
-        if (entry === undefined || entry === null) return undefined;
-        const names = namesOf(key, entry.tags);
-        if (reading.names.some((name) => names.includes(name))) return undefined;
-        return change === undefined && this.#queue.deletes(names) ? undefined : entry;
+        if (entry === undefined || entry === null || reading.ended.has(id)) return undefined;
+        const own = namesOf(key, entry.tags);
+        if (names.some((name) => own.includes(name))) return undefined;
+        return change === undefined && this.#queue.deletes(own) ? undefined : entry;
       });
     } finally {
       this.#readings.delete(reading);
+      this.#readKeys -= keys.length;
+    }
+  }
+
+  get #isReadable(): boolean {
+    return this.#isUp && this.#isInTouch;
+  }
+
+  /** Whether loads of a key take turns over all who share the tier. */
+  get hasLeases(): boolean {
+    return this.#tier.lease !== undefined && this.#isReadable && !this.#isLost && !this.#isClosed;
+  }
+
+  /** As `read` of one key; answers also whose turn it is to load it. */
+  async lease(
+    key: TierKey,
+    token: string,
+    settled: () => boolean | Promise<boolean>,
+  ): Promise<TierTurn> {
+    let told: TierTurn | undefined;
+    const [entry] = await this.read([key], settled, async () => {
+      told = await this.#tier.lease?.(key, token, this.#now());
+      return [told?.entry];
+    });
+    return { entry, isGiven: told?.isGiven ?? false, waitMs: told?.waitMs ?? 0 };
+  }
+
+  /** Once the tier has made what was told so far, others may load the key again. */
+  async release(key: TierKey, token: string): Promise<void> {
+    await this.flush();
+    if (!this.#isUp) return; // it ends by itself
+    try {
+      await this.#tier.release?.(key, token);
+    } catch (cause) {
+      this.#failRead(cause);
     }
   }
 
   /** What the tier answers, nothing if it fails. */
-  async #ask(keys: readonly TierKey[]): Promise<readonly (TierEntry | undefined)[]> {
+  async #ask(keys: readonly TierKey[], ask: Ask): Promise<readonly (TierEntry | undefined)[]> {
     let timer: NodeJS.Timeout | undefined;
     try {
-      const answer = this.#tier.getMany(keys, this.#now());
+      const answer = ask(keys);
       if (!(answer instanceof Promise)) return answer;
       const late = new Promise<never>((_, reject) => {
         timer = setTimeout(() => reject(lateError(this.#tier.name)), tierTimeoutMs);
       });
       return await Promise.race([answer, late]);
     } catch (cause) {
-      this.#fail(cause);
-      if (!this.#isDraining && !this.#isClosed) this.#retryLater();
+      this.#failRead(cause);
       return [];
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  #failRead(cause: unknown): void {
+    const wasUp = this.#isUp;
+    this.#fail(cause);
+    // Of many reads that fail at once one begins the retries.
+    if (wasUp && !this.#isDraining && !this.#isClosed) this.#retryLater();
   }
 
   // ── Ends ────────────────────────────────────────────────────────────────────────────────────
