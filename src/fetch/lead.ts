@@ -141,7 +141,8 @@ export class Lead<V> {
       const waitMs = waits ? Math.max(0, endMs - monotonicMs()) : 0;
       // What is brought to memory supersedes the flight, so what `isValid` may refuse is not: the
       // loader's value is to be stored then.
-      const isKept = flight.options.isValid === undefined && !flight.isReplaced;
+      const wasSuperseded = this.#isSuperseded(flight);
+      const isKept = flight.options.isValid === undefined && !wasSuperseded;
       const early = new EarlyWaiters(flight);
       const number = isKept ? flight.number : -1;
       const { found, isOthers, release } = await tiers.turn(
@@ -150,16 +151,28 @@ export class Lead<V> {
         waitMs,
         early.note,
       );
-      if (flight.isDone || this.#settleFound(flight, found, early.noted)) {
+      // What was read before the key changed may be older; what is read now is not.
+      const isStored = isKept && found?.stale === false && !found.superseded;
+      const isCurrent = isStored || wasSuperseded || !this.#isSuperseded(flight);
+      const settle = (): boolean =>
+        isCurrent
+          ? this.#settleFound(flight, found, early.noted)
+          : this.#settleFromMemory(flight);
+      if (flight.isDone || settle()) {
         release?.();
         return true;
       }
-      if (!isOthers || flight.isReplaced || monotonicMs() >= endMs) return { release };
+      const isOver = release !== undefined || monotonicMs() >= endMs;
+      if (isOver || (isCurrent && !isOthers)) return { release };
       const { stale } = flight;
       if (stale === undefined) continue;
       if (this.#registry.serveStale(flight, stale)) return true;
       hasOffered = true;
     }
+  }
+
+  #isSuperseded({ isReplaced, number }: Flight<V>): boolean {
+    return isReplaced || (number !== -1 && this.#parts.flights.isSuperseded(number, []));
   }
 
   /** Ends the flight by what a tier had, if that may be; true if it has ended. */
@@ -168,7 +181,7 @@ export class Lead<V> {
     found: Awaited<ReturnType<FetchTiers<V>["turn"]>>["found"],
     early: readonly Waiter<V>[],
   ): boolean {
-    if (found === undefined || flight.isReplaced) return false;
+    if (found === undefined) return false;
     if (found.stale && flight.stale !== undefined) return false;
     // Something newer came meanwhile: it is in memory, or it is absent and is loaded.
     if (found.superseded) return this.#settleFromMemory(flight);
