@@ -145,19 +145,12 @@ export class Lead<V> {
       const isKept = flight.options.isValid === undefined && !wasSuperseded;
       const early = new EarlyWaiters(flight);
       const number = isKept ? flight.number : -1;
-      const { found, isOthers, release } = await tiers.turn(
-        flight.key,
-        number,
-        waitMs,
-        early.note,
-      );
+      const { found, isOthers, release } = await tiers.turn(flight.key, number, waitMs, early.note);
       // What was read before the key changed may be older; what is read now is not.
       const isStored = isKept && found?.stale === false && !found.superseded;
       const isCurrent = isStored || wasSuperseded || !this.#isSuperseded(flight);
       const settle = (): boolean =>
-        isCurrent
-          ? this.#settleFound(flight, found, early.noted)
-          : this.#settleFromMemory(flight);
+        isCurrent ? this.#settleFound(flight, found, early.noted) : this.#settleFromMemory(flight);
       if (flight.isDone || settle()) {
         release?.();
         return true;

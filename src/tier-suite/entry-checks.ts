@@ -38,7 +38,9 @@ export const entryChecks: Checks = {
 
   "tells keys apart by every byte, and by their namespace": async (open) => {
     const tier = await open();
-    const keys = [[0], [255], [0, 255], [255, 0], [49, 58], [58]].map((key) => Uint8Array.from(key));
+    const keys = [[0], [255], [0, 255], [255, 0], [49, 58], [58]].map((key) =>
+      Uint8Array.from(key),
+    );
     const places = keys.flatMap((key) => ["", "n", "n:", "1:"].map((space) => ({ key, space })));
     const changes: TierChange[] = places.map(({ key, space }, index) => {
       return { kind: "set", namespace: space, key, entry: entry(`${index}`) };

@@ -1,11 +1,5 @@
 // A tier over a Map, whose calls a test can hold back and let fail.
-import type {
-  Tier,
-  TierChange,
-  TierEntry,
-  TierKey,
-  TierListener,
-} from "../../dist/src/mod.js";
+import type { Tier, TierChange, TierEntry, TierKey, TierListener } from "../../dist/src/mod.js";
 
 export class MapTier implements Tier {
   readonly name: string;

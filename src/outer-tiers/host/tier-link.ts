@@ -1,7 +1,13 @@
 // One tier as the opener drives it: what it has not made yet, whether it is up, and its retries.
 // Called by TierHost. Invariants: one `apply` is under way at a time, also after one that is late;
 // what the tier answers is used only if no change of the key has come since it was asked.
-import { clearTimeout, describe, setImmediate, setTimeout, UndercroftError } from "../../base/mod.js";
+import {
+  clearTimeout,
+  describe,
+  setImmediate,
+  setTimeout,
+  UndercroftError,
+} from "../../base/mod.js";
 import { type Change, idOf, type KeyChange, namesEndedBy, namesOf } from "../change.js";
 import type { Tier, TierEntry, TierInvalidation, TierKey, TierTurn } from "../tier.js";
 import { TierQueue } from "./tier-queue.js";
