@@ -19,6 +19,8 @@ import { namespaceOf } from "./tier-writer.js";
 
 /** The most keys of one question to the tiers. */
 export const questionKeysMax = 512;
+/** How often a key is asked for that changes at the same time; then it is a miss. */
+export const bringTriesMax = 3;
 
 /** What a tier had for a key that is to be loaded. */
 export interface Turned<V> {
@@ -71,11 +73,14 @@ export class TierReader<V> {
   async #orFromTier(key: HashedKey, found?: Promise<V | undefined>): Promise<V | undefined> {
     const value = await found;
     if (value !== undefined) return value;
-    const brought = await this.#bringOne(key);
-    if (brought?.superseded !== true) return brought?.stale === true ? undefined : brought?.value;
-    // What is newer is in memory by now, or it is absent.
-    const newer = await this.#reader.readAgain(key);
-    return newer?.stale === true ? undefined : newer?.value;
+    for (let tries = 0; tries < bringTriesMax; tries++) {
+      const brought = await this.#bringOne(key);
+      if (brought?.superseded !== true) return brought?.stale === true ? undefined : brought?.value;
+      // What is newer is in memory by now, or only in the tier, or it is absent.
+      const newer = await this.#reader.readAgain(key);
+      if (newer !== undefined) return newer.stale ? undefined : newer.value;
+    }
+    return undefined;
   }
 
   /** The entry with its metadata from memory, disk or a tier, if it is fresh. */
@@ -83,17 +88,22 @@ export class TierReader<V> {
     const hashed = this.#reader.readKey(key);
     const known = await this.#reader.getEntry(hashed.toKey());
     if (known !== undefined) return known;
-    const found = await this.#bringOne(hashed);
-    if (found === undefined || found.stale) return undefined;
-    if (found.superseded) {
-      // Still one request: its first count is taken back.
-      this.#core.count(counterMisses, -1);
-      return this.#reader.getEntry(hashed.toKey());
+    for (let tries = 0; tries < bringTriesMax; tries++) {
+      const found = await this.#bringOne(hashed);
+      if (found === undefined || found.stale) return undefined;
+      if (found.superseded) {
+        // Still one request: its first count is taken back.
+        this.#core.count(counterMisses, -1);
+        const newer = await this.#reader.getEntry(hashed.toKey());
+        if (newer !== undefined) return newer;
+        continue;
+      }
+      const { createdAt, expiresAt, staleUntil, tags, value } = found.entry;
+      const size = value.length + hashed.bytes.length;
+      const times = { createdAt, expiresAt, staleUntil };
+      return { value: found.value, source: "tier", ...times, tags, size };
     }
-    const { createdAt, expiresAt, staleUntil, tags, value } = found.entry;
-    const size = value.length + hashed.bytes.length;
-    const times = { createdAt, expiresAt, staleUntil };
-    return { value: found.value, source: "tier", ...times, tags, size };
+    return undefined;
   }
 
   /** What a tier has for a key that is neither in memory nor on disk. */

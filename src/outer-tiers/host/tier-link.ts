@@ -20,6 +20,8 @@ export const retryMsMax = 30_000;
 export const tierTimeoutMs = 5000;
 /** The most keys that a tier is asked for at a time; beyond, a read is a miss. */
 export const readKeysMax = 65_536;
+/** How often a tier is asked for a key that others change at the same time; then it is a miss. */
+export const readTriesMax = 3;
 
 /** What a link tells. */
 export interface LinkEvents {
@@ -237,6 +239,24 @@ export class TierLink {
       return none;
     }
     this.#readKeys += keys.length;
+    const found = await this.#readOnce(keys, settled, ask);
+    // What others changed meanwhile may be older than that, or newer: asked again, it is not older.
+    for (let tries = 1; tries < readTriesMax && found.includes("ended"); tries++) {
+      const again = Array.from(found.keys()).filter((index) => found[index] === "ended");
+      const asked = again.map((index) => keys[index] as TierKey);
+      const answers = await this.#readOnce(asked, settled, ask);
+      for (const [at, index] of again.entries()) found[index] = answers[at];
+    }
+    this.#readKeys -= keys.length;
+    return found.map((entry) => (entry === "ended" ? undefined : entry));
+  }
+
+  /** "ended": others have changed the key since the tier was asked. Never rejects. */
+  async #readOnce(
+    keys: readonly TierKey[],
+    settled: () => boolean | Promise<boolean>,
+    ask: Ask,
+  ): Promise<(TierEntry | "ended" | undefined)[]> {
     const ids = keys.map(idOf);
     const names: string[] = [];
     const reading: Reading = { ids: new Set(ids), changed: new Map(), ended: new Set(), names };
@@ -246,19 +266,18 @@ export class TierLink {
       const answers = asked.length === 0 || !this.#isReadable ? [] : await this.#ask(asked, ask);
       const found = new Map(asked.map((key, index) => [idOf(key), answers[index]]));
       // It may turn out meanwhile that a thread died with changes that nobody knows.
-      if (!(await settled()) || this.#isLost) return none;
+      if (!(await settled()) || this.#isLost) return keys.map(() => undefined);
       return keys.map((key, index) => {
         const id = ids[index] as string;
         const change = this.#queue.find(id) ?? reading.changed.get(id);
         const entry = change === undefined ? found.get(id) : change.entry;
-        if (entry === undefined || entry === null || reading.ended.has(id)) return undefined;
+        if (entry === undefined || entry === null) return undefined;
         const own = namesOf(key, entry.tags);
-        if (names.some((name) => own.includes(name))) return undefined;
+        if (reading.ended.has(id) || names.some((name) => own.includes(name))) return "ended";
         return change === undefined && this.#queue.deletes(own) ? undefined : entry;
       });
     } finally {
       this.#readings.delete(reading);
-      this.#readKeys -= keys.length;
     }
   }
 
