@@ -46,7 +46,7 @@ describe("the queue of a tier", () => {
     queue.add(change("late"));
     const first = queue.take();
     expect(first.length).toBe(batchChangesMax);
-    expect(first[0]).toMatchObject({ kind: "set", key: Buffer.from("1") });
+    expect(first[0]).toMatchObject({ kind: "set", key: Buffer.from("0") });
     expect(queue.hasMade(ticket)).toBe(false);
     queue.made();
     expect(queue.hasMade(ticket)).toBe(false);
@@ -60,6 +60,48 @@ describe("the queue of a tier", () => {
       true,
       0,
     ]);
+  });
+
+  test("a change is made when the newest of its key is: no flush ends before", () => {
+    const queue = new TierQueue();
+    queue.add(change("a", { sequence: 1 }));
+    const { ticket } = queue;
+    queue.take();
+    queue.add(change("a", { sequence: 2 }));
+    queue.failed();
+    expect(queue.hasMade(ticket)).toBe(false);
+    queue.add(change("a", { sequence: 3 }));
+    expect(queue.hasMade(ticket)).toBe(false);
+    // A clear that comes first in its place.
+    queue.addVoid({ kind: "void", names: ["*"], sequence: 4 });
+    expect(queue.hasMade(ticket)).toBe(false);
+    queue.take();
+    queue.addVoid({ kind: "void", names: ["tt"], sequence: 5 });
+    queue.failed();
+    queue.addVoid({ kind: "void", names: ["tu"], sequence: 6 });
+    expect(queue.hasMade(ticket)).toBe(false);
+    queue.take();
+    queue.made();
+    expect(queue.hasMade(queue.ticket)).toBe(true);
+  });
+
+  test("what others changed is deleted: what waits, and after what is being made", () => {
+    const queue = new TierQueue();
+    queue.add(change("making"));
+    queue.add(change("other"));
+    queue.take();
+    queue.add(change("waiting"));
+    const idOfKey = (key: string): string => `0:${key}`;
+    queue.endOthers(idOfKey("making"), []);
+    queue.endOthers(idOfKey("waiting"), []);
+    expect(queue.find(idOfKey("making"))?.entry).toBeNull();
+    expect(queue.find(idOfKey("other"))?.entry).not.toBeNull();
+    queue.made();
+    const next = queue.take();
+    expect(next.map(({ kind }) => kind)).toEqual(["delete", "delete"]);
+    queue.failed();
+    queue.endOthers(undefined, ["*"]);
+    expect(queue.take().map(({ kind }) => kind)).toEqual(["delete", "delete"]);
   });
 
   test("puts a clear before all that came after it, and drops what came before", () => {

@@ -1,7 +1,8 @@
 // The changes that a tier has not made yet, the newest of each key. They answer before the tier
 // does, so what it still has of an older value is never read. Called by TierLink. Invariants: a
-// change is here until the tier has made it or a newer one of its key came; deletions by tag and
-// clears are made before the keys of a batch, and what they end here is ended at once.
+// change is here until the tier has made it or a newer one of its key came, which takes its ticket
+// over; keys are in the order of their tickets; deletions by tag and clears are made before the
+// keys of a batch, and what they end here is ended at once.
 import {
   endOf,
   everything,
@@ -23,7 +24,14 @@ export const queuedBytesMax = 64 * 1024 * 1024;
 export const batchChangesMax = 512;
 
 interface Waiting extends KeyChange {
+  /** Of the oldest change of the key that the tier has not made. */
   readonly ticket: number;
+}
+
+interface Batch {
+  readonly keys: Map<string, Waiting>;
+  readonly voids: Map<string, number>;
+  readonly voidTicket: number;
 }
 
 export class TierQueue {
@@ -32,11 +40,11 @@ export class TierQueue {
   /** The newest sequence at which each name (change.ts) was ended. */
   #voids = new Map<string, number>();
   /** What the tier is making now; null if nothing. */
-  #batch: { readonly keys: Map<string, Waiting>; readonly voids: Map<string, number> } | null =
-    null;
+  #batch: Batch | null = null;
   #bytes = 0;
   #tickets = 0;
-  #voidTicket = 0;
+  /** Of the oldest of the voids that wait. */
+  #voidTicket = Infinity;
 
   /** Changes that wait or are being made. */
   get size(): number {
@@ -52,10 +60,9 @@ export class TierQueue {
     return this.#tickets;
   }
 
-  /** Whether the changes up to a ticket were made or superseded. */
+  /** Whether the changes up to a ticket were made, or newer ones of their keys. */
   hasMade(ticket: number): boolean {
-    if (this.#batch !== null) return false;
-    if (this.#voids.size > 0 && this.#voidTicket <= ticket) return false;
+    if (this.#batch !== null || this.#voidTicket <= ticket) return false;
     const [oldest] = this.#keys.values();
     return oldest === undefined || oldest.ticket > ticket;
   }
@@ -64,17 +71,20 @@ export class TierQueue {
    *  it deletes the key. "full": there is no room for the key. */
   add(change: KeyChange): "added" | "dropped" | "full" {
     const id = idOf(change);
-    this.#remove(id);
-    if (this.#keys.size >= queuedChangesMax) return "full";
+    const ticket = this.#keys.get(id)?.ticket ?? ++this.#tickets;
+    if (!this.#keys.has(id) && this.#keys.size >= queuedChangesMax) return "full";
+    this.#put(id, { ...change, entry: null, ticket });
     const bytes = bytesOf(change);
     const fits = bytes === 0 || this.#bytes + bytes <= queuedBytesMax;
-    this.#put(id, { ...change, entry: fits ? change.entry : null, ticket: ++this.#tickets });
+    if (fits) this.#put(id, { ...change, ticket });
     return fits ? "added" : "dropped";
   }
 
+  /** In the place of an older one of the key, if there is one; else at the end. */
   #put(id: string, waiting: Waiting): void {
+    const older = this.#keys.get(id);
     this.#keys.set(id, waiting);
-    this.#bytes += bytesOf(waiting);
+    this.#bytes += bytesOf(waiting) - (older === undefined ? 0 : bytesOf(older));
   }
 
   #remove(id: string): void {
@@ -94,12 +104,14 @@ export class TierQueue {
         names.includes(name),
       );
       if (!isCleared && !isOf(waiting, names)) continue;
-      this.#remove(id);
-      if (!isCleared) this.#put(id, { ...waiting, entry: null });
+      if (isCleared) {
+        this.#remove(id);
+        this.#voidTicket = Math.min(this.#voidTicket, waiting.ticket);
+      } else this.#put(id, { ...waiting, entry: null });
     }
     if (names.includes(everything)) this.#voids.clear();
     for (const name of names) this.#voids.set(name, sequence);
-    this.#voidTicket = ++this.#tickets;
+    this.#voidTicket = Math.min(this.#voidTicket, ++this.#tickets);
     return this.#voids.size > queuedChangesMax ? "full" : "added";
   }
 
@@ -128,8 +140,7 @@ export class TierQueue {
     const found = id === undefined || names.length > 0 ? this.#keys : one(this.#keys, id);
     for (const [key, waiting] of found) {
       if (!isEnded(key, waiting)) continue;
-      this.#bytes -= bytesOf(waiting);
-      this.#keys.set(key, { ...waiting, entry: null });
+      this.#put(key, { ...waiting, entry: null });
     }
     for (const [key, making] of this.#batch?.keys ?? []) {
       if (!isEnded(key, making)) continue;
@@ -155,8 +166,9 @@ export class TierQueue {
     }
     for (const id of keys.keys()) this.#remove(id);
     const voids = this.#voids;
+    this.#batch = { keys, voids, voidTicket: this.#voidTicket };
     this.#voids = new Map();
-    this.#batch = { keys, voids };
+    this.#voidTicket = Infinity;
     const ends = Array.from(voids.keys(), endOf);
     return [...ends, ...Array.from(keys.values(), tierChangeOf)];
   }
@@ -179,10 +191,10 @@ export class TierQueue {
       this.#put(id, { ...change, entry });
     }
     for (const [id, change] of later) {
-      this.#remove(id);
-      this.#put(id, change);
+      this.#put(id, { ...change, ticket: this.#keys.get(id)?.ticket ?? change.ticket });
     }
     // A clear that waits ends what the batch had.
+    this.#voidTicket = Math.min(this.#voidTicket, batch.voidTicket);
     if (!this.#voids.has(everything)) {
       for (const [name, sequence] of this.#voids) batch.voids.set(name, sequence);
       this.#voids = batch.voids;
@@ -193,6 +205,7 @@ export class TierQueue {
   drop(): void {
     this.#keys.clear();
     this.#voids.clear();
+    this.#voidTicket = Infinity;
     this.#batch = null;
     this.#bytes = 0;
   }
