@@ -70,6 +70,20 @@ describe.each(ways)("%s", (_, change, left) => {
     expect(await seen()).toEqual([left, left]);
   });
 
+  test("that waits when the tier is asked, and is made before it answers", async () => {
+    const [applying, reading] = [gate(), gate()];
+    tier.applyGate = applying.promise;
+    tier.readGate = reading.promise;
+    change();
+    await expect.poll(() => tier.batches.length).toBe(2);
+    const reads = seen();
+    await new Promise((resolve) => setImmediate(resolve));
+    applying.open();
+    await cache.flush();
+    reading.open();
+    expect(await reads).toEqual([left, left]);
+  });
+
   test("that comes while the tier is asked", async () => {
     const { promise, open } = gate();
     tier.readGate = promise;

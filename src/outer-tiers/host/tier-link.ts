@@ -36,7 +36,7 @@ interface Reading {
   readonly changed: Map<string, KeyChange>;
   /** Keys that others have changed. */
   readonly ended: Set<string>;
-  /** The names (change.ts) that were ended. */
+  /** The names (change.ts) that were ended since, or whose end the tier has made since. */
   readonly names: string[];
 }
 
@@ -171,6 +171,8 @@ export class TierLink {
     try {
       if (changes.length === 0) await this.#tier.health();
       else await this.#tier.apply(changes, this.#now());
+      // What is being read may have been read before.
+      for (const { names } of this.#readings) names.push(...this.#queue.making());
       this.#queue.made();
       this.#words.add("written", changes.length);
       return true;

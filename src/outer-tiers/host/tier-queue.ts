@@ -173,6 +173,11 @@ export class TierQueue {
     return [...ends, ...Array.from(keys.values(), tierChangeOf)];
   }
 
+  /** The names whose entries the tier is ending now. */
+  making(): Iterable<string> {
+    return this.#batch?.voids.keys() ?? [];
+  }
+
   /** The tier has made the batch. */
   made(): void {
     this.#batch = null;
