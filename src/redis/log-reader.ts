@@ -45,6 +45,8 @@ export class LogReader {
   readonly #parts: LogParts;
   readonly #blockMs: number;
   #position: Position | undefined;
+  /** The newest batch of which this host knows that it was there: told, or its own. */
+  #witness = "0-1";
   #isInTouch = false;
   #isClosed = false;
   #isCut = false;
@@ -67,6 +69,19 @@ export class LogReader {
   /** Undefined before the first contact. */
   get position(): Position | undefined {
     return this.#position;
+  }
+
+  get witness(): string {
+    return this.#witness;
+  }
+
+  /** A batch of this host was made; its news may not have come. */
+  made(epoch: string, id: string): void {
+    if (this.#position?.epoch === epoch) this.#know(id);
+  }
+
+  #know(id: string): void {
+    if (sequenceOf(id) > sequenceOf(this.#witness)) this.#witness = id;
   }
 
   get isInTouch(): boolean {
@@ -135,6 +150,7 @@ export class LogReader {
       randomPart(),
       isBroken ? "" : (before?.epoch ?? ""),
       before?.id ?? "0-1",
+      this.#witness,
     ]);
     if (this.#isClosed || this.#position !== before) return;
     const last: Position = { epoch: textOf(epoch), id: textOf(id) };
@@ -142,6 +158,7 @@ export class LogReader {
       // At the first contact too: what is there by then may have missed something.
       this.#endAll();
       this.#position = last;
+      this.#witness = last.id;
     }
     if (last.id === this.#position?.id) this.#touch(sentMs);
   }
@@ -167,6 +184,7 @@ export class LogReader {
       if (batch.writer !== this.#parts.writer) this.#tellBatch(batch);
       // Only now: what is told first cannot be overwritten by what was made before.
       this.#position = { epoch, id: batch.id };
+      this.#know(batch.id);
     }
     return true;
   }

@@ -202,7 +202,11 @@ class RedisTier implements Tier {
     const log = await this.#inTouch();
     const epoch = log.position?.epoch ?? "";
     const entries = keys.map((key) => this.#names.entry(idOf(key)));
-    const answer = await this.#server.run(readScript, [...this.#names.base, ...entries], [epoch]);
+    const answer = await this.#server.run(
+      readScript,
+      [...this.#names.base, ...entries],
+      [epoch, log.witness],
+    );
     if (textOf(answer[0]) === epoch) return keys.map((_, index) => entryOf(answer[index + 1]));
     await log.check(this.#server);
     return keys.map(() => undefined);
@@ -213,7 +217,7 @@ class RedisTier implements Tier {
     const epoch = log.position?.epoch ?? "";
     const id = idOf(key);
     const keys = [...this.#names.base, this.#names.entry(id), this.#names.lease(id)];
-    const values = [epoch, token, this.#settings.leaseMs, now];
+    const values = [epoch, token, this.#settings.leaseMs, now, log.witness];
     const [found, body, waitMs] = await this.#server.run(leaseScript, keys, values);
     if (textOf(found) !== epoch) await log.check(this.#server);
     const wait = Number(waitMs);
@@ -269,8 +273,10 @@ class RedisTier implements Tier {
       const ttl = ttlMs > ttlMsMax ? "" : ttlMs;
       values.push("s", keyId, ttl, namesOf(change, entry.tags), bodyOf(entry));
     }
-    const [, refused] = await this.#server.run(applyScript, keys, values);
-    return Number(refused) >= 0;
+    const [refused, made] = await this.#server.run(applyScript, keys, values);
+    if (Number(refused) < 0) return false;
+    log.made(epoch, textOf(made));
+    return true;
   }
 
   async health(): Promise<void> {

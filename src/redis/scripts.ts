@@ -14,7 +14,8 @@
 // only if it is of the epoch and no name of it was ended at a later version; if the hash or the set
 // is gone (FLUSHALL, eviction), a new epoch begins, so that everything has ended. A set is made
 // only if the log since `base`, the last batch its maker knew, has nothing of others about the key
-// or its names; else the key ends.
+// or its names; else the key ends. Nothing is read in a history that lacks the witness: the newest
+// batch of which the reader knows, heard or its own.
 
 /** The most changes of one batch. */
 export const batchMax = 512;
@@ -34,6 +35,12 @@ local function state()
   local mark = redis.call('ZSCORE', v, '')
   if not mark or tonumber(mark) ~= -tonumber(meta[1]) then return nil end
   return meta[1], tonumber(meta[2]), tonumber(meta[3])
+end
+local function has(id)
+  return #redis.call('XRANGE', l, id, id) == 1
+end
+local function sequence(id)
+  return tonumber(string.match(id, '^%d+'))
 end
 local function names(blob)
   local all, at = {}, 1
@@ -60,18 +67,22 @@ end
 `;
 
 /** KEYS m v l. ARGV: a random epoch, a random number, the epoch and the id that the caller knows
- *  ("" = none). Answers the epoch, the id of the last batch, and 1 if the log has all since the id
- *  that the caller knows. Begins an epoch if there is none, or if the id is not in this history,
- *  which a failover has cut: what is there may be older than what was there. */
+ *  ("" = none), its witness. Answers the epoch, the id of the last batch, and 1 if the log has all
+ *  since the id that the caller knows. Begins an epoch if there is none, or if id or witness is not
+ *  in this history, which a failover has cut: what is there may be older than what was there. */
 export const openScript = `${prelude}
 local epoch, seq = state()
-local known, isKnown, isLost = ARGV[4], false, false
+local isKnown, isLost = false, false
 if epoch and epoch == ARGV[3] then
-  isKnown = #redis.call('XRANGE', l, known, known) == 1
-  if not isKnown then
-    local first = redis.call('XRANGE', l, '-', '+', 'COUNT', 1)[1]
-    local at = tonumber(string.match(known, '^%d+'))
-    isLost = seq < at or (first and tonumber(string.match(first[1], '^%d+')) <= at)
+  isKnown = true
+  local first = redis.call('XRANGE', l, '-', '+', 'COUNT', 1)[1]
+  for _, id in ipairs({ARGV[4], ARGV[5]}) do
+    if not has(id) then
+      isKnown = false
+      local at = sequence(id)
+      -- One that is older than the whole log was trimmed.
+      if seq < at or (first and sequence(first[1]) <= at) then isLost = true end
+    end
   end
 end
 if not epoch or isLost then
@@ -83,7 +94,7 @@ if not epoch or isLost then
 end
 local last = redis.call('XREVRANGE', l, '+', '-', 'COUNT', 1)[1]
 local id = last and last[1] or ''
-if not last or tonumber(string.match(id, '^%d+')) ~= seq then
+if not last or sequence(id) ~= seq then
   seq = redis.call('HINCRBY', m, 's', 1)
   redis.call('DEL', l)
   id = string.format('%.0f', seq) .. '-' .. ARGV[2]
@@ -93,22 +104,23 @@ end
 return {epoch, id, isKnown and 1 or 0}
 `;
 
-/** KEYS m v l, entries. ARGV: the epoch, now. Answers the epoch, then each entry's body or nil. */
+/** KEYS m v l, entries. ARGV: the epoch, the witness of the reader. Answers the epoch, then each
+ *  entry's body or nil; only "" if the history is another one. */
 export const readScript = `${prelude}
 local epoch, _, floor = state()
-local found = {epoch or ''}
-if epoch ~= ARGV[1] then return found end
+if epoch ~= ARGV[1] or not has(ARGV[2]) then return {''} end
+local found = {epoch}
 for index = 4, #KEYS do
   found[index - 2] = alive(redis.call('GET', KEYS[index]), epoch, floor)
 end
 return found
 `;
 
-/** KEYS m v l, entry, lease. ARGV: the epoch, token, ms, now in ms. Answers the epoch, the body or
- *  nil, and 0 if the lease was given, -1 if none is needed, else for how long another has it. */
+/** KEYS m v l, entry, lease. ARGV: the epoch, token, ms, now in ms, witness. Answers as a read, then
+ *  0 if the lease was given, -1 if none is needed, else for how long another has it. */
 export const leaseScript = `${prelude}
 local epoch, _, floor = state()
-if epoch ~= ARGV[1] then return {epoch or '', false, -1} end
+if epoch ~= ARGV[1] or not has(ARGV[5]) then return {'', false, -1} end
 local body = alive(redis.call('GET', KEYS[4]), epoch, floor)
 if body then
   local expires = string.match(body, '^[^ ]+ ([^ ]+) ')
@@ -134,16 +146,17 @@ return 1
 
 /** KEYS m v l, an entry for each key that is set or deleted. ARGV: the epoch, writer, number of the
  *  batch, id of the batch that the writer knew, random, log length, most names; then for each
- *  change its kind (s, d, n), id or name, ms to live ("" = for ever), names, body. Answers the
- *  epoch, and how many sets ended their keys; -1 if the epoch is another one and nothing was made. */
+ *  change its kind (s, d, n), id or name, ms to live ("" = for ever), names, body. Answers how
+ *  many sets ended their keys, and the id of the batch; -1 if the epoch is another one and nothing
+ *  was made. */
 export const applyScript = `${prelude}
 local epoch, seq, floor = state()
-if epoch ~= ARGV[1] then return {epoch or '', -1} end
+if epoch ~= ARGV[1] then return {-1, ''} end
 local writer, number, base = ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local changed, isUnknown = {}, false
 local rows = redis.call('XRANGE', l, base, '+', 'COUNT', ${behindMax + 2})
 if #rows == 0 or rows[1][1] ~= base or #rows > ${behindMax + 1} then isUnknown = true end
-local last = #rows > 0 and tonumber(string.match(rows[#rows][1], '^%d+')) or -1
+local last = #rows > 0 and sequence(rows[#rows][1]) or -1
 if last ~= seq then isUnknown = true end
 for index = 2, #rows do
   local fields = rows[index][2]
@@ -159,8 +172,7 @@ local function isRefused(id, blob)
 end
 seq = redis.call('HINCRBY', m, 's', 1)
 local told = {'w', writer, 'b', number}
-local at, slot, key, refused, ended = 8, 0, 4, 0, 0
-local batch = {}
+local at, slot, key, refused = 8, 0, 4, 0
 while at <= #ARGV do
   local kind, id, ttl, blob, body = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
   at, slot = at + 5, slot + 1
@@ -198,5 +210,5 @@ if size > tonumber(ARGV[7]) then
 end
 local id = string.format('%.0f', seq) .. '-' .. ARGV[5]
 redis.call('XADD', l, 'MAXLEN', '~', ARGV[6], id, unpack(told))
-return {epoch, refused}
+return {refused, id}
 `;
