@@ -1,15 +1,25 @@
 // Every order of up to six events for two hosts and one tier; and each rule of the protocol is
 // needed.
 import { expect, test } from "vitest";
-import { explore, mutants, Protocol } from "./tier-protocol.js";
+import { type Explored, explore, mutants, Protocol, starts } from "./tier-protocol.js";
 
-test("no order of events leaves or answers what is old", { timeout: 300_000 }, () => {
-  const { states, fault } = explore(new Protocol(), 6);
+const { warm, cold, busy } = starts();
+const timeout = 300_000;
+
+const fromBusy = (protocol: Protocol): Explored => explore(protocol, [busy], 5);
+const fromQuiet = (protocol: Protocol): Explored => explore(protocol, [warm, cold], 6);
+
+test.each([
+  ["quiet hosts", fromQuiet, 200_000],
+  ["a host that is in the midst of a set", fromBusy, 20_000],
+])("no order of events from %s leaves or answers what is old", { timeout }, (_, run, least) => {
+  const { states, fault } = run(new Protocol());
   expect(fault).toBeUndefined();
-  expect(states).toBeGreaterThan(100_000);
+  expect(states).toBeGreaterThan(least);
 });
 
-test.each(mutants)("is wrong if %s", { timeout: 300_000 }, (mutant) => {
-  const { fault } = explore(new Protocol(mutant), 6);
+test.each(mutants)("is wrong if %s", { timeout }, (mutant) => {
+  const protocol = new Protocol(mutant);
+  const fault = fromBusy(protocol).fault ?? fromQuiet(protocol).fault;
   expect(fault?.what).toMatch(/^host|is left in the end/);
 });

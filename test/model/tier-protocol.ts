@@ -494,8 +494,15 @@ export interface Explored {
   readonly fault: { readonly events: readonly Event[]; readonly what: string } | undefined;
 }
 
+/** Where to begin: all have the value; only the tier has; a host is in the midst of a set. */
+export function starts(): { warm: State; cold: State; busy: State } {
+  const busy = begin(true);
+  for (const name of ["set", "send"] as const) new Protocol().step(busy, [name, 0]);
+  return { warm: begin(true), cold: begin(false), busy };
+}
+
 /** Takes every order of up to `length` events. */
-export function explore(protocol: Protocol, length: number): Explored {
+export function explore(protocol: Protocol, from: readonly State[], length: number): Explored {
   const known = new Set<string>();
   interface Path {
     readonly state: State;
@@ -504,12 +511,7 @@ export function explore(protocol: Protocol, length: number): Explored {
   }
   const eventsOf = ({ event, before }: Path): Event[] =>
     event === undefined || before === undefined ? [] : [...eventsOf(before), event];
-  // In the third one, a host is in the midst of a set.
-  const busy = begin(true);
-  for (const name of ["set", "send"] as const) new Protocol().step(busy, [name, 0]);
-  let paths: Path[] = [begin(true), begin(false), busy].map((state) => {
-    return { state, event: undefined, before: undefined };
-  });
+  let paths = from.map((state): Path => ({ state, event: undefined, before: undefined }));
   for (let step = 1; step <= length; step++) {
     const next: Path[] = [];
     for (const path of paths) {
