@@ -12,7 +12,9 @@ import * as undici from "../../dist/src/undici/mod.js";
 import * as entry from "../../dist/src/mod.js";
 import * as opentelemetry from "../../dist/src/opentelemetry/mod.js";
 import * as prometheus from "../../dist/src/prometheus/mod.js";
+import * as redis from "../../dist/src/redis/mod.js";
 import * as sqlite from "../../dist/src/sqlite/mod.js";
+import * as suite from "../../dist/src/tier-suite/mod.js";
 import * as keyv from "../../dist/src/keyv/mod.js";
 import * as map from "../../dist/src/shared-map/mod.js";
 import * as unstorage from "../../dist/src/unstorage/mod.js";
@@ -39,7 +41,9 @@ import { collect, type MetricsRegistry, register } from "undercroft/prometheus";
 import { bentocacheDriver } from "undercroft/bentocache";
 import { keyvStore } from "undercroft/keyv";
 import { type MapHandle, SharedHashMap } from "undercroft/shared-map";
+import { redisTier } from "undercroft/redis";
 import { type SqliteDatabase, sqliteTier } from "undercroft/sqlite";
+import { memoryTier, tierSuite } from "undercroft/tier-suite";
 import { unstorageDriver } from "undercroft/unstorage";
 import { UndiciCacheStore } from "undercroft/undici";
 import { nextCacheHandler, nextIsrHandler } from "undercroft/next";
@@ -68,6 +72,7 @@ export async function use(): Promise<void> {
   undo.push(() => new UndiciCacheStore(other, { maxEntrySize: "1mb" }).delete({} as never));
   undo.push(() => void [nextCacheHandler(other), new (nextIsrHandler(cache))()]);
   undo.push(() => void sqliteTier({} as SqliteDatabase, { table: "t" }));
+  undo.push(() => void [redisTier({}, { staleness: "1s" }), tierSuite(() => memoryTier())]);
   if (!(cache instanceof Cache)) throw new UndercroftError("ERR_HANDLE", typeof sent);
 }
 `;
@@ -92,7 +97,9 @@ const entries = {
   "shared-map/mod": map,
   "prometheus/mod": prometheus,
   "opentelemetry/mod": opentelemetry,
+  "redis/mod": redis,
   "sqlite/mod": sqlite,
+  "tier-suite/mod": suite,
   "keyv/mod": keyv,
   "unstorage/mod": unstorage,
   "bentocache/mod": bentocache,
