@@ -1,10 +1,10 @@
 // The suite for tiers, run over one; shown in docs/guides/tiers.md.
 import type { Tier } from "undercroft";
-import { MemoryStore, memoryTier, tierSuite } from "undercroft/tier-suite";
+import { type MemoryStore, memoryStore, memoryTier, tierSuite } from "undercroft/tier-suite";
 
 const stores = new Map<string, MemoryStore>();
 const open = (name: string): Tier => {
-  const store = stores.get(name) ?? new MemoryStore();
+  const store = stores.get(name) ?? memoryStore();
   stores.set(name, store);
   return memoryTier(store); // here yours
 };

@@ -116,7 +116,7 @@ end
 return found
 `;
 
-/** KEYS m v l, entry, lease. ARGV: the epoch, token, ms, now in ms, witness. Answers as a read, then
+/** KEYS m v l, entry, lease. ARGV: the epoch, token, ms, now in ms, witness. Answers as a read and
  *  0 if the lease was given, -1 if none is needed, else for how long another has it. */
 export const leaseScript = `${prelude}
 local epoch, _, floor = state()

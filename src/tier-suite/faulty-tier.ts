@@ -18,14 +18,34 @@ import type { Tier, TierListener } from "../outer-tiers/mod.js";
 export type TierFault = "none" | "before" | "after" | "never";
 
 /**
+ * A tier of `faultyTier`.
+ *
+ * @example
+ * ```ts
+ * import { type FaultyTier, faultyTier, memoryTier } from "undercroft/tier-suite";
+ *
+ * const tier: FaultyTier = faultyTier(memoryTier());
+ * tier.fault = "before";
+ * console.log(tier.fault); // before
+ * ```
+ */
+export interface FaultyTier extends Required<Tier> {
+  /** What its calls do from now on. */
+  fault: TierFault;
+  /** The tier loses touch with what others do, or has it again and says that all may have
+   *  changed. */
+  setTouch(isInTouch: boolean): void;
+}
+
+/**
  * A tier around another one, which fails as the test wants.
  *
  * @example
  * ```ts
  * import { openCache } from "undercroft";
- * import { FaultyTier, memoryTier } from "undercroft/tier-suite";
+ * import { faultyTier, memoryTier } from "undercroft/tier-suite";
  *
- * const tier = new FaultyTier(memoryTier());
+ * const tier = faultyTier(memoryTier());
  * const cache = await openCache<string>({ tiers: [tier] });
  * tier.fault = "before";
  * console.log(await cache.fetch("a", () => "loaded")); // loaded
@@ -33,19 +53,22 @@ export type TierFault = "none" | "before" | "after" | "never";
  * await cache.close();
  * ```
  */
-export class FaultyTier implements Tier {
+export function faultyTier(tier: Tier, name: string = tier.name): FaultyTier {
+  return new Faulty(tier, name);
+}
+
+class Faulty implements FaultyTier {
   readonly name: string;
   readonly #tier: Tier;
   #fault: TierFault = "none";
   #freed: (() => void)[] = [];
   #listener: TierListener | undefined;
 
-  constructor(tier: Tier, name: string = tier.name) {
+  constructor(tier: Tier, name: string) {
     this.#tier = tier;
     this.name = name;
   }
 
-  /** What its calls do from now on. */
   get fault(): TierFault {
     return this.#fault;
   }
@@ -57,8 +80,6 @@ export class FaultyTier implements Tier {
     for (const free of freed) free();
   }
 
-  /** The tier loses touch with what others do, or has it again and says that all may have
-   *  changed. */
   setTouch(isInTouch: boolean): void {
     if (isInTouch) this.#listener?.ended({ kind: "clear", namespace: null });
     this.#listener?.touched(isInTouch ? null : new Error("the tier was cut off"));

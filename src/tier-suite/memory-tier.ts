@@ -1,5 +1,6 @@
 // Tiers in memory: stores that several tiers of one process share, as machines share a server. For
 // tests. Invariant: a change is told to the others before the call that makes it returns.
+import { describe } from "../base/mod.js";
 import type {
   Tier,
   TierChange,
@@ -27,21 +28,39 @@ export const memoryLeaseMs = 5000;
  *
  * @example
  * ```ts
- * import { memoryTier, MemoryStore } from "undercroft/tier-suite";
+ * import { type MemoryStore, memoryStore } from "undercroft/tier-suite";
  *
- * const store = new MemoryStore();
+ * const stores = new Map<string, MemoryStore>([["a", memoryStore()]]);
+ * console.log(stores.get("a")?.size); // 0
+ * ```
+ */
+export interface MemoryStore {
+  /** How many entries it has. */
+  readonly size: number;
+}
+
+/**
+ * Makes an empty store for tiers of `memoryTier`.
+ *
+ * @example
+ * ```ts
+ * import { memoryStore, memoryTier } from "undercroft/tier-suite";
+ *
+ * const store = memoryStore();
  * const key = Buffer.from("7");
  * await memoryTier(store).apply([{ kind: "delete", namespace: "", key }], 0);
  * console.log(store.size); // 0
  * ```
  */
-export class MemoryStore {
-  /** Internal: its rows by key, its leases, and who listens. */
+export function memoryStore(): MemoryStore {
+  return new Store();
+}
+
+class Store implements MemoryStore {
   readonly rows = new Map<string, Row>();
   readonly leases = new Map<string, Lease>();
   readonly listeners = new Map<object, TierListener>();
 
-  /** How many entries it has. */
   get size(): number {
     return this.rows.size;
   }
@@ -54,9 +73,9 @@ export class MemoryStore {
  * @example
  * ```ts
  * import { openCache } from "undercroft";
- * import { memoryTier, MemoryStore } from "undercroft/tier-suite";
+ * import { memoryStore, memoryTier } from "undercroft/tier-suite";
  *
- * const store = new MemoryStore();
+ * const store = memoryStore();
  * const one = await openCache<string>({ tiers: [memoryTier(store)] });
  * const two = await openCache<string>({ tiers: [memoryTier(store)] });
  * one.set("a", "1");
@@ -66,15 +85,18 @@ export class MemoryStore {
  * await two.close();
  * ```
  */
-export function memoryTier(store: MemoryStore = new MemoryStore(), name = "memory"): Tier {
-  return new MemoryTier(store, name);
+export function memoryTier(store: MemoryStore = memoryStore(), name = "memory"): Tier {
+  if (store instanceof Store) return new MemoryTier(store, name);
+  throw new TypeError(
+    `Cannot use a store: current value is ${describe(store)}; it must be one of memoryStore()`,
+  );
 }
 
 class MemoryTier implements Tier {
   readonly name: string;
-  readonly #store: MemoryStore;
+  readonly #store: Store;
 
-  constructor(store: MemoryStore, name: string) {
+  constructor(store: Store, name: string) {
     this.#store = store;
     this.name = name;
   }

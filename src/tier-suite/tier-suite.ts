@@ -60,11 +60,11 @@ let stores = 0;
  *
  * @example
  * ```ts
- * import { MemoryStore, memoryTier, tierSuite } from "undercroft/tier-suite";
+ * import { type MemoryStore, memoryStore, memoryTier, tierSuite } from "undercroft/tier-suite";
  *
  * const stores = new Map<string, MemoryStore>();
  * const open = (name: string) => {
- *   const store = stores.get(name) ?? new MemoryStore();
+ *   const store = stores.get(name) ?? memoryStore();
  *   stores.set(name, store);
  *   return memoryTier(store);
  * };

@@ -1,7 +1,9 @@
 // Every order of up to six events for two hosts and one tier; and each rule of the protocol is
 // needed.
 import { expect, test } from "vitest";
-import { type Explored, explore, mutants, Protocol, starts } from "./tier-protocol.js";
+import { type Explored, explore, starts } from "./tier-exploration.js";
+import { mutants } from "./tier-mutants.js";
+import { Protocol } from "./tier-protocol.js";
 
 const { warm, cold, busy } = starts();
 const timeout = 300_000;

@@ -3,7 +3,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Cache, type CacheOptions, ManualClock, openCache } from "../../dist/src/mod.js";
 import type { Tier } from "../../dist/src/mod.js";
-import { FaultyTier, MemoryStore, memoryTier } from "../../dist/src/tier-suite/mod.js";
+import {
+  type FaultyTier,
+  faultyTier,
+  type MemoryStore,
+  memoryStore,
+  memoryTier,
+} from "../../dist/src/tier-suite/mod.js";
 import { gate, MapTier } from "./map-tier.js";
 
 let store: MemoryStore;
@@ -19,8 +25,8 @@ async function open(tiers: readonly Tier[], options: CacheOptions<string> = {}) 
 }
 
 beforeEach(async () => {
-  store = new MemoryStore();
-  tierOfTwo = new FaultyTier(memoryTier(store));
+  store = memoryStore();
+  tierOfTwo = faultyTier(memoryTier(store));
   one = await open([memoryTier(store)]);
   two = await open([tierOfTwo]);
 });
@@ -99,7 +105,7 @@ describe("what one changes ends in the other", () => {
     expect(await one.get("a")).toBe("new");
   });
 
-  test("and a second tier is told of it, so that it does not bring the old value back", async () => {
+  test("and a second tier is told of it: it does not bring the old value back", async () => {
     const behind = new MapTier("behind");
     Object.assign(behind, { subscribe: undefined });
     const cache = await open([behind, memoryTier(store)]);
@@ -255,7 +261,7 @@ describe("loads take turns", () => {
     await first;
   });
 
-  test("a lease that its holder never releases ends, and the hard timeout bounds the wait", async () => {
+  test("a lease that is never released ends, and the hard timeout bounds the wait", async () => {
     await memoryTier(store).lease!({ namespace: "", key: Buffer.from("a") }, "lost", Date.now());
     const options = { timeout: { hard: 200 } };
     expect(await two.fetch("a", () => "loaded", options)).toBe("loaded");

@@ -4,12 +4,18 @@ import sqlite from "node-sqlite3-wasm";
 import { afterAll, describe, expect, test } from "vitest";
 import type { Tier, TierChange, TierEntry } from "../../dist/src/mod.js";
 import { sqliteTier } from "../../dist/src/sqlite/mod.js";
-import { FaultyTier, MemoryStore, memoryTier, tierSuite } from "../../dist/src/tier-suite/mod.js";
+import {
+  faultyTier,
+  type MemoryStore,
+  memoryStore,
+  memoryTier,
+  tierSuite,
+} from "../../dist/src/tier-suite/mod.js";
 
 function memoryStores(): (store: string) => Tier {
   const stores = new Map<string, MemoryStore>();
   return (name) => {
-    const store = stores.get(name) ?? new MemoryStore();
+    const store = stores.get(name) ?? memoryStore();
     stores.set(name, store);
     return memoryTier(store);
   };
@@ -21,7 +27,7 @@ describe("a tier in memory", () => {
 
 describe("a faulty tier without a fault", () => {
   const stores = memoryStores();
-  const open = (store: string): Tier => new FaultyTier(stores(store));
+  const open = (store: string): Tier => faultyTier(stores(store));
   for (const { name, run } of tierSuite(open)) test(name, run);
 });
 

@@ -115,7 +115,7 @@ export class TierHost implements TierAccess {
     }
   }
 
-  /** Others have changed a tier. First here: what a thread set before, and tells later, is older. */
+  /** Others have changed a tier. First here: what a thread set before and tells later is older. */
   #ended(index: number, change: TierInvalidation): void {
     this.#words.add("ended", 1);
     const numbered = this.#invalidate(change);
