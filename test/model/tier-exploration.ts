@@ -1,5 +1,5 @@
-// Takes every order of events of the model of a shared tier, and says what is wrong in a state, or in
-// the end, when all that was under way has ended.
+// Takes every order of events of the model of a shared tier, and says what is wrong in a state, or
+// in the end, when all that was under way has ended.
 import {
   begin,
   copyOf,

@@ -1,7 +1,7 @@
 // The protocol of a shared tier as a small model: two hosts, one tier, one key with a tag, and a
-// source whose version every write raises. Each step is one event. The rules are those of src/redis (scripts.ts, log-reader.ts) and of src/outer-tiers (the
-// queue, the link); a mutant leaves one of them out.
-
+// source whose version every write raises. Each step is one event. The rules are those of src/redis
+// (scripts.ts, log-reader.ts) and of src/outer-tiers (the queue, the link); a mutant leaves one of
+// them out.
 import type { Mutant } from "./tier-mutants.js";
 
 type Change = { readonly kind: "set"; readonly version: number } | { readonly kind: "delete" };
@@ -42,8 +42,7 @@ interface Host {
   batches: number;
   epoch: number;
   position: number;
-  /** The newest entry of the log that it knows to have been there: heard, or its own that was
-   *  made. */
+  /** The newest entry of the log that it knows to have been there. */
   witness: number;
   /** What the tier answered, on its way. */
   reading: { answer: number | null; isEnded: boolean } | null;
@@ -70,7 +69,6 @@ export interface State {
 
 export type Event = readonly [name: string, host: number];
 
-const alone = ["flush", "failover"] as const;
 const perHost = [
   "set",
   "delete",
@@ -90,7 +88,8 @@ const perHost = [
 
 export const events: readonly Event[] = [
   ...[0, 1].flatMap((host) => perHost.map((name): Event => [name, host])),
-  ...alone.map((name): Event => [name, 0]),
+  ["flush", 0],
+  ["failover", 0],
 ];
 
 function newHost(): Host {
