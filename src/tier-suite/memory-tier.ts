@@ -37,6 +37,8 @@ export const memoryLeaseMs = 5000;
 export interface MemoryStore {
   /** How many entries it has. */
   readonly size: number;
+  /** How many leases of it are held, or were not released. */
+  readonly leases: number;
 }
 
 /**
@@ -58,11 +60,15 @@ export function memoryStore(): MemoryStore {
 
 class Store implements MemoryStore {
   readonly rows = new Map<string, Row>();
-  readonly leases = new Map<string, Lease>();
+  readonly held = new Map<string, Lease>();
   readonly listeners = new Map<object, TierListener>();
 
   get size(): number {
     return this.rows.size;
+  }
+
+  get leases(): number {
+    return this.held.size;
   }
 }
 
@@ -159,18 +165,18 @@ class MemoryTier implements Tier {
     const [entry] = this.getMany([key]);
     if (entry !== undefined && entry.expiresAt > now) return { entry, isGiven: false, waitMs: 0 };
     const id = idOf(key);
-    const held = this.#store.leases.get(id);
+    const held = this.#store.held.get(id);
     if (held !== undefined && held.untilMs > now && held.token !== token) {
       return { entry, isGiven: false, waitMs: held.untilMs - now };
     }
-    this.#store.leases.set(id, { token, untilMs: now + memoryLeaseMs });
+    this.#store.held.set(id, { token, untilMs: now + memoryLeaseMs });
     return { entry, isGiven: true, waitMs: 0 };
   }
 
   release(key: TierKey, token: string): void {
     const id = idOf(key);
-    if (this.#store.leases.get(id)?.token !== token) return;
-    this.#store.leases.delete(id);
+    if (this.#store.held.get(id)?.token !== token) return;
+    this.#store.held.delete(id);
     this.#tellOthers(({ freed }) => freed(key));
   }
 

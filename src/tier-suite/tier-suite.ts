@@ -23,7 +23,7 @@ export interface TierCheck {
   /** What the tier does. */
   readonly name: string;
   /** Rejects with an AssertionError if it does not. */
-  run(): Promise<void>;
+  readonly run: () => Promise<void>;
 }
 
 /**
@@ -90,7 +90,7 @@ export function* tierSuite(
   for (const [name, check] of groups.flatMap((group) => Object.entries(group))) {
     yield {
       name,
-      async run() {
+      run: async () => {
         const opened: Tier[] = [];
         const store = `check-${process.pid}-${++stores}`;
         try {

@@ -230,7 +230,6 @@ export class Protocol {
     host.position = entry.id;
     host.witness = Math.max(host.witness, entry.id);
     const isEarly = this.#is("the position moves on before what is heard has ended");
-    // The cache dies, or is busy, in between: what it had is still there.
     if (entry.writer !== index && !isEarly) this.#end(host);
     return true;
   }
@@ -277,8 +276,8 @@ export class Protocol {
 
   #read(state: State, host: Host, name: string): boolean {
     if (name === "ask") {
-      const isEnded = host.isVoid || host.sent === null || host.sent.isEnded;
-      const making = isEnded ? null : host.sent.key;
+      const { sent } = host;
+      const making = host.isVoid || sent === null || sent.isEnded ? null : sent.key;
       const queued = host.key ?? making;
       if (host.memory === null && queued?.kind === "set") {
         host.memory = queued.version;
@@ -297,7 +296,6 @@ export class Protocol {
     const { reading } = host;
     if (reading === null) return false;
     host.reading = null;
-    // A deletion by tag that waits ends it; what was written or heard since is newer.
     const isUsed = !reading.isEnded && !host.isVoid && host.sent?.isVoid !== true;
     if (isUsed && reading.answer !== null && host.memory === null) {
       host.memory = reading.answer;

@@ -1,8 +1,13 @@
 // Two caches over one store, as two machines have it: what one changes ends in the other, what
 // waits of it becomes a delete, and loads take turns.
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { type Cache, type CacheOptions, ManualClock, openCache } from "../../dist/src/mod.js";
-import type { Tier } from "../../dist/src/mod.js";
+import {
+  type Cache,
+  type CacheOptions,
+  ManualClock,
+  openCache,
+  type Tier,
+} from "../../dist/src/mod.js";
 import {
   type FaultyTier,
   faultyTier,
@@ -196,7 +201,7 @@ describe("loads take turns", () => {
     expect(await Promise.all([first, second])).toEqual(["loaded 1", "loaded 1"]);
     expect(loads).toBe(1);
     expect(one.stats().tiers).toMatchObject({ leased: 1, waited: 0 });
-    await expect.poll(() => store.leases.size).toBe(0);
+    await expect.poll(() => store.leases).toBe(0);
   });
 
   test("the other takes over when the load fails, or gives nothing", async () => {
@@ -207,7 +212,7 @@ describe("loads take turns", () => {
         if (result === "fails") throw new Error("fails");
         return undefined;
       });
-      await expect.poll(() => store.leases.size).toBe(1);
+      await expect.poll(() => store.leases).toBe(1);
       const before = two.stats().tiers?.waited ?? 0;
       const second = two.fetch("a", () => "second");
       await expect.poll(() => two.stats().tiers?.waited).toBeGreaterThan(before);
@@ -216,7 +221,7 @@ describe("loads take turns", () => {
       expect(await second).toBe("second");
       two.delete("a");
       await two.flush();
-      await expect.poll(() => store.leases.size).toBe(0);
+      await expect.poll(() => store.leases).toBe(0);
     }
   });
 
@@ -239,7 +244,7 @@ describe("loads take turns", () => {
       return "new";
     };
     expect(await left.fetch("a", load("left"))).toBe("old");
-    await expect.poll(() => store.leases.size).toBe(1);
+    await expect.poll(() => store.leases).toBe(1);
     expect(await right.fetch("a", load("right"))).toBe("old");
     await expect.poll(() => right.stats().tiers?.waited).toBe(1);
     openGate();
@@ -255,7 +260,7 @@ describe("loads take turns", () => {
       await promise;
       return "first";
     });
-    await expect.poll(() => store.leases.size).toBe(1);
+    await expect.poll(() => store.leases).toBe(1);
     expect(await two.fetch("a", () => "forced", { forceRefresh: true })).toBe("forced");
     openGate();
     await first;

@@ -1,5 +1,5 @@
 // The suite for tiers, over a real server by each package of clients.
-import { afterAll, beforeAll, describe, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { redisTier } from "../../dist/src/redis/mod.js";
 import { tierSuite } from "../../dist/src/tier-suite/mod.js";
 import { clients, type Opened } from "./clients.js";
@@ -21,6 +21,9 @@ describe.skipIf(missing !== undefined)("the tier in Redis", () => {
 
     const stores = name.replace(/\W/g, "");
     const tier = (store: string) => redisTier(opened.client, { prefix: `${stores}:${store}` });
-    for (const check of tierSuite(tier)) test(check.name, check.run);
+    const checks = Array.from(tierSuite(tier), ({ name: check, run }) => [check, run] as const);
+    test.each(checks)("%s", async (_, run) => {
+      await expect(run()).resolves.toBeUndefined();
+    });
   });
 });

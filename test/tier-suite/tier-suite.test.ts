@@ -9,8 +9,15 @@ import {
   type MemoryStore,
   memoryStore,
   memoryTier,
+  type TierCheck,
   tierSuite,
 } from "../../dist/src/tier-suite/mod.js";
+
+function expectEach(checks: Iterable<TierCheck>): void {
+  test.each(Array.from(checks, ({ name, run }) => [name, run] as const))("%s", async (_, run) => {
+    await expect(run()).resolves.toBeUndefined();
+  });
+}
 
 function memoryStores(): (store: string) => Tier {
   const stores = new Map<string, MemoryStore>();
@@ -22,13 +29,13 @@ function memoryStores(): (store: string) => Tier {
 }
 
 describe("a tier in memory", () => {
-  for (const { name, run } of tierSuite(memoryStores())) test(name, run);
+  expectEach(tierSuite(memoryStores()));
 });
 
 describe("a faulty tier without a fault", () => {
   const stores = memoryStores();
   const open = (store: string): Tier => faultyTier(stores(store));
-  for (const { name, run } of tierSuite(open)) test(name, run);
+  expectEach(tierSuite(open));
 });
 
 describe("a tier in SQLite", () => {
@@ -42,7 +49,7 @@ describe("a tier in SQLite", () => {
     return sqliteTier(db);
   };
   const options = { subscribe: false, lease: false };
-  for (const { name, run } of tierSuite(open, options)) test(name, run);
+  expectEach(tierSuite(open, options));
 });
 
 /** A tier in memory that differs in one thing. */

@@ -57,7 +57,7 @@ export class OuterSide {
     ];
     const seals = new Seals(await createHasher(), config.codecName, versionsOf);
     const words = new TierWords();
-    const isShared = tiers.some(({ subscribe }) => subscribe !== undefined);
+    const isShared = tiers.some((tier) => tier.subscribe !== undefined);
     return new OuterSide(words, custom, isShared, (invalidate) => {
       return new TierHost(tiers, words, {
         kernel,
