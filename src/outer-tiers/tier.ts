@@ -81,16 +81,14 @@ export type TierChange =
  * ```ts
  * import type { TierListener } from "undercroft";
  *
- * const listeners = new Set<TierListener>();
- * const deleted = (key: Uint8Array): void => {
- *   for (const { ended } of listeners) ended({ kind: "delete", namespace: "", key });
+ * const told: string[] = [];
+ * const listener: TierListener = {
+ *   ended: ({ kind }) => void told.push(kind),
+ *   freed: () => void told.push("freed"),
+ *   touched: (error) => void told.push(error === null ? "in touch" : error.message),
  * };
- * listeners.add({
- *   ended: ({ kind }) => console.log(kind),
- *   freed: () => undefined,
- *   touched: () => undefined,
- * });
- * deleted(Buffer.from("7")); // delete
+ * listener.ended({ kind: "delete", namespace: "", key: Buffer.from("7") });
+ * console.log(told.join()); // delete
  * ```
  */
 export interface TierListener {

@@ -153,6 +153,12 @@ class RedisTier implements Tier {
   // ── What others do ──────────────────────────────────────────────────────────────────────────
 
   async subscribe(listener: TierListener): Promise<() => void> {
+    const log = this.#follow(listener);
+    await log.contact;
+    return () => log.close();
+  }
+
+  #follow(listener: TierListener): LogReader {
     const { timeoutMs, stalenessMs } = this.#settings;
     const log = new LogReader({
       names: this.#names,
@@ -165,18 +171,14 @@ class RedisTier implements Tier {
     this.#log?.close();
     this.#log = log;
     log.start();
-    await log.contact;
-    return () => log.close();
+    return log;
   }
 
-  /** The log, once it was reached. Without one, as in a tier that no cache has opened, the tier
-   *  begins to follow it. */
+  /** The log, once it was reached. A tier that no cache has opened follows it for nobody. */
   async #reached(): Promise<LogReader> {
-    if (this.#log === undefined) {
-      const ignore = (): void => undefined;
-      void this.subscribe({ ended: ignore, freed: ignore, touched: ignore });
-    }
-    const log = this.#log as unknown as LogReader;
+    const ignore = (): void => undefined;
+    const nobody = { ended: ignore, freed: ignore, touched: ignore };
+    const log = this.#log ?? this.#follow(nobody);
     if (log.position === undefined) {
       await within(this.#settings.timeoutMs, "the log of the tier", log.contact).catch(() => {
         throw log.why;

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { openCache } from "../../dist/src/mod.js";
 import { redisTier } from "../../dist/src/redis/mod.js";
 import { clients } from "./clients.js";
 import { missing } from "./redis-server.js";
@@ -210,6 +211,21 @@ describe.skipIf(missing !== undefined)("two caches over one server", () => {
       )
       .toBe(true);
     await expect.poll(() => one.cache.get("a"), soon).toBe("2");
+  });
+
+  test("a tier is of one cache at a time", async () => {
+    const { client, close } = await clients["node-redis 6"]!(hosts.server.port);
+    const options = { memory: "2mb", tiers: [redisTier(client, { prefix: hosts.prefix })] };
+    const one = await openCache<string>(options);
+    await expect(openCache<string>(options)).rejects.toThrow(
+      /tier "redis" is another open cache's; make one for each cache/,
+    );
+    one.set("a", "1");
+    await one.close();
+    const two = await openCache<string>(options);
+    expect(await two.get("a")).toBe("1");
+    await two.close();
+    await close();
   });
 
   test("a directory is not trusted over sessions: others may have changed it", async () => {

@@ -25,6 +25,7 @@ export class OuterSide {
   readonly #custom: CustomCodec<unknown> | undefined;
   /** Ends entries that others ended in a tier; null until the cache is made. */
   #ends: OthersEnds | null = null;
+  #release: () => void = () => undefined;
   /** Others change the tiers too. */
   readonly isShared: boolean;
 
@@ -96,8 +97,9 @@ export class OuterSide {
   }
 
   /** In the opener, once it is connected: listens to the tiers. Resolves when they hear of others,
-   *  or after a second. */
-  async listen(tiers: readonly Tier[]): Promise<void> {
+   *  or after a second. `release` is called when the cache needs them no more. */
+  async listen(tiers: readonly Tier[], release: () => void): Promise<void> {
+    this.#release = release;
     if (this.access instanceof TierHost) await this.access.listen(tiers);
   }
 
@@ -114,6 +116,7 @@ export class OuterSide {
    *  if they cannot. */
   async close(): Promise<void> {
     const left = await this.access.close();
+    this.#release();
     if (left === 0) return;
     throw new UndercroftError(
       "ERR_TIER",

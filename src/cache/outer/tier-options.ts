@@ -34,6 +34,26 @@ export function tiersOf(given: unknown): readonly Tier[] {
   return given as readonly Tier[];
 }
 
+/** The shared tiers of open caches. One that two caches used would take each one's changes for the
+ *  other's own. */
+const inUse = new WeakSet<Tier>();
+
+/** Makes tiers those of one cache. Throws RangeError if one is another's. Answers what ends it. */
+export function claimTiers(tiers: readonly Tier[]): () => void {
+  const shared = tiers.filter((tier) => tier.subscribe !== undefined);
+  const taken = shared.find((tier) => inUse.has(tier));
+  if (taken !== undefined) {
+    throw new RangeError(
+      `Cannot use option tiers: tier ${describe(taken.name)} is another open cache's; ` +
+        "make one for each cache",
+    );
+  }
+  for (const tier of shared) inUse.add(tier);
+  return () => {
+    for (const tier of shared) inUse.delete(tier);
+  };
+}
+
 function assertTier(option: string, tier: unknown, allowed: string): string {
   const members = (typeof tier === "object" && tier !== null ? tier : {}) as Record<
     string,
