@@ -66,16 +66,16 @@ test("flush tries once more, and rejects if changes wait still", async () => {
 });
 
 test("close says what the tier has not made", async () => {
-  const other = await openCache<string>({ memory: "2mb", tiers: [tier] });
-  tier.fault = new Error("gone");
+  const failing = new MapTier();
+  const other = await openCache<string>({ memory: "2mb", tiers: [failing] });
+  failing.fault = new Error("gone");
   other.set("a", "1");
   other.delete("b");
   await expect(other.close()).rejects.toMatchObject({
     code: "ERR_TIER",
     message: expect.stringContaining("2 changes were not made") as string,
   });
-  expect(tier.isClosed).toBe(true);
-  tier.fault = undefined;
+  expect(failing.isClosed).toBe(true);
 });
 
 test("a listener hears of each failure once, however many calls fail", async () => {

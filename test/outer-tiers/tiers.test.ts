@@ -104,7 +104,7 @@ describe("a miss asks the tiers", () => {
     await expect.poll(() => cache.getSync("a")).toBe("new");
     expect(given).toBe("old");
     clock.advance(200_000);
-    await cache.flush();
+    await cache.close();
     const again = await reopened<string>(() => undefined, options);
     expect(await again.get("a")).toBeUndefined();
   });
