@@ -39,7 +39,7 @@ import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
 import { OperatorsSide } from "./operators-side.js";
 import { OuterSide } from "./outer/outer-side.js";
-import { claimTiers, tiersOf } from "./outer/tier-options.js";
+import { tiersOf } from "./outer/tier-options.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
 /**
@@ -83,9 +83,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
   const { directory, awaited } = disk;
   const wallNow = options.clock?.now() ?? anchorMs + monotonicMs();
   let opener: OpenerSide | undefined;
-  let releaseTiers: (() => void) | undefined;
   try {
-    releaseTiers = claimTiers(tiers);
     const aheadMs = directory?.clockAheadMs ?? 0;
     const worker = createMemory(config, disk, isClockInjected, wallNow + aheadMs);
     const kernel = Kernel.attach(worker.module, worker.memory);
@@ -134,10 +132,9 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const registration = new ThreadRegistration(core, (entries) => opener?.leftOut(entries));
     announce(handle);
     const cache = new Cache<V>({ core, events, handle, opener, outer, registration });
-    await outer?.listen(tiers, releaseTiers);
+    await outer?.listen(tiers);
     return cache;
   } catch (error) {
-    releaseTiers?.();
     const end = opener === undefined ? directory?.abandon() : opener.close();
     await end?.catch(() => undefined);
     throw error;

@@ -214,7 +214,8 @@ describe.skipIf(missing !== undefined)("two caches over one server", () => {
   });
 
   test("a tier is of one cache at a time", async () => {
-    const { client, close } = await clients["node-redis 6"]!(hosts.server.port);
+    const opened = await clients["node-redis 6"]!(hosts.server.port);
+    const { client } = opened;
     const options = { memory: "2mb", tiers: [redisTier(client, { prefix: hosts.prefix })] };
     const one = await openCache<string>(options);
     await expect(openCache<string>(options)).rejects.toThrow(
@@ -225,7 +226,7 @@ describe.skipIf(missing !== undefined)("two caches over one server", () => {
     const two = await openCache<string>(options);
     expect(await two.get("a")).toBe("1");
     await two.close();
-    await close();
+    await opened.close();
   });
 
   test("a directory is not trusted over sessions: others may have changed it", async () => {

@@ -18,6 +18,7 @@ import {
 } from "../../outer-tiers/mod.js";
 import type { CacheEvents } from "../events.js";
 import type { OthersEnds } from "./others-ends.js";
+import { claimTiers } from "./tier-options.js";
 
 export class OuterSide {
   readonly access: TierAccess;
@@ -41,7 +42,8 @@ export class OuterSide {
     this.#custom = custom;
   }
 
-  /** In the thread that opened the cache: the tiers themselves. Null without tiers. */
+  /** In the thread that opened the cache: the tiers themselves. Null without tiers. Throws
+   *  RangeError if one is another cache's. */
   static async open(
     tiers: readonly Tier[],
     core: ThreadCore,
@@ -59,7 +61,8 @@ export class OuterSide {
     const seals = new Seals(await createHasher(), config.codecName, versionsOf);
     const words = new TierWords();
     const isShared = tiers.some((tier) => tier.subscribe !== undefined);
-    return new OuterSide(words, custom, isShared, (invalidate) => {
+    const release = claimTiers(tiers);
+    const side = new OuterSide(words, custom, isShared, (invalidate) => {
       return new TierHost(tiers, words, {
         kernel,
         cacheId,
@@ -71,6 +74,8 @@ export class OuterSide {
         invalidate,
       });
     });
+    side.#release = release;
+    return side;
   }
 
   /** In an attached thread: the way to the opener. Null if the cache has no tiers. */
@@ -97,9 +102,8 @@ export class OuterSide {
   }
 
   /** In the opener, once it is connected: listens to the tiers. Resolves when they hear of others,
-   *  or after a second. `release` is called when the cache needs them no more. */
-  async listen(tiers: readonly Tier[], release: () => void): Promise<void> {
-    this.#release = release;
+   *  or after a second. */
+  async listen(tiers: readonly Tier[]): Promise<void> {
     if (this.access instanceof TierHost) await this.access.listen(tiers);
   }
 
