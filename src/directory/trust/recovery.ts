@@ -35,7 +35,7 @@ export interface Recovery extends RecoveryFilter {
 /** The options of this open, the time and the boot. */
 export interface OpenCircumstances {
   readonly capacityBytes: number;
-  readonly capacityMostBytes: number;
+  readonly capacityMostBytes?: number;
   readonly maxRecordBytes: number;
   readonly leastRecordBytes: number;
   readonly tagSlots: number;
