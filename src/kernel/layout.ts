@@ -344,8 +344,6 @@ export const bucketSize = 64;
 export const bucketLock = 0;
 export const bucketDisplaced = 4;
 export const bucketSlots = 7;
-/** A bucket of a cache with so many entries is nearly full: the next goes where more room is. */
-export const bucketCrowded = 5;
 export const slotFingerprintShift = 48;
 export const slotFrequencyShift = 46;
 export const slotFrequencyMax = 3;

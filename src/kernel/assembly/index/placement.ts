@@ -29,6 +29,9 @@ import {
 } from "./slot";
 import { diskLocationOf, flagsOf, isChunk, keyLengthOf } from "../segments/record";
 
+/** A bucket of a cache with so many entries is nearly full: the next goes where more room is. */
+const crowded = 5;
+
 /** The disk location of what a slot names, 0 if it has none. */
 export function diskCopyOf(word: u64): u64 {
   return isDisk(word) ? word & locationBits : diskLocationOf(recordOf(word));
@@ -106,7 +109,7 @@ export function insert(home: u32, fingerprint: u64, word: u64): usize {
  *  only decides where an entry is put. */
 function isEmptier(other: u32, home: u32): bool {
   const used = usedSlots(home);
-  return used >= at.bucketCrowded && usedSlots(other) < used;
+  return used >= crowded && usedSlots(other) < used;
 }
 
 function usedSlots(bucket: u32): i32 {
