@@ -97,13 +97,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     kernel.verbs.tick(wallNow + aheadMs);
     withhold(kernel, config, options.memory);
     setPolicy(kernel, config.eviction);
-    const events: CacheEvents = new CacheEvents(
-      () =>
-        kernel.control.listenForRemovals(
-          events.hasListeners("evict") || events.hasListeners("expire"),
-        ),
-      config.name,
-    );
+    const events = eventsOf(kernel, config.name);
     listen(events, listeners);
     const codec = customCodecOf(options.codec);
     const core = new ThreadCore(kernel, config, worker, {
@@ -139,6 +133,15 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     await end?.catch(() => undefined);
     throw error;
   }
+}
+
+/** The events of a cache, which has its removals told while somebody listens for them. */
+function eventsOf({ control }: Kernel, name: string): CacheEvents {
+  const events: CacheEvents = new CacheEvents(
+    () => control.listenForRemovals(events.hasListeners("evict") || events.hasListeners("expire")),
+    name,
+  );
+  return events;
 }
 
 /** Takes what is beyond the memory at first out of use. */

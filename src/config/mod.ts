@@ -12,7 +12,11 @@ export {
   type WhenLocked,
 } from "./config.js";
 export type { EvictionConfig, EvictionOptions } from "./retention/eviction-options.js";
-export { type EncryptionKeys, encryptionKeysOf } from "./disk/encryption.js";
+export {
+  type EncryptionKeys,
+  encryptionKeysOf,
+  type EncryptionOptions,
+} from "./disk/encryption.js";
 export type { IsValid, RefreshOptions, ValidityContext } from "./freshness-options.js";
 export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js";
 export {
@@ -61,7 +65,6 @@ export type {
   CacheOptions,
   CustomCodec,
   DiskOptions,
-  EncryptionOptions,
   FetchOptions,
   NearOptions,
   SetAsyncOptions,

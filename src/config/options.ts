@@ -3,6 +3,7 @@
 
 import type { Clock } from "../base/mod.js";
 import type { PolicyName } from "../policy/mod.js";
+import type { EncryptionOptions } from "./disk/encryption.js";
 import type { EvictionOptions } from "./retention/eviction-options.js";
 import type { IsValid, RefreshOptions } from "./freshness-options.js";
 import type { Duration, Size } from "./quantities.js";
@@ -103,39 +104,6 @@ export interface DiskOptions {
    * directory of entries that are not encrypted starts cold. Default: nothing is encrypted.
    */
   readonly encryption?: EncryptionOptions;
-}
-
-/**
- * The keys of an encrypted directory, 32 bytes each, from `crypto.randomBytes` or a key store; not
- * a password. Another length is a RangeError. A directory that neither key fits, or that is
- * encrypted and opened without one, is left as it is: `openCache` rejects with ERR_ENCRYPTION_KEY.
- *
- * @example
- * ```ts
- * import { randomBytes } from "node:crypto";
- * import { mkdtemp, rm } from "node:fs/promises";
- * import { tmpdir } from "node:os";
- * import { join } from "node:path";
- * import { type EncryptionOptions, openCache } from "undercroft";
- *
- * const path = await mkdtemp(join(tmpdir(), "undercroft-"));
- * const [old, next] = [randomBytes(32), randomBytes(32)];
- * const open = (encryption: EncryptionOptions) =>
- *   openCache<string>({ disk: { path, capacity: "64mb", encryption } });
- * const cache = await open({ key: old });
- * cache.set("a", "kept");
- * await cache.close();
- * const rotated = await open({ key: next, previousKey: old }); // from now on only `next` opens it
- * console.log(await rotated.get("a")); // kept
- * await rotated.close();
- * await rm(path, { recursive: true });
- * ```
- */
-export interface EncryptionOptions {
-  /** The key that the directory has, or gets. */
-  readonly key: Uint8Array;
-  /** The key that it may have still. After one open with both, `key` alone opens it. */
-  readonly previousKey?: Uint8Array;
 }
 
 /**

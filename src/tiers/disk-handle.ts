@@ -48,8 +48,8 @@ export interface DirectoryFiles {
 /** Words of the fixed files; two for each segment file that there may be follow. */
 const fixedWords = 7;
 
-/** A handle whose words, and data key if files are encrypted, `setFiles` writes, for at most so many
- *  segment files. */
+/** A handle whose words, and data key if files are encrypted, `setFiles` writes, for at most so
+ *  many segment files. */
 export function diskHandle(
   parts: Omit<DiskHandle, "words" | "dataKey">,
   segmentsMost: number,
