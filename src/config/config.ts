@@ -4,7 +4,7 @@
 import { resolve } from "node:path";
 
 import { GiB, isWellFormed, KiB, MiB, parseDuration, parseSize } from "../base/mod.js";
-import { encryptionKeysOf } from "./disk/encryption.js";
+import { encryptionKeysOf } from "./disk/encryption-options.js";
 import { type AdmissionConfig, admissionOf } from "./retention/admission.js";
 import { type EvictionConfig, evictionOf } from "./retention/eviction-options.js";
 import type { CacheOptions } from "./options.js";

@@ -16,7 +16,7 @@ export {
   type EncryptionKeys,
   encryptionKeysOf,
   type EncryptionOptions,
-} from "./disk/encryption.js";
+} from "./disk/encryption-options.js";
 export type { IsValid, RefreshOptions, ValidityContext } from "./freshness-options.js";
 export { entry, LoadedEntry, type Unchanged, unchanged } from "./loaded-entry.js";
 export {

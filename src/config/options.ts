@@ -3,7 +3,7 @@
 
 import type { Clock } from "../base/mod.js";
 import type { PolicyName } from "../policy/mod.js";
-import type { EncryptionOptions } from "./disk/encryption.js";
+import type { EncryptionOptions } from "./disk/encryption-options.js";
 import type { EvictionOptions } from "./retention/eviction-options.js";
 import type { IsValid, RefreshOptions } from "./freshness-options.js";
 import type { Duration, Size } from "./quantities.js";

@@ -86,7 +86,7 @@ test("what is no cache directory ends with 2 and one line", async () => {
     [[linked], /is not a regular file/],
     [[], /0 directories were named/],
     [[path, path], /2 directories were named/],
-    [[path, "--fix"], /Unknown option '--fix'; the options are --json, --help/],
+    [[path, "--fix"], /Unknown option '--fix'; the options are --json, --key-file, --help/],
   ];
   for (const command of ["verify", "inspect"]) {
     for (const [words, says] of lines) {

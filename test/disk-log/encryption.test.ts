@@ -181,8 +181,8 @@ test("a byte that is changed with its checksum is a miss, never another value", 
   const other = scratchDirectory();
   await (await openWith(other, { key: first })).close();
   const manifest = readFileSync(join(path, "undercroft.manifest"));
-  const sealed = readFileSync(join(other, "undercroft.manifest")).subarray(440, 500);
-  for (const copy of [0, 4096]) sealed.copy(manifest, copy + 440);
+  const sealed = readFileSync(join(other, "undercroft.manifest")).subarray(444, 504);
+  for (const copy of [0, 4096]) sealed.copy(manifest, copy + 444);
   writeFileSync(join(path, "undercroft.manifest"), manifest);
   // Its checksum fails: the directory starts cold.
   const again = await openWith(path, { key: first });
