@@ -55,8 +55,12 @@ export type ErrorCode =
   | "ERR_NOT_STORED"
   /** The value is not a handle, or is a handle of another version. */
   | "ERR_HANDLE"
-  /** A tier of the option `tiers` failed, or lost changes. */
+  /** A tier of the option `tiers`, or the process that has a shared directory, failed, or lost
+   *  changes. */
   | "ERR_TIER"
+  /** Processes that share a directory do not take each other: another version of the protocol,
+   *  another user, or what sent bytes is no cache. */
+  | "ERR_SHARE_REFUSED"
   /** A trace to simulate cannot be read. */
   | "ERR_TRACE"
   /** The runtime lacks, or forbids, what the cache needs; the message says what, and the remedy. */

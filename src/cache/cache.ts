@@ -22,6 +22,7 @@ import type { OpenerSide } from "./opener-side.js";
 import { closeThread } from "./outer/closing-order.js";
 import { OthersEnds } from "./outer/others-ends.js";
 import type { OuterSide } from "./outer/outer-side.js";
+import type { SharedSide } from "./outer/shared-side.js";
 import type { SpaceParts } from "./spaces/space-parts.js";
 import { snapshotOf } from "./statistics.js";
 import type { ThreadRegistration } from "./thread-registration.js";
@@ -36,6 +37,8 @@ export interface CacheParts {
   /** Null without the option `tiers`. */
   readonly outer: OuterSide | null;
   readonly registration: ThreadRegistration;
+  /** In the opener of a process that shares its directory; else null. */
+  readonly shared: SharedSide | null;
 }
 
 /**
@@ -106,7 +109,8 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
    * attached before the take-over keeps null.
    */
   get recovery(): CacheRecovery | null {
-    return this.#parts.opener?.recovery ?? this.#handle.recovery;
+    const { opener, shared } = this.#parts;
+    return shared?.recovery ?? opener?.recovery ?? this.#handle.recovery;
   }
 
   /**
@@ -222,13 +226,13 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     this.core.assertOpen();
     const fsync = options !== undefined && fsyncOf(options);
     if (this.core.disk !== null) await flush(this.core, fsync);
-    await this.#parts.outer?.flush();
+    await this.#parts.outer?.flush(fsync ? "fsync" : "disk");
   }
 
   /** Returns all counters, gauges and latencies of the cache, summed over all threads. */
   stats(): CacheStats {
     this.core.assertOpen();
-    return snapshotOf(this.core, this.#parts.outer?.words);
+    return snapshotOf(this.core, this.#parts.outer);
   }
 
   /**

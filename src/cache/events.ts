@@ -101,6 +101,9 @@ export interface CacheEventMap {
   "tier-up": { readonly tier: string };
   /** A worker died and was replaced. */
   "worker-restarted": { readonly worker: string; readonly reason: string };
+  /** With `disk.share: "host"`: this process is the owner of the directory, a guest, or neither at
+   *  the moment; of the owner also how many guests it has. */
+  role: { readonly role: "owner" | "guest" | "none"; readonly guests: number };
 }
 
 /**
@@ -147,6 +150,7 @@ export const eventNames: Readonly<Record<CacheEventName, true>> = {
   "tier-down": true,
   "tier-up": true,
   "worker-restarted": true,
+  role: true,
 };
 
 /** The listeners of one cache in one thread. */

@@ -32,6 +32,8 @@ export interface CacheHandle {
   readonly recovery: CacheRecovery | null;
   /** The shared words of the tiers; null without tiers. */
   readonly tiers: SharedArrayBuffer | null;
+  /** The shared words of a process that shares its directory; null if it does not. */
+  readonly processes: SharedArrayBuffer | null;
 }
 
 const kind = "undercroft-handle";

@@ -27,11 +27,13 @@ import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js
 import { codes, compileKernel, createRegion, divide, Kernel, tagSlotsOf } from "../kernel/mod.js";
 import { loadSchemas } from "../memory/mod.js";
 import { type DiskHandle, diskHandle } from "../tiers/mod.js";
+import type { Tier } from "../outer-tiers/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { announce, handleOf } from "./by-name/open-caches.js";
 import { recentKeysBytes, spaceCountsBytes } from "../stats/mod.js";
 import { Cache } from "./cache.js";
 import { type DiskAtOpen, openDisk } from "./disk/opening.js";
+import { backOf, frontOf } from "./disk/back-options.js";
 import { setDirectory } from "./disk/take-over.js";
 import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
@@ -39,6 +41,7 @@ import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
 import { OperatorsSide } from "./operators-side.js";
 import { OuterSide } from "./outer/outer-side.js";
+import { type OpenBack, SharedSide } from "./outer/shared-side.js";
 import { tiersOf } from "./outer/tier-options.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
@@ -70,8 +73,35 @@ import { ThreadRegistration } from "./thread-registration.js";
  */
 export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Promise<Cache<V>> {
   const config = resolveConfig(options as CacheOptions<unknown>);
-  const listeners = listenersOf(options.on);
   const tiers = tiersOf(options.tiers);
+  const { disk } = config;
+  if (disk?.isShared !== true) return openWith(options, config, { tiers, sharedOf: null });
+  assertUnshared(tiers);
+  const openBack: OpenBack = (on) => {
+    const back = backOf(options as CacheOptions<never>, config, on);
+    return openWith(back, resolveConfig(back), { tiers: [], sharedOf: null, isInner: true });
+  };
+  return openWith(options, frontOf(config), {
+    tiers: [],
+    sharedOf: (core, events) => new SharedSide(core, events, disk.path, openBack),
+  });
+}
+
+/** What a cache is opened with beside its options. */
+interface Opening {
+  readonly tiers: readonly Tier[];
+  /** Makes the way to the owner of a directory that processes share; null if they do not. */
+  readonly sharedOf: ((core: ThreadCore, events: CacheEvents) => SharedSide) | null;
+  /** It is the directory's part of another cache: no thread attaches to it. */
+  readonly isInner?: boolean;
+}
+
+async function openWith<V>(
+  options: CacheOptions<V>,
+  config: Config,
+  opening: Opening,
+): Promise<Cache<V>> {
+  const listeners = listenersOf(options.on);
   assertRuntime();
   await assertTimersRun();
   const anchorMs = readAnchorMs();
@@ -80,7 +110,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     wallNow: options.clock?.now() ?? readAnchorMs() + monotonicMs(),
     uptimeMs: isClockInjected ? undefined : uptimeMs(),
   }));
-  const { directory, awaited } = disk;
+  const { directory } = disk;
   const wallNow = options.clock?.now() ?? anchorMs + monotonicMs();
   let opener: OpenerSide | undefined;
   try {
@@ -89,11 +119,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     const kernel = Kernel.attach(worker.module, worker.memory);
     setDisk(kernel, config, worker.disk, disk);
     kernel.control.clockWords.values.set([anchorMs + aheadMs, aheadMs]);
-    loadSchemas(kernel, directory?.schemas ?? null);
-    for (const one of (directory ?? awaited?.peek)?.namespaces ?? [])
-      kernel.namespaces.restore(one);
-    // Above everything that the directory has, or will have when it is taken over.
-    if (awaited !== null) kernel.verbs.raiseSequence(awaited.peek.sequence, 0);
+    prepare(kernel, disk);
     kernel.verbs.tick(wallNow + aheadMs);
     withhold(kernel, config, options.memory);
     setPolicy(kernel, config.eviction);
@@ -111,23 +137,7 @@ export async function openCache<V = unknown>(options: CacheOptions<V> = {}): Pro
     });
     opener = new OpenerSide(core, worker, disk, events);
     await opener.start();
-    const id = randomUUID();
-    const outer = await OuterSide.open(tiers, core, id, codec, events);
-    const handle: CacheHandle = {
-      kind: "undercroft-handle",
-      version: 1,
-      id,
-      config,
-      worker,
-      recovery: opener.recovery,
-      tiers: outer?.words.buffer ?? null,
-    };
-    if (config.operators) await opener.answer(new OperatorsSide(core, outer?.words));
-    const registration = new ThreadRegistration(core, (entries) => opener?.leftOut(entries));
-    announce(handle);
-    const cache = new Cache<V>({ core, events, handle, opener, outer, registration });
-    await outer?.listen(tiers);
-    return cache;
+    return await finish({ core, events, opener, codec, worker }, opening);
   } catch (error) {
     const end = opener === undefined ? directory?.abandon() : opener.close();
     await end?.catch(() => undefined);
@@ -142,6 +152,65 @@ function eventsOf({ control }: Kernel, name: string): CacheEvents {
     name,
   );
   return events;
+}
+
+/** What an opener has before its cache is made. */
+interface Opened {
+  readonly core: ThreadCore;
+  readonly events: CacheEvents;
+  readonly opener: OpenerSide;
+  readonly codec: CustomCodec<unknown> | undefined;
+  readonly worker: WorkerHandle;
+}
+
+/** Makes the cache, and attaches it to its tiers or to the owner of its directory. */
+async function finish<V>(
+  { core, events, opener, codec, worker }: Opened,
+  { tiers, sharedOf, isInner = false }: Opening,
+): Promise<Cache<V>> {
+  const id = randomUUID();
+  const shared = sharedOf?.(core, events) ?? null;
+  const behind = shared === null ? tiers : [shared.tier];
+  const outer = await OuterSide.open(behind, core, id, codec, events, shared?.words ?? null);
+  const handle: CacheHandle = {
+    kind: "undercroft-handle",
+    version: 1,
+    id,
+    config: core.config,
+    worker,
+    recovery: opener.recovery,
+    tiers: outer?.words.buffer ?? null,
+    processes: shared?.words.buffer ?? null,
+  };
+  if (core.config.operators) await opener.answer(new OperatorsSide(core, outer?.words));
+  const registration = new ThreadRegistration(core, (entries) => opener.leftOut(entries));
+  if (!isInner) announce(handle);
+  const cache = new Cache<V>({ core, events, handle, opener, outer, registration, shared });
+  await outer?.listen(behind);
+  try {
+    await shared?.start();
+  } catch (error) {
+    await cache.close().catch(() => undefined);
+    throw error;
+  }
+  return cache;
+}
+
+/** Brings to a new memory what the directory says of its entries. */
+function prepare(kernel: Kernel, { directory, awaited }: DiskAtOpen): void {
+  loadSchemas(kernel, directory?.schemas ?? null);
+  const known = (directory ?? awaited?.peek)?.namespaces ?? [];
+  for (const one of known) kernel.namespaces.restore(one);
+  // Above everything that the directory has, or will have when it is taken over.
+  if (awaited !== null) kernel.verbs.raiseSequence(awaited.peek.sequence, 0);
+}
+
+function assertUnshared(tiers: readonly Tier[]): void {
+  if (tiers.length === 0) return;
+  throw new RangeError(
+    `Cannot use option tiers: it has ${tiers.length}; with disk.share "host" it must be left out, ` +
+      "since only the process that has the directory could tell them",
+  );
 }
 
 /** Takes what is beyond the memory at first out of use. */
@@ -341,7 +410,7 @@ export function attachCache<V = unknown>(
     onError: (error, key) => events.emit("error", { error, key }),
     onRemovals: null,
   });
-  const outer = OuterSide.attach(handle.tiers, core, handle.id, codec);
+  const outer = OuterSide.attach(handle, core, codec);
   const registration = new ThreadRegistration(core, null);
-  return new Cache<V>({ core, events, handle, opener: null, outer, registration });
+  return new Cache<V>({ core, events, handle, opener: null, outer, registration, shared: null });
 }

@@ -2,7 +2,7 @@
 // gauges of this moment. Called by the cache.
 import { memoryLimitOf, type ThreadCore } from "../entries/mod.js";
 import { codes, threadsAttached } from "../kernel/mod.js";
-import type { TierWords } from "../outer-tiers/mod.js";
+import type { OuterSide } from "./outer/outer-side.js";
 import {
   type CacheStats,
   counterDiskEntries,
@@ -48,7 +48,7 @@ function namespaceReadings(core: ThreadCore): NamespaceReading[] {
   return readings;
 }
 
-export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): CacheStats {
+export function snapshotOf(core: ThreadCore, outer: OuterSide | null): CacheStats {
   const { kernel, config } = core;
   const own = kernel.counters.totals();
   const namespaces = namespaceReadings(core);
@@ -61,7 +61,8 @@ export function snapshotOf(core: ThreadCore, tiers: TierWords | undefined): Cach
     gauges: {
       memory: memoryGauges(core),
       disk: diskGauges(core),
-      tiers: tiers?.totals() ?? null,
+      tiers: outer?.words.totals() ?? null,
+      processes: outer?.lease?.totals() ?? null,
       near: {
         entries: core.near?.count ?? 0,
         bytes: core.near?.bytes ?? 0,

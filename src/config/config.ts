@@ -42,6 +42,8 @@ export interface Config extends OperationDefaults {
     readonly whenLocked: WhenLocked;
     /** Whether files are encrypted. The keys are not here: every thread gets this. */
     readonly isEncrypted: boolean;
+    /** Whether the processes of the host share the directory. */
+    readonly isShared: boolean;
   } | null;
   readonly eviction: EvictionConfig;
   readonly near: {
@@ -86,6 +88,7 @@ const diskOptionNames = [
   "preload",
   "whenBehind",
   "whenLocked",
+  "share",
   "openFiles",
   "encryption",
 ];
@@ -209,7 +212,12 @@ function diskOf(disk: unknown, memoryBytes: number): Config["disk"] {
   const openFiles = openFilesOf(given["openFiles"]);
   const whenLocked = whenLockedOf(given["whenLocked"]);
   const isEncrypted = encryptionKeysOf(disk) !== null;
-  const kept = { preloadBytes, evictsUnwritten, openFiles, whenLocked, isEncrypted };
+  const isShared = isSharedBy(given);
+  if (isShared && memoryBytes < 2 * memoryBytesMin) {
+    const text = 'at least 2 MiB with disk.share "host": each process has half of it for itself';
+    throw optionRangeError("memory", memoryBytes, text);
+  }
+  const kept = { preloadBytes, evictsUnwritten, openFiles, whenLocked, isEncrypted, isShared };
   return Object.freeze({ path: resolve(path), ...capacity, admission, ...kept });
 }
 
@@ -235,6 +243,21 @@ export function diskBytesOf(disk: unknown, option: string): number {
   const bytes = parseSize(option, disk);
   if (bytes >= diskBytesMin) return bytes;
   throw optionRangeError(option, disk, 'at least 1 MiB ("1mb")');
+}
+
+/** The option `share`, which has its own answer to what `whenLocked` says, and knows no keys of the
+ *  user's where the disk is written. */
+function isSharedBy(given: Readonly<Record<string, unknown>>): boolean {
+  const { share, whenLocked, admission } = given;
+  if (oneOf("disk.share", share, ["none", "host"], "none") === "none") return false;
+  if (whenLocked !== undefined) {
+    const text = 'not there beside share: "host", by which no process is refused';
+    throw optionRangeError("disk.whenLocked", whenLocked, text);
+  }
+  const filter: unknown = Reflect.get(Object(admission) as object, "filter");
+  if (filter === undefined) return true;
+  const text = 'not there beside share: "host", since the process that writes may be another';
+  throw optionRangeError("disk.admission.filter", filter, text);
 }
 
 function openFilesOf(openFiles: unknown): number {

@@ -48,6 +48,7 @@ export {
   writeNamespace,
   writeTagFloor,
 } from "./epochs.js";
+export { withAddress } from "./owner/claims.js";
 export type { MemoryMade } from "./owner/fit.js";
 export { type Ownership, type OwnerState, ownershipOf } from "./owner/ownership.js";
 export { type DirectoryPeek, peekDirectory } from "./owner/peek.js";

@@ -1,5 +1,6 @@
 export { EntryInvalidator } from "./writing/entry-invalidator.js";
 export { EntryReader } from "./entry-reader.js";
+export { type Gate, GatedReader } from "./gated-reader.js";
 export {
   EntryWriter,
   type FillFields,

@@ -255,6 +255,8 @@ export interface FetchParts<V> {
   readonly writer: FetchWriter<V>;
   /** Null if there are none. */
   readonly tiers: FetchTiers<V> | null;
+  /** Resolves when no other process answers what this one has ended; undefined if none can. */
+  readonly settle: () => Promise<void> | undefined;
   readonly flights: FlightBoard;
   readonly backoffs: BackoffBoard;
   readonly meter: FetchMeter;

@@ -1,5 +1,6 @@
 export { Seals } from "./envelope.js";
 export type {
+  FlushDepth,
   Tier,
   TierChange,
   TierEntry,

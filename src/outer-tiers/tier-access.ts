@@ -1,7 +1,7 @@
 // How any thread of a cache reaches its tiers: the opener itself (tier-host.ts), or an attached
 // thread by way of the opener (tier-guest.ts). Also what the two post to each other.
 import type { Change } from "./change.js";
-import type { TierEntry, TierKey } from "./tier.js";
+import type { FlushDepth, TierEntry, TierKey } from "./tier.js";
 
 /** A key with its hash. */
 export interface ReadKey extends TierKey {
@@ -47,7 +47,7 @@ export interface TierAccess {
   countDamage(): void;
   /** Resolves when the tiers have made every change that any thread was told of, or to false if one
    *  is down or has lost some. */
-  flush(): Promise<boolean>;
+  flush(depth: FlushDepth): Promise<boolean>;
   /** Ends the access. In the opener it makes what waits first; answers how many changes no tier has
    *  made. */
   close(): Promise<number>;
@@ -66,7 +66,7 @@ export type ToHost =
       readonly waitMs: number;
     }
   | { readonly kind: "release"; readonly key: ReadKey; readonly token: string }
-  | { readonly kind: "flush"; readonly ticket: number }
+  | { readonly kind: "flush"; readonly ticket: number; readonly depth: FlushDepth }
   | { readonly kind: "damage" };
 
 /** From the opener to the thread that asked. */

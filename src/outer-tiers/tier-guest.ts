@@ -5,7 +5,7 @@ import { BroadcastChannel } from "node:worker_threads";
 import { clearInterval, monotonicMs, setImmediate, setInterval } from "../base/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import type { Change } from "./change.js";
-import type { TierEntry } from "./tier.js";
+import type { FlushDepth, TierEntry } from "./tier.js";
 import {
   channelName,
   noTurn,
@@ -113,8 +113,8 @@ export class TierGuest implements TierAccess {
     this.#post({ kind: "damage" });
   }
 
-  async flush(): Promise<boolean> {
-    const answer = await this.#ask((ticket) => ({ kind: "flush", ticket }), Infinity);
+  async flush(depth: FlushDepth): Promise<boolean> {
+    const answer = await this.#ask((ticket) => ({ kind: "flush", ticket, depth }), Infinity);
     return answer?.kind === "flushed" && answer.isDone;
   }
 

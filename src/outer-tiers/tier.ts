@@ -123,6 +123,9 @@ export interface TierTurn {
   readonly waitMs: number;
 }
 
+/** What a flush waits for (`Tier.flush`). */
+export type FlushDepth = "others" | "disk" | "fsync";
+
 /**
  * A tier behind memory and disk, for the option `tiers` of `openCache`.
  *
@@ -170,6 +173,11 @@ export interface Tier {
   apply(changes: readonly TierChange[], now: number): void | Promise<void>;
   /** Asked of a tier that is down and has no changes to make: throws or rejects if it still is. */
   health(): void | Promise<void>;
+  /** Called by `Cache.flush` when all changes that it waits for have been applied, and with
+   *  "others" by `Cache.write` and `setAsync`. Resolves when nobody who shares the tier answers what
+   *  they have ended; from "disk" on, when what it has of them also survives the end of a process,
+   *  and with "fsync" that of the machine. */
+  flush?(depth: FlushDepth): void | Promise<void>;
   /** Called once, at the end of `Cache.close`, after the last change. */
   close?(): void | Promise<void>;
   /** Asks to be told what others do in the tier. Answers a function that ends it. By a promise:

@@ -15,7 +15,7 @@ export {
   type Percentiles,
   percentiles,
 } from "./histogram.js";
-export type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
+export type { CacheStats, ProcessTotals, StatsGauges, TierTotals } from "./cache-stats.js";
 export { type NamespaceReading, type NamespaceStats, namespaceStatsOf } from "./namespace-stats.js";
 export {
   type CounterSink,

@@ -3,7 +3,7 @@
 // is reported here, except those from which gauges are made; a test checks it.
 
 import { describe } from "../base/mod.js";
-import type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
+import type { CacheStats, ProcessTotals, StatsGauges, TierTotals } from "./cache-stats.js";
 import { requestCounts, type Total, writeCounts } from "./call-counts.js";
 import * as counters from "./counters.js";
 import {
@@ -110,7 +110,12 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
     const earlier = before.namespaces.find(({ name }) => name === reading.name);
     return readingBetween(earlier, reading);
   });
-  const gauges = { ...now.gauges, tiers: tiersBetween(before.gauges.tiers, now.gauges.tiers) };
+  const { tiers, processes } = before.gauges;
+  const gauges = {
+    ...now.gauges,
+    tiers: tiersBetween(tiers, now.gauges.tiers),
+    processes: processesBetween(processes, now.gauges.processes),
+  };
   const histograms = histogramsBetween(before, now);
   return compose({ ...now, totals, histograms, gauges, namespaces });
 }
@@ -130,6 +135,24 @@ function tiersBetween(before: TierTotals | null, now: TierTotals | null): TierTo
     ended: now.ended - before.ended,
     leased: now.leased - before.leased,
     waited: now.waited - before.waited,
+  };
+}
+
+/** As `tiersBetween`. */
+function processesBetween(
+  before: ProcessTotals | null,
+  now: ProcessTotals | null,
+): ProcessTotals | null {
+  if (before === null || now === null) return now;
+  return {
+    ...now,
+    requests: now.requests - before.requests,
+    failures: now.failures - before.failures,
+    requestMs: now.requestMs - before.requestMs,
+    ended: now.ended - before.ended,
+    attached: now.attached - before.attached,
+    cutOff: now.cutOff - before.cutOff,
+    refused: now.refused - before.refused,
   };
 }
 
@@ -264,6 +287,7 @@ function composeTiers(total: Total, gauges: StatsGauges) {
             preloadedBytes: total(counters.counterPreloadedBytes),
           },
     tiers: gauges.tiers === null ? null : { ...gauges.tiers },
+    processes: gauges.processes === null ? null : { ...gauges.processes },
     near: { ...near, evictions: total(counters.counterNearEvictions) },
     tags: {
       ...tags,

@@ -4,12 +4,14 @@ import type { ThreadCore } from "../../entries/mod.js";
 import type { OpenerSide } from "../opener-side.js";
 import type { ThreadRegistration } from "../thread-registration.js";
 import type { OuterSide } from "./outer-side.js";
+import type { SharedSide } from "./shared-side.js";
 
 interface Closing {
   readonly core: ThreadCore;
   readonly opener: OpenerSide | null;
   readonly outer: OuterSide | null;
   readonly registration: ThreadRegistration;
+  readonly shared: SharedSide | null;
 }
 
 /** In the thread that opened the cache: the cache closes for all, and the tiers make what waits.
@@ -19,14 +21,19 @@ export async function closeThread(
   parts: Closing,
   others: readonly (Promise<void> | undefined)[],
 ): Promise<void> {
-  const { core, opener, outer, registration } = parts;
+  const { core, opener, outer, registration, shared } = parts;
   if (opener !== null) {
     try {
       // First, so that no thread makes changes any more.
       await opener.close();
     } finally {
-      await outer?.close();
-      registration.end();
+      try {
+        await outer?.close();
+      } finally {
+        // Last: what was changed goes to the owner, which may be this process.
+        await shared?.close();
+        registration.end();
+      }
     }
     return;
   }

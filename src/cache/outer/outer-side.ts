@@ -2,9 +2,10 @@
 // changes. Made by openCache, if the option `tiers` names some, and by attachCache.
 import { UndercroftError } from "../../base/mod.js";
 import type { CustomCodec } from "../../config/mod.js";
-import type { EntryReader, ThreadCore } from "../../entries/mod.js";
+import { EntryReader, GatedReader, type ThreadCore, type ValueDecoder } from "../../entries/mod.js";
 import { createHasher } from "../../hash/mod.js";
 import {
+  type FlushDepth,
   type Numbered,
   Seals,
   type Tier,
@@ -16,7 +17,9 @@ import {
   TierWords,
   TierWriter,
 } from "../../outer-tiers/mod.js";
+import { LeaseWords } from "../../processes/mod.js";
 import type { CacheEvents } from "../events.js";
+import type { CacheHandle } from "../handle.js";
 import type { OthersEnds } from "./others-ends.js";
 import { claimTiers } from "./tier-options.js";
 
@@ -29,15 +32,20 @@ export class OuterSide {
   #release: () => void = () => undefined;
   /** Others change the tiers too. */
   readonly isShared: boolean;
+  /** Of a process that shares its directory: what it reads from memory may be answered only while
+   *  this is held. */
+  readonly lease: LeaseWords | null;
 
   private constructor(
     words: TierWords,
     custom: CustomCodec<unknown> | undefined,
     isShared: boolean,
+    lease: LeaseWords | null,
     accessOf: (invalidate: (change: TierInvalidation) => Numbered | undefined) => TierAccess,
   ) {
     this.words = words;
     this.isShared = isShared;
+    this.lease = lease;
     this.access = accessOf((change) => this.#ends?.end(change));
     this.#custom = custom;
   }
@@ -50,6 +58,7 @@ export class OuterSide {
     cacheId: string,
     custom: CustomCodec<unknown> | undefined,
     events: CacheEvents,
+    lease: LeaseWords | null,
   ): Promise<OuterSide | null> {
     if (tiers.length === 0) return null;
     const { config, kernel } = core;
@@ -62,7 +71,7 @@ export class OuterSide {
     const words = new TierWords();
     const isShared = tiers.some((tier) => tier.subscribe !== undefined);
     const release = claimTiers(tiers);
-    const side = new OuterSide(words, custom, isShared, (invalidate) => {
+    const side = new OuterSide(words, custom, isShared, lease, (invalidate) => {
       return new TierHost(tiers, words, {
         kernel,
         cacheId,
@@ -80,14 +89,16 @@ export class OuterSide {
 
   /** In an attached thread: the way to the opener. Null if the cache has no tiers. */
   static attach(
-    buffer: SharedArrayBuffer | null,
+    { id, tiers, processes }: Pick<CacheHandle, "id" | "tiers" | "processes">,
     core: ThreadCore,
-    cacheId: string,
     custom: CustomCodec<unknown> | undefined,
   ): OuterSide | null {
-    if (buffer === null) return null;
-    const words = new TierWords(buffer);
-    return new OuterSide(words, custom, false, () => new TierGuest(words, core.kernel, cacheId));
+    if (tiers === null) return null;
+    const words = new TierWords(tiers);
+    const lease = processes === null ? null : new LeaseWords(processes);
+    return new OuterSide(words, custom, false, lease, () => {
+      return new TierGuest(words, core.kernel, id);
+    });
   }
 
   /** What reads from the tiers for a key space. From now on they are told of its changes too. */
@@ -107,9 +118,21 @@ export class OuterSide {
     if (this.access instanceof TierHost) await this.access.listen(tiers);
   }
 
+  /** What reads entries of a key space. */
+  entriesOf<V>(core: ThreadCore, decoder: ValueDecoder<V>): EntryReader<V> {
+    const { lease } = this;
+    return lease === null ? new EntryReader(core, decoder) : new GatedReader(core, decoder, lease);
+  }
+
+  /** Of a process that shares its directory: resolves when no other process answers what this one
+   *  has ended; else at once. Rejects with ERR_TIER. */
+  async settle(): Promise<void> {
+    if (this.lease !== null) await this.flush("others");
+  }
+
   /** Rejects with ERR_TIER unless the tiers have made every change. */
-  async flush(): Promise<void> {
-    if (await this.access.flush()) return;
+  async flush(depth: FlushDepth): Promise<void> {
+    if (await this.access.flush(depth)) return;
     throw new UndercroftError(
       "ERR_TIER",
       "Cannot flush: a tier is down, or has lost changes; its event says why",

@@ -31,6 +31,7 @@ import { setEach, signalOf, splitSignal } from "../call-options.js";
 import type { KeyFunctions } from "./key-functions.js";
 import { readThroughOf } from "../read-through-parts.js";
 import { SourceWrites } from "../writes/source-writes.js";
+import type { OuterSide } from "../outer/outer-side.js";
 import type { SpaceParts } from "./space-parts.js";
 import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "../wrap.js";
 
@@ -49,22 +50,26 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
   protected readonly invalidator: EntryInvalidator;
   protected readonly readThrough: ReadThrough<V>;
   protected readonly updater: EntryUpdater<V>;
+  readonly #outer: OuterSide | null;
   /** Null if K is a key itself. */
   readonly #functions: KeyFunctions<V, K> | null;
 
-  constructor(parts: SpaceParts, functions: KeyFunctions<V, K> | null) {
+  constructor(given: SpaceParts, functions: KeyFunctions<V, K> | null) {
     super();
-    const { core, refreshFailed, cacheId, pool, outer } = parts;
+    const { core, refreshFailed, cacheId, pool, outer } = given;
     this.core = core;
     this.#functions = functions;
     this.decoder = new ValueDecoder<V>(core);
-    this.reader = new EntryReader(core, this.decoder);
+    this.reader = outer?.entriesOf(core, this.decoder) ?? new EntryReader(core, this.decoder);
+    this.#outer = outer;
     this.writer = new EntryWriter(core, this.reader, this.decoder, cacheId, pool);
     this.invalidator = new EntryInvalidator(core);
     this.updater = new EntryUpdater(core, this.writer, this.decoder);
     const tiers = outer?.readerOf(core, this.reader) ?? null;
     this.looks = tiers ?? this.reader;
-    this.readThrough = readThroughOf(core, this.reader, this.writer, refreshFailed, cacheId, tiers);
+    const settle = (): Promise<void> | undefined => outer?.settle();
+    const parts = { core, refreshFailed, cacheId, tiers, settle };
+    this.readThrough = readThroughOf(this.reader, this.writer, parts);
   }
 
   /** Internal: no later fetch joins a load that has begun. */
@@ -193,8 +198,14 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
     const name = this.keyOf(key);
     assertKey(name);
     this.readThrough.forget(name);
-    const outcome = this.writer.setAsync(name, value, this.tagged(key, rest));
+    const outcome = this.#settled(this.writer.setAsync(name, value, this.tagged(key, rest)));
     return signal === undefined ? outcome : withSignal(signal, outcome);
+  }
+
+  async #settled<T>(change: Promise<T>): Promise<T> {
+    const outcome = await change;
+    await this.#outer?.settle();
+    return outcome;
   }
 
   /**

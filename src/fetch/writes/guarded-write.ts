@@ -31,12 +31,15 @@ export class GuardedWrites<V> {
     const guard = await this.#begin(key);
     let answer: R;
     try {
+      await this.#parts.settle();
       answer = await write();
     } catch (error) {
       this.#end(guard, key);
       throw error;
     }
-    return this.#store(guard, key, answer, options);
+    const shown = this.#store(guard, key, answer, options);
+    await this.#parts.settle();
+    return shown;
   }
 
   async #begin(key: HashedKey): Promise<number> {

@@ -14,7 +14,7 @@ import { codes, deadHolderOf, holderOf, type Kernel } from "../../kernel/mod.js"
 import { type Change, idOf, namesEndedBy, namesOf } from "../change.js";
 import type { Seals } from "../envelope.js";
 import { RecentChanges } from "./recent-changes.js";
-import type { Tier, TierEntry, TierInvalidation } from "../tier.js";
+import type { FlushDepth, Tier, TierEntry, TierInvalidation } from "../tier.js";
 import {
   channelName,
   type ReadKey,
@@ -211,7 +211,11 @@ export class TierHost implements TierAccess {
         this.release(message.key, message.token);
         return;
       case "flush":
-        answer({ kind: "flushed", ticket: message.ticket, isDone: await this.flush() });
+        answer({
+          kind: "flushed",
+          ticket: message.ticket,
+          isDone: await this.flush(message.depth),
+        });
         return;
     }
     this.#words.received(thread);
@@ -323,9 +327,9 @@ export class TierHost implements TierAccess {
     this.#words.add("corrupt", 1);
   }
 
-  async flush(): Promise<boolean> {
+  async flush(depth: FlushDepth): Promise<boolean> {
     const hasAll = await this.#settled();
-    const flushed = await Promise.all(this.#links.map((link) => link.flush()));
+    const flushed = await Promise.all(this.#links.map((link) => link.settle(depth)));
     return hasAll && flushed.every(Boolean);
   }
 

@@ -9,7 +9,7 @@ import {
   UndercroftError,
 } from "../../base/mod.js";
 import { type Change, idOf, type KeyChange, namesEndedBy, namesOf } from "../change.js";
-import type { Tier, TierEntry, TierInvalidation, TierKey, TierTurn } from "../tier.js";
+import type { FlushDepth, Tier, TierEntry, TierInvalidation, TierKey, TierTurn } from "../tier.js";
 import { TierQueue } from "./tier-queue.js";
 import type { TierWords } from "../tier-words.js";
 
@@ -359,6 +359,19 @@ export class TierLink {
     }
     while (!isOver()) await new Promise<void>((resolve) => this.#flushes.add(resolve));
     return !this.#isLost && this.#queue.hasMade(ticket);
+  }
+
+  /** As `flush`, and what the tier itself has to do for it. */
+  async settle(depth: FlushDepth): Promise<boolean> {
+    if (!(await this.flush())) return false;
+    try {
+      await this.#tier.flush?.(depth);
+      return true;
+    } catch (cause) {
+      const isOurs = cause instanceof UndercroftError;
+      this.#events.failed(isOurs ? cause : new UndercroftError("ERR_TIER", String(cause)));
+      return false;
+    }
   }
 
   #settleFlushes(): void {

@@ -1,0 +1,203 @@
+// The owner of a shared directory as the tier behind a process's memory. Made by openCache. What it
+// promises of changes: a value that was told before the process was attached, or before others have
+// ended its key, is deleted instead, since nobody can say which of the two is newer.
+import { UndercroftError, type ErrorCode } from "../base/mod.js";
+import type {
+  FlushDepth,
+  Tier,
+  TierChange,
+  TierEntry,
+  TierKey,
+  TierListener,
+  TierTurn,
+} from "../outer-tiers/mod.js";
+import { ByteReader, ByteWriter } from "./byte-stream.js";
+import {
+  type Change,
+  decodeEntry,
+  depths,
+  encodeEntry,
+  type End,
+  kinds,
+  listMax,
+  writeChanges,
+} from "./messages.js";
+import { LineFault, type LineEvents, type OwnerLine } from "./owner-line.js";
+import type { SpaceKeys } from "./space-keys.js";
+
+/** The name of the tier in events. */
+export const ownerTierName = "owner";
+
+interface Waiting {
+  readonly resolve: (line: OwnerLine) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class ProcessTier implements Tier {
+  readonly name = ownerTierName;
+  readonly #keys: SpaceKeys;
+  readonly #ended: (count: number) => void;
+  #line: OwnerLine | undefined;
+  #listener: TierListener | undefined;
+  readonly #waiting = new Set<Waiting>();
+  #isClosed = false;
+
+  /** `ended` counts what others have ended. */
+  constructor(keys: SpaceKeys, ended: (count: number) => void) {
+    this.#keys = keys;
+    this.#ended = ended;
+  }
+
+  // ── The line ────────────────────────────────────────────────────────────────────────────────
+
+  /** What the line calls. */
+  get events(): LineEvents {
+    return {
+      welcome: (line) => this.#welcome(line),
+      ended: (ends) => this.#hear(ends),
+      freed: (key) => {
+        const apart = this.#keys.apart(key);
+        if (apart !== undefined) this.#listener?.freed(apart);
+      },
+    };
+  }
+
+  /** Before the lease begins: what the memory has, and what waits, may be older than what the
+   *  owner has. */
+  #welcome(line: OwnerLine): void {
+    this.#listener?.ended({ kind: "clear", namespace: null });
+    this.#line = line;
+    this.#listener?.touched(null);
+    const waiting = Array.from(this.#waiting);
+    this.#waiting.clear();
+    for (const { resolve } of waiting) resolve(line);
+  }
+
+  lost(error: UndercroftError): void {
+    this.#line = undefined;
+    this.#listener?.touched(error);
+  }
+
+  #hear(ends: readonly End[]): void {
+    this.#ended(ends.length);
+    for (const end of ends) {
+      const change = this.#keys.endedBy(end);
+      if (change !== undefined) this.#listener?.ended(change);
+    }
+  }
+
+  subscribe(listener: TierListener): () => void {
+    this.#listener = listener;
+    return () => (this.#listener = undefined);
+  }
+
+  #attached(): OwnerLine | Promise<OwnerLine> {
+    if (this.#line !== undefined) return this.#line;
+    if (this.#isClosed) return Promise.reject(new LineFault("the cache is closed"));
+    return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
+  }
+
+  // ── The tier ────────────────────────────────────────────────────────────────────────────────
+
+  async getMany(keys: readonly TierKey[]): Promise<readonly (TierEntry | undefined)[]> {
+    const line = this.#line;
+    if (line === undefined) return keys.map(() => undefined);
+    const writer = new ByteWriter().u32(keys.length);
+    for (const key of keys) writer.bytes(this.#keys.compose(key));
+    try {
+      const body = await line.request(kinds.read, writer.end());
+      const reader = new ByteReader(body);
+      const entries = reader.list(listMax, () => entryOf(reader.bytes()));
+      return keys.map((_, index) => entries[index]);
+    } catch (error) {
+      if (error instanceof LineFault) return keys.map(() => undefined);
+      throw error;
+    }
+  }
+
+  async apply(changes: readonly TierChange[]): Promise<void> {
+    let wanted = changes.map((change) => this.#wire(change));
+    // Told before the process was attached.
+    if (this.#line === undefined) wanted = wanted.map(withoutValue);
+    for (;;) {
+      const line = await this.#attached();
+      const writer = writeChanges(new ByteWriter().f64(line.seen), wanted);
+      try {
+        await line.request(kinds.apply, writer.end(), true);
+        return;
+      } catch (error) {
+        if (!(error instanceof LineFault)) throw error;
+        // It may have been made, and others may have changed the keys since.
+        wanted = wanted.map(withoutValue);
+        if (this.#line === line) this.#line = undefined;
+      }
+    }
+  }
+
+  #wire(change: TierChange): Change {
+    if (change.kind !== "set") return this.#keys.endOf(change);
+    return { kind: "set", key: this.#keys.compose(change), entry: encodeEntry(change.entry) };
+  }
+
+  async lease(key: TierKey, token: string): Promise<TierTurn> {
+    const none = { entry: undefined, isGiven: false, waitMs: 0 };
+    const line = this.#line;
+    if (line === undefined) return none;
+    const writer = new ByteWriter().bytes(this.#keys.compose(key)).text(token);
+    try {
+      const reader = new ByteReader(await line.request(kinds.lease, writer.end()));
+      const waitMs = reader.u32();
+      const isGiven = reader.u8() === 1;
+      return { waitMs, isGiven, entry: entryOf(reader.bytes()) };
+    } catch (error) {
+      if (error instanceof LineFault) return none;
+      throw error;
+    }
+  }
+
+  release(key: TierKey, token: string): void {
+    const writer = new ByteWriter().bytes(this.#keys.compose(key)).text(token);
+    this.#line?.send(kinds.release, writer.end());
+  }
+
+  /** Resolves when no other process can answer what ended before. Rejects with what the owner could
+   *  not write. */
+  async flush(depth: FlushDepth): Promise<void> {
+    const line = this.#line;
+    if (line === undefined) throw ownerGone("the process has none at the moment");
+    let body: Buffer;
+    try {
+      const request = new ByteWriter().u8(depths.indexOf(depth)).end();
+      body = await line.request(kinds.settle, request, true);
+    } catch (error) {
+      throw ownerGone((error as Error).message);
+    }
+    const reader = new ByteReader(body);
+    const code = reader.text();
+    if (code !== "") throw new UndercroftError(code as ErrorCode, reader.text());
+  }
+
+  health(): void {
+    if (this.#line === undefined) throw new LineFault("the process has no owner");
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    const waiting = Array.from(this.#waiting);
+    this.#waiting.clear();
+    for (const { reject } of waiting) reject(new LineFault("the cache is closed"));
+  }
+}
+
+function entryOf(bytes: Buffer): TierEntry | undefined {
+  return bytes.length === 0 ? undefined : decodeEntry(bytes);
+}
+
+function withoutValue(change: Change): Change {
+  return change.kind === "set" ? { kind: "delete", key: change.key } : change;
+}
+
+function ownerGone(why: string): UndercroftError {
+  const text = `Cannot flush: ${why}; flush again once the cache has an owner`;
+  return new UndercroftError("ERR_TIER", text);
+}
