@@ -107,8 +107,8 @@ export class AttachLoop {
       const { words, line: events } = this.#parts;
       const line = await OwnerLine.begin(socket, words, { ...events, welcome });
       if (line instanceof OwnerLine) return line;
-      this.#note(ownerError(line.reason, "ERR_SHARE_REFUSED"));
-      await this.#pause(this.#isClosed ? 0 : faultMs);
+      if (line.isRefused) this.#note(ownerError(line.reason, "ERR_SHARE_REFUSED"));
+      await this.#pause(line.isRefused ? faultMs : retryMsMin);
     } catch (error) {
       const isOurs = error instanceof UndercroftError;
       const fault = isOurs ? error : ownerError((error as Error).message, "ERR_DISK_IO");

@@ -45,6 +45,8 @@ export interface LineEvents {
 /** Why there is no line. */
 export interface Refusal {
   readonly reason: string;
+  /** The owner does not take this process; else it has just ended. */
+  readonly isRefused: boolean;
 }
 
 export class OwnerLine {
@@ -104,7 +106,7 @@ export class OwnerLine {
       });
     } catch (error) {
       if (!(error instanceof ProtocolFault)) throw error;
-      this.#end(`the owner does not speak this protocol: ${error.message}`);
+      this.#end(`the owner does not speak this protocol: ${error.message}`, true);
     }
   }
 
@@ -115,7 +117,7 @@ export class OwnerLine {
         this.#welcome(reader);
         return;
       case kinds.refused:
-        this.#end(reader.text());
+        this.#end(reader.text(), true);
         return;
       case kinds.pong: {
         const sentMs = this.#sentPings.get(ticket);
@@ -234,7 +236,7 @@ export class OwnerLine {
     this.#socket.end(frameOf(kinds.bye, 0));
   }
 
-  #end(reason: string): void {
+  #end(reason: string, isRefused = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#words.end();
@@ -247,6 +249,6 @@ export class OwnerLine {
       this.#words.add("failures", 1);
       reject(new LineFault(reason));
     }
-    this.#begun({ reason });
+    this.#begun({ reason, isRefused });
   }
 }
