@@ -97,16 +97,21 @@ export class MemberSession implements LeaseHolder {
         this.#hasSeen(reader.f64());
         return;
       case kinds.read:
-        void this.#read(ticket, reader);
+        this.#run(
+          this.#read(
+            ticket,
+            reader.list(listMax, () => reader.bytes()),
+          ),
+        );
         return;
       case kinds.apply:
         this.#apply(ticket, reader);
         return;
       case kinds.settle:
-        void this.#settle(ticket, depths[reader.u8()]);
+        this.#run(this.#settle(ticket, depths[reader.u8()]));
         return;
       case kinds.lease:
-        void this.#lease(ticket, reader);
+        this.#run(this.#lease(ticket, reader.bytes(), reader.text()));
         return;
       case kinds.release: {
         const key = reader.bytes();
@@ -120,6 +125,11 @@ export class MemberSession implements LeaseHolder {
       default:
         throw new ProtocolFault(`a member sent a message of kind ${kind}`);
     }
+  }
+
+  /** A store that is closed meanwhile ends the connection. */
+  #run(request: Promise<void>): void {
+    request.catch(() => this.end());
   }
 
   #hello(reader: ByteReader): void {
@@ -165,8 +175,7 @@ export class MemberSession implements LeaseHolder {
 
   /** Reads keys. What was ended while others of them were read from disk is a miss: the end may
    *  have left before this answer. */
-  async #read(ticket: number, reader: ByteReader): Promise<void> {
-    const keys = reader.list(listMax, () => reader.bytes());
+  async #read(ticket: number, keys: readonly Buffer[]): Promise<void> {
     const { store, ends } = this.#parts;
     const start = ends.number;
     const found = keys.map((key) => store.get(key));
@@ -220,9 +229,7 @@ export class MemberSession implements LeaseHolder {
     this.#send(kinds.settled, ticket, writer.end());
   }
 
-  async #lease(ticket: number, reader: ByteReader): Promise<void> {
-    const key = reader.bytes();
-    const token = reader.text();
+  async #lease(ticket: number, key: Buffer, token: string): Promise<void> {
     const { store, ends, leases } = this.#parts;
     const start = ends.number;
     const found = store.get(key);

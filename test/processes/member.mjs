@@ -57,7 +57,10 @@ const calls = {
     ),
   goOn: () => release(),
   /** Stops the event loop of this thread. */
-  stall: ({ ms }) => void Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms),
+  stall: ({ ms }) => {
+    tell({ event: "stalling" });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
+  },
   /** Asks for a key without a pause, and answers which values it got until when, by the clock of
    *  the machine. */
   watch: async ({ key, ms }) => {
@@ -114,7 +117,5 @@ if (isMainThread) {
   });
   process.send({ event: "open" });
 } else {
-  parentPort.on("message", (message) =>
-    answer(message, (reply) => parentPort.postMessage(reply)),
-  );
+  parentPort.on("message", (message) => answer(message, (reply) => parentPort.postMessage(reply)));
 }

@@ -1,0 +1,145 @@
+// What comes to the socket of a shared directory and is no process of this version: it is refused,
+// counted and told, and the cache goes on.
+import net from "node:net";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { Cache } from "../../dist/src/mod.js";
+import { ByteWriter } from "../../dist/src/processes/byte-stream.js";
+import { frameOf } from "../../dist/src/processes/frames.js";
+import { kinds, protocolVersion } from "../../dist/src/processes/messages.js";
+import { errorOf, freshPath, open, setUpCaches, until } from "../cache/opened.js";
+
+setUpCaches();
+
+interface Shared {
+  readonly cache: Cache<string>;
+  readonly path: string;
+  readonly errors: { readonly code: string; readonly message: string }[];
+}
+
+async function shared(path = freshPath()): Promise<Shared> {
+  const errors: { code: string; message: string }[] = [];
+  const cache = await open<string>({
+    disk: { path, capacity: "8mb", share: "host", preload: false },
+    on: { error: ({ error: { code, message } }) => errors.push({ code, message }) },
+  });
+  return { cache, path, errors };
+}
+
+/** A connection; `ended` resolves to what came before its end. */
+function connect(path: string): { socket: net.Socket; ended: Promise<Buffer> } {
+  const socket = net.connect({ path: join(path, "undercroft.socket") });
+  onTestFinished(() => void socket.destroy());
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk: Buffer) => chunks.push(chunk));
+  socket.on("error", () => undefined);
+  const ended = new Promise<Buffer>((resolve) => {
+    socket.on("close", () => resolve(Buffer.concat(chunks)));
+  });
+  return { socket, ended };
+}
+
+function helloOf(version: number, user: number): Buffer {
+  const body = new ByteWriter().u16(version).f64(user).f64(1).end();
+  return frameOf(kinds.hello, 0, body);
+}
+
+const user = process.getuid?.() ?? -1;
+const hello = helloOf(protocolVersion, user);
+const header = (length: number): Buffer => {
+  const bytes = frameOf(kinds.read, 1);
+  bytes.writeUInt32LE(length, 8);
+  return bytes;
+};
+
+describe("a peer is refused that sends", () => {
+  const list = new ByteWriter().u32(2 ** 31).end();
+  const namelessKey = new ByteWriter().f64(0).u32(1).u8(2).bytes(Buffer.from("k")).end();
+  test.each([
+    ["no message", Buffer.from("GET / HTTP/1.1\r\n\r\n"), /no message/],
+    ["no hello first", frameOf(kinds.ping, 1), /no hello/],
+    ["a long hello", header(100_000), /at most 4096/],
+    ["a short hello", frameOf(kinds.hello, 0, Buffer.from("a")), /early/],
+    ["an oversized message", Buffer.concat([hello, header(2 ** 31)]), /at most 134217728/],
+    ["an oversized list", Buffer.concat([hello, frameOf(kinds.read, 1, list)]), /at most/],
+    ["a message of the owner's", Buffer.concat([hello, frameOf(kinds.pong, 1)]), /of kind 11/],
+    ["a cut change", Buffer.concat([hello, frameOf(kinds.apply, 1, Buffer.alloc(9))]), /early/],
+    ["a key of nobody", Buffer.concat([hello, frameOf(kinds.apply, 1, namelessKey)]), /no name/],
+    ["another version", helloOf(protocolVersion + 1, user), /version 2 of the protocol/],
+    ["another user", helloOf(protocolVersion, user + 1), /runs as user/],
+  ])("%s", async (_, bytes, reason) => {
+    const { cache, path, errors } = await shared();
+    cache.set("a", "kept");
+    const { socket, ended } = connect(path);
+    socket.write(bytes);
+    await ended;
+    expect(cache.stats().processes?.refused).toBe(1);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]?.code).toBe("ERR_SHARE_REFUSED");
+    expect(errors[0]?.message).toMatch(reason);
+    await cache.flush();
+    expect(await cache.get("a")).toBe("kept");
+    expect(cache.stats().processes).toMatchObject({ role: "owner", guests: 0 });
+  });
+});
+
+test("a peer of another version is told why", async () => {
+  const { path } = await shared();
+  const { socket, ended } = connect(path);
+  socket.write(helloOf(protocolVersion + 1, user));
+  expect((await ended).toString("utf8")).toMatch(/it speaks version 2 .* and the owner 1/);
+});
+
+test("a connection that says nothing, or half of a message, harms nobody", async () => {
+  const { cache, path } = await shared();
+  const silent = connect(path);
+  const half = connect(path);
+  half.socket.write(hello.subarray(0, 7));
+  cache.set("a", "kept");
+  await cache.flush();
+  expect(await cache.get("a")).toBe("kept");
+  expect(cache.stats().processes?.refused).toBe(0);
+  expect([silent.socket.destroyed, half.socket.destroyed]).toEqual([false, false]);
+});
+
+test("a member that does not look at what ended is cut off, and holds nobody up", async () => {
+  const { cache, path } = await shared();
+  const { socket, ended } = connect(path);
+  socket.write(hello);
+  await until(() => cache.stats().processes?.guests === 1);
+  cache.set("a", "newer");
+  await cache.flush();
+  await ended;
+  expect(cache.stats().processes).toMatchObject({ cutOff: 1, guests: 0 });
+});
+
+test("an owner that refuses, or is none, is told; its directory is taken when it has gone", async () => {
+  const path = freshPath();
+  mkdirSync(path, { mode: 0o700 });
+  const reason = new ByteWriter().text("it speaks version 1, and the owner 9").end();
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on("error", () => undefined);
+    socket.end(frameOf(kinds.refused, 0, reason));
+  });
+  onTestFinished(() => void server.close());
+  const address = join(path, "undercroft.socket");
+  await new Promise<void>((resolve) => server.listen(address, resolve));
+  const { cache, errors } = await shared(path);
+  expect(errors[0]).toMatchObject({ code: "ERR_SHARE_REFUSED" });
+  expect(errors[0]?.message).toMatch(/the owner 9/);
+  expect(cache.stats().processes?.role).toBe("none");
+  cache.set("a", "own");
+  expect(cache.getSync("a")).toBeUndefined();
+  expect(await cache.fetch("b", async () => "loaded")).toBe("loaded");
+  const flushed = await errorOf(() => cache.flush());
+  expect(flushed.code).toBe("ERR_TIER");
+  for (const socket of sockets) socket.destroy();
+  server.close();
+  await until(() => cache.stats().processes?.role === "owner");
+  cache.set("a", "shared");
+  await cache.flush();
+  expect(cache.getSync("a")).toBe("shared");
+});
