@@ -12,6 +12,7 @@ import { leak } from "./leak.js";
 import { mutantsProof } from "./mutants.js";
 import type { Proof } from "./proof.js";
 import { replayProof } from "./replay.js";
+import { sharing } from "./sharing/sharing.js";
 
 const proofs: readonly Proof[] = [
   flightsProof,
@@ -21,6 +22,7 @@ const proofs: readonly Proof[] = [
   leak,
   mutantsProof,
   replayProof,
+  sharing,
 ];
 
 function say(line: string): void {

@@ -260,7 +260,7 @@ export class TierLink {
     ask: Ask,
   ): Promise<(TierEntry | "ended" | undefined)[]> {
     const ids = keys.map(idOf);
-    const names: string[] = [];
+    const names = this.#queue.names();
     const reading: Reading = { ids: new Set(ids), changed: new Map(), ended: new Set(), names };
     this.#readings.add(reading);
     try {

@@ -157,6 +157,12 @@ export class TierQueue {
     return isIn(this.#voids) || isIn(this.#batch?.voids);
   }
 
+  /** The names whose entries the tier has yet to end. What it is asked for from now on, it may read
+   *  before it ends them and answer after. */
+  names(): string[] {
+    return [...this.#voids.keys(), ...(this.#batch?.voids.keys() ?? [])];
+  }
+
   /** Begins a batch: the changes for the tier to make now. */
   take(): TierChange[] {
     const keys = new Map<string, Waiting>();
