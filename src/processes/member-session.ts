@@ -4,11 +4,11 @@
 // an end is cut off, and counts as able to answer until its last lease is over.
 import type { Socket } from "node:net";
 import { monotonicMs, setImmediate, UndercroftError } from "../base/mod.js";
-import { areSound, namesOf } from "./back-store.js";
+import { areSound, type BackStore, namesOf } from "./back-store.js";
 import type { FlushDepth } from "../outer-tiers/mod.js";
 import { ByteReader, ByteWriter, ProtocolFault } from "./byte-stream.js";
 import { type Frame, frameBytesMax, frameOf, FrameReader } from "./frames.js";
-import type { LeaseHolder } from "./load-leases.js";
+import type { LeaseHolder, LoadLeases } from "./load-leases.js";
 import {
   type Change,
   decodeEntry,
@@ -20,7 +20,7 @@ import {
   readChanges,
   writeChanges,
 } from "./messages.js";
-import type { OwnerParts } from "./owner.js";
+import type { RecentEnds } from "./recent-ends.js";
 import { everything } from "./space-keys.js";
 
 /** How long a member may answer from its memory after it has asked for leave. */
@@ -30,6 +30,24 @@ export const backlogBytesMax = 128 * 1024 * 1024;
 /** The most bytes of entries in one answer; what is beyond is a miss. */
 const answerBytesMax = frameBytesMax / 2;
 const noBytes = Buffer.alloc(0);
+
+/** What a session has of its owner. */
+export interface OwnerParts {
+  readonly store: BackStore;
+  readonly ends: RecentEnds;
+  readonly leases: LoadLeases;
+  readonly user: number;
+  make(change: Change, by: MemberSession): void;
+  /** Whether an entry that was being read has been ended since, or may have been. */
+  hasEndedSince(key: Buffer, entry: Uint8Array | undefined, start: number): boolean;
+  /** Resolves when no member can answer what ended before this call. */
+  settled(): Promise<void>;
+  joined(session: MemberSession): void;
+  left(session: MemberSession): void;
+  progressed(): void;
+  cutOff(): void;
+  refused(reason: string): void;
+}
 
 export class MemberSession implements LeaseHolder {
   readonly #socket: Socket;

@@ -6,7 +6,7 @@ import type { Server, Socket } from "node:net";
 import { clearInterval, monotonicMs, setInterval } from "../base/mod.js";
 import { type BackStore, namesOf } from "./back-store.js";
 import { LoadLeases } from "./load-leases.js";
-import { idOf, leaseMs, MemberSession } from "./member-session.js";
+import { idOf, leaseMs, MemberSession, type OwnerParts } from "./member-session.js";
 import { type Change, decodeEntry } from "./messages.js";
 import { RecentEnds } from "./recent-ends.js";
 import { listenIn, type Listening } from "./rendezvous.js";
@@ -16,24 +16,6 @@ import { everything } from "./space-keys.js";
 const lookMs = 10;
 /** The most connections at once; beyond, one is refused. */
 export const connectionsMax = 256;
-
-/** What a session has of its owner. */
-export interface OwnerParts {
-  readonly store: BackStore;
-  readonly ends: RecentEnds;
-  readonly leases: LoadLeases;
-  readonly user: number;
-  make(change: Change, by: MemberSession): void;
-  /** Whether an entry that was being read has been ended since, or may have been. */
-  hasEndedSince(key: Buffer, entry: Uint8Array | undefined, start: number): boolean;
-  /** Resolves when no member can answer what ended before this call. */
-  settled(): Promise<void>;
-  joined(session: MemberSession): void;
-  left(session: MemberSession): void;
-  progressed(): void;
-  cutOff(): void;
-  refused(reason: string): void;
-}
 
 /** What an owner tells. */
 export interface OwnerEvents {

@@ -2,6 +2,7 @@
 // (a total since the cache was opened, over all threads) or a gauge (its value now). A test holds
 // the words to what `since` does with the number, and docs/statistics.md to the words.
 
+import type { ProcessTotals } from "./process-totals.js";
 import type { LatencyHistogram, Percentiles } from "./histogram.js";
 import type { NamespaceStats } from "./namespace-stats.js";
 
@@ -33,29 +34,6 @@ export interface TierTotals {
   readonly pending: number;
   /** Gauge: tiers that are down. */
   readonly down: number;
-}
-
-/** What a process does that shares its directory with others (`disk.share`). */
-export interface ProcessTotals {
-  /** Whether this process has the directory, is a guest of the one that has, or has none at the
-   *  moment: then nothing is answered from memory. */
-  readonly role: "owner" | "guest" | "none";
-  /** Gauge: other processes that are attached to this one; 0 unless it is the owner. */
-  readonly guests: number;
-  /** Counter: requests to the owner, of a process to itself too. */
-  readonly requests: number;
-  /** Counter: those that failed, or were not answered in time. */
-  readonly failures: number;
-  /** Counter: milliseconds that answered requests took, but those that wait for other processes. */
-  readonly requestMs: number;
-  /** Counter: what other processes set, deleted or invalidated, as this one was told. */
-  readonly ended: number;
-  /** Counter: times that this process was attached to an owner. */
-  readonly attached: number;
-  /** Counter: processes that were cut off since they did not follow. */
-  readonly cutOff: number;
-  /** Counter: connections that were refused. */
-  readonly refused: number;
 }
 
 /** Values measured now, not counted since the start: entries, bytes, limits. */

@@ -15,7 +15,7 @@ export {
   type Percentiles,
   percentiles,
 } from "./histogram.js";
-export type { CacheStats, ProcessTotals, StatsGauges, TierTotals } from "./cache-stats.js";
+export type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
 export { type NamespaceReading, type NamespaceStats, namespaceStatsOf } from "./namespace-stats.js";
 export {
   type CounterSink,
@@ -25,5 +25,6 @@ export {
   spaceCountsBytes,
   spaceTotals,
 } from "./space-counters.js";
+export type { ProcessTotals } from "./process-totals.js";
 export { makeSnapshot, type StatsInput } from "./snapshot.js";
 export { readRecentKeys, type RecentKey, RecentKeys, recentKeysBytes } from "./recent-keys.js";

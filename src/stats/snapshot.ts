@@ -3,7 +3,8 @@
 // is reported here, except those from which gauges are made; a test checks it.
 
 import { describe } from "../base/mod.js";
-import type { CacheStats, ProcessTotals, StatsGauges, TierTotals } from "./cache-stats.js";
+import type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
+import type { ProcessTotals } from "./process-totals.js";
 import { requestCounts, type Total, writeCounts } from "./call-counts.js";
 import * as counters from "./counters.js";
 import {

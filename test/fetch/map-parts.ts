@@ -184,6 +184,7 @@ export class MapParts implements FetchParts<Value>, FetchReader<Value>, FetchWri
   readonly reader: FetchReader<Value> = this;
   readonly writer: FetchWriter<Value> = this;
   tiers: FetchParts<Value>["tiers"] = null;
+  readonly settle = (): undefined => undefined;
   readonly clock = new ManualClock();
   readonly wallOf = (ms: number): number => ms;
   readonly flights = new MapFlights();

@@ -74,6 +74,17 @@ export function numberedStats({
         pending: next(),
         down: next(),
       },
+      processes: {
+        role: "owner",
+        guests: next(),
+        requests: next(),
+        failures: next(),
+        requestMs: next(),
+        ended: next(),
+        attached: next(),
+        cutOff: next(),
+        refused: next(),
+      },
       tags: { tracked: next(), capacity: next() },
       near: {
         entries: next(),

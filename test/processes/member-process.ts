@@ -34,6 +34,11 @@ export class MemberError extends Error {
   }
 }
 
+/** Waits until `condition` is true; throws after half a minute. */
+async function eventually(condition: () => boolean): Promise<void> {
+  await expect.poll(condition, { interval: 5, timeout: 30_000 }).toBe(true);
+}
+
 export class Member {
   readonly #child: ChildProcess;
   readonly #replies = new Map<number, (reply: Reply) => void>();
@@ -91,14 +96,12 @@ export class Member {
 
   /** Resolves when it has told of an event, `count` times in all. */
   async until(event: string, count = 1): Promise<void> {
-    const has = (): boolean => this.told.filter((one) => one.event === event).length >= count;
-    await expect.poll(has, { interval: 5, timeout: 30_000 }).toBe(true);
+    await eventually(() => this.told.filter((one) => one.event === event).length >= count);
   }
 
   /** Resolves when it has this role. */
   async untilRole(role: string): Promise<void> {
-    const last = (): string | undefined => this.told.findLast((one) => one.event === "role")?.role;
-    await expect.poll(last, { interval: 5, timeout: 30_000 }).toBe(role);
+    await eventually(() => this.told.findLast((one) => one.event === "role")?.role === role);
   }
 
   signal(signal: NodeJS.Signals): void {

@@ -33,7 +33,7 @@ describe("the owner is killed", () => {
     await owner.kill();
     for (const guest of guests) await guest.until("tier-up", 1);
     const roles = await Promise.all(guests.map((guest) => guest.role()));
-    expect(roles.toSorted()).toEqual(["guest", "owner"]);
+    expect(new Set(roles)).toEqual(new Set(["guest", "owner"]));
     for (const guest of guests) expect(await hitsOf(guest, "kept")).toBe(keys.length);
     const [a, b] = guests;
     await a.call("setMany", { keys, value: "newer" });
@@ -136,6 +136,7 @@ test("processes that open at once, and workers of node:cluster, are refused by n
   const primary = fork(program, [path], { execArgv: [] });
   onTestFinished(() => void primary.kill("SIGKILL"));
   const [report] = (await once(primary, "message")) as [{ roles: string[]; values: string[] }];
-  expect(report.roles.toSorted()).toEqual(["guest", "guest", "guest", "owner"]);
+  expect(report.roles.filter((role) => role === "owner")).toHaveLength(1);
+  expect(report.roles.filter((role) => role === "guest")).toHaveLength(3);
   expect(report.values).toEqual(Array.from({ length: 4 }, () => "of one worker"));
 });

@@ -4,17 +4,19 @@ import type { UndercroftError } from "../../base/mod.js";
 import type { ThreadCore } from "../../entries/mod.js";
 import {
   AttachLoop,
+  type BackCache,
   LeaseWords,
   type OpenedBack,
   ProcessTier,
   SpaceKeys,
 } from "../../processes/mod.js";
-import type { Cache } from "../cache.js";
 import type { CacheEvents, CacheRecovery } from "../events.js";
 import type { CacheListeners } from "../open-options.js";
 
 /** The directory's cache as `openCache` opens it. */
-export type OpenBack = (on: CacheListeners) => Promise<Cache<Uint8Array>>;
+export type OpenBack = (
+  on: CacheListeners,
+) => Promise<BackCache & { readonly recovery: CacheRecovery | null }>;
 
 export class SharedSide {
   readonly words = new LeaseWords();
