@@ -2,9 +2,15 @@
 // of stats() is here, except those that others give (ratios, sums, percentiles); a test checks it.
 import { callMetrics } from "./call-metrics.js";
 import type { Metric } from "./metric.js";
+import { processMetrics } from "./process-metrics.js";
 import { spaceMetrics } from "./space-metrics.js";
 import { tierMetrics } from "./tier-metrics.js";
 
-export const cacheMetrics: readonly Metric[] = [...spaceMetrics, ...callMetrics, ...tierMetrics];
+export const cacheMetrics: readonly Metric[] = [
+  ...spaceMetrics,
+  ...callMetrics,
+  ...tierMetrics,
+  ...processMetrics,
+];
 
 export { namespaceMetrics } from "./space-metrics.js";
