@@ -123,9 +123,6 @@ export interface TierTurn {
   readonly waitMs: number;
 }
 
-/** What a flush waits for (`Tier.flush`). */
-export type FlushDepth = "others" | "disk" | "fsync";
-
 /**
  * A tier behind memory and disk, for the option `tiers` of `openCache`.
  *
@@ -177,7 +174,7 @@ export interface Tier {
    *  "others" by `Cache.write` and `setAsync`. Resolves when nobody who shares the tier answers what
    *  they have ended; from "disk" on, when what it has of them also survives the end of a process,
    *  and with "fsync" that of the machine. */
-  flush?(depth: FlushDepth): void | Promise<void>;
+  flush?(depth: "others" | "disk" | "fsync"): void | Promise<void>;
   /** Called once, at the end of `Cache.close`, after the last change. */
   close?(): void | Promise<void>;
   /** Asks to be told what others do in the tier. Answers a function that ends it. By a promise:
@@ -191,3 +188,6 @@ export interface Tier {
   /** Ends the lease of a key, if `token` still has it. */
   release?(key: TierKey, token: string): void | Promise<void>;
 }
+
+/** What a flush waits for. */
+export type FlushDepth = Parameters<NonNullable<Tier["flush"]>>[0];
