@@ -18,9 +18,10 @@ second.delete("user:7"); // deleteByTag and clear alike
 await second.flush();
 console.log(first.getSync("user:7")); // undefined
 
-let loads = 0;
-const load = async (): Promise<string> => `load ${++loads}`; // one, over all processes
-console.log(...(await Promise.all([first.fetch("a", load), second.fetch("a", load)]))); // load 1 load 1
+let loads = 0; // one, over all processes
+const load = async (): Promise<string> => `load ${++loads}`;
+const both = await Promise.all([first.fetch("a", load), second.fetch("a", load)]);
+console.log(both.join()); // load 1,load 1
 
 const took = new Promise<void>((resolve) => {
   second.on("role", ({ role }) => role === "owner" && resolve());

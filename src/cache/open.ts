@@ -208,8 +208,8 @@ function prepare(kernel: Kernel, { directory, awaited }: DiskAtOpen): void {
 function assertUnshared(tiers: readonly Tier[]): void {
   if (tiers.length === 0) return;
   throw new RangeError(
-    `Cannot use option tiers: it has ${tiers.length}; with disk.share "host" it must be left out, ` +
-      "since only the process that has the directory could tell them",
+    `Cannot use option tiers: it has ${tiers.length}; with disk.share "host" it must be left ` +
+      "out, since only the process that has the directory could tell them",
   );
 }
 

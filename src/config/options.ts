@@ -105,11 +105,11 @@ export interface DiskOptions {
    */
   readonly encryption?: EncryptionOptions;
   /**
-   * Whether the processes of a host share the directory. "none" (default): one cache has it. "host":
-   * any number of processes open it with this option, in any order; none is refused. The first has
-   * the directory (`stats().processes.role` is "owner"), the others reach it through that one by a
-   * socket in it ("guest"), and when it ends or dies another takes its part. Each has half of
-   * `memory` for itself, shared by its threads; the other half is the directory's, in the owner.
+   * Whether the processes of a host share the directory. "none" (default): one cache has it.
+   * "host": any number of processes open it with this option, in any order; none is refused. The
+   * first has the directory (`stats().processes.role` is "owner"), the others reach it through that
+   * one by a socket in it ("guest"), and when it ends or dies another takes its part. Each has half
+   * of `memory` for itself, shared by its threads; the other half is the directory's, in the owner.
    *
    * What is set, deleted, cleared or invalidated in one process ends what others have in memory
    * within a millisecond or so, and always within a second; `await flush()` resolves when that is

@@ -1,6 +1,6 @@
 // Reads entries of a process that shares a directory with others (processes/): what memory has may
-// be answered only while the process holds a lease. Invariant: the gate is looked at after the value
-// was read, so the value was current at some moment before the lease had ended.
+// be answered only while the process holds a lease. Invariant: the gate is looked at after the
+// value was read, so the value was current at some moment before the lease had ended.
 import type { HashedKey, Key } from "../kernel/mod.js";
 import { EntryReader } from "./entry-reader.js";
 import {

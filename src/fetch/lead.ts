@@ -176,8 +176,8 @@ export class Lead<V> {
   ): boolean {
     if (found === undefined) return false;
     if (found.stale && flight.stale !== undefined) return false;
-    // Something newer came meanwhile, and may be in memory. If not, those who waited before may have
-    // what was found: no later fetch joins a superseded flight.
+    // Something newer came meanwhile, and may be in memory. If not, those who waited before may
+    // have what was found: no later fetch joins a superseded flight.
     if (found.superseded && this.#settleFromMemory(flight)) return true;
     const { value, stale, entry } = found;
     const { createdAt, expiresAt, tags } = entry;

@@ -171,9 +171,9 @@ export interface Tier {
   /** Asked of a tier that is down and has no changes to make: throws or rejects if it still is. */
   health(): void | Promise<void>;
   /** Called by `Cache.flush` when all changes that it waits for have been applied, and with
-   *  "others" by `Cache.write` and `setAsync`. Resolves when nobody who shares the tier answers what
-   *  they have ended; from "disk" on, when what it has of them also survives the end of a process,
-   *  and with "fsync" that of the machine. */
+   *  "others" by `Cache.write` and `setAsync`. Resolves when nobody who shares the tier answers
+   *  what they have ended; from "disk" on, when what it has of them also survives the end of a
+   *  process, and with "fsync" that of the machine. */
   flush?(depth: "others" | "disk" | "fsync"): void | Promise<void>;
   /** Called once, at the end of `Cache.close`, after the last change. */
   close?(): void | Promise<void>;

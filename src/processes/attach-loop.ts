@@ -1,7 +1,7 @@
 // Keeps a process attached to the owner of its directory: connects to it, or takes the directory
 // when nobody has it. Made by openCache for `disk.share: "host"`. Invariant: a process that has the
 // directory is a member of its own owner, by the same way as all others.
-import { clearTimeout, monotonicMs, setTimeout, UndercroftError } from "../base/mod.js";
+import { clearTimeout, setTimeout, UndercroftError } from "../base/mod.js";
 import { type BackCache, BackStore } from "./back-store.js";
 import type { LeaseWords } from "./lease-words.js";
 import { Owner } from "./owner.js";
@@ -28,7 +28,8 @@ export interface OpenedBack {
 export interface AttachParts {
   readonly path: string;
   readonly words: LeaseWords;
-  /** Opens the directory's cache. Rejects with ERR_DIRECTORY_LOCKED while another process has it. */
+  /** Opens the directory's cache. Rejects with ERR_DIRECTORY_LOCKED while another process has
+   *  it. */
   openBack(): Promise<OpenedBack>;
   /** The wall clock. */
   now(): number;
@@ -192,11 +193,11 @@ export class AttachLoop {
     this.#isClosed = true;
     this.#wake();
     this.#line?.bye();
-    const endMs = monotonicMs() + attachMsMax;
-    await Promise.race([
-      this.#running,
-      new Promise((resolve) => setTimeout(resolve, endMs - monotonicMs()).unref()),
-    ]);
+    // The timer also keeps the process alive: the line does not.
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, attachMsMax)));
+    await Promise.race([this.#running, late]);
+    clearTimeout(timer);
     await this.#owner?.close();
   }
 }

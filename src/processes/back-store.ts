@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { tagCountMax } from "../config/mod.js";
 import { keyLengthMax } from "../record/mod.js";
-import { decodeEntry, type Change, type End } from "./messages.js";
+import { decodeEntry, type Change, type End } from "./wire/messages.js";
 import {
   everything,
   isSpaceKey,

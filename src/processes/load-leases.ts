@@ -32,8 +32,8 @@ export class LoadLeases {
     return this.#leases.get(id)?.token === token;
   }
 
-  /** How long another's lease lasts at most; 0 if there is none, and then this holder has it, unless
-   *  there are too many. */
+  /** How long another's lease lasts at most; 0 if there is none, and then this holder has it,
+   *  unless there are too many. */
   ask(id: string, key: Buffer, token: string, holder: LeaseHolder): number {
     const now = monotonicMs();
     const lease = this.#leases.get(id);

@@ -1,13 +1,13 @@
 // One member as the owner sees it: its requests, what it has heard of, and until when it may answer
 // from its memory. Made by Owner for each connection. Invariants: answers and ends leave in the
-// order in which the store was read and changed; a member that has not said in time that it has seen
-// an end is cut off, and counts as able to answer until its last lease is over.
+// order in which the store was read and changed; a member that has not said in time that it has
+// seen an end is cut off, and counts as able to answer until its last lease is over.
 import type { Socket } from "node:net";
 import { monotonicMs, setImmediate, UndercroftError } from "../base/mod.js";
 import { areSound, type BackStore, namesOf } from "./back-store.js";
 import type { FlushDepth } from "../outer-tiers/mod.js";
-import { ByteReader, ByteWriter, ProtocolFault } from "./byte-stream.js";
-import { type Frame, frameBytesMax, frameOf, FrameReader } from "./frames.js";
+import { ByteReader, ByteWriter, ProtocolFault } from "./wire/byte-stream.js";
+import { type Frame, frameBytesMax, frameOf, FrameReader } from "./wire/frames.js";
 import type { LeaseHolder, LoadLeases } from "./load-leases.js";
 import {
   type Change,
@@ -19,7 +19,7 @@ import {
   protocolVersion,
   readChanges,
   writeChanges,
-} from "./messages.js";
+} from "./wire/messages.js";
 import type { RecentEnds } from "./recent-ends.js";
 import { everything } from "./space-keys.js";
 

@@ -3,11 +3,11 @@
 // ping that the owner has answered, less a margin, so its lease ends before the owner thinks so.
 import type { Socket } from "node:net";
 import { clearInterval, clearTimeout, monotonicMs, setInterval, setTimeout } from "../base/mod.js";
-import { ByteReader, ByteWriter, ProtocolFault } from "./byte-stream.js";
-import { type Frame, frameBytesMax, frameOf, FrameReader } from "./frames.js";
+import { ByteReader, ByteWriter, ProtocolFault } from "./wire/byte-stream.js";
+import { type Frame, frameBytesMax, frameOf, FrameReader } from "./wire/frames.js";
 import type { LeaseWords } from "./lease-words.js";
 import { leaseMs } from "./member-session.js";
-import { type End, kinds, protocolVersion, readChanges } from "./messages.js";
+import { type End, kinds, protocolVersion, readChanges } from "./wire/messages.js";
 import { userId } from "./owner.js";
 
 /** Milliseconds between two pings: three fit in a lease. */

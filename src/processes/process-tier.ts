@@ -1,7 +1,7 @@
 // The owner of a shared directory as the tier behind a process's memory. Made by openCache. What it
 // promises of changes: a value that was told before the process was attached, or before others have
 // ended its key, is deleted instead, since nobody can say which of the two is newer.
-import { UndercroftError, type ErrorCode } from "../base/mod.js";
+import { clearInterval, type ErrorCode, setInterval, UndercroftError } from "../base/mod.js";
 import type {
   FlushDepth,
   Tier,
@@ -11,7 +11,7 @@ import type {
   TierListener,
   TierTurn,
 } from "../outer-tiers/mod.js";
-import { ByteReader, ByteWriter } from "./byte-stream.js";
+import { ByteReader, ByteWriter } from "./wire/byte-stream.js";
 import {
   type Change,
   decodeEntry,
@@ -21,12 +21,14 @@ import {
   kinds,
   listMax,
   writeChanges,
-} from "./messages.js";
+} from "./wire/messages.js";
 import { LineFault, type LineEvents, type OwnerLine } from "./owner-line.js";
 import type { SpaceKeys } from "./space-keys.js";
 
 /** The name of the tier in events. */
 export const ownerTierName = "owner";
+
+const aliveMs = 60_000;
 
 interface Waiting {
   readonly resolve: (line: OwnerLine) => void;
@@ -40,6 +42,7 @@ export class ProcessTier implements Tier {
   #line: OwnerLine | undefined;
   #listener: TierListener | undefined;
   readonly #waiting = new Set<Waiting>();
+  #alive: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   /** `ended` counts what others have ended. */
@@ -68,9 +71,7 @@ export class ProcessTier implements Tier {
     this.#listener?.ended({ kind: "clear", namespace: null });
     this.#line = line;
     this.#listener?.touched(null);
-    const waiting = Array.from(this.#waiting);
-    this.#waiting.clear();
-    for (const { resolve } of waiting) resolve(line);
+    for (const { resolve } of this.#takeWaiting()) resolve(line);
   }
 
   lost(error: UndercroftError): void {
@@ -94,7 +95,17 @@ export class ProcessTier implements Tier {
   #attached(): OwnerLine | Promise<OwnerLine> {
     if (this.#line !== undefined) return this.#line;
     if (this.#isClosed) return Promise.reject(new LineFault("the cache is closed"));
+    // Without an owner nothing else keeps the process alive.
+    this.#alive ??= setInterval(() => undefined, aliveMs);
     return new Promise((resolve, reject) => this.#waiting.add({ resolve, reject }));
+  }
+
+  #takeWaiting(): readonly Waiting[] {
+    const waiting = Array.from(this.#waiting);
+    this.#waiting.clear();
+    clearInterval(this.#alive);
+    this.#alive = undefined;
+    return waiting;
   }
 
   // ── The tier ────────────────────────────────────────────────────────────────────────────────
@@ -183,9 +194,7 @@ export class ProcessTier implements Tier {
 
   close(): void {
     this.#isClosed = true;
-    const waiting = Array.from(this.#waiting);
-    this.#waiting.clear();
-    for (const { reject } of waiting) reject(new LineFault("the cache is closed"));
+    for (const { reject } of this.#takeWaiting()) reject(new LineFault("the cache is closed"));
   }
 }
 

@@ -1,6 +1,6 @@
 // What the members of an owner have ended lately, and who: a bounded log of numbers. By it the
-// owner knows whether a member that sends a value had heard of what others did to its key. Invariant:
-// what the log has forgotten counts as ended by another.
+// owner knows whether a member that sends a value had heard of what others did to its key.
+// Invariant: what the log has forgotten counts as ended by another.
 
 /** The most names and keys that are remembered. */
 export const recentEndsMax = 65_536;

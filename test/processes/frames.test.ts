@@ -1,7 +1,7 @@
 // What the bytes between two processes may be, and what becomes of those that are none.
 import { describe, expect, test } from "vitest";
-import { ByteReader, ByteWriter, ProtocolFault } from "../../dist/src/processes/byte-stream.js";
-import { frameOf, FrameReader, helloBytesMax } from "../../dist/src/processes/frames.js";
+import { ByteReader, ByteWriter, ProtocolFault } from "../../dist/src/processes/wire/byte-stream.js";
+import { frameOf, FrameReader, helloBytesMax } from "../../dist/src/processes/wire/frames.js";
 import {
   type Change,
   decodeEntry,
@@ -9,7 +9,7 @@ import {
   listMax,
   readChanges,
   writeChanges,
-} from "../../dist/src/processes/messages.js";
+} from "../../dist/src/processes/wire/messages.js";
 import { SpaceKeys } from "../../dist/src/processes/space-keys.js";
 
 const bodies = [Buffer.alloc(0), Buffer.from("a"), Buffer.alloc(3000, 7)];

@@ -1,5 +1,5 @@
-// How a process that shares its directory opens the two caches that it may have: its own memory, and
-// the cache of the directory while it is the owner. Called by `openCache`.
+// How a process that shares its directory opens the two caches that it may have: its own memory,
+// and the cache of the directory while it is the owner. Called by `openCache`.
 import type { CacheOptions as ConfigOptions, Config } from "../../config/mod.js";
 import type { CacheListeners, CacheOptions } from "../open-options.js";
 

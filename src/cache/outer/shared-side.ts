@@ -1,5 +1,5 @@
-// What the opener has of a directory that it shares with other processes (`disk.share: "host"`): the
-// way to its owner, and the owner itself if this process has the directory. Made by openCache.
+// What the opener has of a directory that it shares with other processes (`disk.share: "host"`):
+// the way to its owner, and the owner itself if this process has the directory. Made by openCache.
 import type { UndercroftError } from "../../base/mod.js";
 import type { ThreadCore } from "../../entries/mod.js";
 import {

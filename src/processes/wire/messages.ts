@@ -1,7 +1,7 @@
 // What processes that share a directory say to each other. The process that has the directory is
 // the owner; each process, the owner's too, has a connection to it as a member. Bodies are fields
 // in the order below; keys are those of the directory's cache (space-keys.ts).
-import type { FlushDepth, TierEntry } from "../outer-tiers/mod.js";
+import type { FlushDepth, TierEntry } from "../../outer-tiers/mod.js";
 import { ByteReader, ByteWriter, ProtocolFault } from "./byte-stream.js";
 
 /** Raised whenever a message changes its meaning. Peers of two versions refuse each other. */
