@@ -59,6 +59,9 @@ export type WarmSource<V, K> =
   | Iterable<readonly [K, V | LoadedEntry<V>] | K>
   | AsyncIterable<readonly [K, V | LoadedEntry<V>] | K>;
 
+/** What a walk gives, one after the other. */
+export type Walked<T> = AsyncGenerator<T, undefined, undefined>;
+
 /** The part of a key space whose calls take or give many keys. */
 export abstract class BulkCalls<V, K> {
   /** Internal, like the others that are not public. */
@@ -209,7 +212,7 @@ export abstract class BulkCalls<V, K> {
    * ```
    */
   keys(options?: WalkOptions): AsyncGenerator<Key, undefined, undefined> {
-    return this.#walk(options).keys();
+    return this.answerable(this.#walk(options).keys());
   }
 
   /**
@@ -226,7 +229,12 @@ export abstract class BulkCalls<V, K> {
    * ```
    */
   entries(options?: WalkOptions): AsyncGenerator<[Key, V], undefined, undefined> {
-    return this.#walk(options).entries();
+    return this.answerable(this.#walk(options).entries());
+  }
+
+  /** Internal: of what a walk finds, what may be answered. */
+  protected answerable<T>(walk: Walked<T>): Walked<T> {
+    return walk;
   }
 
   /**

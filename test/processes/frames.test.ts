@@ -1,6 +1,10 @@
 // What the bytes between two processes may be, and what becomes of those that are none.
 import { describe, expect, test } from "vitest";
-import { ByteReader, ByteWriter, ProtocolFault } from "../../dist/src/processes/wire/byte-stream.js";
+import {
+  ByteReader,
+  ByteWriter,
+  ProtocolFault,
+} from "../../dist/src/processes/wire/byte-stream.js";
 import { frameOf, FrameReader, helloBytesMax } from "../../dist/src/processes/wire/frames.js";
 import {
   type Change,

@@ -18,6 +18,7 @@ import {
   TierWriter,
 } from "../../outer-tiers/mod.js";
 import { LeaseWords } from "../../processes/mod.js";
+import type { Walked } from "../../bulk/mod.js";
 import type { CacheEvents } from "../events.js";
 import type { CacheHandle } from "../handle.js";
 import type { OthersEnds } from "./others-ends.js";
@@ -124,6 +125,11 @@ export class OuterSide {
     return lease === null ? new EntryReader(core, decoder) : new GatedReader(core, decoder, lease);
   }
 
+  /** As `GatedReader`, for a walk. */
+  answerable<T>(walk: Walked<T>): Walked<T> {
+    return this.lease === null ? walk : whileHeld(walk, this.lease);
+  }
+
   /** Of a process that shares its directory: resolves when no other process answers what this one
    *  has ended; else at once. Rejects with ERR_TIER. */
   async settle(): Promise<void> {
@@ -151,4 +157,9 @@ export class OuterSide {
         "it has older values: clear it before the cache is opened with it again",
     );
   }
+}
+
+async function* whileHeld<T>(walk: Walked<T>, lease: LeaseWords): Walked<T> {
+  for await (const one of walk) if (lease.isHeld()) yield one;
+  return undefined;
 }

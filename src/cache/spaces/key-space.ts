@@ -2,7 +2,7 @@
 // users call extend this one. Methods check that the cache is open and delegate to the entry
 // reader, the entry writer and read-through (`fetch/`).
 import { assertNotAborted, rejecting, withSignal } from "../../base/mod.js";
-import type { AnyLoader } from "../../bulk/mod.js";
+import type { AnyLoader, Walked } from "../../bulk/mod.js";
 import {
   type DeleteOptions,
   type FetchOptions,
@@ -95,6 +95,11 @@ export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
   /** Internal: resolves when no disk read is in progress; undefined if none is. */
   settled(): Promise<void> | undefined {
     return this.core.disk?.settled();
+  }
+
+  /** Internal: nothing while a process that shares its directory may not answer from memory. */
+  protected override answerable<T>(walk: Walked<T>): Walked<T> {
+    return this.#outer === null ? walk : this.#outer.answerable(walk);
   }
 
   /** The key of what the caller names an entry by. */

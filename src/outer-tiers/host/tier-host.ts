@@ -8,7 +8,7 @@ import {
   monotonicMs,
   setImmediate,
   setTimeout,
-  type UndercroftError,
+  UndercroftError,
 } from "../../base/mod.js";
 import { codes, deadHolderOf, holderOf, type Kernel } from "../../kernel/mod.js";
 import { type Change, idOf, namesEndedBy, namesOf } from "../change.js";
@@ -69,13 +69,15 @@ export class TierHost implements TierAccess {
   readonly #channels: readonly BroadcastChannel[];
   readonly #subscriptions: (() => void)[] = [];
   readonly #invalidate: HostParts["invalidate"];
+  readonly #failed: HostParts["failed"];
   readonly #watches = new KeyWatch();
   /** The leases that were given and not released, by their token. */
   readonly #leases = new Map<string, TierLink>();
   #isClosed = false;
 
   constructor(tiers: readonly Tier[], words: TierWords, parts: HostParts) {
-    const { kernel, cacheId, now, seals, invalidate } = parts;
+    const { kernel, cacheId, now, seals, invalidate, failed } = parts;
+    this.#failed = failed;
     this.#words = words;
     this.#kernel = kernel;
     this.#seals = seals;
@@ -329,8 +331,18 @@ export class TierHost implements TierAccess {
 
   async flush(depth: FlushDepth): Promise<boolean> {
     const hasAll = await this.#settled();
-    const flushed = await Promise.all(this.#links.map((link) => link.settle(depth)));
+    const flushed = await Promise.all(this.#links.map((link) => this.#settleLink(link, depth)));
     return hasAll && flushed.every(Boolean);
+  }
+
+  async #settleLink(link: TierLink, depth: FlushDepth): Promise<boolean> {
+    try {
+      return await link.settle(depth);
+    } catch (cause) {
+      const isOurs = cause instanceof UndercroftError;
+      this.#failed(isOurs ? cause : new UndercroftError("ERR_TIER", String(cause)));
+      return false;
+    }
   }
 
   async close(): Promise<number> {

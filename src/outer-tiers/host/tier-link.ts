@@ -361,17 +361,11 @@ export class TierLink {
     return !this.#isLost && this.#queue.hasMade(ticket);
   }
 
-  /** As `flush`, and what the tier itself has to do for it. */
+  /** As `flush`, and what the tier itself does for it. Rejects with what it cannot do. */
   async settle(depth: FlushDepth): Promise<boolean> {
-    if (!(await this.flush())) return false;
-    try {
-      await this.#tier.flush?.(depth);
-      return true;
-    } catch (cause) {
-      const isOurs = cause instanceof UndercroftError;
-      this.#events.failed(isOurs ? cause : new UndercroftError("ERR_TIER", String(cause)));
-      return false;
-    }
+    const isMade = await this.flush();
+    if (isMade) await this.#tier.flush?.(depth);
+    return isMade;
   }
 
   #settleFlushes(): void {
