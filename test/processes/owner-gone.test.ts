@@ -138,5 +138,6 @@ test("processes that open at once, and workers of node:cluster, are refused by n
   const [report] = (await once(primary, "message")) as [{ roles: string[]; values: string[] }];
   expect(report.roles.filter((role) => role === "owner")).toHaveLength(1);
   expect(report.roles.filter((role) => role === "guest")).toHaveLength(3);
+  await once(primary, "exit");
   expect(report.values).toEqual(Array.from({ length: 4 }, () => "of one worker"));
 });
