@@ -19,7 +19,7 @@ import {
   protocolVersion,
   readChanges,
   writeChanges,
-} from "./wire/messages.js";
+} from "./wire/protocol.js";
 import type { RecentEnds } from "./recent-ends.js";
 import { everything } from "./space-keys.js";
 

@@ -21,7 +21,7 @@ import {
   kinds,
   listMax,
   writeChanges,
-} from "./wire/messages.js";
+} from "./wire/protocol.js";
 import { LineFault, type LineEvents, type OwnerLine } from "./owner-line.js";
 import type { SpaceKeys } from "./space-keys.js";
 

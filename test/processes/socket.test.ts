@@ -7,7 +7,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import type { Cache } from "../../dist/src/mod.js";
 import { ByteWriter } from "../../dist/src/processes/wire/byte-stream.js";
 import { frameOf } from "../../dist/src/processes/wire/frames.js";
-import { kinds, protocolVersion } from "../../dist/src/processes/wire/messages.js";
+import { kinds, protocolVersion } from "../../dist/src/processes/wire/protocol.js";
 import { errorOf, freshPath, open, setUpCaches, until } from "../cache/opened.js";
 
 setUpCaches();
