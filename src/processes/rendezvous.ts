@@ -84,11 +84,28 @@ export async function connectIn(path: string): Promise<net.Socket | undefined> {
   return withAddress(path, socketName, connect);
 }
 
-const nobodyListens = new Set(["ENOENT", "ECONNREFUSED", "ECONNRESET", "ENOTDIR"]);
+/** Where the system refuses the directory to this process, the attempt to open it says so. */
+const nobodyListens = new Set([
+  "ENOENT",
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "ENOTDIR",
+  "EACCES",
+  "EPERM",
+  "ERR_ACCESS_DENIED",
+]);
 
 function connect(address: string): Promise<net.Socket | undefined> {
   return new Promise((resolve, reject) => {
-    const socket = withRealTicks(() => net.connect({ path: address }));
+    let socket: net.Socket;
+    try {
+      socket = withRealTicks(() => net.connect({ path: address }));
+    } catch (error) {
+      // The permission model throws at once.
+      if (nobodyListens.has((error as NodeJS.ErrnoException).code ?? "")) resolve(undefined);
+      else reject(error as Error);
+      return;
+    }
     const late = setTimeout(() => socket.destroy(new Error("the owner did not answer")), answerMs);
     socket.once("connect", () => {
       clearTimeout(late);

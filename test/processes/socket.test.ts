@@ -5,10 +5,17 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Cache } from "../../dist/src/mod.js";
-import { ByteWriter } from "../../dist/src/processes/wire/byte-stream.js";
-import { frameOf } from "../../dist/src/processes/wire/frames.js";
-import { kinds, protocolVersion } from "../../dist/src/processes/wire/protocol.js";
+import { leaseMs } from "../../dist/src/processes/member-session.js";
+import { ByteReader, ByteWriter } from "../../dist/src/processes/wire/byte-stream.js";
+import { type Frame, frameOf, FrameReader } from "../../dist/src/processes/wire/frames.js";
+import {
+  kinds,
+  protocolVersion,
+  readChanges,
+  writeChanges,
+} from "../../dist/src/processes/wire/protocol.js";
 import { errorOf, freshPath, open, setUpCaches, until } from "../cache/opened.js";
+import { Member } from "./member-process.js";
 
 setUpCaches();
 
@@ -112,6 +119,58 @@ test("a member that does not look at what ended is cut off, and holds nobody up"
   await cache.flush();
   await ended;
   expect(cache.stats().processes).toMatchObject({ cutOff: 1, guests: 0 });
+});
+
+test("a value of whose key a member does not know that others have ended it is not kept", async () => {
+  const { cache, path } = await shared();
+  const { socket } = connect(path);
+  const reader = new FrameReader();
+  reader.bodyMax = 1 << 20;
+  const frames: Frame[] = [];
+  socket.on("data", (chunk: Buffer) => reader.push(chunk, (frame) => frames.push(frame)));
+  const nextOf = async (kind: number): Promise<ByteReader> => {
+    await until(() => frames.some((frame) => frame.kind === kind));
+    const [frame] = frames.splice(0).filter((one) => one.kind === kind);
+    return new ByteReader((frame as Frame).body);
+  };
+  socket.write(hello);
+  await nextOf(kinds.welcome);
+  cache.set("a", "old");
+  const ended = await nextOf(kinds.ended);
+  const seen = ended.f64();
+  const [end] = readChanges(ended);
+  const key = end?.kind === "delete" ? end.key : Buffer.alloc(0);
+  socket.write(frameOf(kinds.read, 1, new ByteWriter().u32(1).bytes(key).end()));
+  const entries = await nextOf(kinds.entries);
+  expect(entries.u32()).toBe(1);
+  const entry = entries.bytes();
+  cache.set("a", "newer");
+  await nextOf(kinds.ended);
+  const apply = (number: number): Promise<ByteReader> => {
+    const change = { kind: "set" as const, key, entry };
+    const body = writeChanges(new ByteWriter().f64(number), [change]).end();
+    socket.write(frameOf(kinds.apply, 2, body));
+    return nextOf(kinds.applied);
+  };
+  await apply(seen);
+  await expect.poll(() => cache.getSync("a"), { interval: 5 }).toBeUndefined();
+  expect(await cache.get("a")).toBeUndefined();
+  // With the knowledge of all that has ended it is.
+  await apply(seen + 1000);
+  expect(await cache.get("a")).toBe("old");
+});
+
+test("an owner settles nothing for one lease after another one was killed", async () => {
+  const path = freshPath();
+  const killed = await Member.start(path);
+  await killed.set("a", "kept");
+  await killed.kill();
+  const before = performance.now();
+  const { cache } = await shared(path);
+  cache.set("a", "newer");
+  await cache.flush();
+  // A process that was its member might have answered until then.
+  expect(performance.now() - before).toBeGreaterThanOrEqual(leaseMs);
 });
 
 test("an owner that refuses is told; its directory is taken when it has gone", async () => {
