@@ -106,6 +106,10 @@ class Faulty implements FaultyTier {
     return this.#call(() => this.#tier.health());
   }
 
+  flush(...call: Parameters<NonNullable<Tier["flush"]>>): Promise<void> {
+    return this.#call(() => this.#tier.flush?.(...call));
+  }
+
   async close(): Promise<void> {
     await this.#tier.close?.();
   }

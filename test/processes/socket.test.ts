@@ -121,7 +121,7 @@ test("a member that does not look at what ended is cut off, and holds nobody up"
   expect(cache.stats().processes).toMatchObject({ cutOff: 1, guests: 0 });
 });
 
-test("a value of whose key a member does not know that others have ended it is not kept", async () => {
+test("a value sent before its member had heard of others is not kept", async () => {
   const { cache, path } = await shared();
   const { socket } = connect(path);
   const reader = new FrameReader();
