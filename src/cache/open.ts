@@ -182,7 +182,7 @@ async function finish<V>(
     tiers: outer?.words.buffer ?? null,
     processes: shared?.words.buffer ?? null,
   };
-  if (core.config.operators) await opener.answer(new OperatorsSide(core, outer?.words));
+  if (core.config.operators) await opener.answer(new OperatorsSide(core, outer));
   const registration = new ThreadRegistration(core, (entries) => opener.leftOut(entries));
   if (!isInner) announce(handle);
   const cache = new Cache<V>({ core, events, handle, opener, outer, registration, shared });

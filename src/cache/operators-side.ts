@@ -11,7 +11,7 @@ import {
   type Question,
   type Sample,
 } from "../operators/mod.js";
-import type { TierWords } from "../outer-tiers/mod.js";
+import type { OuterSide } from "./outer/outer-side.js";
 import { readRecentKeys } from "../stats/mod.js";
 import { snapshotOf } from "./statistics.js";
 
@@ -20,12 +20,12 @@ const hotKeysSeconds = 60;
 
 export class OperatorsSide {
   readonly #core: ThreadCore;
-  readonly #tiers: TierWords | undefined;
+  readonly #tiers: OuterSide | null;
   readonly #answering = new Answering((question) => this.#sample(question));
   readonly #openedMs = elapsedMs();
   #named: NamedSocket | undefined;
 
-  constructor(core: ThreadCore, tiers: TierWords | undefined) {
+  constructor(core: ThreadCore, tiers: OuterSide | null) {
     this.#core = core;
     this.#tiers = tiers;
   }
