@@ -25,14 +25,13 @@ import { type OpenDirectory, segmentsAtMost } from "../directory/mod.js";
 import { segmentsOf, ThreadCore } from "../entries/mod.js";
 import { policyBytesFor, setPolicy, type WorkerHandle } from "../eviction/mod.js";
 import { codes, compileKernel, createRegion, divide, Kernel, tagSlotsOf } from "../kernel/mod.js";
-import { loadSchemas } from "../memory/mod.js";
 import { type DiskHandle, diskHandle } from "../tiers/mod.js";
 import type { Tier } from "../outer-tiers/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { announce, handleOf } from "./by-name/open-caches.js";
 import { recentKeysBytes, spaceCountsBytes } from "../stats/mod.js";
 import { Cache } from "./cache.js";
-import { type DiskAtOpen, openDisk } from "./disk/opening.js";
+import { type DiskAtOpen, openDisk, prepare } from "./disk/opening.js";
 import { backOf, frontOf } from "./disk/back-options.js";
 import { setDirectory } from "./disk/take-over.js";
 import { CacheEvents } from "./events.js";
@@ -42,7 +41,7 @@ import { OpenerSide } from "./opener-side.js";
 import { OperatorsSide } from "./operators-side.js";
 import { OuterSide } from "./outer/outer-side.js";
 import { type OpenBack, SharedSide } from "./outer/shared-side.js";
-import { tiersOf } from "./outer/tier-options.js";
+import { assertUnshared, tiersOf } from "./outer/tier-options.js";
 import { ThreadRegistration } from "./thread-registration.js";
 
 /**
@@ -194,23 +193,6 @@ async function finish<V>(
     throw error;
   }
   return cache;
-}
-
-/** Brings to a new memory what the directory says of its entries. */
-function prepare(kernel: Kernel, { directory, awaited }: DiskAtOpen): void {
-  loadSchemas(kernel, directory?.schemas ?? null);
-  const known = (directory ?? awaited?.peek)?.namespaces ?? [];
-  for (const one of known) kernel.namespaces.restore(one);
-  // Above everything that the directory has, or will have when it is taken over.
-  if (awaited !== null) kernel.verbs.raiseSequence(awaited.peek.sequence, 0);
-}
-
-function assertUnshared(tiers: readonly Tier[]): void {
-  if (tiers.length === 0) return;
-  throw new RangeError(
-    `Cannot use option tiers: it has ${tiers.length}; with disk.share "host" it must be left ` +
-      "out, since only the process that has the directory could tell them",
-  );
 }
 
 /** Takes what is beyond the memory at first out of use. */

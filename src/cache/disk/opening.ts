@@ -10,7 +10,8 @@ import {
   type OpenDirectoryOptions,
   peekDirectory,
 } from "../../directory/mod.js";
-import { leastSegmentBytesOf, segmentBytesOf, tagSlotsOf } from "../../kernel/mod.js";
+import { type Kernel, leastSegmentBytesOf, segmentBytesOf, tagSlotsOf } from "../../kernel/mod.js";
+import { loadSchemas } from "../../memory/mod.js";
 
 /** Milliseconds between two attempts to open a directory that another cache has. */
 const attemptEveryMs = 100;
@@ -83,4 +84,13 @@ async function openWithin(
       await new Promise((resolve) => setTimeout(resolve, Math.min(attemptEveryMs, left)));
     }
   }
+}
+
+/** Brings to a new memory what the directory says of its entries. */
+export function prepare(kernel: Kernel, { directory, awaited }: DiskAtOpen): void {
+  loadSchemas(kernel, directory?.schemas ?? null);
+  const known = (directory ?? awaited?.peek)?.namespaces ?? [];
+  for (const one of known) kernel.namespaces.restore(one);
+  // Above everything that the directory has, or will have when it is taken over.
+  if (awaited !== null) kernel.verbs.raiseSequence(awaited.peek.sequence, 0);
 }

@@ -73,3 +73,12 @@ function assertTier(option: string, tier: unknown, allowed: string): string {
       `it must be a string of 1 to ${nameLengthMax} characters`,
   );
 }
+
+/** Throws RangeError if a cache that shares its directory has tiers. */
+export function assertUnshared(tiers: readonly Tier[]): void {
+  if (tiers.length === 0) return;
+  throw new RangeError(
+    `Cannot use option tiers: it has ${tiers.length}; with disk.share "host" it must be left ` +
+      "out, since only the process that has the directory could tell them",
+  );
+}
