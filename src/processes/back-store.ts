@@ -1,9 +1,9 @@
 // What the owner keeps for all: the cache of the directory, whose values are entries as they travel
-// (wire/protocol.ts). All changes of it go through here, in one thread, so they have one order.
+// (wire/wire-messages.ts). All changes of it go through here, in one thread, so they have one order.
 import { createHash } from "node:crypto";
 import { tagCountMax } from "../config/mod.js";
 import { keyLengthMax } from "../record/mod.js";
-import { decodeEntry, type Change, type End } from "./wire/protocol.js";
+import { decodeEntry, type Change, type End } from "./wire/wire-messages.js";
 import {
   everything,
   isSpaceKey,

@@ -19,7 +19,7 @@ import {
   protocolVersion,
   readChanges,
   writeChanges,
-} from "./wire/protocol.js";
+} from "./wire/wire-messages.js";
 import type { RecentEnds } from "./recent-ends.js";
 import { everything } from "./space-keys.js";
 

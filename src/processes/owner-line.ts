@@ -7,7 +7,7 @@ import { ByteReader, ByteWriter, ProtocolFault } from "./wire/byte-stream.js";
 import { type Frame, frameBytesMax, frameOf, FrameReader } from "./wire/frames.js";
 import type { LeaseWords } from "./lease-words.js";
 import { leaseMs } from "./member-session.js";
-import { type End, kinds, protocolVersion, readChanges } from "./wire/protocol.js";
+import { type End, kinds, protocolVersion, readChanges } from "./wire/wire-messages.js";
 import { userId } from "./owner.js";
 
 /** Milliseconds between two pings: three fit in a lease. */

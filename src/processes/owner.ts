@@ -7,7 +7,7 @@ import { clearInterval, monotonicMs, setInterval } from "../base/mod.js";
 import { type BackStore, namesOf } from "./back-store.js";
 import { LoadLeases } from "./load-leases.js";
 import { idOf, leaseMs, MemberSession, type OwnerParts } from "./member-session.js";
-import { type Change, decodeEntry } from "./wire/protocol.js";
+import { type Change, decodeEntry } from "./wire/wire-messages.js";
 import { RecentEnds } from "./recent-ends.js";
 import { listenIn, type Listening } from "./rendezvous.js";
 import { everything } from "./space-keys.js";

@@ -21,7 +21,7 @@ import {
   kinds,
   listMax,
   writeChanges,
-} from "./wire/protocol.js";
+} from "./wire/wire-messages.js";
 import { LineFault, type LineEvents, type OwnerLine } from "./owner-line.js";
 import type { SpaceKeys } from "./space-keys.js";
 

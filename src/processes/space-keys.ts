@@ -9,7 +9,7 @@
 import { createHash } from "node:crypto";
 import { assert } from "../base/mod.js";
 import type { TierInvalidation, TierKey } from "../outer-tiers/mod.js";
-import type { End } from "./wire/protocol.js";
+import type { End } from "./wire/wire-messages.js";
 
 const realmBytes = 8;
 const tagLead = "t";

@@ -13,7 +13,7 @@ import {
   listMax,
   readChanges,
   writeChanges,
-} from "../../dist/src/processes/wire/protocol.js";
+} from "../../dist/src/processes/wire/wire-messages.js";
 import { SpaceKeys } from "../../dist/src/processes/space-keys.js";
 
 const bodies = [Buffer.alloc(0), Buffer.from("a"), Buffer.alloc(3000, 7)];

@@ -13,7 +13,7 @@ import {
   protocolVersion,
   readChanges,
   writeChanges,
-} from "../../dist/src/processes/wire/protocol.js";
+} from "../../dist/src/processes/wire/wire-messages.js";
 import { errorOf, freshPath, open, setUpCaches, until } from "../cache/opened.js";
 import { Member } from "./member-process.js";
 

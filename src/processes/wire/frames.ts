@@ -2,7 +2,7 @@
 // layout.
 //
 //    0 ┬ magic   u16  "UC"; anything else ends the connection
-//    2 ├ kind    u8   what the body is (wire/protocol.ts)
+//    2 ├ kind    u8   what the body is (wire/wire-messages.ts)
 //    3 ├ zero    u8
 //    4 ├ ticket  u32  of a request, and of its answer; else 0
 //    8 ├ length  u32  of the body, at most helloBytesMax until both have agreed, then frameBytesMax
