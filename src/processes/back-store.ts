@@ -1,5 +1,5 @@
 // What the owner keeps for all: the cache of the directory, whose values are entries as they travel
-// (wire/wire-messages.ts). All changes of it go through here, in one thread, so they have one order.
+// (wire-messages.ts). All changes of it go through here, in one thread, so they have one order.
 import { createHash } from "node:crypto";
 import { tagCountMax } from "../config/mod.js";
 import { keyLengthMax } from "../record/mod.js";
