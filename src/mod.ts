@@ -28,17 +28,27 @@ export type {
   Duration,
   EvictionOptions,
   FetchOptions,
+  GetStreamOptions,
   IsValid,
   NearOptions,
   SetAsyncOptions,
   SetOptions,
+  SetStreamOptions,
   Size,
   UpdateOptions,
   ValidityContext,
   WriteOptions,
 } from "./config/mod.js";
 export type { LoadTrace } from "./diagnostics/mod.js";
-export type { CacheEntry, ResizeOutcome, SetOutcome, UpdateOutcome } from "./entries/mod.js";
+export type {
+  ByteStream,
+  CacheEntry,
+  ResizeOutcome,
+  SetOutcome,
+  StreamOutcome,
+  UpdateOutcome,
+  ValueStream,
+} from "./entries/mod.js";
 export type { LoadContext, Loader, LoadManyContext, ManyLoader } from "./fetch/mod.js";
 export type { Key } from "./kernel/mod.js";
 export type {

@@ -50,6 +50,10 @@ export type ErrorCode =
   | "ERR_LOADER_CYCLE"
   /** There was no room, in time, for what the call needs before it begins; nothing has changed. */
   | "ERR_OVERLOADED"
+  /** A value that was being read as a stream was replaced, evicted or damaged before its end. */
+  | "ERR_STREAM_LOST"
+  /** The value came as a stream and is larger than memory takes: read it by `getStream`. */
+  | "ERR_STREAM_ONLY"
   /** A host asked an adapter to store a value, and the cache refused it. An older value of the key
    *  is gone. */
   | "ERR_NOT_STORED"

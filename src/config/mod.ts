@@ -30,6 +30,14 @@ export { assertHandle } from "./attach-handle.js";
 export { assertKey, checkedKeys, keyBytesMax } from "./key.js";
 export { revisionFor, type RevisionOf } from "./writes/revision.js";
 export {
+  type GetStreamOptions,
+  type ResolvedGetStreamOptions,
+  resolveGetStreamOptions,
+  type ResolvedSetStreamOptions,
+  resolveSetStreamOptions,
+  type SetStreamOptions,
+} from "./writes/stream-options.js";
+export {
   type DeleteOptions,
   resolveDeleteOptions,
   resolveUpdateOptions,

@@ -76,9 +76,11 @@ export class Flusher {
     return pending.map(({ segment }) => segment);
   }
 
-  /** Must records that were already looked at be looked at again? */
+  /** Must records that were already looked at be looked at again? While a stream spills, its
+   *  writer waits for what it had written before it did. */
   #isDueAgain(segment: number, reach: FlushReach): boolean {
-    if (reach !== "sealed" && this.#table.hasDiskCopyLost(segment)) return true;
+    const isLooking = reach !== "sealed" || this.#kernel.verbs.spillingStreams() === 1;
+    if (isLooking && this.#table.hasDiskCopyLost(segment)) return true;
     return reach === "all" && this.#table.hasDeferred(segment);
   }
 

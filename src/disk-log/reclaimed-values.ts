@@ -18,9 +18,10 @@ import type { WriteBudget } from "./admission/write-budget.js";
 /** Kept values that are remembered. */
 const keptMax = 1024;
 
-/** What becomes of a chunk. "kept": it is written again. "shared": its value is in memory too, so
- *  it is treated as any record there. "dead": it leaves, and nothing is lost. */
-export type ChunkFate = "kept" | "shared" | "dead" | "busy";
+/** What becomes of a chunk. "kept": it is written again. "shared": it is in memory too, so it is
+ *  treated as any record there. "writing": its value is being written, and is lost unless the chunk
+ *  is written again. "dead": it leaves, and nothing is lost. */
+export type ChunkFate = "kept" | "shared" | "writing" | "dead" | "busy";
 
 /** The bytes that the segment being reclaimed may still give to what is written again. */
 export interface Allowance {
@@ -67,17 +68,74 @@ export class ReclaimedValues {
     const { verbs } = this.#kernel;
     this.#segment = segmentOfLocation(location, this.#segmentBytes);
     if (!this.#records.readValueOf(location)) return "dead";
-    const found = retryWhileBusy(() => verbs.lookForHead());
+    const number = this.#records.chunkNumber;
+    const found = retryWhileBusy(() => verbs.findHeadOnDisk());
     switch (found) {
       case codes.answerBusy:
         return "busy";
       case codes.answerInMemory:
-        return "shared";
+        return this.#fateInMemory(location, number, left);
       case codes.answerDisk:
         return this.#decide(now, left);
+      case codes.answerWriting:
+      case codes.answerSpilling:
+        return this.#onDiskOnly(location, number) ?? "writing";
       default:
         // Nobody promotes it either: that would begin with its head on disk.
         return "dead";
+    }
+  }
+
+  /** Ends the write of a value, whose chunk at a location is about to leave. False if the write has
+   *  ended by itself, so that the chunk has another fate. */
+  abandon(location: number): boolean {
+    const { verbs } = this.#kernel;
+    return !this.#records.readValueOf(location) || verbs.abandonLargeWrite() === 1;
+  }
+
+  /** Undefined if the chunk is nowhere but at this location; else its fate. */
+  #onDiskOnly(location: number, number: number): ChunkFate | undefined {
+    const { verbs, results } = this.#kernel;
+    const copy = retryWhileBusy(() => verbs.chunkCopy(number));
+    if (copy === codes.answerBusy) return "busy";
+    if (copy === codes.answerAbsent) return "dead";
+    if (copy !== codes.answerDisk) return "shared";
+    return results.location === location ? undefined : "dead";
+  }
+
+  /** The head is in memory. If the chunk is not, the value is larger than memory takes. */
+  #fateInMemory(location: number, number: number, left: Allowance): ChunkFate {
+    const other = this.#onDiskOnly(location, number);
+    if (other !== undefined) return other;
+    const { verbs, value, results, records } = this.#kernel;
+    const { bytes, chunks, frequency } = value;
+    const name = `${value.idLow}:${value.idHigh}`;
+    if (this.#kept.has(name)) return "kept";
+    if (frequency > 0 && left.budget >= bytes && this.#mayWrite()) {
+      left.budget -= bytes;
+      this.#remember(name);
+      return "kept";
+    }
+    // The head may have moved since it was found.
+    if (retryWhileBusy(() => verbs.lookForHead()) !== codes.answerInMemory) return "busy";
+    const removals = this.#removals?.isWanted === true ? this.#removals : null;
+    const space = records.space(results.record);
+    removals?.copy(results.record, results.recordSize);
+    const { slot, slotLow, slotHigh } = results;
+    if (verbs.validate(slot, slotLow, slotHigh) !== 1) return "busy";
+    const dropped = verbs.dropHead();
+    this.#drain();
+    if (dropped !== codes.answerDone) return "busy";
+    this.#kernel.countRemoval(space, counter.counterEvictionsDisk);
+    removals?.tell("disk");
+    this.#dropChunks(chunks);
+    return "dead";
+  }
+
+  #dropChunks(chunks: number): void {
+    for (let number = 0; number < chunks; number++) {
+      this.#kernel.verbs.dropChunk(number, 1);
+      this.#drain();
     }
   }
 
@@ -118,10 +176,7 @@ export class ReclaimedValues {
         this.#removals.tellOf(record, isExpired ? "expired" : "disk");
       }
     }
-    for (let number = 0; number < large.chunks; number++) {
-      verbs.dropChunk(number, 1);
-      this.#drain();
-    }
+    this.#dropChunks(large.chunks);
     return "dead";
   }
 

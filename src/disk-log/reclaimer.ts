@@ -251,9 +251,14 @@ export class Reclaimer {
     const fate = this.#values.fateOf(entry.location, now, left);
     if (fate === "busy") return false;
     if (fate === "kept" && this.#rewrite(entry, now)) return true;
-    if (fate === "shared" && this.#mayStay(entry, left) && this.#rewrite(entry, now)) {
+    const isWanted = fate === "shared" || fate === "writing";
+    if (isWanted && this.#mayStay(entry, left) && this.#rewrite(entry, now)) {
       left.budget -= entry.size;
       return true;
+    }
+    // The write first: a head whose chunk has left would be published.
+    if (fate === "writing" && !this.#values.abandon(entry.location)) {
+      return this.#dropChunk(entry, now, left);
     }
     return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
   }

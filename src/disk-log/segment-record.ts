@@ -10,7 +10,14 @@ import {
 } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import type { Kernel } from "../kernel/mod.js";
-import { chunkHash, chunkId, chunkKeySize, recordHeaderSize, RecordReader } from "../record/mod.js";
+import {
+  chunkHash,
+  chunkId,
+  chunkKeySize,
+  chunkNumber,
+  recordHeaderSize,
+  RecordReader,
+} from "../record/mod.js";
 import { counterDiskErrors } from "../stats/mod.js";
 import type { ThreadDisk } from "../tiers/mod.js";
 
@@ -20,6 +27,8 @@ const chunkStartBytes = recordHeaderSize + 24 + chunkKeySize;
 export class SegmentRecords {
   /** The record that was read last. */
   readonly record: RecordReader;
+  /** The number of the chunk whose value was named last. */
+  chunkNumber = 0;
   readonly #kernel: Kernel;
   readonly #disk: ThreadDisk;
   readonly #hasher: Hasher;
@@ -75,6 +84,7 @@ export class SegmentRecords {
   #nameValue(length: number): boolean {
     const { buffer, keyStart, keyEnd } = this.record;
     if (keyEnd - keyStart !== chunkKeySize || keyEnd > length) return false;
+    this.chunkNumber = buffer.readUInt32LE(keyStart + chunkNumber);
     const word = (field: number): number => buffer.readUInt32LE(keyStart + field);
     this.#kernel.verbs.setValue(
       word(chunkHash),

@@ -4,12 +4,10 @@
 import { elapsedMs } from "../base/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
 import { type Found, largeValueOf } from "../memory/mod.js";
-import { isHead, isInternal, isNegative, type RecordReader } from "../record/mod.js";
+import { isHead, isInternal, isNegative } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
-import type { DiskRecord } from "../tiers/mod.js";
 import {
   type CacheEntry,
-  type FoundEntry,
   type FoundValue,
   metadataOf,
   noValue,
@@ -17,8 +15,8 @@ import {
   type Peek,
   type PeekedEntry,
 } from "./found-entry.js";
+import { DiskEntries } from "./disk-entries.js";
 import { earlySampleEvery, GetSampler } from "./get-sampler.js";
-import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-decoder.js";
 
@@ -31,7 +29,7 @@ export class EntryReader<V> {
   readonly #core: ThreadCore;
   readonly #near: ThreadCore["near"];
   readonly #decoder: ValueDecoder<V>;
-  readonly #reads: SharedReads;
+  readonly #disk: DiskEntries<V>;
   readonly #sampler: GetSampler;
   #getsLeft = earlySampleEvery;
   #peeksLeft = earlySampleEvery;
@@ -45,7 +43,7 @@ export class EntryReader<V> {
     this.#core = core;
     this.#near = core.near;
     this.#decoder = decoder;
-    this.#reads = new SharedReads(core.disk);
+    this.#disk = new DiskEntries(core, decoder);
     this.#sampler = new GetSampler(core);
     this.#counters = core.counters;
   }
@@ -88,7 +86,7 @@ export class EntryReader<V> {
 
   /** After a lookup that found a disk location: the value there, if it is fresh. */
   async readFresh(key: HashedKey): Promise<V | undefined> {
-    const found = await this.readDisk(key, nobody);
+    const found = await this.readDisk(key, nobody, true);
     const isHit = found?.stale === false;
     this.#core.count(isHit ? counter.counterDiskHits : counter.counterMisses, 1);
     return isHit ? found.value : undefined;
@@ -100,7 +98,7 @@ export class EntryReader<V> {
     const entry = found === "memory" ? this.#entryInMemory(key, nearValue) : undefined;
     if (entry !== undefined) return entry;
     const onDisk =
-      found === "none" ? undefined : await this.#entryFromDisk(this.takeKey(key), nobody);
+      found === "none" ? undefined : await this.#disk.read(this.takeKey(key), nobody, true);
     const isFresh = onDisk !== undefined && onDisk.entry.expiresAt > this.#core.clock.now();
     this.#core.count(isFresh ? counter.counterDiskHits : counter.counterMisses, 1);
     return isFresh ? onDisk.entry : undefined;
@@ -345,10 +343,15 @@ export class EntryReader<V> {
 
   // ── Disk ────────────────────────────────────────────────────────────────────────────────────
 
-  /** After `peek` returned "disk": the value there, fresh or stale. Counts nothing. */
-  async readDisk(key: HashedKey, bytesRead: () => void): Promise<FoundValue<V> | undefined> {
+  /** After `peek` returned "disk": the value there, fresh or stale. Counts nothing. `isAsked`: a
+   *  user asks for it, and hears why a value that came as a stream is not returned. */
+  async readDisk(
+    key: HashedKey,
+    bytesRead: () => void,
+    isAsked = false,
+  ): Promise<FoundValue<V> | undefined> {
     const start = elapsedMs();
-    const found = await this.#entryFromDisk(key, bytesRead);
+    const found = await this.#disk.read(key, bytesRead, isAsked);
     if (found === undefined) return undefined;
     const { entry, sequence, revision } = found;
     this.#core.sample(counter.histogramDisk, (elapsedMs() - start) * 1e6);
@@ -358,43 +361,5 @@ export class EntryReader<V> {
     if (stale && entry.staleUntil <= now) return undefined;
     const { value, createdAt, expiresAt, tags } = entry;
     return { value, stale, sequence, createdAt, expiresAt, tags, revision };
-  }
-
-  /** Reads the entry from disk, or from memory if it was promoted meanwhile. Also returns an
-   *  expired entry that may be served stale. */
-  async #entryFromDisk(key: HashedKey, bytesRead: () => void): Promise<FoundEntry<V> | undefined> {
-    const core = this.#core;
-    for (let attempt = 0; attempt < moveAttemptsMax; attempt++) {
-      const record = await this.#reads.read(key, bytesRead);
-      core.assertOpen();
-      if (record === undefined) return undefined;
-      if (record !== "memory") return this.#entryOf(key, record.record, record);
-      bytesRead();
-      const found = core.reader.findHashed(key, true);
-      if (found === "memory") return this.#entryOf(key, core.reader.record, null);
-      if (found === "none") return undefined;
-    }
-    return undefined;
-  }
-
-  /** The entry of a record from disk or, if `disk` is null, of the one just found in memory. */
-  async #entryOf(
-    key: HashedKey,
-    record: RecordReader,
-    disk: DiskRecord | null,
-  ): Promise<FoundEntry<V> | undefined> {
-    if (isInternal(record.flags)) return undefined;
-    const metadata = metadataOf(record);
-    const { sequence, revision } = record;
-    if (metadata.expiresAt !== Infinity) {
-      const now = this.#core.clock.now();
-      if (metadata.expiresAt <= now) this.#core.count(counter.counterExpiredHits, 1);
-      if (metadata.staleUntil <= now) return undefined;
-    }
-    const decoded = await this.#decoder.decodeAnywhere(record, disk, key);
-    if (decoded === undefined) return undefined;
-    const size = metadata.size + decoded.chunkBytes;
-    const source = disk === null ? "memory" : "disk";
-    return { entry: { ...metadata, value: decoded.value, source, size }, sequence, revision };
   }
 }

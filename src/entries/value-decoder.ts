@@ -16,7 +16,7 @@ import {
   type SlotRef,
   type StoredRecord,
 } from "../memory/mod.js";
-import { codecCustom, flagCompressed, isHead, type RecordReader } from "../record/mod.js";
+import { codecCustom, codecStream, flagCompressed, isHead, type RecordReader } from "../record/mod.js";
 import { counterChunksMissing, counterCorruptRecords } from "../stats/mod.js";
 import type { DiskRecord } from "../tiers/mod.js";
 import { CodecFaults, type Origin } from "./codec-faults.js";
@@ -67,6 +67,8 @@ export class ValueDecoder<V> {
     const { reader } = this.#core;
     const slot = reader.slotRef();
     const large = largeValueOf(record);
+    // `get` goes on where it reads the disk, and says there why there is no value.
+    if (codecId === codecStream) return "elsewhere";
     const whole = readChunks(reader, large);
     if (whole === "elsewhere") return whole;
     if (whole === "missing") return this.#dropBroken(slot, large) ? undefined : "changed";
@@ -74,8 +76,8 @@ export class ValueDecoder<V> {
   }
 
   /** Like `decode`, with chunks in memory or on disk. `disk` is where the record was read, null if
-   *  the memory reader has just found it. Undefined also if it was replaced, or could not be
-   *  read. */
+   *  the memory reader has just found it. Undefined also if it was replaced, could not be read, or
+   *  came as a stream that is larger than memory takes. */
   async decodeAnywhere(
     record: RecordReader,
     disk: DiskRecord | null,
@@ -83,6 +85,7 @@ export class ValueDecoder<V> {
   ): Promise<DecodedValue<V> | undefined> {
     if (!isHead(record.flags)) return this.#decodedAlone(record, key);
     const { codecId, flags, sequence, diskLocation } = record;
+    if (codecId === codecStream) return undefined;
     const { reader, writer } = this.#core;
     const slot = disk?.slot ?? reader.slotRef();
     const large = largeValueOf(record);

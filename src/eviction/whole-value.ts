@@ -3,10 +3,12 @@
 // evictor for each head and chunk that lives. What was decided is remembered by the round of the
 // value: a head that is kept moves at once, into its next round, and a chunk of an earlier round
 // follows it. Invariant: a head is dropped before its chunks, and demoted after them, so that a
-// reader never finds a head in memory one of whose chunks is nowhere.
+// reader never finds a head in memory one of whose chunks is nowhere. A value larger than memory
+// takes is kept by its copies on disk: its chunks leave one by one, and nobody asks the policy.
 import { codes, type Kernel, type TombstoneWriter } from "../kernel/mod.js";
+import { isSpilled } from "../memory/mod.js";
 import { evict, type EvictionPolicy } from "../policy/mod.js";
-import { isChunk } from "../record/mod.js";
+import { flagDiskLocation, isChunk } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import { logNameOf } from "./log-name.js";
 import type { RemovalReporter } from "./removals.js";
@@ -61,8 +63,8 @@ export class WholeValues {
         if (this.#settleLiving(part)) return;
         continue;
       }
-      if (answer === codes.answerWriting) {
-        if (this.#settleUnfinished(part)) return;
+      if (answer === codes.answerWriting || answer === codes.answerSpilling) {
+        if (this.#settleUnfinished(part, answer === codes.answerSpilling)) return;
         continue;
       }
       // The head may be on disk: so the chunk's copy there stays, if it has one.
@@ -78,6 +80,7 @@ export class WholeValues {
   #settleLiving(part: Part): boolean {
     const { verbs, value } = this.#kernel;
     const { record, isCompacted } = part;
+    if (this.#isSpilled(record)) return this.#settleSpilled(part);
     if (isCompacted) return this.#move(part, part.log, part.frequency) || this.#evict(part);
     const isOfHead = !isChunk(this.#kernel.records.flags(record));
     // Decided before, when another part was met.
@@ -95,6 +98,32 @@ export class WholeValues {
     return this.#move(part, codes.logMain, next) || this.#evict(part);
   }
 
+  /** Whether the value that was found is larger than memory takes, and may be on disk. */
+  #isSpilled(record: number): boolean {
+    const { records, value, geometry } = this.#kernel;
+    if (geometry.diskSegmentCount === 0) return false;
+    return (
+      (records.flags(record) & flagDiskLocation) !== 0 && isSpilled(this.#kernel, value.bytes)
+    );
+  }
+
+  /** Memory cannot keep the value, so it leaves part by part. */
+  #settleSpilled(part: Part): boolean {
+    const { record, log, frequency } = part;
+    // A head leaves after its chunks, or a reader would look for one on disk that is nowhere.
+    if (!isChunk(this.#kernel.records.flags(record))) return this.#evict(part);
+    if (this.#leaveCopied(record)) return true;
+    return this.#move(part, log, frequency) || this.#evict(part);
+  }
+
+  /** False if the record has no copy on disk. One in a batch that is not written yet is in a
+   *  segment that is pinned, so nobody empties it. */
+  #leaveCopied(record: number): boolean {
+    if (this.#kernel.records.diskLocation(record) === 0) return false;
+    this.#demote(record);
+    return true;
+  }
+
   /** Asks the policy about the whole value. */
   #ask(): number {
     const { hashHigh, log, bytes, frequency } = this.#kernel.value;
@@ -110,7 +139,8 @@ export class WholeValues {
   /** A chunk of a value that is being written goes to the main log: a value may be larger than the
    *  small log's share, which its first chunks must not keep full. If there is no room, the write
    *  is abandoned. False if it has just ended. */
-  #settleUnfinished(part: Part): boolean {
+  #settleUnfinished(part: Part, isSpilling: boolean): boolean {
+    if (isSpilling && this.#leaveCopied(part.record)) return true;
     const log = part.isCompacted ? part.log : codes.logMain;
     if (isSaved(part) && this.#move(part, log, part.frequency)) return true;
     if (this.#kernel.verbs.abandonLargeWrite() === 0) return false;
@@ -164,7 +194,8 @@ export class WholeValues {
     if (geometry.diskSegmentCount === 0) return 0;
     let copies = records.diskLocation(results.record) === 0 ? 0 : 1;
     for (let number = 0; number < chunks; number++) {
-      if (verbs.chunkCopy(number) === codes.answerDone) copies += 1;
+      const copy = verbs.chunkCopy(number);
+      if (copy === codes.answerDone || copy === codes.answerDisk) copies += 1;
     }
     return copies;
   }

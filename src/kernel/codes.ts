@@ -12,6 +12,7 @@ export {
   answerMiss,
   answerNoRoom,
   answerOutdated,
+  answerSpilling,
   answerSuperseded,
   answerWriting,
   bucketSize,

@@ -143,7 +143,14 @@ export interface KernelVerbs {
   readonly beginLargeWrite: (idLow: number, idHigh: number) => void;
   readonly endLargeWrite: () => number;
   readonly abandonLargeWrite: () => number;
+  readonly beginStream: () => number;
+  readonly spillStream: () => void;
+  readonly isStreamIntact: () => number;
+  readonly endStream: () => number;
+  readonly endStreamsOf: (thread: number) => void;
+  readonly spillingStreams: () => number;
   readonly findHead: (record: number) => number;
+  readonly findHeadOnDisk: () => number;
   readonly lookForHead: () => number;
   readonly moveHead: (log: number, frequency: number) => number;
   readonly demoteHead: () => number;

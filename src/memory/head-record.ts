@@ -4,6 +4,8 @@
 export interface LargeValue {
   readonly bytes: number;
   readonly chunks: number;
+  /** The bytes of each chunk but the last. */
+  readonly chunkBytes: number;
   /** The hash of the head's key. */
   readonly hashLow: number;
   readonly hashHigh: number;

@@ -13,6 +13,7 @@ import {
   flagChunk,
   flagChunked,
   headBytes,
+  headChunkBytes,
   headChunks,
   headHash,
   headId,
@@ -25,7 +26,7 @@ import type { MemoryReader } from "./memory-reader.js";
 import type { MemoryWriter, WriteFields, WriteOutcome } from "./memory-writer.js";
 
 /** What a chunk takes beside its bytes: header, disk location, two times, key. */
-const chunkOverheadMax = recordHeaderSize + 24 + chunkKeySize;
+export const chunkOverheadMax = recordHeaderSize + 24 + chunkKeySize;
 
 /** The most bytes of a value in one record: a quarter of a segment, so that segments fill well. */
 export function inlineBytesMax(segmentBytes: number): number {
@@ -62,9 +63,11 @@ export function writeValue(
   // No other write has this id: the sequence grows over all sessions, and this thread's next write
   // in chunks begins after it has published one of these.
   const sequence = control.sequence() + 1;
+  const chunkBytes = chunkBytesOf(segmentBytes);
   const large: LargeValue = {
     bytes: value.length,
-    chunks: Math.ceil(value.length / chunkBytesOf(segmentBytes)),
+    chunks: Math.ceil(value.length / chunkBytes),
+    chunkBytes,
     hashLow: hashed.hashLow,
     hashHigh: hashed.hashHigh,
     idLow: (sequence % 2 ** 24) * 256 + thread,
@@ -92,15 +95,8 @@ function writeParts(
   fields: WriteFields,
   large: LargeValue,
 ): WriteOutcome {
-  const chunkBytes = chunkBytesOf(writer.kernel.geometry.segmentBytes);
-  const chunkFields = {
-    ...fields,
-    flags: flagChunk,
-    tags: new Uint8Array(0),
-    flight: -1,
-    revision: undefined,
-    condition: undefined,
-  };
+  const { chunkBytes } = large;
+  const chunkFields = fieldsOfChunks(fields);
   for (let number = 0; number < large.chunks; number++) {
     const chunk = value.subarray(number * chunkBytes, (number + 1) * chunkBytes);
     // Not a set of its own: the refusal of the whole value is counted once, by `overload`.
@@ -114,14 +110,28 @@ function writeParts(
   return outcome;
 }
 
+/** The fields of the chunks of a value whose head has these: the head alone is the entry. */
+export function fieldsOfChunks(fields: WriteFields): WriteFields {
+  return {
+    ...fields,
+    flags: flagChunk,
+    tags: new Uint8Array(0),
+    flight: -1,
+    revision: undefined,
+    condition: undefined,
+  };
+}
+
 function dropChunks(writer: MemoryWriter, large: LargeValue, count: number): void {
   const { hashLow, hashHigh, idLow, idHigh } = large;
   writer.kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh, writer.keys.space);
   writer.dropChunks(count);
 }
 
-function headOf(large: LargeValue): Buffer {
+/** The value of a head record. */
+export function headOf(large: LargeValue): Buffer {
   const head = Buffer.alloc(headSize);
+  head.writeUInt32LE(large.chunkBytes, headChunkBytes);
   head.writeUInt32LE(large.bytes, headBytes);
   head.writeUInt32LE(large.chunks, headChunks);
   head.writeUInt32LE(large.hashLow, headHash);
@@ -134,10 +144,11 @@ function headOf(large: LargeValue): Buffer {
 /** Reads a head record, such as the one that was just found. */
 export function largeValueOf(record: RecordReader): LargeValue {
   const { buffer, valueStart: start } = record;
-  assert(record.valueEnd - start === headSize, "a head record has 28 bytes");
+  assert(record.valueEnd - start === headSize, "a head record has 32 bytes");
   return {
     bytes: buffer.readUInt32LE(start + headBytes),
     chunks: buffer.readUInt32LE(start + headChunks),
+    chunkBytes: buffer.readUInt32LE(start + headChunkBytes),
     hashLow: buffer.readUInt32LE(start + headHash),
     hashHigh: buffer.readUInt32LE(start + headHash + 4),
     idLow: buffer.readUInt32LE(start + headId),

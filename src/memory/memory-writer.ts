@@ -279,12 +279,19 @@ export class MemoryWriter {
     if (chunks !== 0) this.dropChunks(chunks);
   }
 
-  /** Drops the first `count` chunks of the value in the kernel's value register. */
-  dropChunks(count: number): void {
-    for (let number = 0; number < count; number++) {
+  /** Drops the chunks of the value in the kernel's value register, [from, count). */
+  dropChunks(count: number, from = 0): void {
+    for (let number = from; number < count; number++) {
       this.kernel.verbs.dropChunk(number, 1);
       this.#drainTombstones();
     }
+  }
+
+  /** Leaves a chunk of that value to its copy on disk. False if it has none yet. */
+  demoteChunk(number: number): boolean {
+    const answer = this.kernel.verbs.demoteChunk(number, 1);
+    this.#drainTombstones();
+    return answer === codes.answerDone || answer === codes.answerAbsent;
   }
 
   /** Removes a key whose lock cannot be had. It repeats, since the key may have a slot in memory

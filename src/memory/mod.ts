@@ -6,9 +6,11 @@ export {
   JoinedValue,
   largeValueOf,
   readChunks,
+  valueBytesMax,
   writeValue,
 } from "./large-value.js";
 export type { LargeValue } from "./head-record.js";
+export { isSpilled, streamBytesMax, StreamedValue } from "./streamed-value.js";
 export { type Found, MemoryReader, type SlotRef, type StoredRecord } from "./memory-reader.js";
 export {
   type AppendOutcome,

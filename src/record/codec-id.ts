@@ -32,3 +32,5 @@ export const codecRepaired = 10;
 export const codecSchema = 11;
 /** No value: the record is a negative answer. In memory only. */
 export const codecNegative = 13;
+/** Bytes that came as a stream, larger than memory takes: `get` does not join them. */
+export const codecStream = 14;

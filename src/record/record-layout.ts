@@ -34,10 +34,12 @@
 //    4 ├ chunks  u32                1 ├ hash    u64  of the head's key
 //    8 ├ hash    u64  of its key    9 ├ id      u64
 //   16 ├ id      u64               17 ┴ number  u32  0 to chunks - 1
-//   24 ┴ round   u32  in memory: how often a policy has kept the value
+//   24 ├ round   u32  in memory: how often a policy has kept the value
+//   28 ┴ length  u32  bytes of each chunk but the last
 //
 // An id is a sequence from before the write, and in the low byte the thread id of the writer, so
-// that others can ask whether it is still at work (threadLargeWrite in kernel/layout.ts).
+// that others can ask whether it is still at work (threadLargeWrite in kernel/layout.ts); or, for a
+// value that came as a stream, the number of its words (kernel/layouts/stream-layout.ts).
 
 export const recordSize = 0;
 /** The bits of the first word that are the size; the others are the space. */
@@ -96,7 +98,8 @@ export const headChunks = 4;
 export const headHash = 8;
 export const headId = 16;
 export const headRound = 24;
-export const headSize = 28;
+export const headChunkBytes = 28;
+export const headSize = 32;
 export const chunkHash = 1;
 export const chunkId = 9;
 export const chunkNumber = 17;

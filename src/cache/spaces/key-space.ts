@@ -30,7 +30,7 @@ import type { Key } from "../../kernel/mod.js";
 import { setEach, signalOf, splitSignal } from "../call-options.js";
 import type { KeyFunctions } from "./key-functions.js";
 import { readThroughOf } from "../read-through-parts.js";
-import { SourceWrites } from "../writes/source-writes.js";
+import { StreamCalls } from "../writes/stream-calls.js";
 import type { OuterSide } from "../outer/outer-side.js";
 import type { SpaceParts } from "./space-parts.js";
 import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "../wrap.js";
@@ -39,7 +39,7 @@ import { memoised, type Wrapped, type WrapOptions, type WrappedFunction } from "
  * Keys and their entries, as one thread has them: the cache's own, or a namespace's. K is what the
  * caller names an entry by.
  */
-export abstract class KeySpace<V, K> extends SourceWrites<V, K> {
+export abstract class KeySpace<V, K> extends StreamCalls<V, K> {
   /** Internal, like the next four. */
   protected readonly core: ThreadCore;
   protected readonly decoder: ValueDecoder<V>;

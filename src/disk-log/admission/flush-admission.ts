@@ -6,6 +6,7 @@
 import { elapsedMs } from "../../base/mod.js";
 import type { AdmissionConfig } from "../../config/mod.js";
 import { codes, type Kernel } from "../../kernel/mod.js";
+import { isSpilled } from "../../memory/mod.js";
 import { flagDiskLocation, isChunk, isHead, isInternal } from "../../record/mod.js";
 import * as counter from "../../stats/mod.js";
 import { SeenKeys } from "./seen-keys.js";
@@ -78,9 +79,12 @@ export class FlushAdmission {
     const found = verbs.findHead(record);
     if (found === codes.answerBusy) return "busy";
     if (found === codes.answerWriting) return "unfinished";
+    // Memory cannot keep it until it is whole: whatever the rules say, it is owed.
+    if (found === codes.answerSpilling) return "write";
     if (found === codes.answerAbsent) return "never";
     // The head may be on disk: a chunk that has lost its copy there is written again.
     if (isAsked || found === codes.answerDisk) return "write";
+    if (isSpilled(this.#kernel, value.bytes)) return "write";
     const isInMain = value.log === codes.logMain;
     const name = `${value.idLow}:${value.idHigh}:${isInMain}`;
     let verdict = this.#verdicts.get(name);

@@ -72,6 +72,7 @@ export {
   dropHead,
   endLargeWrite,
   findHead,
+  findHeadOnDisk,
   lookForHead,
   moveHead,
   noteDeadBytes,
@@ -88,6 +89,14 @@ export {
   promoteRead,
   reserveDiskLocation,
 } from "./moves/moves";
+export {
+  beginStream,
+  endStream,
+  endStreamsOf,
+  isStreamIntact,
+  spillingStreams,
+  spillStream,
+} from "./moves/streams";
 export { nextExpired, sweep } from "./moves/sweep";
 export { releaseLocks, reconcileIndex } from "./repair";
 export { hashTag, invalidateTag, raiseTagFloor, restoreTag } from "./tags/tag-invalidation";

@@ -25,6 +25,7 @@ interface Recoverer extends Memory {
     readonly sealOrphans: (thread: number) => void;
     readonly releaseClaims: (thread: number) => void;
     readonly endFlightsOf: (thread: number) => void;
+    readonly endStreamsOf: (thread: number) => void;
   };
   count(counter: number, amount: number): void;
 }
@@ -196,6 +197,7 @@ export function reconcileThread(
   verbs.sealOrphans(thread);
   verbs.releaseClaims(thread);
   verbs.endFlightsOf(thread);
+  verbs.endStreamsOf(thread);
   Atomics.compareExchange(i32, at.controlSchemaLock / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlCompactor / 4, thread + 1, 0);
   Atomics.compareExchange(i32, at.controlTagLock / 4, thread + 1, 0);

@@ -50,8 +50,8 @@ export const largeMutants: readonly Mutant[] = [
     "a writer publishes the head before the chunks",
     large,
     [
-      "const chunkFields = {",
-      "writer.write(key, headOf(large), { ...fields, flags: fields.flags | flagChunked });\n  const chunkFields = {",
+      "const chunkFields = fieldsOfChunks(fields);",
+      "writer.write(key, headOf(large), { ...fields, flags: fields.flags | flagChunked });\n  const chunkFields = fieldsOfChunks(fields);",
     ],
     "large-overwrite",
   ),

@@ -54,6 +54,7 @@ import {
   valueOf,
 } from "../segments/record";
 import { noteDead, noteMissedLock, reserve, segmentEntry } from "../segments/segments";
+import { isOfStream, isSpilling, streamWord } from "./streams";
 import { isInvalidated } from "../tags/tagged-records";
 
 /** Names the value that the verbs below are about, and the space that it is in. */
@@ -87,20 +88,20 @@ export function endLargeWrite(): u32 {
  *  0: the write has ended, so its head may be published. */
 export function abandonLargeWrite(): u32 {
   const id = load<u64>(block + at.threadValue, at.valueId);
-  const writer = writerOf(id);
-  return atomic.cmpxchg<u64>(writer, id, 0, at.threadLargeWrite) == id ? 1 : 0;
+  return atomic.cmpxchg<u64>(writeWord(id), id, 0) == id ? 1 : 0;
 }
 
-/** The block of the thread that wrote the value with this id. Bytes from disk may be noise, so the
- *  thread id is cut to one that there can be. */
-function writerOf(id: u64): usize {
+/** Where the id of a value stands while it is being written: in its thread's block, or among the
+ *  streams. Bytes from disk may be noise, so the thread id is cut to one that there can be. */
+function writeWord(id: u64): usize {
+  if (isOfStream(id)) return streamWord(id);
   const thread = min<usize>(<usize>(id & 0xff), at.threadsMax - 1);
-  return <usize>at.threadTable + thread * <usize>at.threadBlockSize;
+  return <usize>at.threadTable + thread * <usize>at.threadBlockSize + at.threadLargeWrite;
 }
 
 /** Is the value with this id being written? */
 function isBeingWritten(id: u64): bool {
-  return id != 0 && atomic.load<u64>(writerOf(id), at.threadLargeWrite) == id;
+  return id != 0 && atomic.load<u64>(writeWord(id)) == id;
 }
 
 let headWord: u64 = 0;
@@ -126,7 +127,8 @@ function locateHead(id: u64): usize {
 
 /** Finds the head of a chunk, or of a head itself, and fills the value register. The record must
  *  not be reused meanwhile. answerInMemory: the value lives; results: slot, word, record and size
- *  of the head, and the rest of the value register. answerWriting: the value is being written.
+ *  of the head, and the rest of the value register. answerWriting: the value is being written;
+ *  answerSpilling: as a stream that is larger than memory takes.
  *  answerDisk: the head is not in memory, and may be on disk: results: slot, word, location and
  *  frequency of the disk entry of its class. answerAbsent: the chunk is dead.
  *  answerBusy: the lock could not be had (noteMissedLock). */
@@ -138,6 +140,7 @@ export function findHead(record: u32): i32 {
     const id = load<u64>(key, rec.chunkId);
     store<u64>(value, load<u64>(key, rec.chunkHash), at.valueHash);
     store<u64>(value, id, at.valueId);
+    if (isSpilling(id)) return at.answerSpilling;
     // Before the head is looked for: the writer publishes the head and then ends the write. So if
     // the write has ended here, the head is found below, or the value is dead.
     if (isBeingWritten(id)) return at.answerWriting;
@@ -145,6 +148,13 @@ export function findHead(record: u32): i32 {
     store<u64>(value, hashOfRecord(record), at.valueHash);
     store<u64>(value, load<u64>(valueOf(record), rec.headId), at.valueId);
   }
+  return lookForHead();
+}
+
+/** As `findHead`, for the value of a chunk on disk that the value register names. */
+export function findHeadOnDisk(): i32 {
+  const id = load<u64>(block + at.threadValue, at.valueId);
+  if (isBeingWritten(id)) return isSpilling(id) ? at.answerSpilling : at.answerWriting;
   return lookForHead();
 }
 
@@ -306,14 +316,17 @@ function isChunkThere(): bool {
   return located != 0 && (!isDisk(locatedWord) || (locatedWord & chunkBit) != 0);
 }
 
-/** Where a chunk is: answerDone: it is on disk, or has a copy there. answerInMemory: it is in
- *  memory only. answerAbsent: nowhere. answerBusy. */
+/** Where a chunk is: answerDisk: on disk only, at the location in the results. answerDone: in
+ *  memory, with a copy on disk. answerInMemory: in memory only. answerAbsent: nowhere.
+ *  answerBusy. */
 export function chunkCopy(number: u32): i32 {
   if (!lockChunk(number)) return at.answerBusy;
   let answer = at.answerAbsent;
   if (isChunkThere()) {
     const copy = diskCopyOf(locatedWord);
+    store<f64>(block, <f64>copy, at.resultLocation);
     answer = isWritten(copy) ? at.answerDone : at.answerInMemory;
+    if (isDisk(locatedWord)) answer = at.answerDisk;
   }
   unlock(bucketAt(home));
   return answer;
