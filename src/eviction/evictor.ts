@@ -91,21 +91,41 @@ export class Evictor {
   /** Empties and frees one segment; false if there is none to take. If `isRuthless`, hits save no
    *  entry; with `breaksShares` a share does not either. */
   evictOne(now: number, flushedOnly: boolean, isRuthless: boolean, breaksShares = false): boolean {
-    const { verbs, records } = this.#kernel;
     // Where all that is left is within its share, shares protect nothing.
     const isGuarded = !breaksShares && this.#shares.refresh();
     const choice = this.#chooseGuarded(now, flushedOnly, isGuarded);
-    const { segment, isCompacted } = choice;
-    if (segment < 0 || verbs.claimSegment(segment) === 0) return segment >= 0;
+    if (choice.segment >= 0) this.#empty(choice, now, flushedOnly, isRuthless);
+    return choice.segment >= 0;
+  }
+
+  /** Frees the segments that have nothing left, while a stream goes through memory to disk: what it
+   *  leaves behind is used again before memory that nobody has used yet, or has entries in. */
+  emptyDead(now: number): void {
+    const table = this.#table;
+    for (let segment = 0; segment < table.count; segment++) {
+      if (table.state(segment) !== codes.segmentSealed || table.isPinned(segment)) continue;
+      if (table.deadBytes(segment) < table.writeOffset(segment)) continue;
+      this.#empty({ segment, isCompacted: true, isKeeping: false }, now, true, false);
+    }
+  }
+
+  /** Empties and frees a segment, unless another thread has it. */
+  #empty(
+    { segment, isCompacted, isKeeping }: Guarded,
+    now: number,
+    flushedOnly: boolean,
+    isRuthless: boolean,
+  ): void {
+    const { verbs, records } = this.#kernel;
+    if (verbs.claimSegment(segment) === 0) return;
     if (flushedOnly && !this.#isFlushed(segment, now)) {
       // Another thread has emptied it since it was chosen, and it has been filled again.
       verbs.releaseClaims(this.#kernel.thread);
-      return true;
+      return;
     }
     const log = this.#table.log(segment);
     const flushedEnd = this.#table.flushedOffset(segment);
     const manner = { isCompacted, isRuthless, isFlushedOnly: flushedOnly };
-    const { isKeeping } = choice;
     const walk = this.#table.walk(segment);
     while (walk.next()) {
       const { record, size } = walk;
@@ -129,7 +149,6 @@ export class Evictor {
     verbs.freeSegment(segment);
     const emptied = isCompacted ? counter.counterSegmentsCompacted : counter.counterSegmentsEvicted;
     this.#kernel.count(emptied, 1);
-    return true;
   }
 
   /** Notes as flushed each segment whose records are all on disk, though the flusher has not been

@@ -27,6 +27,7 @@ export class MemoryRoom {
 
   /** Empties segments until enough are free; false if that cannot be. */
   make(now: number, flushedOnly: boolean): boolean {
+    if (this.#kernel.verbs.spillingStreams() === 1) this.#evictor.emptyDead(now);
     return this.#evictor.makeRoom(this.watermark, now, flushedOnly);
   }
 

@@ -18,6 +18,7 @@ import {
   segmentTableBase,
 } from "../geometry";
 import { assertHeld } from "../assert";
+import { spillingStreams } from "../moves/streams";
 import { deadlineOf } from "./record";
 import { generationMask, segmentOfRecord } from "../index/slot";
 
@@ -108,13 +109,20 @@ function heldState(state: u32, thread: u32): u32 {
 }
 
 /** Takes a free segment for this thread; answers its number + 1, or 0. Only a privileged caller
- *  may take the last controlReserve segments. */
+ *  may take the last controlReserve segments. While a stream goes through memory to disk, one that
+ *  was used before comes first: one that never was has no pages. */
 function takeSegment(log: u32, privileged: bool): u32 {
   if (!privileged && freeSegments(reserveSegments + 1) <= reserveSegments) return 0;
+  const taken = spillingStreams() == 0 ? 0 : takeFrom(log, true);
+  return taken != 0 ? taken : takeFrom(log, false);
+}
+
+function takeFrom(log: u32, isUsed: bool): u32 {
   const open = heldState(at.segmentOpen, selfId - 1);
   for (let step: u32 = 0; step < segmentCount; step++) {
     searchFrom = searchFrom + 1 < segmentCount ? searchFrom + 1 : 0;
     const entry = segmentEntry(searchFrom);
+    if (isUsed && atomic.load<u32>(entry, at.segmentGeneration) == 0) continue;
     if (atomic.cmpxchg<u32>(entry, at.segmentFree, open) != at.segmentFree) continue;
     store<u32>(entry, log, at.segmentLog);
     return searchFrom + 1;
