@@ -16,7 +16,13 @@ import {
   type SlotRef,
   type StoredRecord,
 } from "../memory/mod.js";
-import { codecCustom, codecStream, flagCompressed, isHead, type RecordReader } from "../record/mod.js";
+import {
+  codecCustom,
+  codecStream,
+  flagCompressed,
+  isHead,
+  type RecordReader,
+} from "../record/mod.js";
 import { counterChunksMissing, counterCorruptRecords } from "../stats/mod.js";
 import type { DiskRecord } from "../tiers/mod.js";
 import { CodecFaults, type Origin } from "./codec-faults.js";

@@ -102,9 +102,7 @@ export class WholeValues {
   #isSpilled(record: number): boolean {
     const { records, value, geometry } = this.#kernel;
     if (geometry.diskSegmentCount === 0) return false;
-    return (
-      (records.flags(record) & flagDiskLocation) !== 0 && isSpilled(this.#kernel, value.bytes)
-    );
+    return (records.flags(record) & flagDiskLocation) !== 0 && isSpilled(this.#kernel, value.bytes);
   }
 
   /** Memory cannot keep the value, so it leaves part by part. */

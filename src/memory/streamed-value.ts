@@ -13,7 +13,7 @@ import {
   headOf,
   valueBytesMax,
 } from "./large-value.js";
-import type { AppendOutcome, MemoryWriter, WriteFields, WriteOutcome } from "./memory-writer.js";
+import type { AppendOutcome, MemoryWriter, WriteFields } from "./memory-writer.js";
 
 /** The part of the index's slots that the chunks of one value may take. */
 const slotsShare = 1 / 2;
@@ -60,6 +60,8 @@ export class StreamedValue {
   readonly #idHigh: number;
   #bytes = 0;
   #chunks = 0;
+  /** From then on its words may be another stream's. */
+  #isOver = false;
 
   private constructor(writer: MemoryWriter, key: HashedKey, fields: WriteFields) {
     const { kernel } = writer;
@@ -137,26 +139,28 @@ export class StreamedValue {
     return this.#writer.demoteChunk(number);
   }
 
-  /** Publishes the head. Unless "stored", the write goes on: `end` it. */
-  finish(): WriteOutcome {
+  /** Publishes the head. "taken": eviction had taken chunks of it, and the key has no value; it is
+   *  counted as overloaded. Unless that or "stored", nothing has changed and the write goes on: `end`
+   *  it, or try again. */
+  finish(): AppendOutcome | "taken" {
     const { kernel } = this.#writer;
     const isLarge = isSpilled(kernel, this.#bytes);
     const codecId = isLarge ? codecStream : this.#fields.codecId;
     const flags = this.#fields.flags | flagChunked;
     const fields = { ...this.#fields, codecId, flags };
-    const outcome = this.#writer.write(this.#key, headOf(this.#large()), fields);
+    const outcome = this.#writer.append(this.#key, headOf(this.#large()), fields);
     if (outcome !== "stored") return outcome;
-    this.#name();
-    if (kernel.verbs.endStream() === 1) return "stored";
-    // For want of room chunks were taken while it was written.
-    return this.#writer.takeBack(this.#key);
+    if (this.end()) return "stored";
+    return this.#writer.takeBack(this.#key) === "stored" ? "stored" : "taken";
   }
 
-  /** Ends a write without a head. What `dropChunks` does not drop afterwards is dead all the
-   *  same. */
-  end(): void {
+  /** Ends the write. Without a head, what `dropChunks` does not drop afterwards is dead all the same.
+   *  False if the write was abandoned. */
+  end(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
     this.#name();
-    this.#writer.kernel.verbs.endStream();
+    return this.#writer.kernel.verbs.endStream() === 1;
   }
 
   /** Drops chunks [from, to), of a write that has ended. */

@@ -1,5 +1,6 @@
 // What the threads of attached.ts run: attaches to a cache and calls the methods it is told to, one
 // at a time.
+import { createHash } from "node:crypto";
 import { getEnvironmentData, parentPort, threadId, Worker, workerData } from "node:worker_threads";
 import * as at from "../../dist/src/kernel/layout.js";
 import { attachCache, openCache } from "../../dist/src/mod.js";
@@ -59,6 +60,23 @@ const steps = {
   },
   readUntil: (key, value) => {
     while (cache.getSync(key) !== value);
+  },
+  copyStream: async (from, to) => cache.setStream(to, await cache.getStream(from)),
+  // Reads a value by streams until the cache has the key "stop"; the hashes and error codes met.
+  readStreams: async (key) => {
+    const met = new Set();
+    for (let reads = 0; !cache.has("stop"); reads++) {
+      const hash = createHash("sha256");
+      try {
+        const stream = await cache.getStream(key);
+        for await (const piece of stream ?? []) hash.update(piece);
+        met.add(stream === undefined ? "absent" : hash.digest("hex"));
+      } catch (error) {
+        met.add(error.code);
+      }
+      if (reads === 0) cache.set(`begun-${threadId}`, true);
+    }
+    return [...met];
   },
   fetchSlow: (key) => cache.fetch(key, () => new Promise(() => {})),
   exit: (code) => process.exit(code),

@@ -38,12 +38,7 @@ export class ChunkReader implements ByteReader {
     return this.#readLater(core.keys.take(name), number, from, to);
   }
 
-  async #readLater(
-    name: HashedKey,
-    number: number,
-    from: number,
-    to: number,
-  ): Promise<Buffer> {
+  async #readLater(name: HashedKey, number: number, from: number, to: number): Promise<Buffer> {
     const core = this.#core;
     for (let look = 0; look < looksMax; look++) {
       const read = await core.disk?.read(name);
