@@ -1,11 +1,13 @@
 // The store of undici's cache interceptor. Called by the interceptor. Two kinds of entries: for
 // each URL an index of its responses, one for each method and variant (Vary), and each response
-// with its body under a random key. Order of writes: a response first, then the index by an update,
-// atomic over threads; what the index does not name is never read. Times are the host's: its
-// deadlines are judged by its own clock, fakes included; the cache's ttl only frees the room.
+// with its body under a random key; a large body is an entry of its own, written and read as a
+// stream. Order of writes: a body first, then its response, then the index by an update, atomic
+// over threads; what the index does not name is never read. Times are the host's: its deadlines are
+// judged by its own clock, fakes included; the cache's ttl only frees the room.
 import { randomUUID } from "node:crypto";
+import type { Readable } from "node:stream";
 import { assertSpace, digest, type Space } from "../adapters/mod.js";
-import { callersMs, describe, MiB, parseSize } from "../base/mod.js";
+import { callersMs, describe, MiB, parseSize, setTimeout } from "../base/mod.js";
 import { optionsOf, type Size } from "../config/mod.js";
 import { BodyWriter } from "./body-writer.js";
 import { chunksOf } from "./body-chunks.js";
@@ -20,6 +22,8 @@ import {
 
 /** The longest URL that is a key as it is; of others it is the hash. */
 const urlLengthMax = 1024;
+/** How long a streamed body stays after its response has ended, for those who read it. */
+const replacedBodyMs = 60_000;
 /** How long a deletion keeps out a response that began before it. */
 const deletionMs = 10 * 60_000;
 
@@ -42,7 +46,7 @@ export interface UndiciCacheStoreOptions {
 /** A response of the cache, as the interceptor asks for it. */
 type Found = Omit<CacheValue, "cacheControlDirectives"> & {
   readonly cacheControlDirectives: object;
-  readonly body: Iterable<Buffer>;
+  readonly body: Iterable<Buffer> | Readable;
 };
 
 /**
@@ -50,8 +54,8 @@ type Found = Omit<CacheValue, "cacheControlDirectives"> & {
  * yours. Give it one of its own.
  *
  * What is in memory is answered at once, what is on disk by a promise. Bodies are handed out in
- * pieces of their own. A body of more than `maxEntrySize`, or than the cache can hold, is not
- * stored. `delete` ends the responses of all methods and variants of a URL, and those that were
+ * pieces of their own; those of more than 256 KiB are stored and read as streams, never whole in
+ * memory. A body of more than `maxEntrySize`, or than the cache can hold, is not stored. `delete` ends the responses of all methods and variants of a URL, and those that were
  * being received when it was called. A URL has at most 32 responses.
  *
  * @throws TypeError if `space` is no cache, RangeError for an option that is not allowed.
@@ -114,6 +118,7 @@ export class UndiciCacheStore {
     if (index === undefined) return this.#space.has(url) ? this.#getLater(key, url) : undefined;
     const variant = variantFor(key, index as UrlIndex);
     if (variant === undefined) return undefined;
+    if (variant.isStreamed) return this.#getLater(key, url);
     const response = this.#space.getSync(responseKey(variant));
     if (response !== undefined) return foundIn(response as StoredResponse);
     return this.#space.has(responseKey(variant)) ? this.#getLater(key, url) : undefined;
@@ -123,7 +128,11 @@ export class UndiciCacheStore {
     const index = (await this.#space.get(url)) as UrlIndex | undefined;
     const variant = index && variantFor(key, index);
     const response = variant && (await this.#space.get(responseKey(variant)));
-    return response === undefined ? undefined : foundIn(response as StoredResponse);
+    if (response === undefined) return undefined;
+    const stored = response as StoredResponse;
+    if (!variant?.isStreamed) return foundIn(stored);
+    const body = await this.#space.getStream(bodyKey(variant));
+    return body && foundIn(stored, body);
   }
 
   /** A stream for the body of a response, which is stored when it ends; undefined if it would have
@@ -132,8 +141,10 @@ export class UndiciCacheStore {
     const url = urlKey(key);
     if (!(value.deleteAt > callersMs())) return undefined;
     const deletion = this.#deletionOf(url);
+    const id = randomUUID();
     return new BodyWriter(this.#maxEntrySize, {
-      ended: (body) => this.#store(key, url, deletion, value, body),
+      grown: (source) => this.#storeBody(id, source, value),
+      ended: (body) => this.#store(key, url, deletion, value, id, body),
       oversized: () => {
         this.#oversized += 1;
       },
@@ -145,7 +156,34 @@ export class UndiciCacheStore {
     const url = urlKey(key);
     const index = this.#space.getSync(url) as UrlIndex | undefined;
     this.#space.set(url, { deletion: randomUUID(), variants: [] }, { ttl: deletionMs });
-    if (index !== undefined) this.#space.deleteMany(index.variants.map(responseKey));
+    if (index !== undefined) this.#drop(index.variants);
+  }
+
+  /** Ends responses that no index names any more. Their streamed bodies may be on their way to a
+   *  client, who would get half of one: they are given time. If the process ends first, eviction
+   *  or their ttl frees the room. */
+  #drop(variants: readonly Variant[]): void {
+    this.#space.deleteMany(variants.map(responseKey));
+    const bodies = variants.filter(({ isStreamed }) => isStreamed).map(bodyKey);
+    if (bodies.length === 0) return;
+    setTimeout(() => {
+      try {
+        this.#space.deleteMany(bodies);
+      } catch {
+        // The cache was closed meanwhile.
+      }
+    }, replacedBodyMs).unref();
+  }
+
+  /** Stores a large body while it is received. False if it was broken off or refused. */
+  async #storeBody(id: string, source: Readable, value: CacheValue): Promise<boolean> {
+    try {
+      const ttl = Math.max(1, value.deleteAt - callersMs());
+      return (await this.#space.setStream(bodyKey({ id }), source, { ttl })) === "stored";
+    } catch {
+      // What was broken off, or met a disk that fails, is not stored.
+      return false;
+    }
   }
 
   #deletionOf(url: string): string {
@@ -159,16 +197,20 @@ export class UndiciCacheStore {
     url: string,
     deletion: string,
     value: CacheValue,
-    body: Uint8Array,
+    id: string,
+    body: Uint8Array | undefined,
   ): Promise<void> | undefined {
     const now = callersMs();
     const ttl = value.deleteAt - now;
-    if (!(ttl > 0)) return undefined;
     const { method } = key;
     const { vary, deleteAt } = value;
-    const variant: Variant = { method, vary: vary && { ...vary }, deleteAt, id: randomUUID() };
-    const response = { value: plainCopy(value), body };
-    if (this.#space.set(responseKey(variant), response, { ttl }) !== "stored") return undefined;
+    const isStreamed = body === undefined;
+    const variant: Variant = { method, vary: vary && { ...vary }, deleteAt, id, isStreamed };
+    const response: StoredResponse = { value: plainCopy(value), body: body ?? noBytes };
+    if (!(ttl > 0) || this.#space.set(responseKey(variant), response, { ttl }) !== "stored") {
+      if (isStreamed) this.#space.delete(bodyKey(variant));
+      return undefined;
+    }
 
     let dropped: readonly Variant[] = [];
     const add = (index: UrlIndex): UrlIndex => {
@@ -181,7 +223,7 @@ export class UndiciCacheStore {
     };
     const settle = (outcome: string): void => {
       if (outcome !== "stored") dropped = [variant];
-      this.#space.deleteMany(dropped.map(responseKey));
+      this.#drop(dropped);
     };
     const options = { absent: add({ deletion: "", variants: [] }), ttl: this.#ttlWith(url, ttl) };
     const outcome = this.#space.update(url, (index) => add(index as UrlIndex), options);
@@ -200,16 +242,20 @@ export class UndiciCacheStore {
   }
 }
 
+const noBytes = new Uint8Array(0);
+
 /** A response in the cache. */
 interface StoredResponse {
   readonly value: CacheValue;
+  /** Empty if it is streamed. */
   readonly body: Uint8Array;
 }
 
-function foundIn({ value, body }: StoredResponse): Found {
+function foundIn({ value, body }: StoredResponse, streamed?: Readable): Found {
   const { headers, cacheControlDirectives = {} } = value;
   // The cache has one object for all.
-  return { ...value, headers: { ...headers }, cacheControlDirectives, body: chunksOf(body) };
+  const own = { ...value, headers: { ...headers }, cacheControlDirectives };
+  return { ...own, body: streamed ?? chunksOf(body) };
 }
 
 /** A value without what is undefined, and its objects without what the host hides in them. */
@@ -236,8 +282,12 @@ function variantFor(key: CacheKey, { variants }: UrlIndex): Variant | undefined 
   return variants.find((variant) => variant.deleteAt > now && isFor(key, variant));
 }
 
-function responseKey({ id }: Variant): string {
+function responseKey({ id }: Pick<Variant, "id">): string {
   return `response:${id}`;
+}
+
+function bodyKey({ id }: Pick<Variant, "id">): string {
+  return `body:${id}`;
 }
 
 /** The key of a URL's index. Throws TypeError unless `key` names one. */

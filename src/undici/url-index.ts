@@ -28,8 +28,10 @@ export interface Variant {
   readonly method: string;
   readonly vary: CacheValue["vary"];
   readonly deleteAt: number;
-  /** Of the entry that holds it. */
+  /** Of the entry that holds it, and of that of its body if it is streamed. */
   readonly id: string;
+  /** Whether its body is an entry of its own, which came as a stream. */
+  readonly isStreamed: boolean;
 }
 
 export interface UrlIndex {

@@ -13,6 +13,7 @@ let cache: Cache;
 let server: Server;
 let dispatcher: Dispatcher;
 let url: string;
+let store: UndiciCacheStore;
 let asked: string[];
 let answer: (request: IncomingMessage, response: ServerResponse) => void;
 
@@ -26,7 +27,7 @@ beforeEach(async () => {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const store = new UndiciCacheStore(cache.namespace("http"));
+  store = new UndiciCacheStore(cache.namespace("http"));
   dispatcher = new Agent().compose(interceptors.cache({ store, methods: ["GET", "HEAD"] }));
 });
 afterEach(async () => {
@@ -35,6 +36,7 @@ afterEach(async () => {
   await cache.close();
 });
 
+const key = (path: string) => ({ origin: url, method: "GET", path, headers: {} });
 const fresh = { "cache-control": "max-age=60" };
 
 async function text(path = "/", headers: Record<string, string> = {}): Promise<string> {
@@ -58,6 +60,8 @@ test("a large body comes whole each time, however it was read before", async () 
     const bytes = await (await fetch(url, { dispatcher })).bytes();
     expect(body.equals(bytes)).toBe(true);
     bytes.fill(0);
+    // It is stored as it comes, so it may be there a moment after the client has it.
+    await expect.poll(() => store.get(key("/"))).toBeDefined();
   }
   expect(asked).toHaveLength(1);
 });
