@@ -13,6 +13,7 @@ import { mutantsProof } from "./mutants.js";
 import type { Proof } from "./proof.js";
 import { replayProof } from "./replay.js";
 import { sharing } from "./sharing/sharing.js";
+import { streams } from "./streams.js";
 
 const proofs: readonly Proof[] = [
   flightsProof,
@@ -23,6 +24,7 @@ const proofs: readonly Proof[] = [
   mutantsProof,
   replayProof,
   sharing,
+  streams,
 ];
 
 function say(line: string): void {
