@@ -70,7 +70,7 @@ export class DiskEntries<V> {
 function onlyStream(key: HashedKey): UndercroftError {
   return new UndercroftError(
     "ERR_STREAM_ONLY",
-    `Cannot get key ${describe(key.toKey())}: its value came as a stream and is larger than memory ` +
-      "takes; read it by getStream",
+    `Cannot get key ${describe(key.toKey())}: its value came as a stream and is larger than ` +
+      "memory takes; read it by getStream",
   );
 }

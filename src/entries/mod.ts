@@ -23,7 +23,8 @@ export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-
 export { SegmentRoom } from "./segment-room.js";
 export { type ByteStream, byteSourceOf } from "./streams/byte-source.js";
 export { StreamReader } from "./streams/stream-reader.js";
-export { type StreamOutcome, StreamWriter } from "./streams/stream-writer.js";
+export type { StreamOutcome } from "./streams/stream-outcome.js";
+export { StreamWriter } from "./streams/stream-writer.js";
 export type { ValueStream } from "./streams/value-stream.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";

@@ -140,8 +140,8 @@ export class StreamedValue {
   }
 
   /** Publishes the head. "taken": eviction had taken chunks of it, and the key has no value; it is
-   *  counted as overloaded. Unless that or "stored", nothing has changed and the write goes on: `end`
-   *  it, or try again. */
+   *  counted as overloaded. Unless that or "stored", nothing has changed and the write goes on:
+   *  `end` it, or try again. */
   finish(): AppendOutcome | "taken" {
     const { kernel } = this.#writer;
     const isLarge = isSpilled(kernel, this.#bytes);
@@ -154,8 +154,8 @@ export class StreamedValue {
     return this.#writer.takeBack(this.#key) === "stored" ? "stored" : "taken";
   }
 
-  /** Ends the write. Without a head, what `dropChunks` does not drop afterwards is dead all the same.
-   *  False if the write was abandoned. */
+  /** Ends the write. Without a head, what `dropChunks` does not drop afterwards is dead all the
+   *  same. False if the write was abandoned. */
   end(): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;

@@ -55,8 +55,9 @@ type Found = Omit<CacheValue, "cacheControlDirectives"> & {
  *
  * What is in memory is answered at once, what is on disk by a promise. Bodies are handed out in
  * pieces of their own; those of more than 256 KiB are stored and read as streams, never whole in
- * memory. A body of more than `maxEntrySize`, or than the cache can hold, is not stored. `delete` ends the responses of all methods and variants of a URL, and those that were
- * being received when it was called. A URL has at most 32 responses.
+ * memory. A body of more than `maxEntrySize`, or than the cache can hold, is not stored. `delete`
+ * ends the responses of all methods and variants of a URL, and those that were being received when
+ * it was called. A URL has at most 32 responses.
  *
  * @throws TypeError if `space` is no cache, RangeError for an option that is not allowed.
  *

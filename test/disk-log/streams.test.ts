@@ -105,7 +105,7 @@ test("a disk that is full ends a stream, leaves the older value, and comes back"
 });
 
 describe("on disk", () => {
-  test("a damaged part is never handed out: the stream fails before it, and the entry goes", async () => {
+  test("a damaged part is never handed out: the stream fails, and the entry goes", async () => {
     const path = join(scratchDirectory(), "cache");
     const first = await openAt(path);
     await first.setStream("a", pieces(1, large));
@@ -127,7 +127,9 @@ describe("on disk", () => {
     })().catch((error: unknown) => error);
     const read = Buffer.concat(got);
     expect(read.equals(bytesOf(1, 0, read.length))).toBe(true);
-    if (stream !== undefined) expect(failed).toMatchObject({ code: "ERR_STREAM_LOST" });
+    expect(stream === undefined || (failed as { code?: string }).code === "ERR_STREAM_LOST").toBe(
+      true,
+    );
     expect(read.length).toBeLessThan(large);
     expect(await cache.getStream("a")).toBeUndefined();
     expect(cache.has("a")).toBe(false);

@@ -65,6 +65,7 @@ const assemblyMayImport: ReadonlySet<string> = new Set([
   "src/kernel/flight-layout",
   "src/kernel/layout",
   "src/kernel/layouts/directory-layout",
+  "src/kernel/layouts/stream-layout",
   "src/kernel/tag-layout",
   "src/kernel/namespace-layout",
   "src/record/record-layout",

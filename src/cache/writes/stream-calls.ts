@@ -71,8 +71,8 @@ export abstract class StreamCalls<V, K> extends SourceWrites<V, K> {
   /**
    * Resolves to a Readable of a value that was stored by `setStream`, or as a Uint8Array or Buffer
    * by any other call; undefined if there is none. `start` and `end` choose a part of it, `end`
-   * included: a `start` behind the last byte gives an empty stream, an `end` behind it counts as the
-   * last byte.
+   * included: a `start` behind the last byte gives an empty stream, an `end` behind it counts as
+   * the last byte.
    *
    * The stream ends with the bytes of the value that was there at the call, or is destroyed with
    * ERR_STREAM_LOST if that has left before it was read.

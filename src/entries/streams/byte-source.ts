@@ -85,8 +85,8 @@ function pieceOf(key: Key, piece: unknown): Uint8Array {
   if (types.isUint8Array(piece)) return piece;
   if (typeof piece === "string" && isWellFormed(piece)) return Buffer.from(piece);
   throw new TypeError(
-    `Cannot store key ${describe(key)}: a piece of its stream is ${describe(piece)}; it must be a ` +
-      "Uint8Array or a well-formed string",
+    `Cannot store key ${describe(key)}: a piece of its stream is ${describe(piece)}; it must be ` +
+      "a Uint8Array or a well-formed string",
   );
 }
 

@@ -18,7 +18,7 @@ import type { DiskRecord } from "../../tiers/mod.js";
 import type { ThreadCore } from "../thread-core.js";
 import { moveAttemptsMax, type ValueDecoder } from "../value-decoder.js";
 import { ChunkReader } from "./chunk-reader.js";
-import { type ByteReader, BytesReader, ValueStream } from "./value-stream.js";
+import { type ByteReader, BytesReader, ReadStream, type ValueStream } from "./value-stream.js";
 
 export class StreamReader<V> {
   readonly #core: ThreadCore;
@@ -37,7 +37,7 @@ export class StreamReader<V> {
       return undefined;
     }
     this.#core.count(found.isOnDisk ? counter.counterDiskHits : counter.counterMemoryHits, 1);
-    return new ValueStream(found.reader, options);
+    return new ReadStream(found.reader, options);
   }
 
   async #find(
@@ -73,8 +73,8 @@ export class StreamReader<V> {
     }
     if (codecId !== codecBytes && codecId !== codecBuffer && codecId !== codecStream) {
       throw new TypeError(
-        `Cannot read key ${describe(key.toKey())} as a stream: its value was not stored as bytes; ` +
-          "use get",
+        `Cannot read key ${describe(key.toKey())} as a stream: its value was not stored as ` +
+          "bytes; use get",
       );
     }
     if (isHead(flags) && (flags & flagCompressed) === 0) {

@@ -9,28 +9,8 @@ import { counterFillsSuperseded, counterFlightsRefused } from "../../stats/mod.j
 import { SegmentRoom } from "../segment-room.js";
 import type { ThreadCore } from "../thread-core.js";
 import type { ByteSource } from "./byte-source.js";
-import { refuse, StreamedWrite } from "./streamed-write.js";
-
-/**
- * The outcome of `setStream`. "stored": every thread finds the value. "superseded": a `set`,
- * `delete`, `clear` or invalidated tag came while the stream was read, and counts. In the other
- * cases nothing is stored and an older value of the key is removed: "too-large": there is no room
- * for so much, in memory or on disk; "overloaded": no room could be freed in 30 s, what was written
- * was reclaimed before the end, or 64 streams are being written; "expired": its ttl, which counts
- * from the call, was over before the stream was.
- *
- * @example
- * ```ts
- * import { openCache, type StreamOutcome } from "undercroft";
- *
- * const cache = await openCache({ memory: "1mb" });
- * const small: StreamOutcome = await cache.setStream("a", ["a", "few", "bytes"]);
- * const large = await cache.setStream("a", [new Uint8Array(2 ** 20)]);
- * console.log(small, large, cache.has("a")); // stored too-large false
- * await cache.close();
- * ```
- */
-export type StreamOutcome = "stored" | "too-large" | "overloaded" | "superseded" | "expired";
+import { refuse, type StreamOutcome } from "./stream-outcome.js";
+import { StreamedWrite } from "./streamed-write.js";
 
 export class StreamWriter {
   readonly #core: ThreadCore;

@@ -24,7 +24,7 @@ import { counterFillsSuperseded } from "../../stats/mod.js";
 import type { SegmentRoom } from "../segment-room.js";
 import type { ThreadCore } from "../thread-core.js";
 import type { ByteSource } from "./byte-source.js";
-import type { StreamOutcome } from "./stream-writer.js";
+import { type Refused, refuse, type StreamOutcome } from "./stream-outcome.js";
 import { pause } from "./value-stream.js";
 
 /** Chunks of a value that spills which may be in memory: an eighth of it, as two fill a segment.
@@ -37,20 +37,6 @@ const waitMsMax = 30_000;
 const lookMs = 1;
 /** Chunks dropped in one go, of a write that has failed. */
 const droppedAtOnce = 256;
-
-type Refusal = Exclude<StreamOutcome, "stored">;
-
-/** As a refused set does: no older value is left. */
-export function refuse(core: ThreadCore, key: HashedKey, refusal: Refusal): Refusal {
-  const { writer, through } = core;
-  const remove = (): unknown => {
-    if (refusal === "too-large") return writer.refuse(key);
-    return refusal === "expired" ? writer.remove(key) : writer.overload(key);
-  };
-  if (through === null) remove();
-  else through.remove(key, remove);
-  return refusal;
-}
 
 export class StreamedWrite {
   readonly #core: ThreadCore;
@@ -109,7 +95,7 @@ export class StreamedWrite {
   }
 
   /** Reads the source to its end. A refusal, if the value cannot be stored. */
-  async #take(source: ByteSource): Promise<Refusal | undefined> {
+  async #take(source: ByteSource): Promise<Refused | undefined> {
     const { signal, size } = this.#options;
     let taken = 0;
     for (;;) {
@@ -127,12 +113,12 @@ export class StreamedWrite {
     return undefined;
   }
 
-  #isTooLarge(bytes: number): Refusal | undefined {
+  #isTooLarge(bytes: number): Refused | undefined {
     return bytes > this.#most ? "too-large" : undefined;
   }
 
   /** Why it is of no use to go on. */
-  #early(): Refusal | undefined {
+  #early(): Refused | undefined {
     const { kernel, clock } = this.#core;
     if (this.#fields.staleUntilMs <= clock.now()) return "expired";
     if (kernel.flights.state(this.#fields.flight) !== codes.flightActive) return "superseded";
@@ -140,7 +126,7 @@ export class StreamedWrite {
   }
 
   /** Fills chunks with a piece, and writes each that is full. */
-  async #add(piece: Uint8Array): Promise<Refusal | undefined> {
+  async #add(piece: Uint8Array): Promise<Refused | undefined> {
     if (this.#chunk.length === 0) {
       this.#chunk = Buffer.allocUnsafeSlow(StreamedValue.chunkBytesIn(this.#core.kernel));
     }
@@ -157,7 +143,7 @@ export class StreamedWrite {
     return undefined;
   }
 
-  async #writeChunk(): Promise<Refusal | undefined> {
+  async #writeChunk(): Promise<Refused | undefined> {
     this.#value ??= StreamedValue.begin(this.#core.writer, this.#key, this.#fields) ?? undefined;
     const value = this.#value;
     if (value === undefined) return "overloaded";
@@ -171,7 +157,7 @@ export class StreamedWrite {
   async #whenThereIsRoom(
     value: StreamedValue,
     append: () => AppendOutcome | "taken",
-  ): Promise<Refusal | undefined> {
+  ): Promise<Refused | undefined> {
     const { disk, kernel } = this.#core;
     const mayWait = disk !== null && this.#fields.forDisk;
     for (const until = elapsedMs() + waitMsMax; ;) {
@@ -187,7 +173,7 @@ export class StreamedWrite {
     }
   }
 
-  async #waitForRoom(value: StreamedValue): Promise<Refusal | undefined> {
+  async #waitForRoom(value: StreamedValue): Promise<Refused | undefined> {
     const { kernel } = this.#core;
     const known = this.#options.size ?? value.bytes + this.#filled;
     // Also where many streams at once are larger than memory takes: none of them could go on.
@@ -206,7 +192,7 @@ export class StreamedWrite {
   }
 
   /** Waits until the first chunk in memory is on disk, and leaves it there. */
-  async #waitForDisk(value: StreamedValue): Promise<Refusal | undefined> {
+  async #waitForDisk(value: StreamedValue): Promise<Refused | undefined> {
     const { verbs, control } = this.#core.kernel;
     const until = elapsedMs() + waitMsMax;
     while (!value.leavesMemory(this.#left)) {
@@ -231,7 +217,7 @@ export class StreamedWrite {
   }
 
   /** Writes the last chunk of a value that has others. */
-  async #writeLast(): Promise<Refusal | undefined> {
+  async #writeLast(): Promise<Refused | undefined> {
     const isChunk = this.#value !== undefined && this.#filled > 0;
     return isChunk ? this.#writeChunk() : this.#early();
   }

@@ -33,15 +33,18 @@ export interface ByteReader {
  * await cache.close();
  * ```
  */
-export class ValueStream extends Readable {
+export interface ValueStream extends Readable {
   /** The bytes of the whole value, whatever part of it is read. */
+  readonly size: number;
+}
+
+export class ReadStream extends Readable implements ValueStream {
   readonly size: number;
   readonly #reader: ByteReader;
   readonly #end: number;
   readonly #unwatch: (() => void) | undefined;
   #next: number;
 
-  /** Internal: call `getStream` instead. */
   constructor(reader: ByteReader, options: ResolvedGetStreamOptions) {
     super({ autoDestroy: true });
     const { size } = reader;

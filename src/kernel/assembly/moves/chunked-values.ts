@@ -158,7 +158,7 @@ export function findHeadOnDisk(): i32 {
   return lookForHead();
 }
 
-/** As `findHead`, for the value that the value register names. */
+/** The same for the value that the value register names, if it is not being written. */
 export function lookForHead(): i32 {
   const value = block + at.threadValue;
   setHash(load<u64>(value, at.valueHash));
