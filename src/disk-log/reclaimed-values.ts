@@ -15,6 +15,8 @@ import { retryWhileBusy } from "./retry-while-busy.js";
 import type { SegmentRecords } from "./segment-record.js";
 import type { WriteBudget } from "./admission/write-budget.js";
 
+/** Looks at a value whose head other threads move at each look. */
+const looksMax = 8;
 /** Kept values that are remembered. */
 const keptMax = 1024;
 
@@ -65,8 +67,17 @@ export class ReclaimedValues {
 
   /** The fate of the chunk at a location. If its value leaves, all of it is dropped here. */
   fateOf(location: number, now: number, left: Allowance): ChunkFate {
-    const { verbs } = this.#kernel;
     this.#segment = segmentOfLocation(location, this.#segmentBytes);
+    for (let look = 0; look < looksMax; look++) {
+      const fate = this.#lookAt(location, now, left);
+      if (fate !== "changed") return fate;
+    }
+    return "busy";
+  }
+
+  /** "changed": the head is not where it was found. */
+  #lookAt(location: number, now: number, left: Allowance): ChunkFate | "changed" {
+    const { verbs } = this.#kernel;
     if (!this.#records.readValueOf(location)) return "dead";
     const number = this.#records.chunkNumber;
     const found = retryWhileBusy(() => verbs.findHeadOnDisk());
@@ -104,28 +115,33 @@ export class ReclaimedValues {
   }
 
   /** The head is in memory. If the chunk is not, the value is larger than memory takes. */
-  #fateInMemory(location: number, number: number, left: Allowance): ChunkFate {
+  #fateInMemory(location: number, number: number, left: Allowance): ChunkFate | "changed" {
     const other = this.#onDiskOnly(location, number);
     if (other !== undefined) return other;
     const { verbs, value, results, records } = this.#kernel;
     const { bytes, chunks, frequency } = value;
     const name = `${value.idLow}:${value.idHigh}`;
     if (this.#kept.has(name)) return "kept";
+    if (left.kept >= bytes && this.#shares.isWithin(this.#records.record.space)) {
+      left.kept -= bytes;
+      this.#remember(name);
+      return "kept";
+    }
     if (frequency > 0 && left.budget >= bytes && this.#mayWrite()) {
       left.budget -= bytes;
       this.#remember(name);
       return "kept";
     }
-    // The head may have moved since it was found.
-    if (retryWhileBusy(() => verbs.lookForHead()) !== codes.answerInMemory) return "busy";
+    if (retryWhileBusy(() => verbs.lookForHead()) !== codes.answerInMemory) return "changed";
     const removals = this.#removals?.isWanted === true ? this.#removals : null;
     const space = records.space(results.record);
     removals?.copy(results.record, results.recordSize);
     const { slot, slotLow, slotHigh } = results;
-    if (verbs.validate(slot, slotLow, slotHigh) !== 1) return "busy";
+    if (verbs.validate(slot, slotLow, slotHigh) !== 1) return "changed";
     const dropped = verbs.dropHead();
     this.#drain();
-    if (dropped !== codes.answerDone) return "busy";
+    if (dropped === codes.answerBusy) return "busy";
+    if (dropped !== codes.answerDone) return "changed";
     this.#kernel.countRemoval(space, counter.counterEvictionsDisk);
     removals?.tell("disk");
     this.#dropChunks(chunks);

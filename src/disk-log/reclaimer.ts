@@ -260,7 +260,10 @@ export class Reclaimer {
     if (fate === "writing" && !this.#values.abandon(entry.location)) {
       return this.#dropChunk(entry, now, left);
     }
-    return this.#dropFromIndex(entry, entry.location, 1) !== codes.answerBusy;
+    const answer = this.#dropFromIndex(entry, entry.location, fate === "shared" ? 3 : 1);
+    // It has left memory since its fate was asked for: nothing else is left of it now.
+    if (answer === codes.answerHit) return this.#dropChunk(entry, now, left);
+    return answer !== codes.answerBusy;
   }
 
   /** Reads and rewrites a record. False if it is damaged or invalidated, or its key was locked. */

@@ -208,6 +208,13 @@ describe("reclaim", () => {
     expect(thread.verbs.dropDisk(...hash, 11, 1)).toBe(at.answerAbsent);
     expect(thread.verbs.dropDisk(...hash, 12, 1)).toBe(at.answerInMemory);
     expect(thread.get("a")).toBe("1");
+    // With 3 an entry that is nowhere else stays.
+    thread.verbs.reserveDiskLocation(thread.find("a").record, 13);
+    expect(thread.verbs.dropDisk(...hash, 13, 3)).toBe(at.answerInMemory);
+    putOnDisk(thread, "b", 14);
+    expect(thread.verbs.dropDisk(...halves(thread.hash("b")), 14, 3)).toBe(at.answerHit);
+    expect(thread.find("b").location).toBe(14);
+    expect(thread.get("a")).toBe("1");
     thread.put("a", "2");
     expect(thread.double(at.resultTombstone0)).toBe(0);
   });

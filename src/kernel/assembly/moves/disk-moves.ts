@@ -54,7 +54,8 @@ import { isWritten } from "../written-keys";
  *  names it. answerDone: dropped. answerHit: it was hit since it was written or is in memory
  *  too, or `force` is 2 (it is to be kept), so it gets another write; it stays until relocateDisk
  *  or a call with `force` 1.
- *  answerInMemory: forced, the entry stays in memory and loses its disk location. */
+ *  answerInMemory: forced, the entry stays in memory and loses its disk location. With `force` 3 only
+ *  that is done: an entry that has left memory meanwhile is answerHit. */
 export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
@@ -62,7 +63,7 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
   let answer = at.answerAbsent;
   if (slot != 0) {
     const word = locatedWord;
-    const isKept = force == 2 || (force == 0 && frequencyOf(word) != 0);
+    const isKept = force >= 2 || (force == 0 && frequencyOf(word) != 0);
     if (isKept && !isClearedOnDisk(word)) {
       answer = at.answerHit;
     } else if (emptySlot(home, slot, word)) {
@@ -71,8 +72,9 @@ export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32)
   } else {
     const copied = locateCopy(<u64>location);
     if (copied != 0) {
-      answer = force != 1 ? at.answerHit : at.answerInMemory;
-      if (force == 1) forgetCopy(copied, locatedCopy);
+      const isForced = force == 1 || force == 3;
+      answer = isForced ? at.answerInMemory : at.answerHit;
+      if (isForced) forgetCopy(copied, locatedCopy);
     }
   }
   unlock(bucketAt(home));
