@@ -2,7 +2,7 @@
 // Invariant: what was looked up is not trusted after an await; each piece is looked up anew, by the
 // id of its write.
 import type { HashedKey } from "../../kernel/mod.js";
-import { chunkKey, type LargeValue, type SlotRef } from "../../memory/mod.js";
+import { chunkKey, type LargeValue, largeValueOf, type SlotRef } from "../../memory/mod.js";
 import type { RecordReader } from "../../record/mod.js";
 import { counterChunksMissing } from "../../stats/mod.js";
 import type { DiskRecord } from "../../tiers/mod.js";
@@ -19,12 +19,22 @@ export class ChunkReader implements ByteReader {
   readonly #core: ThreadCore;
   readonly #head: SlotRef;
   readonly #large: LargeValue;
+  /** Whether the entry has ended, though a slot may show it still. */
+  readonly #isOver: () => boolean;
 
-  constructor(core: ThreadCore, head: SlotRef, large: LargeValue) {
+  /** `head` is the record that was just read, `slot` where it was found. */
+  constructor(core: ThreadCore, head: RecordReader, slot: SlotRef) {
     this.#core = core;
-    this.#head = head;
-    this.#large = large;
-    this.size = large.bytes;
+    this.#head = slot;
+    this.#large = largeValueOf(head);
+    this.size = this.#large.bytes;
+    const { sequence, space, expiresMs } = head;
+    const field = Uint8Array.from(head.tagsField());
+    const { control, tags } = core.kernel;
+    this.#isOver = () =>
+      sequence <= control.clearEpochOf(space) ||
+      (field.length > 0 && tags.areInvalidated(field, sequence)) ||
+      expiresMs <= core.clock.now();
   }
 
   read(from: number, to: number): Buffer | Promise<Buffer> {
@@ -70,7 +80,7 @@ export class ChunkReader implements ByteReader {
 
   /** A chunk is nowhere: its value has left, or has lost it and is dropped. */
   #lost(): Error {
-    if (this.#core.writer.dropValue(this.#head, this.#large)) {
+    if (!this.#isOver() && this.#core.writer.dropValue(this.#head, this.#large)) {
       this.#core.kernel.count(counterChunksMissing, 1);
       return lostError("a part of its value was lost, so the entry was dropped");
     }

@@ -3,7 +3,6 @@
 import { describe } from "../../base/mod.js";
 import type { ResolvedGetStreamOptions } from "../../config/mod.js";
 import type { HashedKey } from "../../kernel/mod.js";
-import { largeValueOf } from "../../memory/mod.js";
 import {
   codecBuffer,
   codecBytes,
@@ -78,7 +77,7 @@ export class StreamReader<V> {
       );
     }
     if (isHead(flags) && (flags & flagCompressed) === 0) {
-      return new ChunkReader(core, disk?.slot ?? core.reader.slotRef(), largeValueOf(record));
+      return new ChunkReader(core, record, disk?.slot ?? core.reader.slotRef());
     }
     // One record, or deflated: no larger than memory takes whole.
     const decoded = await this.#decoder.decodeAnywhere(record, disk, key);
