@@ -164,6 +164,27 @@ describe("on disk", () => {
     expect(new Set(evicted)).toEqual(new Set(all.slice(0, -present.length)));
   });
 
+  test("one whose beginning the disk gives up before its end is refused, and never half", async () => {
+    const path = join(scratchDirectory(), "cache");
+    const cache = await openAt(path);
+    cache.set("a", "old");
+    let number = 0;
+    // Between two pieces others write the disk full, some times over.
+    const turnOver = async (from: number): Promise<void> => {
+      if (from !== 1_200_000) return;
+      for (let round = 0; round < 40; round++) {
+        for (let set = 0; set < 100; set++) cache.set(`other-${number++}`, "x".repeat(8000));
+        await cache.flush();
+      }
+    };
+    expect(await cache.setStream("a", pieces(1, large, 50_000, turnOver))).toBe("overloaded");
+    expect(cache.has("a")).toBe(false);
+    expect(await cache.getStream("a")).toBeUndefined();
+    expect(cache.stats().chunksMissing).toBe(0);
+    expect(await cache.setStream("a", pieces(2, large))).toBe("stored");
+    await expectBytes(await cache.getStream("a"), 2, 0, large);
+  });
+
   test("they do not take the memory of other entries", async () => {
     const path = join(scratchDirectory(), "cache");
     const cache = await open<unknown>({
