@@ -1,6 +1,6 @@
 // Values as streams: docs/guides/streams.md.
 import { createReadStream, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { pipeline } from "node:stream/promises";
 
 writeFileSync("film.bin", Buffer.alloc(20_000_000, "film "));
@@ -16,8 +16,9 @@ const film = await cache.getStream("film:7");
 console.log(outcome, film?.size); // stored 20000000
 film?.destroy(); // or read it
 
-const server = createServer(async (request, response) => {
-  const [, first = "0", last = ""] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
+async function send(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const asked = /^bytes=(?<first>\d+)-(?<last>\d*)$/.exec(request.headers.range ?? "");
+  const { first = "0", last = "" } = asked?.groups ?? {};
   const range = { start: Number(first), ...(last === "" ? {} : { end: Number(last) }) };
   const part = await cache.getStream("film:7", range);
   if (part === undefined) {
@@ -26,7 +27,10 @@ const server = createServer(async (request, response) => {
   }
   const end = Math.min(range.end ?? Infinity, part.size - 1);
   response.writeHead(206, { "content-range": `bytes ${range.start}-${end}/${part.size}` });
-  await pipeline(part, response).catch(() => undefined); // the client left, or ERR_STREAM_LOST
+  await pipeline(part, response); // rejects if the client leaves, or with ERR_STREAM_LOST
+}
+const server = createServer((request, response) => {
+  send(request, response).catch(() => response.destroy());
 });
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const address = server.address();
