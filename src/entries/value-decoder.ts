@@ -12,6 +12,7 @@ import {
   JoinedValue,
   type LargeValue,
   largeValueOf,
+  numbersOf,
   readChunks,
   type SlotRef,
   type StoredRecord,
@@ -228,7 +229,7 @@ export class ValueDecoder<V> {
     parts: StoredRecord[] | null,
   ): Promise<Buffer | "missing" | undefined> {
     const whole = new JoinedValue(large);
-    for (let number = 0; number < large.chunks; number++) {
+    for (const number of numbersOf(large)) {
       const chunk = await this.#chunk(large, number);
       if (chunk === undefined || chunk === "missing") return chunk;
       const isOnDisk = chunk !== "memory";

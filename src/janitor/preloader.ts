@@ -27,6 +27,7 @@ import {
   largeValueOf,
   MemoryReader,
   MemoryWriter,
+  numbersOf,
   type SlotRef,
   type StoredRecord,
 } from "../memory/mod.js";
@@ -319,7 +320,7 @@ export class Preloader {
     if (!this.#hasRoom(large.bytes)) return;
     const { reader, writer } = this.#spaceOf(head.record.space);
     const parts: StoredRecord[] = [];
-    for (let number = 0; number < large.chunks; number++) {
+    for (const number of numbersOf(large)) {
       if (reader.find(chunkKey(large, number), false) !== "disk") return;
       const part = this.#partAt(reader.slotRef());
       if (part === null) return;

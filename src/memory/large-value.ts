@@ -68,6 +68,7 @@ export function writeValue(
     bytes: value.length,
     chunks: Math.ceil(value.length / chunkBytes),
     chunkBytes,
+    skipped: [],
     hashLow: hashed.hashLow,
     hashHigh: hashed.hashHigh,
     idLow: (sequence % 2 ** 24) * 256 + thread,
@@ -130,7 +131,10 @@ function dropChunks(writer: MemoryWriter, large: LargeValue, count: number): voi
 
 /** The value of a head record. */
 export function headOf(large: LargeValue): Buffer {
-  const head = Buffer.alloc(headSize);
+  const head = Buffer.alloc(headSize + 4 * large.skipped.length);
+  for (const [index, number] of large.skipped.entries()) {
+    head.writeUInt32LE(number, headSize + 4 * index);
+  }
   head.writeUInt32LE(large.chunkBytes, headChunkBytes);
   head.writeUInt32LE(large.bytes, headBytes);
   head.writeUInt32LE(large.chunks, headChunks);
@@ -144,8 +148,12 @@ export function headOf(large: LargeValue): Buffer {
 /** Reads a head record, such as the one that was just found. */
 export function largeValueOf(record: RecordReader): LargeValue {
   const { buffer, valueStart: start } = record;
-  assert(record.valueEnd - start === headSize, "a head record has 32 bytes");
+  const more = record.valueEnd - start - headSize;
+  assert(more >= 0 && more % 4 === 0, "a head record has 32 bytes, and 4 for each number");
   return {
+    skipped: Array.from({ length: more / 4 }, (_, index) =>
+      buffer.readUInt32LE(start + headSize + 4 * index),
+    ),
     bytes: buffer.readUInt32LE(start + headBytes),
     chunks: buffer.readUInt32LE(start + headChunks),
     chunkBytes: buffer.readUInt32LE(start + headChunkBytes),
@@ -176,6 +184,13 @@ export function internalKey(id: Uint8Array, number: number): Uint8Array {
   return key;
 }
 
+/** The numbers of the chunks of a value. */
+export function* numbersOf({ chunks, skipped }: LargeValue): Generator<number> {
+  for (let number = 0; number < chunks; number++) {
+    if (!skipped.includes(number)) yield number;
+  }
+}
+
 /** A value that is put together from its chunks, in their order. */
 export class JoinedValue {
   readonly bytes: Buffer;
@@ -200,7 +215,8 @@ export class JoinedValue {
 
   /** Whether every chunk was appended and the value is whole. */
   get isWhole(): boolean {
-    return this.#joined === this.#large.chunks && this.#end === this.bytes.length;
+    const { chunks, skipped } = this.#large;
+    return this.#joined === chunks - skipped.length && this.#end === this.bytes.length;
   }
 }
 
@@ -211,7 +227,7 @@ export function readChunks(
   large: LargeValue,
 ): Buffer | "elsewhere" | "missing" {
   const value = new JoinedValue(large);
-  for (let number = 0; number < large.chunks; number++) {
+  for (const number of numbersOf(large)) {
     // Not a hit: the head was hit.
     const found = reader.find(chunkKey(large, number), false);
     if (found === "disk") return "elsewhere";

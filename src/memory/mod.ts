@@ -5,6 +5,7 @@ export {
   internalKey,
   JoinedValue,
   largeValueOf,
+  numbersOf,
   readChunks,
   valueBytesMax,
   writeValue,

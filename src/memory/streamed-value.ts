@@ -15,11 +15,15 @@ import {
 } from "./large-value.js";
 import type { AppendOutcome, MemoryWriter, WriteFields } from "./memory-writer.js";
 
-/** The part of the index's slots that the chunks of one value may take. */
-const slotsShare = 1 / 2;
+/** The part of the index's slots that the chunks of one value may take: up to it hardly a bucket is
+ *  full of them, where one would give way to another. */
+const slotsShare = 1 / 6;
 /** The part of the segment files that one value may take: the rest takes what others write
  *  meanwhile, and what was there. */
 const diskShare = 1 / 2;
+/** Numbers that one value may skip, since another chunk of their class is on disk: two of them could
+ *  not be told apart there. One in some thousands is met. */
+const skippedMax = 256;
 /** A head has 32 bits for the length of its value, and the kernel adds the head's own. */
 const lengthMax = 2 ** 32 - 2 ** 20;
 
@@ -60,6 +64,7 @@ export class StreamedValue {
   readonly #idHigh: number;
   #bytes = 0;
   #chunks = 0;
+  readonly #skipped: number[] = [];
   /** From then on its words may be another stream's. */
   #isOver = false;
 
@@ -103,6 +108,7 @@ export class StreamedValue {
     return {
       bytes: this.#bytes,
       chunks: this.#chunks,
+      skipped: this.#skipped,
       chunkBytes: this.chunkBytes,
       hashLow: this.#key.hashLow,
       hashHigh: this.#key.hashHigh,
@@ -113,12 +119,24 @@ export class StreamedValue {
 
   /** Publishes the next chunk: of `chunkBytes`, or the last. */
   append(chunk: Uint8Array): AppendOutcome {
+    while (this.#isTaken()) {
+      if (this.#skipped.length === skippedMax) return "no-room";
+      this.#skipped.push(this.#chunks);
+      this.#chunks += 1;
+    }
     const name = chunkKey(this.#large(), this.#chunks);
     const outcome = this.#writer.append(name, chunk, this.#chunkFields);
     if (outcome !== "stored") return outcome;
     this.#chunks += 1;
     this.#bytes += chunk.length;
     return outcome;
+  }
+
+  /** Whether another chunk on disk has the class of the next one, which would take its slot. */
+  #isTaken(): boolean {
+    this.#name();
+    const copy = this.#writer.kernel.verbs.chunkCopy(this.#chunks);
+    return copy === codes.answerDisk;
   }
 
   /** From here on its chunks are flushed as they come, and leave memory. */
@@ -140,10 +158,11 @@ export class StreamedValue {
   }
 
   /** Publishes the head. "taken": eviction had taken chunks of it, and the key has no value; it is
-   *  counted as overloaded. Unless that or "stored", nothing has changed and the write goes on:
+   *  counted as overloaded. "lost": a chunk has given way in a full index. Unless that or "stored", nothing has changed and the write goes on:
    *  `end` it, or try again. */
-  finish(): AppendOutcome | "taken" {
+  finish(): AppendOutcome | "taken" | "lost" {
     const { kernel } = this.#writer;
+    if (!this.#isWhole()) return "lost";
     const isLarge = isSpilled(kernel, this.#bytes);
     const codecId = isLarge ? codecStream : this.#fields.codecId;
     const flags = this.#fields.flags | flagChunked;
@@ -152,6 +171,16 @@ export class StreamedValue {
     if (outcome !== "stored") return outcome;
     if (this.end()) return "stored";
     return this.#writer.takeBack(this.#key) === "stored" ? "stored" : "taken";
+  }
+
+  #isWhole(): boolean {
+    const { verbs } = this.#writer.kernel;
+    this.#name();
+    for (let number = 0; number < this.#chunks; number++) {
+      const isGone = verbs.chunkCopy(number) === codes.answerAbsent;
+      if (isGone && !this.#skipped.includes(number)) return false;
+    }
+    return true;
   }
 
   /** Ends the write. Without a head, what `dropChunks` does not drop afterwards is dead all the
@@ -166,6 +195,8 @@ export class StreamedValue {
   /** Drops chunks [from, to), of a write that has ended. */
   dropChunks(from: number, to: number): void {
     this.#name();
-    this.#writer.dropChunks(to, from);
+    for (let number = from; number < to; number++) {
+      if (!this.#skipped.includes(number)) this.#writer.dropChunks(number + 1, number);
+    }
   }
 }

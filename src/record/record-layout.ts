@@ -35,7 +35,8 @@
 //    8 ├ hash    u64  of its key    9 ├ id      u64
 //   16 ├ id      u64               17 ┴ number  u32  0 to chunks - 1
 //   24 ├ round   u32  in memory: how often a policy has kept the value
-//   28 ┴ length  u32  bytes of each chunk but the last
+//   28 ├ length  u32  bytes of each chunk but the last
+//   32 ┴ skipped u32 × n: numbers below `chunks` that no chunk has, ascending; none but in a stream
 //
 // An id is a sequence from before the write, and in the low byte the thread id of the writer, so
 // that others can ask whether it is still at work (threadLargeWrite in kernel/layout.ts); or, for a
@@ -99,6 +100,7 @@ export const headHash = 8;
 export const headId = 16;
 export const headRound = 24;
 export const headChunkBytes = 28;
+/** Without the numbers that are skipped. */
 export const headSize = 32;
 export const chunkHash = 1;
 export const chunkId = 9;

@@ -266,7 +266,7 @@ test("a value is whole with all its chunks only", () => {
 });
 
 test("a chunk's key names head, write and number, and is no text", () => {
-  const sizes = { bytes: 10, chunks: 2, chunkBytes: 8 };
+  const sizes = { bytes: 10, chunks: 2, chunkBytes: 8, skipped: [] };
   const head = { ...sizes, hashLow: 1, hashHigh: 2, idLow: 3, idHigh: 4 };
   const words = [1, 2, 3, 4, 258].flatMap((word) => [word & 255, word >> 8, 0, 0]);
   expect([...chunkKey(head, 258)]).toEqual([0, ...words]);

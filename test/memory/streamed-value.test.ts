@@ -7,7 +7,8 @@ import { describe, expect, test } from "vitest";
 import * as at from "../../dist/src/kernel/layout.js";
 import * as st from "../../dist/src/kernel/layouts/stream-layout.js";
 import { codes, type HashedKey } from "../../dist/src/kernel/mod.js";
-import { largeValueOf, readChunks, StreamedValue } from "../../dist/src/memory/mod.js";
+import { packLocation } from "../../dist/src/disk/mod.js";
+import { chunkKey, largeValueOf, readChunks, StreamedValue } from "../../dist/src/memory/mod.js";
 import { isChunk } from "../../dist/src/record/mod.js";
 import * as counter from "../../dist/src/stats/mod.js";
 import {
@@ -128,6 +129,59 @@ test("an abandoned stream is told so, leaves nothing, and the older value is gon
   expect(value.finish()).toBe("taken");
   expect(read(other, "a")).toBe("(none)");
   expect(writer.kernel.total(counter.counterMemoryBytes)).toBe(0);
+});
+
+test("a number whose class another chunk on disk has is skipped", () => {
+  const store = openStore({ diskSegments: 4 });
+  const { kernel, keys } = store;
+  const dead: number[] = [];
+  store.writer.connect(
+    (at) => dead.push(at),
+    () => false,
+  );
+  const value = begin(store, "a");
+  const { hashLow, hashHigh } = hashed(store, "a");
+  const { idLow, idHigh } = kernel.value;
+  const large = {
+    bytes: 0,
+    chunks: 0,
+    chunkBytes: 0,
+    skipped: [],
+    hashLow,
+    hashHigh,
+    idLow,
+    idHigh,
+  };
+  const location = packLocation(0, 64, 1000, 131_072, true);
+  const name = chunkKey(large, 1);
+  keys.write(name);
+  const other = keys.take(name);
+  expect(kernel.verbs.insertRecovered(other.hashLow, other.hashHigh, location)).toBe(
+    codes.answerDone,
+  );
+  const parts = Array.from({ length: 3 }, () => randomBytes(value.chunkBytes));
+  for (const part of parts) expect(value.append(part)).toBe("stored");
+  expect(value.finish()).toBe("stored");
+  expect(find(store, "a")).toBe("memory");
+  const head = largeValueOf(store.record);
+  expect(head).toMatchObject({ chunks: 4, skipped: [1], bytes: 3 * value.chunkBytes });
+  const whole = readChunks(store.reader, head);
+  expect(Buffer.isBuffer(whole) && whole.equals(Buffer.concat(parts))).toBe(true);
+  // The other one is where it was.
+  expect(dead).toEqual([]);
+  kernel.verbs.setValue(hashLow, hashHigh, idLow, idHigh, 0);
+  expect(kernel.verbs.chunkCopy(1)).toBe(codes.answerDisk);
+  expect(kernel.results.location).toBe(location);
+});
+
+test("a value that lost a chunk while it was written is not published", () => {
+  const store = openStore();
+  store.writer.write("a", Buffer.from("old"), plainFields);
+  const value = begin(store, "a");
+  for (let part = 0; part < 3; part++) value.append(randomBytes(value.chunkBytes));
+  store.kernel.verbs.dropRecord(chunksIn(store)[1] as number);
+  expect(value.finish()).toBe("lost");
+  expect(read(store, "a")).toBe("old");
 });
 
 test("a stream that has ended gives its room back in parts", () => {

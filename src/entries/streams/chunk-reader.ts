@@ -41,11 +41,18 @@ export class ChunkReader implements ByteReader {
     const core = this.#core;
     core.assertOpen();
     const number = Math.floor(from / this.#large.chunkBytes);
-    const name = chunkKey(this.#large, number);
+    const name = chunkKey(this.#large, this.#named(number));
     const found = core.reader.find(name, false);
     if (found === "memory") return this.#pieceOf(core.reader.record, number, from, to, false);
     if (found === "none") throw this.#lost();
     return this.#readLater(core.keys.take(name), number, from, to);
+  }
+
+  /** The number in the key of the chunk that is the n-th. */
+  #named(nth: number): number {
+    let number = nth;
+    for (const skipped of this.#large.skipped) if (skipped <= number) number += 1;
+    return number;
   }
 
   async #readLater(name: HashedKey, number: number, from: number, to: number): Promise<Buffer> {

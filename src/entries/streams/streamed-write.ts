@@ -121,7 +121,10 @@ export class StreamedWrite {
   #early(): Refused | undefined {
     const { kernel, clock } = this.#core;
     if (this.#fields.staleUntilMs <= clock.now()) return "expired";
-    if (kernel.flights.state(this.#fields.flight) !== codes.flightActive) return "superseded";
+    const { flight } = this.#fields;
+    if (kernel.flights.state(flight) !== codes.flightActive) return "superseded";
+    const cleared = kernel.control.clearEpochOf(this.#core.keys.space);
+    if (kernel.flights.sequence(flight) < cleared) return "superseded";
     return this.#value?.isIntact === false ? "overloaded" : undefined;
   }
 
@@ -156,7 +159,7 @@ export class StreamedWrite {
   /** Appends once there is room: again and again, since others who waited may have taken it. */
   async #whenThereIsRoom(
     value: StreamedValue,
-    append: () => AppendOutcome | "taken",
+    append: () => AppendOutcome | "taken" | "lost",
   ): Promise<Refused | undefined> {
     const { disk, kernel } = this.#core;
     const mayWait = disk !== null && this.#fields.forDisk;
@@ -166,6 +169,7 @@ export class StreamedWrite {
       const outcome = append();
       if (outcome === "stored") return undefined;
       if (outcome === "superseded") return outcome;
+      if (outcome === "lost") return this.#early() ?? "overloaded";
       this.#isRefused = outcome === "taken";
       const isOver = elapsedMs() > until || !kernel.control.isDiskUp();
       if (!mayWait || isOver || this.#isRefused) return "overloaded";
