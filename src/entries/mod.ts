@@ -25,7 +25,7 @@ export { type ByteStream, byteSourceOf } from "./streams/byte-source.js";
 export { StreamReader } from "./streams/stream-reader.js";
 export type { StreamOutcome } from "./streams/stream-outcome.js";
 export { StreamWriter } from "./streams/stream-writer.js";
-export type { ValueStream } from "./streams/value-stream.js";
+export type { ValueStream } from "./streams/read-stream.js";
 export { type NamespaceView, ThreadCore, type ThreadOptions } from "./thread-core.js";
 export { ValueDecoder } from "./value-decoder.js";
 export type { WriteThrough } from "./writing/write-through.js";

@@ -12,7 +12,6 @@ export {
   answerMiss,
   answerNoRoom,
   answerOutdated,
-  answerSpilling,
   answerSuperseded,
   answerWriting,
   bucketSize,
@@ -66,5 +65,6 @@ export {
   flightStored,
   flightUnstored,
 } from "./flight-layout.js";
+export { answerSpilling } from "./layouts/stream-layout.js";
 export { noTagSlot, tagBucketSlots } from "./tag-layout.js";
 export { directoryOthers, directoryOurs, directoryTaken } from "./layouts/directory-layout.js";

@@ -359,7 +359,7 @@ export const locationChunkShift = 37;
 
 // ── What the kernel's verbs answer. ────────────────────────────────────────────────────────────
 /** find: no such key. Above zero: a slot of a memory record. `answerDisk - slot`: a disk location
- *  that may be the key's. chunkCopy: the chunk is on disk only. */
+ *  that may be the key's. */
 export const answerMiss = -1;
 export const answerDisk = -2;
 export const answerKnown = 0; // findKnown: the slot shows the caller's word; no record's slot is 0
@@ -385,8 +385,6 @@ export const answerWriting = 6;
 export const answerChanged = 7;
 /** publish, remove: the key has a newer revision. Nothing has changed. */
 export const answerOutdated = 8;
-/** findHead: the chunk's value is being written as a stream that is larger than memory takes. */
-export const answerSpilling = 9;
 
 // ── On what publish and remove make a write depend. ─────────────────────────────────────────────
 export const conditionNone = 0;

@@ -30,14 +30,11 @@ import {
 } from "../stats/mod.js";
 import type { LargeValue } from "./head-record.js";
 import type { SlotRef, StoredRecord } from "./memory-reader.js";
+import { isBytes, type Refusal, refusalOf } from "./write-refusal.js";
 
 /** The outcome of a write. "superseded" only for fills: a newer write, delete or clear came
  *  first. "changed" and "outdated" only for conditional writes: nothing has changed. */
 export type WriteOutcome = "stored" | "too-large" | "overloaded" | "superseded" | Refusal;
-
-/** Why a conditional write was not made. "changed": the entry is not what the caller saw, or it is
- *  on disk only, where its revision cannot be seen. "outdated": the key has a newer revision. */
-export type Refusal = "changed" | "outdated";
 
 /** What a write depends on: `codes.conditionSequence` or `conditionRevision`, and which. */
 export interface WriteCondition {
@@ -394,13 +391,4 @@ export class MemoryWriter {
 function codecByteOf({ codecId, loadClass, revision }: WriteFields): number {
   const load = (loadClass ?? 0) << recordLoadShift;
   return codecId | load | (revision === undefined ? 0 : recordHasRevision);
-}
-
-function refusalOf(answer: number): Refusal | undefined {
-  if (answer === codes.answerChanged) return "changed";
-  return answer === codes.answerOutdated ? "outdated" : undefined;
-}
-
-function isBytes(key: Key | HashedKey): boolean {
-  return key instanceof HashedKey ? key.isBytes : typeof key !== "string";
 }

@@ -16,9 +16,9 @@ export { type Found, MemoryReader, type SlotRef, type StoredRecord } from "./mem
 export {
   type AppendOutcome,
   MemoryWriter,
-  type Refusal,
   type WriteCondition,
   type WriteFields,
   type WriteOutcome,
 } from "./memory-writer.js";
+export type { Refusal } from "./write-refusal.js";
 export { loadSchemas, SchemaArea, type SchemaBytes, type SchemaWriter } from "./schema-area.js";

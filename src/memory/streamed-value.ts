@@ -21,8 +21,8 @@ const slotsShare = 1 / 6;
 /** The part of the segment files that one value may take: the rest takes what others write
  *  meanwhile, and what was there. */
 const diskShare = 1 / 2;
-/** Numbers that one value may skip, since another chunk of their class is on disk: two of them could
- *  not be told apart there. One in some thousands is met. */
+/** Numbers that one value may skip, since another chunk of their class is on disk: two of them
+ *  could not be told apart there. One in some thousands is met. */
 const skippedMax = 256;
 /** A head has 32 bits for the length of its value, and the kernel adds the head's own. */
 const lengthMax = 2 ** 32 - 2 ** 20;
@@ -158,7 +158,8 @@ export class StreamedValue {
   }
 
   /** Publishes the head. "taken": eviction had taken chunks of it, and the key has no value; it is
-   *  counted as overloaded. "lost": a chunk has given way in a full index. Unless that or "stored", nothing has changed and the write goes on:
+   *  counted as overloaded. "lost": a chunk has given way in a full index. Unless "taken" or
+   *  "stored", nothing has changed and the write goes on:
    *  `end` it, or try again. */
   finish(): AppendOutcome | "taken" | "lost" {
     const { kernel } = this.#writer;

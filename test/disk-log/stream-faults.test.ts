@@ -38,7 +38,7 @@ test("the janitor dies while a stream spills, and again: the next one goes on", 
   await expectBytes(await cache.getStream("a", { start: 2_500_000 }), 1, 2_500_000, large);
 });
 
-test("a directory that takes no writes: the value that needs it fails, and nothing else", async () => {
+test("a directory that takes no writes: only the value that needs it fails", async () => {
   const cache = await open(freshPath());
   cache.set("a", "old");
   expect(await cache.setStream("b", pieces(2, large))).toBe("stored");

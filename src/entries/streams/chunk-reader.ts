@@ -7,7 +7,7 @@ import type { RecordReader } from "../../record/mod.js";
 import { counterChunksMissing } from "../../stats/mod.js";
 import type { DiskRecord } from "../../tiers/mod.js";
 import type { ThreadCore } from "../thread-core.js";
-import { type ByteReader, lostError, pause } from "./value-stream.js";
+import { type ByteReader, lostError, pause } from "./read-stream.js";
 
 /** Looks at a chunk that the index says is on disk and that cannot be read: its batch may not be
  *  written yet, or the device may fail for a moment. A second in all. */

@@ -17,7 +17,7 @@ import type { DiskRecord } from "../../tiers/mod.js";
 import type { ThreadCore } from "../thread-core.js";
 import { moveAttemptsMax, type ValueDecoder } from "../value-decoder.js";
 import { ChunkReader } from "./chunk-reader.js";
-import { type ByteReader, BytesReader, ReadStream, type ValueStream } from "./value-stream.js";
+import { type ByteReader, BytesReader, ReadStream, type ValueStream } from "./read-stream.js";
 
 export class StreamReader<V> {
   readonly #core: ThreadCore;

@@ -25,7 +25,7 @@ import type { SegmentRoom } from "../segment-room.js";
 import type { ThreadCore } from "../thread-core.js";
 import type { ByteSource } from "./byte-source.js";
 import { type Refused, refuse, type StreamOutcome } from "./stream-outcome.js";
-import { pause } from "./value-stream.js";
+import { pause } from "./read-stream.js";
 
 /** Chunks of a value that spills which may be in memory: an eighth of it, as two fill a segment.
  *  The first of four is always in a segment that is full, and so is flushed. */

@@ -2,6 +2,8 @@
 // threads. tsc and asc compile this file, like layout.ts. A thread may have many, and each lasts
 // over awaits, so they do not stand in its block (threadLargeWrite).
 
+/** findHead: the chunk's value is being written as a stream that is larger than memory takes. */
+export const answerSpilling = 9;
 /** Streams being written at once, over all threads. */
 export const streamsMax = 64;
 /** u64 × streamsMax: the id of the value, 0 = none. While it is set, chunks with that id live

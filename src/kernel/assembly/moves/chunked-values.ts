@@ -6,6 +6,7 @@
 // being written (threadLargeWrite) or its head is on disk.
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
+import { answerSpilling } from "../../layouts/stream-layout";
 import { block, diskSegmentUnits } from "../geometry";
 import {
   addDisplaced,
@@ -77,8 +78,7 @@ export function beginLargeWrite(idLow: u32, idHigh: u32): void {
   atomic.store<u64>(block, (<u64>idHigh << 32) | <u64>idLow, at.threadLargeWrite);
 }
 
-/** Call it when the head is published, or its chunks are dropped. 0: eviction has abandoned the
- *  write, and chunks are gone. */
+/** Call it when the head is published, or its chunks are dropped. 0: eviction abandoned the write. */
 export function endLargeWrite(): u32 {
   const id = atomic.load<u64>(block, at.threadLargeWrite);
   return id != 0 && atomic.cmpxchg<u64>(block, id, 0, at.threadLargeWrite) == id ? 1 : 0;
@@ -140,7 +140,7 @@ export function findHead(record: u32): i32 {
     const id = load<u64>(key, rec.chunkId);
     store<u64>(value, load<u64>(key, rec.chunkHash), at.valueHash);
     store<u64>(value, id, at.valueId);
-    if (isSpilling(id)) return at.answerSpilling;
+    if (isSpilling(id)) return answerSpilling;
     // Before the head is looked for: the writer publishes the head and then ends the write. So if
     // the write has ended here, the head is found below, or the value is dead.
     if (isBeingWritten(id)) return at.answerWriting;
@@ -154,7 +154,7 @@ export function findHead(record: u32): i32 {
 /** As `findHead`, for the value of a chunk on disk that the value register names. */
 export function findHeadOnDisk(): i32 {
   const id = load<u64>(block + at.threadValue, at.valueId);
-  if (isBeingWritten(id)) return isSpilling(id) ? at.answerSpilling : at.answerWriting;
+  if (isBeingWritten(id)) return isSpilling(id) ? answerSpilling : at.answerWriting;
   return lookForHead();
 }
 

@@ -54,8 +54,8 @@ import { isWritten } from "../written-keys";
  *  names it. answerDone: dropped. answerHit: it was hit since it was written or is in memory
  *  too, or `force` is 2 (it is to be kept), so it gets another write; it stays until relocateDisk
  *  or a call with `force` 1.
- *  answerInMemory: forced, the entry stays in memory and loses its disk location. With `force` 3 only
- *  that is done: an entry that has left memory meanwhile is answerHit. */
+ *  answerInMemory: forced, the entry stays in memory and loses its disk location. With `force` 3
+ *  only that is done: an entry that has left memory meanwhile is answerHit. */
 export function dropDisk(hashLow: u32, hashHigh: u32, location: f64, force: u32): i32 {
   setHash((<u64>hashHigh << 32) | <u64>hashLow);
   if (!lock(bucketAt(home))) return at.answerBusy;
