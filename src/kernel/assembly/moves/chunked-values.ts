@@ -78,7 +78,7 @@ export function beginLargeWrite(idLow: u32, idHigh: u32): void {
   atomic.store<u64>(block, (<u64>idHigh << 32) | <u64>idLow, at.threadLargeWrite);
 }
 
-/** Call it when the head is published, or its chunks are dropped. 0: eviction abandoned the write. */
+/** Call it when the head is published, or chunks are dropped. 0: eviction abandoned the write. */
 export function endLargeWrite(): u32 {
   const id = atomic.load<u64>(block, at.threadLargeWrite);
   return id != 0 && atomic.cmpxchg<u64>(block, id, 0, at.threadLargeWrite) == id ? 1 : 0;
