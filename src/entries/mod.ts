@@ -18,8 +18,8 @@ export {
   type PeekedEntry,
 } from "./found-entry.js";
 export { flush, flushAtExit } from "./flush-request.js";
-export { diskCapacityOf } from "./disk-resize.js";
-export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize-request.js";
+export { diskCapacityOf } from "./resize/disk-resize.js";
+export { memoryLimitOf, resize, type ResizeOutcome, segmentsOf } from "./resize/resize-request.js";
 export { SegmentRoom } from "./segment-room.js";
 export { type ByteStream, byteSourceOf } from "./streams/byte-source.js";
 export { StreamReader } from "./streams/stream-reader.js";

@@ -2,11 +2,11 @@
 // for it: it says how many segments are to be in use, and waits until the janitor has followed.
 // Called by the facade. Invariant: the index and the tables keep the size that they were made with,
 // for the most that memory and disk may be.
-import { monotonicMs, setTimeout } from "../base/mod.js";
-import { optionRangeError } from "../config/mod.js";
-import type { Kernel } from "../kernel/mod.js";
+import { monotonicMs, setTimeout } from "../../base/mod.js";
+import { optionRangeError } from "../../config/mod.js";
+import type { Kernel } from "../../kernel/mod.js";
 import { diskSizes, resizeDisk } from "./disk-resize.js";
-import type { ThreadCore } from "./thread-core.js";
+import type { ThreadCore } from "../thread-core.js";
 
 /** The fewest segments that a cache works with. */
 const segmentsMin = 8;

@@ -1,10 +1,10 @@
 // A change of the disk's capacity, as any thread requests it: it says what is wanted, and waits
 // until the janitor has followed or given it up (janitor/disk-room.ts). Called by `resize`.
 import { getSystemErrorName } from "node:util";
-import { monotonicMs, setTimeout, UndercroftError } from "../base/mod.js";
-import { optionRangeError } from "../config/mod.js";
-import { divideAnew, leastCapacityOf } from "../directory/mod.js";
-import type { ThreadCore } from "./thread-core.js";
+import { monotonicMs, setTimeout, UndercroftError } from "../../base/mod.js";
+import { optionRangeError } from "../../config/mod.js";
+import { divideAnew, leastCapacityOf } from "../../directory/mod.js";
+import type { ThreadCore } from "../thread-core.js";
 
 /** Milliseconds without a step of the janitor after which the wait ends. */
 const stepWaitMsMax = 60_000;
