@@ -185,10 +185,9 @@ export function internalKey(id: Uint8Array, number: number): Uint8Array {
 }
 
 /** The numbers of the chunks of a value. */
-export function* numbersOf({ chunks, skipped }: LargeValue): Generator<number> {
-  for (let number = 0; number < chunks; number++) {
-    if (!skipped.includes(number)) yield number;
-  }
+export function numbersOf({ chunks, skipped }: LargeValue): number[] {
+  const numbers = Array.from({ length: chunks }, (_, number) => number);
+  return skipped.length === 0 ? numbers : numbers.filter((number) => !skipped.includes(number));
 }
 
 /** A value that is put together from its chunks, in their order. */

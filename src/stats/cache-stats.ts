@@ -126,9 +126,9 @@ export interface CacheStats {
   /** Each namespace's part of these numbers, the cache's own key space first, under the name "". */
   readonly namespaces: readonly NamespaceStats[];
   /** Counter: calls of the user that asked for a value, each once: `getSync`, `get`, `getEntry`,
-   *  `getStream`, each key of `getMany`, and `fetch` (or a wrapped function), whether it hits, joins
-   *  a load or loads. It is `hits.total` plus `misses`. A call that throws before it looks (a wrong
-   *  key, a closed cache, an aborted signal) is none; nor is `has`. */
+   *  `getStream`, each key of `getMany`, and `fetch` (or a wrapped function), whether it hits,
+   *  joins a load or loads. It is `hits.total` plus `misses`. A call that throws before it looks
+   *  (a wrong key, a closed cache, an aborted signal) is none; nor is `has`. */
   readonly requests: number;
   /** Requests that were answered from the cache, by the tier the value came from. */
   readonly hits: {

@@ -36,6 +36,7 @@ const stepped: Readonly<Record<string, readonly string[]>> = {
     "headOf",
     "largeValueOf",
     "chunkKey",
+    "numbersOf",
     // Of a value's own bytes: it touches no shared memory.
     "append",
   ],
