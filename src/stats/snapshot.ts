@@ -114,47 +114,43 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
   const { tiers, processes } = before.gauges;
   const gauges = {
     ...now.gauges,
-    tiers: tiersBetween(tiers, now.gauges.tiers),
-    processes: processesBetween(processes, now.gauges.processes),
+    tiers: grownBy(tierCounters, tiers, now.gauges.tiers),
+    processes: grownBy(processCounters, processes, now.gauges.processes),
   };
   const histograms = histogramsBetween(before, now);
   return compose({ ...now, totals, histograms, gauges, namespaces });
 }
 
-/** The growth of the counters of the tiers; the gauges stay. */
-function tiersBetween(before: TierTotals | null, now: TierTotals | null): TierTotals | null {
-  if (before === null || now === null) return now;
-  return {
-    ...now,
-    hits: now.hits - before.hits,
-    misses: now.misses - before.misses,
-    errors: now.errors - before.errors,
-    written: now.written - before.written,
-    dropped: now.dropped - before.dropped,
-    corrupt: now.corrupt - before.corrupt,
-    refused: now.refused - before.refused,
-    ended: now.ended - before.ended,
-    leased: now.leased - before.leased,
-    waited: now.waited - before.waited,
-  };
-}
+const tierCounters = [
+  "hits",
+  "misses",
+  "errors",
+  "written",
+  "dropped",
+  "corrupt",
+  "refused",
+  "ended",
+  "leased",
+  "waited",
+] as const satisfies readonly (keyof TierTotals)[];
+const processCounters = [
+  "requests",
+  "failures",
+  "requestMs",
+  "ended",
+  "attached",
+  "cutOff",
+  "refused",
+] as const satisfies readonly (keyof ProcessTotals)[];
 
-/** As `tiersBetween`. */
-function processesBetween(
-  before: ProcessTotals | null,
-  now: ProcessTotals | null,
-): ProcessTotals | null {
+/** The growth of the named counters; what else is there, gauges, stays. */
+function grownBy<Name extends string, T extends Readonly<Record<Name, number>>>(
+  names: readonly Name[],
+  before: T | null,
+  now: T | null,
+): T | null {
   if (before === null || now === null) return now;
-  return {
-    ...now,
-    requests: now.requests - before.requests,
-    failures: now.failures - before.failures,
-    requestMs: now.requestMs - before.requestMs,
-    ended: now.ended - before.ended,
-    attached: now.attached - before.attached,
-    cutOff: now.cutOff - before.cutOff,
-    refused: now.refused - before.refused,
-  };
+  return { ...now, ...Object.fromEntries(names.map((name) => [name, now[name] - before[name]])) };
 }
 
 function totalIn(readings: Readings, counter: number): number {
