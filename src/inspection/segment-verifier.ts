@@ -3,12 +3,10 @@
 // verification of a directory, several times for a segment that is being written.
 // Invariant: a window of the file is all that is in memory, whatever its headers say.
 import { alignUp, MiB } from "../base/mod.js";
-import type { Device } from "../device/mod.js";
 import { firstNonZero, isZero, type SegmentState } from "../directory/mod.js";
 import {
   type Batch,
   BatchReader,
-  type DiskCipher,
   batchHeaderSize,
   diskRecordBytesMax,
   type IndexEntry,
@@ -22,25 +20,16 @@ import {
   unitBytes,
   verifyRecord,
 } from "../disk/mod.js";
-import type { Hasher } from "../hash/mod.js";
 import { recordHeaderSize, recordSequence, recordSize, recordSpace } from "../record/mod.js";
 import type { Fault, FaultKind } from "./fault.js";
+import type { SegmentSource } from "./segment-overview.js";
 
 /** What is read at once; more than the largest record. */
 const windowBytes = 4 * MiB;
 
 /** A segment file to verify. */
-export interface SegmentToVerify {
-  readonly fd: number;
+export interface SegmentToVerify extends SegmentSource {
   readonly file: string;
-  readonly segment: number;
-  readonly segmentBytes: number;
-  readonly seed: bigint;
-  readonly hasher: Hasher;
-  readonly device: Device;
-  readonly cipher: DiskCipher | null;
-  /** It is encrypted, and there is no key. */
-  readonly isOpaque: boolean;
   /** The cache was closed in order, so no write was cut short. */
   readonly isClosed: boolean;
   /** What the snapshot says of it; null without one, or if it says that nothing is there. */
