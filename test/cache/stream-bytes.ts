@@ -2,7 +2,7 @@
 // as sources of many kinds.
 import { expect } from "vitest";
 
-import type { ValueStream } from "../../dist/src/mod.js";
+import type { ByteStream, ValueStream } from "../../dist/src/mod.js";
 
 /** The bytes [from, to) of the value that a seed names. */
 export function bytesOf(seed: number, from: number, to: number): Buffer {
@@ -42,4 +42,16 @@ export async function expectBytes(
   const read = await wholeOf(stream);
   expect(read?.length).toBe(to - from);
   expect(read?.equals(bytesOf(seed, from, to))).toBe(true);
+}
+
+/** A source that notes in `ended` how it ends: whether it was read, and that it is over. */
+export function notedIn(ended: unknown[], source: AsyncIterable<Buffer>): ByteStream {
+  return (async function* () {
+    try {
+      yield* source;
+      ended.push("read");
+    } finally {
+      ended.push("over");
+    }
+  })();
 }

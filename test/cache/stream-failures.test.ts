@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 
 import { type ByteStream, type Cache } from "../../dist/src/mod.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches, until } from "./opened.js";
-import { bytesOf, pieces } from "./stream-bytes.js";
+import { bytesOf, notedIn, pieces } from "./stream-bytes.js";
 
 setUpCaches();
 
@@ -16,17 +16,7 @@ afterEach(() => {
   ended = [];
 });
 
-/** A source that notes how it ends. */
-function noted(source: AsyncIterable<Buffer>): ByteStream {
-  return (async function* () {
-    try {
-      yield* source;
-      ended.push("read");
-    } finally {
-      ended.push("over");
-    }
-  })();
-}
+const noted = (source: AsyncIterable<Buffer>): ByteStream => notedIn(ended, source);
 
 const onDisk = (): Promise<Cache> => open({ ...diskAt(freshPath()) });
 

@@ -9,7 +9,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import { type ByteStream, type Cache, ManualClock } from "../../dist/src/mod.js";
 import { attached, setUpThreads } from "./attached.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches, until } from "./opened.js";
-import { bytesOf, expectBytes, pieces, wholeOf } from "./stream-bytes.js";
+import { bytesOf, expectBytes, notedIn, pieces, wholeOf } from "./stream-bytes.js";
 
 setUpCaches();
 setUpThreads();
@@ -24,17 +24,7 @@ afterEach(() => {
   ended = [];
 });
 
-/** A source that notes how it ends. */
-function noted(source: AsyncIterable<Buffer>): ByteStream {
-  return (async function* () {
-    try {
-      yield* source;
-      ended.push("read");
-    } finally {
-      ended.push("over");
-    }
-  })();
-}
+const noted = (source: AsyncIterable<Buffer>): ByteStream => notedIn(ended, source);
 
 const onDisk = (capacity = "8mb") => open({ ...diskAt(freshPath(), capacity) });
 
