@@ -55,7 +55,7 @@ export class KeyWindow {
   #progress = written;
   /** What `findKnown` found of the key in the index, for the memory reader; else none. */
   #answer: number = none;
-  /** The key that `load` put here last, by which use, while nothing has replaced it. */
+  /** The key that `load` put here last, and by which use: a later use has replaced it. */
   #loaded: HashedKey | undefined;
   #loadedBy = 0;
   /** The scratch as words. A key of up to hashedBytesMax bytes is at its start, padded with zeros
@@ -90,7 +90,6 @@ export class KeyWindow {
     this.#uses.count += 1;
     this.#progress = written;
     this.#answer = none;
-    this.#loaded = undefined;
     return (this.length = typeof key === "string" ? this.#writeText(key) : this.#writeBytes(key));
   }
 

@@ -2,9 +2,8 @@
 // near table, which has the bounds. An entry answers while its slot shows the word that its value
 // was decoded from, which the kernel compares. One without tags whose hits need not be counted any
 // more is trusted: it answers without a look at its slot, while the invalidation reader says that
-// everything is current. With interned keys such values are in the identity index instead.
-// Invariant: after the near epoch has changed (a clear, or segment generations that wrap)
-// everything is dropped before any lookup.
+// all is current. With interned keys such values are in the identity index instead. Invariant:
+// after a near epoch has ended (clear, generations that wrap) all is dropped before any lookup.
 //
 // Keeping a value costs a part of a decode, so only one that is asked for again is kept, and only
 // in place of one that was not used meanwhile: a refusal takes the hand about one entry on, so in a
@@ -152,13 +151,18 @@ export class NearCache {
       }
     }
     keys.write(key);
-    const table = this.#table;
-    const position = table.find(this.#hash(), keys.extent, key);
+    const position = this.#table.find(this.#hash(), keys.extent, key);
     if (position < 0) return undefined;
+    const value = isCurrent ? this.#table.trustedAt(position) : undefined;
+    return value === undefined ? this.#findAt(key, position, isCurrent) : value;
+  }
+
+  /** The same for an entry that expires or is not trusted. */
+  #findAt(key: string, position: number, isCurrent: boolean): unknown {
+    const table = this.#table;
     const number = table.numberAt(position);
-    if (!isCurrent || !table.isTrusted(number) || this.#hasExpired(number)) {
-      return this.#findBySlot(key, number, position);
-    }
+    const isTrusted = isCurrent && table.isTrusted(number);
+    if (!isTrusted || this.#hasExpired(number)) return this.#findBySlot(key, number, position);
     table.refer(number);
     return table.valueAt(position);
   }
@@ -197,8 +201,8 @@ export class NearCache {
     return value;
   }
 
-  /** The value kept of the key just written, if it was decoded from the record that a lookup in
-   *  memory has just found: `low` and `high` are its slot's word. */
+  /** The value kept of the key just written, if it was decoded from the record just found in
+   *  memory: `low` and `high` are its slot's word. */
   valueOf(key: string, low: number, high: number): unknown {
     if (this.#kernel.control.nearEpoch() !== this.#store.epoch) this.drop();
     const table = this.#table;
@@ -221,8 +225,7 @@ export class NearCache {
       if ((++this.#hits & this.#sampledHitsMask) === 0) this.#judge(key);
       return;
     }
-    // `mayKeepNear` checks this too; this check saves the call. In a small cache all keys are
-    // sampled.
+    // `mayKeepNear` checks this too. In a small cache all keys are sampled.
     if (control.isSampled(results.hashLow) || this.#verbs.mayKeepNear() !== 1) return;
     const table = this.#table;
     if (identity.isOn && table.expiresOf(number) === Infinity) {
@@ -388,8 +391,7 @@ export class NearCache {
     this.#table.remove(number);
   }
 
-  /** Drops everything and gives the memory back: after a clear or a close nothing of the callers'
-   *  may stay alive. */
+  /** Drops everything and gives the memory back: nothing of the callers' may stay alive. */
   drop(): void {
     this.#store.root.#identity.clear();
     this.#table.clear();

@@ -37,9 +37,13 @@ export class NearIndex {
   /** The position of the key just written to the key window, -1 if it is not here. `extent` is the
    *  key's length in bytes and its namespace. */
   find(hash: number, extent: number, key: string): number {
-    const first = hash & this.#mask;
-    const found = this.#findIn(first, hash, extent, key);
-    if (found >= 0 || this.#emptyIn(first) >= 0) return found;
+    const found = this.#findIn(hash & this.#mask, hash, extent, key);
+    return found >= 0 ? found : this.#findInSecond(hash, extent, key);
+  }
+
+  /** The same for a key that is not in its first bucket. */
+  #findInSecond(hash: number, extent: number, key: string): number {
+    if (this.#emptyIn(hash & this.#mask) >= 0) return -1;
     return this.#findIn(this.#secondOf(hash), hash, extent, key);
   }
 

@@ -1,24 +1,27 @@
-// What the near table knows of its entries, by their numbers, from 1: a line of memory each, so
-// that looking at one costs one. Called by the near table and its index, which say what is in use.
+// What the near table knows of its entries, by their numbers, from 1. Called by the near table and
+// its index, which say what is in use. What a hit reads is a row of half a line of memory:
 //
 //   0 extent     the key's length and namespace
 //   1 state      the near table's
 //   2 … 7        up to 24 bytes of key; a longer one is kept as a string
-//   8, 9         the slot's word that the value was decoded from, without its frequency
-//  10 tag epoch  for which the entry is valid, if it has tags
-//  11 bytes      of the encoded value
-//  12 hash low   the low half of the kernel's hash
-//  13 next       the next entry in the chain of that hash
-//  14 hash       by which the index knows the key
-//  15 use        whether there is an entry
+//
+// The rest is in another row, so that twice as many of the first fit the processor's caches:
+//
+//   0, 1         the slot's word that the value was decoded from, without its frequency
+//   2 tag epoch  for which the entry is valid, if it has tags
+//   3 bytes      of the encoded value
+//   4 hash low   the low half of the kernel's hash
+//   5 next       the next entry in the chain of that hash
+//   6 hash       by which the index knows the key
+//   7 use        whether there is an entry
 import { codes } from "../kernel/mod.js";
 
-const rowWords = 16;
+const rowWords = 8;
 const keyAt = 2;
 const keyWords = 6;
 /** Longer keys are kept as strings. */
 export const rowKeyBytesMax: number = 4 * keyWords;
-const bytesPerRow = 4 * rowWords + 8 + 8;
+const bytesPerEntry = 2 * 4 * rowWords + 8 + 8;
 
 /** What a near entry was decoded from. */
 export interface NearWord {
@@ -59,6 +62,7 @@ export class NearRows {
   readonly #asked: Int32Array;
   #capacity = 0;
   #rows = new Int32Array(0);
+  #rest = new Int32Array(0);
   #expires = new Float64Array(0);
   /** The texts of long keys. */
   readonly #texts: (string | undefined)[] = [undefined];
@@ -82,6 +86,9 @@ export class NearRows {
     const rows = new Int32Array((capacity + 1) * rowWords);
     rows.set(this.#rows);
     this.#rows = rows;
+    const rest = new Int32Array((capacity + 1) * rowWords);
+    rest.set(this.#rest);
+    this.#rest = rest;
     const expires = new Float64Array(capacity + 1);
     expires.set(this.#expires);
     this.#expires = expires;
@@ -131,22 +138,23 @@ export class NearRows {
     rows[row] = key.extent;
     rows[row + 1] = state;
     for (let at = 0; at < keyWords; at++) rows[row + keyAt + at] = key.words[at] as number;
-    rows[row + 8] = word.low;
-    rows[row + 9] = word.high;
-    rows[row + 10] = word.tagEpoch ?? 0;
-    rows[row + 11] = bytes;
-    rows[row + 12] = key.hashLow;
-    rows[row + 14] = key.hash;
-    rows[row + 15] = 1;
+    const rest = this.#rest;
+    rest[row] = word.low;
+    rest[row + 1] = word.high;
+    rest[row + 2] = word.tagEpoch ?? 0;
+    rest[row + 3] = bytes;
+    rest[row + 4] = key.hashLow;
+    rest[row + 6] = key.hash;
+    rest[row + 7] = 1;
   }
 
   isUsed(number: number): boolean {
-    return this.#rows[number * rowWords + 15] === 1;
+    return this.#rest[number * rowWords + 7] === 1;
   }
 
   /** Ends an entry. */
   remove(number: number): void {
-    this.#rows[number * rowWords + 15] = 0;
+    this.#rest[number * rowWords + 7] = 0;
     if (this.#texts[number] !== undefined) this.#texts[number] = undefined;
   }
 
@@ -159,35 +167,35 @@ export class NearRows {
   }
 
   lowOf(number: number): number {
-    return this.#rows[number * rowWords + 8] as number;
+    return this.#rest[number * rowWords] as number;
   }
 
   highOf(number: number): number {
-    return this.#rows[number * rowWords + 9] as number;
+    return this.#rest[number * rowWords + 1] as number;
   }
 
   tagEpochOf(number: number): number {
-    return this.#rows[number * rowWords + 10] as number;
+    return this.#rest[number * rowWords + 2] as number;
   }
 
   bytesOf(number: number): number {
-    return this.#rows[number * rowWords + 11] as number;
+    return this.#rest[number * rowWords + 3] as number;
   }
 
   hashLowOf(number: number): number {
-    return this.#rows[number * rowWords + 12] as number;
+    return this.#rest[number * rowWords + 4] as number;
   }
 
   nextOf(number: number): number {
-    return this.#rows[number * rowWords + 13] as number;
+    return this.#rest[number * rowWords + 5] as number;
   }
 
   setNext(number: number, next: number): void {
-    this.#rows[number * rowWords + 13] = next;
+    this.#rest[number * rowWords + 5] = next;
   }
 
   hashOf(number: number): number {
-    return this.#rows[number * rowWords + 14] as number;
+    return this.#rest[number * rowWords + 6] as number;
   }
 
   /** Wall-clock milliseconds, if the entry's state says that it expires. */
@@ -209,12 +217,13 @@ export class NearRows {
   clear(): void {
     this.#capacity = 0;
     this.#rows = new Int32Array(0);
+    this.#rest = new Int32Array(0);
     this.#expires = new Float64Array(0);
     this.#texts.length = 1;
   }
 
   /** Bytes of the rows, without long keys. */
   get heapBytes(): number {
-    return this.#capacity * bytesPerRow;
+    return this.#capacity * bytesPerEntry;
   }
 }
