@@ -15,7 +15,7 @@ import type { Worth } from "./worth.js";
 /** "auto" is a log policy whose setting a {@link Tuner} changes; the others keep theirs. "lru"
  *  is CLOCK. */
 const settings = {
-  auto: candidates[0] ?? lfuSetting,
+  auto: candidates[0] ?? s3FifoSetting,
   "s3-fifo": s3FifoSetting,
   lfu: lfuSetting,
   lru: clockSetting,
@@ -48,7 +48,7 @@ export function settingOf(name: PolicyName, worth: Worth = "hits"): Setting {
 
 /** Whether a policy weighs what a hit is worth. */
 export function weighsWorth(name: PolicyName): boolean {
-  return settings[name].keep === "compete";
+  return name === "auto" || settings[name].keep === "compete";
 }
 
 /** The policy `name` with its own state, for `capacity` bytes and about `entries` entries. */

@@ -9,15 +9,15 @@ import { SegmentedLog } from "./segmented-log.js";
 import { lfuSetting, clockSetting, s3FifoSetting, type Setting, weighedFor } from "./setting.js";
 import { loadClassUnknown, loadMsOf, type Worth } from "./worth.js";
 
-/** The settings that are tried. A cache starts with the first: it has the best mean, and what it
- *  remembers of keys also serves the others. */
+/** The settings that are tried. A cache starts with the first: of those with a good mean it is the
+ *  one that loses least where requests have just changed, as they have in a cold cache. */
 export const candidates: readonly Setting[] = [
+  { ...s3FifoSetting, ghostTurnovers: 3 },
+  s3FifoSetting,
+  { ...s3FifoSetting, smallShare: 0.3 },
   lfuSetting,
   { ...lfuSetting, smallShare: 0.01 },
   { ...lfuSetting, smallShare: 0.3 },
-  s3FifoSetting,
-  { ...s3FifoSetting, ghostTurnovers: 3 },
-  { ...s3FifoSetting, smallShare: 0.3 },
   clockSetting,
 ];
 
@@ -33,14 +33,22 @@ export function candidatesFor(worth: Worth): readonly Setting[] {
 /** A miniature cache has at least this many entries, and less than twice as many. A smaller
  *  cache is simulated whole. */
 const miniatureEntries = 1000;
-/** Factor by which earlier misses shrink with each window. A window is as many requests as
- *  entries. */
-const decay = 0.8;
+/** Settings are compared after each round. A window, as many requests as entries, has so many. */
+const roundsPerWindow = 4;
+/** Factor by which earlier misses shrink with each round: 0.8 with each window. */
+const decay = 0.8 ** (1 / roundsPerWindow);
 /** The best setting replaces the live one if it has fewer misses by this share of them, plus
  *  this many times their square root, which is about their noise. Without the noise term, caches
  *  of a hundred entries would switch all the time. */
 const marginShare = 0.004;
 const marginNoise = 0.5;
+
+// A shift: the live setting misses by a share more than it did, and another misses clearly less.
+// What was before a shift says nothing of what comes, so only the last rounds count.
+const recentDecay = 0.7;
+const shiftRise = 0.4;
+const shiftMarginShare = 0.1;
+const shiftMarginNoise = 2;
 
 /** A window in which more requests were lost than this share of those heard proves little: keys are
  *  missing between two requests of a key, so the caches look larger than they are. */
@@ -57,11 +65,13 @@ const meanShare = 1 / 1024;
 class Candidate {
   readonly setting: Setting;
   readonly log: SegmentedLog;
-  /** What the misses of the current window cost. A miss of the mean size and load time costs 1. */
+  /** What the misses of the current round cost. A miss of the mean size and load time costs 1. */
   misses = 0;
-  /** Of the windows that prove something. */
+  /** Of the rounds that prove something. */
   score = 0;
-  /** Of all windows, those with lost requests too. */
+  /** Of the last of these. */
+  recent = 0;
+  /** Of all rounds, those with lost requests too. */
   heard = 0;
 
   constructor(setting: Setting, log: SegmentedLog) {
@@ -69,10 +79,18 @@ class Candidate {
     this.log = log;
   }
 
-  endWindow(isProven: boolean): void {
-    if (isProven) this.score = this.score * decay + this.misses;
+  endRound(isProven: boolean): void {
+    if (isProven) {
+      this.score = this.score * decay + this.misses;
+      this.recent = this.recent * recentDecay + this.misses;
+    }
     this.heard = this.heard * decay + this.misses;
     this.misses = 0;
+  }
+
+  /** Whether a round now costs clearly more than it did. While few rounds are known it does. */
+  get hasRisen(): boolean {
+    return this.recent * (1 - recentDecay) >= (1 + shiftRise) * this.score * (1 - decay);
   }
 }
 
@@ -97,8 +115,10 @@ export class Tuner {
   readonly #candidates: readonly Candidate[];
   readonly #table: KeyTable;
   readonly #window: number;
+  readonly #round: number;
   #current = 0;
   #untilEnd: number;
+  #roundsLeft = roundsPerWindow;
   readonly #worth: Worth;
   #meanSize = 0;
   #meanLoadMs = 0;
@@ -123,8 +143,9 @@ export class Tuner {
       const policy = LogPolicy.alone(setting, geometry.capacity, entries);
       return new Candidate(setting, new SegmentedLog(policy, geometry));
     });
-    this.#window = entries;
-    this.#untilEnd = entries;
+    this.#round = Math.ceil(entries / roundsPerWindow);
+    this.#window = this.#round * roundsPerWindow;
+    this.#untilEnd = this.#round;
   }
 
   /** The setting that the live cache should have. */
@@ -174,7 +195,7 @@ export class Tuner {
       candidate.log.insert(key, size, loadClass);
     }
     this.#untilEnd -= 1;
-    return this.#untilEnd <= 0 && this.#endWindow();
+    return this.#untilEnd <= 0 && this.#endRound();
   }
 
   /** What a miss of such an entry costs, by what hits are worth. Half for the miss and half for its
@@ -189,21 +210,37 @@ export class Tuner {
     return ms / this.#meanLoadMs;
   }
 
-  #endWindow(): boolean {
-    this.#untilEnd = this.#window;
+  #endRound(): boolean {
+    this.#untilEnd = this.#round;
+    this.#roundsLeft -= 1;
+    if (this.#roundsLeft === 0) this.#endWindow();
+    const isProven = this.#unproven === 0 && this.#lost <= lostShareMax * this.#round;
+    for (const candidate of this.#candidates) candidate.endRound(isProven);
+    if (!isProven) return this.#choose("heard", lossyMarginShare, marginNoise);
+    return this.#followShift() || this.#choose("score", marginShare, marginNoise);
+  }
+
+  /** Notes whether too many requests of a window were lost for it to prove something. */
+  #endWindow(): void {
+    this.#roundsLeft = roundsPerWindow;
     const lostShare = this.#lost / this.#window;
     const isLossy = lostShare > lostShareMax;
     this.#lost = 0;
     this.#lossyWindows = isLossy ? this.#lossyWindows + 1 : 0;
     const after = isLossy ? 1 + Math.ceil(Math.min(1, lostShare) * windowsAfterLoss) : 0;
     this.#unproven = Math.max(after, this.#unproven - 1);
-    const isProven = this.#unproven === 0;
-    for (const candidate of this.#candidates) candidate.endWindow(isProven);
-    return isProven ? this.#choose("score", marginShare) : this.#choose("heard", lossyMarginShare);
+  }
+
+  /** Changes the setting after a shift, and forgets what was before it. */
+  #followShift(): boolean {
+    if (!this.#candidates[this.#current]?.hasRisen) return false;
+    if (!this.#choose("recent", shiftMarginShare, shiftMarginNoise)) return false;
+    for (const candidate of this.#candidates) candidate.score = candidate.recent;
+    return true;
   }
 
   /** Changes the setting if another has clearly fewer misses. */
-  #choose(by: "score" | "heard", share: number): boolean {
+  #choose(by: "score" | "recent" | "heard", share: number, noise: number): boolean {
     let best = this.#current;
     for (let index = 0; index < this.#candidates.length; index++) {
       const candidate = this.#candidates[index] as Candidate;
@@ -211,7 +248,7 @@ export class Tuner {
     }
     const score = (this.#candidates[this.#current] as Candidate)[by];
     const gain = score - (this.#candidates[best] as Candidate)[by];
-    if (gain <= share * score + marginNoise * Math.sqrt(score)) return false;
+    if (gain <= share * score + noise * Math.sqrt(score)) return false;
     this.#current = best;
     this.#switches += 1;
     return true;

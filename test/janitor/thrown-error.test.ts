@@ -8,8 +8,7 @@ import { type Cache, openCache } from "../../dist/src/mod.js";
 import { until } from "../disk-log/killed.js";
 import { freeSegments, watermark } from "../disk-log/scratch-cache.js";
 
-/** Makes a record's size smaller than its header, at which a segment walk throws; returns what
- *  repairs it. */
+/** Makes a record's size smaller than its header: to move it throws. Returns what repairs it. */
 function damage(cache: Cache<string>, key: string): () => void {
   const { module, memory } = cache.handle().worker;
   const kernel = Kernel.attach(module, memory);
@@ -30,7 +29,8 @@ test("a janitor that throws is restarted once, and its successor goes on", async
   // The janitor is the first worker that the cache starts.
   let exits = 0;
   process.once("worker", (worker: Worker) => worker.once("exit", () => (exits += 1)));
-  const cache = await openCache<string>({ memory: "2mb" });
+  // The first segment that "lfu" empties has room in the main log: its records are moved.
+  const cache = await openCache<string>({ memory: "2mb", eviction: "lfu" });
   const restarts: string[] = [];
   const errors: string[] = [];
   cache.on("error", ({ error }) => errors.push(error.message));
