@@ -2,9 +2,9 @@
 // may use it with descriptors that the opener opened and keeps open. Invariant: no call takes a
 // FileHandle. The garbage collector would close it and free a number that other threads still use.
 
-import fs from "node:fs";
 import { UndercroftError } from "../base/mod.js";
 import type { Device } from "./device.js";
+import { fs } from "./file-system.js";
 
 function readFault(length: number, position: number, cause: unknown): UndercroftError {
   return new UndercroftError(

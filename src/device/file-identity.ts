@@ -1,7 +1,7 @@
 // Tells whether a descriptor still belongs to the file it was opened for. Called by the disk tier
 // where descriptors may have been closed behind its back: Node.js closes those of a worker that
 // ends, and gives their numbers to the next files opened.
-import { fstatSync, lstatSync, statSync } from "node:fs";
+import { fs } from "./file-system.js";
 
 /** What tells a file from a copy of it. */
 export interface FileIdentity {
@@ -12,7 +12,7 @@ export interface FileIdentity {
 
 /** The identity of an open file. */
 export function identityOf(fd: number): FileIdentity {
-  const { ino, birthtimeNs, ctimeNs } = fstatSync(fd, { bigint: true });
+  const { ino, birthtimeNs, ctimeNs } = fs.fstatSync(fd, { bigint: true });
   // Where there is no time of birth, some systems give that of the last change.
   return { inode: ino, born: birthtimeNs === ctimeNs ? 0n : birthtimeNs };
 }
@@ -22,26 +22,26 @@ export function identityOf(fd: number): FileIdentity {
  * so the time of birth counts where it is known.
  */
 export function isFileOf({ inode, born }: FileIdentity, fd: number): boolean {
-  const { ino, birthtimeNs } = fstatSync(fd, { bigint: true });
+  const { ino, birthtimeNs } = fs.fstatSync(fd, { bigint: true });
   return ino === inode && (born === 0n || birthtimeNs === born);
 }
 
 /** The identity of the file at a path, which no link is followed to. */
 export function identityAt(path: string): FileIdentity {
-  const { ino, birthtimeNs, ctimeNs } = lstatSync(path, { bigint: true });
+  const { ino, birthtimeNs, ctimeNs } = fs.lstatSync(path, { bigint: true });
   return { inode: ino, born: birthtimeNs === ctimeNs ? 0n : birthtimeNs };
 }
 
 /** Whether the file with this identity is at the path. */
 export function isNamed({ inode, born }: FileIdentity, path: string): boolean {
-  const named = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  const named = fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
   return named?.ino === inode && (born === 0n || named.birthtimeNs === born);
 }
 
 /** Whether the descriptor is open and belongs to the regular file at this path. */
 export function isFileAt(fd: number, path: string): boolean {
   try {
-    const [open, named] = [fstatSync(fd, { bigint: true }), statSync(path, { bigint: true })];
+    const [open, named] = [fs.fstatSync(fd, { bigint: true }), fs.statSync(path, { bigint: true })];
     return open.isFile() && open.ino === named.ino && open.dev === named.dev;
   } catch {
     return false;

@@ -1,5 +1,6 @@
 export type { Device } from "./device.js";
 export { fileDevice } from "./file-device.js";
+export { type FileSystem, fs, useFileSystem } from "./file-system.js";
 export { maySync, unsynced } from "./unsynced-device.js";
 export {
   type FileIdentity,

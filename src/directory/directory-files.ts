@@ -2,10 +2,9 @@
 // openDirectory.
 // Invariant: it opens and deletes only regular files with one of our names, and follows no link.
 
-import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type ErrorCode, isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
-import { type FileIdentity, isFileOf } from "../device/mod.js";
+import { type FileIdentity, fs, isFileOf } from "../device/mod.js";
 import { segmentCountMax } from "../disk/mod.js";
 import { lockPrefix } from "./owner/claims.js";
 

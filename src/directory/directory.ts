@@ -5,10 +5,9 @@
 // descriptor stays open and the lock is released.
 
 import { randomBytes } from "node:crypto";
-import fs from "node:fs";
 import { UndercroftError, assert } from "../base/mod.js";
 import type { EncryptionKeys } from "../config/mod.js";
-import { type Device, fileDevice, isFileOf, maySync, unsynced } from "../device/mod.js";
+import { type Device, fileDevice, fs, isFileOf, maySync, unsynced } from "../device/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./trust/boot.js";
 import {

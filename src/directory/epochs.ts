@@ -14,9 +14,8 @@
 //   8192   ├ namespaces: 65 × 256 bytes (namespace-slots.ts)
 //   24832  ┴
 
-import fs from "node:fs";
 import { KiB, assert } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, fs } from "../device/mod.js";
 import { type Damage, paddingDamage, wrongLength } from "./damage.js";
 import {
   namespaceDamage,

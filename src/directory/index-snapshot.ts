@@ -14,9 +14,8 @@
 //      ┴ frames: 1 MiB of payload (the last: the rest), then its XXH64,
 //               seed = generation XOR number of the frame
 
-import fs from "node:fs";
 import { MiB, UndercroftError, assert } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, fs } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { segmentCountMax, type SegmentIdentity } from "../disk/mod.js";
 import { identityBytes } from "./manifest.js";

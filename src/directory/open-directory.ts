@@ -1,10 +1,9 @@
 // An open cache directory: what the opener holds from open to close. openDirectory makes it.
 // Invariant: it is closed as clean only if recovery had finished and every file was synced.
 
-import fs from "node:fs";
 import type { Socket } from "node:net";
 import { assert, UndercroftError } from "../base/mod.js";
-import type { Device, FileIdentity } from "../device/mod.js";
+import { type Device, type FileIdentity, fs } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-files.js";
 import { snapshotBytesMax } from "./geometry.js";

@@ -1,8 +1,7 @@
 // The segment files of a directory as a set: made and deleted at an open, and while the cache runs
 // when its capacity changes. Called by openDirectory and the janitor. Invariant: surplus files are
 // deleted before missing ones are made, so the capacity always holds.
-import fs from "node:fs";
-import { type Device, type FileIdentity, identityAt, identityOf } from "../device/mod.js";
+import { type Device, type FileIdentity, fs, identityAt, identityOf } from "../device/mod.js";
 import { attempt, openFile, removeFile, segmentName } from "./directory-files.js";
 import type { Geometry } from "./geometry.js";
 

@@ -1,9 +1,8 @@
 // A cache directory as a reader beside its owner sees it: what its fixed files say, and who has it
 // open. Called first by both tools. Invariant: files are opened to read only, and no lock is taken,
 // so nothing in the directory changes, whatever it holds.
-import fs from "node:fs";
 import { UndercroftError } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, fs } from "../device/mod.js";
 import {
   cipherOf,
   decodeManifest,

@@ -1,9 +1,8 @@
 // What a directory holds: geometry, owner, namespaces, entries, ages, fill, sizes and health, by
 // its fixed files and the indexes of its segments, without a value. Called by `undercroft inspect`.
 // Invariant: nothing in the directory changes.
-import fs from "node:fs";
 import { monotonicMs, readAnchorMs } from "../base/mod.js";
-import { fileDevice, isFileOf } from "../device/mod.js";
+import { fileDevice, fs, isFileOf } from "../device/mod.js";
 import {
   type EpochsReading,
   type ManifestFields,

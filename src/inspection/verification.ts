@@ -1,9 +1,8 @@
 // Verifies a whole directory: every checksum in every file. Called by `undercroft verify`.
 // Invariant: nothing in the directory changes. What a running cache is writing at the moment is no
 // fault: while the directory is open, only what several looks find in a row counts.
-import fs from "node:fs";
 import { setTimeout, UndercroftError } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import { type Device, fileDevice, fs } from "../device/mod.js";
 import {
   attempt,
   checkSnapshot,

@@ -4,9 +4,8 @@
 // of the process together have at most `openFiles` open, and beyond that one for each thread that
 // finds no room. A thread with more than its part closes some when it opens the next. No file is
 // used that has left the disk since it was opened: another file may have its number by now.
-import fs from "node:fs";
 import { clearTimeout, setTimeout, UndercroftError } from "../base/mod.js";
-import type { FileIdentity } from "../device/mod.js";
+import { type FileIdentity, fs } from "../device/mod.js";
 import { openSegment } from "../directory/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { counterDiskErrors } from "../stats/mod.js";

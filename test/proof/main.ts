@@ -4,6 +4,7 @@
 
 import { parseArgs } from "node:util";
 
+import { crashStatesProof } from "./crash-states.js";
 import { history } from "./history.js";
 import { flightsProof } from "./flights.js";
 import { interleave } from "./interleave.js";
@@ -16,6 +17,7 @@ import { sharing } from "./sharing/sharing.js";
 import { streams } from "./streams.js";
 
 const proofs: readonly Proof[] = [
+  crashStatesProof,
   flightsProof,
   history,
   interleave,

@@ -12,10 +12,10 @@
 // or this one before it started anew) cannot be connected to: it counts as dead once its owner has
 // not renewed it for leaseMs, by the clock of the file system.
 import { createHash, randomBytes } from "node:crypto";
-import fs from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fs } from "../../device/mod.js";
 import { elapsedMs, setImmediate, withRealTicks } from "../../base/mod.js";
 import { coarsePrefix, readBootId } from "../trust/boot.js";
 

@@ -9,9 +9,9 @@
 // Invariants: at most one opener whose kernel runs the others too holds the lock, and a dead
 // process holds none. Over kernels a claim is a lease: who does not find its own claim any more has
 // lost the directory, and asks before it makes anything final (isHeld).
-import fs from "node:fs";
 import net from "node:net";
 import { join } from "node:path";
+import { fs } from "../../device/mod.js";
 import {
   clearInterval,
   clearTimeout,

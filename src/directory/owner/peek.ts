@@ -2,7 +2,7 @@
 // take it over later. Called by an opener that begins without its directory. Nothing that is read
 // here is trusted: when the directory is taken over, it is read again, and what does not fit the
 // memory any more is dropped (owner/fit.ts).
-import fs from "node:fs";
+import { fs } from "../../device/mod.js";
 import { createHasher } from "../../hash/mod.js";
 import { epochsName, manifestName } from "../directory-files.js";
 import { readEpochs } from "../epochs.js";

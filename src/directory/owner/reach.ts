@@ -1,7 +1,7 @@
 // Finds the socket of a directory's owner, for those who ask what its cache does. Called by the
 // commands for operators.
-import fs from "node:fs";
 import { join } from "node:path";
+import { fs } from "../../device/mod.js";
 import { UndercroftError } from "../../base/mod.js";
 import { manifestName } from "../directory-files.js";
 import { kernelTag, listClaims, withAddress } from "./claims.js";

@@ -1,6 +1,6 @@
 // The files that an open makes or begins anew: epochs, tags and schemas. Called by
 // openDirectory, once the manifest says that the directory is open.
-import fs from "node:fs";
+import { fs } from "../../device/mod.js";
 import { nextTagsName, openFile, renameFile, tagsName } from "../directory-files.js";
 import { emptyEpochs, epochsFileBytes, writeNamespace } from "../epochs.js";
 import type { ManifestFields } from "../manifest.js";

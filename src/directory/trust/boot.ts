@@ -2,8 +2,8 @@
 // the boot id says whether unsynced writes are still there. Called by openDirectory.
 // Invariant: when in doubt, two boots count as different, and nothing unsynced is trusted.
 
-import fs from "node:fs";
 import os from "node:os";
+import { fs } from "../../device/mod.js";
 
 const bootIdPath = "/proc/sys/kernel/random/boot_id";
 export const coarsePrefix = "up:";

@@ -5,8 +5,8 @@
 // Invariant: two mounts have two names where the system tells them apart. Linux does: sysfs gives
 // each mounted file system an object of its own, whose number is not used again.
 
-import fs from "node:fs";
 import { basename } from "node:path";
+import { fs } from "../../device/mod.js";
 
 /** In the place of a name: a sync has failed, so the page cache may have dropped what was written
  *  since the one before, and no later sync would say so. */
