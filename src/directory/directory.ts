@@ -45,6 +45,7 @@ import { resumeTime } from "./trust/session-time.js";
 import { readStorage } from "./trust/storage.js";
 import {
   carryTags,
+  longestTagFileBytes,
   mirrorOffset,
   newestInvalidation,
   noTagHistory,
@@ -250,17 +251,19 @@ function readVoids(
   const file = Buffer.alloc(distrustedBytes);
   const read = opening.device.readAtSync(epochsFd, file, 0, distrustedBytes, 0);
   const epochs = readEpochs(file.subarray(0, read), seed);
-  const tags = readTagFile(readWhole(opening, tagsName), seed, opening.hasher, cipherOf(dataKey));
+  const tagsFile = readWhole(opening, tagsName, longestTagFileBytes);
+  const tags = readTagFile(tagsFile, seed, opening.hasher, cipherOf(dataKey));
   if (epochs === null || tags === null) return null;
   const { clear, tagFloor, namespaces } = epochs;
   return { clear, namespaces, tags: carryTags(tags, tagFloor, clear, opening.now.tagSlots) };
 }
 
-/** The bytes of a file that this open replaces; empty if there is none. */
-function readWhole(opening: Opening, name: string): Buffer {
+/** The bytes of a file that this open replaces; empty if there is none, or a longer one. */
+function readWhole(opening: Opening, name: string, longest: number): Buffer {
   const fd = openFile(`${opening.path}/${name}`);
   try {
-    const bytes = Buffer.alloc(fs.fstatSync(fd, { bigint: false }).size);
+    const { size } = fs.fstatSync(fd, { bigint: false });
+    const bytes = Buffer.alloc(size > longest ? 0 : size);
     return bytes.subarray(0, opening.device.readAtSync(fd, bytes, 0, bytes.length, 0));
   } finally {
     fs.closeSync(fd);

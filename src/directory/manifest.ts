@@ -37,6 +37,8 @@
 
 import { assert } from "../base/mod.js";
 import { type Device, fileDevice, type FileIdentity, identityOf } from "../device/mod.js";
+import { schemasMax } from "../dictionary/mod.js";
+import { sequenceMax } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { type Damage, isZero, wrongLength } from "./damage.js";
 import { sealedKeyBytes } from "./trust/data-key.js";
@@ -70,6 +72,10 @@ const flagSnapshotTooLarge = 8;
 const flagSnapshotFailed = 16;
 const flagEncrypted = 32;
 const keepAll = 0xffff_ffff_ffff_ffffn;
+/** Half of the sequences that there are. */
+const countsMost = (sequenceMax + 1) / 2;
+/** Milliseconds: the furthest that a Date goes. */
+const timesMost = 8.64e15;
 
 /** What became of the index snapshot at a close. "too-large": it was larger than it may be. */
 export type SnapshotEnd = "written" | "too-large" | "failed" | "none";
@@ -194,15 +200,33 @@ export function decodeManifest(file: Buffer, hasher: Hasher): ManifestReading {
   if (newest === undefined) return readingOfDamaged(copies);
   const version = newest.readUInt32LE(8);
   if (version !== manifestVersion) return { kind: "otherVersion", version };
+  const fields = fieldsOf(newest);
+  const revision = Number(newest.readBigUInt64LE(16));
+  if (!isPossible(fields, revision)) return { kind: "damaged" };
   return {
     kind: "valid",
-    fields: fieldsOf(newest),
-    revision: Number(newest.readBigUInt64LE(16)),
+    fields,
+    revision,
     file: {
       inode: newest.readBigUInt64LE(inodeOffset),
       born: newest.readBigUInt64LE(bornOffset),
     },
   };
+}
+
+/** Whether a cache can have come so far. It could not go on from numbers beyond, whatever checksum
+ *  they have: its sequences would end. */
+function isPossible(fields: ManifestFields, revision: number): boolean {
+  const { generation, nextSequence, fsyncBarrier, keepThrough, schemas } = fields;
+  const { lastAliveMs, clockAheadMs, uptimeMs } = fields;
+  const through = keepThrough === Infinity ? 0 : keepThrough;
+  const counts = [revision, generation, nextSequence, fsyncBarrier, through];
+  const times = [lastAliveMs, clockAheadMs, uptimeMs];
+  return (
+    counts.every((count) => count <= countsMost) &&
+    times.every((time) => Math.abs(time) <= timesMost) &&
+    schemas <= schemasMax
+  );
 }
 
 /** What is damaged in a manifest file. A copy of zeros was never written. */

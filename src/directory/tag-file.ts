@@ -15,7 +15,7 @@
 // In an encrypted directory hash and sequence are one encrypted block (disk/disk-cipher.ts), and
 // the check is of what is written.
 
-import { assert, KiB } from "../base/mod.js";
+import { assert, KiB, MiB } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import type { DiskCipher } from "../disk/mod.js";
 import type { Hasher } from "../hash/mod.js";
@@ -68,6 +68,9 @@ export function mirrorOffset(listed: number): number {
 export function tagFileBytesMax(slots: number): number {
   return 2 * headerBytes + 3 * slots * slotBytes;
 }
+
+/** A longer file is no tags file, and is not read: that of the largest table has 42 MiB. */
+export const longestTagFileBytes: number = 64 * MiB;
 
 /** The slots of the table of a tags file, as its header says; 0 if it is none. */
 export function tagFileSlots(bytes: Buffer): number {

@@ -5,7 +5,9 @@
 import { parseArgs } from "node:util";
 
 import { crashStatesProof } from "./crash-states.js";
+import { damagedFilesProof } from "./damaged-files.js";
 import { history } from "./history.js";
+import { diskMutantsProof } from "./disk-mutants.js";
 import { flightsProof } from "./flights.js";
 import { interleave } from "./interleave.js";
 import { kill } from "./kill/kill.js";
@@ -18,6 +20,8 @@ import { streams } from "./streams.js";
 
 const proofs: readonly Proof[] = [
   crashStatesProof,
+  damagedFilesProof,
+  diskMutantsProof,
   flightsProof,
   history,
   interleave,
