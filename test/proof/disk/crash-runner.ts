@@ -23,6 +23,12 @@ export interface CrashAccount {
   kept: number;
 }
 
+/** Told of what a recovery changes, and of its end. */
+interface Watch {
+  event(this: void, event: DiskEvent): void;
+  opened(this: void): void;
+}
+
 export class CrashRunner {
   readonly account: CrashAccount = { states: 0, again: 0, reads: 0, kept: 0 };
   readonly #engine: Engine;
@@ -95,7 +101,13 @@ export class CrashRunner {
     const disk = diskOf();
     const events: DiskEvent[] = [];
     this.account.states += 1;
-    await this.#open(files, verdicts, name, random() < 0.5, (event) => events.push(event));
+    let isOpen = false;
+    await this.#open(files, verdicts, name, random() < 0.5, {
+      event: (event) => void (isOpen || events.push(event)),
+      opened: () => {
+        isOpen = true;
+      },
+    });
     await this.#crashAgain(disk, events, crash, name);
   }
 
@@ -133,11 +145,11 @@ export class CrashRunner {
     verdicts: Verdicts,
     name: string,
     twice: boolean,
-    sink?: (event: DiskEvent) => void,
+    watch?: Watch,
   ): Promise<void> {
     const seen = fileSystemOver(files);
-    this.#engine.useFileSystem(sink === undefined ? seen : recorded(seen, sink));
-    const read = await this.#read(name);
+    this.#engine.useFileSystem(watch === undefined ? seen : recorded(seen, watch.event));
+    const read = await this.#read(name, watch?.opened);
     const fault = this.#judge.fault(verdicts, read);
     if (fault !== "") throw new Fault(`${name}: ${fault}`);
     this.account.kept += verdicts.promised.size;
@@ -149,11 +161,15 @@ export class CrashRunner {
     }
   }
 
-  async #read(name: string): Promise<Map<string, string | undefined>> {
+  async #read(
+    name: string,
+    opened: () => void = () => undefined,
+  ): Promise<Map<string, string | undefined>> {
     const engine = this.#engine;
     const read = new Map<string, string | undefined>();
     try {
       const cache = await engine.attend(engine.openCache(this.#story.options), turnsMax);
+      opened();
       for (const key of this.#story.keys) {
         read.set(key, await cache.get(key));
         this.account.reads += 1;

@@ -29,19 +29,6 @@ const reading: readonly DiskMutant[] = [
     "flips",
   ),
   mutant(
-    "batch-unverified",
-    "a batch counts whatever the checksum of its header says",
-    "disk/batch-index.js",
-    ["if (header.readBigUInt64LE(batchHeaderChecksum) !== checksum)", "if (checksum === -1n)"],
-    "flips",
-  ),
-  mutant(
-    "index-unverified",
-    "the index of a batch counts whatever its checksum says",
-    "disk/batch-index.js",
-    ["=== batch.indexChecksum;", "!== -1n;"],
-  ),
-  mutant(
     "manifest-unverified",
     "a copy of the manifest counts whatever its checksum says",
     "directory/manifest.js",
@@ -59,16 +46,6 @@ const reading: readonly DiskMutant[] = [
     "flips",
   ),
   mutant(
-    "snapshot-of-any-session",
-    "the snapshot of an older session counts",
-    "directory/index-snapshot.js",
-    [
-      "    const expected = encodeHeader(wanted.snapshot, counts, table, hasher);",
-      "    const expected = header;",
-    ],
-    "flips",
-  ),
-  mutant(
     "tombstone-unverified",
     "a tombstone that fails its check counts as none",
     "disk/tombstone-list.js",
@@ -76,23 +53,19 @@ const reading: readonly DiskMutant[] = [
       "return unit !== 0 && check === checkOf(unit, index, nonceLow) ? unit : -1;",
       "return unit !== 0 && check === checkOf(unit, index, nonceLow) ? unit : 0;",
     ],
+    "flips",
   ),
   mutant(
     "damaged-tombstones-trusted",
     "a segment lives on although one of its tombstones cannot be read",
     "disk/segment-scan.js",
     ["    if (list.damaged)\n        found.dead.fill(1);\n    else", "    if (true)"],
+    "flips",
   ),
   mutant("tombstones-forgotten", "a scan reads no tombstones", "disk/segment-scan.js", [
     "found.dead.fill(1);\n    else\n",
     "found.dead.fill(1);\n    else if (list.damaged)\n",
   ]),
-  mutant(
-    "clear-slot-damage-ignored",
-    "a slot of the epochs file that cannot be read counts as no clear",
-    "directory/epochs.js",
-    ["if ((first === null && second === 0) || (second === null && first === 0))", "if (false)"],
-  ),
   mutant(
     "tag-slot-damage-ignored",
     "a slot of the tags file that cannot be read counts as free",

@@ -5,6 +5,7 @@ import crypto from "node:crypto";
 import {
   cpSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -122,6 +123,11 @@ function patched(source: string, { file, from, to }: Patch): void {
   );
 }
 
+/** The source maps name sources that are not there. */
+function withoutMap(path: string): void {
+  writeFileSync(path, readFileSync(path, "utf8").replace(/^\/\/# sourceMappingURL=.*$/m, ""));
+}
+
 /** Loads a copy of the package with these changes. */
 export async function loadEngine(patches: readonly Patch[] = []): Promise<Engine> {
   const folder = mkdtempSync(join(tmpdir(), "undercroft-engine-"));
@@ -130,6 +136,9 @@ export async function loadEngine(patches: readonly Patch[] = []): Promise<Engine
     recursive: true,
     filter: (path) => !path.endsWith(".map"),
   });
+  for (const name of readdirSync(source, { recursive: true, encoding: "utf8" })) {
+    if (name.endsWith(".js")) withoutMap(join(source, name));
+  }
   writeFileSync(join(source, "directory/owner/lock.js"), freeLock);
   writeFileSync(join(folder, "threads.js"), threadsInTurn);
   const imports = { "#threads": "./threads.js" };

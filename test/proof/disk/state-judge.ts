@@ -2,8 +2,9 @@
 // returned, and shares no code with the engine:
 // - after a kill a key has what the last call left that had returned, what the one under way
 //   leaves, or nothing;
-// - after a power loss it has what was there at the newest sync that had returned, or at any time
-//   since, or nothing; without a sync nothing is there;
+// - after a power loss it has what was there at the newest sync that had returned, or at one under
+//   way, or nothing; without a sync nothing is there. A close is a sync until the next open; what
+//   it had ended does not come back later, either;
 // - what a flush (after a kill), or a sync (after a power loss), had covered, and no call has
 //   touched since, is there.
 import type { Call, Story } from "./story.js";
@@ -71,16 +72,19 @@ export class StateJudge {
     const hasBegun = underWay !== undefined && underWay.from <= position;
     const last = hasBegun ? done + 1 : done;
     const isPower = kind === "power";
-    const synced = this.#last(done, isPower ? ["sync", "close"] : ["flush", "sync", "close"]);
-    const first = isPower ? this.#firstAfterLoss(synced, underWay, hasBegun, done) : done;
+    const covered = isPower
+      ? this.#coveredAfterLoss(done, last, isReopened)
+      : this.#last(done, ["flush", "sync", "close"]);
+    const contents = isPower
+      ? this.#contentsAfterLoss(covered, done, underWay, hasBegun)
+      : this.#contents.slice(done, last + 1);
     const allowed = new Map<string, Set<string>>();
-    for (let moment = first; moment <= last; moment++) {
-      for (const [key, { value }] of this.#contents[moment] as Contents) {
+    for (const moment of contents) {
+      for (const [key, { value }] of moment) {
         allowed.set(key, (allowed.get(key) ?? new Set()).add(value));
       }
     }
     const promised = new Map<string, string>();
-    const covered = isPower ? this.#coveredAfterLoss(done, last, isReopened) : synced;
     if (hasRoom && !isNoisy && covered >= 0) {
       for (const [key, { value }] of this.#contents[covered] as Contents) {
         const isSame = this.#contents
@@ -97,16 +101,26 @@ export class StateJudge {
     return this.#story.calls.slice(0, done).findLastIndex(({ what }) => kinds.includes(what.kind));
   }
 
-  #firstAfterLoss(
-    synced: number,
+  /** The contents that a power loss may bring back. */
+  #contentsAfterLoss(
+    covered: number,
+    done: number,
     underWay: Call | undefined,
     hasBegun: boolean,
-    done: number,
-  ): number {
-    if (synced >= 0) return synced;
+  ): Contents[] {
+    const contents: Contents[] = [];
+    if (covered >= 0) {
+      const closed = Math.max(covered, this.#last(done, ["close"]));
+      const kept = this.#contents[closed] as Contents;
+      const isKept = ([key, { value }]: [string, { value: string }]): boolean =>
+        kept.get(key)?.value === value;
+      contents.push(new Map(Array.from(this.#contents[covered] as Contents).filter(isKept)));
+    }
     const isSync = underWay?.what.kind === "sync" || underWay?.what.kind === "close";
-    // Nothing was ever synced: not even what there is now may be there.
-    return hasBegun && isSync ? done : Infinity;
+    // What was closed is as it was until an open under way has synced that it is open.
+    const isClosed = this.#story.calls[done - 1]?.what.kind === "close";
+    if (isClosed || (hasBegun && isSync)) contents.push(this.#contents[done] as Contents);
+    return contents;
   }
 
   /** A close covers all until the directory is opened again; after that only syncs count. */

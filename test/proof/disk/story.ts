@@ -41,7 +41,7 @@ export interface Plot {
 
 export const plots: readonly Plot[] = [
   { name: "roomy", sessions: 3, calls: 120, keys: 40, bytesMax: 900, hasRoom: true },
-  { name: "tight", sessions: 3, calls: 260, keys: 120, bytesMax: 9000, hasRoom: false },
+  { name: "tight", sessions: 3, calls: 260, keys: 250, bytesMax: 14000, hasRoom: false },
   {
     name: "encrypted",
     sessions: 2,
@@ -58,7 +58,7 @@ const now = 1_700_000_000_000;
 /** The options of every session. */
 export function optionsOf({ isEncrypted = false, hasRoom }: Plot): CacheOptions<string> {
   const encryption = isEncrypted ? { encryption: { key: Buffer.alloc(32, 7) } } : {};
-  const capacity = hasRoom ? "2mb" : { now: "1536kb", most: "2mb" };
+  const capacity = hasRoom ? "2mb" : { now: "1mb", most: "1536kb" };
   const disk = { path: root, capacity, preload: false as const, ...encryption };
   return { memory: "1mb", near: false, operators: false, clock: { now: () => now }, disk };
 }
@@ -93,9 +93,9 @@ export async function tell(engine: Engine, plot: Plot, random: Random): Promise<
         });
       } else if (chance < 0.76) {
         await told({ kind: "delete", key }, () => cache.delete(key));
-      } else if (chance < 0.79) {
+      } else if (chance < (plot.hasRoom ? 0.79 : 0.766)) {
         await told({ kind: "tag", tag }, () => cache.deleteByTag(tag));
-      } else if (chance < 0.795) {
+      } else if (chance < (plot.hasRoom ? 0.795 : 0.768)) {
         await told({ kind: "clear" }, () => cache.clear());
       } else if (chance < 0.87) {
         await told({ kind: "flush" }, () => engine.attend(cache.flush()));
@@ -105,7 +105,7 @@ export async function tell(engine: Engine, plot: Plot, random: Random): Promise<
         engine.rounds(1);
         await cache.get(key);
       } else if (!plot.hasRoom) {
-        const disk = random() < 0.5 ? "1536kb" : "2mb";
+        const disk = random() < 0.5 ? "1mb" : "1536kb";
         await told({ kind: "resize" }, () => engine.attend(cache.resize({ disk })));
       }
     }
