@@ -8,6 +8,7 @@ import { crashStatesProof } from "./crash-states.js";
 import { damagedFilesProof } from "./damaged-files.js";
 import { history } from "./history.js";
 import { diskMutantsProof } from "./disk-mutants.js";
+import { faultMatrixProof } from "./fault-matrix.js";
 import { flightsProof } from "./flights.js";
 import { interleave } from "./interleave.js";
 import { kill } from "./kill/kill.js";
@@ -22,6 +23,7 @@ const proofs: readonly Proof[] = [
   crashStatesProof,
   damagedFilesProof,
   diskMutantsProof,
+  faultMatrixProof,
   flightsProof,
   history,
   interleave,
