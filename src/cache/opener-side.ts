@@ -248,7 +248,9 @@ export class OpenerSide {
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       hasFailed = true;
-      this.#diskDown(error);
+      // The tier is not down: what needs no sync goes on, and nothing would say that it is up.
+      if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
+      else this.#events.emit("error", { error });
     }
     this.#core.kernel.flushes.markSyncDone(ticket, hasFailed);
   }

@@ -1,3 +1,4 @@
+export { closeFile, lengthOf } from "./descriptor.js";
 export type { Device } from "./device.js";
 export { fileDevice } from "./file-device.js";
 export { type FileSystem, fs, useFileSystem } from "./file-system.js";

@@ -4,7 +4,7 @@
 
 import { dirname, resolve } from "node:path";
 import { type ErrorCode, isAccessDenied, runtimeError, UndercroftError } from "../base/mod.js";
-import { type FileIdentity, fs, isFileOf } from "../device/mod.js";
+import { closeFile, type FileIdentity, fs, isFileOf } from "../device/mod.js";
 import { segmentCountMax } from "../disk/mod.js";
 import { lockPrefix } from "./owner/claims.js";
 
@@ -193,7 +193,7 @@ export function openFile(file: string, durable = false): number {
       if (!fs.fstatSync(fd, { bigint: false }).isFile()) throw notRegular(file);
       return fd;
     } catch (error) {
-      fs.closeSync(fd);
+      closeFile(fd);
       throw error;
     }
   });
@@ -210,9 +210,13 @@ export function openToRead(file: string): number | null {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw error;
     }
-    if (fs.fstatSync(fd, { bigint: false }).isFile()) return fd;
-    fs.closeSync(fd);
-    throw notRegular(file);
+    try {
+      if (!fs.fstatSync(fd, { bigint: false }).isFile()) throw notRegular(file);
+      return fd;
+    } catch (error) {
+      closeFile(fd);
+      throw error;
+    }
   });
 }
 
@@ -224,9 +228,13 @@ export function openSegment(path: string, segment: number, identity: FileIdentit
   const flags = O_RDWR | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0);
   return attempt("open", file, () => {
     const fd = fs.openSync(file, flags);
-    if (isFileOf(identity, fd)) return fd;
-    fs.closeSync(fd);
-    throw new Error("it was replaced while the cache was open");
+    try {
+      if (!isFileOf(identity, fd)) throw new Error("it was replaced while the cache was open");
+      return fd;
+    } catch (error) {
+      closeFile(fd);
+      throw error;
+    }
   });
 }
 
@@ -254,7 +262,7 @@ export function syncDirectory(path: string): void {
     try {
       fs.fsyncSync(fd);
     } finally {
-      fs.closeSync(fd);
+      closeFile(fd);
     }
   });
 }

@@ -7,7 +7,15 @@
 import { randomBytes } from "node:crypto";
 import { UndercroftError, assert } from "../base/mod.js";
 import type { EncryptionKeys } from "../config/mod.js";
-import { type Device, fileDevice, fs, isFileOf, maySync, unsynced } from "../device/mod.js";
+import {
+  closeFile,
+  type Device,
+  fileDevice,
+  isFileOf,
+  lengthOf,
+  maySync,
+  unsynced,
+} from "../device/mod.js";
 import { createHasher } from "../hash/mod.js";
 import { readBootId } from "./trust/boot.js";
 import {
@@ -127,7 +135,7 @@ export async function openDirectory(options: OpenDirectoryOptions): Promise<Open
     const opening = { path, hasher, device, isSynced: true, lock, fds, now };
     return await openLocked(opening, made, encryption);
   } catch (error) {
-    for (const fd of fds) fs.closeSync(fd);
+    for (const fd of fds) closeFile(fd);
     await lock.release();
     throw error;
   }
@@ -222,7 +230,7 @@ function openManifest(opening: Opening): {
   if (maySync(manifestFd, opening.device)) return { opening, manifestFd };
   const device = unsynced(opening.device);
   const durableFd = keepOpen(opening, manifestName, true);
-  fs.closeSync(manifestFd);
+  closeFile(manifestFd);
   opening.fds.splice(opening.fds.indexOf(manifestFd), 1);
   return { opening: { ...opening, device, isSynced: false }, manifestFd: durableFd };
 }
@@ -262,11 +270,11 @@ function readVoids(
 function readWhole(opening: Opening, name: string, longest: number): Buffer {
   const fd = openFile(`${opening.path}/${name}`);
   try {
-    const { size } = fs.fstatSync(fd, { bigint: false });
+    const size = lengthOf(fd);
     const bytes = Buffer.alloc(size > longest ? 0 : size);
     return bytes.subarray(0, opening.device.readAtSync(fd, bytes, 0, bytes.length, 0));
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
   }
 }
 

@@ -15,7 +15,7 @@
 //   24832  ┴
 
 import { KiB, assert } from "../base/mod.js";
-import { type Device, fileDevice, fs } from "../device/mod.js";
+import { type Device, fileDevice, lengthOf } from "../device/mod.js";
 import { type Damage, paddingDamage, wrongLength } from "./damage.js";
 import {
   namespaceDamage,
@@ -50,7 +50,7 @@ export const distrustedBytes: number = epochsFileBytes + 1;
 
 /** Whether the open epochs file has that length. */
 export function areDistrusted(fd: number): boolean {
-  return fs.fstatSync(fd, { bigint: false }).size === distrustedBytes;
+  return lengthOf(fd) === distrustedBytes;
 }
 
 /**
@@ -83,6 +83,29 @@ export function writeTagFloor(
 ): void {
   assert(thread >= 0 && thread < epochSlotCount, "a thread owns one of the floor slots");
   writeSlot(fd, seed, floorOffsets, thread, sequence, device);
+}
+
+/** Writes the slots anew that a write which failed has left torn: up to `clear` all is void, up to
+ *  `floor` all that has tags. Both are the newest, so at least what the slots were to say. */
+export function mendEpochSlots(
+  fd: number,
+  seed: bigint,
+  clear: number,
+  floor: number,
+  device: Device = fileDevice,
+): void {
+  const bytes = Buffer.alloc(namespaceOffset);
+  device.readAtSync(fd, bytes, 0, namespaceOffset, 0);
+  const arrays = [
+    { offsets: clearOffsets, sequence: clear },
+    { offsets: floorOffsets, sequence: floor },
+  ];
+  for (const { offsets, sequence } of arrays) {
+    for (let index = 0; index < epochSlotCount; index++) {
+      const copies = offsets.map((offset) => readSlot(bytes, offset + index * slotSize, seed));
+      if (copies.includes(null)) writeSlot(fd, seed, offsets, index, sequence, device);
+    }
+  }
 }
 
 /** Offsets of the two copies of an array of slots. */

@@ -15,7 +15,7 @@
 //               seed = generation XOR number of the frame
 
 import { MiB, UndercroftError, assert } from "../base/mod.js";
-import { type Device, fileDevice, fs } from "../device/mod.js";
+import { closeFile, type Device, fileDevice, fs, lengthOf } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { segmentCountMax, type SegmentIdentity } from "../disk/mod.js";
 import { identityBytes } from "./manifest.js";
@@ -88,7 +88,7 @@ export function writeSnapshot(
       whole = true;
     }
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
     if (!whole) removeSnapshot(file);
   }
   return whole;
@@ -113,7 +113,7 @@ export function readSnapshot(
   const fd = openSnapshot(file, openFlags);
   if (fd === null) return null;
   try {
-    const size = fs.fstatSync(fd, { bigint: false }).size;
+    const size = lengthOf(fd);
     if (size > bytesMax || size < headerBytes) return null;
     const reader = readHead(fd, size, { snapshot, bucketCount }, hasher, device);
     if (reader === null || !readFrames(reader, () => undefined)) return null;
@@ -122,7 +122,7 @@ export function readSnapshot(
     }
     return reader.segments;
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
     removeSnapshot(file);
   }
 }

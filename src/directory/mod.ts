@@ -41,6 +41,7 @@ export {
   distrustedBytes,
   epochsDamage,
   epochsFileBytes,
+  mendEpochSlots,
   epochSlotCount,
   type EpochsReading,
   readEpochs,
@@ -67,6 +68,7 @@ export { readStorage } from "./trust/storage.js";
 export {
   carryTags,
   readTagFile,
+  tagFileBytesFrom,
   tagFileDamage,
   type TagFileReading,
   tagFileSlots,

@@ -3,7 +3,7 @@
 
 import type { Socket } from "node:net";
 import { assert, UndercroftError } from "../base/mod.js";
-import { type Device, type FileIdentity, fs } from "../device/mod.js";
+import { closeFile, type Device, type FileIdentity } from "../device/mod.js";
 import type { Hasher } from "../hash/mod.js";
 import { attempt, openSegment, snapshotName, syncDirectory } from "./directory-files.js";
 import { snapshotBytesMax } from "./geometry.js";
@@ -298,7 +298,7 @@ export class OpenDirectory {
     } finally {
       const { epochsFd, tagsFd, schemasFd } = this;
       for (const fd of [epochsFd, tagsFd, schemasFd, this.manifestFd]) {
-        attempt("close", this.path, () => fs.closeSync(fd));
+        closeFile(fd);
       }
       await this.#lock.release();
     }
@@ -311,15 +311,25 @@ export class OpenDirectory {
     try {
       await this.#syncAll();
     } catch (error) {
-      this.#syncFault = error as UndercroftError;
+      // A file that could not be opened has lost nothing: the next sync may work.
+      if (this.#syncFault === null) throw error;
       await this.#manifest.write({ storage: unsyncedStorage }).catch(() => undefined);
+      throw this.#syncFault;
+    }
+  }
+
+  async #sync(fd: number): Promise<void> {
+    try {
+      await this.#device.fsync(fd);
+    } catch (error) {
+      this.#syncFault ??= error as UndercroftError;
       throw error;
     }
   }
 
   async #syncAll(): Promise<void> {
     const fds = [this.epochsFd, this.tagsFd, this.schemasFd];
-    await Promise.all(fds.map((fd) => this.#device.fsync(fd)));
+    await Promise.all(fds.map((fd) => this.#sync(fd)));
     const left = Array.from(this.segments.entries());
     const syncSome = async (): Promise<void> => {
       for (let one = left.pop(); one !== undefined; one = left.pop()) {
@@ -343,9 +353,9 @@ export class OpenDirectory {
       throw error;
     }
     try {
-      await this.#device.fsync(fd);
+      await this.#sync(fd);
     } finally {
-      attempt("close", this.path, () => fs.closeSync(fd));
+      closeFile(fd);
     }
   }
 

@@ -1,7 +1,14 @@
 // The segment files of a directory as a set: made and deleted at an open, and while the cache runs
 // when its capacity changes. Called by openDirectory and the janitor. Invariant: surplus files are
 // deleted before missing ones are made, so the capacity always holds.
-import { type Device, type FileIdentity, fs, identityAt, identityOf } from "../device/mod.js";
+import {
+  closeFile,
+  type Device,
+  type FileIdentity,
+  fs,
+  identityAt,
+  identityOf,
+} from "../device/mod.js";
 import { attempt, openFile, removeFile, segmentName } from "./directory-files.js";
 import type { Geometry } from "./geometry.js";
 
@@ -36,7 +43,7 @@ function makeSegment(path: string, segment: number, bytes: number, device: Devic
     resetFile(device, fd, bytes);
     return identityOf(fd);
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
   }
 }
 

@@ -82,6 +82,11 @@ export function tagFileBytes(slots: number, listed: number): number {
   return mirrorOffset(listed) + slots * slotBytes;
 }
 
+/** The same for a file whose mirror begins there. */
+export function tagFileBytesFrom(mirror: number, slots: number): number {
+  return mirror + slots * slotBytes;
+}
+
 /** Header and list of a new file. The mirror behind it is zeros. */
 export function encodeTagFile(
   history: TagHistory,

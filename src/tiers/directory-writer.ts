@@ -4,14 +4,16 @@
 // void; an epochs file whose epoch was not written is cut and counts as damaged. The first failure
 // takes the disk tier down.
 import { UndercroftError } from "../base/mod.js";
-import { type Device, fileDevice, isFileAt } from "../device/mod.js";
+import { type Device, fileDevice, isFileAt, lengthOf } from "../device/mod.js";
 import { appendTombstone, offsetOfLocation, segmentOfLocation, voidSegment } from "../disk/mod.js";
 import {
   areDistrusted,
   distrustedBytes,
   epochsFileBytes,
   epochsName,
+  mendEpochSlots,
   schemasName,
+  tagFileBytesFrom,
   tagsName,
   writeClearEpoch,
   writeNamespace,
@@ -107,8 +109,10 @@ export class DirectoryWriter {
   mend(): void {
     if (this.#isOthers()) return;
     const { epochsFd } = filesOf(this.#disk);
-    if (!areDistrusted(epochsFd)) return;
-    this.#device.truncateSync(epochsFd, epochsFileBytes);
+    const isCut = this.#isCut();
+    if (!isCut && !areDistrusted(epochsFd)) return;
+    if (isCut) this.#restore();
+    else this.#device.truncateSync(epochsFd, epochsFileBytes);
     const { diskSegments } = this.#kernel;
     for (let segment = 0; segment < diskSegments.count(); segment++) {
       if (diskSegments.state(segment) !== codes.diskQuarantined) continue;
@@ -117,16 +121,53 @@ export class DirectoryWriter {
     }
   }
 
+  get #tagsBytes(): number {
+    return tagFileBytesFrom(filesOf(this.#disk).tagMirror, this.#kernel.tags.capacity);
+  }
+
+  /** Whether the epochs or the tags file was cut since a write to it had failed. */
+  #isCut(): boolean {
+    const { epochsFd, tagsFd } = filesOf(this.#disk);
+    return lengthOf(epochsFd) < epochsFileBytes || lengthOf(tagsFd) < this.#tagsBytes;
+  }
+
+  /** Writes again what they say, all of which is in shared memory, and then gives them back their
+   *  length: a kill before that leaves what starts cold. Once more afterwards, for a thread whose
+   *  write has failed meanwhile. Throws ERR_DISK_IO. */
+  #restore(): void {
+    const { epochsFd, tagsFd } = filesOf(this.#disk);
+    const { control, tags } = this.#kernel;
+    const floor = tags.raiseFileFloor(tags.floor());
+    mendEpochSlots(epochsFd, this.#disk.seed, control.clearEpoch(), floor, this.#device);
+    this.#writeAllOrThrow();
+    this.#device.truncateSync(tagsFd, this.#tagsBytes);
+    this.#device.truncateSync(epochsFd, epochsFileBytes);
+    this.#writeAllOrThrow();
+  }
+
+  #writeAllOrThrow(): void {
+    this.#floorWritten = 0;
+    if (this.writeAll()) return;
+    const text = `Cannot write down what clears and tags have ended in ${this.#disk.path}`;
+    throw new UndercroftError("ERR_DISK_IO", text);
+  }
+
+  /** Makes the epochs file one that another session does not trust. It loses a byte of padding,
+   *  which takes no room on the disk. */
+  #cutEpochs(): void {
+    this.#resize(filesOf(this.#disk).epochsFd, epochsFileBytes - 1);
+  }
+
+  #cutTags(): void {
+    this.#resize(filesOf(this.#disk).tagsFd, this.#tagsBytes - 1);
+  }
+
   #void(fd: number): void {
     try {
       voidSegment(fd, this.#device);
     } catch {
-      this.#cut(fd);
+      this.#resize(fd, 0);
     }
-  }
-
-  #cut(fd: number): void {
-    this.#resize(fd, 0);
   }
 
   #resize(fd: number, bytes: number): void {
@@ -149,7 +190,7 @@ export class DirectoryWriter {
       return true;
     } catch (error) {
       // A file of the wrong length counts as damaged, and the next open starts cold.
-      this.#cut(epochsFd);
+      this.#cutEpochs();
       this.#fault(error);
       return false;
     }
@@ -171,7 +212,7 @@ export class DirectoryWriter {
       return true;
     } catch (error) {
       // As for a clear: the next open starts cold, so the id cannot become another name's.
-      this.#cut(epochsFd);
+      this.#cutEpochs();
       this.#fault(error);
       return false;
     }
@@ -237,7 +278,7 @@ export class DirectoryWriter {
         locks.tag.unlock();
       }
     } catch (error) {
-      this.#cut(tagsFd);
+      this.#cutTags();
       this.#fault(error);
     }
   }
@@ -280,7 +321,7 @@ export class DirectoryWriter {
       }
       return true;
     } catch (error) {
-      this.#cut(filesOf(this.#disk).tagsFd);
+      this.#cutTags();
       this.#fault(error);
       return false;
     }

@@ -1,6 +1,6 @@
 // The files that an open makes or begins anew: epochs, tags and schemas. Called by
 // openDirectory, once the manifest says that the directory is open.
-import { fs } from "../../device/mod.js";
+import { closeFile } from "../../device/mod.js";
 import { nextTagsName, openFile, renameFile, tagsName } from "../directory-files.js";
 import { emptyEpochs, epochsFileBytes, writeNamespace } from "../epochs.js";
 import type { ManifestFields } from "../manifest.js";
@@ -47,7 +47,7 @@ export function startTagFile(
     device.truncateSync(fd, tagFileBytes(now.tagSlots, tags.tags.length));
     device.fsyncSync(fd);
   } finally {
-    fs.closeSync(fd);
+    closeFile(fd);
   }
   renameFile(next, `${path}/${tagsName}`);
   return keepOpen(opening, tagsName);

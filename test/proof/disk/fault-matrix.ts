@@ -49,6 +49,7 @@ const sayings = new Set([
   "ERR_DIRECTORY_NOT_WRITABLE",
   "ERR_DIRECTORY_NOT_OURS",
   "ERR_NOT_A_DIRECTORY",
+  "ERR_WORKER",
 ]);
 const keys = Array.from({ length: 60 }, (_, number) => `key-${number}`);
 const turnsMax = 3000;
@@ -76,7 +77,7 @@ class Patient {
   }
 
   get #options(): CacheOptions<string> {
-    const disk = { path: root, capacity: { now: "1mb", most: "1536kb" }, preload: false as const };
+    const disk = { path: root, capacity: { now: "2mb", most: "3mb" }, preload: false as const };
     const on = {
       "tier-down": () => void this.events.push("down"),
       "tier-up": () => void this.events.push("up"),
@@ -98,6 +99,7 @@ class Patient {
   }
 
   async open(): Promise<string> {
+    this.events.length = 0;
     return this.says(async () => {
       this.cache = await this.#engine.openCache(this.#options);
     });
@@ -146,11 +148,11 @@ class Patient {
     const isWithheld = this.fault.failure === "never" && this.fault.failed > 0;
     const got = this.#open.get(key);
     if (isWithheld) void got.then((value) => this.#check(key, value, true));
-    else if (this.fault.failure === "never") await Promise.race([got, this.#turns()]);
+    else if (this.fault.failure === "never") await Promise.race([got, this.turns()]);
     else this.#check(key, await this.#engine.attend(got, turnsMax), false);
   }
 
-  async #turns(): Promise<void> {
+  async turns(): Promise<void> {
     for (let left = 10; left > 0; left--) await this.#engine.attend(turn());
   }
 
@@ -204,7 +206,7 @@ class Patient {
   /** Time passes, and the opener hears what the janitor says. */
   async tick(): Promise<void> {
     this.now += retryMs;
-    await this.#turns();
+    await this.turns();
   }
 }
 
@@ -258,20 +260,17 @@ async function phaseOf(patient: Patient, phase: Phase): Promise<void> {
   if (phase === "flush") await unanswered(patient, () => patient.flush(false));
   if (phase === "sync") await unanswered(patient, () => patient.flush(true));
   if (phase !== "resize") return;
-  await unanswered(patient, () => patient.resize("1536kb"));
-  await unanswered(patient, () => patient.resize("1mb"));
+  await unanswered(patient, () => patient.resize("3mb"));
+  await unanswered(patient, () => patient.resize("2mb"));
 }
 
 /** A call of which a part may never be answered: then it is, after a while. */
 async function unanswered(patient: Patient, call: () => Promise<string>): Promise<string> {
   if (patient.fault.failure !== "never") return call();
   const said = call();
-  const late = setTimeout(() => patient.fault.turnOff(), 5);
-  try {
-    return await said;
-  } finally {
-    clearTimeout(late);
-  }
+  await patient.turns();
+  patient.fault.turnOff();
+  return said;
 }
 
 async function mustSay(wanted: string, said: Promise<string>): Promise<void> {
@@ -296,5 +295,8 @@ async function comesBack(patient: Patient): Promise<void> {
   await patient.readAll();
   await patient.close();
   const kept = await afterKill();
-  if (kept < found) throw new Fault(`of ${found} flushed entries a kill leaves ${kept}`);
+  // What a sync that failed has lost nobody knows, so such a directory starts cold.
+  const isUnsynced = patient.fault.call === "fsync" && patient.fault.failed > 0;
+  if (kept < found && !isUnsynced)
+    throw new Fault(`of ${found} flushed entries a kill leaves ${kept}`);
 }

@@ -94,12 +94,18 @@ export function canFail(call: FailingCall, failure: Failure): boolean {
 /** The file system with what the switch says. What names the boot does not fail. */
 export function faulty(files: FileSystem, fault: FaultSwitch): FileSystem {
   const calls: Record<string, unknown> = {};
+  const others = new Set<unknown>();
   for (const call of failingCalls) {
     const real = Reflect.get(files, call) as (...given: unknown[]) => unknown;
     calls[call] = (...given: unknown[]): unknown => {
       const [first] = given;
-      const isOurs = typeof first !== "string" || first.startsWith(root);
-      if (!isOurs || !fault.fails(call)) return real(...given);
+      const isOurs = typeof first === "string" ? first.startsWith(root) : !others.has(first);
+      if (!isOurs || !fault.fails(call)) {
+        const result = real(...given);
+        if (!isOurs && call === "openSync") others.add(result);
+        if (call === "closeSync") others.delete(first);
+        return result;
+      }
       return call === "read" || call === "fsync"
         ? failLater(real, given, fault)
         : failNow(real, given, fault, call);
