@@ -2,7 +2,7 @@
 // may use it with descriptors that the opener opened and keeps open. Invariant: no call takes a
 // FileHandle. The garbage collector would close it and free a number that other threads still use.
 
-import { UndercroftError } from "../base/mod.js";
+import { clearTimeout, setTimeout, UndercroftError } from "../base/mod.js";
 import type { Device } from "./device.js";
 import { fs } from "./file-system.js";
 
@@ -27,6 +27,29 @@ function syncFault(cause: unknown): UndercroftError {
   );
 }
 
+/** Milliseconds until a read without an answer has failed, as of a server that is gone. */
+const readTimeoutMs = 30_000;
+/** The same for a sync, which a busy disk may take long for. */
+const syncTimeoutMs = 120_000;
+
+/** Settles as `start` answers, or rejects after so long. What answers later is not heard: a read
+ *  may still fill its buffer, which nobody looks at any more. */
+function answered<T>(
+  ms: number,
+  faultOf: (cause: unknown) => UndercroftError,
+  start: (done: (error: Error | null, value: T) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const text = `the system did not answer within ${ms} ms`;
+    const late = setTimeout(() => reject(faultOf(new Error(text))), ms);
+    start((error, value) => {
+      clearTimeout(late);
+      if (error === null) resolve(value);
+      else reject(faultOf(error));
+    });
+  });
+}
+
 /** The device over node:fs. */
 export const fileDevice: Device = Object.freeze({
   readAt(
@@ -36,12 +59,11 @@ export const fileDevice: Device = Object.freeze({
     length: number,
     position: number,
   ): Promise<number> {
-    return new Promise((resolve, reject) => {
-      fs.read(fd, buffer, offset, length, position, (error, count) => {
-        if (error === null) resolve(count);
-        else reject(readFault(length, position, error));
-      });
-    });
+    return answered(
+      readTimeoutMs,
+      (cause) => readFault(length, position, cause),
+      (done) => fs.read(fd, buffer, offset, length, position, done),
+    );
   },
 
   readAtSync(
@@ -93,12 +115,9 @@ export const fileDevice: Device = Object.freeze({
   },
 
   fsync(fd: number): Promise<void> {
-    return new Promise((resolve, reject) => {
-      fs.fsync(fd, (error) => {
-        if (error === null) resolve();
-        else reject(syncFault(error));
-      });
-    });
+    return answered(syncTimeoutMs, syncFault, (done) =>
+      fs.fsync(fd, (error) => done(error, undefined)),
+    );
   },
 
   fsyncSync(fd: number): void {

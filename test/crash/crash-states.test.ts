@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { crashStates, randomOf } from "../../dist/test/proof/crash-states.js";
 import { huntDisk } from "../../dist/test/proof/disk-mutants.js";
 import { DamageRunner } from "../../dist/test/proof/disk/damage-runner.js";
+import { faultMatrix } from "../../dist/test/proof/fault-matrix.js";
 import { diskMutants } from "../../dist/test/proof/disk/disk-mutants.js";
 import { type Engine, loadEngine } from "../../dist/test/proof/disk/engine.js";
 
@@ -16,6 +17,8 @@ import { type Engine, loadEngine } from "../../dist/test/proof/disk/engine.js";
 const states = 2_000;
 const flips = 1_000;
 const hostile = 1_500;
+/** Every so many cells of the matrix of faults. */
+const cellsStep = 11;
 
 let engine: Engine;
 
@@ -54,6 +57,16 @@ test("nor do planted and hostile files", { timeout: 300_000 }, async () => {
   expect(runner.account.hits).toBeGreaterThan(hostile);
   expect(runner.account.refused).toBeGreaterThan(0);
 });
+
+test(
+  "whatever call fails, the cache stays right and comes back",
+  { timeout: 300_000 },
+  async () => {
+    const { cells, failed } = await faultMatrix(engine, cellsStep, 1);
+    expect(cells).toBeGreaterThan(100);
+    expect(failed).toBeGreaterThan(30);
+  },
+);
 
 describe("the checkers see", () => {
   test.each(diskMutants.map((mutant) => [mutant.name, mutant] as const))(

@@ -25,8 +25,8 @@ const fields: ManifestFields = {
   segmentBytes: 2 ** 30,
   segmentCount: 128,
   generation: 12,
-  nextSequence: 2 ** 48,
-  fsyncBarrier: 2 ** 48 - 1,
+  nextSequence: 2 ** 47,
+  fsyncBarrier: 2 ** 47 - 1,
   keepThrough: 77,
   dropExpiring: true,
   lastAliveMs: 1_750_000_000_000.5,
@@ -81,6 +81,20 @@ test("two damaged copies, no copy and half a file are damage", () => {
   expect(decodeManifest(Buffer.alloc(2 * manifestCopyBytes), hasher).kind).toBe("damaged");
   expect(decodeManifest(Buffer.alloc(0), hasher).kind).toBe("damaged");
   expect(decodeManifest(damaged.subarray(0, 11), hasher).kind).toBe("damaged");
+});
+
+test.each([
+  { nextSequence: 2 ** 47 + 1 },
+  { fsyncBarrier: 2 ** 50 },
+  { keepThrough: 2 ** 48 },
+  { generation: 2 ** 48 },
+  { lastAliveMs: Number.NaN },
+  { clockAheadMs: Infinity },
+  { uptimeMs: 1e300 },
+  { schemas: 257 },
+])("%j is damage: no cache comes so far", (change) => {
+  const copy = encodeManifest({ ...fields, ...change }, 3, ourFile, hasher);
+  expect(decodeManifest(file(copy, copy), hasher).kind).toBe("damaged");
 });
 
 describe("another version", () => {

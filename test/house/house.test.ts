@@ -117,6 +117,24 @@ describe("floors", () => {
     expect(faults).toEqual([]);
   });
 
+  test("files of a directory are reached by the seam alone", () => {
+    const rooms = new Set([
+      "device",
+      "directory",
+      "disk",
+      "disk-log",
+      "tiers",
+      "janitor",
+      "inspection",
+    ]);
+    const own = "src/device/file-system.ts";
+    const importers = sources.filter((file) =>
+      importsOf(read(file)).some(({ specifier }) => /^(node:)?fs(\/promises)?$/.test(specifier)),
+    );
+    expect(importers).toContain(own);
+    expect(importers.filter((file) => file !== own && rooms.has(roomOf(file)))).toEqual([]);
+  });
+
   test("workers and examples come in by a door", () => {
     const inner = /^\.\.\/src\/(?:[a-z-]+\/)?mod\.js$/;
     const faultsIn = (files: readonly string[], door: RegExp): string[] =>

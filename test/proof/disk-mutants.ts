@@ -4,6 +4,7 @@ import { crashStates, randomOf } from "./crash-states.js";
 import { DamageRunner } from "./disk/damage-runner.js";
 import { type DiskMutant, diskMutants } from "./disk/disk-mutants.js";
 import { type Engine, loadEngine } from "./disk/engine.js";
+import { faultMatrix } from "./fault-matrix.js";
 import { hold, type Proof } from "./proof.js";
 
 const masks = [1, 2, 4, 8, 16, 32, 64, 128, 255];
@@ -23,7 +24,8 @@ export async function huntDisk(
   const engine = await loadEngine([mutant]);
   try {
     if (mutant.checker === "crashes") await crashStates(engine, states, seed);
-    else await flips(engine, states, seed);
+    else if (mutant.checker === "flips") await flips(engine, states, seed);
+    else await faultMatrix(engine, 1, seed, ["writeSync", "fstatSync"]);
     return undefined;
   } catch (error) {
     return String((error as Error).message).split("\n")[0];

@@ -3,6 +3,7 @@
 import { randomOf } from "./crash-states.js";
 import { type Engine, loadEngine } from "./disk/engine.js";
 import { faultCells, runCell } from "./disk/fault-matrix.js";
+import { type FailingCall, failingCalls } from "./disk/faulty-files.js";
 import { Fault, type Proof } from "./proof.js";
 
 /** Runs every `step`th cell, beginning with one that the seed says; answers what was done. */
@@ -10,10 +11,11 @@ export async function faultMatrix(
   engine: Engine,
   step: number,
   seed: number,
+  calls: readonly FailingCall[] = failingCalls,
 ): Promise<{ readonly cells: number; readonly failed: number }> {
   let [cells, failed] = [0, 0];
   for (const [number, cell] of faultCells().entries()) {
-    if ((number + seed) % step !== 0) continue;
+    if ((number + seed) % step !== 0 || !calls.includes(cell.call)) continue;
     const random = randomOf(seed * 100_000 + number);
     engine.seed(random);
     try {

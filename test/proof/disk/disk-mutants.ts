@@ -229,9 +229,51 @@ const syncing: readonly DiskMutant[] = [
   ),
 ];
 
+const failing: readonly DiskMutant[] = [
+  mutant(
+    "lost-tombstone-forgiven",
+    "a tombstone that could not be written leaves its segment as it is",
+    "tiers/directory-writer.js",
+    ["            this.#giveUp(segment);\n", ""],
+    "faults",
+  ),
+  mutant(
+    "lost-tag-forgiven",
+    "an invalidation that could not be written leaves the tags file whole",
+    "tiers/directory-writer.js",
+    [
+      "        catch (error) {\n            this.#cutTags();\n            this.#fault(error);\n        }\n    }\n    /** Writes what a slot",
+      "        catch (error) {\n            this.#fault(error);\n        }\n    }\n    /** Writes what a slot",
+    ],
+    "faults",
+  ),
+  mutant(
+    "cut-for-good",
+    "what was cut is not written anew when the disk is back",
+    "tiers/directory-writer.js",
+    ["        if (isCut)\n            this.#restore();\n        else\n", "        if (!isCut)\n"],
+    "faults",
+  ),
+  mutant(
+    "failed-flush-resolves",
+    "a flush resolves although its batch was not written",
+    "janitor/janitor.js",
+    ['        if (outcome === "failed")\n            flushes.markFailed(requested);\n', ""],
+    "faults",
+  ),
+  mutant(
+    "inspection-uncoded",
+    "an error of fstat is thrown as the system says it",
+    "device/descriptor.js",
+    ['throw new UndercroftError("ERR_DISK_IO", text, { cause });', "throw cause;"],
+    "faults",
+  ),
+];
+
 export const diskMutants: readonly DiskMutant[] = [
   ...reading,
   ...recovering,
   ...writing,
   ...syncing,
+  ...failing,
 ];
