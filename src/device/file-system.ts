@@ -1,6 +1,6 @@
 // The seam between the disk tier and the system: all its calls to the file system go through `fs`
-// of this file, which is node:fs. Proofs put another one in its place, in memory, recording or
-// faulty (test/proof/disk). Invariant: no other file of the rooms that have to do with directories
+// of this file, which is node:fs. Proofs use another one instead, in memory, recording or faulty
+// (test/proof/disk). Invariant: no other file of the rooms that have to do with directories
 // imports node:fs (a house rule), so whoever replaces this one sees every call.
 import nodeFs from "node:fs";
 
@@ -37,7 +37,7 @@ export type FileSystem = Pick<
 /** The file system in use. Ask it at each call, and keep none of its functions. */
 export let fs: FileSystem = nodeFs;
 
-/** Puts another one in its place, in this thread. For proofs. */
+/** Uses another one instead, in this thread. For proofs. */
 export function useFileSystem(other: FileSystem): void {
   fs = other;
 }

@@ -132,7 +132,7 @@ export class DirectoryWriter {
   }
 
   /** Writes again what they say, all of which is in shared memory, and then gives them back their
-   *  length: a kill before that leaves what starts cold. Once more afterwards, for a thread whose
+   *  length: who dies before that leaves what starts cold. Once more afterwards, for a thread whose
    *  write has failed meanwhile. Throws ERR_DISK_IO. */
   #restore(): void {
     const { epochsFd, tagsFd } = filesOf(this.#disk);

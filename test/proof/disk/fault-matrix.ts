@@ -217,7 +217,8 @@ function tagOf(key: string): string {
 /** Runs one cell. Rejects with a Fault; answers how often the call failed. */
 export async function runCell(engine: Engine, random: Random, cell: FaultCell): Promise<number> {
   const patient = new Patient(engine, random, cell);
-  const name = `${cell.call} ${cell.failure} ${cell.lasts ? "for a while" : "once"} at ${cell.phase}`;
+  const often = cell.lasts ? "for a while" : "once";
+  const name = `${cell.call} ${cell.failure} ${often} at ${cell.phase}`;
   try {
     await patient.open();
     await patient.work(60);

@@ -140,7 +140,8 @@ export class StateJudge {
       if (value === undefined) continue;
       const may = allowed.get(key) ?? new Set<string>();
       if (typeof value === "string" && may.has(value)) continue;
-      return `${key} is ${shown(value)}; it may be ${[...may].map(shown).join(" or ") || "nothing"}`;
+      const words = [...may].map(shown).join(" or ") || "nothing";
+      return `${key} is ${shown(value)}; it may be ${words}`;
     }
     return "";
   }
