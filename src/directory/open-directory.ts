@@ -314,7 +314,7 @@ export class OpenDirectory {
       // A file that could not be opened has lost nothing: the next sync may work.
       if (this.#syncFault === null) throw error;
       await this.#manifest.write({ storage: unsyncedStorage }).catch(() => undefined);
-      throw this.#syncFault;
+      throw error;
     }
   }
 

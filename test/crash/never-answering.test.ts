@@ -23,7 +23,8 @@ async function openWith(call: FailingCall) {
   loaded.useFileSystem(faulty(fileSystemOver(new MemoryFiles()), fault));
   const disk = { path: root, capacity: "2mb", preload: false as const };
   const open = () => loaded.attend(loaded.openCache({ memory: "1mb", operators: false, disk }));
-  return { attend: loaded.attend, fault, open };
+  const attend = async <T>(call: Promise<T>): Promise<T> => loaded.attend(call);
+  return { attend, fault, open };
 }
 
 test("a read is a miss", async () => {

@@ -3,6 +3,9 @@
 // boot of the machine that it is told.
 import nodeFs from "node:fs";
 
+import type * as device from "../../dist/src/device/mod.js";
+import type * as undercroft from "../../dist/src/mod.js";
+
 /** What the program is told. */
 export interface PoweredOptions {
   readonly door: string;
@@ -15,7 +18,7 @@ export interface PoweredOptions {
 }
 
 const options = JSON.parse(process.argv[2] ?? "{}") as PoweredOptions;
-const { openCache } = (await import(options.door)) as typeof import("../../dist/src/mod.js");
+const { openCache } = (await import(options.door)) as typeof undercroft;
 
 function say(line: string): void {
   nodeFs.writeSync(1, `${line}\n`);
@@ -39,9 +42,7 @@ async function write(): Promise<void> {
 }
 
 async function read(bootFile: string): Promise<void> {
-  const { useFileSystem } = (await import(
-    options.device
-  )) as typeof import("../../dist/src/device/mod.js");
+  const { useFileSystem } = (await import(options.device)) as typeof device;
   const openSync: typeof nodeFs.openSync = (path, ...rest) => {
     const isBoot = path === "/proc/sys/kernel/random/boot_id";
     return nodeFs.openSync(isBoot ? bootFile : path, ...rest);

@@ -7,7 +7,7 @@
 // - names change one at a time: a rename is there or not, and what comes later for a name is there
 //   only if what came earlier is;
 // - a page that holds synced bytes is not lost when it is written again: it is old or new.
-import { Inode, MemoryFiles, pageBytes } from "./memory-files.js";
+import { Inode, type MemoryFiles, pageBytes } from "./memory-files.js";
 import type { DiskEvent } from "./recorded-files.js";
 
 /** A source of random numbers, from 0 to below 1. */

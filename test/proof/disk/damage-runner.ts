@@ -67,8 +67,9 @@ export class DamageRunner {
 
   static async make(engine: Engine, random: Random): Promise<DamageRunner> {
     engine.seed(random);
-    const { h64Raw } = await xxhash();
-    return new DamageRunner(engine, random, await tell(engine, plot, random), h64Raw);
+    const hasher = await xxhash();
+    const h64 = (bytes: Uint8Array, start?: bigint): bigint => hasher.h64Raw(bytes, start);
+    return new DamageRunner(engine, random, await tell(engine, plot, random), h64);
   }
 
   /** A directory that was closed, and ones whose processes were killed. */
