@@ -1,6 +1,6 @@
 // Power losses of a real file system: ext4 on a loop device is shut down without a flush of its
-// journal (FS_IOC_SHUTDOWN) while a cache writes, mounted anew, and opened in another boot. What was
-// synced and not touched since must be there, and nothing else. Needs root, loop devices and perl.
+// journal (FS_IOC_SHUTDOWN) while a cache writes, mounted anew, and opened in another boot. Only
+// what was synced may be there. Needs root, loop devices and perl.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
-// A program on a file system whose power is cut: it sets and deletes keys in an order that its judge
-// knows, syncs now and then, and says each sync that has returned. Or it says what is there, in a
-// boot of the machine that it is told.
+// A program on a file system whose power is cut: it sets and deletes keys in an order that its
+// judge knows, syncs now and then, and says each sync that has returned. Or it says what is there,
+// in a boot of the machine that it is told.
 import nodeFs from "node:fs";
 
 import type * as device from "../../dist/src/device/mod.js";
