@@ -18,6 +18,7 @@ import type { CacheHandle } from "./handle.js";
 import { KeySpace } from "./spaces/key-space.js";
 import type { Namespace } from "./spaces/namespace.js";
 import { Namespaces } from "./spaces/namespaces.js";
+import type { KeyedEntries } from "./operators/operators-keys.js";
 import type { OpenerSide } from "./opener-side.js";
 import { closeThread } from "./outer/closing-order.js";
 import { OthersEnds } from "./outer/others-ends.js";
@@ -140,6 +141,27 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
     this.core.assertOpen();
     return this.#namespaces.get(name, options);
   }
+  /** Internal: what operators may do with keys; undefined if there is no such namespace. */
+  spaceOf(name: string): KeyedEntries | undefined {
+    const space = name === "" ? this : this.#namespaces.plain(name);
+    if (space === undefined) return undefined;
+    // No later fetch joins a load that the namespace itself has under way.
+    const forget = (key: Key): void => this.#namespaces.forget(name, key);
+    return {
+      getEntry: (key) => space.getEntry(key),
+      updateAsync: async (key, compute, options) => {
+        const outcome = await space.updateAsync(key, compute as never, options);
+        forget(key);
+        return outcome;
+      },
+      delete: (key) => {
+        const wasThere = space.delete(key);
+        forget(key);
+        return wasThere;
+      },
+    };
+  }
+
   /**
    * Removes every entry, of the namespaces too, for every thread, now and after a restart. Takes
    * the same time however many entries there are.

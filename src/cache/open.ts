@@ -38,7 +38,7 @@ import { CacheEvents } from "./events.js";
 import { assertCacheHandle, type CacheHandle } from "./handle.js";
 import { type CacheOptions, listen, listenersOf } from "./open-options.js";
 import { OpenerSide } from "./opener-side.js";
-import { OperatorsSide } from "./operators-side.js";
+import { OperatorsSide } from "./operators/operators-side.js";
 import { OuterSide } from "./outer/outer-side.js";
 import { type OpenBack, SharedSide } from "./outer/shared-side.js";
 import { assertUnshared, tiersOf } from "./outer/tier-options.js";
@@ -181,10 +181,12 @@ async function finish<V>(
     tiers: outer?.words.buffer ?? null,
     processes: shared?.words.buffer ?? null,
   };
-  if (core.config.operators) await opener.answer(new OperatorsSide(core, outer));
+  const operators = core.config.operators ? new OperatorsSide(core, outer) : null;
+  if (operators !== null) await opener.answer(operators);
   const registration = new ThreadRegistration(core, (entries) => opener.leftOut(entries));
   if (!isInner) announce(handle);
   const cache = new Cache<V>({ core, events, handle, opener, outer, registration, shared });
+  operators?.reach((name) => cache.spaceOf(name));
   await outer?.listen(behind);
   try {
     await shared?.start();

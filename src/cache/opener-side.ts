@@ -19,7 +19,7 @@ import { forgetClosed } from "./by-name/open-caches.js";
 import type { AwaitedDirectory, DiskAtOpen } from "./disk/opening.js";
 import { TakeOver } from "./disk/take-over.js";
 import type { CacheEvents, CacheRecovery } from "./events.js";
-import type { OperatorsSide } from "./operators-side.js";
+import type { OperatorsSide } from "./operators/operators-side.js";
 
 /** Milliseconds that close waits for a thread that is writing a tombstone or a schema. */
 const writeWaitMs = 1000;

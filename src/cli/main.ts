@@ -4,6 +4,7 @@
 // command line is wrong, or what it names is no directory of a cache that can be read.
 import { readFileSync } from "node:fs";
 import { UndercroftError } from "../base/mod.js";
+import { dashboard, dashboardUsage } from "./dashboard/dashboard.js";
 import { importEntries, importUsage } from "./import.js";
 import { inspect, inspectUsage } from "./inspect.js";
 import type { Output } from "./output.js";
@@ -20,6 +21,7 @@ const known: ReadonlyMap<string, { readonly run: Command; readonly usage: string
   ["inspect", { run: inspect, usage: inspectUsage }],
   ["verify", { run: verify, usage: verifyUsage }],
   ["top", { run: top, usage: topUsage }],
+  ["dashboard", { run: dashboard, usage: dashboardUsage }],
 ]);
 
 const names = [...known.keys()].join(", ");

@@ -26,3 +26,12 @@ export function parsedOptions<O extends Known>(
     });
   }
 }
+
+/** Throws RangeError that names the option, and what is allowed. `verb` is what the command does. */
+export function wholeNumber(verb: string, option: string, given: string, most: number): number {
+  const number = Number(given);
+  if (/^\d+$/.test(given) && number <= most) return number;
+  throw new RangeError(
+    `Cannot ${verb}: --${option} is "${given}"; it must be a whole number from 0 to ${most}`,
+  );
+}

@@ -6,6 +6,9 @@
 import type { Socket } from "node:net";
 import { clearTimeout, elapsedMs, setTimeout } from "../base/mod.js";
 import {
+  type Answer,
+  type KeyAnswer,
+  type KeyQuestion,
   type Question,
   protocolVersion,
   questionBytesMax,
@@ -20,12 +23,20 @@ const answerEveryMs = 250;
 /** Milliseconds without a question until a connection is ended. */
 const idleMs = 60_000;
 
+/** Who knows the answers. */
+export interface Answerer {
+  /** Throws if the cache is closing. */
+  sample(question: Question): Sample;
+  /** Rejects if the cache is closing. */
+  key(question: KeyQuestion): Promise<KeyAnswer | Refusal>;
+}
+
 export class Answering {
-  readonly #sample: (question: Question) => Sample;
+  readonly #answerer: Answerer;
   readonly #clients = new Set<Client>();
 
-  constructor(sample: (question: Question) => Sample) {
-    this.#sample = sample;
+  constructor(answerer: Answerer) {
+    this.#answerer = answerer;
   }
 
   readonly accept = (socket: Socket): void => {
@@ -37,7 +48,7 @@ export class Answering {
       socket.destroySoon();
       return;
     }
-    const client = new Client(socket, this.#sample);
+    const client = new Client(socket, this.#answerer);
     this.#clients.add(client);
     socket.once("close", () => {
       client.end();
@@ -54,15 +65,15 @@ export class Answering {
 
 class Client {
   readonly #socket: Socket;
-  readonly #sample: (question: Question) => Sample;
+  readonly #answerer: Answerer;
   #begun = "";
   #answeredMs = -Infinity;
   #timer: NodeJS.Timeout;
   #isWaiting = false;
 
-  constructor(socket: Socket, sample: (question: Question) => Sample) {
+  constructor(socket: Socket, answerer: Answerer) {
     this.#socket = socket;
-    this.#sample = sample;
+    this.#answerer = answerer;
     this.#timer = this.#after(idleMs, () => this.end());
     socket.setEncoding("utf8");
     socket.on("data", (text: string) => this.#read(text));
@@ -83,7 +94,7 @@ class Client {
     // One question at a time, and an answer is read before the next is asked for.
     const isTooMuch = lines.length > 1 || (lines.length > 0 && this.#isWaiting);
     if (isTooMuch || this.#begun.length > questionBytesMax || this.#socket.writableLength > 0) {
-      this.#refuse("one question at a time, of at most 1 KiB, each after the answer before it");
+      this.#refuse("one question at a time, of at most 4 KiB, each after the answer before it");
       return;
     }
     const [line] = lines;
@@ -93,25 +104,28 @@ class Client {
     else this.#schedule(question);
   }
 
-  #schedule(question: Question): void {
+  #schedule(question: Question | KeyQuestion): void {
     clearTimeout(this.#timer);
     this.#isWaiting = true;
     const waitMs = this.#answeredMs + answerEveryMs - elapsedMs();
-    if (waitMs <= 0) this.#answer(question);
-    else this.#timer = this.#after(waitMs, () => this.#answer(question));
+    if (waitMs <= 0) void this.#answer(question);
+    else this.#timer = this.#after(waitMs, () => void this.#answer(question));
   }
 
-  #answer(question: Question): void {
-    this.#isWaiting = false;
-    this.#answeredMs = elapsedMs();
-    this.#timer = this.#after(idleMs, () => this.end());
-    let answer: Sample;
+  async #answer(question: Question | KeyQuestion): Promise<void> {
+    let answer: Answer;
     try {
-      answer = this.#sample(question);
+      const of = this.#answerer;
+      answer = "act" in question ? await of.key(question) : of.sample(question);
     } catch {
       this.end(); // the cache is closing
       return;
     }
+    // It may have broken the rules, or gone, while a key was looked up.
+    if (this.#socket.destroyed || this.#socket.writableEnded) return;
+    this.#isWaiting = false;
+    this.#answeredMs = elapsedMs();
+    this.#timer = this.#after(idleMs, () => this.end());
     this.#socket.write(lineOf(answer));
   }
 
@@ -123,6 +137,6 @@ class Client {
   }
 }
 
-function lineOf(answer: Sample | Refusal): string {
+function lineOf(answer: Answer): string {
   return `${JSON.stringify(answer)}\n`;
 }

@@ -3,7 +3,16 @@
 import { once } from "node:events";
 import net from "node:net";
 import { clearTimeout, setTimeout } from "../base/mod.js";
-import { answerBytesMax, answerIn, type Question, type Refusal, type Sample } from "./protocol.js";
+import {
+  type Answer,
+  answerBytesMax,
+  answerIn,
+  type KeyAnswer,
+  type KeyQuestion,
+  type Question,
+  type Refusal,
+  type Sample,
+} from "./protocol.js";
 
 /** Milliseconds until a connection counts as refused. */
 const connectTimeoutMs = 5000;
@@ -50,6 +59,19 @@ export class Connection {
 
   /** Rejects with NoAnswer. One that is only late may still come: the next `ask` takes it. */
   async ask(question: Question, timeoutMs: number): Promise<Sample | Refusal> {
+    const answer = await this.#ask(question, timeoutMs);
+    if ("error" in answer || "stats" in answer) return answer;
+    throw this.#garbage();
+  }
+
+  /** The same for a key. */
+  async askOfKey(question: KeyQuestion, timeoutMs: number): Promise<KeyAnswer | Refusal> {
+    const answer = await this.#ask(question, timeoutMs);
+    if ("error" in answer || "outcome" in answer) return answer;
+    throw this.#garbage();
+  }
+
+  async #ask(question: Question | KeyQuestion, timeoutMs: number): Promise<Answer> {
     if (this.#isOver) throw new NoAnswer("closed");
     const isLate = this.#settle !== undefined;
     const line = await new Promise<string | NoAnswer>((resolve) => {
@@ -64,8 +86,12 @@ export class Connection {
     if (typeof line !== "string") throw line;
     const answer = answerIn(line);
     if (answer !== undefined) return answer;
+    throw this.#garbage();
+  }
+
+  #garbage(): NoAnswer {
     this.end();
-    throw new NoAnswer("garbage");
+    return new NoAnswer("garbage");
   }
 
   end(): void {

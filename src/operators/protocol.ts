@@ -1,10 +1,11 @@
 // What operators' commands and a running cache say to each other: a line of JSON each way. Both
 // sides check what they get.
 import type { CacheStats } from "../stats/mod.js";
+import { type Details, isDetails } from "./details.js";
 
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 /** The longest question, and the longest answer, in bytes. */
-export const questionBytesMax = 1024;
+export const questionBytesMax = 4096;
 export const answerBytesMax = 1024 * 1024;
 /** The most hot keys of an answer. */
 export const hotKeysMax = 50;
@@ -15,6 +16,39 @@ export interface Question {
   readonly keys: number;
   /** With their names. */
   readonly names: boolean;
+  /** With what changes slowly and takes room: segments, threads, the policy. */
+  readonly details: boolean;
+}
+
+/** What may be done with a key: look it up, let it expire now, delete it. */
+export const keyActs = ["look", "expire", "delete"] as const;
+export type KeyAct = (typeof keyActs)[number];
+
+export interface KeyQuestion {
+  readonly v: typeof protocolVersion;
+  readonly act: KeyAct;
+  /** "" for the cache's own key space. */
+  readonly namespace: string;
+  readonly key: string;
+}
+
+/** What an act on a key came to. Never the value. */
+export interface KeyAnswer {
+  readonly v: typeof protocolVersion;
+  readonly act: KeyAct;
+  /** "found", "deleted", "expired" or "absent"; of an expiry also what `update` says of one that
+   *  was not done: "overloaded", "contended". */
+  readonly outcome: string;
+  /** Of a key that a look found. Times are by the wall clock; Infinity is null. */
+  readonly entry: {
+    readonly source: string;
+    readonly createdAt: number;
+    readonly expiresAt: number | null;
+    readonly staleUntil: number | null;
+    readonly size: number;
+    /** The first tagsToldMax. */
+    readonly tags: readonly string[];
+  } | null;
 }
 
 export interface HotKey {
@@ -39,6 +73,8 @@ export interface Sample {
   /** The hottest keys of the last minute among `keySamples` sampled requests. */
   readonly keys: readonly HotKey[];
   readonly keySamples: number;
+  /** Null unless they were asked for. */
+  readonly details: Details | null;
 }
 
 /** Why there is no answer. */
@@ -47,31 +83,48 @@ export interface Refusal {
   readonly error: string;
 }
 
+/** Tags of an entry that are told. */
+export const tagsToldMax = 64;
+
+export type Answer = Sample | KeyAnswer | Refusal;
+
 /** The question in a line; a text that says what is wrong with it. */
-export function questionIn(line: string): Question | string {
+export function questionIn(line: string): Question | KeyQuestion | string {
   const asked = parsed(line);
   if (asked?.["v"] !== protocolVersion) return `the question is not of version ${protocolVersion}`;
-  const { keys, names } = asked;
+  if (asked["act"] !== undefined) return keyQuestionOf(asked);
+  const { keys, names, details } = asked;
   const isCount = Number.isInteger(keys) && Number(keys) >= 0 && Number(keys) <= hotKeysMax;
-  if (!isCount || typeof names !== "boolean") {
-    return `the question needs keys, 0 to ${hotKeysMax}, and names, true or false`;
+  if (!isCount || typeof names !== "boolean" || typeof details !== "boolean") {
+    return `the question needs keys, 0 to ${hotKeysMax}, and names and details, true or false`;
   }
-  return { v: protocolVersion, keys: Number(keys), names };
+  return { v: protocolVersion, keys: Number(keys), names, details };
+}
+
+function keyQuestionOf(asked: Readonly<Record<string, unknown>>): KeyQuestion | string {
+  const { namespace, key } = asked;
+  const act = keyActs.find((each) => each === asked["act"]);
+  if (act === undefined || typeof namespace !== "string" || typeof key !== "string") {
+    return `the question needs act (${keyActs.join(", ")}), namespace and key, which are texts`;
+  }
+  return { v: protocolVersion, act, namespace, key };
 }
 
 /** The answer in a line; undefined if it is none of this version. */
-export function answerIn(line: string): Sample | Refusal | undefined {
+export function answerIn(line: string): Answer | undefined {
   const answer = parsed(line);
   if (answer?.["v"] !== protocolVersion) return undefined;
   if (typeof answer["error"] === "string") return { v: protocolVersion, error: answer["error"] };
-  const { pid, name, openMs, stats, keys } = answer;
+  if (typeof answer["outcome"] === "string") return answer as unknown as KeyAnswer;
+  const { pid, name, openMs, stats, keys, details } = answer;
   const isWhole =
     Number.isInteger(pid) &&
     typeof name === "string" &&
     typeof openMs === "number" &&
     typeof stats === "object" &&
     stats !== null &&
-    Array.isArray(keys);
+    Array.isArray(keys) &&
+    isDetails(details);
   return isWhole ? (answer as unknown as Sample) : undefined;
 }
 

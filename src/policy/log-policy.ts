@@ -116,6 +116,20 @@ export class LogPolicy implements EvictionPolicy {
     state[stateLoadPower] = setting.loadPower;
   }
 
+  /** The setting in force. A reader beside one that adopts may see parts of both. */
+  get setting(): Setting {
+    const state = this.#state;
+    return {
+      victim: victimRules[state[stateVictim] as number] ?? "share",
+      smallShare: state[stateSmallShare] as number,
+      keep: keepRules[state[stateKeep] as number] ?? "count",
+      promoteAt: state[statePromoteAt] as number,
+      ghostTurnovers: state[stateGhostTurnovers] as number,
+      sizePower: state[stateSizePower] as number,
+      loadPower: state[stateLoadPower] as number,
+    };
+  }
+
   victim(situation: LogSituation): LogName {
     const state = this.#state;
     const total = situation.small + situation.main;

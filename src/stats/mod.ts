@@ -24,6 +24,7 @@ export {
   SpaceCounters,
   spaceCountsBytes,
   spaceTotals,
+  threadTotal,
 } from "./space-counters.js";
 export type { ProcessTotals } from "./process-totals.js";
 export { makeSnapshot, type StatsInput } from "./snapshot.js";

@@ -79,6 +79,23 @@ export class SpaceCounters implements CounterSink {
   }
 }
 
+/** What one thread has counted of one of these counters, summed over all spaces. */
+export function threadTotal(
+  counts: SharedArrayBuffer,
+  spaces: number,
+  thread: number,
+  counter: number,
+): number {
+  const word = wordOf[counter];
+  if (word === undefined) return 0;
+  const words = new Float64Array(counts);
+  let sum = 0;
+  for (let space = 0; space < spaces; space++) {
+    sum += words[(thread * spaces + space) * spaceCounters.length + word] as number;
+  }
+  return sum;
+}
+
 /** The counters of a space, summed over all threads, by their numbers. */
 export function spaceTotals(
   counts: SharedArrayBuffer,

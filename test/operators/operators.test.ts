@@ -42,7 +42,7 @@ const path = (): string => join(folder, "cache");
 const onDisk = (options: CacheOptions = {}): Promise<Cache> =>
   open({ disk: { path: path(), capacity: "16mb" }, ...options });
 
-const question = { v: 1, keys: 50, names: false } as const;
+const question = { v: 2, keys: 50, names: false, details: false } as const;
 const connect = (): Promise<Connection> => reachOwner(path(), (address) => Connection.to(address));
 const raw = (): Promise<net.Socket> =>
   reachOwner(path(), async (address) => {

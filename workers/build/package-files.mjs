@@ -2,7 +2,7 @@
 // `import "undercroft"` needs is in one file, dist/src/shared/undercroft.js, and each module's own file names what is in there.
 // A thread that opens 200 modules takes three times as long to import them. Run by `npm run build`, behind tsc and what
 // makes the workers' text.
-import { readdirSync, rmSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -50,5 +50,10 @@ const { output } = await bundle.write({
   codeSplitting: { groups: [{ name: "undercroft", test: (path) => main.has(path) }] },
 });
 await bundle.close();
+// What the dashboard serves to browsers, as it is.
+const page = "cli/dashboard/page/";
+cpSync(fileURLToPath(new URL(`../../src/${page}`, import.meta.url)), join(shipped, page), {
+  recursive: true,
+});
 const { code } = output.find(({ name, isEntry }) => name === "undercroft" && !isEntry);
 process.stdout.write(`undercroft.js: ${code.length} bytes\n`);

@@ -3,7 +3,7 @@
 import { describe, UndercroftError } from "../../base/mod.js";
 import type { NamespaceConfig } from "../../config/mod.js";
 import { versionHashOf } from "../../directory/mod.js";
-import { codes } from "../../kernel/mod.js";
+import { codes, type Key } from "../../kernel/mod.js";
 import { removalCounters } from "../../stats/mod.js";
 import type { CacheEvents } from "../events.js";
 import { Namespace } from "./namespace.js";
@@ -28,6 +28,8 @@ export class Namespaces {
   readonly #parts: SpaceParts;
   readonly #events: CacheEvents;
   readonly #known = new Map<string, Known>();
+  /** At most as many as there are namespaces. */
+  readonly #plain = new Map<string, Namespace<unknown>>();
 
   /** `parts` are the cache's own. */
   constructor(parts: SpaceParts, events: CacheEvents) {
@@ -47,6 +49,18 @@ export class Namespaces {
     const kept = namespace as unknown as Namespace<unknown, unknown>;
     this.#known.set(name, { namespace: kept, options });
     return namespace;
+  }
+
+  /** One that is in use, by keys alone: the caller's functions and options are not asked, and a
+   *  later `get` may bring options. Undefined if there is none of the name. */
+  plain(name: string): Namespace<unknown> | undefined {
+    const { kernel, config } = this.#parts.core;
+    const id = kernel.namespaces.idOf(name);
+    if (id === 0 || !kernel.namespaces.isInUse(id)) return undefined;
+    const plain =
+      this.#plain.get(name) ?? this.#make(name, requestOf<unknown, Key>(undefined, config));
+    this.#plain.set(name, plain);
+    return plain;
   }
 
   #make<V, K>(name: string, request: NamespaceRequest<V, K>): Namespace<V, K> {
@@ -142,7 +156,7 @@ export class Namespaces {
   }
 
   /** `ReadThrough.forget` of a key of one. */
-  forget(name: string, key: Uint8Array): void {
+  forget(name: string, key: Key): void {
     this.#known.get(name)?.namespace.forgetLoad(key);
   }
 
@@ -157,7 +171,8 @@ export class Namespaces {
 
   /** For each, a promise that its disk reads have ended, or undefined if there are none. */
   settled(): (Promise<void> | undefined)[] {
-    return Array.from(this.#known.values(), ({ namespace }) => namespace.settled());
+    const known = Array.from(this.#known.values(), ({ namespace }) => namespace);
+    return [...known, ...this.#plain.values()].map((namespace) => namespace.settled());
   }
 }
 

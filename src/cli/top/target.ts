@@ -1,14 +1,19 @@
 // Finds the running cache that a command for operators is about, and connects to it. Called by
-// `undercroft top`.
+// `undercroft top` and `undercroft dashboard`.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe } from "../../base/mod.js";
 import { reachOwner } from "../../directory/mod.js";
 import { Connection, namedSockets, protocolVersion } from "../../operators/mod.js";
-import type { TopOptions } from "./top-options.js";
 
 /** Milliseconds in which a cache says its name. */
 const nameTimeoutMs = 3000;
+
+/** Which cache: a directory or a name; without, the only one that is found. */
+export interface Target {
+  readonly target: string | undefined;
+  readonly pid: number | undefined;
+}
 
 /**
  * Connects to the cache that the options name.
@@ -16,7 +21,7 @@ const nameTimeoutMs = 3000;
  * @throws RangeError if there is none, or more than one; UndercroftError if there is one that this
  *   process may not ask.
  */
-export async function connect({ target, pid }: TopOptions): Promise<Connection> {
+export async function connect({ target, pid }: Target): Promise<Connection> {
   if (target !== undefined && isDirectory(target)) {
     return reachOwner(resolve(target), (address) => Connection.to(address));
   }
@@ -61,7 +66,7 @@ async function knock(address: string): Promise<Found | undefined> {
   const connection = await Connection.to(address).catch(() => undefined);
   if (connection === undefined) return undefined;
   try {
-    const question = { v: protocolVersion, keys: 0, names: false } as const;
+    const question = { v: protocolVersion, keys: 0, names: false, details: false } as const;
     const answer = await connection.ask(question, nameTimeoutMs);
     if (!("error" in answer)) return { name: answer.name, pid: answer.pid, connection };
   } catch {

@@ -1,7 +1,7 @@
 // Reads and checks the command line of `undercroft top`. Called by that command.
 import type { ParseArgsConfig } from "node:util";
 import { hotKeysMax } from "../../operators/mod.js";
-import { parsedOptions } from "../parsed-options.js";
+import { parsedOptions, wholeNumber } from "../parsed-options.js";
 
 export interface TopOptions {
   /** A directory or a name; undefined: the only cache that is found. */
@@ -35,19 +35,11 @@ export function topOptions(words: readonly string[]): TopOptions {
   const { once, json, keys, names, pid, help } = values;
   return {
     target: positionals[0],
-    pid: pid === undefined ? undefined : wholeNumber("pid", pid, 2 ** 31 - 1),
+    pid: pid === undefined ? undefined : wholeNumber("show", "pid", pid, 2 ** 31 - 1),
     once: once === true,
     json: json === true,
-    keys: keys === undefined ? 10 : wholeNumber("keys", keys, hotKeysMax),
+    keys: keys === undefined ? 10 : wholeNumber("show", "keys", keys, hotKeysMax),
     names: names === true,
     help: help === true,
   };
-}
-
-function wholeNumber(option: string, given: string, most: number): number {
-  const number = Number(given);
-  if (/^\d+$/.test(given) && number <= most) return number;
-  throw new RangeError(
-    `Cannot show: --${option} is "${given}"; it must be a whole number from 0 to ${most}`,
-  );
 }

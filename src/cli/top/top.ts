@@ -1,11 +1,12 @@
 // `undercroft top`: shows what a running cache does, each second. Called by main.ts. Invariant: the
 // terminal is left as it was found, whatever ends the command.
-import { clearTimeout, elapsedMs, setTimeout } from "../../base/mod.js";
+import { elapsedMs } from "../../base/mod.js";
 import { type Connection, NoAnswer, protocolVersion, type Sample } from "../../operators/mod.js";
 import type { Output } from "../output.js";
 import { screenOf } from "./screen.js";
 import { connect } from "./target.js";
 import { type TopOptions, topOptions } from "./top-options.js";
+import { answerTimeoutMs, endWords, pause } from "./waiting.js";
 import { History, windowSeconds } from "./windows.js";
 
 export const topUsage = `top [directory|name]  what a running cache does, each second; q ends it
@@ -18,9 +19,6 @@ export const topUsage = `top [directory|name]  what a running cache does, each s
 A cache with a disk is found by its directory, by the user that opened it. One without is found by
 its name, if it was opened with operators: true.`;
 
-const refreshMs = 1000;
-/** Milliseconds without an answer until the display says so. */
-const answerTimeoutMs = 3000;
 /** q, Ctrl-C and Ctrl-D. */
 const endKeys = ["q", "Q", "\u0003", "\u0004"];
 
@@ -45,14 +43,8 @@ export async function top(words: readonly string[], output: Output): Promise<num
   }
 }
 
-const endWords: Readonly<Record<NoAnswer["kind"], string>> = {
-  closed: "The cache was closed, or its process has ended",
-  silent: "The cache does not answer: the event loop of the thread that opened it is blocked",
-  garbage: "What answers is no cache of this version of the package",
-};
-
 async function ask(connection: Connection, { keys, names }: TopOptions): Promise<Sample> {
-  const question = { v: protocolVersion, keys, names } as const;
+  const question = { v: protocolVersion, keys, names, details: false } as const;
   const answer = await connection.ask(question, answerTimeoutMs);
   if ("error" in answer) throw new RangeError(`Cannot show the cache: it refuses: ${answer.error}`);
   return answer;
@@ -81,19 +73,6 @@ function jsonOf(sample: Sample, history: History): string {
     windowSeconds.map((seconds) => [seconds, history.within(seconds) ?? null]),
   );
   return JSON.stringify({ ...sample, windows: { ...windows, open: history.within(Infinity) } });
-}
-
-/** Resolves when the next display is due, or at once when `signal` aborts. */
-async function pause(signal?: AbortSignal): Promise<void> {
-  if (signal?.aborted === true) return;
-  await new Promise<void>((resolve) => {
-    const timer = setTimeout(resolve, refreshMs);
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    signal?.addEventListener("abort", end, { once: true });
-  });
 }
 
 /** Shows the display over and over until q, Ctrl-C or the end of the cache. */

@@ -44,11 +44,16 @@ export class ThreadCounters {
     return this.#f64[this.#counters + counter] as number;
   }
 
+  /** One of the counters of a thread id. */
+  of(thread: number, counter: number): number {
+    return this.#f64[(blockOf(thread) + at.threadCounters) / 8 + counter] as number;
+  }
+
   /** A counter summed over all threads. */
   total(counter: number): number {
     let sum = 0;
     for (let thread = 0; thread < at.threadsMax; thread++) {
-      sum += this.#f64[(blockOf(thread) + at.threadCounters) / 8 + counter] as number;
+      sum += this.of(thread, counter);
     }
     return sum;
   }

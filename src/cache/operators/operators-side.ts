@@ -1,7 +1,7 @@
 // What the opener answers operators, and where. Made by `openCache` with the option `operators`.
-import { elapsedMs } from "../base/mod.js";
-import type { OpenDirectory } from "../directory/mod.js";
-import type { ThreadCore } from "../entries/mod.js";
+import { elapsedMs } from "../../base/mod.js";
+import type { OpenDirectory } from "../../directory/mod.js";
+import type { ThreadCore } from "../../entries/mod.js";
 import {
   Answering,
   type HotKey,
@@ -10,10 +10,12 @@ import {
   protocolVersion,
   type Question,
   type Sample,
-} from "../operators/mod.js";
-import type { OuterSide } from "./outer/outer-side.js";
-import { readRecentKeys } from "../stats/mod.js";
-import { snapshotOf } from "./statistics.js";
+} from "../../operators/mod.js";
+import { detailsOf } from "./operators-details.js";
+import { actOnKey, type KeySpaces } from "./operators-keys.js";
+import type { OuterSide } from "../outer/outer-side.js";
+import { readRecentKeys } from "../../stats/mod.js";
+import { snapshotOf } from "../statistics.js";
 
 /** Seconds of which operators are told the hottest keys. */
 const hotKeysSeconds = 60;
@@ -21,13 +23,25 @@ const hotKeysSeconds = 60;
 export class OperatorsSide {
   readonly #core: ThreadCore;
   readonly #tiers: OuterSide | null;
-  readonly #answering = new Answering((question) => this.#sample(question));
+  readonly #answering = new Answering({
+    sample: (question) => this.#sample(question),
+    key: async (question) => {
+      this.#core.assertOpen();
+      return actOnKey(this.#spaces, question);
+    },
+  });
+  #spaces: KeySpaces = () => undefined;
   readonly #openedMs = elapsedMs();
   #named: NamedSocket | undefined;
 
   constructor(core: ThreadCore, tiers: OuterSide | null) {
     this.#core = core;
     this.#tiers = tiers;
+  }
+
+  /** From now on keys may be asked for. */
+  reach(spaces: KeySpaces): void {
+    this.#spaces = spaces;
   }
 
   /** Answers over the socket of a directory. */
@@ -45,7 +59,7 @@ export class OperatorsSide {
     this.#answering.close();
   }
 
-  #sample({ keys, names }: Question): Sample {
+  #sample({ keys, names, details }: Question): Sample {
     const core = this.#core;
     const { recentKeys } = core.handle;
     core.assertOpen();
@@ -65,6 +79,7 @@ export class OperatorsSide {
       stats: snapshotOf(core, this.#tiers),
       keys: hottest,
       keySamples: recent?.samples ?? 0,
+      details: details ? detailsOf(core) : null,
     };
   }
 }
