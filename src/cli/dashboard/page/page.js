@@ -8,7 +8,7 @@ let range = "seconds";
 let view;
 let shown = "overview";
 
-// ── Words ─────────────────────────────────────────────────────────────────────────────────────
+// Words.
 
 const count = (value) =>
   value >= 1e7
@@ -44,7 +44,7 @@ const soft = (text) => element("p", { class: "soft" }, text);
 const tile = (label, value, more = "") =>
   element("div", { class: "tile" }, label, element("b", {}, value), more);
 
-// ── Views ─────────────────────────────────────────────────────────────────────────────────────
+// Views.
 
 const charts = [
   ["Hit ratio", percent, [["hit ratio", (p) => p.hitRatio]], 1],
@@ -271,7 +271,7 @@ function keys() {
 
 const views = { overview, namespaces, policy, segments, threads, keys, tags };
 
-// ── The form ──────────────────────────────────────────────────────────────────────────────────
+// The form.
 
 /** Made once, so that what is typed stays while the rest is drawn anew. */
 function keyForm() {
@@ -337,7 +337,7 @@ async function asked(act, namespace, key) {
   }
 }
 
-// ── Tabs ──────────────────────────────────────────────────────────────────────────────────────
+// Tabs.
 
 const $ = (id) => document.getElementById(id);
 const panel = element("div", { role: "tabpanel", id: "panel", tabindex: 0 });
@@ -413,7 +413,7 @@ function draw() {
   form.refresh();
 }
 
-// ── The clock ─────────────────────────────────────────────────────────────────────────────────
+// The clock.
 
 function take(next) {
   view = next;
