@@ -19,6 +19,8 @@ let url: string;
 const text = (selector: string): Promise<string> =>
   browser.run(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? ""`);
 const panel = (): Promise<string> => text("#panel");
+const seen = (selector: string): Promise<boolean> =>
+  browser.run(`document.querySelector(${JSON.stringify(selector)}).checkVisibility()`);
 const click = (selector: string): Promise<void> =>
   browser.run(`document.querySelector(${JSON.stringify(selector)}).click()`);
 const type = (selector: string, value: string): Promise<void> =>
@@ -57,6 +59,11 @@ describe.skipIf(missing !== undefined)("in a browser", () => {
     await expect.poll(() => browser.run("document.querySelectorAll('polyline').length > 20"), {
       timeout: 30_000,
     });
+    const styles = `[...document.querySelectorAll(".plot polyline")].map((line) =>
+      getComputedStyle(line).fill + " " + (getComputedStyle(line).stroke === "none"))`;
+    expect(new Set(await browser.run<string[]>(styles))).toEqual(new Set(["none false"]));
+    expect(await seen("#key-form")).toBe(false);
+    expect(await seen("#ranges")).toBe(true);
     expect(await show("namespaces")).toMatch(/users\s+\d+ B\s+2\.0 MiB\s+–\s+1\s/);
     expect(await show("policy")).toMatch(/eviction: auto[^]*victim\s+share[^]*smallShare\s+0\.1/);
     const segments = await show("segments");
@@ -106,6 +113,8 @@ describe.skipIf(missing !== undefined)("in a browser", () => {
     const button = (name: string): Promise<void> =>
       browser.run(`[...document.querySelectorAll("#key-form button")]
         .find(({ textContent }) => textContent === "${name}").click()`);
+    expect(await seen("#key-form")).toBe(true);
+    expect(await seen("#ranges")).toBe(false);
     await type("#key", "7");
     await button("Look up");
     await expect.poll(answer, { timeout: 30_000 }).toMatch(/own\): absent$/);

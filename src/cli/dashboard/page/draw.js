@@ -76,7 +76,12 @@ export function chart(title, points, lines, show, limit) {
     {},
     element("strong", {}, title),
     plot,
-    element("figcaption", {}, ...caption, ` · top ${show(most)} · ${over}`),
+    element(
+      "figcaption",
+      {},
+      ...caption,
+      ` · ${numbers.length === 0 ? "no data" : `top ${show(most)}`} · ${over}`,
+    ),
     numbersOf(title, points, lines, show),
   );
 }
@@ -127,7 +132,7 @@ function numbersOf(title, points, lines, show) {
 
 const fills = ["free", "b", "a", "c"];
 
-/** Segments as cells: filled as far as they are used, and darker the more of that lives. */
+/** Segments as cells: filled as far as they are used, and stronger the more of that lives. */
 export function map(label, { cells, segmentBytes, perCell }) {
   const columns = Math.max(8, Math.min(32, Math.ceil(Math.sqrt(cells.length * 2))));
   const rows = Math.ceil(cells.length / columns);

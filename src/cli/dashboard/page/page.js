@@ -193,7 +193,7 @@ function segmentMap(title, where, more) {
       ],
     ),
     soft(`${where.perCell === 1 ? "A cell is a segment" : `A cell is ${where.perCell} segments`}, \
-filled as far as it is used, and the darker the more of that lives. ${more}`),
+filled as far as it is used, the stronger the more of that lives. ${more}`),
   ];
 }
 
