@@ -28,6 +28,7 @@ try {
   say(
     `${settings.users} users, ${settings.activeUsers} active lately; a remote API of 20 to 80 ms`,
   );
+  say(`while a cache is open: npx undercroft dashboard ${directory}`);
   const records = await Records.open(database);
   records.seed(settings.users);
   say(`records in SQLite, by ${records.library}`);
