@@ -22,7 +22,7 @@ beforeEach(async () => {
 afterEach(() => cache.close());
 
 const sampleNow = (openMs: number, part: Partial<Sample> = {}): Sample => ({
-  v: 1,
+  v: 2,
   pid: 1,
   node: "v20",
   name: "a",
@@ -31,6 +31,7 @@ const sampleNow = (openMs: number, part: Partial<Sample> = {}): Sample => ({
   stats: structuredClone(cache.stats()),
   keys: [],
   keySamples: 0,
+  details: null,
   ...part,
 });
 

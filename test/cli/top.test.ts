@@ -221,7 +221,7 @@ describe("ends or refuses with one line that says why", () => {
       code: 1,
       stderr: "undercroft: What answers is no cache of this version of the package\n",
     });
-    answer = '{"v":1,"error":"no more"}\n';
+    answer = '{"v":2,"error":"no more"}\n';
     const { stderr } = await top([path()]);
     expect(stderr).toBe("undercroft: Cannot show the cache: it refuses: no more\n");
     server.close();

@@ -12,6 +12,7 @@ import {
   Answering,
   clientsMax,
   Connection,
+  type KeyAct,
   namedSockets,
   type Sample,
 } from "../../dist/src/operators/mod.js";
@@ -156,12 +157,17 @@ describe("garbage", () => {
     "{}",
     "null",
     "[1]",
-    '{"v":2,"keys":1,"names":true}',
-    '{"v":1}',
-    '{"v":1,"keys":51,"names":true}',
-    '{"v":1,"keys":-1,"names":true}',
-    '{"v":1,"keys":0.5,"names":true}',
-    '{"v":1,"keys":1,"names":"yes"}',
+    '{"v":1,"keys":1,"names":true,"details":true}',
+    '{"v":2}',
+    '{"v":2,"keys":51,"names":true,"details":true}',
+    '{"v":2,"keys":-1,"names":true,"details":true}',
+    '{"v":2,"keys":0.5,"names":true,"details":true}',
+    '{"v":2,"keys":1,"names":"yes","details":true}',
+    '{"v":2,"keys":1,"names":true,"details":1}',
+    '{"v":2,"act":"clear","namespace":"","key":"7"}',
+    '{"v":2,"act":"delete","namespace":0,"key":"7"}',
+    '{"v":2,"act":"delete","namespace":"","key":7}',
+    '{"v":2,"act":"delete","namespace":""}',
     `${JSON.stringify(question)}\n${JSON.stringify(question)}`,
   ];
 
@@ -271,12 +277,69 @@ test("what answers late, or with no answer, is told apart", async () => {
   await expect(connection.ask(question, 20)).rejects.toMatchObject({ kind: "silent" });
   const late = connection.ask(question, 30_000);
   await expect.poll(() => client !== undefined).toBe(true);
-  client?.write('{"v":1,"error":"late"}\n');
-  expect(await late).toEqual({ v: 1, error: "late" });
+  client?.write('{"v":2,"error":"late"}\n');
+  expect(await late).toEqual({ v: 2, error: "late" });
   const next = connection.ask(question, 30_000);
   client?.write("hello\n");
   await expect(next).rejects.toMatchObject({ kind: "garbage" });
   server.close();
+});
+
+describe("a key", () => {
+  const act = async (what: KeyAct, namespace: string, key: string) => {
+    const connection = await connect();
+    const answer = await connection.askOfKey({ v: 2, act: what, namespace, key }, 30_000);
+    connection.end();
+    return answer;
+  };
+
+  test("is looked up with its times and tags, without its value", async () => {
+    const cache = await onDisk();
+    cache.set("a", "secret", { ttl: "1h", staleFor: "1m", tags: ["t", "u"] });
+    const entry = await cache.getEntry("a");
+    const { createdAt, expiresAt, staleUntil, size } = entry ?? {};
+    const found = await act("look", "", "a");
+    expect(found).toEqual({
+      ...{ v: 2, act: "look", outcome: "found" },
+      entry: {
+        ...{ source: expect.any(String), createdAt, expiresAt, staleUntil, size },
+        tags: ["t", "u"],
+      },
+    });
+    expect(JSON.stringify(found)).not.toContain("secret");
+    const many = Array.from({ length: 70 }, (_, index) => `tag ${index}`);
+    cache.set("b", 1, { tags: many });
+    expect(await act("look", "", "b")).toMatchObject({ entry: { tags: many.slice(0, 64) } });
+  });
+
+  test("of a namespace is named by what its function makes of keys, and options may follow", async () => {
+    const cache = await onDisk();
+    const options = { key: (id: number) => `u${id}`, ttl: "1h" } as const;
+    const users = cache.namespace<string, number>("users", options);
+    users.set(7, "Ada");
+    expect(await act("look", "users", "7")).toMatchObject({ outcome: "absent" });
+    expect(await act("look", "users", "u7")).toMatchObject({ outcome: "found" });
+    expect(await act("delete", "users", "u7")).toMatchObject({ outcome: "deleted" });
+    expect(users.getSync(7)).toBeUndefined();
+    await cache.close();
+    const again = await onDisk();
+    expect(await act("look", "users", "u7")).toHaveProperty("error");
+    again.namespace<string, number>("users", options).set(8, "Grace");
+    expect(await act("expire", "users", "u8")).toMatchObject({ outcome: "expired" });
+    await expect.poll(() => again.namespace<string, number>("users").getSync(8)).toBeUndefined();
+  });
+
+  test("that is deleted while it is loaded is loaded anew by the next fetch", async () => {
+    const cache = await onDisk();
+    const users = cache.namespace<string>("users");
+    let release: (value: string) => void = () => undefined;
+    const first = users.fetch("7", () => new Promise<string>((resolve) => (release = resolve)));
+    await act("delete", "users", "7");
+    expect(await users.fetch("7", () => "new")).toBe("new");
+    release("old");
+    await first;
+    expect(await users.get("7")).toBe("new");
+  });
 });
 
 test("another option than true or false is refused", async () => {
@@ -289,9 +352,12 @@ test("who does not read an answer is disconnected at the next question", async (
   const address = join(folder, "s");
   const line = `${JSON.stringify(question)}\n`;
   let answers = 0;
-  const answering = new Answering(() => {
-    answers += 1;
-    return { name: "x".repeat(8 * 1024 * 1024) } as Sample; // more than the system takes
+  const answering = new Answering({
+    sample: () => {
+      answers += 1;
+      return { name: "x".repeat(8 * 1024 * 1024) } as Sample; // more than the system takes
+    },
+    key: () => Promise.reject(new Error("nobody asks")),
   });
   let accepted: net.Socket | undefined;
   const server = net.createServer((socket) => answering.accept((accepted = socket)));
