@@ -21,5 +21,4 @@ export {
   type Question,
   type Refusal,
   type Sample,
-  tagsToldMax,
 } from "./protocol.js";

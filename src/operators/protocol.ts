@@ -46,7 +46,6 @@ export interface KeyAnswer {
     readonly expiresAt: number | null;
     readonly staleUntil: number | null;
     readonly size: number;
-    /** The first tagsToldMax. */
     readonly tags: readonly string[];
   } | null;
 }
@@ -82,9 +81,6 @@ export interface Refusal {
   readonly v: typeof protocolVersion;
   readonly error: string;
 }
-
-/** Tags of an entry that are told. */
-export const tagsToldMax = 64;
 
 export type Answer = Sample | KeyAnswer | Refusal;
 

@@ -8,7 +8,6 @@ import {
   type KeyQuestion,
   protocolVersion,
   type Refusal,
-  tagsToldMax,
 } from "../../operators/mod.js";
 
 /** Entries of a key space, by keys alone. */
@@ -71,7 +70,7 @@ async function outcomeOf(
           expiresAt: until(expiresAt),
           staleUntil: until(staleUntil),
           size,
-          tags: tags.slice(0, tagsToldMax),
+          tags,
         },
       };
     }
