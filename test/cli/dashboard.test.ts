@@ -85,7 +85,9 @@ describe("over one cache", () => {
     let bytes = page.body.length;
     for (const [name, type] of [
       ["page.js", "text/javascript"],
+      ["ask.js", "text/javascript"],
       ["draw.js", "text/javascript"],
+      ["words.js", "text/javascript"],
       ["page.css", "text/css"],
     ]) {
       const part = await ask(`${url}${name}`);
@@ -212,7 +214,9 @@ describe("over one cache", () => {
       .toBe(2);
     const told = await view(url);
     expect(told).toMatchObject({
-      ...{ name: "patterns", path: join(folder, "cache"), write: false },
+      name: "patterns",
+      path: join(folder, "cache"),
+      write: false,
       windows: { open: { loads: 1, evictions: { memory: 0 } } },
       stats: { tags: { tracked: 0 }, tuning: { changes: 0 }, disk: { state: "up" } },
       troubles: { "disk errors": 0 },

@@ -300,9 +300,15 @@ describe("a key", () => {
     const { createdAt, expiresAt, staleUntil, size } = entry ?? {};
     const found = await act("look", "", "a");
     expect(found).toEqual({
-      ...{ v: 2, act: "look", outcome: "found" },
+      v: 2,
+      act: "look",
+      outcome: "found",
       entry: {
-        ...{ source: expect.any(String), createdAt, expiresAt, staleUntil, size },
+        source: expect.any(String),
+        createdAt,
+        expiresAt,
+        staleUntil,
+        size,
         tags: ["t", "u"],
       },
     });

@@ -42,10 +42,13 @@ const headers = {
   "cache-control": "no-store",
 };
 
+const script = "text/javascript; charset=utf-8";
 const assets: ReadonlyMap<string, readonly [file: string, type: string]> = new Map([
   ["", ["page.html", "text/html; charset=utf-8"]],
-  ["page.js", ["page.js", "text/javascript; charset=utf-8"]],
-  ["draw.js", ["draw.js", "text/javascript; charset=utf-8"]],
+  ["page.js", ["page.js", script]],
+  ["ask.js", ["ask.js", script]],
+  ["draw.js", ["draw.js", script]],
+  ["words.js", ["words.js", script]],
   ["page.css", ["page.css", "text/css; charset=utf-8"]],
 ]);
 

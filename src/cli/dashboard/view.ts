@@ -53,7 +53,16 @@ export function viewOf(
   const { memory, disk, near, tags, segments, threads, tuning, tiers, moves } = sample.stats;
   const windows = windowSeconds.map((seconds) => [seconds, history.within(seconds) ?? null]);
   return {
-    ...{ name, pid, node, path, openMs, write, silentMs, keys, keySamples, details },
+    name,
+    pid,
+    node,
+    path,
+    openMs,
+    write,
+    silentMs,
+    keys,
+    keySamples,
+    details,
     windows: { ...Object.fromEntries(windows), open: history.within(Infinity) ?? null },
     stats: { memory, disk, near, tags, segments, threads, tuning, tiers, moves },
     troubles: troublesOf(sample),

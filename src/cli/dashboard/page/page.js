@@ -1,6 +1,8 @@
 // The page of `undercroft dashboard`: asks its server each second and draws what it says. Loaded by
 // page.html. Texts of the cache (names, keys) get into the page as text nodes only.
+import { asked } from "./ask.js";
 import { chart, element, legend, map, table } from "./draw.js";
+import { bytes, count, duration, part, percent, spaceName, time } from "./words.js";
 
 const pointsMax = { seconds: 300, coarse: 360 };
 const points = { seconds: [], coarse: [] };
@@ -8,43 +10,12 @@ let range = "seconds";
 let view;
 let shown = "overview";
 
-// Words.
+// Views.
 
-const count = (value) =>
-  value >= 1e7
-    ? `${(value / 1e6).toFixed(1)} M`
-    : value.toLocaleString("en-US", { maximumFractionDigits: value < 100 ? 1 : 0 });
-
-function bytes(value) {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let unit = 0;
-  for (; value >= 1024 && unit < 4; unit++) value /= 1024;
-  return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`;
-}
-
-const percent = (ratio) => (ratio === null ? "–" : `${(ratio * 100).toFixed(1)} %`);
-
-function time(ns) {
-  if (ns === null) return "–";
-  if (ns < 1e3) return `${Math.round(ns)} ns`;
-  if (ns < 1e6) return `${(ns / 1e3).toFixed(1)} µs`;
-  return ns < 1e9 ? `${(ns / 1e6).toFixed(1)} ms` : `${(ns / 1e9).toFixed(2)} s`;
-}
-
-function duration(ms) {
-  const minutes = Math.floor(ms / 60_000);
-  if (minutes < 1) return `${Math.floor(ms / 1000)} s`;
-  return minutes < 120 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
-}
-
-const spaceName = (name) => (name === "" ? "(the cache's own)" : name);
-const part = (some, whole) => percent(whole > 0 ? some / whole : null);
 const heading = (text) => element("h2", {}, text);
 const soft = (text) => element("p", { class: "soft" }, text);
 const tile = (label, value, more = "") =>
   element("div", { class: "tile" }, label, element("b", {}, value), more);
-
-// Views.
 
 const charts = [
   ["Hit ratio", percent, [["hit ratio", (p) => p.hitRatio]], 1],
@@ -313,28 +284,6 @@ function keyForm() {
     }
   };
   return { form, refresh };
-}
-
-async function asked(act, namespace, key) {
-  try {
-    const response = await fetch("key", {
-      method: "POST",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify({ act, namespace, key }),
-    });
-    if (!response.ok) return response.text();
-    const { error, outcome, entry } = await response.json();
-    if (error !== undefined) return error;
-    if (!entry) return outcome;
-    const moment = (ms) => (ms === null ? "never" : new Date(ms).toLocaleString());
-    const tagged = entry.tags.length === 0 ? "no tags" : `tags ${entry.tags.join(", ")}`;
-    return (
-      `${outcome} in ${entry.source}, ${bytes(entry.size)}, stored ${moment(entry.createdAt)}, ` +
-      `expires ${moment(entry.expiresAt)}, stale until ${moment(entry.staleUntil)}, ${tagged}`
-    );
-  } catch {
-    return "the dashboard does not answer";
-  }
 }
 
 // Tabs.
