@@ -99,7 +99,7 @@ describe("over one cache", () => {
       expect(part.body.replace("http://www.w3.org/2000/svg", "")).not.toMatch(/https?:|\/\/\w/);
       bytes += part.body.length;
     }
-    expect(bytes).toBeLessThan(25_000);
+    expect(bytes).toBeLessThan(25 * 1024);
   });
 
   test.each([
