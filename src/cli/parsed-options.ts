@@ -27,7 +27,7 @@ export function parsedOptions<O extends Known>(
   }
 }
 
-/** Throws RangeError that names the option, and what is allowed. `verb` is what the command does. */
+/** A whole number. Throws RangeError that names the option, and what is allowed. */
 export function wholeNumber(verb: string, option: string, given: string, most: number): number {
   const number = Number(given);
   if (/^\d+$/.test(given) && number <= most) return number;

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 
 import type { View } from "../../dist/src/cli/dashboard/view.js";
-import { Series } from "../../dist/src/cli/dashboard/series.js";
+import { Series } from "../../dist/src/cli/dashboard/chart-series.js";
 import { mapCellsMax, type Sample, segmentMap } from "../../dist/src/operators/mod.js";
 import { openCache } from "../../dist/src/mod.js";
 import { Processes } from "./dashboard-process.js";

@@ -315,7 +315,7 @@ describe("a key", () => {
     expect(JSON.stringify(found)).not.toContain("secret");
   });
 
-  test("of a namespace is named by what its function makes of keys, and options may follow", async () => {
+  test("of a namespace is named by what its function makes, and options may follow", async () => {
     const cache = await onDisk();
     const options = { key: (id: number) => `u${id}`, ttl: "1h" } as const;
     const users = cache.namespace<string, number>("users", options);

@@ -1,6 +1,6 @@
 // `undercroft dashboard`: a page on loopback over what a running cache answers operators. Called by
 // main.ts. The charts are of what this process has seen: the cache keeps nothing for it.
-import { elapsedMs } from "../../base/mod.js";
+import { elapsedMs, monotonicMs, readAnchorMs } from "../../base/mod.js";
 import {
   type Connection,
   type KeyAnswer,
@@ -15,16 +15,16 @@ import { connect } from "../top/target.js";
 import { answerTimeoutMs, endWords, pause } from "../top/waiting.js";
 import { type DashboardOptions, dashboardOptions } from "./dashboard-options.js";
 import { servePage } from "./page-server.js";
-import { Series } from "./series.js";
+import { Series } from "./chart-series.js";
 import { type View, viewOf } from "./view.js";
 
-export const dashboardUsage = `dashboard [directory|name]  the same as a page for a browser, until Ctrl-C
+export const dashboardUsage = `dashboard [directory|name]  the same as a page for a browser
   --port 7070       of 127.0.0.1 (default: a free one); the address that is printed has a token,
                     without which nothing is answered
   --names           hottest keys by name, not by hash
   --write           a form that looks up a key, lets it expire or deletes it
   --pid 1234        which process, if several have a cache of that name
-It finds the cache as top does, and opens no browser.`;
+It finds the cache as top does, and opens no browser; Ctrl-C ends it.`;
 
 const keyTimeoutMs = 10_000;
 const hottestKeys = 20;
@@ -106,7 +106,7 @@ class Watch {
     }
     this.#newest = answer;
     this.#answeredMs = elapsedMs();
-    this.#series.add(answer, this.#answeredMs, Date.now());
+    this.#series.add(answer, this.#answeredMs, readAnchorMs() + monotonicMs());
   }
 
   /** Over a connection of its own, since each takes one question at a time; one after the other. */

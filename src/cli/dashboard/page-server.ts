@@ -1,5 +1,5 @@
-// Serves the page of the dashboard on loopback. Called by `undercroft dashboard`. Invariants: nobody
-// who does not know the token is answered more than a refusal; what is answered names no other
+// Serves the page of the dashboard on loopback. Called by `undercroft dashboard`. Invariants: who
+// does not know the token is answered no more than a refusal; what is answered names no other
 // origin; nothing changes without --write, and a body is at most bodyBytesMax bytes. The token is
 // in the path and not in a cookie, which servers on other ports of this machine would be sent.
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";

@@ -1,7 +1,7 @@
 // What the page of the dashboard is told each second. Pure but for what it is given.
 import type { Sample } from "../../operators/mod.js";
 import { type Activity, windowSeconds } from "../top/windows.js";
-import type { Point, Series } from "./series.js";
+import type { Point, Series } from "./chart-series.js";
 
 export interface SpaceView {
   readonly name: string;
