@@ -29,7 +29,7 @@ import { type DiskHandle, diskHandle } from "../tiers/mod.js";
 import type { Tier } from "../outer-tiers/mod.js";
 import { createdBaseOf } from "../record/mod.js";
 import { announce, handleOf } from "./by-name/open-caches.js";
-import { recentKeysBytes, spaceCountsBytes } from "../stats/mod.js";
+import { recentKeysBytes, requestRingBytes, spaceCountsBytes } from "../stats/mod.js";
 import { Cache } from "./cache.js";
 import { type DiskAtOpen, openDisk, prepare } from "./disk/opening.js";
 import { backOf, frontOf } from "./disk/back-options.js";
@@ -232,6 +232,7 @@ function createMemory(
     isClockInjected,
     spaceCounts: new SharedArrayBuffer(spaceCountsBytes(codes.threadsMax, codes.namespacesMax + 1)),
     recentKeys: config.operators ? new SharedArrayBuffer(recentKeysBytes) : null,
+    requests: config.operators ? new SharedArrayBuffer(requestRingBytes) : null,
     disk: made === undefined ? null : handleOfDisk(config, made),
   };
   return worker;

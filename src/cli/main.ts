@@ -8,6 +8,7 @@ import { dashboard, dashboardUsage } from "./dashboard/dashboard.js";
 import { importEntries, importUsage } from "./import.js";
 import { inspect, inspectUsage } from "./inspect.js";
 import type { Output } from "./output.js";
+import { record, recordUsage } from "./record.js";
 import { simulate, simulateUsage } from "./simulate.js";
 import { top, topUsage } from "./top/top.js";
 import { verify, verifyUsage } from "./verify.js";
@@ -20,6 +21,7 @@ const known: ReadonlyMap<string, { readonly run: Command; readonly usage: string
   ["import", { run: importEntries, usage: importUsage }],
   ["inspect", { run: inspect, usage: inspectUsage }],
   ["verify", { run: verify, usage: verifyUsage }],
+  ["record", { run: record, usage: recordUsage }],
   ["top", { run: top, usage: topUsage }],
   ["dashboard", { run: dashboard, usage: dashboardUsage }],
 ]);

@@ -1,7 +1,8 @@
 // Reads and checks the command line of `undercroft simulate`. Called by that command.
 import type { ParseArgsConfig } from "node:util";
+import { parseDuration } from "../base/mod.js";
 import { type Worth, worths } from "../policy/mod.js";
-import { type Simulated, simulatedNames } from "../simulation/mod.js";
+import { type Simulated, simulatedNames, type Target } from "../simulation/mod.js";
 import { parsedOptions } from "./parsed-options.js";
 
 export interface SimulateOptions {
@@ -9,14 +10,16 @@ export interface SimulateOptions {
   readonly policies: readonly Simulated[];
   /** Fractions of the distinct objects, or of their bytes, ascending. */
   readonly sizes: readonly number[];
+  /** The sizes were named, not the usual ones. */
+  readonly hasOwnSizes: boolean;
   readonly unit: boolean;
   /** What a hit is worth to the policies that weigh it. */
   readonly worth: Worth;
   readonly json: boolean;
   /** The file that the plot is written to. */
   readonly svg: string | undefined;
-  /** The hit ratio to suggest a configuration for. */
-  readonly target: number | undefined;
+  /** What to suggest a configuration for, if anything. */
+  readonly target: Target | undefined;
   readonly help: boolean;
 }
 
@@ -33,11 +36,12 @@ export function simulateOptions(words: readonly string[]): SimulateOptions {
     traces: positionals,
     policies: policiesOf(values.policies),
     sizes: sizesOf(values.sizes),
+    hasOwnSizes: values.sizes !== undefined,
     unit: values.unit === true,
     worth: worthOf(values.worth),
     json: values.json === true,
     svg: values.svg,
-    target: targetOf(values.target),
+    target: targetOf(values["target-hits"], values["target-wait"]),
     help,
   };
 }
@@ -49,7 +53,8 @@ const known = {
   worth: { type: "string" },
   json: { type: "boolean" },
   svg: { type: "string" },
-  target: { type: "string" },
+  "target-hits": { type: "string" },
+  "target-wait": { type: "string" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
 
@@ -86,13 +91,18 @@ function worthOf(text: string | undefined): Worth {
   throw new RangeError(`Cannot simulate: --worth is "${text}"; allowed are ${worths.join(", ")}`);
 }
 
-function targetOf(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined;
-  const target = Number(text);
-  if (text.trim() === "" || !(target > 0 && target < 1)) {
-    throw new RangeError(
-      `Cannot simulate: --target is "${text}"; allowed is a hit ratio between 0 and 1`,
-    );
+function targetOf(hits: string | undefined, wait: string | undefined): Target | undefined {
+  if (hits !== undefined && wait !== undefined) {
+    throw new RangeError("Cannot simulate: --target-hits and --target-wait are two targets; name one");
   }
-  return target;
+  if (wait !== undefined) {
+    const waitMs = parseDuration("--target-wait", /^[\d.]+$/.test(wait) ? Number(wait) : wait);
+    return { waitMs };
+  }
+  if (hits === undefined) return undefined;
+  const hitRatio = Number(hits);
+  if (hits.trim() !== "" && hitRatio > 0 && hitRatio < 1) return { hitRatio };
+  throw new RangeError(
+    `Cannot simulate: --target-hits is "${hits}"; allowed is a hit ratio between 0 and 1`,
+  );
 }

@@ -7,14 +7,13 @@ import {
   plotCurves,
   readTrace,
   replay,
-  sizeWords,
-  suggest,
   type Trace,
   withoutSizes,
 } from "../simulation/mod.js";
 import type { Output } from "./output.js";
 import { outcomeTable } from "./outcome-table.js";
 import { type SimulateOptions, simulateOptions } from "./simulate-options.js";
+import { advice, candidatesFor } from "./simulate-advice.js";
 
 export const simulateUsage = `simulate <trace…>   miss ratios by policy and size, from a cold cache
   --policies a,b    auto, s3-fifo, lfu, lru, sieve, fifo, lru-exact, belady (default: all)
@@ -22,15 +21,17 @@ export const simulateUsage = `simulate <trace…>   miss ratios by policy and si
                     (default: 0.001,0.01,0.05,0.1,0.2)
   --unit            count objects, not bytes
   --worth load-time what a hit is worth to auto and lfu: hits (default), bytes or load-time
-  --target 0.9      suggest a configuration for this hit ratio
+  --target-hits 0.9 suggest memory, disk, policy and worth for this hit ratio: tries each worth, and
+                    more sizes unless --sizes names them
+  --target-wait 5ms the same for what a request waits for loads, on average
   --svg curves.svg  draw the curves; for several traces, one file each: curves-<trace>.svg
   --json            print an array of
-                    { trace, policy, size, capacity, requests, misses, missRatio, byteMissRatio,
-                      waitRatio }
+                    { trace, policy, worth, size, capacity, requests, misses, missRatio,
+                      byteMissRatio, waitRatio, waitMs }
 A trace is CSV (key, size, ttl, timestamp, load; only the key is required; the first line may name
 the columns) or records of 16 bytes (key u64, size u32, ttl u32, little-endian); either may be
 gzipped (.gz). ttl and timestamp are seconds; a ttl has no effect without timestamps. load is
-milliseconds.`;
+milliseconds. What record wrote of a part of the keys is suggested for all of them.`;
 
 /** A cache that holds fewer objects than this is decided by chance. */
 const objectsWanted = 10;
@@ -49,9 +50,21 @@ export async function simulate(words: readonly string[], output: Output): Promis
     const read = await readTrace(path);
     const trace = options.unit ? withoutSizes(read) : read;
     warnOfSmall(trace, options.sizes, output);
+    if (options.target !== undefined && "waitMs" in options.target && trace.load === null) {
+      throw new RangeError(
+        `Cannot simulate ${path} for --target-wait: it has no load times; record has them of ` +
+          "entries that were loaded by fetch",
+      );
+    }
     const outcomes = replayAll(trace, options, output);
     all.push(...outcomes);
-    if (!options.json) output.print(report(trace, outcomes, options));
+    if (!options.json) {
+      output.print(report(trace, outcomes));
+      if (options.target !== undefined) {
+        const candidates = candidatesFor(trace, outcomes, options);
+        output.print(advice(trace, candidates, options.target));
+      }
+    }
     if (options.svg !== undefined) draw(outcomes, options.svg, options.traces.length > 1, output);
   }
   if (options.json) output.print(JSON.stringify(all));
@@ -95,7 +108,7 @@ function replayAll(trace: Trace, options: SimulateOptions, output: Output): Outc
   });
 }
 
-function report(trace: Trace, outcomes: readonly Outcome[], options: SimulateOptions): string {
+function report(trace: Trace, outcomes: readonly Outcome[]): string {
   const parts = [
     `${trace.name}: ${trace.requests} requests for ${trace.keys} objects; misses per request`,
     outcomeTable(outcomes, "missRatio"),
@@ -107,23 +120,7 @@ function report(trace: Trace, outcomes: readonly Outcome[], options: SimulateOpt
     const table = outcomeTable(outcomes, "waitRatio");
     parts.push("time spent loading per time that all requests take to load", table);
   }
-  if (options.target !== undefined) parts.push(advice(trace, outcomes, options.target));
   return `${parts.join("\n")}\n`;
-}
-
-function advice(trace: Trace, outcomes: readonly Outcome[], target: number): string {
-  const found = suggest(outcomes, target);
-  if (found === undefined) {
-    const best = Math.max(...outcomes.map(({ missRatio }) => 1 - missRatio));
-    const reached = `the best is ${best.toFixed(4)}`;
-    return `No simulated size reaches a hit ratio of ${target}; ${reached}. Try larger --sizes`;
-  }
-  const { policy, capacity, memory, hitRatio } = found;
-  const reached = `reaches a hit ratio of ${hitRatio.toFixed(4)}`;
-  if (trace.size === null)
-    return `Suggested: "${policy}" with room for ${capacity} entries ${reached}`;
-  const disk = memory < capacity ? `, or memory: "${sizeWords(memory)}" with that much disk` : "";
-  return `Suggested: eviction: "${policy}", memory: "${sizeWords(capacity)}"${disk}; it ${reached}`;
 }
 
 function draw(outcomes: readonly Outcome[], path: string, several: boolean, output: Output): void {

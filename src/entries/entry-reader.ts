@@ -17,6 +17,7 @@ import {
 } from "./found-entry.js";
 import { DiskEntries } from "./disk-entries.js";
 import { earlySampleEvery, GetSampler } from "./get-sampler.js";
+import { noteRequest } from "./request-notes.js";
 import type { ThreadCore } from "./thread-core.js";
 import { moveAttemptsMax, type ShownValue, type ValueDecoder } from "./value-decoder.js";
 
@@ -24,6 +25,8 @@ const noTags: readonly string[] = [];
 /** In place of a value: its record was replaced while it was read, so it is looked for again. */
 const changed = Symbol("changed");
 const nobody = (): void => undefined;
+/** Where nobody may record. */
+const neverOn = new Uint32Array(2);
 
 export class EntryReader<V> {
   readonly #core: ThreadCore;
@@ -34,6 +37,8 @@ export class EntryReader<V> {
   #getsLeft = earlySampleEvery;
   #peeksLeft = earlySampleEvery;
   readonly #counters: ThreadCore["counters"];
+  /** Requests are recorded while word 1 is not 0. */
+  readonly #recording: Uint32Array;
   /** Why the last lookup found no value. "expired": its record is in the record reader still. */
   #miss: "disk" | "expired" | "negative" | "absent" = "absent";
   /** The key window's write count after the last lookup wrote its key. */
@@ -46,12 +51,14 @@ export class EntryReader<V> {
     this.#disk = new DiskEntries(core, decoder);
     this.#sampler = new GetSampler(core);
     this.#counters = core.counters;
+    this.#recording = core.requests?.words ?? neverOn;
   }
 
   // ── For users ───────────────────────────────────────────────────────────────────────────────
 
   /** The value from the near cache or shared memory, if it is fresh. */
   getSync(key: Key): V | undefined {
+    if (this.#recording[1] !== 0) noteRequest(this.#core, key);
     const value = --this.#getsLeft === 0 ? this.#sampled(key) : this.#look(key);
     if (value === undefined) this.#core.count(counter.counterMisses, 1);
     return value;
@@ -72,6 +79,7 @@ export class EntryReader<V> {
   /** The value from memory or disk, if it is fresh; a promise only if it may be on disk. With
    *  `onDisk` it does not read there: that is given the key and its location, for `readFresh`. */
   get(key: Key, onDisk?: OnDisk): V | undefined | Promise<V | undefined> {
+    if (this.#recording[1] !== 0) noteRequest(this.#core, key);
     if (--this.#getsLeft === 0) this.#observe(key);
     const value = this.#look(key);
     if (value !== undefined) return value;
@@ -94,6 +102,7 @@ export class EntryReader<V> {
 
   /** The entry with its metadata, from memory or disk, if it is fresh. */
   async getEntry(key: Key): Promise<CacheEntry<V> | undefined> {
+    if (this.#recording[1] !== 0) noteRequest(this.#core, key);
     const { found, nearValue } = this.#findRecord(key);
     const entry = found === "memory" ? this.#entryInMemory(key, nearValue) : undefined;
     if (entry !== undefined) return entry;
@@ -148,6 +157,7 @@ export class EntryReader<V> {
   /** The value in memory, fresh or stale. Counts a hit, or a miss for a stale value. If there is
    *  neither, the caller counts. */
   peek(key: Key): Peek<V> {
+    if (this.#recording[1] !== 0) noteRequest(this.#core, key);
     if (--this.#peeksLeft === 0) this.#peeksLeft = this.#sampler.next(key);
     const fresh = this.#look(key);
     if (fresh !== undefined) return { kind: "fresh", value: fresh };
@@ -165,6 +175,7 @@ export class EntryReader<V> {
 
   /** Like `peek`, with what the record says of the value. Counts no hit and no miss. */
   peekEntry(key: Key): PeekedEntry<V> {
+    if (this.#recording[1] !== 0) noteRequest(this.#core, key);
     const { found, nearValue } = this.#findRecord(key);
     const value = this.#findValue(key, found, nearValue);
     if (value === undefined) return this.#miss === "disk" ? noValue.disk : noValue.absent;

@@ -14,7 +14,7 @@ import {
 import type { Kernel, Key, KeyWindow } from "../kernel/mod.js";
 import { type MemoryReader, type MemoryWriter, SchemaArea } from "../memory/mod.js";
 import { NearCache } from "../near/mod.js";
-import { bucketOf, type CounterSink, RecentKeys } from "../stats/mod.js";
+import { bucketOf, type CounterSink, RecentKeys, RequestRing } from "../stats/mod.js";
 import type { DirectoryWriter, DiskReader } from "../tiers/mod.js";
 import { EntryAdmission } from "./entry-admission.js";
 import type { WriteThrough } from "./writing/write-through.js";
@@ -63,6 +63,8 @@ export class ThreadCore {
   readonly near: NearCache | null;
   /** Where this thread notes sampled keys; null if nobody is told of them. */
   readonly recentKeys: RecentKeys | null;
+  /** Where this thread notes requests while they are recorded; null if nobody may record. */
+  readonly requests: RequestRing | null;
   /** Told of every change, if there are tiers. Set before the first call of the user. */
   through: WriteThrough | null = null;
   /** This thread's counters: the cache's, or those of the namespace. */
@@ -107,11 +109,13 @@ export class ThreadCore {
       this.clock = core.clock;
       this.near = core.near?.within(keys) ?? null;
       this.recentKeys = core.recentKeys;
+      this.requests = core.requests;
       return;
     }
     this.#end = { isClosed: false, isDetached: false };
-    const { recentKeys } = handle;
+    const { recentKeys, requests } = handle;
     this.recentKeys = recentKeys === null ? null : new RecentKeys(recentKeys);
+    this.requests = requests === null ? null : new RequestRing(requests);
     const writeSchema = directory === null ? null : directory.writeSchema.bind(directory);
     this.codec = createCodec(config, options.codec, new SchemaArea(kernel, writeSchema));
     const rules = config.disk?.admission;

@@ -13,4 +13,6 @@ export interface WorkerHandle {
   readonly spaceCounts: SharedArrayBuffer;
   /** The keys of sampled requests (stats/recent-keys.ts); null if nobody is told of them. */
   readonly recentKeys: SharedArrayBuffer | null;
+  /** The requests of a recording (stats/request-ring.ts); null if nobody may record. */
+  readonly requests: SharedArrayBuffer | null;
 }

@@ -170,13 +170,13 @@ export interface FetchTiers<V> {
 /** Publishes loaded values. */
 export interface FetchWriter<V> {
   /** Encodes and publishes, unless superseded or `flight` is -1. Answers the value that a later hit
-   *  would return. `loadClass`: how long the loader took (policy/worth.ts), by default unknown. */
+   *  would return. `loadMs`: how long the loader took, by default unknown. */
   fill(
     key: HashedKey,
     value: unknown,
     fields: FillFields,
     flight: number,
-    loadClass?: number,
+    loadMs?: number,
   ): Filled<V>;
   /** Remembers for all threads that the source has no value, unless superseded or `flight` is -1.
    *  An older value of the key leaves. False if nothing was stored. */

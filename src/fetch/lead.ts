@@ -7,7 +7,6 @@ import { LoadedEntry, type ResolvedFetchOptions, unchanged } from "../config/mod
 import { type LoadTrace, traceLoad } from "../diagnostics/mod.js";
 import type { FoundValue } from "../entries/mod.js";
 import type { Key } from "../kernel/mod.js";
-import { loadClassOf } from "../policy/mod.js";
 import {
   counterFillsSuperseded,
   counterFlightsRefused,
@@ -247,7 +246,7 @@ export class Lead<V> {
     const { writer, meter } = this.#parts;
     const number = flight.isReplaced || loaded.isVoid ? -1 : flight.number;
     const loadMs = monotonicMs() - (flight.startedMs ?? 0);
-    const filled = writer.fill(key, value, options, number, loadClassOf(loadMs));
+    const filled = writer.fill(key, value, options, number, loadMs);
     let end: FlightEnd = { kind: filled.outcome === "stored" ? "stored" : "unstored" };
     const isSuperseded =
       flight.isReplaced ||

@@ -19,6 +19,8 @@ export {
   type KeyQuestion,
   protocolVersion,
   type Question,
+  type Recorded,
+  type RecordQuestion,
   type Refusal,
   type Sample,
 } from "./protocol.js";

@@ -18,6 +18,25 @@ export interface Question {
   readonly names: boolean;
   /** With what changes slowly and takes room: segments, threads, the policy. */
   readonly details: boolean;
+  /** Record requests from now on, until this is not asked for 10 seconds. */
+  readonly record?: RecordQuestion | undefined;
+}
+
+export interface RecordQuestion {
+  /** The part of the keys whose requests are recorded, above 0 and at most 1; 0 ends it. */
+  readonly sample: number;
+  /** What keys are hashed with: two whole numbers of 32 bits. It names the recording. */
+  readonly salt: readonly [number, number];
+}
+
+/** What was recorded since the question before. */
+export interface Recorded {
+  /** stats/request-ring.ts, in base64. */
+  readonly events: string;
+  /** Events that did not fit the ring. */
+  readonly lost: number;
+  /** The recording began with this question, or begins again. */
+  readonly isNew: boolean;
 }
 
 /** What may be done with a key: look it up, let it expire now, delete it. */
@@ -74,6 +93,8 @@ export interface Sample {
   readonly keySamples: number;
   /** Null unless they were asked for. */
   readonly details: Details | null;
+  /** If it was asked for; null if somebody else records. */
+  readonly recorded?: Recorded | null;
 }
 
 /** Why there is no answer. */
@@ -94,7 +115,10 @@ export function questionIn(line: string): Question | KeyQuestion | string {
   if (!isCount || typeof names !== "boolean" || typeof details !== "boolean") {
     return `the question needs keys, 0 to ${hotKeysMax}, and names and details, true or false`;
   }
-  return { v: protocolVersion, keys: Number(keys), names, details };
+  const record = asked["record"];
+  if (record === undefined) return { v: protocolVersion, keys: Number(keys), names, details };
+  if (!isRecordQuestion(record)) return "record needs sample, 0 to 1, and salt, two numbers";
+  return { v: protocolVersion, keys: Number(keys), names, details, record };
 }
 
 function keyQuestionOf(asked: Readonly<Record<string, unknown>>): KeyQuestion | string {
@@ -104,6 +128,13 @@ function keyQuestionOf(asked: Readonly<Record<string, unknown>>): KeyQuestion | 
     return `the question needs act (${keyActs.join(", ")}), namespace and key, which are texts`;
   }
   return { v: protocolVersion, act, namespace, key };
+}
+
+function isRecordQuestion(value: unknown): value is RecordQuestion {
+  const { sample, salt } = (value ?? {}) as Record<string, unknown>;
+  const isSalt =
+    Array.isArray(salt) && salt.length === 2 && salt.every((word) => word === Number(word) >>> 0);
+  return isSalt && typeof sample === "number" && sample >= 0 && sample <= 1;
 }
 
 /** The answer in a line; undefined if it is none of this version. */

@@ -14,6 +14,8 @@ export class RecordReader {
   /** The id of the key's namespace; 0 is the cache's own key space. */
   space = 0;
   codecId = 0;
+  /** How long its loader took (policy/worth.ts). */
+  loadClass = 0;
   flags = 0;
   sequence = 0;
   /** Wall-clock milliseconds. */
@@ -64,6 +66,7 @@ export class RecordReader {
     this.space = first >>> 24;
     const codec = buffer.readUInt8(start + at.recordCodec);
     this.codecId = codec & at.recordCodecMask;
+    this.loadClass = (codec >>> at.recordLoadShift) & at.recordLoadMask;
     this.#hasRevision = codec >= at.recordHasRevision;
     const flags = buffer.readUInt8(start + at.recordFlags);
     this.flags = flags;

@@ -52,6 +52,7 @@ export class CsvTrace {
   #read(text: string): void {
     this.#line += 1;
     const line = text.trim();
+    if (line.startsWith("#")) this.#noteSample(line);
     if (line === "" || line.startsWith("#")) return;
     const why = foreignLine(line);
     if (why !== undefined) this.#refuse(why);
@@ -74,6 +75,12 @@ export class CsvTrace {
     const load = this.#numberIn(cells, "load", 0);
     if (load < 0) this.#refuse(`load is ${load}; it must be milliseconds, 0 or more`);
     this.builder.add(number, size, ttl, this.#numberIn(cells, "timestamp", NaN), load);
+  }
+
+  /** What `undercroft record` says of its keys. */
+  #noteSample(line: string): void {
+    const sample = Number(/^# undercroft record, sample=([\d.e-]+)$/.exec(line)?.[1]);
+    if (sample > 0 && sample <= 1) this.builder.sample = sample;
   }
 
   /** If the line names columns, sets their positions and returns true. */

@@ -24,6 +24,8 @@ export const simulatedNames: readonly Simulated[] = [...policyNames, "lru-exact"
 export interface Outcome {
   readonly trace: string;
   readonly policy: Simulated;
+  /** What a hit was worth to it. */
+  readonly worth: Worth;
   /** Cache size as a fraction of the distinct objects, or of their bytes. */
   readonly size: number;
   /** The cache's bytes, or its objects if sizes are ignored. */
@@ -35,6 +37,8 @@ export interface Outcome {
   /** Time spent loading, divided by what it takes to load every request; `null` if the trace has no
    *  load times. */
   readonly waitRatio: number | null;
+  /** Milliseconds that a request waits for loads, on average; `null` if the trace has none. */
+  readonly waitMs: number | null;
 }
 
 interface Store {
@@ -62,8 +66,9 @@ export function replay(
   const missRatio = misses / requests;
   const byteMissRatio = missedBytes / bytes;
   const waitRatio = trace.load === null ? null : waitedMs / loadMs;
-  const counts = { requests, misses, missRatio, byteMissRatio, waitRatio };
-  return { trace: name, policy, size, capacity, ...counts };
+  const waitMs = trace.load === null ? null : waitedMs / requests;
+  const counts = { requests, misses, missRatio, byteMissRatio, waitRatio, waitMs };
+  return { trace: name, policy, worth, size, capacity, ...counts };
 }
 
 interface Counts {

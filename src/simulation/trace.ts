@@ -19,6 +19,9 @@ export interface Trace {
   readonly time: Float64Array | null;
   /** Milliseconds that each request's object takes to load; `null` if the trace has none. */
   readonly load: Float32Array | null;
+  /** The part of the keys that the trace is of, as `undercroft record` sampled them: a cache for
+   *  all is that much larger. */
+  readonly sample: number;
 }
 
 /** Collects requests in arrays that double as they fill. */
@@ -34,6 +37,8 @@ export class TraceBuilder {
   #timed = false;
   #mortal = false;
   #loaded = false;
+  /** See `Trace`. */
+  sample = 1;
 
   get count(): number {
     return this.#count;
@@ -68,6 +73,7 @@ export class TraceBuilder {
           ? null
           : time.map((at, index) => at + ((this.#ttl[index] as number) || Infinity)),
       time,
+      sample: this.sample,
       load: this.#loaded ? this.#load.slice(0, count) : null,
     };
   }

@@ -29,3 +29,14 @@ export {
 export type { ProcessTotals } from "./process-totals.js";
 export { makeSnapshot, type StatsInput } from "./snapshot.js";
 export { readRecentKeys, type RecentKey, RecentKeys, recentKeysBytes } from "./recent-keys.js";
+export {
+  type EntryFacts,
+  recordingSeconds,
+  type RequestEvent,
+  requestEvents,
+  RequestRing,
+  requestRingBytes,
+  RequestTaker,
+  sizeAbsent,
+  type TakenEvents,
+} from "./request-ring.js";

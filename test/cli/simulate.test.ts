@@ -58,6 +58,7 @@ test("--json prints an array of outcomes and nothing else", async () => {
     expect(Object.keys(outcome)).toEqual([
       "trace",
       "policy",
+      "worth",
       "size",
       "capacity",
       "requests",
@@ -65,6 +66,7 @@ test("--json prints an array of outcomes and nothing else", async () => {
       "missRatio",
       "byteMissRatio",
       "waitRatio",
+      "waitMs",
     ]);
     expect(outcome.missRatio).toBe(outcome.misses / outcome.requests);
   }
@@ -72,7 +74,7 @@ test("--json prints an array of outcomes and nothing else", async () => {
 
 test("a table of every policy, with bytes, a suggestion and a plot", async () => {
   const svg = join(directory, "curves.svg");
-  const { status, out } = await undercroft("simulate", web, "--target", "0.5", "--svg", svg);
+  const { status, out } = await undercroft("simulate", web, "--target-hits", "0.5", "--svg", svg);
   expect(status).toBe(0);
   for (const word of ["auto", "s3-fifo", "lfu", "lru", "sieve", "fifo", "lru-exact", "belady"]) {
     expect(out).toContain(word);
@@ -99,16 +101,36 @@ test("--unit counts objects", async () => {
 });
 
 test("a target that no size reaches is reported as out of reach", async () => {
-  const { out } = await undercroft("simulate", web, "--target", "0.999", "--sizes", "0.01");
+  const { out } = await undercroft("simulate", web, "--target-hits", "0.999", "--sizes", "0.01");
   expect(out).toContain("No simulated size reaches a hit ratio of 0.999");
 });
 
+test("--target-wait tries each worth, and scales what was sampled", async () => {
+  const timed = join(directory, "timed.csv");
+  const lines = webKeys.map((key) => `k${key},1000,,,${1 + (key % 9) ** 3}`);
+  const head = "# undercroft record, sample=0.5\nkey,size,ttl,timestamp,load\n";
+  writeFileSync(timed, head + lines.join("\n"));
+  const words = ["--policies", "auto,lru", "--sizes", "0.1,1", "--target-wait", "100ms"];
+  const { status, out, err } = await undercroft("simulate", timed, ...words);
+  expect([status, err]).toEqual([0, ""]);
+  expect(out).toMatch(/\bauto {2}.*auto\/bytes.*auto\/load-time.*lru/);
+  const [, wide] = /memory: "(\d+)kb"; it reaches/.exec(out) ?? [];
+  const keys = new Set(webKeys).size;
+  // Half of the keys were recorded: the cache is twice as large as the simulated one.
+  expect(Number(wide)).toBeGreaterThanOrEqual(Math.floor((keys * 1000 * 0.1 * 2) / 1024));
+  expect(Number(wide)).toBeLessThan(keys * 2);
+  const none = await undercroft("simulate", timed, ...words.slice(0, 4), "--target-wait", "1ms");
+  expect(none.out).toContain("No simulated size reaches a wait of 1 ms per request; the best is ");
+});
+
 test.each([
+  [["simulate", web, "--target-wait", "5ms"], "for --target-wait: it has no load times"],
+  [["simulate", web, "--target-wait", "0"], "--target-wait"],
   [["simulate"], "no trace was named"],
   [["simulate", web, "--sizes", "0"], '--sizes has "0"; allowed are fractions'],
   [["simulate", web, "--sizes", "0.1,"], '--sizes has ""; allowed are fractions'],
   [["simulate", web, "--policies", "lru,arc"], '--policies has "arc"; allowed are auto'],
-  [["simulate", web, "--target", "90"], '--target is "90"; allowed is a hit ratio'],
+  [["simulate", web, "--target-hits", "90"], '--target-hits is "90"; allowed is a hit ratio'],
   [["simulate", web, "--frob"], "Unknown option '--frob'; the options are --policies, --sizes"],
   [["simulate", web, "--sizes"], "argument missing; the options are --policies"],
   [

@@ -2,13 +2,16 @@
 
 import { expect, test } from "vitest";
 
+import type { Worth } from "../../dist/src/policy/mod.js";
 import { type Outcome, plotCurves, sizeWords, suggest } from "../../dist/src/simulation/mod.js";
 
 function outcome(policy: Outcome["policy"], capacity: number, missRatio: number): Outcome {
   return {
     trace: "a<b",
     waitRatio: null,
+    waitMs: null,
     policy,
+    worth: "hits",
     size: capacity / 1000,
     capacity,
     requests: 100,
@@ -29,13 +32,14 @@ const outcomes = [
 ];
 
 test("the smallest cache that reaches the target is suggested, half its hits in memory", () => {
-  expect(suggest(outcomes, 0.8)).toEqual({
+  expect(suggest(outcomes, { hitRatio: 0.8 })).toMatchObject({
     policy: "auto",
+    worth: "hits",
     capacity: 100,
     memory: 10,
     hitRatio: 0.8,
   });
-  expect(suggest(outcomes, 0.92)).toEqual({
+  expect(suggest(outcomes, { hitRatio: 0.92 })).toMatchObject({
     policy: "lfu",
     capacity: 500,
     memory: 100,
@@ -43,10 +47,27 @@ test("the smallest cache that reaches the target is suggested, half its hits in 
   });
 });
 
+test("a target of hits is met by the best policy, though auto is a thousandth from it", () => {
+  expect(suggest(outcomes, { hitRatio: 0.8004 })?.policy).toBe("lfu");
+});
+
+test("for a wait, the worth that waits least is suggested", () => {
+  const timed = (worth: Worth, capacity: number, waitMs: number) => ({
+    ...outcome("auto", capacity, 0.2),
+    worth,
+    waitMs,
+    waitRatio: waitMs / 100,
+  });
+  const all = [timed("hits", 10, 9), timed("load-time", 10, 5), timed("hits", 100, 4)];
+  expect(suggest(all, { waitMs: 5 })).toMatchObject({ worth: "load-time", capacity: 10, waitMs: 5 });
+  expect(suggest(all, { waitMs: 4 })).toMatchObject({ worth: "hits", capacity: 100 });
+  expect(suggest(all, { waitMs: 3 })).toBeUndefined();
+});
+
 test("neither a bound nor an unreachable target is suggested", () => {
-  expect(suggest(outcomes, 0.44)?.policy).toBe("lfu");
-  expect(suggest(outcomes, 0.96)).toBeUndefined();
-  expect(suggest([outcome("belady", 10, 0)], 0.5)).toBeUndefined();
+  expect(suggest(outcomes, { hitRatio: 0.44 })?.policy).toBe("lfu");
+  expect(suggest(outcomes, { hitRatio: 0.96 })).toBeUndefined();
+  expect(suggest([outcome("belady", 10, 0)], { hitRatio: 0.5 })).toBeUndefined();
 });
 
 test("sizes are printed as options accept them, rounded up", () => {

@@ -53,6 +53,7 @@ test("an outcome has the ratios of its counts", () => {
   expect(replay(trace, "lru-exact", 1)).toEqual({
     trace: "test",
     policy: "lru-exact",
+    worth: "hits",
     size: 1,
     capacity: 40,
     requests: 3,
@@ -60,6 +61,7 @@ test("an outcome has the ratios of its counts", () => {
     missRatio: 2 / 3,
     byteMissRatio: 40 / 50,
     waitRatio: null,
+    waitMs: null,
   });
   expect(replay(withoutSizes(trace), "lru-exact", 1).capacity).toBe(2);
 });

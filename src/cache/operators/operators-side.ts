@@ -9,12 +9,14 @@ import {
   type NamedSocket,
   protocolVersion,
   type Question,
+  type Recorded,
+  type RecordQuestion,
   type Sample,
 } from "../../operators/mod.js";
 import { detailsOf } from "./operators-details.js";
 import { actOnKey, type KeySpaces } from "./operators-keys.js";
 import type { OuterSide } from "../outer/outer-side.js";
-import { readRecentKeys } from "../../stats/mod.js";
+import { readRecentKeys, RequestTaker } from "../../stats/mod.js";
 import { snapshotOf } from "../statistics.js";
 
 /** Seconds of which operators are told the hottest keys. */
@@ -33,10 +35,13 @@ export class OperatorsSide {
   #spaces: KeySpaces = () => undefined;
   readonly #openedMs = elapsedMs();
   #named: NamedSocket | undefined;
+  readonly #requests: RequestTaker | null;
 
   constructor(core: ThreadCore, tiers: OuterSide | null) {
     this.#core = core;
     this.#tiers = tiers;
+    const { requests } = core.handle;
+    this.#requests = requests === null ? null : new RequestTaker(requests);
   }
 
   /** From now on keys may be asked for. */
@@ -59,7 +64,7 @@ export class OperatorsSide {
     this.#answering.close();
   }
 
-  #sample({ keys, names, details }: Question): Sample {
+  #sample({ keys, names, details, record }: Question): Sample {
     const core = this.#core;
     const { recentKeys } = core.handle;
     core.assertOpen();
@@ -69,7 +74,7 @@ export class OperatorsSide {
       const key: HotKey = { hash, namespace, samples };
       return names ? { ...key, key: text } : key;
     });
-    return {
+    const sample: Sample = {
       v: protocolVersion,
       pid: process.pid,
       node: process.version,
@@ -81,5 +86,12 @@ export class OperatorsSide {
       keySamples: recent?.samples ?? 0,
       details: details ? detailsOf(core) : null,
     };
+    return record === undefined ? sample : { ...sample, recorded: this.#recorded(record) };
+  }
+
+  #recorded({ sample, salt }: RecordQuestion): Recorded | null {
+    const taken = this.#requests?.take(sample, salt);
+    if (taken === undefined) return null;
+    return { ...taken, events: taken.events.toString("base64") };
   }
 }

@@ -1,5 +1,5 @@
 // Finds the running cache that a command for operators is about, and connects to it. Called by
-// `undercroft top` and `undercroft dashboard`.
+// `undercroft top`, `dashboard` and `record`.
 import { statSync } from "node:fs";
 import { resolve } from "node:path";
 import { describe } from "../../base/mod.js";

@@ -20,10 +20,11 @@ import {
 } from "../../memory/mod.js";
 import { movable, type StoreTask } from "../../pool/mod.js";
 import { codecNegative, flagNegative } from "../../record/mod.js";
-import { loadClassUnknown } from "../../policy/mod.js";
+import { loadClassOf, loadClassUnknown } from "../../policy/mod.js";
 import * as counter from "../../stats/mod.js";
 import type { EntryReader } from "../entry-reader.js";
 import { deleteInOrder, deletionOf, writeInOrder } from "./ordered-writes.js";
+import { noteStore } from "../request-notes.js";
 import { SegmentRoom } from "../segment-room.js";
 import type { ThreadCore } from "../thread-core.js";
 import type { ValueDecoder } from "../value-decoder.js";
@@ -108,6 +109,19 @@ export class EntryWriter<V> {
   /** Writes what was prepared of a value, in the order of its revision if it has one and no
    *  condition of its own. Every write of a value comes by here, so that tiers are told. */
   write(
+    key: Key | HashedKey,
+    value: unknown,
+    bytes: Uint8Array,
+    fields: WriteFields,
+    tags: readonly string[],
+    loadMs?: number,
+  ): WriteOutcome {
+    const outcome = this.#write(key, value, bytes, fields, tags);
+    if (outcome === "stored") noteStore(this.#core, key, bytes.length, fields, loadMs);
+    return outcome;
+  }
+
+  #write(
     key: Key | HashedKey,
     value: unknown,
     bytes: Uint8Array,
@@ -237,6 +251,7 @@ export class EntryWriter<V> {
       const here = (): WriteOutcome =>
         writeValue(core.writer, hashed, moved, { ...fields, flight });
       const outcome = await (storePool?.store(task) ?? this.#room.wait(moved.length).then(here));
+      if (outcome === "stored") noteStore(core, hashed, moved.length, fields, undefined);
       if (outcome !== "superseded") return outcome as SetOutcome;
       // A later write won. To every observer this value was stored and then replaced.
       core.count(counter.counterFillsSuperseded, 1);
@@ -266,11 +281,12 @@ export class EntryWriter<V> {
     value: unknown,
     options: FillFields,
     flight: number,
-    loadClass: number = loadClassUnknown,
+    loadMs?: number,
   ): Filled<V> {
     const { kernel, writer } = this.#core;
     this.#core.assertOpen();
     const name = key.toKey();
+    const loadClass = loadMs === undefined ? loadClassUnknown : loadClassOf(loadMs);
     const { bytes, fields } = this.prepare(name, value, options, flight, loadClass);
     // Read before publishing: a later invalidation of its tags must also end the value kept near.
     const tagEpoch = fields.tags.length === 0 ? null : kernel.control.tagEpoch();
@@ -279,7 +295,7 @@ export class EntryWriter<V> {
     const decoded = this.#decoder.decodeFill(fields.codecId, buffer, key);
     // A fill without a flight could overwrite a newer write, so it is not published.
     const { tags } = options;
-    const outcome = flight < 0 ? "superseded" : this.write(key, value, buffer, fields, tags);
+    const outcome = flight < 0 ? "superseded" : this.write(key, value, buffer, fields, tags, loadMs);
     const { slotLow: low, slotHigh: high } = kernel.results;
     if (outcome === "stored") {
       const { expiresMs } = fields;
