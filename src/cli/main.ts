@@ -8,8 +8,8 @@ import { dashboard, dashboardUsage } from "./dashboard/dashboard.js";
 import { importEntries, importUsage } from "./import.js";
 import { inspect, inspectUsage } from "./inspect.js";
 import type { Output } from "./output.js";
-import { record, recordUsage } from "./record.js";
-import { simulate, simulateUsage } from "./simulate.js";
+import { record, recordUsage } from "./record/record.js";
+import { simulate, simulateUsage } from "./simulate/simulate.js";
 import { top, topUsage } from "./top/top.js";
 import { verify, verifyUsage } from "./verify.js";
 

@@ -3,5 +3,4 @@ export { plotCurves } from "./curve-plot.js";
 export { capacityOf, type Outcome, replay, type Simulated, simulatedNames } from "./replay.js";
 export { reaches, sizeWords, suggest, type Suggestion, type Target } from "./suggestion.js";
 export { readTrace, traceName } from "./trace-reader.js";
-export { TraceWriter } from "./trace-writer.js";
 export { footprintOf, type Trace, TraceBuilder, withoutSizes } from "./trace.js";

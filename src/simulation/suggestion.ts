@@ -23,9 +23,9 @@ export interface Suggestion {
   readonly waitMs: number | null;
 }
 
-/** The smallest simulated cache that reaches `target`; its best policy and worth ("auto" for hits if
- *  within a thousandth of the best); and the smallest memory that answers half of the hits alone,
- *  if `outcomes` are in order of size. `undefined` if no cache reaches the target. */
+/** The smallest simulated cache that reaches `target`; its best policy and worth ("auto" for hits
+ *  if within a thousandth of the best); and the smallest memory that answers half of the hits
+ *  alone, if `outcomes` are in order of size. `undefined` if no cache reaches the target. */
 export function suggest(outcomes: readonly Outcome[], target: Target): Suggestion | undefined {
   const usable = outcomes.filter(({ policy }) => !measures.includes(policy));
   const capacities = [...new Set(usable.map(({ capacity }) => capacity))].sort((a, b) => a - b);
@@ -67,7 +67,8 @@ function costOf(outcome: Outcome, target: Target): number {
 
 function bestOf(outcomes: readonly Outcome[], target: Target): Outcome {
   let best = outcomes[0] as Outcome;
-  for (const outcome of outcomes) if (costOf(outcome, target) < costOf(best, target)) best = outcome;
+  for (const outcome of outcomes)
+    if (costOf(outcome, target) < costOf(best, target)) best = outcome;
   const auto = outcomes.find(({ policy, worth }) => policy === "auto" && worth === "hits");
   if (auto === undefined || costOf(auto, target) > costOf(best, target) + 0.001) return best;
   // It may be that much worse only if it reaches the target all the same.

@@ -3,15 +3,16 @@
 // not touched until somebody records.
 //
 //   word 0     events written so far: each writer adds one, and has the slot of that number
-//   word 1     until when requests are recorded, in seconds of the process's uptime; 0: they are not
+//   word 1     until when requests are recorded, in seconds of the process's uptime; 0: never
 //   word 2     keys are recorded whose hash is less than this
 //   words 3, 4 what keys are hashed with, another one for each recording
 //   slot of 8  0 turn   1, 2 hash   3 ms   4 size   5 ttl in s   6 load in µs   7 sum
 //
-// Only the opener writes words 1 to 4, word 1 last; but whoever finds word 1 in the past makes it 0,
-// so a recording whose reader died ends by itself. Order of writes in a slot: the words, then the
-// turn, the event's number plus one. The sum is over all words and the turn: a slot that two threads
-// wrote at once, since the ring came round, has a wrong one. What is not whole is counted as lost.
+// Only the opener writes words 1 to 4, word 1 last; but whoever finds word 1 in the past makes it
+// 0, so a recording whose reader died ends by itself. Order of writes in a slot: the words, then the
+// turn, the event's number plus one. The sum is over all words and the turn: a slot that two
+// threads wrote at once, since the ring came round, has a wrong one. What is not whole is counted
+// as lost: so is what a thread that died there has not finished.
 import { monotonicMs, uptimeSeconds } from "../base/mod.js";
 
 /** A recording ends so many seconds after it was last asked for. */
@@ -200,8 +201,8 @@ function mixed(sum: number, word: number): number {
   return Math.imul(sum ^ word, 0x9e3779b1) >>> 0;
 }
 
-/** Two halves of a hash that says nothing of the key to who has not its salt. A key of text is that of
- *  its bytes, as it is for the cache. */
+/** Two halves of a hash that says little of the key to who has not its salt. A key of text is that
+ *  of its bytes, as it is for the cache. */
 function hashOf(
   key: string | Uint8Array,
   space: number,

@@ -59,7 +59,11 @@ test("for a wait, the worth that waits least is suggested", () => {
     waitRatio: waitMs / 100,
   });
   const all = [timed("hits", 10, 9), timed("load-time", 10, 5), timed("hits", 100, 4)];
-  expect(suggest(all, { waitMs: 5 })).toMatchObject({ worth: "load-time", capacity: 10, waitMs: 5 });
+  expect(suggest(all, { waitMs: 5 })).toMatchObject({
+    worth: "load-time",
+    capacity: 10,
+    waitMs: 5,
+  });
   expect(suggest(all, { waitMs: 4 })).toMatchObject({ worth: "hits", capacity: 100 });
   expect(suggest(all, { waitMs: 3 })).toBeUndefined();
 });

@@ -295,7 +295,8 @@ export class EntryWriter<V> {
     const decoded = this.#decoder.decodeFill(fields.codecId, buffer, key);
     // A fill without a flight could overwrite a newer write, so it is not published.
     const { tags } = options;
-    const outcome = flight < 0 ? "superseded" : this.write(key, value, buffer, fields, tags, loadMs);
+    const outcome =
+      flight < 0 ? "superseded" : this.write(key, value, buffer, fields, tags, loadMs);
     const { slotLow: low, slotHigh: high } = kernel.results;
     if (outcome === "stored") {
       const { expiresMs } = fields;

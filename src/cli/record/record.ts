@@ -2,13 +2,13 @@
 // Invariant: the file has at most --most bytes, and whole lines, whatever ends the command.
 import { randomBytes } from "node:crypto";
 import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
-import { elapsedMs, setTimeout } from "../base/mod.js";
-import { type Connection, NoAnswer, protocolVersion, type Recorded } from "../operators/mod.js";
-import { TraceWriter } from "../simulation/mod.js";
-import { requestEvents } from "../stats/mod.js";
-import type { Output } from "./output.js";
+import { elapsedMs, setTimeout } from "../../base/mod.js";
+import { type Connection, NoAnswer, protocolVersion, type Recorded } from "../../operators/mod.js";
+import { requestEvents } from "../../stats/mod.js";
+import type { Output } from "../output.js";
 import { type RecordOptions, recordOptions } from "./record-options.js";
-import { connect } from "./top/target.js";
+import { TraceWriter } from "./trace-writer.js";
+import { connect } from "../top/target.js";
 
 export const recordUsage = `record [directory|name] --out trace.csv
                     write the requests of a running cache as a trace for simulate; Ctrl-C ends it
@@ -18,7 +18,7 @@ export const recordUsage = `record [directory|name] --out trace.csv
                     all requests for such a key are, so simulate takes it for a smaller cache
   --most 256mb      the most bytes of the file (default: 256mb)
   --pid 1234        which process, if several have a cache of that name
-Keys are written as hashes that differ from recording to recording. The cache is found as by top.`;
+Keys are written as hashes, other ones in each recording. The cache is found as by top.`;
 
 /** Milliseconds between two questions: the ring of the cache is to be emptied before it is full. */
 const askEveryMs = 250;
@@ -119,7 +119,7 @@ class Recording {
           "for more than 10 s",
       );
     }
-    if (this.#isFull) faults.push(`The file is full (--most); what came later is not in it`);
+    if (this.#isFull) faults.push("The file is full (--most); what came later is not in it");
     return faults;
   }
 

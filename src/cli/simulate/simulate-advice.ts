@@ -1,6 +1,6 @@
 // What configuration reaches a target: a table of sizes, policies and worths, and the smallest that
 // does. Called by the simulate command. Pure.
-import { type Worth, worths } from "../policy/mod.js";
+import { type Worth, worths } from "../../policy/mod.js";
 import {
   type Outcome,
   reaches,
@@ -10,8 +10,8 @@ import {
   suggest,
   type Target,
   type Trace,
-} from "../simulation/mod.js";
-import { columns } from "./columns.js";
+} from "../../simulation/mod.js";
+import { columns } from "../columns.js";
 import type { SimulateOptions } from "./simulate-options.js";
 
 /** The policies that weigh what a hit is worth. */
@@ -31,7 +31,8 @@ export function candidatesFor(
   for (const size of hasOwnSizes ? sizes : [...sizes, ...largerSizes]) {
     for (const policy of policies) {
       const tried = weighing.includes(policy) ? worthsOf(trace) : [worth];
-      for (const own of tried) if (!has(policy, size, own)) all.push(replay(trace, policy, size, own));
+      for (const own of tried)
+        if (!has(policy, size, own)) all.push(replay(trace, policy, size, own));
     }
   }
   return all.toSorted((left, right) => left.size - right.size);
@@ -91,8 +92,7 @@ function suggestion(
   const { policy, worth, capacity, memory, hitRatio, waitMs } = found;
   const waits = waitMs === null ? "" : `, and waits ${waitMs.toFixed(3)} ms per request`;
   const reached = `it reaches a hit ratio of ${hitRatio.toFixed(4)}${waits}`;
-  const eviction =
-    worth === "hits" ? `"${policy}"` : `{ policy: "${policy}", worth: "${worth}" }`;
+  const eviction = worth === "hits" ? `"${policy}"` : `{ policy: "${policy}", worth: "${worth}" }`;
   if (trace.size === null) {
     return `Suggested: eviction: ${eviction}, room for ${roomText(trace, capacity)}; ${reached}`;
   }

@@ -1,7 +1,7 @@
-// Requests that were recorded as lines of a trace that the reader takes. Called by `undercroft
-// record`. A request says no size if its entry is stored only afterwards, so lines are held for some
-// seconds. Invariants: at most heldMax requests are held, and knownMax entries remembered.
-import type { RequestEvent } from "../stats/mod.js";
+// Requests that were recorded, as lines of a trace for the simulator. Called by `undercroft record`.
+// A request says no size if its entry is stored only afterwards, so lines are held for some seconds.
+// Invariants: at most heldMax requests are held, and knownMax entries remembered.
+import type { RequestEvent } from "../../stats/mod.js";
 
 /** Milliseconds that a request is held until its entry must be known. */
 const heldMs = 10_000;

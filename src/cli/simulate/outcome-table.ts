@@ -1,6 +1,6 @@
 // The outcomes of one trace as a text table of miss ratios: a row a size, a column a policy. Called
 // by the simulate command.
-import type { Outcome } from "../simulation/mod.js";
+import type { Outcome } from "../../simulation/mod.js";
 
 /** The table of one ratio, `column`, as lines of text. */
 export function outcomeTable(

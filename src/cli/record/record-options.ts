@@ -1,7 +1,7 @@
 // Reads and checks the command line of `undercroft record`. Called by that command.
 import type { ParseArgsConfig } from "node:util";
-import { parseDuration, parseSize } from "../base/mod.js";
-import { parsedOptions } from "./parsed-options.js";
+import { parseDuration, parseSize } from "../../base/mod.js";
+import { parsedOptions } from "../parsed-options.js";
 
 export interface RecordOptions {
   /** A directory or a name; undefined: the only cache that is found. */

@@ -1,7 +1,7 @@
 // `undercroft simulate`: replays traces through every policy at several sizes. Called by main.ts.
 import { writeFileSync } from "node:fs";
 
-import { elapsedMs } from "../base/mod.js";
+import { elapsedMs } from "../../base/mod.js";
 import {
   type Outcome,
   plotCurves,
@@ -9,8 +9,8 @@ import {
   replay,
   type Trace,
   withoutSizes,
-} from "../simulation/mod.js";
-import type { Output } from "./output.js";
+} from "../../simulation/mod.js";
+import type { Output } from "../output.js";
 import { outcomeTable } from "./outcome-table.js";
 import { type SimulateOptions, simulateOptions } from "./simulate-options.js";
 import { advice, candidatesFor } from "./simulate-advice.js";

@@ -1,9 +1,9 @@
 // Reads and checks the command line of `undercroft simulate`. Called by that command.
 import type { ParseArgsConfig } from "node:util";
-import { parseDuration } from "../base/mod.js";
-import { type Worth, worths } from "../policy/mod.js";
-import { type Simulated, simulatedNames, type Target } from "../simulation/mod.js";
-import { parsedOptions } from "./parsed-options.js";
+import { parseDuration } from "../../base/mod.js";
+import { type Worth, worths } from "../../policy/mod.js";
+import { type Simulated, simulatedNames, type Target } from "../../simulation/mod.js";
+import { parsedOptions } from "../parsed-options.js";
 
 export interface SimulateOptions {
   readonly traces: readonly string[];
@@ -93,7 +93,9 @@ function worthOf(text: string | undefined): Worth {
 
 function targetOf(hits: string | undefined, wait: string | undefined): Target | undefined {
   if (hits !== undefined && wait !== undefined) {
-    throw new RangeError("Cannot simulate: --target-hits and --target-wait are two targets; name one");
+    throw new RangeError(
+      "Cannot simulate: --target-hits and --target-wait are two targets; name one",
+    );
   }
   if (wait !== undefined) {
     const waitMs = parseDuration("--target-wait", /^[\d.]+$/.test(wait) ? Number(wait) : wait);
