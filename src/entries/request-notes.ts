@@ -1,6 +1,6 @@
 // Notes this thread's requests while somebody records them (`undercroft record`). Called by the
-// entry reader, before it looks, and by the entry writer, after it has stored. While nobody records,
-// both only read a word.
+// entry reader, before it looks, and by the entry writer, after it has stored. While nobody
+// records, both only read a word.
 import { readBytesOfLocation } from "../disk/mod.js";
 import { HashedKey, type Key } from "../kernel/mod.js";
 import { largeValueOf, type WriteFields } from "../memory/mod.js";

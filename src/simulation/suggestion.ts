@@ -5,7 +5,7 @@ import type { Worth } from "../policy/mod.js";
 import type { Outcome } from "./replay.js";
 
 /** Simulated policies that a cache cannot be opened with. */
-const measures: readonly string[] = ["lru-exact", "belady"];
+export const measures: readonly string[] = ["lru-exact", "belady"];
 /** The least share of the hits that memory must answer when a disk tier is behind it. */
 const memoryHitShareMin = 0.5;
 

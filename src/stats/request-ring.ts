@@ -9,8 +9,8 @@
 //   slot of 8  0 turn   1, 2 hash   3 ms   4 size   5 ttl in s   6 load in µs   7 sum
 //
 // Only the opener writes words 1 to 4, word 1 last; but whoever finds word 1 in the past makes it
-// 0, so a recording whose reader died ends by itself. Order of writes in a slot: the words, then the
-// turn, the event's number plus one. The sum is over all words and the turn: a slot that two
+// 0, so a recording whose reader died ends by itself. Order of writes in a slot: the words, then
+// the turn, the event's number plus one. The sum is over all words and the turn: a slot that two
 // threads wrote at once, since the ring came round, has a wrong one. What is not whole is counted
 // as lost: so is what a thread that died there has not finished.
 import { monotonicMs, uptimeSeconds } from "../base/mod.js";

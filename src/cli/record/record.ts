@@ -25,7 +25,7 @@ const askEveryMs = 250;
 /** Milliseconds without an answer until the recording has ended by itself. */
 const answerTimeoutMs = 10_000;
 
-/** Runs the command. Returns the exit status: 1 if requests are missing, or the cache was closed. */
+/** Runs the command. Returns the exit status: 1 if requests are missing or the cache was closed. */
 export async function record(words: readonly string[], output: Output): Promise<number> {
   const options = recordOptions(words);
   if (options.help) {

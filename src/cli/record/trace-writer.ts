@@ -1,5 +1,5 @@
-// Requests that were recorded, as lines of a trace for the simulator. Called by `undercroft record`.
-// A request says no size if its entry is stored only afterwards, so lines are held for some seconds.
+// Requests that were recorded, as lines of a trace for the simulator. Called by the command. A
+// request says no size if its entry is stored only afterwards, so lines are held for some seconds.
 // Invariants: at most heldMax requests are held, and knownMax entries remembered.
 import type { RequestEvent } from "../../stats/mod.js";
 

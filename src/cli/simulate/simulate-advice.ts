@@ -2,6 +2,7 @@
 // does. Called by the simulate command. Pure.
 import { type Worth, worths } from "../../policy/mod.js";
 import {
+  measures,
   type Outcome,
   reaches,
   replay,
@@ -85,9 +86,11 @@ function suggestion(
 ): string {
   const found = suggest(outcomes, target);
   if (found === undefined) {
-    const values = outcomes.map((outcome) => valueOf(outcome, target));
+    const usable = outcomes.filter(({ policy }) => !measures.includes(policy));
+    const values = usable.map((outcome) => valueOf(outcome, target));
     const best = "hitRatio" in target ? Math.max(...values) : Math.min(...values);
-    return `No simulated size reaches ${wanted}; the best is ${best.toFixed(4)}. Try larger --sizes`;
+    const most = values.length === 0 ? "none was tried" : `the best is ${best.toFixed(4)}`;
+    return `No simulated size reaches ${wanted}; ${most}. Try larger --sizes`;
   }
   const { policy, worth, capacity, memory, hitRatio, waitMs } = found;
   const waits = waitMs === null ? "" : `, and waits ${waitMs.toFixed(3)} ms per request`;
