@@ -37,13 +37,24 @@ export function opened(value: Uint8Array): Enclosed {
   return { codecId: value[envelopeCodec] as number, bytes: value.subarray(envelopeSize) };
 }
 
+/** What is the same in all checksums of a namespace: texts as UTF-8, and their lengths. */
+interface Common {
+  readonly bytes: Buffer;
+  readonly lengths: readonly number[];
+}
+
+const scratchBytesMin = 4096;
+/** A larger scratch is not kept. */
+const scratchBytesKept = 1 << 20;
+
 /** Seals the envelopes of one cache, in the thread that opened it. */
 export class Seals {
   readonly #hasher: Hasher;
   readonly #codecName: string;
   readonly #versionsOf: (namespace: string) => readonly string[];
   /** By namespace: a version stays for the session. */
-  readonly #versions = new Map<string, readonly string[]>();
+  readonly #common = new Map<string, Common>();
+  #scratch = Buffer.alloc(scratchBytesMin);
 
   /** `versionsOf`: under which versions the entries of a namespace are stored. */
   constructor(
@@ -69,32 +80,45 @@ export class Seals {
     return viewOf(value).getUint32(envelopeChecksum, true) === this.#checksum(key, entry);
   }
 
+  #commonOf(namespace: string): Common {
+    let common = this.#common.get(namespace);
+    if (common === undefined) {
+      const texts = [this.#codecName, ...this.#versionsOf(namespace), namespace];
+      const names = texts.map((text) => Buffer.from(text, "utf8"));
+      common = { bytes: Buffer.concat(names), lengths: names.map(({ length }) => length) };
+      this.#common.set(namespace, common);
+    }
+    return common;
+  }
+
+  /** Over: the head of the envelope, the times and lengths of the entry, the lengths of all names,
+   *  the names, the key, the value. */
   #checksum({ namespace, key }: TierKey, entry: TierEntry): number {
     const { createdAt, expiresAt, staleUntil, tags, value } = entry;
-    let versions = this.#versions.get(namespace);
-    if (versions === undefined) {
-      versions = this.#versionsOf(namespace);
-      this.#versions.set(namespace, versions);
-    }
-    const texts = [this.#codecName, ...versions, namespace, ...tags];
-    const names = texts.map((text) => Buffer.from(text, "utf8"));
-    const lengths = Float64Array.of(createdAt, expiresAt, staleUntil, key.length, value.length);
-    const parts = Float64Array.from(names, (name) => name.length);
-    return this.#hasher.low32(
-      Buffer.concat([
-        value.subarray(0, envelopeChecksum),
-        bytesOf(lengths),
-        bytesOf(parts),
-        ...names,
-        key,
-        value.subarray(envelopeSize),
-      ]),
-    );
+    const common = this.#commonOf(namespace);
+    const tagBytes = tags.map((tag) => Buffer.byteLength(tag, "utf8"));
+    const numbers = [createdAt, expiresAt, staleUntil, key.length, value.length];
+    numbers.push(...common.lengths, ...tagBytes);
+    const body = value.subarray(envelopeSize);
+    const names = common.bytes.length + tagBytes.reduce((sum, length) => sum + length, 0);
+    const size = envelopeChecksum + numbers.length * 8 + names + key.length + body.length;
+    const bytes = size > this.#scratch.length ? this.#grown(size) : this.#scratch;
+    bytes.set(value.subarray(0, envelopeChecksum));
+    let at = envelopeChecksum;
+    for (const number of numbers) at = bytes.writeDoubleLE(number, at);
+    bytes.set(common.bytes, at);
+    at += common.bytes.length;
+    for (const tag of tags) at += bytes.write(tag, at, "utf8");
+    bytes.set(key, at);
+    bytes.set(body, at + key.length);
+    return this.#hasher.low32(bytes.subarray(0, size));
   }
-}
 
-function bytesOf(numbers: Float64Array): Uint8Array {
-  return new Uint8Array(numbers.buffer);
+  #grown(size: number): Buffer {
+    const bytes = Buffer.allocUnsafe(size * 2);
+    if (bytes.length <= scratchBytesKept) this.#scratch = bytes;
+    return bytes;
+  }
 }
 
 function viewOf(bytes: Uint8Array): DataView {

@@ -319,20 +319,22 @@ export class TierLink {
 
   /** What the tier answers, nothing if it fails. */
   async #ask(keys: readonly TierKey[], ask: Ask): Promise<readonly (TierEntry | undefined)[]> {
-    let timer: NodeJS.Timeout | undefined;
     try {
       const answer = ask(keys);
-      if (!(answer instanceof Promise)) return answer;
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(lateError(this.#tier.name)), tierTimeoutMs);
-      });
-      return await Promise.race([answer, late]);
+      return answer instanceof Promise ? await this.#inTime(answer) : answer;
     } catch (cause) {
       this.#failRead(cause);
       return [];
-    } finally {
-      clearTimeout(timer);
     }
+  }
+
+  /** Rejects if the answer is late. */
+  #inTime<T>(answer: Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const late = (): void => reject(lateError(this.#tier.name));
+      const timer = setTimeout(late, tierTimeoutMs);
+      void answer.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 
   #failRead(cause: unknown): void {
