@@ -58,6 +58,7 @@ export type {
   TierInvalidation,
   TierKey,
   TierListener,
+  TierRenewal,
   TierTurn,
 } from "./outer-tiers/mod.js";
 export type { PolicyName, Worth } from "./policy/mod.js";

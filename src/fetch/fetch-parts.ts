@@ -137,7 +137,7 @@ export interface FetchReader<V> {
 }
 
 /** What a tier had for a key. */
-interface FromTier<V> {
+export interface FromTier<V> {
   readonly value: V;
   readonly stale: boolean;
   readonly superseded: boolean;
@@ -164,6 +164,18 @@ export interface FetchTiers<V> {
     readonly found: FromTier<V> | undefined;
     readonly isOthers: boolean;
     readonly release: (() => void) | undefined;
+  }>;
+  /** The same before a load of what is fresh. Finds only what was loaded by a load that began after
+   *  the answer that had the mark `since`; nothing for -1. Stores nothing. */
+  renew(
+    key: HashedKey,
+    since: number,
+    waitMs: number,
+  ): Promise<{
+    readonly found: FromTier<V> | undefined;
+    readonly isOthers: boolean;
+    readonly release: (() => void) | undefined;
+    readonly mark: number;
   }>;
 }
 

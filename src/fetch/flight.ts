@@ -149,6 +149,9 @@ export class Flight<V> {
   /** What was read from disk is being verified. A fetch from now on may come after a later write,
    *  and must not join. */
   hasRead = false;
+  /** Ends its turn over all processes, if it has one (others-loads.ts). Called once, at the end:
+   *  what was loaded is stored by then. */
+  release: (() => void) | undefined;
   #isDone = false;
 
   constructor(key: HashedKey, options: ResolvedFetchOptions) {
@@ -215,6 +218,7 @@ export class Flight<V> {
   /** Marks the flight done; what its loader still brings is ignored. */
   end(): void {
     this.#isDone = true;
+    this.release?.();
     this.looked?.();
     clearTimeout(this.#hardTimer);
     this.queued?.leave();

@@ -19,6 +19,7 @@ import { Join } from "./join.js";
 import { Lead } from "./lead.js";
 import { Entrance, followsMax } from "./queue/entrance.js";
 import { RefreshBackoff } from "./refresh-backoff.js";
+import { OthersLoads } from "./others-loads.js";
 import { isDue, TierLook } from "./tier-look.js";
 import { Validity } from "./validity.js";
 
@@ -66,6 +67,7 @@ export class ReadThrough<V> {
   readonly #entrance: Entrance<V>;
   readonly #follow: Follow<V>;
   readonly #lead: Lead<V>;
+  readonly #others: OthersLoads<V>;
   readonly #writes: GuardedWrites<V>;
 
   constructor(parts: FetchParts<V>) {
@@ -77,6 +79,7 @@ export class ReadThrough<V> {
     this.#entrance = new Entrance(parts, this.#join);
     this.#follow = new Follow(parts, this.#registry, this.#join, this.#tiers);
     this.#lead = new Lead(parts, this.#registry, this.#join, this.#backoff);
+    this.#others = new OthersLoads(parts, this.#registry, this.#join);
     this.#writes = new GuardedWrites(parts, this.#entrance);
   }
 
@@ -360,6 +363,7 @@ export class ReadThrough<V> {
         if (flight.isDone) return;
         own = ownLoadOf(flight, this.#parts);
       }
+      if (this.#others.concern(flight) && !(await this.#others.turn(flight))) return;
       let follows = 0;
       let isLost = false;
       for (;;) {

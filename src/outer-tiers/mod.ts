@@ -7,6 +7,7 @@ export type {
   TierInvalidation,
   TierKey,
   TierListener,
+  TierRenewal,
   TierTurn,
 } from "./tier.js";
 export type { TierAccess } from "./tier-access.js";

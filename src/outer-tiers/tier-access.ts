@@ -22,7 +22,16 @@ export interface Turn {
   readonly isOthers: boolean;
 }
 
+/** What who wants to load a key that is fresh is answered. */
+export interface RenewalTurn extends Turn {
+  /** The moment of the question (tier.ts). */
+  readonly mark: number;
+}
+
+/** To `renew`: no mark. */
+export const noMark = -1;
 export const noTurn: Turn = { entry: undefined, token: undefined, isOthers: false };
+export const noRenewal: RenewalTurn = { ...noTurn, mark: noMark };
 /** The longest that one question waits for another's load. */
 export const turnWaitMsMax = 30_000;
 
@@ -41,6 +50,9 @@ export interface TierAccess {
   /** As `read` of one key that is to be loaded unless a tier has it fresh. While another loads it,
    *  waits for that, at most `waitMs`. Never rejects. */
   turn(key: ReadKey, waitMs: number): Promise<Turn>;
+  /** As `turn`, of a load that is to run although the key is fresh. Answers an entry only if its
+   *  load began after the mark `since` was given, never for `noMark`. */
+  renew(key: ReadKey, since: number, waitMs: number): Promise<RenewalTurn>;
   /** Ends a lease, once the tiers have made what this thread was told so far. */
   release(key: ReadKey, token: string): void;
   /** Counts an entry that does not decode. */
@@ -65,6 +77,13 @@ export type ToHost =
       readonly key: ReadKey;
       readonly waitMs: number;
     }
+  | {
+      readonly kind: "renew";
+      readonly ticket: number;
+      readonly key: ReadKey;
+      readonly since: number;
+      readonly waitMs: number;
+    }
   | { readonly kind: "release"; readonly key: ReadKey; readonly token: string }
   | { readonly kind: "flush"; readonly ticket: number; readonly depth: FlushDepth }
   | { readonly kind: "damage" };
@@ -77,6 +96,7 @@ export type ToGuest =
       readonly entries: readonly (TierEntry | undefined)[];
     }
   | { readonly kind: "turn"; readonly ticket: number; readonly turn: Turn }
+  | { readonly kind: "renewal"; readonly ticket: number; readonly turn: RenewalTurn }
   | { readonly kind: "flushed"; readonly ticket: number; readonly isDone: boolean };
 
 /** The channel between the opener and one attached thread. */

@@ -8,8 +8,10 @@ import type { Change } from "./change.js";
 import type { FlushDepth, TierEntry } from "./tier.js";
 import {
   channelName,
+  noRenewal,
   noTurn,
   type ReadKey,
+  type RenewalTurn,
   type Subject,
   type TierAccess,
   type ToGuest,
@@ -103,6 +105,15 @@ export class TierGuest implements TierAccess {
     const question = (ticket: number): ToHost => ({ kind: "turn", ticket, key: own, waitMs });
     const answer = await this.#ask(question, hostTimeoutMs + waitMs);
     return answer?.kind === "turn" ? answer.turn : noTurn;
+  }
+
+  async renew(key: ReadKey, since: number, waitMs: number): Promise<RenewalTurn> {
+    const own = copyOf(key);
+    const question = (ticket: number): ToHost => {
+      return { kind: "renew", ticket, key: own, since, waitMs };
+    };
+    const answer = await this.#ask(question, hostTimeoutMs + waitMs);
+    return answer?.kind === "renewal" ? answer.turn : noRenewal;
   }
 
   release(key: ReadKey, token: string): void {

@@ -31,6 +31,11 @@ export interface Turned<V> {
   readonly release: (() => void) | undefined;
 }
 
+/** The same of a key that is fresh. */
+export interface Renewed<V> extends Turned<V> {
+  readonly mark: number;
+}
+
 /** What a tier had for a key. */
 export interface Brought<V> {
   readonly value: V;
@@ -166,6 +171,21 @@ export class TierReader<V> {
       this.#core.assertOpen();
       bytesRead();
       return { found: this.#take(key, entry, flight), isOthers, release };
+    } catch (error) {
+      release?.();
+      throw error;
+    }
+  }
+
+  /** Before a load of what is fresh: whose turn it is, over all processes; `since` and `waitMs` as
+   *  of TierAccess.renew. What it finds is not stored. */
+  async renew(key: HashedKey, since: number, waitMs: number): Promise<Renewed<V>> {
+    const named = this.#named(key);
+    const { entry, token, isOthers, mark } = await this.#access.renew(named, since, waitMs);
+    const release = token === undefined ? undefined : () => this.#access.release(named, token);
+    try {
+      this.#core.assertOpen();
+      return { found: this.#take(key, entry, -1), isOthers, release, mark };
     } catch (error) {
       release?.();
       throw error;

@@ -124,6 +124,22 @@ export interface TierTurn {
 }
 
 /**
+ * What a tier answers who wants to load a key although its entry has not expired.
+ *
+ * @example
+ * ```ts
+ * import type { TierRenewal } from "undercroft";
+ *
+ * const hasBegun = ({ isGiven, waitMs }: TierRenewal): boolean => isGiven || waitMs > 0;
+ * console.log(hasBegun({ entry: undefined, isGiven: true, waitMs: 0, mark: 1 })); // true
+ * ```
+ */
+export interface TierRenewal extends TierTurn {
+  /** This moment: given as `since`, it asks for what was loaded under a later lease. */
+  readonly mark: number;
+}
+
+/**
  * A tier behind memory and disk, for the option `tiers` of `openCache`.
  *
  * All its methods are called in the thread that opened the cache. Each may answer at once or by a
@@ -185,6 +201,10 @@ export interface Tier {
   /** Asked instead of `getMany` before a loader runs: answers the entry, or gives the lease of the
    *  key to `token`, unless another has it, until it is released or its time is over. */
   lease?(key: TierKey, token: string, now: number): TierTurn | Promise<TierTurn>;
+  /** As `lease`, before a load by `forceRefresh` or `refreshAfter`. Answers the entry only if it
+   *  was loaded under a lease that was given after the mark `since`, and released; -1: never. A
+   *  tier without this method lets these loads run once in each process. */
+  renew?(key: TierKey, token: string, since: number): TierRenewal | Promise<TierRenewal>;
   /** Ends the lease of a key, if `token` still has it. */
   release?(key: TierKey, token: string): void | Promise<void>;
 }

@@ -131,6 +131,9 @@ export class MemberSession implements LeaseHolder {
       case kinds.lease:
         this.#run(this.#lease(ticket, reader.bytes(), reader.text()));
         return;
+      case kinds.renew:
+        this.#run(this.#renew(ticket, reader.bytes(), reader.text(), reader.f64()));
+        return;
       case kinds.release: {
         const key = reader.bytes();
         this.#parts.leases.release(idOf(key), reader.text());
@@ -263,6 +266,33 @@ export class MemberSession implements LeaseHolder {
       .u8(isGiven ? 1 : 0)
       .bytes(kept);
     this.#send(kinds.turn, ticket, writer.end());
+  }
+
+  async #renew(ticket: number, key: Buffer, token: string, since: number): Promise<void> {
+    const { leases } = this.#parts;
+    const id = idOf(key);
+    const { mark } = leases;
+    const entry = leases.hasLoadedSince(id, since) ? await this.#fresh(key) : noBytes;
+    if (this.#hasEnded) return;
+    const isFound = entry.length > 0;
+    const waitMs = isFound ? 0 : leases.ask(id, key, token, this);
+    const isGiven = !isFound && leases.isHeldBy(id, token);
+    const writer = new ByteWriter()
+      .u32(waitMs)
+      .u8(isGiven ? 1 : 0)
+      .f64(mark)
+      .bytes(entry);
+    this.#send(kinds.renewal, ticket, writer.end());
+  }
+
+  /** The bytes of an entry; none if it is not fresh, or was ended while it was read. */
+  async #fresh(key: Buffer): Promise<Uint8Array> {
+    const { store, ends } = this.#parts;
+    const start = ends.number;
+    const found = store.get(key);
+    const entry = found instanceof Promise ? await found.catch(() => undefined) : found;
+    if (entry === undefined || !store.isFresh(entry)) return noBytes;
+    return this.#parts.hasEndedSince(key, entry, start) ? noBytes : entry;
   }
 
   freed(key: Buffer): void {

@@ -88,6 +88,7 @@ export class Owner implements OwnerParts {
     if (change.kind === "set") this.store.set(change);
     else this.store.end(change);
     const id = change.kind === "void" ? change.name : idOf(change.key);
+    if (change.kind !== "void") this.leases.changed(id, by, change.kind === "set");
     this.ends.note(id, by);
     const end = change.kind === "set" ? { kind: "delete" as const, key: change.key } : change;
     for (const session of this.#sessions) if (session !== by) session.tell(id, end);

@@ -9,6 +9,7 @@ import type {
   TierEntry,
   TierKey,
   TierListener,
+  TierRenewal,
   TierTurn,
 } from "../outer-tiers/mod.js";
 import { ByteReader, ByteWriter } from "./wire/byte-stream.js";
@@ -160,6 +161,23 @@ export class ProcessTier implements Tier {
       const waitMs = reader.u32();
       const isGiven = reader.u8() === 1;
       return { waitMs, isGiven, entry: entryOf(reader.bytes()) };
+    } catch (error) {
+      if (error instanceof LineFault) return none;
+      throw error;
+    }
+  }
+
+  async renew(key: TierKey, token: string, since: number): Promise<TierRenewal> {
+    const none = { entry: undefined, isGiven: false, waitMs: 0, mark: since };
+    const line = this.#line;
+    if (line === undefined) return none;
+    const writer = new ByteWriter().bytes(this.#keys.compose(key)).text(token).f64(since);
+    try {
+      const reader = new ByteReader(await line.request(kinds.renew, writer.end()));
+      const waitMs = reader.u32();
+      const isGiven = reader.u8() === 1;
+      const mark = reader.f64();
+      return { waitMs, isGiven, mark, entry: entryOf(reader.bytes()) };
     } catch (error) {
       if (error instanceof LineFault) return none;
       throw error;

@@ -125,6 +125,11 @@ class Faulty implements FaultyTier {
     );
   }
 
+  renew(...call: Parameters<NonNullable<Tier["renew"]>>): ReturnType<NonNullable<Tier["renew"]>> {
+    const none = { entry: undefined, isGiven: false, waitMs: 0, mark: -1 };
+    return this.#call(() => this.#tier.renew?.(...call) ?? none);
+  }
+
   release(...call: Parameters<NonNullable<Tier["release"]>>): Promise<void> {
     return this.#call(() => this.#tier.release?.(...call));
   }

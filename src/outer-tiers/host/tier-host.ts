@@ -17,7 +17,9 @@ import { RecentChanges } from "./recent-changes.js";
 import type { FlushDepth, Tier, TierEntry, TierInvalidation } from "../tier.js";
 import {
   channelName,
+  noRenewal,
   type ReadKey,
+  type RenewalTurn,
   type Subject,
   type TierAccess,
   type ToGuest,
@@ -25,7 +27,7 @@ import {
   type Turn,
   turnWaitMsMax,
 } from "../tier-access.js";
-import { KeyWatch } from "./key-watch.js";
+import { KeyWatch, type Watch } from "./key-watch.js";
 import { TierLink } from "./tier-link.js";
 import type { TierWords } from "../tier-words.js";
 
@@ -209,6 +211,11 @@ export class TierHost implements TierAccess {
         answer({ kind: "turn", ticket, turn: await this.turn(key, waitMs) });
         return;
       }
+      case "renew": {
+        const { ticket, key, since, waitMs } = message;
+        answer({ kind: "renewal", ticket, turn: await this.renew(key, since, waitMs) });
+        return;
+      }
       case "release":
         this.release(message.key, message.token);
         return;
@@ -287,26 +294,53 @@ export class TierHost implements TierAccess {
       const settled = (): boolean | Promise<boolean> => this.#settled();
       if (asked === undefined && link.hasLeases) {
         asked = link;
-        ({ entry, isGiven, waitMs: othersMs } = await link.lease(key, token, settled));
+        const asks = (tier: Tier, now: number) => tier.lease?.(key, token, now);
+        const answer = await link.askOne(key, settled, asks);
+        entry = answer.entry;
+        [isGiven, othersMs] = [answer.told?.isGiven ?? false, answer.told?.waitMs ?? 0];
       } else [entry] = await link.read([key], settled);
       entry = this.#abandoned.has(hashOf(key)) ? undefined : this.#intact(key, entry);
       if (entry !== undefined) break;
     }
     this.#words.add(entry === undefined ? "misses" : "hits", 1);
+    const isOthers = await this.#await(watch, othersMs, waitMs);
+    if (!isGiven || asked === undefined) return { entry, token: undefined, isOthers };
+    this.#hold(token, asked);
+    return { entry, token, isOthers };
+  }
+
+  async renew(key: ReadKey, since: number, waitMs: number): Promise<RenewalTurn> {
+    const isAbandoned = (): boolean => this.#abandoned.has(hashOf(key));
+    const link = this.#links.find(({ hasRenewals }) => hasRenewals);
+    if (link === undefined || isAbandoned()) return noRenewal;
+    const watch = this.#watches.watch(key);
+    const token = randomUUID();
+    await link.flush(); // what waits of the key would be the answer
+    const ask = (tier: Tier) => tier.renew?.(key, token, since);
+    const answer = await link.askOne(key, () => this.#settled(), ask);
+    const { told } = answer;
+    const isOthers = await this.#await(watch, told?.waitMs ?? 0, waitMs);
+    if (told === undefined) return noRenewal;
+    const found = told.entry === undefined || isAbandoned() ? undefined : answer.entry;
+    const entry = this.#intact(key, found);
+    if (told.isGiven) this.#hold(token, link);
+    return { entry, token: told.isGiven ? token : undefined, isOthers, mark: told.mark };
+  }
+
+  /** Waits while another loads the key. Answers whether one does. */
+  async #await(watch: Watch, othersMs: number, waitMs: number): Promise<boolean> {
     const isOthers = othersMs > 0;
     if (isOthers) {
       this.#words.add("waited", 1);
       if (waitMs > 0) await watch.until(Math.min(othersMs, waitMs, turnWaitMsMax));
     }
     watch.end();
-    if (!isGiven || asked === undefined) return { entry, token: undefined, isOthers };
-    this.#words.add("leased", 1);
-    this.#hold(token, asked);
-    return { entry, token, isOthers };
+    return isOthers;
   }
 
   /** A thread that dies does not release: the lease ends by itself, and is forgotten here later. */
   #hold(token: string, link: TierLink): void {
+    this.#words.add("leased", 1);
     this.#leases.set(token, link);
     if (this.#leases.size <= leasesMax) return;
     const [oldest] = this.#leases.keys();

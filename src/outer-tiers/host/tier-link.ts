@@ -10,14 +10,13 @@ import {
 } from "../../base/mod.js";
 import { type Change, idOf, type KeyChange, namesEndedBy, namesOf } from "../change.js";
 import type { FlushDepth, Tier, TierEntry, TierInvalidation, TierKey, TierTurn } from "../tier.js";
+import { inTime, lateError, tierTimeoutMs } from "./answer-time.js";
 import { TierQueue } from "./tier-queue.js";
 import type { TierWords } from "../tier-words.js";
 
 /** The wait before a tier that failed is tried again: doubled each time, up to the most. */
 export const retryMsMin = 100;
 export const retryMsMax = 30_000;
-/** A tier that takes longer for one call is down until it has answered. */
-export const tierTimeoutMs = 5000;
 /** The most keys that a tier is asked for at a time; beyond, a read is a miss. */
 export const readKeysMax = 65_536;
 /** How often a tier is asked for a key that others change at the same time; then it is a miss. */
@@ -292,18 +291,23 @@ export class TierLink {
     return this.#tier.lease !== undefined && this.#isReadable && !this.#isLost && !this.#isClosed;
   }
 
-  /** As `read` of one key; answers also whose turn it is to load it. */
-  async lease(
+  /** Whether loads of what is fresh take turns too. */
+  get hasRenewals(): boolean {
+    return this.hasLeases && this.#tier.renew !== undefined;
+  }
+
+  /** As `read` of one key, by another question. Answers also what it told, if it was asked. */
+  async askOne<T extends TierTurn>(
     key: TierKey,
-    token: string,
     settled: () => boolean | Promise<boolean>,
-  ): Promise<TierTurn> {
-    let told: TierTurn | undefined;
+    ask: (tier: Tier, now: number) => T | undefined | Promise<T | undefined>,
+  ): Promise<{ readonly entry: TierEntry | undefined; readonly told: T | undefined }> {
+    let told: T | undefined;
     const [entry] = await this.read([key], settled, async () => {
-      told = await this.#tier.lease?.(key, token, this.#now());
+      told = await ask(this.#tier, this.#now());
       return [told?.entry];
     });
-    return { entry, isGiven: told?.isGiven ?? false, waitMs: told?.waitMs ?? 0 };
+    return { entry, told };
   }
 
   /** Once the tier has made what was told so far, others may load the key again. */
@@ -321,20 +325,11 @@ export class TierLink {
   async #ask(keys: readonly TierKey[], ask: Ask): Promise<readonly (TierEntry | undefined)[]> {
     try {
       const answer = ask(keys);
-      return answer instanceof Promise ? await this.#inTime(answer) : answer;
+      return answer instanceof Promise ? await inTime(answer, this.#tier.name) : answer;
     } catch (cause) {
       this.#failRead(cause);
       return [];
     }
-  }
-
-  /** Rejects if the answer is late. */
-  #inTime<T>(answer: Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const late = (): void => reject(lateError(this.#tier.name));
-      const timer = setTimeout(late, tierTimeoutMs);
-      void answer.then(resolve, reject).finally(() => clearTimeout(timer));
-    });
   }
 
   #failRead(cause: unknown): void {
@@ -391,9 +386,4 @@ export class TierLink {
     }
     return left;
   }
-}
-
-function lateError(tier: string): UndercroftError {
-  const text = `Cannot use tier ${describe(tier)}: it did not answer within ${tierTimeoutMs} ms`;
-  return new UndercroftError("ERR_TIER", text);
 }

@@ -5,7 +5,7 @@ import type { FlushDepth, TierEntry } from "../../outer-tiers/mod.js";
 import { ByteReader, ByteWriter, ProtocolFault } from "./byte-stream.js";
 
 /** Raised whenever a message changes its meaning. Peers of two versions refuse each other. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 /** The most keys, or changes, of one message. */
 export const listMax = 1 << 19;
 const tagsMax = 1024;
@@ -32,6 +32,8 @@ export const kinds = {
   freed: 17, // o: key
   bye: 18, // m: it answers nothing any more
   closing: 19, // o: the directory is closed; the member answers nothing, and says so by `seen`
+  renew: 20, // m: key, token text, since f64
+  renewal: 21, // o: wait in ms u32, whether the lease was given u8, mark f64, the entry's bytes
 } as const;
 
 /** What a member waits for: others, the disk, or the disk of a machine that stops. */
