@@ -150,6 +150,9 @@ export interface FromTier<V> {
 
 /** The tiers behind memory and disk. */
 export interface FetchTiers<V> {
+  /** Whether this process hears of what others end. If not, a load that began a moment ago may be
+   *  too old by now for a fetch that begins. */
+  hearsOthers(): boolean;
   /** Asks them for a key that is to be loaded unless they have it. What is fresh is stored under
    *  the flight, unless superseded or the flight is -1; what has expired and may be served stale is
    *  not. Calls `bytesRead` before it looks at what they have: a fetch that begins later must not

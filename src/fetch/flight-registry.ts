@@ -39,11 +39,14 @@ export class FlightRegistry<V> {
   }
 
   /** The flight of a key that a fetch may join. A forced fetch joins a forced load only while the
-   *  loader of that has not been called: nothing of it is older than the call then. */
+   *  loader of that has not been called: nothing of it is older than the call then. So does any
+   *  fetch while the process does not hear of what others end. */
   find(id: string, forced: boolean): Flight<V> | undefined {
     const flight = this.#joinable.get(id);
     if (flight === undefined || flight.hasRead) return undefined;
-    if (forced && (!flight.options.forceRefresh || flight.isLoading)) return undefined;
+    const isAlone = this.#parts.tiers?.hearsOthers() === false;
+    if (flight.isLoading && (forced || isAlone)) return undefined;
+    if (forced && !flight.options.forceRefresh) return undefined;
     // A write, delete or clear that has returned may have superseded it: too old for a later fetch.
     return this.#isTooOld(flight) ? undefined : flight;
   }

@@ -6,6 +6,7 @@ import {
   byWallClock,
   type CacheEntry,
   type EntryReader,
+  type Gate,
   type ThreadCore,
   ValueDecoder,
 } from "../entries/mod.js";
@@ -59,13 +60,20 @@ export class TierReader<V> {
   readonly #reader: EntryReader<V>;
   readonly #decoder: ValueDecoder<V>;
   readonly #access: TierAccess;
+  readonly #lease: Gate | null;
   #question: Question<V> | undefined;
 
-  constructor(core: ThreadCore, reader: EntryReader<V>, access: TierAccess) {
+  /** `lease`: of a process that shares its directory; held while it hears of others. */
+  constructor(core: ThreadCore, reader: EntryReader<V>, access: TierAccess, lease: Gate | null) {
+    this.#lease = lease;
     this.#core = core;
     this.#reader = reader;
     this.#decoder = new ValueDecoder<V>(core);
     this.#access = access;
+  }
+
+  hearsOthers(): boolean {
+    return this.#lease?.isHeld() !== false;
   }
 
   /** The value from memory, disk or a tier, if it is fresh; a promise unless it is in memory. */

@@ -105,7 +105,7 @@ export class OuterSide {
   /** What reads from the tiers for a key space. From now on they are told of its changes too. */
   readerOf<V>(core: ThreadCore, reader: EntryReader<V>): TierReader<V> {
     core.through = new TierWriter(core, this.access, this.#custom);
-    return new TierReader(core, reader, this.access);
+    return new TierReader(core, reader, this.access, this.lease);
   }
 
   /** From now on what others end in a tier ends here too. */

@@ -85,7 +85,9 @@ export class Entrance<V> {
   #tryEnter(flight: Flight<V>, mayClaim: boolean): FlightRole["role"] {
     const { key, options } = flight;
     const { forceRefresh, hardTimeoutMs } = options;
-    const entered = this.#parts.flights.enter(key, forceRefresh, hardTimeoutMs, mayClaim);
+    // Another thread's load may be too old for a fetch, as of a forced one.
+    const isAlone = forceRefresh || this.#parts.tiers?.hearsOthers() === false;
+    const entered = this.#parts.flights.enter(key, isAlone, hardTimeoutMs, mayClaim);
     if (entered.role === "follow") flight.startFollowing(entered.flight);
     else takeRole(flight, entered);
     return entered.role;
