@@ -178,7 +178,9 @@ export class TierReader<V> {
     try {
       this.#core.assertOpen();
       bytesRead();
-      return { found: this.#take(key, entry, flight), isOthers, release };
+      // A fetch may have joined after the tier was read: without leave it may be too old for it.
+      const current = this.hearsOthers() ? entry : undefined;
+      return { found: this.#take(key, current, flight), isOthers, release };
     } catch (error) {
       release?.();
       throw error;

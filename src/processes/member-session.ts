@@ -42,6 +42,8 @@ export interface OwnerParts {
   hasEndedSince(key: Buffer, entry: Uint8Array | undefined, start: number): boolean;
   /** Resolves when no member can answer what ended before this call. */
   settled(): Promise<void>;
+  /** The owner does not close before this has ended. */
+  settling(request: Promise<void>): Promise<void>;
   joined(session: MemberSession): void;
   left(session: MemberSession): void;
   progressed(): void;
@@ -126,7 +128,7 @@ export class MemberSession implements LeaseHolder {
         this.#apply(ticket, reader);
         return;
       case kinds.settle:
-        this.#run(this.#settle(ticket, depths[reader.u8()]));
+        this.#run(this.#parts.settling(this.#settle(ticket, depths[reader.u8()])));
         return;
       case kinds.lease:
         this.#run(this.#lease(ticket, reader.bytes(), reader.text()));

@@ -67,6 +67,8 @@ export class OwnerLine {
   readonly over: Promise<void>;
   /** The owner's process. */
   process = 0;
+  /** The owner closes the directory in order, with all that it was told before. */
+  isClosing = false;
 
   private constructor(socket: Socket, words: LeaseWords, events: LineEvents) {
     this.#socket = socket;
@@ -133,6 +135,7 @@ export class OwnerLine {
       }
       case kinds.closing: {
         const number = reader.f64();
+        this.isClosing = true;
         this.#words.end();
         this.#sentPings.clear();
         clearInterval(this.#pings);

@@ -40,6 +40,8 @@ export class Owner implements OwnerParts {
   /** Connections that have not said hello, and members. */
   #connections = 0;
   readonly #waits = new Set<Wait>();
+  /** Requests to settle that have no answer yet. */
+  readonly #settling = new Set<Promise<void>>();
   readonly #events: OwnerEvents;
   #looks: NodeJS.Timeout | undefined;
   /** Until when members of this owner, or of an earlier one, that are gone may answer from their
@@ -98,6 +100,12 @@ export class Owner implements OwnerParts {
     if (this.ends.number === start || entry === undefined) return false;
     const names = namesOf(key, decodeEntry(entry)?.tags ?? []);
     return [idOf(key), everything, ...names].some((id) => this.ends.hasAny(id, start));
+  }
+
+  settling(request: Promise<void>): Promise<void> {
+    const ended = request.finally(() => this.#settling.delete(ended));
+    this.#settling.add(ended);
+    return ended;
   }
 
   joined(session: MemberSession): void {
@@ -173,6 +181,8 @@ export class Owner implements OwnerParts {
       needs.set(session, session.sent);
     }
     await this.#wait(needs);
+    // A member that has seen `closing` settles by the next owner.
+    while (this.#settling.size > 0) await Promise.allSettled(this.#settling);
     for (const session of Array.from(this.#sessions)) session.end();
     await this.store.close();
   }

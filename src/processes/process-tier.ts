@@ -1,7 +1,14 @@
 // The owner of a shared directory as the tier behind a process's memory. Made by openCache. What it
 // promises of changes: a value that was told before the process was attached, or before others have
 // ended its key, is deleted instead, since nobody can say which of the two is newer.
-import { clearInterval, type ErrorCode, setInterval, UndercroftError } from "../base/mod.js";
+import {
+  clearInterval,
+  clearTimeout,
+  type ErrorCode,
+  setInterval,
+  setTimeout,
+  UndercroftError,
+} from "../base/mod.js";
 import type {
   FlushDepth,
   Tier,
@@ -23,7 +30,7 @@ import {
   listMax,
   writeChanges,
 } from "./wire/wire-messages.js";
-import { LineFault, type LineEvents, type OwnerLine } from "./owner-line.js";
+import { LineFault, type LineEvents, type OwnerLine, requestMsMax } from "./owner-line.js";
 import type { SpaceKeys } from "./space-keys.js";
 
 /** The name of the tier in events. */
@@ -41,6 +48,8 @@ export class ProcessTier implements Tier {
   readonly #keys: SpaceKeys;
   readonly #ended: (count: number) => void;
   #line: OwnerLine | undefined;
+  /** The newest line, which may have ended. */
+  #last: OwnerLine | undefined;
   #listener: TierListener | undefined;
   readonly #waiting = new Set<Waiting>();
   #alive: NodeJS.Timeout | undefined;
@@ -71,6 +80,7 @@ export class ProcessTier implements Tier {
   #welcome(line: OwnerLine): void {
     this.#listener?.ended({ kind: "clear", namespace: null });
     this.#line = line;
+    this.#last = line;
     this.#listener?.touched(null);
     for (const { resolve } of this.#takeWaiting()) resolve(line);
   }
@@ -192,10 +202,9 @@ export class ProcessTier implements Tier {
   /** Resolves when no other process can answer what ended before. Rejects with what the owner could
    *  not write. */
   async flush(depth: FlushDepth): Promise<void> {
-    const line = this.#line;
-    if (line === undefined) throw ownerGone("the process has none at the moment");
     let body: Buffer;
     try {
+      const line = await this.#settling();
       const request = new ByteWriter().u8(depths.indexOf(depth)).end();
       body = await line.request(kinds.settle, request, true);
     } catch (error) {
@@ -204,6 +213,35 @@ export class ProcessTier implements Tier {
     const reader = new ByteReader(body);
     const code = reader.text();
     if (code !== "") throw new UndercroftError(code as ErrorCode, reader.text());
+  }
+
+  /** The owner to settle by. One that closes in order has kept what it was told, so the next one
+   *  is waited for; what another had was maybe not on disk. */
+  async #settling(): Promise<OwnerLine> {
+    if (this.#last?.isClosing === true) return this.#next();
+    if (this.#line === undefined) throw new LineFault("the process has no owner at the moment");
+    return this.#line;
+  }
+
+  #next(): Promise<OwnerLine> {
+    if (this.#isClosed) return Promise.reject(new LineFault("the cache is closed"));
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        resolve: (line) => {
+          clearTimeout(timer);
+          resolve(line);
+        },
+        reject: (error) => {
+          clearTimeout(timer);
+          reject(error);
+        },
+      };
+      const timer = setTimeout(() => {
+        this.#waiting.delete(waiting);
+        reject(new LineFault(`there was no owner for ${requestMsMax} ms`));
+      }, requestMsMax);
+      this.#waiting.add(waiting);
+    });
   }
 
   health(): void {
