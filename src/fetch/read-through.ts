@@ -19,7 +19,7 @@ import { Join } from "./join.js";
 import { Lead } from "./lead.js";
 import { Entrance, followsMax } from "./queue/entrance.js";
 import { RefreshBackoff } from "./refresh-backoff.js";
-import { OthersLoads } from "./others-loads.js";
+import { OthersLoads } from "./queue/others-loads.js";
 import { isDue, TierLook } from "./tier-look.js";
 import { Validity } from "./validity.js";
 

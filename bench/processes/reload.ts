@@ -1,14 +1,15 @@
 // What a rolling reload of processes that share a directory costs: the share of fetches that no
 // loader was called for, before, while and after all of them are replaced, one by one, under load.
 // Also errors, and stale answers: a value that is older than what was flushed before the fetch
-// began. `node dist/bench/reload.js [processes] [keys]`. Processes are this program, forked.
+// began. `node dist/bench/processes/reload.js [processes] [keys]`. Processes are this program,
+// forked.
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { openCache } from "../src/mod.js";
-import { TemporaryDirectory } from "./temporary-directory.js";
+import { openCache } from "../../src/mod.js";
+import { TemporaryDirectory } from "../temporary-directory.js";
 
 const program = fileURLToPath(import.meta.url);
 const [, , first = "4", second = "5000", folder, given = "0"] = process.argv;

@@ -2,12 +2,12 @@
 // load the key, so that one of them does. Called by ReadThrough before the flight is entered: what
 // another process stores meanwhile does not supersede it. Invariant: a forced fetch gets another
 // process's value only if that load began after the fetch.
-import { monotonicMs } from "../base/mod.js";
-import type { FetchParts, FromTier } from "./fetch-parts.js";
-import type { Flight, Waiter } from "./flight.js";
-import type { FlightRegistry } from "./flight-registry.js";
-import type { Join } from "./join.js";
-import { othersMsMax } from "./lead.js";
+import { monotonicMs } from "../../base/mod.js";
+import type { FetchParts, FromTier } from "../fetch-parts.js";
+import type { Flight, Waiter } from "../flight.js";
+import type { FlightRegistry } from "../flight-registry.js";
+import type { Join } from "../join.js";
+import { othersMsMax } from "../lead.js";
 
 /** To the tiers: nothing was asked before. */
 const noMark = -1;

@@ -1,12 +1,13 @@
 // What a hit of another process costs beside one of the own disk: awaited gets of keys that are not
-// in memory, one at a time, in turns. `node dist/bench/shared-hits.js [entries of a round]`. The
-// owner's process is this program, forked.
+// in memory, one at a time, in turns.
+// `node dist/bench/processes/shared-hits.js [entries of a round]`. The owner's process is this
+// program, forked.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
-import { type Cache, openCache } from "../src/mod.js";
-import { agentKey, agentValue } from "./entries/contents.js";
-import { TemporaryDirectory } from "./temporary-directory.js";
+import { type Cache, openCache } from "../../src/mod.js";
+import { agentKey, agentValue } from "../entries/contents.js";
+import { TemporaryDirectory } from "../temporary-directory.js";
 
 const rounds = 12;
 const perRound = Number(process.argv[2] ?? 2000);
