@@ -226,7 +226,7 @@ function createMemory(
   });
   const seed = made?.seed ?? randomBytes(8).readBigUInt64LE(0);
   const memory = createRegion(geometry, seed, createdBaseOf(now));
-  const worker: WorkerHandle = {
+  return {
     module: compileKernel(),
     memory,
     isClockInjected,
@@ -235,7 +235,6 @@ function createMemory(
     requests: config.operators ? new SharedArrayBuffer(requestRingBytes) : null,
     disk: made === undefined ? null : handleOfDisk(config, made),
   };
-  return worker;
 }
 
 /** Says how large the disk is at first, and gives all threads the files if they are the cache's. */

@@ -125,7 +125,7 @@ class Recording {
 
   async #ask(sample: number): Promise<void> {
     const record = { sample, salt: this.#salt };
-    const question = { v: protocolVersion, keys: 0, names: false, record } as const;
+    const question = { v: protocolVersion, keys: 0, names: false, details: false, record } as const;
     const answer = await this.#connection.ask(question, answerTimeoutMs);
     if ("error" in answer) {
       throw new RangeError(`Cannot record the cache: it refuses: ${answer.error}`);
