@@ -285,3 +285,31 @@ test("what is no key is refused, and not told", async () => {
     expect((fault as Error).message).not.toContain(secret);
   }
 });
+
+test("a stream larger than the memory is in no file in plain, and comes back whole", async () => {
+  const path = scratchDirectory();
+  const encryption: EncryptionOptions = { key: first };
+  const whole = Buffer.from(
+    Array.from({ length: 200_000 }, (_, number) => `secret ${number} `).join(""),
+  );
+  const cache = await openWith(path, encryption);
+  const source = async function* (): AsyncGenerator<Buffer> {
+    for (let from = 0; from < whole.length; from += 50_000) {
+      yield whole.subarray(from, from + 50_000);
+    }
+  };
+  expect(whole.length).toBeGreaterThan(2 ** 21);
+  expect(await cache.setStream("secret-stream", source())).toBe("stored");
+  await cache.flush();
+  expect(leaks(path)).toEqual([]);
+  const read = async (from: Cache<Item>, start = 0): Promise<Buffer> => {
+    const stream = await from.getStream("secret-stream", { start });
+    return Buffer.concat((await stream?.toArray()) as Buffer[]);
+  };
+  expect((await read(cache)).equals(whole)).toBe(true);
+  await cache.close();
+  expect(leaks(path)).toEqual([]);
+  expect((await verifyDirectory(path, encryption)).faultCount).toBe(0);
+  const again = await openWith(path, encryption);
+  expect((await read(again, 1_000_001)).equals(whole.subarray(1_000_001))).toBe(true);
+});
