@@ -221,7 +221,7 @@ describe("over one cache", () => {
       stats: { tags: { tracked: 0 }, tuning: { changes: 0 }, disk: { state: "up" } },
       troubles: { "disk errors": 0 },
       details: {
-        policy: { name: "auto", worth: "hits", setting: { victim: "share", keep: "compete" } },
+        policy: { name: "auto", worth: "hits", setting: { victim: "share", keep: "count" } },
       },
     });
     const users = told.spaces.find(({ name }) => name === "users");
