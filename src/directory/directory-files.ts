@@ -188,15 +188,19 @@ export function openFile(file: string, durable = false): number {
     // block forever.
     const flags =
       O_RDWR | O_CREAT | (O_NOFOLLOW ?? 0) | (O_NONBLOCK ?? 0) | (durable ? (durableFlag ?? 0) : 0);
-    const fd = fs.openSync(file, flags, 0o600);
-    try {
-      if (!fs.fstatSync(fd, { bigint: false }).isFile()) throw notRegular(file);
-      return fd;
-    } catch (error) {
-      closeFile(fd);
-      throw error;
-    }
+    return regular(fs.openSync(file, flags, 0o600), file);
   });
+}
+
+/** A file that was just opened, if it is a regular one; else it is closed. */
+function regular(fd: number, file: string): number {
+  try {
+    if (!fs.fstatSync(fd, { bigint: false }).isFile()) throw notRegular(file);
+    return fd;
+  } catch (error) {
+    closeFile(fd);
+    throw error;
+  }
 }
 
 /** Opens a file that exists, to read only, and follows no link; null if there is none. */
@@ -210,13 +214,7 @@ export function openToRead(file: string): number | null {
       if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
       throw error;
     }
-    try {
-      if (!fs.fstatSync(fd, { bigint: false }).isFile()) throw notRegular(file);
-      return fd;
-    } catch (error) {
-      closeFile(fd);
-      throw error;
-    }
+    return regular(fd, file);
   });
 }
 

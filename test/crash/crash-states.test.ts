@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-import { crashStates, randomOf } from "../../dist/test/proof/crash-states.js";
+import { crashStates } from "../../dist/test/proof/crash-states.js";
+import { randomOf } from "./entry-value.js";
 import { huntDisk } from "../../dist/test/proof/disk-mutants.js";
 import { DamageRunner } from "../../dist/test/proof/disk/damage-runner.js";
 import { faultMatrix } from "../../dist/test/proof/fault-matrix.js";

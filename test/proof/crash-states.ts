@@ -1,8 +1,8 @@
 // Crashes of the disk tier by the million: sessions of a cache over files in memory crash at every
 // change they make, each state that may be left is opened, and a judge that knows only the user's
 // calls looks at it. Called by main.ts and, in its CI share, by a test.
+import { randomOf } from "../crash/entry-value.js";
 import { CrashRunner } from "./disk/crash-runner.js";
-import type { Random } from "./disk/crash-image.js";
 import { type Engine, loadEngine } from "./disk/engine.js";
 import { plots, tell } from "./disk/story.js";
 import { Fault, type Proof } from "./proof.js";
@@ -10,17 +10,6 @@ import { Fault, type Proof } from "./proof.js";
 /** States of one story, before another one is told. */
 const statesOfStory = 4000;
 const tellEveryMs = 10_000;
-
-/** A small generator of random numbers (mulberry32): one seed, one sequence. */
-export function randomOf(seed: number): Random {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** Crashes an engine so often. Rejects with the first Fault, which names the seed. */
 export async function crashStates(

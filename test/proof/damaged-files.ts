@@ -1,6 +1,6 @@
 // Damaged, hostile and planted files: each byte of a directory changed, and files that nobody wrote
 // so. Called by main.ts and, in its CI share, by a test.
-import { randomOf } from "./crash-states.js";
+import { randomOf } from "../crash/entry-value.js";
 import { DamageRunner } from "./disk/damage-runner.js";
 import { loadEngine } from "./disk/engine.js";
 import { Fault, type Proof } from "./proof.js";

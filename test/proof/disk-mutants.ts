@@ -1,6 +1,7 @@
 // Builds every mutant of the disk tier and has the checkers catch it: a proof that passes with a
 // broken disk tier proves nothing. Called by main.ts and, in its CI share, by a test.
-import { crashStates, randomOf } from "./crash-states.js";
+import { randomOf } from "../crash/entry-value.js";
+import { crashStates } from "./crash-states.js";
 import { DamageRunner } from "./disk/damage-runner.js";
 import { type DiskMutant, diskMutants } from "./disk/disk-mutants.js";
 import { type Engine, loadEngine } from "./disk/engine.js";

@@ -1,6 +1,6 @@
 // Every call to the file system fails in every way at every phase. Called by main.ts and, in its CI
 // share, by a test.
-import { randomOf } from "./crash-states.js";
+import { randomOf } from "../crash/entry-value.js";
 import { type Engine, loadEngine } from "./disk/engine.js";
 import { faultCells, runCell } from "./disk/fault-matrix.js";
 import { type FailingCall, failingCalls } from "./disk/faulty-files.js";
