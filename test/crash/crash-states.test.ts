@@ -14,10 +14,10 @@ import { faultMatrix } from "../../dist/test/proof/fault-matrix.js";
 import { diskMutants } from "../../dist/test/proof/disk/disk-mutants.js";
 import { type Engine, loadEngine } from "../../dist/test/proof/disk/engine.js";
 
-/** What an idle core does in ten seconds. */
-const states = 2_000;
-const flips = 1_000;
-const hostile = 1_500;
+/** What an idle core does in five seconds. */
+const states = 1_000;
+const flips = 500;
+const hostile = 700;
 /** Every so many cells of the matrix of faults. */
 const cellsStep = 11;
 

@@ -66,7 +66,7 @@ test("a slot that is not whole is waited for once, then lost; a torn one is lost
   expect(take()).toMatchObject({ events: [], lost: 1 });
 });
 
-test("a recording ends when it is asked to, or nobody asks; another one may begin then", async () => {
+test("a recording ends when asked to, or nobody asks; another one may begin then", async () => {
   const { buffer, ring, note, take } = recording();
   expect(take([3, 4])).toBeUndefined();
   expect(take(salt, 0)?.isNew).toBe(false);
