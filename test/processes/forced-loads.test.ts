@@ -47,10 +47,8 @@ describe("forced fetches of a key", () => {
     expect(new Set(later).size).toBe(1);
     expect(later[0]).toMatch(/^later/);
     expect((await loadsOf(all)).reduce((sum, loads) => sum + loads)).toBe(2);
-    for (const one of all) {
-      await one.call("flush");
-      expect(await one.get("a")).toBe(later[0]);
-    }
+    for (const one of all) await one.call("flush");
+    for (const one of all) expect(await one.get("a")).toBe(later[0]);
   });
 
   test("load in the next process if the load fails, or its process dies", async () => {
