@@ -252,9 +252,11 @@ describe.skipIf(missing !== undefined)("two caches over one server", () => {
     one.setMany(values);
     one.set("large", "x".repeat(300_000));
     await one.flush();
-    expect(await two.getMany([...values.keys()])).toEqual(values);
-    expect(await two.get("large")).toBe("x".repeat(300_000));
-    expect(two.stats().tiers).toMatchObject({ hits: 1501, corrupt: 0, errors: 0 });
+    // News of the sets may still be on its way to the other host: it ends what is read meanwhile.
+    await expect.poll(() => two.getMany([...values.keys()]), soon).toEqual(values);
+    await expect.poll(() => two.get("large"), soon).toBe("x".repeat(300_000));
+    expect(two.stats().tiers).toMatchObject({ corrupt: 0, errors: 0 });
+    expect(two.stats().tiers.hits).toBeGreaterThan(1500);
   });
 });
 
