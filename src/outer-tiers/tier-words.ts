@@ -12,7 +12,7 @@
 //
 // A thread that dies before `sent` has changed nothing. One that dies with an open word may have:
 // its key, or everything, is not taken from a tier any more.
-import type { TierTotals } from "../stats/mod.js";
+import { tierCounters, type TierTotals } from "../stats/mod.js";
 
 const threadInts = 8;
 const sentWord = 0;
@@ -28,16 +28,7 @@ export const openAll = 2;
 
 /** What the tiers of a cache did, over all threads (stats/cache-stats.ts). */
 const numberNames = [
-  "hits",
-  "misses",
-  "errors",
-  "written",
-  "dropped",
-  "corrupt",
-  "refused",
-  "ended",
-  "leased",
-  "waited",
+  ...tierCounters,
   "pending",
   "down",
 ] as const satisfies readonly (keyof TierTotals)[];

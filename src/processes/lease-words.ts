@@ -10,7 +10,7 @@
 // before the lease had ended. A word of eight bytes that is read while it is written is the old or
 // the new one.
 import { monotonicMs } from "../base/mod.js";
-import type { ProcessTotals } from "../stats/mod.js";
+import { processCounters, type ProcessTotals } from "../stats/mod.js";
 
 const openWord = 0;
 const roleWord = 1;
@@ -22,13 +22,7 @@ export type Role = (typeof roles)[number];
 
 const numberNames = [
   "guests",
-  "requests",
-  "failures",
-  "requestMs",
-  "ended",
-  "attached",
-  "cutOff",
-  "refused",
+  ...processCounters,
 ] as const satisfies readonly (keyof ProcessTotals)[];
 type NumberName = (typeof numberNames)[number];
 

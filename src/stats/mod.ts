@@ -27,7 +27,7 @@ export {
   threadTotal,
 } from "./space-counters.js";
 export type { ProcessTotals } from "./process-totals.js";
-export { makeSnapshot, type StatsInput } from "./snapshot.js";
+export { makeSnapshot, processCounters, type StatsInput, tierCounters } from "./snapshot.js";
 export { readRecentKeys, type RecentKey, RecentKeys, recentKeysBytes } from "./recent-keys.js";
 export {
   type EntryFacts,

@@ -121,7 +121,8 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
   return compose({ ...now, totals, histograms, gauges, namespaces });
 }
 
-const tierCounters = [
+/** The counters of TierTotals; what else it has are gauges. */
+export const tierCounters = [
   "hits",
   "misses",
   "errors",
@@ -133,7 +134,8 @@ const tierCounters = [
   "leased",
   "waited",
 ] as const satisfies readonly (keyof TierTotals)[];
-const processCounters = [
+/** The counters of ProcessTotals. */
+export const processCounters = [
   "requests",
   "failures",
   "requestMs",
