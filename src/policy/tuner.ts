@@ -12,8 +12,8 @@ import { loadClassUnknown, loadMsOf, type Worth } from "./worth.js";
 /** The settings that are tried. A cache starts with the first: of those with a good mean it is the
  *  one that loses least where requests have just changed, as they have in a cold cache. */
 export const candidates: readonly Setting[] = [
+  { ...s3FifoSetting, ghostTurnovers: 1.5 },
   { ...s3FifoSetting, ghostTurnovers: 3 },
-  s3FifoSetting,
   { ...s3FifoSetting, smallShare: 0.3 },
   lfuSetting,
   { ...lfuSetting, smallShare: 0.01 },
