@@ -1,104 +1,14 @@
-// The type of what `stats()` returns. snapshot.ts makes it. Each number says what it is: a counter
-// (a total since the cache was opened, over all threads) or a gauge (its value now). A test holds
-// the words to what `since` does with the number, and docs/statistics.md to the words.
+// The type of what `stats()` returns, and which counter is which of its numbers; snapshot.ts makes
+// it. Each number says what it is: a counter (a total since the cache was opened, over all threads)
+// or a gauge (its value now). A test holds the words to what `since` does with the number, and
+// docs/statistics.md to the words.
 
-import type { ProcessTotals } from "./process-totals.js";
+import * as counter from "./counters.js";
+import type { StatsGauges } from "./gauges.js";
 import type { LatencyHistogram, Percentiles } from "./histogram.js";
 import type { NamespaceStats } from "./namespace-stats.js";
-
-/** What the tiers of the option `tiers` did, together. */
-export interface TierTotals {
-  /** Counter: keys that the tiers were asked for and had, also while a loader waited. */
-  readonly hits: number;
-  /** Counter: keys that they were asked for and did not have, or could not say. */
-  readonly misses: number;
-  /** Counter: calls of a tier that failed or took too long. */
-  readonly errors: number;
-  /** Counter: changes that the tiers have made: sets, deletes, invalidations. */
-  readonly written: number;
-  /** Counter: values that were not written, and changes lost, for want of room in a queue. */
-  readonly dropped: number;
-  /** Counter: entries of a tier that were damaged or did not decode; each was a miss. */
-  readonly corrupt: number;
-  /** Counter: keys that a tier was not asked for, since it was asked for too many; each was a
-   *  miss. */
-  readonly refused: number;
-  /** Counter: changes that others made in a tier and that ended entries here: of a key, a tag, or
-   *  all, also when the tier could not hear of others. */
-  readonly ended: number;
-  /** Counter: loads for which a tier gave this process the lease. */
-  readonly leased: number;
-  /** Counter: times that a load waited, or served stale, since another process had the lease. */
-  readonly waited: number;
-  /** Gauge: changes that a tier has yet to make. */
-  readonly pending: number;
-  /** Gauge: tiers that are down. */
-  readonly down: number;
-}
-
-/** Values measured now, not counted since the start: entries, bytes, limits. */
-export interface StatsGauges {
-  readonly memory: {
-    /** Gauge: live entries in memory. */
-    readonly entries: number;
-    /** Gauge: negative answers remembered; they are no entries, and their bytes are in `bytes`. */
-    readonly negatives: number;
-    /** Gauge: bytes of their records. */
-    readonly bytes: number;
-    /** Gauge: the option `memory`. */
-    readonly limitBytes: number;
-    /** Gauge: bytes of the index. */
-    readonly indexBytes: number;
-    /** Gauge: bytes of the segments that are not free, plus the index and tables. */
-    readonly usedBytes: number;
-  };
-  /** `null` for a cache in memory only. */
-  readonly disk: {
-    /** Gauge: live entries that are on disk only. */
-    readonly entries: number;
-    /** Gauge: bytes of the segment files in use. */
-    readonly bytes: number;
-    /** Gauge: what the files may take: the option `disk.capacity`, or what `resize` made of it. */
-    readonly limitBytes: number;
-    /** Whether the disk tier works. */
-    readonly state: "up" | "down";
-    /** Gauge: segment files in use. */
-    readonly segments: number;
-  } | null;
-  /** `null` without `tiers`. */
-  readonly tiers: TierTotals | null;
-  readonly processes: ProcessTotals | null;
-  readonly near: {
-    /** Gauge: values in the near cache of the calling thread. */
-    readonly entries: number;
-    /** Gauge: their bytes, as encoded. */
-    readonly bytes: number;
-    /** Gauge: the most values that it keeps. */
-    readonly limitEntries: number;
-    /** Gauge: the most bytes of values that it keeps, as encoded. */
-    readonly limitBytes: number;
-    /** Gauge: about the bytes of the thread's heap that it takes; values are taken for objects,
-     *  which are four times as large there as encoded. */
-    readonly heapBytes: number;
-  };
-  readonly tags: {
-    /** Gauge: invalidated tags that the cache remembers. */
-    readonly tracked: number;
-    /** Gauge: the most that it can remember. */
-    readonly capacity: number;
-  };
-  readonly segments: {
-    /** Gauge: memory segments that are free. */
-    readonly free: number;
-    /** Gauge: memory segments. */
-    readonly total: number;
-  };
-  readonly threads: {
-    /** Gauge: thread ids taken, of 64: the opener and each attached thread. The workers of the
-     *  pool have ids of their own. */
-    readonly attached: number;
-  };
-}
+import type { ProcessTotals } from "./process-totals.js";
+import type { TierTotals } from "./tier-totals.js";
 
 /**
  * What `stats` returns: the state of a cache at one moment. Counters are totals of all threads
@@ -384,3 +294,99 @@ export interface CacheStats {
    */
   since(previous: CacheStats): CacheStats;
 }
+
+/** The paths of the numbers of `T`, such as "hits.near". */
+type NumberPath<T> = {
+  [Key in keyof T & string]: NonNullable<T[Key]> extends number
+    ? Key
+    : NonNullable<T[Key]> extends readonly unknown[] | ((...values: never[]) => unknown)
+      ? never
+      : NonNullable<T[Key]> extends object
+        ? `${Key}.${NumberPath<NonNullable<T[Key]>>}`
+        : never;
+}[keyof T & string];
+
+/** Which number of `CacheStats` each counter is. `NamespaceStats` has them under the same paths. */
+export const reported: ReadonlyMap<number, NumberPath<CacheStats>> = new Map([
+  [counter.counterNearHits, "hits.near"],
+  [counter.counterMemoryHits, "hits.memory"],
+  [counter.counterDiskHits, "hits.disk"],
+  [counter.counterMisses, "misses"],
+  [counter.counterExpiredHits, "expiredHits"],
+  [counter.counterStaleServed, "staleServed"],
+  [counter.counterNegativesServed, "negativesServed"],
+  [counter.counterInvalid, "invalid"],
+  [counter.counterLoads, "loads"],
+  [counter.counterLoadErrors, "loadErrors"],
+  [counter.counterLoadsCoalesced, "coalescedLoads"],
+  [counter.counterLoadsCoalescedAcross, "flights.coalescedAcross"],
+  [counter.counterFlightTakeovers, "flights.takeovers"],
+  [counter.counterFlightsExpired, "flights.leaseExpiries"],
+  [counter.counterFlightsQueued, "flights.queued"],
+  [counter.counterLoaderCycles, "flights.cycles"],
+  [counter.counterFlightsFull, "flights.alone.full"],
+  [counter.counterFlightsBusy, "flights.alone.busy"],
+  [counter.counterFlightsTwice, "flights.alone.twice"],
+  [counter.counterFlightsUnstored, "flights.alone.unstored"],
+  [counter.counterFillsSuperseded, "fillsSuperseded"],
+  [counter.counterFlightsRefused, "fillsRefused"],
+  [counter.counterSetsStored, "sets.stored"],
+  [counter.counterSetsTooLarge, "sets.tooLarge"],
+  [counter.counterSetsOverloaded, "sets.overloaded"],
+  [counter.counterSetBytes, "sets.bytes"],
+  [counter.counterDeletes, "deletes"],
+  [counter.counterClears, "clears"],
+  [counter.counterTagInvalidations, "tags.invalidated"],
+  [counter.counterTagSweeps, "tags.sweeps"],
+  [counter.counterTagWaits, "tags.waits"],
+  [counter.counterTagOverflows, "tags.overflows"],
+  [counter.counterEvictionsMemory, "evictions.memory"],
+  [counter.counterEvictionsDisk, "evictions.disk"],
+  [counter.counterEvictionsIndex, "evictions.index"],
+  [counter.counterExpirations, "expirations"],
+  [counter.counterSamples, "tuning.samples"],
+  [counter.counterSamplesDropped, "tuning.dropped"],
+  [counter.counterTunings, "tuning.changes"],
+  [counter.counterMovesToMain, "moves.toMain"],
+  [counter.counterDemotions, "moves.demotions"],
+  [counter.counterPromotions, "moves.promotions"],
+  [counter.counterReinsertions, "moves.reinsertions"],
+  [counter.counterPreloads, "moves.preloads"],
+  [counter.counterFlushedRecords, "admissions.flushed"],
+  [counter.counterFlushedBytes, "admissions.flushedBytes"],
+  [counter.counterRefusedExpired, "admissions.refusedExpired"],
+  [counter.counterRefusedDead, "admissions.refusedDead"],
+  [counter.counterRefusedDiskDown, "admissions.refusedDiskDown"],
+  [counter.counterRefusedClean, "admissions.refusedClean"],
+  [counter.counterRefusedFilter, "admissions.refusedFilter"],
+  [counter.counterRefusedSize, "admissions.refusedSize"],
+  [counter.counterRefusedUnseen, "admissions.refusedUnseen"],
+  [counter.counterRefusedBudget, "admissions.refusedBudget"],
+  [counter.counterRefusedQueue, "admissions.refusedQueue"],
+  [counter.counterDiskWrites, "disk.writes"],
+  [counter.counterDiskWriteBytes, "disk.writeBytes"],
+  [counter.counterDiskReads, "disk.reads"],
+  [counter.counterDiskReadBytes, "disk.readBytes"],
+  [counter.counterTombstones, "disk.tombstones"],
+  [counter.counterPreloadedBytes, "disk.preloadedBytes"],
+  [counter.counterNearEvictions, "near.evictions"],
+  [counter.counterCorruptRecords, "corruptRecords"],
+  [counter.counterChunksMissing, "chunksMissing"],
+  [counter.counterCodecErrors, "codecErrors"],
+  [counter.counterDiskErrors, "diskErrors"],
+  [counter.counterFalseFingerprints, "falseFingerprints"],
+  [counter.counterReadRetries, "readRetries"],
+  [counter.counterReadRetriesExceeded, "readRetriesExceeded"],
+  [counter.counterStaleReads, "staleReads"],
+  [counter.counterLockWaits, "locks.waits"],
+  [counter.counterLockTimeouts, "locks.timeouts"],
+  [counter.counterForegroundReclaims, "foregroundReclaims"],
+  [counter.counterSegmentsSealed, "segments.sealed"],
+  [counter.counterSegmentsEvicted, "segments.evicted"],
+  [counter.counterSegmentsCompacted, "segments.compacted"],
+  [counter.counterDiskSegmentsReclaimed, "segments.diskReclaimed"],
+  [counter.counterEncodeTasks, "encodeTasks"],
+  [counter.counterWorkerRestarts, "workerRestarts"],
+  [counter.counterThreadsRecovered, "threads.recovered"],
+  [counter.counterEventsDropped, "eventsDropped"],
+]);

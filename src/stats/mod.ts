@@ -15,8 +15,10 @@ export {
   type Percentiles,
   percentiles,
 } from "./histogram.js";
-export type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
-export { type NamespaceReading, type NamespaceStats, namespaceStatsOf } from "./namespace-stats.js";
+export type { CacheStats } from "./cache-stats.js";
+export type { StatsGauges } from "./gauges.js";
+export { type NamespaceReading, namespaceStatsOf } from "./namespace-reading.js";
+export type { NamespaceStats } from "./namespace-stats.js";
 export {
   type CounterSink,
   type RemovalCounter,
@@ -26,8 +28,9 @@ export {
   spaceTotals,
   threadTotal,
 } from "./space-counters.js";
-export type { ProcessTotals } from "./process-totals.js";
-export { makeSnapshot, processCounters, type StatsInput, tierCounters } from "./snapshot.js";
+export { processCounters, type ProcessTotals } from "./process-totals.js";
+export { makeSnapshot, type StatsInput } from "./snapshot.js";
+export { tierCounters, type TierTotals } from "./tier-totals.js";
 export { readRecentKeys, type RecentKey, RecentKeys, recentKeysBytes } from "./recent-keys.js";
 export {
   type EntryFacts,

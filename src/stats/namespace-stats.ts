@@ -1,7 +1,5 @@
-// What `stats()` tells of each namespace. snapshot.ts makes it; each number says what it is, as in
-// cache-stats.ts.
-import { requestCounts, writeCounts } from "./call-counts.js";
-import * as counters from "./counters.js";
+// The type of what `stats()` tells of each namespace. namespace-reading.ts makes it; each number
+// says what it is, as in cache-stats.ts.
 
 /**
  * What `Namespace.stats` returns, and each element of `CacheStats.namespaces`: the part of the
@@ -87,65 +85,5 @@ export interface NamespaceStats {
   readonly disk: {
     /** Gauge: its share of the disk in bytes, 0 if it has none. */
     readonly shareBytes: number;
-  };
-}
-
-/** The numbers behind them. */
-export interface NamespaceReading {
-  readonly name: string;
-  /** By the numbers of spaceCounters and removalCounters. */
-  readonly totals: ReadonlyMap<number, number>;
-  readonly memory: NamespaceStats["memory"];
-  readonly disk: NamespaceStats["disk"];
-}
-
-/** The reading of an interval: what the counters have grown by, and the gauges now. */
-export function readingBetween(
-  before: NamespaceReading | undefined,
-  now: NamespaceReading,
-): NamespaceReading {
-  const totals = new Map<number, number>();
-  for (const [counter, total] of now.totals) {
-    totals.set(counter, total - (before?.totals.get(counter) ?? 0));
-  }
-  return { ...now, totals };
-}
-
-/** What is left of the cache's numbers for its own key space. The cache's counters are sums of its
- *  own and of those that are given, so these are whole again: they never fall. */
-export function ownReading(
-  cache: (counter: number) => number,
-  memory: { readonly entries: number; readonly bytes: number },
-  namespaces: readonly NamespaceReading[],
-  known: readonly number[],
-): NamespaceReading {
-  const sumOf = (read: (reading: NamespaceReading) => number): number =>
-    namespaces.reduce((sum, reading) => sum + read(reading), 0);
-  const totals = new Map(
-    known.map((counter) => [
-      counter,
-      cache(counter) - sumOf((reading) => reading.totals.get(counter) ?? 0),
-    ]),
-  );
-  const entries = Math.max(0, memory.entries - sumOf((reading) => reading.memory.entries));
-  const bytes = Math.max(0, memory.bytes - sumOf((reading) => reading.memory.bytes));
-  return { name: "", totals, memory: { entries, bytes, shareBytes: 0 }, disk: { shareBytes: 0 } };
-}
-
-/** A reading as users see it. */
-export function namespaceStatsOf({ name, totals, memory, disk }: NamespaceReading): NamespaceStats {
-  const total = (counter: number): number => totals.get(counter) ?? 0;
-  return {
-    name,
-    ...requestCounts(total),
-    fillsSuperseded: total(counters.counterFillsSuperseded),
-    ...writeCounts(total),
-    evictions: {
-      memory: total(counters.counterEvictionsMemory),
-      disk: total(counters.counterEvictionsDisk),
-    },
-    expirations: total(counters.counterExpirations),
-    memory: { ...memory },
-    disk: { ...disk },
   };
 }

@@ -22,3 +22,14 @@ export interface ProcessTotals {
   /** Counter: connections that were refused. */
   readonly refused: number;
 }
+
+/** Those that only grow; the others are gauges. */
+export const processCounters = [
+  "requests",
+  "failures",
+  "requestMs",
+  "ended",
+  "attached",
+  "cutOff",
+  "refused",
+] as const satisfies readonly (keyof ProcessTotals)[];

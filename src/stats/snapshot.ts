@@ -3,17 +3,19 @@
 // is reported here, except those from which gauges are made; a test checks it.
 
 import { describe } from "../base/mod.js";
-import type { CacheStats, StatsGauges, TierTotals } from "./cache-stats.js";
-import type { ProcessTotals } from "./process-totals.js";
-import { requestCounts, type Total, writeCounts } from "./call-counts.js";
+import type { CacheStats } from "./cache-stats.js";
+import { composeCounts } from "./compose.js";
 import * as counters from "./counters.js";
+import type { StatsGauges } from "./gauges.js";
 import {
   type NamespaceReading,
   namespaceStatsOf,
   ownReading,
   readingBetween,
-} from "./namespace-stats.js";
+} from "./namespace-reading.js";
+import { processCounters } from "./process-totals.js";
 import { removalCounters, spaceCounters } from "./space-counters.js";
+import { tierCounters } from "./tier-totals.js";
 import {
   histogramDisk,
   histogramLoad,
@@ -121,30 +123,6 @@ function difference(stats: CacheStats, previous: CacheStats): CacheStats {
   return compose({ ...now, totals, histograms, gauges, namespaces });
 }
 
-/** The counters of TierTotals; what else it has are gauges. */
-export const tierCounters = [
-  "hits",
-  "misses",
-  "errors",
-  "written",
-  "dropped",
-  "corrupt",
-  "refused",
-  "ended",
-  "leased",
-  "waited",
-] as const satisfies readonly (keyof TierTotals)[];
-/** The counters of ProcessTotals. */
-export const processCounters = [
-  "requests",
-  "failures",
-  "requestMs",
-  "ended",
-  "attached",
-  "cutOff",
-  "refused",
-] as const satisfies readonly (keyof ProcessTotals)[];
-
 /** The growth of the named counters; what else is there, gauges, stays. */
 function grownBy<Name extends string, T extends Readonly<Record<Name, number>>>(
   names: readonly Name[],
@@ -170,13 +148,11 @@ function histogramsBetween(before: Readings, now: Readings): LatencyHistogram[] 
 }
 
 function compose(readings: Readings): CacheStats {
-  const total = (counter: number): number => totalIn(readings, counter);
+  const { name, totals, gauges } = readings;
   const stats = {
-    name: readings.name,
-    ...composeReads(total),
-    ...composeWrites(total),
-    ...composeTiers(total, readings.gauges),
-    ...composeTroubles(total),
+    name,
+    ...composeCounts(totals, gauges),
+    writeAmplification: writeAmplification(readings),
     ...composeLatencies(readings.histograms),
     namespaces: readings.namespaces.map(namespaceStatsOf),
   };
@@ -187,6 +163,12 @@ function compose(readings: Readings): CacheStats {
     enumerable: false,
   });
   return whole;
+}
+
+function writeAmplification(readings: Readings): number | null {
+  const setBytes = totalIn(readings, counters.counterSetBytes);
+  if (readings.gauges.disk === null || setBytes === 0) return null;
+  return totalIn(readings, counters.counterDiskWriteBytes) / setBytes;
 }
 
 function composeLatencies(histograms: readonly LatencyHistogram[]) {
@@ -205,125 +187,5 @@ function composeLatencies(histograms: readonly LatencyHistogram[]) {
       disk: of(histogramDisk),
       load: of(histogramLoad),
     },
-  } as const;
-}
-
-function composeReads(total: Total) {
-  return {
-    ...requestCounts(total),
-    flights: {
-      coalescedAcross: total(counters.counterLoadsCoalescedAcross),
-      takeovers: total(counters.counterFlightTakeovers),
-      leaseExpiries: total(counters.counterFlightsExpired),
-      queued: total(counters.counterFlightsQueued),
-      cycles: total(counters.counterLoaderCycles),
-      alone: {
-        full: total(counters.counterFlightsFull),
-        busy: total(counters.counterFlightsBusy),
-        twice: total(counters.counterFlightsTwice),
-        unstored: total(counters.counterFlightsUnstored),
-      },
-    },
-    fillsSuperseded: total(counters.counterFillsSuperseded),
-    fillsRefused: total(counters.counterFlightsRefused),
-  } as const;
-}
-
-function composeWrites(total: Total) {
-  return {
-    ...writeCounts(total),
-    clears: total(counters.counterClears),
-    evictions: {
-      memory: total(counters.counterEvictionsMemory),
-      disk: total(counters.counterEvictionsDisk),
-      index: total(counters.counterEvictionsIndex),
-    },
-    expirations: total(counters.counterExpirations),
-    tuning: {
-      samples: total(counters.counterSamples),
-      dropped: total(counters.counterSamplesDropped),
-      changes: total(counters.counterTunings),
-    },
-    moves: {
-      toMain: total(counters.counterMovesToMain),
-      demotions: total(counters.counterDemotions),
-      promotions: total(counters.counterPromotions),
-      reinsertions: total(counters.counterReinsertions),
-      preloads: total(counters.counterPreloads),
-    },
-    admissions: {
-      flushed: total(counters.counterFlushedRecords),
-      flushedBytes: total(counters.counterFlushedBytes),
-      refusedExpired: total(counters.counterRefusedExpired),
-      refusedDead: total(counters.counterRefusedDead),
-      refusedDiskDown: total(counters.counterRefusedDiskDown),
-      refusedClean: total(counters.counterRefusedClean),
-      refusedFilter: total(counters.counterRefusedFilter),
-      refusedSize: total(counters.counterRefusedSize),
-      refusedUnseen: total(counters.counterRefusedUnseen),
-      refusedBudget: total(counters.counterRefusedBudget),
-      refusedQueue: total(counters.counterRefusedQueue),
-    },
-  } as const;
-}
-
-function composeTiers(total: Total, gauges: StatsGauges) {
-  const { memory, disk, near, tags, segments, threads } = gauges;
-  const setBytes = total(counters.counterSetBytes);
-  const writeBytes = total(counters.counterDiskWriteBytes);
-  return {
-    memory: { ...memory },
-    disk:
-      disk === null
-        ? null
-        : {
-            ...disk,
-            writes: total(counters.counterDiskWrites),
-            writeBytes,
-            reads: total(counters.counterDiskReads),
-            readBytes: total(counters.counterDiskReadBytes),
-            tombstones: total(counters.counterTombstones),
-            preloadedBytes: total(counters.counterPreloadedBytes),
-          },
-    tiers: gauges.tiers === null ? null : { ...gauges.tiers },
-    processes: gauges.processes === null ? null : { ...gauges.processes },
-    near: { ...near, evictions: total(counters.counterNearEvictions) },
-    tags: {
-      ...tags,
-      invalidated: total(counters.counterTagInvalidations),
-      sweeps: total(counters.counterTagSweeps),
-      waits: total(counters.counterTagWaits),
-      overflows: total(counters.counterTagOverflows),
-    },
-    writeAmplification: disk === null || setBytes === 0 ? null : writeBytes / setBytes,
-    segments: {
-      ...segments,
-      sealed: total(counters.counterSegmentsSealed),
-      evicted: total(counters.counterSegmentsEvicted),
-      compacted: total(counters.counterSegmentsCompacted),
-      diskReclaimed: total(counters.counterDiskSegmentsReclaimed),
-    },
-    threads: { ...threads, recovered: total(counters.counterThreadsRecovered) },
-  } as const;
-}
-
-function composeTroubles(total: Total) {
-  return {
-    corruptRecords: total(counters.counterCorruptRecords),
-    chunksMissing: total(counters.counterChunksMissing),
-    codecErrors: total(counters.counterCodecErrors),
-    diskErrors: total(counters.counterDiskErrors),
-    falseFingerprints: total(counters.counterFalseFingerprints),
-    readRetries: total(counters.counterReadRetries),
-    readRetriesExceeded: total(counters.counterReadRetriesExceeded),
-    staleReads: total(counters.counterStaleReads),
-    locks: {
-      waits: total(counters.counterLockWaits),
-      timeouts: total(counters.counterLockTimeouts),
-    },
-    foregroundReclaims: total(counters.counterForegroundReclaims),
-    encodeTasks: total(counters.counterEncodeTasks),
-    workerRestarts: total(counters.counterWorkerRestarts),
-    eventsDropped: total(counters.counterEventsDropped),
   } as const;
 }
