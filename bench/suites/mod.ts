@@ -10,3 +10,5 @@ export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
 export { agentEntries, documentEntries, stringEntries } from "./entries.js";
 export { threads } from "./threads.js";
+export { mixesOfCalls } from "./mixes.js";
+export { threadMemory } from "./thread-memory.js";
