@@ -13,8 +13,8 @@ export const threadMemory: Suite = {
   name: "thread-memory",
   about:
     `Growth of a process in which ${threads} threads read ${entries} entries of 5 fields, Zipf, ` +
-    `for ${readMs / 1000} s; openCache({ memory: "64mb" }) against an lru-cache with room for all ` +
-    "in each thread. Heaps as the threads leave them, nothing collected by force.",
+    `for ${readMs / 1000} s; openCache({ memory: "64mb" }) against an lru-cache in each thread ` +
+    "with room for all. Heaps as the threads leave them, nothing collected by force.",
   cases: ["undercroft", "undercroft, near: false", "lru-cache"],
   run: async (peer): Promise<Row[]> => {
     const before = process.memoryUsage().rss;
