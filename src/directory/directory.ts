@@ -201,7 +201,7 @@ async function openLocked(
   // A crash from here on leaves a directory that the next open scans; or, before the epochs are
   // written, one that it starts cold.
   if (plan.keep === null) startEpochs(opening, epochsFd, before.seed);
-  const tagsFd = startTagFile(opening, tags, before.seed, dataKey);
+  const tagsFd = startTagFile(opening, epochsFd, tags, before.seed, dataKey);
   const schemas = keepSchemas(opening, schemasFd, plan.keep === null ? null : before, kept);
   const isKept = plan.keep !== null;
   const segments = makeSegments(path, geometry, listing.segments, isKept, opening.device);

@@ -70,15 +70,19 @@ export async function startDisk(
 export function sweptDisk(kernel: Kernel, disk: JanitorDisk | null): SweptDisk | null {
   if (disk === null) return null;
   const { directory, hasher, own } = disk;
-  const { syncResets, isSynced } = filesOf(own);
+  const { epochsFd, syncResets, isSynced } = filesOf(own);
+  const isAsked = (): boolean => isSynced && (syncResets || kernel.flushes.syncRequested() !== 0);
   const writeTombstone = directory.writeTombstone.bind(directory);
   return {
     walk: new InvalidatedWalk(kernel, own, hasher, writeTombstone),
     sync: (segment: number): boolean => {
-      const isAsked = syncResets || kernel.flushes.syncRequested() !== 0;
-      if (!isSynced || !isAsked || segment >= kernel.diskSegments.count()) return false;
+      if (!isAsked() || segment >= kernel.diskSegments.count()) return false;
       fileDevice.fsyncSync(own.files.fd(segment));
       return true;
+    },
+    writeFloor: (floor: number): void => {
+      directory.writeFloor(floor);
+      if (isAsked()) fileDevice.fsyncSync(epochsFd);
     },
     writeForgotten: directory.writeForgotten.bind(directory),
   };

@@ -36,6 +36,8 @@ export interface SweptDisk {
   readonly walk: Pick<InvalidatedWalk, "begin" | "step">;
   /** Syncs segment file number `segment`, if anybody asked for fsyncs; whether there are more. */
   sync(segment: number): boolean;
+  /** Writes the floor down; clears are written down. Syncs both, if anybody asked for fsyncs. */
+  writeFloor(floor: number): void;
   /** Writes that the tags invalidated up to `sequence` are forgotten; false if that failed. */
   writeForgotten(sequence: number): boolean;
 }
@@ -52,7 +54,7 @@ export class TagSweeper {
   #sequence = 0;
   /** This sweep, or the last one, forgets tags up to here. */
   #through = 0;
-  /** What the floor or the clear epoch covers has been forgotten up to here. */
+  /** What the floor or the clear epoch covers may be forgotten up to here. */
   #covered = 0;
 
   constructor(kernel: Kernel, disk: SweptDisk | null, writeTombstone: TombstoneWriter) {
@@ -84,15 +86,15 @@ export class TagSweeper {
       case "idle":
         return this.#isDue() ? this.#begin(clearEpoch) : "later";
       case "memory":
-        return this.#sweepIndex();
+        return this.#sweepIndex(clearEpoch);
       case "disk":
         return this.#sweepDisk();
       case "tombstones":
         return this.#awaitTombstones();
       case "sync":
-        return this.#syncSegment();
+        return this.#syncSegment(clearEpoch);
       case "forget":
-        return this.#forget(clearEpoch);
+        return this.#forget();
     }
   }
 
@@ -107,11 +109,9 @@ export class TagSweeper {
 
   #begin(clearEpoch: number): Progress {
     const { verbs, tags } = this.#kernel;
-    const covered = Math.max(tags.floor(), clearEpoch);
-    if (covered > this.#covered) {
+    if (this.#cover(clearEpoch)) {
       // Needs no sweep: the floor or the clear voids whatever these tags do.
-      verbs.forgetTags(0, tags.capacity, covered);
-      this.#covered = covered;
+      verbs.forgetTags(0, tags.capacity, this.#covered);
       this.#noteForgotten();
       return "more";
     }
@@ -124,12 +124,23 @@ export class TagSweeper {
     return "more";
   }
 
+  /** Whether the floor or the clear covers more than before. The slots of covered tags are written
+   *  over, so a power loss must not undo what covers them. */
+  #cover(clearEpoch: number): boolean {
+    const floor = this.#kernel.tags.floor();
+    const covered = Math.max(floor, clearEpoch);
+    if (covered <= this.#covered) return false;
+    this.#disk?.writeFloor(floor);
+    this.#covered = covered;
+    return true;
+  }
+
   #enter(phase: Phase): void {
     this.#phase = phase;
     this.#next = 0;
   }
 
-  #sweepIndex(): Progress {
+  #sweepIndex(clearEpoch: number): Progress {
     const { verbs, results, geometry, tombstones } = this.#kernel;
     // Without a time: what has expired is not for this sweep to tell.
     const next = verbs.sweep(this.#next, this.#next + indexStep, 0);
@@ -138,7 +149,8 @@ export class TagSweeper {
     if (isMissing) return "later";
     this.#next = next;
     if (next < geometry.bucketCount) return "more";
-    this.#disk?.walk.begin(this.#through);
+    if (this.#disk === null) this.#cover(clearEpoch);
+    else this.#disk.walk.begin(this.#through);
     this.#enter(this.#disk === null ? "forget" : "disk");
     return "more";
   }
@@ -158,12 +170,13 @@ export class TagSweeper {
   }
 
   /** Syncs one segment file, if a power loss must not undo the tombstones. */
-  #syncSegment(): Progress {
+  #syncSegment(clearEpoch: number): Progress {
     const disk = this.#disk as SweptDisk;
     if (disk.sync(this.#next)) {
       this.#next += 1;
       return "more";
     }
+    this.#cover(clearEpoch);
     if (!disk.writeForgotten(this.#through)) {
       this.abandon();
       return "later";
@@ -172,9 +185,9 @@ export class TagSweeper {
     return "more";
   }
 
-  #forget(clearEpoch: number): Progress {
+  #forget(): Progress {
     const { verbs, tags } = this.#kernel;
-    const through = Math.max(this.#through, tags.floor(), clearEpoch);
+    const through = Math.max(this.#through, this.#covered);
     verbs.forgetTags(this.#next, tableStep, through);
     this.#next += tableStep;
     if (this.#next * codes.tagBucketSlots < tags.capacity) return "more";

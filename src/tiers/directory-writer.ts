@@ -333,6 +333,12 @@ export class DirectoryWriter {
     return this.#kernel.control.isDirectoryOthers();
   }
 
+  /** Writes down up to where all tagged records are void. Throws ERR_DISK_IO. */
+  writeFloor(floor: number): void {
+    if (!this.#isOurs(filesOf(this.#disk).epochsFd, epochsName)) return;
+    this.#writeFloor(floor);
+  }
+
   /** Writes a floor to this thread's slot, unless it has written it. The slot may hold a higher one
    *  of an earlier holder of the thread id, so the floors of all threads are raised together. */
   #writeFloor(floor: number): void {

@@ -30,9 +30,14 @@ export function startEpochs({ device, now }: Opening, fd: number, seed: bigint):
   if (own.name !== "") writeNamespace(fd, seed, own, device);
 }
 
-/** Puts a new tags file in the place of the last session's, in one step; returns its descriptor. */
+/**
+ * Puts a new tags file in the place of the last session's, in one step; returns its descriptor. Tags
+ * that a clear or a floor covers are not in it, so a power loss must not undo these alone: the
+ * epochs file is synced first.
+ */
 export function startTagFile(
   opening: Opening,
+  epochsFd: number,
   tags: TagHistory,
   seed: bigint,
   dataKey: DataKey,
@@ -46,6 +51,7 @@ export function startTagFile(
     device.writeAtSync(fd, bytes, 0, bytes.length, 0);
     device.truncateSync(fd, tagFileBytes(now.tagSlots, tags.tags.length));
     device.fsyncSync(fd);
+    device.fsyncSync(epochsFd);
   } finally {
     closeFile(fd);
   }
