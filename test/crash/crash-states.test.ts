@@ -14,8 +14,8 @@ import { faultMatrix } from "../../dist/test/proof/fault-matrix.js";
 import { diskMutants } from "../../dist/test/proof/disk/disk-mutants.js";
 import { type Engine, loadEngine } from "../../dist/test/proof/disk/engine.js";
 
-/** What an idle core does in five seconds. */
-const states = 1_000;
+/** What an idle core does in a minute. */
+const states = 10_000;
 const flips = 500;
 const hostile = 700;
 /** Every so many cells of the matrix of faults. */
@@ -33,7 +33,7 @@ afterAll(() => {
 
 test(
   "what crashes leave is opened, and nothing is wrong, old or lost",
-  { timeout: 300_000 },
+  { timeout: 900_000 },
   async () => {
     const account = await crashStates(engine, states, 1);
     expect(account["states"]).toBeGreaterThanOrEqual(states);

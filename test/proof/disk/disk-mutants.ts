@@ -216,6 +216,18 @@ const syncing: readonly DiskMutant[] = [
     ["        device.fsyncSync(fd);\n", ""],
   ),
   mutant(
+    "epochs-unsynced",
+    "an open forgets the tags that a clear covers, and does not sync the clear",
+    "directory/start/session-files.js",
+    ["        device.fsyncSync(epochsFd);\n", ""],
+  ),
+  mutant(
+    "cover-unsynced",
+    "a sweep gives away the slots of tags that a clear covers, and does not sync the clear",
+    "janitor/janitor-disk.js",
+    ["                fileDevice.fsyncSync(epochsFd);", "                void 0;"],
+  ),
+  mutant(
     "names-unsynced",
     "an open does not sync the names of its files",
     "directory/directory.js",

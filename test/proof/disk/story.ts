@@ -37,6 +37,10 @@ export interface Plot {
   readonly bytesMax: number;
   readonly hasRoom: boolean;
   readonly isEncrypted?: boolean;
+  /** Tags that no entry has, invalidated with each tag: their table fills, and is swept. */
+  readonly otherTags?: number;
+  /** Clears in a hundred calls; default 0.5. */
+  readonly clears?: number;
 }
 
 export const plots: readonly Plot[] = [
@@ -50,6 +54,16 @@ export const plots: readonly Plot[] = [
     bytesMax: 900,
     hasRoom: true,
     isEncrypted: true,
+  },
+  {
+    name: "tagged",
+    sessions: 3,
+    calls: 120,
+    keys: 40,
+    bytesMax: 900,
+    hasRoom: true,
+    otherTags: 260,
+    clears: 4,
   },
 ];
 
@@ -69,6 +83,7 @@ export async function tell(engine: Engine, plot: Plot, random: Random): Promise<
   const files = new MemoryFiles();
   const calls: Call[] = [];
   const options = optionsOf(plot);
+  const { otherTags = 0, clears = 0.5 } = plot;
   const keys = Array.from({ length: plot.keys }, (_, number) => `key-${number}`);
   engine.useFileSystem(recorded(fileSystemOver(files), (event) => events.push(event)));
   const told = async <T>(what: Call["what"], run: () => T | Promise<T>): Promise<T> => {
@@ -94,8 +109,11 @@ export async function tell(engine: Engine, plot: Plot, random: Random): Promise<
       } else if (chance < 0.76) {
         await told({ kind: "delete", key }, () => cache.delete(key));
       } else if (chance < (plot.hasRoom ? 0.79 : 0.766)) {
-        await told({ kind: "tag", tag }, () => cache.deleteByTag(tag));
-      } else if (chance < (plot.hasRoom ? 0.795 : 0.768)) {
+        await told({ kind: "tag", tag }, () => {
+          cache.deleteByTag(tag);
+          for (let other = 0; other < otherTags; other++) cache.deleteByTag(`${version}:${other}`);
+        });
+      } else if (chance < (plot.hasRoom ? 0.79 + clears / 100 : 0.768)) {
         await told({ kind: "clear" }, () => cache.clear());
       } else if (chance < 0.87) {
         await told({ kind: "flush" }, () => engine.attend(cache.flush()));
