@@ -6,7 +6,7 @@ import type { Engine } from "./engine.js";
 import { fileSystemOver, MemoryFiles, pageBytes } from "./memory-files.js";
 import { type DiskEvent, recorded } from "./recorded-files.js";
 import { type Crash, StateJudge, type Verdicts } from "./state-judge.js";
-import type { Story } from "./story.js";
+import { ownerOf, type Story } from "./story.js";
 
 const bootBefore = "00000000-0000-0000-0000-000000000000";
 const bootAfter = "11111111-1111-1111-1111-111111111111";
@@ -171,7 +171,7 @@ export class CrashRunner {
       const cache = await engine.attend(engine.openCache(this.#story.options), turnsMax);
       opened();
       for (const key of this.#story.keys) {
-        read.set(key, await cache.get(key));
+        read.set(key, await ownerOf(cache, key).get(key));
         this.account.reads += 1;
       }
       await engine.attend(cache.close(), turnsMax);

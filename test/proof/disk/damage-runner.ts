@@ -8,7 +8,7 @@ import { accidents, attacks, type Damage, flip, forge, offsetsOf } from "./damag
 import type { Engine } from "./engine.js";
 import { fileSystemOver, MemoryFiles } from "./memory-files.js";
 import { StateJudge, type Verdicts } from "./state-judge.js";
-import { type Plot, type Story, tell } from "./story.js";
+import { ownerOf, type Plot, type Story, tell } from "./story.js";
 
 const plot: Plot = {
   name: "damaged",
@@ -155,7 +155,7 @@ export class DamageRunner {
     try {
       const cache = await engine.attend(engine.openCache(options), turnsMax);
       for (const key of keys) {
-        const value: unknown = await cache.get(key);
+        const value: unknown = await ownerOf(cache, key).get(key);
         if (value !== undefined) this.account.hits += 1;
         read.set(key, value);
       }

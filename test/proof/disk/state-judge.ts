@@ -7,7 +7,7 @@
 //   it had ended does not come back later, either;
 // - what a flush (after a kill), or a sync (after a power loss), had covered, and no call has
 //   touched since, is there.
-import type { Call, Story } from "./story.js";
+import { type Call, isOfSpace, type Story } from "./story.js";
 
 /** How a run ended, after so many of its changes. */
 export interface Crash {
@@ -41,6 +41,8 @@ function after(before: Contents, { what }: Call): Contents {
       return contents;
     case "clear":
       return new Map();
+    case "clearSpace":
+      return new Map(Array.from(before).filter(([key]) => !isOfSpace(key)));
     case "flush":
     case "sync":
     case "close":

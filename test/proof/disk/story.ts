@@ -1,6 +1,6 @@
 // What a user did, and when: the calls on a cache over a few sessions of one directory, each with
 // the positions in the record of changes between which it ran. The judge knows nothing else.
-import type { CacheOptions } from "../../../src/mod.js";
+import type { Cache, CacheOptions } from "../../../src/mod.js";
 import type { Random } from "./crash-image.js";
 import type { Engine } from "./engine.js";
 import { fileSystemOver, MemoryFiles, root } from "./memory-files.js";
@@ -12,7 +12,8 @@ export interface Call {
     | { readonly kind: "set"; readonly key: string; readonly value: string; readonly tag: string }
     | { readonly kind: "delete"; readonly key: string }
     | { readonly kind: "tag"; readonly tag: string }
-    | { readonly kind: "clear" | "flush" | "sync" | "close" | "open" | "resize" };
+    | { readonly kind: "clear" | "clearSpace" }
+    | { readonly kind: "flush" | "sync" | "close" | "open" | "resize" };
   readonly from: number;
   to: number;
 }
@@ -41,6 +42,19 @@ export interface Plot {
   readonly otherTags?: number;
   /** Clears in a hundred calls; default 0.5. */
   readonly clears?: number;
+}
+
+/** Every other key is one of a namespace, which clears alone. */
+export function isOfSpace(key: string): boolean {
+  return Number(key.slice("key-".length)) % 2 === 1;
+}
+
+/** What has the key: the cache, or its namespace. */
+export function ownerOf(
+  cache: Cache<string>,
+  key: string,
+): Pick<Cache<string>, "get" | "set" | "delete"> {
+  return isOfSpace(key) ? cache.namespace<string>("space") : cache;
 }
 
 export const plots: readonly Plot[] = [
@@ -104,24 +118,27 @@ export async function tell(engine: Engine, plot: Plot, random: Random): Promise<
         version += 1;
         const value = valueOf(key, version, Math.floor(random() ** 2 * plot.bytesMax));
         await told({ kind: "set", key, value, tag }, () => {
-          if (cache.set(key, value, { tags: [tag] }) !== "stored") throw new Error("not stored");
+          if (ownerOf(cache, key).set(key, value, { tags: [tag] }) !== "stored")
+            throw new Error("not stored");
         });
       } else if (chance < 0.76) {
-        await told({ kind: "delete", key }, () => cache.delete(key));
+        await told({ kind: "delete", key }, () => ownerOf(cache, key).delete(key));
       } else if (chance < (plot.hasRoom ? 0.79 : 0.766)) {
         await told({ kind: "tag", tag }, () => {
           cache.deleteByTag(tag);
           for (let other = 0; other < otherTags; other++) cache.deleteByTag(`${version}:${other}`);
         });
       } else if (chance < (plot.hasRoom ? 0.79 + clears / 100 : 0.768)) {
-        await told({ kind: "clear" }, () => cache.clear());
+        const isWhole = random() < 0.5;
+        if (isWhole) await told({ kind: "clear" }, () => cache.clear());
+        else await told({ kind: "clearSpace" }, () => cache.namespace("space").clear());
       } else if (chance < 0.87) {
         await told({ kind: "flush" }, () => engine.attend(cache.flush()));
       } else if (chance < 0.92) {
         await told({ kind: "sync" }, () => engine.attend(cache.flush({ fsync: true })));
       } else if (chance < 0.98) {
         engine.rounds(1);
-        await cache.get(key);
+        await ownerOf(cache, key).get(key);
       } else if (!plot.hasRoom) {
         const disk = random() < 0.5 ? "1mb" : "1536kb";
         await told({ kind: "resize" }, () => engine.attend(cache.resize({ disk })));
