@@ -241,8 +241,9 @@ export class Cache<V = unknown> extends KeySpace<V, Key> {
   /**
    * Resolves when everything that any thread wrote before this call survives a `kill -9` of the
    * process; with `fsync: true`, a power loss too. Without a disk tier it resolves at once. Rejects
-   * with ERR_DISK_IO while the disk tier is down, with ERR_DIRECTORY_LOCKED while another cache has
-   * the directory.
+   * with ERR_DISK_IO while the disk tier is down, and, with `fsync` or without, once a sync has
+   * failed: the next open starts empty then. With ERR_DIRECTORY_LOCKED while another cache has the
+   * directory.
    */
   async flush(options?: { readonly fsync?: boolean }): Promise<void> {
     this.core.assertOpen();

@@ -108,6 +108,7 @@ export class OpenerSide {
       // A failed write leaves an older time in the manifest, which is harmless. By the sequence a
       // cache that waits for the directory knows where its own may begin.
       const nextSequence = kernel.control.sequence() + 1;
+      this.#hearSyncLost();
       directory.writeManifest({ ...this.#time(), nextSequence }).catch(() => undefined);
     }, aliveEveryMs).unref();
     this.#recovery = this.#recovered(directory, report);
@@ -117,8 +118,18 @@ export class OpenerSide {
   /** A write failed. It may have, since another cache has replaced a file. */
   #diskDown(error: UndercroftError): void {
     const directory = this.#directory;
+    this.#hearSyncLost();
     if (directory?.isHeld() === false) this.#lost(directory);
     else this.diskFault(error);
+  }
+
+  /** The janitor may have found that a sync failed. */
+  #hearSyncLost(): void {
+    const directory = this.#directory;
+    if (directory === null || directory.isSyncLost || !this.#core.kernel.flushes.isSyncLost()) {
+      return;
+    }
+    void directory.loseSync();
   }
 
   /** Another cache has the directory: this one keeps to memory, and makes nothing final there. */
@@ -243,11 +254,13 @@ export class OpenerSide {
   /** Fsyncs what the janitor has flushed up to `sequence`, then wakes the threads that wait. */
   async #sync(ticket: number, sequence: number): Promise<void> {
     let hasFailed = false;
+    this.#hearSyncLost();
     try {
       await this.#directory?.syncThrough(sequence);
     } catch (error) {
       if (!(error instanceof UndercroftError)) throw error;
       hasFailed = true;
+      if (this.#directory?.isSyncLost === true) this.#core.kernel.flushes.noteSyncLost();
       // The tier is not down: what needs no sync goes on, and nothing would say that it is up.
       if (this.#directory?.isHeld() === false) this.#lost(this.#directory);
       else this.#events.emit("error", { error });
@@ -289,6 +302,7 @@ export class OpenerSide {
     const schemas = control.schemaCount();
     const directory = this.#directory;
     if (directory === null) return;
+    this.#hearSyncLost();
     const lost = end.flushed ? 0 : unwrittenEntries(kernel, this.#core.clock.now());
     const { flushed: clean, snapshot } = end;
     await directory.close({ clean, nextSequence, ...this.#time(), schemas, snapshot });

@@ -304,27 +304,35 @@ export class OpenDirectory {
     }
   }
 
-  /** After a failure it rejects for good: the system tells of lost writes once, and the next sync
-   *  would succeed without them. Then the directory is not trusted before it starts empty. */
+  /** Whether a sync of one of its files has failed. */
+  get isSyncLost(): boolean {
+    return this.#syncFault !== null;
+  }
+
+  /**
+   * A sync of one of its files has failed: the system tells of lost writes once, and the next sync
+   * would succeed without them. From now on no sync and no clean close succeeds, and the manifest
+   * says that the next open starts empty. If that cannot be written, each later write of the
+   * manifest says it too.
+   */
+  async loseSync(cause?: UndercroftError): Promise<void> {
+    this.#syncFault ??= syncLost(this.path, cause);
+    await this.#manifest.write({ storage: unsyncedStorage }).catch(() => undefined);
+  }
+
   async #syncFiles(): Promise<void> {
-    if (this.#syncFault !== null) throw this.#syncFault;
-    try {
-      await this.#syncAll();
-    } catch (error) {
-      // A file that could not be opened has lost nothing: the next sync may work.
-      if (this.#syncFault === null) throw error;
-      await this.#manifest.write({ storage: unsyncedStorage }).catch(() => undefined);
-      throw error;
-    }
+    // A file that could not be opened has lost nothing: the next sync may work.
+    if (this.#syncFault === null) await this.#syncAll();
+    if (this.#syncFault === null) return;
+    await this.loseSync();
+    throw this.#syncFault;
   }
 
   async #sync(fd: number): Promise<void> {
-    try {
-      await this.#device.fsync(fd);
-    } catch (error) {
-      this.#syncFault ??= error as UndercroftError;
-      throw error;
-    }
+    await this.#device.fsync(fd).catch((error: unknown) => {
+      if (!(error instanceof UndercroftError)) throw error;
+      this.#syncFault ??= syncLost(this.path, error);
+    });
   }
 
   async #syncAll(): Promise<void> {
@@ -363,4 +371,10 @@ export class OpenDirectory {
     const { keepThrough, dropExpiring } = this.#manifest.fields;
     return keepThrough === Infinity && !dropExpiring;
   }
+}
+
+function syncLost(path: string, cause?: UndercroftError): UndercroftError {
+  const reason = cause?.message ?? "a sync of one of its files has failed";
+  const text = `Cannot keep ${path} as it is: ${reason}; the next open starts empty`;
+  return new UndercroftError("ERR_DISK_IO", text, { cause });
 }

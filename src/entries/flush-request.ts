@@ -13,8 +13,9 @@ const pollMs = 100;
 
 /** Resolves when everything written before it, by any thread, survives the end of the process, by
  *  kill -9 too; with `fsync`, also a power loss. Rejects with ERR_DIRECTORY_LOCKED while another
- *  cache has the directory, with ERR_DISK_IO if the disk tier is down, with ERR_CACHE_CLOSED if the
- *  cache closes, with ERR_WORKER if the janitor does not answer. */
+ *  cache has the directory, with ERR_DISK_IO if the disk tier is down or a sync has failed since
+ *  the open, with ERR_CACHE_CLOSED if the cache closes, with ERR_WORKER if the janitor does not
+ *  answer. */
 export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   const { flushes, verbs, control } = core.kernel;
   if (control.isDirectoryOthers()) throw diskDown(core);
@@ -26,6 +27,7 @@ export async function flush(core: ThreadCore, fsync: boolean): Promise<void> {
   await waitForTicket(core, "done", ticket);
   if (hasReached(flushes.failed(), ticket)) throw diskDown(core);
   if (fsync) await waitForTicket(core, "syncDone", ticket);
+  if (flushes.isSyncLost()) throw syncLost(core);
   if (control.isDiskUp() && !(fsync && flushes.hasSyncFailed())) return;
   throw diskDown(core);
 }
@@ -88,6 +90,16 @@ function syncForbidden(): UndercroftError {
     "Cannot sync to disk: Node's permission model forbids fsync; flush() without fsync keeps " +
       "entries until the machine stops",
   );
+}
+
+/** All that is on disk: what was synced may have lost the tombstones that came later. */
+function syncLost(core: ThreadCore): UndercroftError {
+  const path = core.config.disk?.path ?? "the directory";
+  const text =
+    `Cannot flush: a sync of ${path} to disk has failed since it was opened, so what was written ` +
+    "may be lost, and the next open starts empty; close the cache and open it again to keep " +
+    "entries on disk";
+  return new UndercroftError("ERR_DISK_IO", text);
 }
 
 function diskDown(core: ThreadCore): UndercroftError {

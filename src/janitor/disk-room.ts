@@ -10,7 +10,7 @@
 import { constants } from "node:os";
 import type { MessagePort } from "node:worker_threads";
 import { elapsedMs, UndercroftError } from "../base/mod.js";
-import { type Device, fileDevice } from "../device/mod.js";
+import type { Device } from "../device/mod.js";
 import { addSegments, divideAnew, removeSegments, syncDirectory } from "../directory/mod.js";
 import type { DiskLog } from "../disk-log/mod.js";
 import type { Kernel } from "../kernel/mod.js";
@@ -34,8 +34,7 @@ export class DiskRoom {
     kernel: Kernel,
     disk: ThreadDisk,
     log: DiskLog,
-    port: MessagePort,
-    device: Device = fileDevice,
+    { port, device }: { readonly port: MessagePort; readonly device: Device },
   ) {
     this.#kernel = kernel;
     this.#disk = disk;

@@ -1,7 +1,7 @@
 // The disk tier as the janitor has it. Made when the janitor starts: what is on disk is recovered,
 // or what a dead janitor left is put in order.
 import { type UndercroftError } from "../base/mod.js";
-import { fileDevice } from "../device/mod.js";
+import { type Device, fileDevice } from "../device/mod.js";
 import { assertPresent } from "../directory/mod.js";
 import {
   DiskLog,
@@ -29,6 +29,7 @@ import type { SweptDisk } from "./tag-sweeper.js";
 
 /** What the janitor needs of a disk tier. */
 export interface JanitorDisk extends DiskSide {
+  readonly device: Device;
   readonly own: ThreadDisk;
 }
 
@@ -46,7 +47,8 @@ export async function startDisk(
   const directory = new DirectoryWriter(kernel, own, onFault);
   const admission = new FlushAdmission(kernel, disk.admission);
   const writeTombstone = (location: number): void => directory.writeTombstone(location);
-  const parts = { hasher, budget: admission.budget, removals, writeTombstone };
+  const device = deviceOf(kernel);
+  const parts = { hasher, budget: admission.budget, removals, writeTombstone, device };
   const log = new DiskLog(kernel, own, parts);
   let report: RecoveryReport | null = null;
   if (recovery === null) {
@@ -63,13 +65,32 @@ export async function startDisk(
     const segments = segmentsOf(own, kernel.diskSegments.count());
     assertPresent({ path: own.path, ...filesOf(own), segments });
   };
-  return { disk: { log, directory, hasher, flusher, own, assertPresent: isPresent }, report };
+  return {
+    disk: { log, directory, hasher, flusher, own, device, assertPresent: isPresent },
+    report,
+  };
+}
+
+/** Notes a sync that failed, before anybody goes on: one that is tried again would succeed without
+ *  what the system has dropped, and so would the opener's. */
+function deviceOf(kernel: Kernel): Device {
+  return {
+    ...fileDevice,
+    fsyncSync: (fd) => {
+      try {
+        fileDevice.fsyncSync(fd);
+      } catch (error) {
+        kernel.flushes.noteSyncLost();
+        throw error;
+      }
+    },
+  };
 }
 
 /** The disk as the sweep uses it; null if there is none. */
 export function sweptDisk(kernel: Kernel, disk: JanitorDisk | null): SweptDisk | null {
   if (disk === null) return null;
-  const { directory, hasher, own } = disk;
+  const { directory, hasher, own, device } = disk;
   const { epochsFd, syncResets, isSynced } = filesOf(own);
   const isAsked = (): boolean => isSynced && (syncResets || kernel.flushes.syncRequested() !== 0);
   const writeTombstone = directory.writeTombstone.bind(directory);
@@ -77,12 +98,12 @@ export function sweptDisk(kernel: Kernel, disk: JanitorDisk | null): SweptDisk |
     walk: new InvalidatedWalk(kernel, own, hasher, writeTombstone),
     sync: (segment: number): boolean => {
       if (!isAsked() || segment >= kernel.diskSegments.count()) return false;
-      fileDevice.fsyncSync(own.files.fd(segment));
+      device.fsyncSync(own.files.fd(segment));
       return true;
     },
     writeFloor: (floor: number): void => {
       directory.writeFloor(floor);
-      if (isAsked()) fileDevice.fsyncSync(epochsFd);
+      if (isAsked()) device.fsyncSync(epochsFd);
     },
     writeForgotten: directory.writeForgotten.bind(directory),
   };

@@ -84,7 +84,8 @@ export class Janitor {
     this.#threads = new ThreadWatch(kernel, writeTombstone);
     this.#syncPosted = kernel.flushes.syncDone();
     this.#room = new MemoryRoom(kernel, this.#evictor, policy);
-    this.#diskRoom = disk === null ? null : new DiskRoom(kernel, disk.own, disk.log, task.port);
+    this.#diskRoom =
+      disk && new DiskRoom(kernel, disk.own, disk.log, { port: task.port, device: disk.device });
     this.#preloader = this.#preloaderOf(task);
   }
 

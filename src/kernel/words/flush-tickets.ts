@@ -10,6 +10,8 @@ const failedWord = at.controlFlushFailed / 4;
 const syncWord = at.controlFlushSync / 4;
 const syncDoneWord = at.controlSyncDone / 4;
 const syncFailedWord = at.controlSyncFailed / 4;
+/** Bits of that word. */
+const [lastFailed, isLost] = [1, 2];
 
 /** Whether `now` is at `ticket` or past it. */
 export function hasReached(now: number, ticket: number): boolean {
@@ -68,13 +70,25 @@ export class FlushTickets {
 
   /** Marks an fsync up to this ticket done. The failure is written first, so a waiter reads it. */
   markSyncDone(ticket: number, hasFailed: boolean): void {
-    Atomics.store(this.#i32, syncFailedWord, hasFailed ? 1 : 0);
+    if (hasFailed) Atomics.or(this.#i32, syncFailedWord, lastFailed);
+    else Atomics.and(this.#i32, syncFailedWord, ~lastFailed);
     this.#raise(syncDoneWord, ticket);
     Atomics.notify(this.#i32, syncDoneWord);
   }
 
   hasSyncFailed(): boolean {
-    return Atomics.load(this.#i32, syncFailedWord) === 1;
+    return (Atomics.load(this.#i32, syncFailedWord) & lastFailed) !== 0;
+  }
+
+  /** A sync of a file has failed, in the opener or the janitor: the system may have dropped what
+   *  was written, and tells of it once. Holds until the cache closes. */
+  noteSyncLost(): void {
+    Atomics.or(this.#i32, syncFailedWord, isLost);
+  }
+
+  /** Whether a sync of a file has ever failed: the next open starts empty. */
+  isSyncLost(): boolean {
+    return (Atomics.load(this.#i32, syncFailedWord) & isLost) !== 0;
   }
 
   /** Wakes all waiters without an answer: the cache has ended. */
