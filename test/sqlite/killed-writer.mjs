@@ -1,9 +1,9 @@
 // Writes to a cache over a database until it is killed, and tells how many keys it has flushed.
-import sqlite from "node-sqlite3-wasm";
 import { openCache } from "../../dist/src/mod.js";
 import { sqliteTier } from "../../dist/src/sqlite/mod.js";
+import { Database } from "./any-database.mjs";
 
-const db = new sqlite.Database(process.argv[2]);
+const db = new Database(process.argv[2]);
 const cache = await openCache({ memory: "2mb", tiers: [sqliteTier(db)] });
 for (let key = 0; ;) {
   for (const end = key + 700; key < end; key++)
