@@ -1,11 +1,18 @@
 // A directory whose files cannot be synced, as under Node's permission model: it works, it says so,
 // and nothing of it outlives a stop of the machine. Another boot id stands for such a stop.
+import { fstatSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { UndercroftError } from "../../dist/src/base/mod.js";
 import { type Device, fileDevice } from "../../dist/src/device/mod.js";
-import { readSnapshot, writeSnapshot } from "../../dist/src/directory/mod.js";
+import {
+  epochsName,
+  readSnapshot,
+  writeClearEpoch,
+  writeSnapshot,
+} from "../../dist/src/directory/mod.js";
 import { hasher, scratchDirectory } from "../disk/scratch.js";
-import { clean, fill, open, recovered } from "./scratch-directory.js";
+import { clean, fill, open, recovered, unclean } from "./scratch-directory.js";
 
 function denied(): UndercroftError {
   const cause = Object.assign(new Error("fsync is disabled"), { code: "ERR_ACCESS_DENIED" });
@@ -89,4 +96,34 @@ describe("a directory that cannot be synced", () => {
     expect(recovered(third)).toEqual([1, 2]);
     await third.close(clean);
   });
+});
+
+test("an open syncs what an open before it has failed to sync", async () => {
+  const path = scratchDirectory();
+  const first = await open(path);
+  writeClearEpoch(first.epochsFd, first.seed, 0, 9);
+  await first.close(unclean);
+  // As the page cache has it: a sync that fails leaves what was written as if it were synced.
+  const isEpochs = (fd: number): boolean =>
+    fstatSync(fd).ino === statSync(join(path, epochsName)).ino;
+  let [isDirty, isLost, isBroken] = [true, false, true];
+  const device: Device = {
+    ...fileDevice,
+    writeAtSync(fd, bytes, offset, length, at) {
+      fileDevice.writeAtSync(fd, bytes, offset, length, at);
+      if (isEpochs(fd)) isDirty = true;
+    },
+    fsyncSync(fd) {
+      if (!isEpochs(fd)) return fileDevice.fsyncSync(fd);
+      if (isDirty) isLost = isBroken;
+      isDirty = false;
+      if (isBroken) throw new UndercroftError("ERR_DISK_IO", "EIO");
+    },
+  };
+  await expect(open(path, { device })).rejects.toMatchObject({ code: "ERR_DISK_IO" });
+  expect(isLost).toBe(true);
+  isBroken = false;
+  const second = await open(path, { device });
+  expect([second.clearEpoch, isLost]).toEqual([9, false]);
+  await second.close(clean);
 });

@@ -1,6 +1,6 @@
 // The files that an open makes or begins anew: epochs, tags and schemas. Called by
 // openDirectory, once the manifest says that the directory is open.
-import { closeFile } from "../../device/mod.js";
+import { closeFile, type Device } from "../../device/mod.js";
 import { nextTagsName, openFile, renameFile, tagsName } from "../directory-files.js";
 import { emptyEpochs, epochsFileBytes, writeNamespace } from "../epochs.js";
 import type { ManifestFields } from "../manifest.js";
@@ -51,12 +51,21 @@ export function startTagFile(
     device.writeAtSync(fd, bytes, 0, bytes.length, 0);
     device.truncateSync(fd, tagFileBytes(now.tagSlots, tags.tags.length));
     device.fsyncSync(fd);
-    device.fsyncSync(epochsFd);
+    syncEpochs(device, epochsFd);
   } finally {
     closeFile(fd);
   }
   renameFile(next, `${path}/${tagsName}`);
   return keepOpen(opening, tagsName);
+}
+
+/** Syncs the epochs file. What it says is written once more first: an open that failed may have
+ *  tried to sync it, and the system tells of lost writes once. */
+function syncEpochs(device: Device, fd: number): void {
+  const bytes = Buffer.alloc(epochsFileBytes);
+  const length = device.readAtSync(fd, bytes, 0, bytes.length, 0);
+  device.writeAtSync(fd, bytes, 0, length, 0);
+  device.fsyncSync(fd);
 }
 
 /**
