@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 
 import { updateAttemptsMax } from "../../dist/src/entries/writing/entry-updater.js";
-import { ManualClock } from "../../dist/src/mod.js";
+import { ManualClock, type Namespace } from "../../dist/src/mod.js";
 import { diskAt, errorOf, freshPath, open, setUpCaches } from "./opened.js";
 
 setUpCaches();
@@ -283,4 +283,33 @@ test("what is no function or no option is refused", async () => {
   expect(promise.message).toMatch(/returned a promise/);
   expect(cache.getSync("k")).toBe(1);
   expect(await errorOf(() => cache.updateAsync("k", 1 as never))).toBeInstanceOf(TypeError);
+});
+
+describe("after the clear of a namespace, of what is on disk only", () => {
+  async function cleared(keys: readonly string[]): Promise<Namespace<number>> {
+    const path = freshPath();
+    const first = await open<number>(diskAt(path));
+    for (const key of keys) first.namespace<number>("n").set(key, 1, { revision: 9 });
+    await first.close();
+    const cache = await open<number>(diskAt(path));
+    const namespace = cache.namespace<number>("n");
+    namespace.clear();
+    return namespace;
+  }
+
+  test("updates find no entry, and store", async () => {
+    const namespace = await cleared(["a", "b", "c"]);
+    expect(namespace.update("a", add)).toBe("absent");
+    expect(namespace.update("a", add, { absent: 5 })).toBe("stored");
+    expect(await namespace.updateAsync("b", add, { absent: 6 })).toBe("stored");
+    expect([namespace.getSync("a"), namespace.getSync("b")]).toEqual([5, 6]);
+  });
+
+  test("an older revision is stored, and a delete finds nothing", async () => {
+    const namespace = await cleared(["a", "b", "c"]);
+    expect(namespace.set("a", 2, { revision: 1 })).toBe("stored");
+    expect(namespace.getSync("a")).toBe(2);
+    expect(namespace.delete("b", { revision: 1 })).toBe(false);
+    expect(namespace.delete("c")).toBe(false);
+  });
 });

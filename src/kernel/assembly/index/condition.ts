@@ -9,13 +9,19 @@ import { located, locatedWord } from "./bucket";
 import { isCleared } from "./counts";
 import { isDisk, recordOf } from "./slot";
 
-/** answerDone if the write may be made. `isRemoval`: it leaves no value; `now` is its wall-clock
- *  ms. */
-export function judgeWrite(condition: u32, wanted: f64, isRemoval: bool, now: f64): i32 {
+/** answerDone if the write may be made. `space` is its key's; `isRemoval`: it leaves no value; `now`
+ *  is its wall-clock ms. */
+export function judgeWrite(
+  space: u32,
+  condition: u32,
+  wanted: f64,
+  isRemoval: bool,
+  now: f64,
+): i32 {
   const word: u64 = located == 0 ? 0 : locatedWord;
   // A record without a sequence is a dead thread's fill, which nobody has seen: it counts as
   // cleared.
-  const isThere = word != 0 && !isCleared(word);
+  const isThere = word != 0 && !isCleared(word, space);
   if (!isThere || (!isDisk(word) && isTagInvalidated(recordOf(word)))) {
     return needsRecord(condition, wanted) ? at.answerChanged : at.answerDone;
   }

@@ -17,8 +17,10 @@ export function isClearedOnDisk(word: u64, space: u32 = 0): bool {
   return load<f64>(diskEntryOf(word & locationBits), at.diskMaxSequence) <= <f64>epochOf(space);
 }
 
-export function isCleared(word: u64): bool {
-  return isDisk(word) ? isClearedOnDisk(word) : isClearedRecord(recordOf(word));
+/** Whether what a slot names was cleared. A disk location does not say whose it is: without the
+ *  space of its key this is false after a clear of its namespace alone. */
+export function isCleared(word: u64, space: u32 = 0): bool {
+  return isDisk(word) ? isClearedOnDisk(word, space) : isClearedRecord(recordOf(word));
 }
 
 /** Removes what a slot named from the counts of its tier, and adds its bytes to the dead bytes

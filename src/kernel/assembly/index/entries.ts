@@ -180,7 +180,7 @@ function judge(
 ): i32 {
   if (condition == at.conditionNone) return at.answerDone;
   locate(homeOf(hash), fingerprintOf(hash), key, extent);
-  return judgeWrite(condition, wanted, isRemoval, now);
+  return judgeWrite(extent >> at.extentSpaceShift, condition, wanted, isRemoval, now);
 }
 
 /** Stores which slot shows a word, in the results; 0 = none. */
@@ -233,21 +233,22 @@ export function remove(
   const home = homeOf(hash);
   if (!lock(bucketAt(home))) return at.answerBusy;
   locate(home, fingerprintOf(hash), key, extent);
+  const space = extent >> at.extentSpaceShift;
   let answer: i32 = at.answerDone;
   if (condition != at.conditionNone) {
-    answer = judgeWrite(condition, wanted, true, load<f64>(at.controlClock));
+    answer = judgeWrite(space, condition, wanted, true, load<f64>(at.controlClock));
   }
   if (answer == at.answerDone) {
-    answer = removeLocated(hash, home);
+    answer = removeLocated(hash, home, space);
     invalidateFlights(hash);
   }
   unlock(bucketAt(home));
   return answer;
 }
 
-/** Empties the slot that `locate` has found, if any, for `remove` and for a guard. Call with the
- *  home lock held, and the results of remove set to nothing. */
-export function removeLocated(hash: u64, home: u32): i32 {
+/** Empties the slot that `locate` has found, if any, for `remove` and for a guard. `space` is the
+ *  key's. Call with the home lock held, and the results of remove set to nothing. */
+export function removeLocated(hash: u64, home: u32, space: u32): i32 {
   // Also if we find nothing: a thread may still keep a near value of an entry that left the index.
   store<f64>(block, reinterpret<f64>(noteInvalidation(hash)), at.resultChange);
   let answer = at.answerAbsent;
@@ -255,7 +256,7 @@ export function removeLocated(hash: u64, home: u32): i32 {
     const old = locatedWord;
     const copy = diskCopyOf(old);
     const gone =
-      isCleared(old) ||
+      isCleared(old, space) ||
       (!isDisk(old) && (isTagInvalidated(recordOf(old)) || isValueless(recordOf(old))));
     const expires = isDisk(old) ? 0 : expiresOf(recordOf(old));
     if (copy != 0) announceTombstone(0, copy);

@@ -23,7 +23,7 @@ export function beginGuard(key: u32, extent: u32, hashLow: u32, hashHigh: u32): 
   const guard = claimFlight(hash, fl.flightGuard, Infinity, extent >> at.extentSpaceShift);
   if (guard >= 0) {
     locate(home, fingerprintOf(hash), key, extent);
-    removeLocated(hash, home);
+    removeLocated(hash, home, extent >> at.extentSpaceShift);
     supersedeOthers(hash, guard);
   }
   unlock(bucketAt(home));
