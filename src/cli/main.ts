@@ -68,6 +68,10 @@ async function run([command, ...words]: readonly string[], output: Output): Prom
       return 0;
     default: {
       const found = known.get(command);
+      if (found !== undefined && asksVersion(words)) {
+        output.print(version());
+        return 0;
+      }
       if (found !== undefined) return await found.run(words, output);
       const kind = command.startsWith("-") ? "option" : "command";
       throw new RangeError(
@@ -84,6 +88,13 @@ function helpFor([command]: readonly string[]): string {
   throw new RangeError(
     `Cannot help with "${command}": there is no such command; there are ${commands}`,
   );
+}
+
+/** No option takes such a word as its value; behind "--" it is a file. */
+function asksVersion(words: readonly string[]): boolean {
+  const end = words.indexOf("--");
+  const options = end < 0 ? words : words.slice(0, end);
+  return options.includes("--version") || options.includes("-v");
 }
 
 function version(): string {

@@ -178,9 +178,11 @@ test("help is printed on request, and when no command is given", async () => {
 test("the version is the package's", async () => {
   const manifest = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   const { version } = JSON.parse(manifest) as { readonly version: string };
-  for (const flag of ["--version", "-v"]) {
-    expect(await undercroft(flag)).toEqual({ status: 0, out: `${version}\n`, err: "" });
+  for (const words of [["--version"], ["-v"], ["top", "--version"], ["inspect", ".", "-v"]]) {
+    expect(await undercroft(...words)).toEqual({ status: 0, out: `${version}\n`, err: "" });
   }
+  const file = await undercroft("simulate", "--", "-v");
+  expect([file.status, file.err]).toEqual([1, expect.stringContaining("Cannot read trace -v")]);
 });
 
 test("a trace that is too small for the sizes is said to be", async () => {
