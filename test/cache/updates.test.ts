@@ -285,6 +285,19 @@ test("what is no function or no option is refused", async () => {
   expect(await errorOf(() => cache.updateAsync("k", 1 as never))).toBeInstanceOf(TypeError);
 });
 
+test("`absent` has the revision of what still counts, and of nothing that is over", async () => {
+  const clock = new ManualClock();
+  const cache = await open<number>({ clock });
+  cache.set("over", 1, { revision: 7, ttl: 1000 });
+  cache.set("stale", 1, { revision: 7, ttl: 1000, staleFor: 9000 });
+  clock.advance(2000);
+  for (const key of ["over", "stale"]) {
+    expect(cache.update(key, (n) => n + 1, { absent: 5 })).toBe("stored");
+  }
+  expect(cache.set("over", 2, { revision: 4 })).toBe("stored");
+  expect(cache.set("stale", 2, { revision: 4 })).toBe("outdated");
+});
+
 describe("after the clear of a namespace, of what is on disk only", () => {
   async function cleared(keys: readonly string[]): Promise<Namespace<number>> {
     const path = freshPath();

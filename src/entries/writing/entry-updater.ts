@@ -205,8 +205,10 @@ export class EntryUpdater<V> {
     const condition = { kind: codes.conditionSequence, wanted: seen.sequence };
     if (value === undefined) {
       if (options.absent === undefined) return "absent";
-      // A delete that carried a revision still counts.
-      const times = { ...this.#timesOf(nothing, options), revision: seen.revision };
+      // That of a delete, or of a stale entry, still counts; of what is over it does not.
+      const isOver = seen.staleUntilMs <= core.clock.now();
+      const revision = isOver ? undefined : seen.revision;
+      const times = { ...this.#timesOf(nothing, options), revision };
       return this.#store(key, name, options.absent, times, condition);
     }
     const next: unknown = compute(value);
