@@ -159,8 +159,10 @@ export class TierReader<V> {
     keys: readonly HashedKey[],
     flights: readonly number[],
   ): Promise<(Brought<V> | undefined)[]> {
-    const entries = await this.#access.read(keys.map((key) => this.#named(key)));
+    const told = await this.#access.read(keys.map((key) => this.#named(key)));
     this.#core.assertOpen();
+    // What waits for the owner is answered too: without leave others may have ended it since.
+    const entries = this.hearsOthers() ? told : [];
     return keys.map((key, index) => this.#take(key, entries[index], flights[index] ?? -1));
   }
 

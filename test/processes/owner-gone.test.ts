@@ -106,6 +106,19 @@ test("the owner is stopped: nothing is answered from memory until it goes on", a
   await expect.poll(found, { interval: 10, timeout: 20_000 }).toBe("kept");
 });
 
+test("without leave nothing is answered of what waits for the owner either", async () => {
+  const [owner, guest] = (await processes(freshPath(), 2)) as [Member, Member];
+  await owner.set("a", "kept");
+  expect(await guest.get("a")).toBe("kept");
+  owner.signal("SIGSTOP");
+  const answer = () => guest.call("getSync", { key: "a" });
+  await expect.poll(answer, { interval: 10, timeout: 20_000 }).toBeUndefined();
+  expect(await guest.call("set", { key: "b", value: "waits" })).toBe("stored");
+  expect(await guest.get("b")).toBeUndefined();
+  expect(await guest.call("getMany", { keys: ["b"] })).toEqual([]);
+  expect(await guest.call("getEntry", { key: "b" })).toBeUndefined();
+});
+
 test("a guest whose event loop stands still does not hold others up, nor answers old", async () => {
   const path = freshPath();
   const [owner, guest] = (await processes(path, 2)) as [Member, Member];
