@@ -29,6 +29,8 @@ const calls = {
   get: ({ key, space }) => spaceOf(space).get(key),
   getSync: ({ key, space }) => spaceOf(space).getSync(key),
   getMany: async ({ keys, space }) => Array.from(await spaceOf(space).getMany(keys)),
+  getStream: async ({ key }) => (await cache.getStream(key))?.size,
+  setStream: ({ key, value }) => cache.setStream(key, [value]),
   getEntry: ({ key }) => cache.getEntry(key),
   set: ({ key, value, set, space }) => spaceOf(space).set(key, value, set),
   setMany: ({ keys, value }) => keys.map((key) => cache.set(key, `${value} ${key}`)),

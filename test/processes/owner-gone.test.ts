@@ -97,10 +97,13 @@ test("the owner is stopped: nothing is answered from memory until it goes on", a
   const [owner, guest] = (await processes(path, 2)) as [Member, Member];
   await owner.set("a", "kept");
   expect(await guest.get("a")).toBe("kept");
+  expect(await guest.call("setStream", { key: "stream", value: "12345" })).toBe("stored");
+  expect(await guest.call("getStream", { key: "stream" })).toBe(5);
   owner.signal("SIGSTOP");
   onTestFinished(() => owner.signal("SIGCONT"));
   const answer = () => guest.call("getSync", { key: "a" });
   await expect.poll(answer, { interval: 10, timeout: 20_000 }).toBeUndefined();
+  expect(await guest.call("getStream", { key: "stream" })).toBeUndefined();
   owner.signal("SIGCONT");
   const found = () => guest.get("a");
   await expect.poll(found, { interval: 10, timeout: 20_000 }).toBe("kept");

@@ -21,6 +21,7 @@ import {
   EntryReader,
   EntryUpdater,
   EntryWriter,
+  type Gate,
   type SetOutcome,
   type ThreadCore,
   ValueDecoder,
@@ -50,6 +51,7 @@ export abstract class KeySpace<V, K> extends StreamCalls<V, K> {
   protected readonly invalidator: EntryInvalidator;
   protected readonly readThrough: ReadThrough<V>;
   protected readonly updater: EntryUpdater<V>;
+  protected readonly lease: Gate | null;
   readonly #outer: OuterSide | null;
   /** Null if K is a key itself. */
   readonly #functions: KeyFunctions<V, K> | null;
@@ -62,6 +64,7 @@ export abstract class KeySpace<V, K> extends StreamCalls<V, K> {
     this.decoder = new ValueDecoder<V>(core);
     this.reader = outer?.entriesOf(core, this.decoder) ?? new EntryReader(core, this.decoder);
     this.#outer = outer;
+    this.lease = outer?.lease ?? null;
     this.writer = new EntryWriter(core, this.reader, this.decoder, cacheId, pool);
     this.invalidator = new EntryInvalidator(core);
     this.updater = new EntryUpdater(core, this.writer, this.decoder);

@@ -12,6 +12,7 @@ import {
 import {
   type ByteStream,
   byteSourceOf,
+  type Gate,
   type StreamOutcome,
   StreamReader,
   StreamWriter,
@@ -25,6 +26,8 @@ import { SourceWrites } from "./source-writes.js";
 export abstract class StreamCalls<V, K> extends SourceWrites<V, K> {
   protected abstract override readonly core: ThreadCore;
   protected abstract override readonly decoder: ValueDecoder<V>;
+  /** Of a process that shares its directory; else null. */
+  protected abstract readonly lease: Gate | null;
   #streams: { readonly reader: StreamReader<V>; readonly writer: StreamWriter } | undefined;
 
   /**
@@ -102,8 +105,11 @@ export abstract class StreamCalls<V, K> extends SourceWrites<V, K> {
   }
 
   get #parts(): { readonly reader: StreamReader<V>; readonly writer: StreamWriter } {
-    const { core, decoder } = this;
-    this.#streams ??= { reader: new StreamReader(core, decoder), writer: new StreamWriter(core) };
+    const { core, decoder, lease } = this;
+    this.#streams ??= {
+      reader: new StreamReader(core, decoder, lease),
+      writer: new StreamWriter(core),
+    };
     return this.#streams;
   }
 

@@ -14,6 +14,7 @@ import {
 } from "../../record/mod.js";
 import * as counter from "../../stats/mod.js";
 import type { DiskRecord } from "../../tiers/mod.js";
+import type { Gate } from "../gated-reader.js";
 import type { ThreadCore } from "../thread-core.js";
 import { moveAttemptsMax, type ValueDecoder } from "../value-decoder.js";
 import { ChunkReader } from "./chunk-reader.js";
@@ -22,16 +23,19 @@ import { type ByteReader, BytesReader, ReadStream, type ValueStream } from "./re
 export class StreamReader<V> {
   readonly #core: ThreadCore;
   readonly #decoder: ValueDecoder<V>;
+  readonly #gate: Gate | null;
 
-  constructor(core: ThreadCore, decoder: ValueDecoder<V>) {
+  /** `gate`: of a process that shares its directory; looked at after the value was found. */
+  constructor(core: ThreadCore, decoder: ValueDecoder<V>, gate: Gate | null) {
     this.#core = core;
     this.#decoder = decoder;
+    this.#gate = gate;
   }
 
   /** Undefined if there is no fresh value. Rejects with TypeError if it is not bytes. */
   async open(key: HashedKey, options: ResolvedGetStreamOptions): Promise<ValueStream | undefined> {
     const found = await this.#find(key);
-    if (found === undefined) {
+    if (found === undefined || this.#gate?.isHeld() === false) {
       this.#core.count(counter.counterMisses, 1);
       return undefined;
     }
