@@ -262,7 +262,8 @@ export class MemberSession implements LeaseHolder {
     const kept = entry !== undefined && isCurrent ? entry : noBytes;
     const isFresh = kept.length > 0 && store.isFresh(kept);
     const waitMs = isFresh ? 0 : leases.ask(idOf(key), key, token, this);
-    const isGiven = !isFresh && leases.isHeldBy(idOf(key), token);
+    // Who asks again may have it from before, and must release it.
+    const isGiven = leases.isHeldBy(idOf(key), token);
     const writer = new ByteWriter()
       .u32(waitMs)
       .u8(isGiven ? 1 : 0)
@@ -278,7 +279,7 @@ export class MemberSession implements LeaseHolder {
     if (this.#hasEnded) return;
     const isFound = entry.length > 0;
     const waitMs = isFound ? 0 : leases.ask(id, key, token, this);
-    const isGiven = !isFound && leases.isHeldBy(id, token);
+    const isGiven = leases.isHeldBy(id, token);
     const writer = new ByteWriter()
       .u32(waitMs)
       .u8(isGiven ? 1 : 0)

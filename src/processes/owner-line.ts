@@ -218,6 +218,8 @@ export class OwnerLine {
 
   /** Only what is waited for keeps the process alive. */
   #settleRef(): void {
+    // Of a socket that is gone `ref` would wait for a connection.
+    if (this.#socket.destroyed) return;
     if (this.#requests.size > 0) this.#socket.ref();
     else this.#socket.unref();
   }

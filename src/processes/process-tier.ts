@@ -172,8 +172,9 @@ export class ProcessTier implements Tier {
       const isGiven = reader.u8() === 1;
       return { waitMs, isGiven, entry: entryOf(reader.bytes()) };
     } catch (error) {
-      if (error instanceof LineFault) return none;
-      throw error;
+      if (!(error instanceof LineFault)) throw error;
+      this.release(key, token); // a late owner gives it to nobody
+      return none;
     }
   }
 
@@ -189,8 +190,9 @@ export class ProcessTier implements Tier {
       const mark = reader.f64();
       return { waitMs, isGiven, mark, entry: entryOf(reader.bytes()) };
     } catch (error) {
-      if (error instanceof LineFault) return none;
-      throw error;
+      if (!(error instanceof LineFault)) throw error;
+      this.release(key, token); // a late owner gives it to nobody
+      return none;
     }
   }
 

@@ -266,6 +266,23 @@ describe("loads take turns", () => {
     await first;
   });
 
+  test("a lease that ends while the tier is down is released once it is up", async () => {
+    const tier = faultyTier(memoryTier(store));
+    const cache = await open([tier]);
+    const { promise, open: openGate } = gate();
+    const loaded = cache.fetch("a", () => promise.then(() => "loaded"));
+    await expect.poll(() => store.leases).toBe(1);
+    tier.fault = "before";
+    cache.set("b", "waits");
+    await expect.poll(() => cache.stats().tiers?.down).toBe(1);
+    openGate();
+    expect(await loaded).toBe("loaded");
+    const errors = cache.stats().tiers?.errors ?? 0;
+    await expect.poll(() => cache.stats().tiers?.errors).toBeGreaterThan(errors + 1);
+    tier.fault = "none";
+    await expect.poll(() => store.leases, { timeout: 10_000 }).toBe(0);
+  });
+
   test("a lease that is never released ends, and the hard timeout bounds the wait", async () => {
     await memoryTier(store).lease!({ namespace: "", key: Buffer.from("a") }, "lost", Date.now());
     const options = { timeout: { hard: 200 } };

@@ -47,6 +47,25 @@ function connect(path: string): { socket: net.Socket; ended: Promise<Buffer> } {
   return { socket, ended };
 }
 
+/** A connection that has said hello, and what comes by it. */
+function member(path: string): {
+  readonly socket: net.Socket;
+  readonly nextOf: (kind: number) => Promise<ByteReader>;
+} {
+  const { socket } = connect(path);
+  const reader = new FrameReader();
+  reader.bodyMax = 1 << 20;
+  const frames: Frame[] = [];
+  socket.on("data", (chunk: Buffer) => reader.push(chunk, (frame) => frames.push(frame)));
+  const nextOf = async (kind: number): Promise<ByteReader> => {
+    await until(() => frames.some((frame) => frame.kind === kind));
+    const [frame] = frames.splice(0).filter((one) => one.kind === kind);
+    return new ByteReader((frame as Frame).body);
+  };
+  socket.write(hello);
+  return { socket, nextOf };
+}
+
 function helloOf(version: number, user: number): Buffer {
   const body = new ByteWriter().u16(version).f64(user).f64(1).end();
   return frameOf(kinds.hello, 0, body);
@@ -129,17 +148,7 @@ test("a member that does not look at what ended is cut off, and holds nobody up"
 
 test("a value sent before its member had heard of others is not kept", async () => {
   const { cache, path } = await shared();
-  const { socket } = connect(path);
-  const reader = new FrameReader();
-  reader.bodyMax = 1 << 20;
-  const frames: Frame[] = [];
-  socket.on("data", (chunk: Buffer) => reader.push(chunk, (frame) => frames.push(frame)));
-  const nextOf = async (kind: number): Promise<ByteReader> => {
-    await until(() => frames.some((frame) => frame.kind === kind));
-    const [frame] = frames.splice(0).filter((one) => one.kind === kind);
-    return new ByteReader((frame as Frame).body);
-  };
-  socket.write(hello);
+  const { socket, nextOf } = member(path);
   await nextOf(kinds.welcome);
   cache.set("a", "old");
   const ended = await nextOf(kinds.ended);
@@ -164,6 +173,28 @@ test("a value sent before its member had heard of others is not kept", async () 
   // With the knowledge of all that has ended it is.
   await apply(seen + 1000);
   expect(await cache.get("a")).toBe("old");
+});
+
+test("who asks for a lease again is told that it has it, also if the key is fresh by then", async () => {
+  const { cache, path } = await shared();
+  const { socket, nextOf } = member(path);
+  await nextOf(kinds.welcome);
+  cache.set("a", "value");
+  const [end] = await nextOf(kinds.ended).then((ended) => (ended.f64(), readChanges(ended)));
+  const key = end?.kind === "delete" ? end.key : Buffer.alloc(0);
+  cache.delete("a");
+  await nextOf(kinds.ended);
+  const ask = (): Promise<ByteReader> => {
+    const body = new ByteWriter().bytes(key).text("token").end();
+    socket.write(frameOf(kinds.lease, 1, body));
+    return nextOf(kinds.turn);
+  };
+  const first = await ask();
+  expect([first.u32(), first.u8(), first.bytes().length]).toEqual([0, 1, 0]);
+  cache.set("a", "newer");
+  await nextOf(kinds.ended);
+  const again = await ask();
+  expect([again.u32(), again.u8(), again.bytes().length > 0]).toEqual([0, 1, true]);
 });
 
 test("an owner settles nothing for one lease after another one was killed", async () => {

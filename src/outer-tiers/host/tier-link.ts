@@ -19,6 +19,8 @@ export const retryMsMin = 100;
 export const retryMsMax = 30_000;
 /** The most keys that a tier is asked for at a time; beyond, a read is a miss. */
 export const readKeysMax = 65_536;
+/** The most leases that wait to be released while a tier is down; others end by themselves. */
+const owedMax = 65_536;
 /** How often a tier is asked for a key that others change at the same time; then it is a miss. */
 export const readTriesMax = 3;
 
@@ -49,6 +51,8 @@ export class TierLink {
   readonly #queue = new TierQueue();
   readonly #readings = new Set<Reading>();
   readonly #flushes = new Set<() => void>();
+  /** Leases to be released once the tier is up, by their tokens. */
+  readonly #owed = new Map<string, TierKey>();
   /** Its calls work. */
   #isUp = true;
   /** It hears of others. */
@@ -212,7 +216,11 @@ export class TierLink {
 
   #comeUp(isUp: boolean): void {
     this.#isUp = isUp;
-    if (isUp) this.#retryMs = retryMsMin;
+    if (isUp) {
+      this.#retryMs = retryMsMin;
+      for (const [token, key] of this.#owed) void this.release(key, token);
+      this.#owed.clear();
+    }
     if (this.#isTold || !isUp || !this.#isInTouch) return;
     this.#isTold = true;
     this.#words.add("down", -1);
@@ -313,7 +321,10 @@ export class TierLink {
   /** Once the tier has made what was told so far, others may load the key again. */
   async release(key: TierKey, token: string): Promise<void> {
     await this.flush();
-    if (!this.#isUp) return; // it ends by itself
+    if (!this.#isUp) {
+      if (this.#owed.size < owedMax) this.#owed.set(token, key);
+      return;
+    }
     try {
       await this.#tier.release?.(key, token);
     } catch (cause) {
