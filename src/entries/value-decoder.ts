@@ -56,9 +56,12 @@ export interface DecodedValue<V> extends ShownValue<V> {
 export class ValueDecoder<V> {
   readonly #core: ThreadCore;
   readonly #faults: CodecFaults;
+  readonly #freezes: boolean;
 
-  constructor(core: ThreadCore) {
+  /** `isForUpdates`: each value is the caller's own, to change as it likes. */
+  constructor(core: ThreadCore, isForUpdates = false) {
     this.#core = core;
+    this.#freezes = core.config.near?.mode === "frozen" && !isForUpdates;
     this.#faults = new CodecFaults(core);
   }
 
@@ -205,7 +208,7 @@ export class ValueDecoder<V> {
   /** A decoded value as a hit returns it: deep-frozen in near mode "frozen". A value that cannot be
    *  frozen whole is for one caller. */
   present(value: unknown): ShownValue<V> {
-    const isShareable = this.#core.config.near?.mode !== "frozen" || deepFreeze(value);
+    const isShareable = !this.#freezes || deepFreeze(value);
     return { value: value as V, isShareable };
   }
 

@@ -285,6 +285,25 @@ test("what is no function or no option is refused", async () => {
   expect(await errorOf(() => cache.updateAsync("k", 1 as never))).toBeInstanceOf(TypeError);
 });
 
+test("the function may change its value in every mode of the near cache", async () => {
+  for (const mode of ["shared", "frozen", "copy"] as const) {
+    const cache = await open<{ lines: string[] }>({ near: { mode }, ...diskAt(freshPath()) });
+    const first = { lines: ["a"] };
+    cache.set("k", first);
+    expect(cache.getSync("k")).toEqual({ lines: ["a"] });
+    const before = cache.getSync("k");
+    const push = (value: { lines: string[] }) => {
+      value.lines.push("b");
+      return value;
+    };
+    expect(cache.update("k", push)).toBe("stored");
+    expect(await cache.updateAsync("k", push)).toBe("stored");
+    expect(cache.getSync("k")).toEqual({ lines: ["a", "b", "b"] });
+    expect([first, before]).toEqual([{ lines: ["a"] }, { lines: ["a"] }]);
+    expect(Object.isFrozen(cache.getSync("k")?.lines)).toBe(mode === "frozen");
+  }
+});
+
 test("`absent` has the revision of what still counts, and of nothing that is over", async () => {
   const clock = new ManualClock();
   const cache = await open<number>({ clock });

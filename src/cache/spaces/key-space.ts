@@ -67,7 +67,7 @@ export abstract class KeySpace<V, K> extends StreamCalls<V, K> {
     this.lease = outer?.lease ?? null;
     this.writer = new EntryWriter(core, this.reader, this.decoder, cacheId, pool);
     this.invalidator = new EntryInvalidator(core);
-    this.updater = new EntryUpdater(core, this.writer, this.decoder);
+    this.updater = new EntryUpdater(core, this.writer, new ValueDecoder<V>(core, true));
     const tiers = outer?.readerOf(core, this.reader) ?? null;
     this.looks = tiers ?? this.reader;
     const settle = (): Promise<void> | undefined => outer?.settle();
