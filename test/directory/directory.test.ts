@@ -117,6 +117,7 @@ describe("the capacity", () => {
     const second = await open(path, { capacityBytes: MiB });
     expect(second.recovery.kind).toBe("scan");
     expect(second.recovery.lostSegments).toBe(first.segmentCount - second.segmentCount);
+    expect(second.recovery.reason).toMatch(/^the capacity has room for fewer segment files/);
     expect(recovered(second)).toEqual([1, 2]);
     expect(filesOf(path).length).toBe(second.segmentCount + 4);
     await second.close(clean);

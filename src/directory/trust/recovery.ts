@@ -98,7 +98,8 @@ export function planRecovery(found: DirectoryFound, now: OpenCircumstances): Rec
     ? fields.keepThrough
     : Math.min(fields.keepThrough, fields.fsyncBarrier);
   const dropExpiring = fields.dropExpiring || resumeTime(fields, now).isBehind;
-  const words = describe(fields, listing, { keepThrough, dropExpiring, lost });
+  const surplus = Math.max(0, fields.segmentCount - geometry.segmentCount);
+  const words = describe(fields, listing, { keepThrough, dropExpiring, lost, surplus });
   const unused = unusedBytes(now.capacityBytes, now, geometry);
   const recovery = {
     ...words,
@@ -203,6 +204,8 @@ function describe(
     readonly keepThrough: number;
     readonly dropExpiring: boolean;
     readonly lost: number;
+    /** Those of the lost for which the capacity has no room. */
+    readonly surplus: number;
   },
 ): { kind: "clean" | "scan" | "barrier"; reason: string } {
   if (found.keepThrough !== Infinity) {
@@ -218,7 +221,12 @@ function describe(
     const reason = "the clock is behind the last use; entries that expire are dropped";
     return { kind: "scan", reason };
   }
-  if (found.lost > 0) return { kind: "scan", reason: "segment files were cut off or are missing" };
+  if (found.lost > found.surplus) {
+    return { kind: "scan", reason: "segment files were cut off or are missing" };
+  }
+  if (found.surplus > 0) {
+    return { kind: "scan", reason: "the capacity has room for fewer segment files than before" };
+  }
   if (!listing.hasSnapshot) {
     return { kind: "scan", reason: `there is no index snapshot${whyNoSnapshot(fields)}` };
   }
