@@ -219,13 +219,13 @@ const syncing: readonly DiskMutant[] = [
     "epochs-unsynced",
     "an open forgets the tags that a clear covers, and does not sync the clear",
     "directory/start/session-files.js",
-    ["        device.fsyncSync(epochsFd);\n", ""],
+    ["        syncEpochs(device, epochsFd);\n", ""],
   ),
   mutant(
     "cover-unsynced",
     "a sweep gives away the slots of tags that a clear covers, and does not sync the clear",
     "janitor/janitor-disk.js",
-    ["                fileDevice.fsyncSync(epochsFd);", "                void 0;"],
+    ["                device.fsyncSync(epochsFd);", "                void 0;"],
   ),
   mutant(
     "names-unsynced",
