@@ -175,7 +175,7 @@ test("a value sent before its member had heard of others is not kept", async () 
   expect(await cache.get("a")).toBe("old");
 });
 
-test("who asks for a lease again is told that it has it, also if the key is fresh by then", async () => {
+test("who asks for a lease again is told that it has it, fresh as the key is by then", async () => {
   const { cache, path } = await shared();
   const { socket, nextOf } = member(path);
   await nextOf(kinds.welcome);

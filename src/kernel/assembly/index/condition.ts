@@ -9,8 +9,8 @@ import { located, locatedWord } from "./bucket";
 import { isCleared } from "./counts";
 import { isDisk, recordOf } from "./slot";
 
-/** answerDone if the write may be made. `space` is its key's; `isRemoval`: it leaves no value; `now`
- *  is its wall-clock ms. */
+/** answerDone if the write may be made. `space` is its key's; `isRemoval`: it leaves no value;
+ *  `now` is its wall-clock ms. */
 export function judgeWrite(
   space: u32,
   condition: u32,
