@@ -8,7 +8,7 @@ import type { DiskRecord } from "../tiers/mod.js";
 import { type FoundEntry, metadataOf } from "./found-entry.js";
 import { SharedReads } from "./shared-reads.js";
 import type { ThreadCore } from "./thread-core.js";
-import { moveAttemptsMax, type ValueDecoder } from "./value-decoder.js";
+import { type DecodedValue, moveAttemptsMax, type ValueDecoder } from "./value-decoder.js";
 
 export class DiskEntries<V> {
   readonly #core: ThreadCore;
@@ -43,28 +43,50 @@ export class DiskEntries<V> {
     return undefined;
   }
 
-  /** The entry of a record from disk or, if `disk` is null, of the one just found in memory. */
-  async #entryOf(
+  /** The entry of a record from disk or, if `disk` is null, of the one just found in memory. A
+   *  promise only if the record is the head of a value in chunks. */
+  #entryOf(
     key: HashedKey,
     record: RecordReader,
     disk: DiskRecord | null,
     isAsked: boolean,
-  ): Promise<FoundEntry<V> | undefined> {
+  ): FoundEntry<V> | undefined | Promise<FoundEntry<V> | undefined> {
     if (isInternal(record.flags)) return undefined;
-    const metadata = metadataOf(record);
-    const { sequence, revision } = record;
-    if (metadata.expiresAt !== Infinity) {
+    if (record.expiresMs !== Infinity) {
       const now = this.#core.clock.now();
-      if (metadata.expiresAt <= now) this.#core.count(counter.counterExpiredHits, 1);
-      if (metadata.staleUntil <= now) return undefined;
+      if (record.expiresMs <= now) this.#core.count(counter.counterExpiredHits, 1);
+      if (record.staleUntilMs <= now) return undefined;
     }
-    if (isAsked && isHead(record.flags) && record.codecId === codecStream) throw onlyStream(key);
-    const decoded = await this.#decoder.decodeAnywhere(record, disk, key);
-    if (decoded === undefined) return undefined;
-    const size = metadata.size + decoded.chunkBytes;
-    const source = disk === null ? "memory" : "disk";
-    return { entry: { ...metadata, value: decoded.value, source, size }, sequence, revision };
+    const about: About = {
+      metadata: metadataOf(record),
+      sequence: record.sequence,
+      revision: record.revision,
+      source: disk === null ? "memory" : "disk",
+    };
+    if (!isHead(record.flags)) return entryOf(about, this.#decoder.decodeAlone(record, key));
+    if (isAsked && record.codecId === codecStream) throw onlyStream(key);
+    const decoded = this.#decoder.decodeAnywhere(record, disk, key);
+    return decoded.then((value) => entryOf(about, value));
   }
+}
+
+/** What a record says of its value. Copied: the record reader may have another one after a
+ *  decode. */
+interface About extends Pick<FoundEntry<unknown>, "sequence" | "revision"> {
+  readonly metadata: ReturnType<typeof metadataOf>;
+  readonly source: "memory" | "disk";
+}
+
+function entryOf<V>(
+  { metadata, sequence, revision, source }: About,
+  decoded: DecodedValue<V> | undefined,
+): FoundEntry<V> | undefined {
+  if (decoded === undefined) return undefined;
+  const { createdAt, expiresAt, staleUntil, tags } = metadata;
+  const { value, chunkBytes } = decoded;
+  const size = metadata.size + chunkBytes;
+  const entry = { value, source, createdAt, expiresAt, staleUntil, tags, size };
+  return { entry, sequence, revision };
 }
 
 function onlyStream(key: HashedKey): UndercroftError {

@@ -33,15 +33,18 @@ export class SharedReads {
     }
     if (this.#reads.size >= sharedReadsMax) return disk.read(key, bytesRead);
     const all = [bytesRead];
+    let isOver = false;
     const leave = (): void => {
+      isOver = true;
       if (this.#reads.get(id)?.bytesRead === all) this.#reads.delete(id);
     };
-    const read = disk.read(key, () => {
+    const noteBytes = (): void => {
       leave();
       for (const one of all) one();
-    });
-    const record = read.finally(leave);
-    this.#reads.set(id, { record, bytesRead: all });
+    };
+    const record = disk.read(key, noteBytes, leave);
+    // What needs no read is over before this call returns.
+    if (!isOver) this.#reads.set(id, { record, bytesRead: all });
     return record;
   }
 }

@@ -72,7 +72,7 @@ export class ValueDecoder<V> {
     record: RecordReader,
     key: Key | HashedKey,
   ): DecodedValue<V> | "elsewhere" | "changed" | undefined {
-    if (!isHead(record.flags)) return this.#decodedAlone(record, key);
+    if (!isHead(record.flags)) return this.decodeAlone(record, key);
     const { codecId, flags, sequence, diskLocation } = record;
     const { reader } = this.#core;
     const slot = reader.slotRef();
@@ -93,7 +93,7 @@ export class ValueDecoder<V> {
     disk: DiskRecord | null,
     key: HashedKey,
   ): Promise<DecodedValue<V> | undefined> {
-    if (!isHead(record.flags)) return this.#decodedAlone(record, key);
+    if (!isHead(record.flags)) return this.decodeAlone(record, key);
     const { codecId, flags, sequence, diskLocation } = record;
     if (codecId === codecStream) return undefined;
     const { reader, writer } = this.#core;
@@ -108,8 +108,8 @@ export class ValueDecoder<V> {
     return this.#decodedWhole({ codecId, flags, key, sequence, diskLocation }, whole);
   }
 
-  /** Decodes a record that has its whole value. */
-  #decodedAlone(record: RecordReader, key: Key | HashedKey): DecodedValue<V> | undefined {
+  /** Decodes a record that has its whole value: one that is no head. */
+  decodeAlone(record: RecordReader, key: Key | HashedKey): DecodedValue<V> | undefined {
     const { codecId, flags, buffer, sequence, diskLocation } = record;
     const { valueStart: start, valueEnd: end } = record;
     return this.#decoded({ codecId, flags, buffer, start, end, key, sequence, diskLocation }, 0);

@@ -4,6 +4,9 @@
 import * as at from "./record-layout.js";
 import { readTags, tagHashesEnd, tagsFieldOf } from "./tags.js";
 
+const noBytes = Buffer.alloc(0);
+const noWords = new Uint32Array(0);
+
 /** One parsed record. The fields are valid until the next `parse`. */
 export class RecordReader {
   /** The record's bytes. Grows as records need. Decoded values never alias it. */
@@ -38,8 +41,8 @@ export class RecordReader {
   /** `createdBaseMs` is the cache's base of creation times (createdBaseOf). */
   constructor(bytes: number, createdBaseMs: number) {
     this.#createdBaseMs = createdBaseMs;
-    this.buffer = Buffer.alloc(0);
-    this.words = new Uint32Array(0);
+    this.buffer = noBytes;
+    this.words = noWords;
     this.ensure(bytes);
   }
 
@@ -54,7 +57,7 @@ export class RecordReader {
   /** Uses another private buffer, one that a disk read filled. */
   adopt(buffer: Buffer): void {
     this.buffer = buffer;
-    this.words = new Uint32Array(0);
+    this.words = noWords;
   }
 
   /** Parses the record at `start`. */

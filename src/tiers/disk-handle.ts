@@ -9,6 +9,7 @@ import type { FileIdentity } from "../device/mod.js";
 import { dataKeyBytes, DiskCipher } from "../disk/mod.js";
 import type { Kernel } from "../kernel/mod.js";
 import { SegmentFiles } from "./segment-files.js";
+import { WarmReads } from "./warm-reads.js";
 
 export interface DiskHandle {
   readonly path: string;
@@ -116,6 +117,7 @@ function segmentOf(words: BigUint64Array, segment: number): FileIdentity {
 /** The directory as one thread has it. */
 export interface ThreadDisk extends DiskHandle {
   readonly files: SegmentFiles;
+  readonly warmReads: WarmReads;
   /** Null where nothing is encrypted. */
   readonly cipher: DiskCipher | null;
 }
@@ -125,5 +127,6 @@ export function threadDisk(kernel: Kernel, handle: DiskHandle): ThreadDisk {
   const { path, openFiles } = handle;
   const identityOf = (segment: number): FileIdentity => segmentOf(handle.words, segment);
   const cipher = handle.dataKey === null ? null : new DiskCipher(handle.dataKey);
-  return { ...handle, cipher, files: new SegmentFiles(kernel, { path, openFiles, identityOf }) };
+  const files = new SegmentFiles(kernel, { path, openFiles, identityOf });
+  return { ...handle, cipher, files, warmReads: new WarmReads(path) };
 }

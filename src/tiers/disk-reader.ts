@@ -2,6 +2,7 @@
 // by the entry reader. Invariants: a returned record was verified against its location and its
 // segment's nonce, has the key asked for, and the slot still named its location after the read. Of
 // a lookup, only a SlotRef outlives the read.
+import { elapsedMs } from "../base/mod.js";
 import { type Device, fileDevice } from "../device/mod.js";
 import {
   offsetOfLocation,
@@ -23,6 +24,8 @@ const lookupsMax = 4;
 /** Room behind a record whose header may be damaged, so that its fields can be read all the same.
  *  */
 const headerFieldsBytes = 64;
+
+const nobody = (): void => undefined;
 
 /** A record that was read, and the slot that named it. */
 export interface DiskRecord extends StoredRecord {
@@ -59,46 +62,47 @@ export class DiskReader {
   }
 
   /** Reads the key's record into a buffer that the caller owns. Calls `bytesRead` before it
-   *  validates the record: a get of the key that starts after that must not share this answer. */
-  read(key: HashedKey, bytesRead: () => void = () => undefined): Promise<DiskRead> {
-    return this.#counted(() => this.#lookUp(key, bytesRead));
+   *  validates the record: a get of the key that starts after that must not share this answer.
+   *  Calls `ended` last, however it ends. */
+  async read(key: HashedKey, bytesRead = nobody, ended = nobody): Promise<DiskRead> {
+    this.#reads += 1;
+    try {
+      this.#hasher ??= await createHasher();
+      for (let lookup = 0; lookup < lookupsMax; lookup++) {
+        const found = this.#memory.findHashed(key, false);
+        if (found !== "disk") return found === "memory" ? "memory" : undefined;
+        const outcome = await this.#readAt(key, this.#memory.slotRef(), bytesRead);
+        if (outcome !== "changed") return outcome;
+        this.#kernel.count(counter.counterStaleReads, 1);
+      }
+      return undefined;
+    } finally {
+      this.#end();
+      ended();
+    }
   }
 
   /** For a walk over the index: reads the record that a slot names, whatever its key and namespace,
    *  and counts no hit. "changed": look at the slot again; what it names may not be written yet. */
-  readSlot(slot: SlotRef): Promise<DiskRecord | "changed" | undefined> {
-    return this.#counted(async () => {
-      this.#hasher ??= await createHasher();
-      return this.#isWritten(slot) ? this.#readAt(null, slot, () => undefined) : "changed";
-    });
-  }
-
-  async #counted<T>(read: () => Promise<T>): Promise<T> {
+  async readSlot(slot: SlotRef): Promise<DiskRecord | "changed" | undefined> {
     this.#reads += 1;
     try {
-      return await read();
+      this.#hasher ??= await createHasher();
+      return this.#isWritten(slot) ? await this.#readAt(null, slot, nobody) : "changed";
     } finally {
-      this.#reads -= 1;
-      if (this.#reads === 0) for (const wake of this.#waiting.splice(0)) wake();
+      this.#end();
     }
+  }
+
+  #end(): void {
+    this.#reads -= 1;
+    if (this.#reads === 0) for (const wake of this.#waiting.splice(0)) wake();
   }
 
   /** Resolves when no read is in progress; undefined if none is. */
   settled(): Promise<void> | undefined {
     if (this.#reads === 0) return undefined;
     return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
-  async #lookUp(key: HashedKey, bytesRead: () => void): Promise<DiskRead> {
-    this.#hasher ??= await createHasher();
-    for (let lookup = 0; lookup < lookupsMax; lookup++) {
-      const found = this.#memory.findHashed(key, false);
-      if (found !== "disk") return found === "memory" ? "memory" : undefined;
-      const outcome = await this.#readAt(key, this.#memory.slotRef(), bytesRead);
-      if (outcome !== "changed") return outcome;
-      this.#kernel.count(counter.counterStaleReads, 1);
-    }
-    return undefined;
   }
 
   /** Is the batch of a location written? Until then the entry cannot be read. */
@@ -128,7 +132,7 @@ export class DiskReader {
       const buffer = Buffer.allocUnsafe(length);
       let read: number;
       try {
-        read = await this.#readFile(segment, buffer, offset);
+        read = await this.#fill(buffer, segment, offset);
       } catch {
         // The file may have left the disk, and what it held is elsewhere.
         if (!this.#memory.isCurrent(slot)) return "changed";
@@ -147,13 +151,27 @@ export class DiskReader {
     return this.#dropDamaged(slot);
   }
 
-  async #readFile(segment: number, buffer: Buffer, offset: number): Promise<number> {
-    const { files } = this.#disk;
+  /** Reads bytes of a segment file: on this thread if they are likely to be in the page cache, so
+   *  that no other has to be woken, else in libuv's pool. */
+  async #fill(buffer: Buffer, segment: number, offset: number): Promise<number> {
+    const { files, warmReads } = this.#disk;
+    // Later in this turn: other gets of the key share the read.
+    if (warmReads.mayRead(buffer.length)) await undefined;
+    if (warmReads.mayRead(buffer.length)) {
+      const start = elapsedMs();
+      try {
+        return this.#device.readAtSync(files.fd(segment), buffer, 0, buffer.length, offset);
+      } finally {
+        warmReads.noteOwn(elapsedMs() - start);
+      }
+    }
     const pinned = files.pin(segment);
     const file = pinned instanceof Promise ? await pinned : pinned;
+    const read = warmReads.beginPool();
     try {
       return await this.#device.readAt(file.fd, buffer, 0, buffer.length, offset);
     } finally {
+      warmReads.endPool(read);
       files.unpin(file);
     }
   }
