@@ -1,6 +1,7 @@
 // `npm run bench [-- filter …]`: runs every suite whose name contains a filter, each case in its
 // own process, prints a table per suite and writes bench/results/<suite>.json. `--threads=1,2,32`
-// sets the thread counts of the `threads` suite.
+// sets the thread counts of the `threads` suite, `--entries=10000000` the entries of
+// `disk-reopen`.
 
 import { fork } from "node:child_process";
 import { join } from "node:path";
@@ -8,17 +9,20 @@ import { fileURLToPath } from "node:url";
 
 import { printTable, writeResults } from "./report.js";
 import type { Row } from "./suite.js";
-import * as suites from "./suites/mod.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const words = process.argv.slice(2);
 const filters = words.filter((word) => !word.startsWith("--"));
 for (const word of words) {
   if (!word.startsWith("--")) continue;
-  if (!word.startsWith("--threads=")) throw new Error(`There is no option ${word}; --threads=1,2`);
-  // The processes of the cases inherit it.
-  process.env["BENCH_THREADS"] = word.slice("--threads=".length);
+  const [option, value] = word.slice(2).split("=");
+  if ((option !== "threads" && option !== "entries") || value === undefined) {
+    throw new Error(`There is no option ${word}; --threads=1,2 and --entries=10000000`);
+  }
+  // Before the suites are imported; the processes of the cases inherit it.
+  process.env[`BENCH_${option.toUpperCase()}`] = value;
 }
+const suites = await import("./suites/mod.js");
 const chosen = Object.values(suites).filter(
   ({ name }) => filters.length === 0 || filters.some((filter) => name.includes(filter)),
 );

@@ -12,6 +12,7 @@ const peers = [
   "lru-cache",
   "keyv",
   "lmdb",
+  "node-sqlite3-wasm",
   "sharedmap",
   "shared-memory-datastructures",
   "tinybench",

@@ -14,6 +14,8 @@ export interface Contestant {
   readonly size: number;
   /** True if `batch` returns a promise. */
   readonly async: boolean;
+  /** Called before each batch, and not timed. */
+  readonly prepare?: () => void;
   /** Runs the batch of a round; returns how many operations had the expected answer. */
   readonly batch: (round: number) => number | Promise<number>;
 }
@@ -60,10 +62,11 @@ async function timeRound(
     timestampProvider: "hrtimeNow",
   });
   const answers = new Map<string, number>();
-  for (const { name, async, batch } of order) {
+  for (const { name, async, batch, prepare } of order) {
     // Collect the garbage of the last contestant, so that the next one does not pay for it. A young
     // collection is enough and quick.
     const beforeEach = (): void => {
+      prepare?.();
       globalThis.gc?.({ type: "minor" });
     };
     const run = async

@@ -5,7 +5,7 @@ export { fetch } from "./fetch.js";
 export { miss } from "./miss.js";
 export { set } from "./set.js";
 export { policies } from "./policies.js";
-export { disk } from "./disk.js";
+export { diskHits, diskReopen, diskSpace, diskWrites } from "./disk.js";
 export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
 export { agentEntries, documentEntries, stringEntries } from "./entries.js";

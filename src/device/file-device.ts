@@ -5,7 +5,6 @@
 import { clearTimeout, setTimeout, UndercroftError } from "../base/mod.js";
 import type { Device } from "./device.js";
 import { fs } from "./file-system.js";
-import { ReadTurns } from "./read-turns.js";
 
 function readFault(length: number, position: number, cause: unknown): UndercroftError {
   return new UndercroftError(
@@ -51,8 +50,6 @@ function answered<T>(
   });
 }
 
-const turns = new ReadTurns();
-
 /** The device over node:fs. */
 export const fileDevice: Device = Object.freeze({
   readAt(
@@ -65,13 +62,7 @@ export const fileDevice: Device = Object.freeze({
     return answered(
       readTimeoutMs,
       (cause) => readFault(length, position, cause),
-      (done) =>
-        turns.submit((ended) => {
-          fs.read(fd, buffer, offset, length, position, (error, bytesRead) => {
-            ended();
-            done(error, bytesRead);
-          });
-        }),
+      (done) => fs.read(fd, buffer, offset, length, position, done),
     );
   },
 

@@ -234,7 +234,7 @@ export class KeyWindow {
     const { verbs, results } = this.#kernel;
     if (!this.isHashed) verbs.hashKey(this.at, this.extent);
     this.noteHashed();
-    const bytes = Buffer.allocUnsafeSlow(this.length);
+    const bytes = Buffer.allocUnsafe(this.length);
     bytes.set(this.#u8.subarray(this.at, this.at + this.length));
     const taken = new HashedKey(bytes, typeof key === "string", results.hashLow, results.hashHigh);
     this.#loaded = taken;

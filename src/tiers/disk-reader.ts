@@ -34,6 +34,14 @@ export interface DiskRecord extends StoredRecord {
   readonly wasHit: boolean;
 }
 
+interface Place {
+  readonly segment: number;
+  readonly generation: number;
+  readonly nonce: bigint;
+  readonly offset: number;
+  readonly length: number;
+}
+
 /** The record on disk, "memory" if the key has moved to memory, undefined if there is none. */
 export type DiskRead = DiskRecord | "memory" | undefined;
 
@@ -71,7 +79,11 @@ export class DiskReader {
       for (let lookup = 0; lookup < lookupsMax; lookup++) {
         const found = this.#memory.findHashed(key, false);
         if (found !== "disk") return found === "memory" ? "memory" : undefined;
-        const outcome = await this.#readAt(key, this.#memory.slotRef(), bytesRead);
+        const slot = this.#memory.slotRef();
+        // Later in this turn: other gets of the key share the read.
+        if (lookup === 0) await undefined;
+        let outcome = this.#readWarm(key, slot, bytesRead);
+        if (outcome === "cold") outcome = await this.#readAt(key, slot, bytesRead);
         if (outcome !== "changed") return outcome;
         this.#kernel.count(counter.counterStaleReads, 1);
       }
@@ -118,62 +130,95 @@ export class DiskReader {
     slot: SlotRef,
     bytesRead: () => void,
   ): Promise<DiskRecord | "changed" | undefined> {
-    const { segmentBytes } = this.#disk;
-    const { diskSegments } = this.#kernel;
-    const segment = segmentOfLocation(slot.location, segmentBytes);
-    const generation = diskSegments.generation(segment);
-    const nonce = diskSegments.nonce(segment);
-    const offset = offsetOfLocation(slot.location, segmentBytes);
+    const place = this.#placeOf(slot);
     // The location is reserved but its batch is not written yet.
     if (!this.#isWritten(slot)) return undefined;
-    const length = readBytesOfLocation(slot.location, segmentBytes);
+    const { files, warmReads } = this.#disk;
     // Twice: a checksum may fail because a write to the same page is in progress.
     for (let attempt = 0; attempt < 2; attempt++) {
-      const buffer = Buffer.allocUnsafe(length);
+      const buffer = Buffer.allocUnsafe(place.length);
       let read: number;
       try {
-        read = await this.#fill(buffer, segment, offset);
+        const pinned = files.pin(place.segment);
+        const file = pinned instanceof Promise ? await pinned : pinned;
+        const underWay = warmReads.beginPool();
+        try {
+          read = await this.#device.readAt(file.fd, buffer, 0, place.length, place.offset);
+        } finally {
+          warmReads.endPool(underWay);
+          files.unpin(file);
+        }
       } catch {
-        // The file may have left the disk, and what it held is elsewhere.
-        if (!this.#memory.isCurrent(slot)) return "changed";
-        this.#kernel.count(counter.counterDiskErrors, 1);
-        return undefined;
+        return this.#unreadable(slot);
       }
       bytesRead();
-      this.#kernel.count(counter.counterDiskReads, 1);
-      this.#kernel.count(counter.counterDiskReadBytes, read);
-      if (diskSegments.generation(segment) !== generation) return "changed";
-      const [hasher, { cipher }] = [this.#hasher as Hasher, this.#disk];
-      if (openRecord(buffer, 0, read, { nonce, offset, hasher, cipher }) > 0) {
-        return this.#accept(key, slot, buffer);
-      }
+      const outcome = this.#judge(key, slot, place, buffer, read);
+      if (outcome !== "damaged") return outcome;
     }
     return this.#dropDamaged(slot);
   }
 
-  /** Reads bytes of a segment file: on this thread if they are likely to be in the page cache, so
-   *  that no other has to be woken, else in libuv's pool. */
-  async #fill(buffer: Buffer, segment: number, offset: number): Promise<number> {
+  /** As #readAt, on this thread: "cold" if that may take long, or the record is damaged. */
+  #readWarm(
+    key: HashedKey,
+    slot: SlotRef,
+    bytesRead: () => void,
+  ): DiskRecord | "changed" | "cold" | undefined {
     const { files, warmReads } = this.#disk;
-    // Later in this turn: other gets of the key share the read.
-    if (warmReads.mayRead(buffer.length)) await undefined;
-    if (warmReads.mayRead(buffer.length)) {
-      const start = elapsedMs();
-      try {
-        return this.#device.readAtSync(files.fd(segment), buffer, 0, buffer.length, offset);
-      } finally {
-        warmReads.noteOwn(elapsedMs() - start);
-      }
-    }
-    const pinned = files.pin(segment);
-    const file = pinned instanceof Promise ? await pinned : pinned;
-    const read = warmReads.beginPool();
+    const place = this.#placeOf(slot);
+    if (!warmReads.mayRead(place.length)) return "cold";
+    if (!this.#isWritten(slot)) return undefined;
+    const buffer = Buffer.allocUnsafe(place.length);
+    const start = elapsedMs();
+    let read: number;
     try {
-      return await this.#device.readAt(file.fd, buffer, 0, buffer.length, offset);
+      const fd = files.fd(place.segment);
+      read = this.#device.readAtSync(fd, buffer, 0, place.length, place.offset);
+    } catch {
+      return this.#unreadable(slot);
     } finally {
-      warmReads.endPool(read);
-      files.unpin(file);
+      warmReads.noteOwn(elapsedMs() - start);
     }
+    bytesRead();
+    const outcome = this.#judge(key, slot, place, buffer, read);
+    return outcome === "damaged" ? "cold" : outcome;
+  }
+
+  /** Where the record of a slot is, and what tells one use of its segment from the next. */
+  #placeOf({ location }: SlotRef): Place {
+    const { segmentBytes } = this.#disk;
+    const { diskSegments } = this.#kernel;
+    const segment = segmentOfLocation(location, segmentBytes);
+    return {
+      segment,
+      generation: diskSegments.generation(segment),
+      nonce: diskSegments.nonce(segment),
+      offset: offsetOfLocation(location, segmentBytes),
+      length: readBytesOfLocation(location, segmentBytes),
+    };
+  }
+
+  /** A read failed. The file may have left the disk, and what it held is elsewhere. */
+  #unreadable(slot: SlotRef): "changed" | undefined {
+    if (!this.#memory.isCurrent(slot)) return "changed";
+    this.#kernel.count(counter.counterDiskErrors, 1);
+    return undefined;
+  }
+
+  /** Looks at what was read. */
+  #judge(
+    key: HashedKey | null,
+    slot: SlotRef,
+    { segment, generation, nonce, offset }: Place,
+    buffer: Buffer,
+    read: number,
+  ): DiskRecord | "changed" | "damaged" | undefined {
+    this.#kernel.count(counter.counterDiskReads, 1);
+    this.#kernel.count(counter.counterDiskReadBytes, read);
+    if (this.#kernel.diskSegments.generation(segment) !== generation) return "changed";
+    const [hasher, { cipher }] = [this.#hasher as Hasher, this.#disk];
+    if (openRecord(buffer, 0, read, { nonce, offset, hasher, cipher }) === 0) return "damaged";
+    return this.#accept(key, slot, buffer);
   }
 
   /** Brings the entry of a disk slot to memory on the calling thread, whatever its key is: one
