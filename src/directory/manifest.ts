@@ -46,7 +46,7 @@ import { storageNameBytesMax } from "./trust/storage.js";
 
 export const manifestCopyBytes = 4096;
 export const manifestFileBytes = 2 * manifestCopyBytes;
-export const manifestVersion = 9;
+export const manifestVersion = 10;
 export const identityBytes = 16;
 
 const manifestMagic = 0x5446435245444e55n;

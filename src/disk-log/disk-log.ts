@@ -29,8 +29,8 @@ import type { WriteBudget } from "./admission/write-budget.js";
 /** Share of a reclaimed segment that may be rewritten. Bounds write amplification at 4/3. */
 const reinsertionShare = 1 / 4;
 
-/** Overhead of a record: 32 bytes in the batch's index block, 8 bytes of room for its tombstone. */
-const perRecordBytes = 40;
+/** Overhead of a record: 16 bytes in the batch's index block, 8 bytes of room for its tombstone. */
+const perRecordBytes = 24;
 
 /** What a disk log needs besides the kernel and the directory. */
 export interface DiskLogParts {
@@ -108,8 +108,9 @@ export class DiskLog implements ReinsertionLog {
 
   /** The location of the next record of `size` bytes, a chunk or not. Writes the batch or opens a
    *  segment first if there is no room. */
-  place(size: number, isChunk: boolean, now: number): number {
+  place(size: number, isChunk: boolean, sequence: number, now: number): number {
     if (this.#open < 0) this.#openNext(now);
+    if (!this.#builder.takes(sequence)) this.commit();
     let offset = this.#builder.nextOffset(size);
     if (offset < 0 && this.#builder.count > 0) {
       this.commit();

@@ -122,7 +122,8 @@ export class Flusher {
       if (verdict === "deferred") verbs.setDeferred(segment, 1);
       if (verdict === "unfinished") verbs.setDiskCopyLost(segment, 1);
       if (verdict === "write") {
-        const location = this.#log.place(size, isChunk(records.flags(record)), now);
+        const isPart = isChunk(records.flags(record));
+        const location = this.#log.place(size, isPart, records.sequence(record), now);
         // If `place` has written the batch, the old progress has its outcome: start a new one.
         if (progress?.batch !== this.#log.batchNumber) {
           progress = new Progress(this.#kernel, account, this.#log.batchNumber, walk.offset);

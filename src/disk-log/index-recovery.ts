@@ -149,6 +149,7 @@ class Scanner {
   readonly #hasher: Hasher;
   readonly #now: number;
   readonly #records: SegmentRecords;
+  readonly #writeTombstone = (location: number): void => this.#directory.writeTombstone(location);
 
   constructor(
     kernel: Kernel,
@@ -262,7 +263,6 @@ class Scanner {
 
   /** A full bucket evicted an entry to make room. Its record must not come back either. */
   #buryVictim(): void {
-    const write = (location: number): void => this.#directory.writeTombstone(location);
-    this.#kernel.tombstones.drain(write);
+    this.#kernel.tombstones.drain(this.#writeTombstone);
   }
 }

@@ -120,7 +120,7 @@ export class InvalidatedWalk {
   }
 
   #look(part: Part, batch: Batch): "done" | "busy" | "damaged" {
-    if (batch.tagsBytes === 0 || batch.minSequence > this.#through) return "done";
+    if (batch.detailsBytes === 0 || batch.minSequence > this.#through) return "done";
     const bytes = indexBytesOf(batch);
     if (this.#index.length < bytes) this.#index = Buffer.alloc(bytes);
     let isBusy = false;

@@ -36,7 +36,7 @@ export interface BatchOutcome {
 /** The log that takes the rewritten records: the disk log. */
 export interface ReinsertionLog {
   readonly openSegment: number;
-  place(size: number, isChunk: boolean, now: number): number;
+  place(size: number, isChunk: boolean, sequence: number, now: number): number;
   append(source: Uint8Array, size: number, sequence: number, expires: number): void;
   skip(size: number): void;
   afterBatch(outcome: BatchOutcome): void;
@@ -296,7 +296,7 @@ export class Reclaimer {
   /** Rewrites a record into the open segment, unless its entry has changed. False if its key was
    *  locked. */
   #reinsert(record: Buffer, entry: Entry, now: number): boolean {
-    const to = this.#log.place(record.length, entry.isChunk, now);
+    const to = this.#log.place(record.length, entry.isChunk, entry.sequence, now);
     // The slot first: from now on a delete of the entry writes the new location's tombstone.
     const { verbs } = this.#kernel;
     const { hashLow, hashHigh, location } = entry;

@@ -16,29 +16,29 @@ import {
   batchHeaderRecordsBytes,
   batchHeaderSchemas,
   batchHeaderSize,
-  batchHeaderTagsBytes,
+  batchHeaderDetailsBytes,
   batchHeaderVersion,
   batchMagic,
   batchVersion,
   tagHashSize,
   tombstoneSize,
-  entryExpires,
+  batchSequences,
   entryFlagChunk,
-  entryFlags,
+  entryFlagExpires,
+  entryFlagGap,
   entryHash,
   entryRecordSize,
   entrySequence,
   entrySize,
-  entrySpace,
-  entryTags,
-  entryUnit,
   seedAt,
   unitBytes,
 } from "./file-layout.js";
 import { type DiskCipher, indexSealBytes, recordSealBytes } from "./disk-cipher.js";
 import { sealRecord } from "./record-check.js";
 
-const tagsBytesFirst = 4096;
+const detailsBytesFirst = 4096;
+/** What a record may have of details: a unit, an expiry and tags. */
+const detailsBytesMost = (2 + recordTagsMax) * tagHashSize;
 
 /** Where a batch will be written. */
 export interface BatchPlace {
@@ -67,9 +67,11 @@ export class BatchBuilder {
   #minSequence = Infinity;
   #maxSequence = 0;
   #maxExpires = 0;
-  /** The tag hashes of the records so far. */
-  #tags = Buffer.alloc(tagsBytesFirst);
-  #tagsEnd = 0;
+  /** Whether the next record does not begin where the last one ends. */
+  #isGap = false;
+  /** The details of the records so far. */
+  #details = Buffer.alloc(detailsBytesFirst);
+  #detailsEnd = 0;
 
   /** `bufferBytes`, a multiple of 16, bounds a batch with its header and index. */
   constructor(bufferBytes: number, hasher: Hasher, cipher: DiskCipher | null = null) {
@@ -92,7 +94,8 @@ export class BatchBuilder {
     this.#minSequence = Infinity;
     this.#maxSequence = 0;
     this.#maxExpires = 0;
-    this.#tagsEnd = 0;
+    this.#detailsEnd = 0;
+    this.#isGap = false;
   }
 
   /** Records appended since `begin`. */
@@ -102,8 +105,8 @@ export class BatchBuilder {
 
   /** Where the batch ends in the segment, and the next begins. */
   get endOffset(): number {
-    const tags = alignUp(this.#tagsEnd, unitBytes) + this.#indexSealBytes;
-    const index = this.#count * entrySize + tags;
+    const details = alignUp(this.#detailsEnd, unitBytes) + this.#indexSealBytes;
+    const index = this.#count * entrySize + details;
     return this.#target.offset + this.#recordsEnd + index;
   }
 
@@ -114,17 +117,23 @@ export class BatchBuilder {
 
   /**
    * The offset in the segment that a record of `size` bytes would get now, or -1 if the buffer or
-   * the segment is full. It leaves room for as many tags as a record may have.
+   * the segment is full. It leaves room for as many details as a record may have.
    */
   nextOffset(size: number): number {
-    const tagsBytes = alignUp(this.#tagsEnd + recordTagsMax * tagHashSize, unitBytes);
-    const indexBytes = (this.#count + 1) * entrySize + tagsBytes + this.#indexSealBytes;
+    const detailsBytes = alignUp(this.#detailsEnd + detailsBytesMost, unitBytes);
+    const indexBytes = (this.#count + 1) * entrySize + detailsBytes + this.#indexSealBytes;
     const recordBytes = alignUp(this.sizeOnDisk(size), unitBytes);
     const batchEnd = this.#recordsEnd + recordBytes + indexBytes;
     if (batchEnd > this.#buffer.length) return -1;
     const tombstones = (this.#target.recordCount + this.#count + this.#skipped + 1) * tombstoneSize;
     if (this.#target.offset + batchEnd + tombstones > this.#target.segmentBytes) return -1;
     return this.#target.offset + this.#recordsEnd;
+  }
+
+  /** Whether a record with this sequence may be in the batch: an entry has only its low bits. */
+  takes(sequence: number): boolean {
+    const least = Math.min(this.#minSequence, sequence);
+    return Math.max(this.#maxSequence, sequence) - least < batchSequences;
   }
 
   /**
@@ -142,13 +151,13 @@ export class BatchBuilder {
   ): number {
     const offset = this.nextOffset(size);
     if (offset < 0) return -1;
+    assert(this.takes(sequence), "the sequences of a batch are close to each other");
     const buffer = this.#buffer;
     const start = this.#recordsEnd;
     const end = start + alignUp(this.sizeOnDisk(size), unitBytes);
     buffer.set(source.subarray(sourceOffset, sourceOffset + size), start);
     buffer.fill(0, start + size, end);
-    const tags = this.#addTags(start) / tagHashSize;
-    const flags = buffer.readUInt8(start + recordFlags);
+    const about = this.#addDetails(start, offset, expires);
     const [hasher, cipher] = [this.#hasher, this.#cipher];
     const { nonce } = this.#target;
     const sealed = sealRecord(buffer, start, size, { nonce, offset, hasher, cipher });
@@ -158,28 +167,40 @@ export class BatchBuilder {
     const entry = buffer.length - this.#count * entrySize;
     buffer.writeUInt32LE(hashLow, entry + entryHash);
     buffer.writeUInt32LE(hashHigh, entry + entryHash + 4);
-    buffer.writeUIntLE(sequence, entry + entrySequence, 6);
-    buffer.writeUInt8(tags, entry + entryTags);
-    buffer.writeUInt8(isChunk(flags) ? entryFlagChunk : 0, entry + entryFlags);
-    buffer.writeUInt32LE(offset / unitBytes, entry + entryUnit);
     buffer.writeUIntLE(sealed, entry + entryRecordSize, 3);
-    buffer.writeUInt8(buffer.readUInt8(start + recordSpace), entry + entrySpace);
-    buffer.writeDoubleLE(expires, entry + entryExpires);
+    buffer.writeUInt8(buffer.readUInt8(start + recordSpace), entry + entryRecordSize + 3);
+    buffer.writeUIntLE(sequence % batchSequences, entry + entrySequence, 3);
+    buffer.writeUInt8(about, entry + entrySequence + 3);
     this.#minSequence = Math.min(this.#minSequence, sequence);
     this.#maxSequence = Math.max(this.#maxSequence, sequence);
     this.#maxExpires = Math.max(this.#maxExpires, expires);
     return offset;
   }
 
-  /** Collects the tag hashes of the record at `start`; returns their bytes. */
-  #addTags(start: number): number {
+  /** Collects the details of the record at `start`, which will be at `offset`; answers what its
+   *  entry says about it. */
+  #addDetails(start: number, offset: number, expires: number): number {
     const hashes = tagHashesOf(this.#buffer, start);
-    if (this.#tagsEnd + hashes.length > this.#tags.length) {
-      this.#tags = Buffer.concat([this.#tags], this.#tags.length * 2);
+    const most = this.#detailsEnd + detailsBytesMost;
+    if (most > this.#details.length) {
+      this.#details = Buffer.concat([this.#details], this.#details.length * 2);
     }
-    hashes.copy(this.#tags, this.#tagsEnd);
-    this.#tagsEnd += hashes.length;
-    return hashes.length;
+    let about = hashes.length / tagHashSize;
+    if (isChunk(this.#buffer.readUInt8(start + recordFlags))) about |= entryFlagChunk;
+    if (this.#isGap) {
+      about |= entryFlagGap;
+      this.#details.writeUInt32LE(offset / unitBytes, this.#detailsEnd);
+      this.#details.writeUInt32LE(0, this.#detailsEnd + 4);
+      this.#detailsEnd += tagHashSize;
+      this.#isGap = false;
+    }
+    if (expires !== Infinity) {
+      about |= entryFlagExpires;
+      this.#detailsEnd = this.#details.writeDoubleLE(expires, this.#detailsEnd);
+    }
+    hashes.copy(this.#details, this.#detailsEnd);
+    this.#detailsEnd += hashes.length;
+    return about;
   }
 
   /**
@@ -191,6 +212,7 @@ export class BatchBuilder {
     const end = this.#recordsEnd + alignUp(this.sizeOnDisk(size), unitBytes);
     this.#buffer.fill(0, this.#recordsEnd, end);
     this.#recordsEnd = end;
+    this.#isGap = true;
     this.#skipped += 1;
   }
 
@@ -204,11 +226,11 @@ export class BatchBuilder {
     const buffer = this.#buffer;
     const indexBytes = this.#count * entrySize;
     buffer.copyWithin(this.#recordsEnd, buffer.length - indexBytes);
-    const tagsAt = this.#recordsEnd + indexBytes;
-    const tagsBytes = alignUp(this.#tagsEnd, unitBytes) + this.#indexSealBytes;
-    const end = tagsAt + tagsBytes;
-    this.#tags.copy(buffer, tagsAt, 0, this.#tagsEnd);
-    buffer.fill(0, tagsAt + this.#tagsEnd, end);
+    const detailsAt = this.#recordsEnd + indexBytes;
+    const detailsBytes = alignUp(this.#detailsEnd, unitBytes) + this.#indexSealBytes;
+    const end = detailsAt + detailsBytes;
+    this.#details.copy(buffer, detailsAt, 0, this.#detailsEnd);
+    buffer.fill(0, detailsAt + this.#detailsEnd, end);
     const index = buffer.subarray(this.#recordsEnd, end);
     const { nonce, offset } = this.#target;
     this.#cipher?.sealIndex(index, nonce, offset);
@@ -219,7 +241,7 @@ export class BatchBuilder {
     buffer.writeUInt32LE(this.#count, batchHeaderCount);
     buffer.writeUInt32LE(this.#recordsEnd - batchHeaderSize, batchHeaderRecordsBytes);
     buffer.writeUInt32LE(schemas, batchHeaderSchemas);
-    buffer.writeUInt32LE(tagsBytes, batchHeaderTagsBytes);
+    buffer.writeUInt32LE(detailsBytes, batchHeaderDetailsBytes);
     buffer.writeBigUInt64LE(this.#hasher.h64(index, nonce), batchHeaderIndexChecksum);
     buffer.writeBigUInt64LE(BigInt(this.#minSequence), batchHeaderMinSequence);
     buffer.writeBigUInt64LE(BigInt(this.#maxSequence), batchHeaderMaxSequence);

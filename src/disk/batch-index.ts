@@ -1,5 +1,5 @@
 // Reads the headers and the indexes of the batches in a segment file: what records a batch holds,
-// and their tags, without a value. Called by the scan of a segment, and by the walk that looks for
+// when they expire and their tags, without a value. Called by the scan of a segment, and by the walk that looks for
 // invalidated records.
 // Invariant: nothing in the file is trusted before its checksum verifies. Every length is checked
 // against the segment before memory is used for it.
@@ -17,20 +17,19 @@ import {
   batchHeaderRecordsBytes,
   batchHeaderSchemas,
   batchHeaderSize,
-  batchHeaderTagsBytes,
+  batchHeaderDetailsBytes,
   batchHeaderVersion,
   batchMagic,
   batchVersion,
-  entryExpires,
+  batchSequences,
   entryFlagChunk,
-  entryFlags,
+  entryFlagExpires,
+  entryFlagGap,
   entryHash,
   entryRecordSize,
   entrySequence,
   entrySize,
-  entrySpace,
-  entryTags,
-  entryUnit,
+  entryTagsMask,
   seedAt,
   sequenceMax,
   tagHashSize,
@@ -58,7 +57,7 @@ export interface Batch {
   readonly end: number;
   readonly count: number;
   readonly recordsBytes: number;
-  readonly tagsBytes: number;
+  readonly detailsBytes: number;
   readonly indexChecksum: bigint;
   readonly minSequence: number;
   readonly maxSequence: number;
@@ -84,9 +83,11 @@ export interface IndexEntry {
   readonly tags: Buffer;
 }
 
-/** Bytes of a batch's index and tags. */
-export function indexBytesOf({ count, tagsBytes }: Batch): number {
-  return count * entrySize + tagsBytes;
+const noTags = Buffer.alloc(0);
+
+/** Bytes of a batch's index and details. */
+export function indexBytesOf({ count, detailsBytes }: Batch): number {
+  return count * entrySize + detailsBytes;
 }
 
 export class BatchReader {
@@ -121,16 +122,16 @@ export class BatchReader {
     if (header.readUInt32LE(batchHeaderVersion) !== batchVersion) return null;
     const count = header.readUInt32LE(batchHeaderCount);
     const recordsBytes = header.readUInt32LE(batchHeaderRecordsBytes);
-    const tagsBytes = header.readUInt32LE(batchHeaderTagsBytes);
-    if (count === 0 || recordsBytes % unitBytes !== 0 || tagsBytes % unitBytes !== 0) return null;
-    const bytes = batchHeaderSize + recordsBytes + count * entrySize + tagsBytes;
+    const detailsBytes = header.readUInt32LE(batchHeaderDetailsBytes);
+    if (count === 0 || recordsBytes % unitBytes !== 0 || detailsBytes % unitBytes !== 0) return null;
+    const bytes = batchHeaderSize + recordsBytes + count * entrySize + detailsBytes;
     if (offset + bytes + count * tombstoneSize > end) return null;
     return {
       offset,
       end: offset + bytes,
       count,
       recordsBytes,
-      tagsBytes,
+      detailsBytes,
       indexChecksum: header.readBigUInt64LE(batchHeaderIndexChecksum),
       minSequence: Number(header.readBigUInt64LE(batchHeaderMinSequence)),
       maxSequence: Number(header.readBigUInt64LE(batchHeaderMaxSequence)),
@@ -163,33 +164,51 @@ export class BatchReader {
       if (!cipher.openIndex(index.subarray(0, bytes), nonce, batch.offset)) return false;
       bytes -= indexSealBytes;
     }
-    const tagsAt = batch.count * entrySize;
-    let free = batch.offset + batchHeaderSize;
-    let tag = tagsAt;
-    for (let i = 0; i < batch.count; i++) {
-      // The last record's entry comes first.
-      const entry = tagsAt - (i + 1) * entrySize;
-      const sequence = index.readUIntLE(entry + entrySequence, 6);
-      const unit = index.readUInt32LE(entry + entryUnit);
-      const size = index.readUIntLE(entry + entryRecordSize, 3);
-      const tags = index.readUInt8(entry + entryTags) * tagHashSize;
-      if (unit * unitBytes < free || size < diskRecordBytesMin) return false;
-      free = unit * unitBytes + size;
-      if (free > start || tag + tags > bytes) return false;
-      if (sequence < batch.minSequence || sequence > batch.maxSequence) return false;
-      visit({
-        hashLow: index.readUInt32LE(entry + entryHash),
-        hashHigh: index.readUInt32LE(entry + entryHash + 4),
-        sequence,
-        unit,
-        size,
-        space: index.readUInt8(entry + entrySpace),
-        expires: index.readDoubleLE(entry + entryExpires),
-        isChunk: (index.readUInt8(entry + entryFlags) & entryFlagChunk) !== 0,
-        tags: index.subarray(tag, tag + tags),
-      });
-      tag += tags;
-    }
-    return alignUp(tag, unitBytes) === bytes && batch.maxSequence <= sequenceMax;
+    return readEntries(batch, index, start, bytes, visit);
   }
+}
+
+/** Visits the entries of an index of so many bytes; the records end at `start`. */
+function readEntries(
+  { count, offset, minSequence, maxSequence }: Batch,
+  index: Buffer,
+  start: number,
+  bytes: number,
+  visit: (entry: IndexEntry) => void,
+): boolean {
+  const detailsAt = count * entrySize;
+  let free = offset + batchHeaderSize;
+  let detail = detailsAt;
+  for (let record = 0; record < count; record++) {
+    // The last record's entry comes first.
+    const entry = detailsAt - (record + 1) * entrySize;
+    const sized = index.readUInt32LE(entry + entryRecordSize);
+    const size = sized & 0xffffff;
+    const low = index.readUInt32LE(entry + entrySequence);
+    const about = low >>> 24;
+    const above = (low - minSequence) % batchSequences;
+    const sequence = minSequence + ((above + batchSequences) % batchSequences);
+    const isGap = (about & entryFlagGap) !== 0;
+    const hasExpiry = (about & entryFlagExpires) !== 0;
+    const tagsAt = detail + (isGap ? tagHashSize : 0) + (hasExpiry ? tagHashSize : 0);
+    const tagsEnd = tagsAt + (about & entryTagsMask) * tagHashSize;
+    if (tagsEnd > bytes || sequence > maxSequence) return false;
+    const unit = isGap ? index.readUInt32LE(detail) : free / unitBytes;
+    const end = unit * unitBytes + size;
+    if (unit * unitBytes < free || size < diskRecordBytesMin || end > start) return false;
+    visit({
+      hashLow: index.readUInt32LE(entry + entryHash),
+      hashHigh: index.readUInt32LE(entry + entryHash + 4),
+      sequence,
+      unit,
+      size,
+      space: sized >>> 24,
+      expires: hasExpiry ? index.readDoubleLE(tagsAt - tagHashSize) : Infinity,
+      isChunk: (about & entryFlagChunk) !== 0,
+      tags: tagsEnd === tagsAt ? noTags : index.subarray(tagsAt, tagsEnd),
+    });
+    free = alignUp(end, unitBytes);
+    detail = tagsEnd;
+  }
+  return alignUp(detail, unitBytes) === bytes && maxSequence <= sequenceMax;
 }

@@ -24,10 +24,10 @@
 //   batch
 //   0  ┬ header                 64 bytes
 //   64 ├ records                each starts on 16 bytes (record/record-layout.ts)
-//      ├ index                  32 bytes a record, the LAST record first: the builder collects
+//      ├ index                  16 bytes a record, the LAST record first: the builder collects
 //      │                        entries from the end of its buffer
-//      ┴ tags                   u64 hashes of the records' tags, the first record's first, padded
-//                               with zeros to 16 bytes
+//      ┴ details                of the records, the first record's first, padded with zeros to 16
+//                               bytes
 //
 //   batch header
 //   0  ┬ magic "UCBT"           4 bytes
@@ -35,22 +35,26 @@
 //   8  ├ count                  u32  records, at least 1
 //   12 ├ recordsBytes           u32  multiple of 16
 //   16 ├ schemas                u32  schema ids given out so far
-//   20 ├ tagsBytes              u32  multiple of 16
-//   24 ├ indexChecksum          u64  of index and tags, seed = nonce
-//   32 ├ minSequence            u64
+//   20 ├ detailsBytes           u32  multiple of 16
+//   24 ├ indexChecksum          u64  of index and details, seed = nonce
+//   32 ├ minSequence            u64  less than 2^24 below maxSequence
 //   40 ├ maxSequence            u64
 //   48 ├ maxExpires             f64  Infinity if a record never expires
 //   56 ┴ checksum of 0..56      u64  seed = nonce XOR offset of the batch
 //
 //   index entry
 //   0  ┬ hash of the key        u64
-//   8  ├ sequence               u48
-//   14 ├ tags                   u8   how many the record has
-//   15 ├ flags                  u8   1 = a chunk of a value
-//   16 ├ unit                   u32  offset of the record / 16
-//   20 ├ size                   u24
-//   23 ├ space                  u8   the namespace of the key
-//   24 ┴ expires                f64  wall-clock ms, Infinity = never
+//   8  ├ size                   u24
+//   11 ├ space                  u8   the namespace of the key
+//   12 ├ sequence               u24  its low bits
+//   15 ┴ about                  u8   5 bits: how many tags the record has; 32 = a chunk of a value;
+//                                    64 = it expires; 128 = there is a gap before it
+//
+//   details of a record, as far as its entry says so
+//      ┬ unit                   u64  after a gap: offset of the record / 16; without one it begins
+//      │                             where the record before it ends, on 16 bytes
+//      ├ expires                f64  wall-clock ms
+//      ┴ tags                   u64 hashes
 //
 //   tombstone
 //   0  ┬ unit                   u32  offset of the dead record / 16; 0 = none
@@ -73,31 +77,35 @@ export const segmentHeaderCreated = 32;
 export const segmentHeaderChecksum = 56;
 
 export const batchMagic = 0x54424355;
-export const batchVersion = 3;
+export const batchVersion = 4;
 export const batchHeaderSize = 64;
 export const batchHeaderVersion = 4;
 export const batchHeaderCount = 8;
 export const batchHeaderRecordsBytes = 12;
 export const batchHeaderSchemas = 16;
-export const batchHeaderTagsBytes = 20;
+export const batchHeaderDetailsBytes = 20;
 export const batchHeaderIndexChecksum = 24;
 export const batchHeaderMinSequence = 32;
 export const batchHeaderMaxSequence = 40;
 export const batchHeaderMaxExpires = 48;
 export const batchHeaderChecksum = 56;
 
-export const entrySize = 32;
+export const entrySize = 16;
 export const entryHash = 0;
-export const entrySequence = 8;
-export const entryTags = 14;
-export const entryFlags = 15;
-export const entryUnit = 16;
-export const entryRecordSize = 20;
-export const entrySpace = 23;
-export const entryExpires = 24;
+/** Size and space, as one word. */
+export const entryRecordSize = 8;
+/** Sequence and what the record is, as one word. */
+export const entrySequence = 12;
+/** In the upper byte of that word. */
+export const entryTagsMask = 31;
+export const entryFlagChunk = 32;
+export const entryFlagExpires = 64;
+export const entryFlagGap = 128;
+/** The sequences of a batch differ by less. */
+export const batchSequences = 2 ** 24;
 
+/** Bytes of a tag's hash, and of each other detail. */
 export const tagHashSize = 8;
-export const entryFlagChunk = 1;
 export const tombstoneSize = 8;
 
 /** Records and batches start on this many bytes of a segment file. */
