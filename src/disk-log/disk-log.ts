@@ -57,6 +57,8 @@ export class DiskLog implements ReinsertionLog {
   /** From which number on segments are to be emptied, -1 = none are; the bytes that may be written
    *  again for it; and whether one is being emptied. */
   #emptied = { end: -1, left: 0, isUnderWay: false };
+  /** Of the open segment. */
+  #nonce = { low: 0, high: 0 };
   #batchNumber = 0;
   #writes = 0;
   #outcomes: BatchOutcome[] = [];
@@ -91,8 +93,10 @@ export class DiskLog implements ReinsertionLog {
   }
 
   #begin(): void {
+    const nonce = this.table.nonce(this.#open);
+    this.#nonce = { low: Number(nonce & 0xffff_ffffn), high: Number(nonce >> 32n) };
     this.#builder.begin({
-      nonce: this.table.nonce(this.#open),
+      nonce,
       offset: this.table.endOffset(this.#open) || segmentHeaderSize,
       segmentBytes: this.#disk.segmentBytes,
       recordCount: this.table.recordCount(this.#open),
@@ -131,10 +135,25 @@ export class DiskLog implements ReinsertionLog {
     return packLocation(this.#open, offset, sizeOnDisk, this.#disk.segmentBytes, isChunk);
   }
 
+  /** The checksum that a record of shared memory gets where `place` has made room for it, or -1 if
+   *  that cannot be told before it is copied: it is to be encrypted. */
+  checksumOf(record: number, size: number): number {
+    if (this.#disk.cipher !== null) return -1;
+    const { low, high } = this.#nonce;
+    const offset = this.#builder.nextOffset(size);
+    return this.#kernel.verbs.checksumOnDisk(record, (low ^ offset) >>> 0, high) >>> 0;
+  }
+
   /** Appends the record that `place` made room for. The last kernel call left its hash. */
-  append(source: Uint8Array, size: number, sequence: number, expires: number): void {
+  append(
+    source: Uint8Array,
+    size: number,
+    sequence: number,
+    expires: number,
+    checksum?: number,
+  ): void {
     const { hashLow, hashHigh } = this.#kernel.results;
-    this.#builder.append(source, 0, size, hashLow, hashHigh, sequence, expires);
+    this.#builder.append(source, 0, size, hashLow, hashHigh, sequence, expires, checksum);
     this.#batch.records += 1;
     this.#batch.maxExpires = Math.max(this.#batch.maxExpires, expires);
     this.#batch.maxSequence = Math.max(this.#batch.maxSequence, sequence);

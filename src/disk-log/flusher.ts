@@ -3,7 +3,7 @@
 // bytes are written. A write or delete that comes later sees the location and writes its tombstone;
 // one that came earlier has made the record dead, and it is not written.
 import { codes, type Kernel, type SegmentTable } from "../kernel/mod.js";
-import { isChunk } from "../record/mod.js";
+import { isChunk, isHead } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
 import type { DiskLog } from "./disk-log.js";
 import type { FlushAdmission } from "./admission/flush-admission.js";
@@ -122,8 +122,8 @@ export class Flusher {
       if (verdict === "deferred") verbs.setDeferred(segment, 1);
       if (verdict === "unfinished") verbs.setDiskCopyLost(segment, 1);
       if (verdict === "write") {
-        const isPart = isChunk(records.flags(record));
-        const location = this.#log.place(size, isPart, records.sequence(record), now);
+        const isOfValue = isChunk(records.flags(record));
+        const location = this.#log.place(size, isOfValue, records.sequence(record), now);
         // If `place` has written the batch, the old progress has its outcome: start a new one.
         if (progress?.batch !== this.#log.batchNumber) {
           progress = new Progress(this.#kernel, account, this.#log.batchNumber, walk.offset);
@@ -154,9 +154,17 @@ export class Flusher {
     progress.announced.push(record);
     const { records } = this.#kernel;
     const sequence = records.sequence(record);
-    this.#log.append(records.bytes(record, size), size, sequence, records.deadline(record));
+    const bytes = records.bytes(record, size);
+    // The parts of a value in chunks may change until they are copied; nothing else does. The hash
+    // of the key, which the log takes from the results, stays there.
+    const checksum = isPart(records.flags(record)) ? -1 : this.#log.checksumOf(record, size);
+    this.#log.append(bytes, size, sequence, records.deadline(record), checksum);
     return true;
   }
+}
+
+function isPart(flags: number): boolean {
+  return isHead(flags) || isChunk(flags);
 }
 
 /** The records of one segment in one batch. They count as flushed once the batch is written; if it

@@ -138,7 +138,8 @@ export class BatchBuilder {
 
   /**
    * Copies a record and returns its offset in the segment, or -1 if the batch is full. `source` may
-   * be shared memory. `expires` is wall-clock milliseconds, Infinity = never.
+   * be shared memory. `expires` is wall-clock milliseconds, Infinity = never. `checksum` is what the
+   * record gets there, -1 if it is not known.
    */
   append(
     source: Uint8Array,
@@ -148,6 +149,7 @@ export class BatchBuilder {
     hashHigh: number,
     sequence: number,
     expires: number,
+    checksum = -1,
   ): number {
     const offset = this.nextOffset(size);
     if (offset < 0) return -1;
@@ -155,12 +157,13 @@ export class BatchBuilder {
     const buffer = this.#buffer;
     const start = this.#recordsEnd;
     const end = start + alignUp(this.sizeOnDisk(size), unitBytes);
-    buffer.set(source.subarray(sourceOffset, sourceOffset + size), start);
-    buffer.fill(0, start + size, end);
+    const isAll = sourceOffset === 0 && source.length === size;
+    buffer.set(isAll ? source : source.subarray(sourceOffset, sourceOffset + size), start);
+    for (let at = start + size; at < end; at++) buffer[at] = 0;
     const about = this.#addDetails(start, offset, expires);
     const [hasher, cipher] = [this.#hasher, this.#cipher];
     const { nonce } = this.#target;
-    const sealed = sealRecord(buffer, start, size, { nonce, offset, hasher, cipher });
+    const sealed = sealRecord(buffer, start, size, { nonce, offset, hasher, cipher }, checksum);
     this.#recordsEnd = end;
     this.#count += 1;
 

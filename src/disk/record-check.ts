@@ -22,13 +22,15 @@ export const diskRecordBytesMin = recordHeaderSize + 1;
 
 /**
  * Gives the record at `start` of a private buffer its form on disk: disk location zero, encrypted
- * if there is a cipher, checksum set. Returns its size on disk.
+ * if there is a cipher, checksum set. Returns its size on disk. `known` is its checksum where
+ * nothing is encrypted, or -1.
  */
 export function sealRecord(
   buffer: Buffer,
   start: number,
   size: number,
   { nonce, offset, hasher, cipher }: RecordPlace,
+  known = -1,
 ): number {
   assert(buffer.readUIntLE(start + recordSize, 3) === size, "a record knows its size");
   assert(size >= diskRecordBytesMin, "a record has a header and a key");
@@ -37,7 +39,10 @@ export function sealRecord(
   }
   buffer.writeUInt32LE(0, start + recordChecksum);
   const sealed = cipher === null ? size : cipher.sealRecord(buffer, start, size, nonce, offset);
-  const checksum = hasher.low32(buffer.subarray(start, start + sealed), seedAt(nonce, offset));
+  const checksum =
+    known >= 0 && cipher === null
+      ? known
+      : hasher.low32(buffer.subarray(start, start + sealed), seedAt(nonce, offset));
   buffer.writeUInt32LE(checksum, start + recordChecksum);
   return sealed;
 }

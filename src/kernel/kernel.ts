@@ -128,6 +128,7 @@ export interface KernelVerbs {
   readonly setDeferred: (segment: number, deferred: number) => void;
   readonly sealOpen: (log: number) => void;
   readonly sealOrphans: (thread: number) => void;
+  readonly checksumOnDisk: (record: number, seedLow: number, seedHigh: number) => number;
   readonly frequencyOfRecord: (record: number) => number;
   readonly reserveDiskLocation: (record: number, location: number) => number;
   readonly move: (record: number, log: number, frequency: number) => number;

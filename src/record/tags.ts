@@ -76,9 +76,11 @@ export function tagHashesEnd(buffer: Buffer, field: number): number {
   return tagsHeaderSize + Math.min(buffer.readUInt16LE(field), recordTagsMax) * 8;
 }
 
+const noHashes = Buffer.alloc(0);
+
 /** The tag hashes of the record at `start`, 8 bytes each, in place; empty without tags. */
 export function tagHashesOf(buffer: Buffer, start: number): Buffer {
-  if ((buffer.readUInt8(start + recordFlags) & flagTags) === 0) return buffer.subarray(0, 0);
+  if ((buffer.readUInt8(start + recordFlags) & flagTags) === 0) return noHashes;
   const field = tagsFieldOf(buffer, start);
   return buffer.subarray(field + tagsHeaderSize, field + tagHashesEnd(buffer, field));
 }

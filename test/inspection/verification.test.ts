@@ -36,9 +36,9 @@ function copyOfOpen(): string {
 /** The offset of the first batch's end, by its header. */
 function firstBatch(path: string): { index: number; end: number } {
   const file = readFileSync(join(path, "segment-000.ucs"));
-  const [count, records, tags] = [72, 76, 84].map((at) => file.readUInt32LE(at));
+  const [count, records, details] = [72, 76, 84].map((at) => file.readUInt32LE(at));
   const index = 128 + (records ?? 0);
-  return { index, end: index + (count ?? 0) * 32 + (tags ?? 0) };
+  return { index, end: index + (count ?? 0) * 16 + (details ?? 0) };
 }
 
 test("a closed directory, and one that was left, are whole, and stay as they are", async () => {

@@ -57,3 +57,20 @@ test("kernel.wasm has the three fences of its readers, kernel-tso.wasm none", ()
   expect(fencesIn("kernel.wasm")).toBe(3);
   expect(fencesIn("kernel-tso.wasm")).toBe(0);
 });
+
+describe.each(builds)("checksumOnDisk() of %s", (build) => {
+  test("is XXH64 of the record with its disk location zero", () => {
+    const thread = openThread({ build, seed: 1n });
+    const place = thread.kernel.block + at.threadKeyScratch;
+    for (let size = 33; size <= 300; size++) {
+      const record = randomBytes(size);
+      record.writeUIntLE(size, 0, 3);
+      thread.kernel.views.u8.set(record, place);
+      record.fill(0, 24, 32);
+      const seed = randomBytes(8).readBigUInt64LE(0);
+      const [low, high] = [Number(seed & 0xffff_ffffn), Number(seed >> 32n)];
+      const checksum = thread.verbs.checksumOnDisk(place, low, high) >>> 0;
+      expect(checksum).toBe(Number(api.h64Raw(record, seed) & 0xffff_ffffn));
+    }
+  });
+});

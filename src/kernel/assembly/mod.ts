@@ -82,6 +82,7 @@ export {
   demote,
   demoteAtClose,
   dropRecord,
+  checksumOnDisk,
   frequencyOfRecord,
   move,
   preload,

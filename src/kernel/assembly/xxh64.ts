@@ -19,19 +19,22 @@ function mergeRound(hash: u64, accumulator: u64): u64 {
   return (hash ^ round(0, accumulator)) * prime1 + prime4;
 }
 
-/** Four lanes over stripes of 32 bytes. The input must have at least 32 bytes. */
-function stripes(at: usize, stop: usize, seed: u64): u64 {
+/** Four lanes over stripes of 32 bytes. The input must have at least 32 bytes; `fourth` counts for
+ *  its fourth eight. */
+function stripes(at: usize, stop: usize, seed: u64, fourth: u64): u64 {
   let v1 = seed + prime1 + prime2;
   let v2 = seed + prime2;
   let v3 = seed;
   let v4 = seed - prime1;
-  do {
+  for (;;) {
     v1 = round(v1, load<u64>(at));
     v2 = round(v2, load<u64>(at, 8));
     v3 = round(v3, load<u64>(at, 16));
-    v4 = round(v4, load<u64>(at, 24));
+    v4 = round(v4, fourth);
     at += 32;
-  } while (at <= stop);
+    if (at > stop) break;
+    fourth = load<u64>(at, 24);
+  }
   let hash = rotl<u64>(v1, 1) + rotl<u64>(v2, 7) + rotl<u64>(v3, 12) + rotl<u64>(v4, 18);
   hash = mergeRound(hash, v1);
   hash = mergeRound(hash, v2);
@@ -46,12 +49,25 @@ export function xxh64(start: usize, length: u32, seed: u64): u64 {
   const end = start + length;
   let hash: u64;
   if (length >= 32) {
-    hash = stripes(at, end - 32, seed);
+    hash = stripes(at, end - 32, seed, load<u64>(at, 24));
     at += length & ~31;
   } else {
     hash = seed + prime5;
   }
-  hash += length;
+  return ended(hash + length, at, end);
+}
+
+/** As xxh64 of at least 32 bytes, of which the last 8 of the first 32 count as zeros. */
+export function xxh64WithoutFourth(start: usize, length: u32, seed: u64): u64 {
+  const end = start + length;
+  const hash = stripes(start, end - 32, seed, 0);
+  return ended(hash + length, start + (length & ~31), end);
+}
+
+/** What follows the stripes. */
+// @ts-ignore: decorator
+@inline
+function ended(hash: u64, at: usize, end: usize): u64 {
   while (at + 8 <= end) {
     // Two loads of four bytes. The caller has just stored a short key four bytes at a time, and an
     // eight-byte load would wait until both stores have left the processor's store buffer.

@@ -46,7 +46,14 @@ import {
 import { isSampled, noteRequest } from "../segments/samples";
 import { noteDead, noteEntry, noteRecord, reserve } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
-import { xxh64 } from "../xxh64";
+import { xxh64, xxh64WithoutFourth } from "../xxh64";
+
+/** The checksum that a record in memory gets on disk, where its disk location is 0. Its checksum is
+ *  0 in memory, and the location ends its first 32 bytes. The caller has pinned its segment. */
+export function checksumOnDisk(record: u32, seedLow: u32, seedHigh: u32): u32 {
+  const seed = (<u64>seedHigh << 32) | <u64>seedLow;
+  return <u32>xxh64WithoutFourth(record, recordSizeOf(record), seed);
+}
 
 /** The frequency of the slot that names the record, or answerMiss if no slot does, or the record
  *  is cleared or invalidated. */
