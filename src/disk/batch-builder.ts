@@ -138,8 +138,8 @@ export class BatchBuilder {
 
   /**
    * Copies a record and returns its offset in the segment, or -1 if the batch is full. `source` may
-   * be shared memory. `expires` is wall-clock milliseconds, Infinity = never. `checksum` is what the
-   * record gets there, -1 if it is not known.
+   * be shared memory. `expires` is wall-clock milliseconds, Infinity = never. `checksum` is what
+   * the record gets there, -1 if it is not known.
    */
   append(
     source: Uint8Array,

@@ -1,6 +1,6 @@
 // Reads the headers and the indexes of the batches in a segment file: what records a batch holds,
-// when they expire and their tags, without a value. Called by the scan of a segment, and by the walk that looks for
-// invalidated records.
+// when they expire and their tags, without a value. Called by the scan of a segment, and by the
+// walk that looks for invalidated records.
 // Invariant: nothing in the file is trusted before its checksum verifies. Every length is checked
 // against the segment before memory is used for it.
 
@@ -123,7 +123,7 @@ export class BatchReader {
     const count = header.readUInt32LE(batchHeaderCount);
     const recordsBytes = header.readUInt32LE(batchHeaderRecordsBytes);
     const detailsBytes = header.readUInt32LE(batchHeaderDetailsBytes);
-    if (count === 0 || recordsBytes % unitBytes !== 0 || detailsBytes % unitBytes !== 0) return null;
+    if (count === 0 || (recordsBytes | detailsBytes) % unitBytes !== 0) return null;
     const bytes = batchHeaderSize + recordsBytes + count * entrySize + detailsBytes;
     if (offset + bytes + count * tombstoneSize > end) return null;
     return {

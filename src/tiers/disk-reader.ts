@@ -80,8 +80,8 @@ export class DiskReader {
         const found = this.#memory.findHashed(key, false);
         if (found !== "disk") return found === "memory" ? "memory" : undefined;
         const slot = this.#memory.slotRef();
-        // Later in this turn: other gets of the key share the read.
-        if (lookup === 0) await undefined;
+        // Not before the next microtask: other gets of the key share the read.
+        if (lookup === 0) await this.#turnOf(slot);
         let outcome = this.#readWarm(key, slot, bytesRead);
         if (outcome === "cold") outcome = await this.#readAt(key, slot, bytesRead);
         if (outcome !== "changed") return outcome;
@@ -156,6 +156,12 @@ export class DiskReader {
       if (outcome !== "damaged") return outcome;
     }
     return this.#dropDamaged(slot);
+  }
+
+  #turnOf({ location }: SlotRef): Promise<void> | undefined {
+    const { warmReads, segmentBytes } = this.#disk;
+    const isWarm = warmReads.mayRead(readBytesOfLocation(location, segmentBytes));
+    return isWarm ? warmReads.turn() : undefined;
   }
 
   /** As #readAt, on this thread: "cold" if that may take long, or the record is damaged. */

@@ -5,7 +5,7 @@
 // the last reads by the pool were fast, and none is under way for long. One that was slow all the
 // same ends it, and each time twice as many fast ones are needed to begin again. Called by the disk
 // reader.
-import { elapsedMs } from "../base/mod.js";
+import { elapsedMs, setImmediate } from "../base/mod.js";
 import { fs } from "../device/mod.js";
 
 /** The largest record that is read so: some 10 µs. */
@@ -22,6 +22,10 @@ const neededFirst = 4;
 const neededMost = 4096;
 /** Fast reads in a row on this thread after which half as many will be needed. */
 const forgivenAfter = 256;
+
+/** Reads of one turn of the event loop, about 1 ms of gets. Those after them wait for the next, or
+ *  gets that follow each other would keep timers and I/O waiting. */
+export const readsOfTurn = 128;
 
 /** What Linux says of file systems on disks and in memory of the machine itself: ext2 to ext4, xfs,
  *  btrfs, tmpfs, overlayfs, f2fs, zfs. On others a read may wait for a network. */
@@ -44,6 +48,10 @@ export class WarmReads {
   /** Fast reads on this thread in a row. */
   #warm = 0;
   readonly #underWay = new Set<PoolRead>();
+  /** Reads of this turn, and those that wait for the next, oldest first. */
+  #ofTurn = 0;
+  #isTurnKnown = false;
+  readonly #waiting: (() => void)[] = [];
 
   /** `path`: where the files are. */
   constructor(path: string) {
@@ -60,6 +68,26 @@ export class WarmReads {
     }
     this.#isLocal ??= isLocal(this.#path);
     return this.#isLocal;
+  }
+
+  /** Before a read on this thread: a promise if it has to wait for a later turn. */
+  turn(): Promise<void> | undefined {
+    if (this.#ofTurn >= readsOfTurn) return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#ofTurn += 1;
+    this.#awaitTurn();
+    return undefined;
+  }
+
+  #awaitTurn(): void {
+    if (this.#isTurnKnown) return;
+    this.#isTurnKnown = true;
+    setImmediate(() => {
+      this.#isTurnKnown = false;
+      const next = this.#waiting.splice(0, readsOfTurn);
+      this.#ofTurn = next.length;
+      if (next.length > 0) this.#awaitTurn();
+      for (const wake of next) wake();
+    });
   }
 
   /** After a read on this thread: how long it took. */

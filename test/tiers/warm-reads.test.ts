@@ -3,7 +3,7 @@ import fs from "node:fs";
 import { afterEach, expect, test } from "vitest";
 
 import { useFileSystem } from "../../src/device/mod.js";
-import { WarmReads } from "../../src/tiers/warm-reads.js";
+import { readsOfTurn, WarmReads } from "../../src/tiers/warm-reads.js";
 
 const ext4 = 0xef53;
 const nfs = 0x6969;
@@ -77,4 +77,26 @@ test.runIf(process.platform === "linux")("wait while a read by the pool has no a
   expect(reads.mayRead(1)).toBe(false);
   readByPool(reads, 4);
   expect(reads.mayRead(1)).toBe(true);
+});
+
+test("leave a turn to others after so many, and go on in order", async () => {
+  const reads = readsOn(ext4);
+  const done: number[] = [];
+  const turns: Promise<void>[] = [];
+  for (let read = 0; read < 3 * readsOfTurn; read++) {
+    const turn = reads.turn();
+    expect(turn === undefined).toBe(read < readsOfTurn);
+    if (turn !== undefined) turns.push(turn.then(() => void done.push(read)));
+  }
+  const perTurn: number[] = [];
+  while (done.length < 2 * readsOfTurn) {
+    await new Promise((resolve) => setImmediate(resolve));
+    perTurn.push(done.length);
+  }
+  await Promise.all(turns);
+  expect(perTurn.filter((count) => count > 0)).toEqual([readsOfTurn, 2 * readsOfTurn]);
+  expect(done).toEqual(Array.from({ length: 2 * readsOfTurn }, (_, read) => readsOfTurn + read));
+  // The turns of the last ones are over, so another need not wait.
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(reads.turn()).toBeUndefined();
 });
