@@ -10,7 +10,7 @@ import type { StoreName } from "./stores.js";
 
 /** Values of 100 bytes. */
 const size = 100;
-const opens = 5;
+const opens = 3;
 const names: readonly StoreName[] = ["lmdb", "sqlite", "undercroft"];
 /** What Undercroft gets: much for the entries, and little. */
 const memories = ["64mb", "512mb"];
@@ -22,7 +22,7 @@ export const diskReopen: Suite = {
   name: "disk-reopen",
   about:
     "Milliseconds of an open and a first read, in a new process; entries of 100 bytes; median of " +
-    "5. Killed: SIGKILL after a flush. undercroft: disk of 4 GiB.",
+    "3. Killed: SIGKILL after a flush. undercroft: disk of 4 GiB.",
   cases: asked === undefined ? ["100000", "1000000"] : [asked],
   run: async (caseName) => {
     const rows: Row[] = [];

@@ -6,8 +6,8 @@ import type { Row, Suite } from "../suite.js";
 import { TemporaryDirectory } from "../temporary-directory.js";
 import { bytesOnDisk, openStore, type StoreName, storeNames } from "./stores.js";
 
-const bytesOfRound = 128 * 2 ** 20;
-const rounds = 5;
+const bytesOfRound = 64 * 2 ** 20;
+const rounds = 3;
 /** Every so manieth entry is looked for afterwards. */
 const lookEvery = 7;
 
@@ -82,8 +82,8 @@ async function rowsOf(size: number, entries: number): Promise<Row[]> {
 export const diskWrites: Suite = {
   name: "disk-writes",
   about:
-    "128 MiB of values from real files, one set after another until all of them can be read; " +
-    "5 rounds in turns, each in a new directory. Nobody syncs. undercroft: memory of 64 MiB, a " +
+    "64 MiB of values from real files, one set after another until all of them can be read; " +
+    "3 rounds in turns, each in a new directory. Nobody syncs. undercroft: memory of 64 MiB, a " +
     "set that finds no room waits for a flush. fs: one file, written by position.",
   cases: ["1024", "16384", "65536"],
   run: (caseName) => rowsOf(Number(caseName), bytesOfRound / Number(caseName)),
@@ -92,8 +92,8 @@ export const diskWrites: Suite = {
 export const diskSpace: Suite = {
   name: "disk-space",
   about:
-    "What an entry takes: 200,000 values of so many bytes under keys of 8 to 13. Bytes that the " +
+    "What an entry takes: 100,000 values of so many bytes under keys of 8 to 13. Bytes that the " +
     "file system gave to all files after a close, with whatever a store keeps beside the entries.",
   cases: ["100", "1024"],
-  run: (caseName) => rowsOf(Number(caseName), 200_000),
+  run: (caseName) => rowsOf(Number(caseName), 100_000),
 };
