@@ -162,7 +162,8 @@ export class Judge {
     }
     this.account.hits += 1;
     if (entry.promised) this.account.promisesKept += 1;
-    if ((this.#expires.get(version) ?? Infinity) < now - clockSlackMs) return "expired";
+    const expires = this.#expires.get(version) ?? Infinity;
+    if (expires < now - clockSlackMs) return `expired ${now - expires} ms before`;
     if (!entry.allowed.includes(version)) {
       return `an older value; allowed: ${entry.allowed.join() || "nothing"}`;
     }
