@@ -13,6 +13,7 @@ import {
 } from "../policy/mod.js";
 import { isInternal } from "../record/mod.js";
 import * as counter from "../stats/mod.js";
+import { EarlyHits } from "./early-hits.js";
 import { logNameOf } from "./log-name.js";
 import { Shares } from "./shares.js";
 import type { RemovalReporter } from "./removals.js";
@@ -49,6 +50,7 @@ export class Evictor {
   readonly #removals: RemovalReporter | null;
   readonly #values: WholeValues;
   readonly #shares: Shares;
+  readonly #early: EarlyHits;
   /** Segments that are passed over, and until which of the reclaims. */
   readonly #passed = new Map<number, number>();
   #reclaims = 0;
@@ -67,6 +69,7 @@ export class Evictor {
     this.#removals = removals;
     this.#values = new WholeValues(kernel, policy, writeTombstone, removals);
     this.#shares = new Shares(kernel);
+    this.#early = new EarlyHits(kernel, policy);
   }
 
   #free(): number {
@@ -95,6 +98,7 @@ export class Evictor {
     const isGuarded = !breaksShares && this.#shares.refresh();
     const choice = this.#chooseGuarded(now, flushedOnly, isGuarded);
     if (choice.segment >= 0) this.#empty(choice, now, flushedOnly, isRuthless);
+    this.#early.settle(flushedOnly);
     return choice.segment >= 0;
   }
 

@@ -35,6 +35,11 @@ export function emptyLogs(): LogSituation {
 }
 
 export interface EvictionPolicy {
+  /** Share of the small log, its newest part, in which hits do not count. */
+  readonly quietShare: number;
+  /** Seal order of the newest segment of the small log that has left that part; 0 at first. Whoever
+   *  evicts keeps it here, for all who do. */
+  settled: number;
   /** Which log gives up its oldest segment next. If that log has none, the caller takes the
    *  other's. */
   victim(situation: LogSituation): LogName;

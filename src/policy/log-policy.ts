@@ -3,7 +3,7 @@
 // of numbers that includes the setting, so the tuner can change the setting of a running cache and
 // every thread that evicts sees it.
 //
-//   0 ┬ 16 × f64   clock, hand, threshold, setting and the rest of the state words below
+//   0 ┬ 20 × f64   clock, hand, threshold, setting and the rest of the state words below
 //     └ cells      what is remembered of keys (history.ts)
 //
 // Threads write the state without a lock. Two that evict at the same time may lose one step of a
@@ -31,7 +31,9 @@ const stateGhostTurnovers = 12;
 const stateSizePower = 13;
 const stateLoadPower = 14;
 const stateMeanLoad = 15; // mean class of the load times of the entries decided on
-const stateWords = 16;
+const stateQuietShare = 16;
+const stateSettled = 17; // seal order of the newest small segment outside the quiet part
+const stateWords = 20; // the rest is free: the cells begin at a multiple of 32 bytes
 
 const victimRules: readonly VictimRule[] = ["share", "oldest", "hand"];
 const [, ruleOldest, ruleHand] = [0, 1, 2];
@@ -112,6 +114,7 @@ export class LogPolicy implements EvictionPolicy {
     state[stateKeep] = keepRules.indexOf(setting.keep);
     state[statePromoteAt] = setting.promoteAt;
     state[stateGhostTurnovers] = setting.ghostTurnovers;
+    state[stateQuietShare] = setting.quietShare;
     state[stateSizePower] = setting.sizePower;
     state[stateLoadPower] = setting.loadPower;
   }
@@ -125,9 +128,22 @@ export class LogPolicy implements EvictionPolicy {
       keep: keepRules[state[stateKeep] as number] ?? "count",
       promoteAt: state[statePromoteAt] as number,
       ghostTurnovers: state[stateGhostTurnovers] as number,
+      quietShare: state[stateQuietShare] as number,
       sizePower: state[stateSizePower] as number,
       loadPower: state[stateLoadPower] as number,
     };
+  }
+
+  get quietShare(): number {
+    return this.#state[stateQuietShare] as number;
+  }
+
+  get settled(): number {
+    return this.#state[stateSettled] as number;
+  }
+
+  set settled(order: number) {
+    this.#state[stateSettled] = order;
   }
 
   victim(situation: LogSituation): LogName {

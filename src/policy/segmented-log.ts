@@ -54,6 +54,11 @@ class Log {
     return this.head++;
   }
 
+  /** Where its newest part begins, which has this share of its entries. */
+  newest(share: number): number {
+    return this.head - share * (this.head - this.tail);
+  }
+
   seal(order: number): void {
     if (this.sealed === this.#ends.length) {
       this.#ends = doubled(this.#ends, this.#firstSegment, Float64Array);
@@ -116,6 +121,8 @@ export class SegmentedLog {
   readonly #main = new Log();
   readonly #situation: LogSituation = emptyLogs();
   #order = 0;
+  /** Entries of the small log from here on are in its quiet part. */
+  #quietFrom = Infinity;
 
   constructor(policy: EvictionPolicy, geometry: ModelGeometry) {
     this.#policy = policy;
@@ -137,7 +144,8 @@ export class SegmentedLog {
   hit(key: number): boolean {
     const state = this.#state[key] as number;
     if (state === 0) return false;
-    if ((state & frequencyMask) < frequencyMask) this.#state[key] = state + 1;
+    const isQuiet = (this.#positions[key] as number) >= this.#quietFrom && (state & inMain) === 0;
+    if (!isQuiet && (state & frequencyMask) < frequencyMask) this.#state[key] = state + 1;
     return true;
   }
 
@@ -178,6 +186,8 @@ export class SegmentedLog {
     situation.newest = this.#order;
     let name = this.#policy.victim(situation);
     if ((name === "small" ? small : main).sealed === 0) name = name === "small" ? "main" : "small";
+    const { quietShare } = this.#policy;
+    this.#quietFrom = quietShare === 0 ? Infinity : small.newest(quietShare);
     const log = name === "small" ? small : main;
     const home = resident | (name === "main" ? inMain : 0);
     const end = log.take();

@@ -25,6 +25,11 @@ export interface Setting {
    *  at all. A key that is written again within that time is promoted. Ignored where entries
    *  compete. */
   readonly ghostTurnovers: number;
+  /** Share of the small log, its newest part, in which hits do not count; 0 = none. Requests that
+   *  follow each other closely say little of later ones: 2Q's correlated references (Johnson and
+   *  Shasha, "2Q: a low overhead high performance buffer management replacement algorithm", VLDB
+   *  '94). */
+  readonly quietShare: number;
   /** How much small entries are preferred where entries compete. 0 = not at all, each hit counts
    *  the same; 1 = entries are worth their hits per byte. */
   readonly sizePower: number;
@@ -41,6 +46,7 @@ export const s3FifoSetting: Setting = {
   keep: "count",
   promoteAt: 1,
   ghostTurnovers: 1,
+  quietShare: 0,
   sizePower: 0,
   loadPower: 0,
 };
@@ -63,6 +69,7 @@ export const clockSetting: Setting = {
   keep: "renew",
   promoteAt: 1,
   ghostTurnovers: 0,
+  quietShare: 0,
   sizePower: 0,
   loadPower: 0,
 };

@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { replay, replayedPolicies } from "../../dist/test/proof/replayed.js";
 import { generatedTrace } from "../../dist/test/proof/trace.js";
 
-const trace = generatedTrace(10_000, 4000, 11);
+const trace = generatedTrace(10_000, 4000, 9);
 const timeout = 120_000;
 const settings = { entries: 640, sized: false, near: false };
 

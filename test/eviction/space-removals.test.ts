@@ -15,7 +15,12 @@ import { type OpenedStore, openStore, plainFields } from "../memory/opened-store
 const namespace = 3;
 
 /** Lets everything go. */
-const policy: EvictionPolicy = { decide: () => evict, victim: () => "small" };
+const policy: EvictionPolicy = {
+  quietShare: 0,
+  settled: 0,
+  decide: () => evict,
+  victim: () => "small",
+};
 
 /** A store with entries of the cache and more of a namespace, which expire at the same time. */
 function filled(expiresMs: number): OpenedStore {

@@ -122,6 +122,8 @@ describe("a policy", () => {
 class Asked implements EvictionPolicy {
   readonly questions: { log: string; size: number; frequency: number }[] = [];
   answer = evict;
+  readonly quietShare = 0;
+  settled = 0;
 
   victim(): "small" {
     return "small";

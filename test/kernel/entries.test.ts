@@ -116,6 +116,25 @@ describe.each(builds)("%s", (build) => {
     }
   });
 
+  test("forgetHits() takes them away while the slot names the record, and says so", () => {
+    const thread = openThread({ build });
+    thread.put("a", "1");
+    const { record, low, high } = thread.find("a", true);
+    thread.find("a", true);
+    const noted = thread.verbs.lastInvalidation();
+    thread.verbs.forgetHits(record);
+    expect(thread.verbs.frequencyOfRecord(record)).toBe(0);
+    expect(thread.verbs.lastInvalidation()).toBe(noted + 1);
+    expect([thread.find("a").low, thread.find("a").high]).toEqual([low, high]);
+    // There is nothing to say of an entry that had none.
+    thread.verbs.forgetHits(record);
+    expect(thread.verbs.lastInvalidation()).toBe(noted + 1);
+    thread.put("a", "2");
+    const newer = thread.find("a", true).record;
+    thread.verbs.forgetHits(record);
+    expect(thread.verbs.frequencyOfRecord(newer)).toBe(1);
+  });
+
   test("find(), publish() and remove() take the caller's hash and leave it", () => {
     const thread = openThread({ build });
     const hash = thread.hashWords("a");

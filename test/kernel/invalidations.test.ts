@@ -143,6 +143,11 @@ describe.each(builds)("%s", (build) => {
     expect(reader.verbs.mayKeepNear()).toBe(0);
     hit(reader, "a", 1);
     expect(reader.verbs.mayKeepNear()).toBe(1);
+    const before = noted(reader);
+    other.verbs.forgetHits(other.find("a").record);
+    expect(take(reader, before).hashes).toEqual([lowOf(reader, "a")]);
+    hit(reader, "a", 1);
+    expect(reader.verbs.mayKeepNear()).toBe(0);
   });
 
   test("a value of a displaced entry may be indexed too", () => {

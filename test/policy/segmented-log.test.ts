@@ -6,11 +6,14 @@ import { seededRandom } from "../../dist/bench/workload.js";
 import {
   type EvictionPolicy,
   evict,
+  LogPolicy,
   modelSegments,
   type PolicyName,
   policyNames,
   policyOf,
   SegmentedLog,
+  type Setting,
+  settingOf,
 } from "../../dist/src/policy/mod.js";
 import { hashesOf, loop, zipf } from "./generated.js";
 
@@ -94,7 +97,12 @@ test("a dropped entry is absent, and can be written again", () => {
 });
 
 test("a policy that keeps everything cannot stop the cache", () => {
-  const keep: EvictionPolicy = { victim: () => "main", decide: () => 3 };
+  const keep: EvictionPolicy = {
+    quietShare: 0,
+    settled: 0,
+    victim: () => "main",
+    decide: () => 3,
+  };
   const log = logOf(keep, 128);
   for (let key = 0; key < 1000; key++) log.insert(key, 1);
   expect(log.has(999)).toBe(true);
@@ -115,4 +123,20 @@ test("s3-fifo keeps entries that are used again through a scan that empties an L
   // A few keys of the scan are taken for ghosts, because the history knows fingerprints only.
   expect(missesOf("s3-fifo", 200, requests)).toBeLessThan(50 + 3000 + 4);
   expect(missesOf("lru", 200, requests)).toBe(50 + 3000 + 50);
+});
+
+test("a hit in the newest part of the small log does not count, a later one does", () => {
+  const setting: Setting = { ...settingOf("s3-fifo"), ghostTurnovers: 0, smallShare: 0.5 };
+  /** Whether an entry stays that is hit when so many of a full cache's writes are newer. */
+  const stays = (quietShare: number, newer: number): boolean => {
+    const log = logOf(LogPolicy.alone({ ...setting, quietShare }, 100, 100), 100);
+    for (let key = 0; key < 200; key++) log.insert(key, 1);
+    for (let key = 200; key < 200 + newer; key++) log.insert(key, 1);
+    log.hit(199);
+    for (let key = 300; key < 500; key++) log.insert(key, 1);
+    return log.has(199);
+  };
+  // Nothing is in the main log, so the small log has all 100 entries.
+  expect([0, 5, 15, 30].map((newer) => stays(0.2, newer))).toEqual([false, false, false, true]);
+  expect([0, 5, 15, 30].map((newer) => stays(0, newer))).toEqual([true, true, true, true]);
 });

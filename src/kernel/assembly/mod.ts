@@ -83,6 +83,7 @@ export {
   demoteAtClose,
   dropRecord,
   checksumOnDisk,
+  forgetHits,
   frequencyOfRecord,
   move,
   preload,

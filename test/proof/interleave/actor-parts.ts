@@ -28,6 +28,8 @@ type SteppedClass<Instance> = new (...args: unknown[]) => Stepped<Instance>;
 
 /** S3-FIFO without a history of its own, so that every schedule begins alike. */
 const keepsWhatWasHit: EvictionPolicy = {
+  quietShare: 0,
+  settled: 0,
   victim: ({ oldestSmall }) => (oldestSmall === Infinity ? "main" : "small"),
   decide: (log, _hash, _size, frequency) =>
     frequency === 0 ? -1 : log === "small" ? 0 : frequency - 1,

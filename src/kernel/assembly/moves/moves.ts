@@ -66,6 +66,21 @@ export function frequencyOfRecord(record: u32): i32 {
   return isInvalidated(record) ? at.answerMiss : frequency;
 }
 
+/** Takes the hits away from the slot that names the record, and has near values of its key count
+ *  theirs again. They are told after the slot has changed: one that is kept by its key meanwhile was
+ *  kept for what the slot showed before, and hears of it. Does nothing to a chunk, in whose slot
+ *  these bits are no hits, nor while the key's lock is taken. */
+export function forgetHits(record: u32): void {
+  if (sequenceOf(record) == 0 || isChunk(flagsOf(record))) return;
+  const slot = lockRecord(record);
+  if (slot == 0) return;
+  const word = locatedWord;
+  if (frequencyOf(word) != 0 && replace(slot, word, word & ~frequencyBits)) {
+    noteInvalidation(load<u64>(block, at.resultHashLow));
+  }
+  unlock(bucketAt(home));
+}
+
 /** Announces where on disk the record's copy will be, before it is written; 0 retracts that.
  *  answerAbsent: the record is dead or has a disk copy already (it was promoted); it must not be
  *  written. A writer that replaces the record afterwards sees the location and writes its
