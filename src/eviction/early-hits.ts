@@ -29,7 +29,7 @@ export class EarlyHits {
     const { quietShare, settled } = this.#policy;
     if (quietShare === 0) {
       // What was written under such a setting is not early under a later one.
-      this.#policy.settled = this.#kernel.control.sequence();
+      this.#policy.settled = this.#kernel.control.seals();
       return;
     }
     const left = this.#leaving(settled, quietShare);
@@ -67,9 +67,7 @@ export class EarlyHits {
 
   #isAwaited(segment: number): boolean {
     const table = this.#table;
-    return (
-      table.hasDeferred(segment) || table.flushedOffset(segment) < table.writeOffset(segment)
-    );
+    return table.hasDeferred(segment) || table.flushedOffset(segment) < table.writeOffset(segment);
   }
 
   /** The claim keeps others from emptying the segment meanwhile. */

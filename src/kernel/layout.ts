@@ -20,7 +20,7 @@
 //                          more; a reader that follows a torn length stays in the memory
 
 export const kernelMagic = 0x54464355; // "UCFT"
-export const kernelLayoutVersion = 9;
+export const kernelLayoutVersion = 10;
 export const pageSize = 65536;
 export const cacheLineSize = 64;
 
@@ -63,6 +63,7 @@ export const controlInvalidations = 136;
 export const firstInvalidation = 4503599627370496;
 /** u64, of an f64: no entry in memory ends before this time. A sweep begins with Infinity. */
 export const controlSoonest = 144;
+export const controlSeals = 160; // u64: memory segments sealed so far
 export const controlAsleep = 152; // u32: 1 while the janitor sleeps until a change rings
 /** u64: records up to this sequence are cleared. Every hit reads it, `clear` writes it. */
 export const controlClearEpoch = 192;
@@ -278,7 +279,9 @@ export const segmentLog = 12; // u32: logSmall, logMain
 export const segmentWriteOffset = 16; // u32: end of the reserved records
 /** u32: records before it are on disk or were refused. Written by the janitor only. */
 export const segmentFlushedOffset = 20;
-export const segmentSealOrder = 24; // f64: sequence when sealed, so that logs are read oldest first
+/** f64: how many were sealed before it, and it. Logs are read oldest first, and no two segments are of
+ *  one age: SIEVE's hand stands between two. */
+export const segmentSealOrder = 24;
 export const segmentMaxExpires = 32; // f64: latest expiry in it, Infinity if a record never expires
 export const segmentMaxSequence = 40; // f64
 export const segmentBlocker = 48; // u32: while blocked, the bucket whose lock could not be had

@@ -53,7 +53,10 @@ function setUp(quietShare: number): Setup {
   const reclaim = (): void => {
     expect(evictor.evictOne(0, false, false)).toBe(true);
   };
-  writeSegments(store, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => `k${number}`));
+  writeSegments(
+    store,
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9].map((number) => `k${number}`),
+  );
   for (let number = 0; number < 10; number++) hit(store, `k${number}`);
   reclaim();
   return { store, policy, reclaim };
@@ -89,7 +92,10 @@ test("with no quiet part hits stay, and they stay when there is one later", () =
 
 test("hits stay in many segments that left while nothing was evicted", () => {
   const { store, reclaim } = setUp(0.1);
-  writeSegments(store, [10, 11, 12, 13, 14, 15].map((number) => `k${number}`));
+  writeSegments(
+    store,
+    [10, 11, 12, 13, 14, 15].map((number) => `k${number}`),
+  );
   hit(store, "k10");
   hit(store, "k12");
   reclaim();

@@ -21,6 +21,7 @@ const wide = new Set([
   "controlCreatedBase",
   "controlClock",
   "controlSoonest",
+  "controlSeals",
   "controlClockWords",
   "controlClearedMemoryEntries",
   "controlClearedMemoryBytes",

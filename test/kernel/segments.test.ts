@@ -97,8 +97,18 @@ describe("a sealed segment", () => {
     expect(f64[(entry + at.segmentMaxSequence) / 8]).toBe(2);
     thread.put("c", "1");
     expect(f64[(entry + at.segmentMaxExpires) / 8]).toBe(Infinity);
-    thread.seal(thread.find("c").record);
-    expect(f64[(entry + at.segmentSealOrder) / 8]).toBe(3);
+  });
+
+  test("tells the age of segments that are sealed without a write between", () => {
+    const memory = openMemory();
+    const threads = [memory.thread(), memory.thread(), memory.thread()];
+    for (const [index, thread] of threads.entries()) thread.put(`k${index}`, "1");
+    const segments = threads.map(({ kernel }) => {
+      return (kernel.views.u32[(kernel.block + at.threadOpenSegment) / 4] as number) - 1;
+    });
+    for (const thread of threads) thread.verbs.sealOpen(at.logSmall);
+    const table = (threads[0] as Thread).kernel.segments;
+    expect(segments.map((segment) => table.sealOrder(segment))).toEqual([1, 2, 3]);
   });
 
   test("raises the near epoch when its generation wraps", () => {

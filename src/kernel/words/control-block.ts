@@ -87,6 +87,11 @@ export class ControlBlock {
     return this.#u48(at.controlSequence);
   }
 
+  /** Memory segments sealed so far: the newest seal order. */
+  seals(): number {
+    return this.#u48(at.controlSeals);
+  }
+
   /** Records up to this sequence were cleared. */
   clearEpoch(): number {
     return this.#u48(at.controlClearEpoch);

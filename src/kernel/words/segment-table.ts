@@ -91,7 +91,7 @@ export class SegmentTable {
     return this.#word(segment, at.segmentDeadBytes);
   }
 
-  /** The sequence when it was sealed: logs are read oldest first. */
+  /** How many were sealed before it, and it: logs are read oldest first. */
   sealOrder(segment: number): number {
     return this.#double(segment, at.segmentSealOrder);
   }

@@ -134,7 +134,7 @@ function takeFrom(log: u32, isUsed: bool): u32 {
  *  until it is reused. */
 function sealSegment(segment: u32): void {
   const entry = segmentEntry(segment);
-  store<f64>(entry, <f64>atomic.load<u64>(at.controlSequence), at.segmentSealOrder);
+  store<f64>(entry, <f64>(atomic.add<u64>(at.controlSeals, 1) + 1), at.segmentSealOrder);
   atomic.store<u32>(entry, at.segmentSealed);
   count(counterSegmentsSealed, 1);
   ring();
