@@ -74,8 +74,7 @@ export class EarlyHits {
   #forget(segment: number): void {
     const { verbs, thread } = this.#kernel;
     if (verbs.claimSegment(segment) === 0) return;
-    const walk = this.#table.walk(segment);
-    while (walk.next()) verbs.forgetHits(walk.record);
+    verbs.forgetHits(segment);
     verbs.releaseClaims(thread);
   }
 }

@@ -130,7 +130,7 @@ export interface KernelVerbs {
   readonly sealOrphans: (thread: number) => void;
   readonly checksumOnDisk: (record: number, seedLow: number, seedHigh: number) => number;
   readonly frequencyOfRecord: (record: number) => number;
-  readonly forgetHits: (record: number) => void;
+  readonly forgetHits: (segment: number) => void;
   readonly reserveDiskLocation: (record: number, location: number) => number;
   readonly move: (record: number, log: number, frequency: number) => number;
   readonly demote: (record: number) => number;

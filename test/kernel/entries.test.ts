@@ -116,22 +116,24 @@ describe.each(builds)("%s", (build) => {
     }
   });
 
-  test("forgetHits() takes them away while the slot names the record, and says so", () => {
+  test("forgetHits() takes them away from what the segment still has, and says so", () => {
     const thread = openThread({ build });
+    const forgetHits = (): void => thread.verbs.forgetHits(1);
     thread.put("a", "1");
     const { record, low, high } = thread.find("a", true);
     thread.find("a", true);
     const noted = thread.verbs.lastInvalidation();
-    thread.verbs.forgetHits(record);
+    forgetHits();
     expect(thread.verbs.frequencyOfRecord(record)).toBe(0);
     expect(thread.verbs.lastInvalidation()).toBe(noted + 1);
     expect([thread.find("a").low, thread.find("a").high]).toEqual([low, high]);
     // There is nothing to say of an entry that had none.
-    thread.verbs.forgetHits(record);
+    forgetHits();
     expect(thread.verbs.lastInvalidation()).toBe(noted + 1);
+    thread.seal(record);
     thread.put("a", "2");
     const newer = thread.find("a", true).record;
-    thread.verbs.forgetHits(record);
+    forgetHits();
     expect(thread.verbs.frequencyOfRecord(newer)).toBe(1);
   });
 

@@ -5,11 +5,12 @@
 import * as at from "../../layout";
 import * as rec from "../../../record/record-layout";
 import * as counter from "../../../stats/counters";
-import { block, count } from "../geometry";
+import { block, count, segmentBase, segmentShift } from "../geometry";
 import {
   announceTombstone,
   bucketAt,
   locateDiskClass,
+  locateLocation,
   locatedWord,
   lock,
   replace,
@@ -44,7 +45,7 @@ import {
   valueOf,
 } from "../segments/record";
 import { isSampled, noteRequest } from "../segments/samples";
-import { noteDead, noteEntry, noteRecord, reserve } from "../segments/segments";
+import { noteDead, noteEntry, noteRecord, reserve, segmentEntry } from "../segments/segments";
 import { isInvalidated } from "../tags/tagged-records";
 import { xxh64, xxh64WithoutFourth } from "../xxh64";
 
@@ -66,12 +67,29 @@ export function frequencyOfRecord(record: u32): i32 {
   return isInvalidated(record) ? at.answerMiss : frequency;
 }
 
-/** Takes the hits away from the slot that names the record, and has near values of its key count
- *  theirs again. They are told after the slot has changed: one that is kept by its key meanwhile was
- *  kept for what the slot showed before, and hears of it. Does nothing to a chunk, in whose slot
- *  these bits are no hits, nor while the key's lock is taken. */
-export function forgetHits(record: u32): void {
+/** Takes the hits away from the slots that name records of a segment that this thread has claimed,
+ *  and has near values of their keys count theirs again. */
+export function forgetHits(segment: u32): void {
+  const end = load<u32>(segmentEntry(segment), at.segmentWriteOffset);
+  const base = <u32>segmentBase + (segment << segmentShift);
+  let record = base;
+  while (record < base + end) {
+    const size = recordSizeOf(record);
+    if (size == 0) return;
+    forgetHitsOf(record);
+    record += (size + 7) & ~7;
+  }
+}
+
+/** Most records have no hits, so it looks before it takes a lock. Near values are told after the slot
+ *  has changed: one that is kept by its key meanwhile was kept for what the slot showed before, and
+ *  hears of it. Does nothing to a chunk, in whose slot these bits are no hits, nor while the key's
+ *  lock cannot be had. */
+function forgetHitsOf(record: u32): void {
   if (sequenceOf(record) == 0 || isChunk(flagsOf(record))) return;
+  setHash(hashOfRecord(record));
+  const seen = locateLocation(home, fingerprint, 0, locationOf(record));
+  if (seen == 0 || frequencyOf(locatedWord) == 0) return;
   const slot = lockRecord(record);
   if (slot == 0) return;
   const word = locatedWord;
