@@ -279,9 +279,7 @@ export const segmentLog = 12; // u32: logSmall, logMain
 export const segmentWriteOffset = 16; // u32: end of the reserved records
 /** u32: records before it are on disk or were refused. Written by the janitor only. */
 export const segmentFlushedOffset = 20;
-/** f64: how many were sealed before it, and it. Logs are read oldest first, and no two segments are of
- *  one age: SIEVE's hand stands between two. */
-export const segmentSealOrder = 24;
+export const segmentSealOrder = 24; // f64: its number among all sealed; no two are alike
 export const segmentMaxExpires = 32; // f64: latest expiry in it, Infinity if a record never expires
 export const segmentMaxSequence = 40; // f64
 export const segmentBlocker = 48; // u32: while blocked, the bucket whose lock could not be had
