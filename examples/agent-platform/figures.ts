@@ -59,13 +59,13 @@ export function figuresOf(
     hitsWithWaits: percentilesOf(threads.flatMap(({ lookups }) => lookups.hitWithWaitsMs)),
     loopDelayMs: Math.max(...threads.map((thread) => thread.loopDelayMs)),
     cpuMsPerMessage: report.cpuMs / messages,
-    stale: threads.flatMap(({ lookups }) => lookups.stale),
+    stale: threads.flatMap(({ lookups }) => lookups.stale.map(({ text }) => text)),
     errors: threads.flatMap((thread) => thread.errors),
     answers: kinds.reduce((all, kind) => all + sum((t) => t.lookups.counts[kind].asked), 0),
   };
 }
 
-function percentilesOf(samples: readonly number[]): Percentiles {
+export function percentilesOf(samples: readonly number[]): Percentiles {
   const sorted = Float64Array.from(samples).sort();
   const at = (share: number): number =>
     sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0;

@@ -4,7 +4,7 @@
 // processor away in the middle: what Linux says the thread waited for one is taken off. What is
 // left is the cache's, and the runtime's: compilation and garbage collection are in it.
 import { processorWaitNs } from "./processor-wait.js";
-import type { Kind, Versions } from "./versions.js";
+import type { Kind, VersionBook } from "./versions.js";
 
 export const kinds = ["agents", "groups", "blocks", "history", "files", "query"] as const;
 export type LookupKind = (typeof kinds)[number];
@@ -18,20 +18,30 @@ interface Counts {
   askedActive: number;
   hitsActive: number;
 }
+/** An answer that is older than a change that had returned before. */
+export interface Stale {
+  readonly text: string;
+  readonly thing: string;
+  readonly version: number;
+  /** When the lookup began, on the clock of all processes of the machine. */
+  readonly atMs: number;
+}
 export interface LookupReport {
   readonly counts: Record<LookupKind, Counts>;
   readonly hitMs: number[];
   /** The same calls with the waits for a processor. */
   readonly hitWithWaitsMs: number[];
-  readonly stale: string[];
+  /** All lookups, to the answer. */
+  readonly answerMs: number[];
+  readonly stale: Stale[];
 }
 
 export class Lookups {
-  readonly #versions: Versions;
+  readonly #versions: VersionBook;
   readonly #activeUsers: number;
   #report = emptyReport();
 
-  constructor(versions: Versions, activeUsers: number) {
+  constructor(versions: VersionBook, activeUsers: number) {
     this.#versions = versions;
     this.#activeUsers = activeUsers;
   }
@@ -51,8 +61,9 @@ export class Lookups {
     look: () => V | Promise<V | undefined>,
   ): Promise<V> {
     const before = this.#versions.of(kind, user, name);
+    const atMs = clockMs();
     const value = await this.#timed(kind, user, look);
-    this.#check(kind, user, name, before, value.version);
+    this.#check(kind, user, name, { before, atMs }, value.version);
     return value;
   }
 
@@ -63,10 +74,11 @@ export class Lookups {
     look: () => V | Promise<V | undefined>,
   ): Promise<V> {
     const before = types.map((type) => this.#versions.of("agents", user, type));
+    const atMs = clockMs();
     const rows = await this.#timed("query", user, look);
     for (const [index, type] of types.entries()) {
       const version = rows.find((row) => row.type === type)?.version ?? -1;
-      this.#check("agents", user, type, before[index] ?? 0, version);
+      this.#check("agents", user, type, { before: before[index] ?? 0, atMs }, version);
     }
     return rows;
   }
@@ -88,23 +100,42 @@ export class Lookups {
     if (!(answer instanceof Promise)) {
       hitMs.push(Math.max(0, ms - (processorWaitNs() - waited) / 1e6));
       hitWithWaitsMs.push(ms);
+      this.#report.answerMs.push(ms);
       if (isActive) count.hitsActive++;
       return answer;
     }
     const value = await answer;
+    this.#report.answerMs.push(performance.now() - start);
     if (value === undefined) throw new Error(`nothing found: ${kind} of user ${user}`);
     return value;
   }
 
-  #check(kind: Kind, user: number, name: string, before: number, version: number): void {
-    if (version >= before) return;
-    this.#report.stale.push(`${kind} ${user}:${name} is ${version}, was ${before}`);
+  #check(kind: Kind, user: number, name: string, asked: Asked, version: number): void {
+    if (version >= asked.before) return;
+    const thing = thingOf(kind, user, name);
+    const text = `${thing} is ${version}, was ${asked.before}`;
+    this.#report.stale.push({ text, thing, version, atMs: asked.atMs });
   }
+}
+
+/** What was known when a lookup began, and when that was. */
+interface Asked {
+  readonly before: number;
+  readonly atMs: number;
+}
+
+export function thingOf(kind: Kind, user: number, name: string): string {
+  return `${kind} ${user}:${name}`;
+}
+
+/** Milliseconds on a clock that all processes of a machine share. */
+export function clockMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
 }
 
 function emptyReport(): LookupReport {
   const counts = Object.fromEntries(
     kinds.map((kind) => [kind, { asked: 0, askedActive: 0, hitsActive: 0 }]),
   ) as Record<LookupKind, Counts>;
-  return { counts, hitMs: [], hitWithWaitsMs: [], stale: [] };
+  return { counts, hitMs: [], hitWithWaitsMs: [], answerMs: [], stale: [] };
 }

@@ -1,6 +1,6 @@
 // The cache of the platform: one memory and one directory for all threads, a namespace for each
 // kind. Opened by service.ts, attached by service-thread.ts; each thread brings its own loaders.
-import { attachCache, type Cache, type CacheHandle, openCache } from "undercroft";
+import { attachCache, type Cache, type CacheHandle, openCache, type Tier } from "undercroft";
 
 import {
   type Agent,
@@ -30,21 +30,39 @@ export interface ByTool {
 
 export type PatternCache = ReturnType<typeof namespacesOf>;
 
-export async function openPatternCache(directory: string, sources: Sources): Promise<PatternCache> {
+export interface Place {
+  readonly directory: string;
+  /** Other processes have the directory too. */
+  readonly isShared?: boolean;
+  /** What all hosts share. */
+  readonly tier?: Tier;
+}
+
+export async function openPatternCache(place: Place, sources: Sources): Promise<PatternCache> {
+  const { directory: path, isShared = false, tier } = place;
+  const isAlone = !isShared && tier === undefined;
   const cache = await openCache({
     name: "patterns",
     memory: "64mb",
-    disk: { path: directory, capacity: "128mb", preload: "32mb" },
+    disk: {
+      path,
+      capacity: "128mb",
+      ...(isAlone ? { preload: "32mb" as const } : {}),
+      ...(isShared ? { share: "host" as const } : {}),
+    },
+    ...(tier === undefined ? {} : { tiers: [tier] }),
     version: "agents-1", // what another version of the service has stored is never served
     on: { error: ({ error }) => console.error(error.message) },
   });
   // Changes that a killed process had begun may have reached a source and not the cache.
-  for (const user of sources.records.takeUnfinished()) cache.deleteByTag(tagOf(user));
-  return namespacesOf(cache, sources);
+  // What others have under way is theirs.
+  const users = isAlone ? await sources.records.takeUnfinished() : [];
+  for (const user of users) cache.deleteByTag(tagOf(user));
+  return namespacesOf(cache, sources, isAlone);
 }
 
 export function attachPatternCache(handle: CacheHandle, sources: Sources): PatternCache {
-  return namespacesOf(attachCache(handle), sources);
+  return namespacesOf(attachCache(handle), sources, true);
 }
 
 /** The tag of everything that is a user's, in all namespaces. */
@@ -52,26 +70,30 @@ export function tagOf(user: number): string {
   return `user:${user}`;
 }
 
-function namespacesOf(cache: Cache, sources: Sources) {
-  const { records, remote, versions } = sources;
+/** Alone, the service knows each prompt, and each kind may have a share of the directory. */
+function namespacesOf(cache: Cache, sources: Sources, isAlone: boolean) {
+  const { records, remote, versions, loaded } = sources;
+  const share = isAlone ? { memory: 0.2, disk: 0.2 } : { memory: 0.2 };
   const tags = ({ user }: { readonly user: number }): string[] => [tagOf(user)];
 
   const agents = cache.namespace<Agent, ByType>("agents", {
-    memory: 0.2, // its share: lent to others while it does not use it
-    disk: 0.2,
+    ...share, // lent to others while it does not use it
     key: ({ user, type }) => `${user}:${type}`,
     tags,
     ttl: "7d",
     load: ({ key, signal }) => loadAgent(sources, key, signal),
     // Whoever changes a prompt need not know what was made with the old one.
-    isValid: ({ prompt }, { key }) => prompt === versions.prompt(key.user, key.type),
+    isValid: ({ prompt }, { key }) => !isAlone || prompt === versions.prompt(key.user, key.type),
   });
 
   const groups = cache.namespace<Group, ByName>("groups", {
     key: ({ user, name }) => `${user}:${name}`,
     tags,
     ttl: "7d",
-    loadMany: ({ keys }) => inOrder(keys, records.groups(keys)),
+    loadMany: async ({ keys }) => {
+      loaded("groups", keys.length);
+      return inOrder(keys, await records.groups(keys));
+    },
   });
 
   const blocks = cache.namespace<Block, ByName>("blocks", {
@@ -79,19 +101,24 @@ function namespacesOf(cache: Cache, sources: Sources) {
     tags,
     ttl: "1d",
     // The blocks that a message misses are one query.
-    loadMany: ({ keys }) => inOrder(keys, records.blocks(keys)),
+    loadMany: async ({ keys }) => {
+      loaded("blocks", keys.length);
+      return inOrder(keys, await records.blocks(keys));
+    },
     revision: ({ version }) => version, // an older row never takes the place of a newer one
   });
 
   const history = cache.namespace<History, ByType>("history", {
-    memory: 0.2,
-    disk: 0.2,
+    ...share,
     key: ({ user, type }) => `${user}:${type}`,
     tags,
     // Appends keep it right, so it may live long, and what is read all the time never expires.
     ttl: "1h",
     refreshAfter: "30m",
-    load: ({ key, signal }) => remote.history(key, signal),
+    load: ({ key, signal }) => {
+      loaded("history", 1);
+      return remote.history(key, signal);
+    },
   });
 
   const tools = cache.namespace<KnowledgeFiles | readonly AgentRecord[], ByTool>("tools", {
@@ -119,8 +146,8 @@ export async function warm(
   await groups.warm(byName(groupNames));
   await blocks.warm(byName(blockNames));
   await tools.warm(byTool("agents"), {
-    loadMany: ({ keys }) => {
-      const rows = sources.records.agentsOfMany(keys.map(({ user }) => user));
+    loadMany: async ({ keys }) => {
+      const rows = await sources.records.agentsOfMany(keys.map(({ user }) => user));
       return keys.map((key) => [key, rows.get(key.user)] as const);
     },
   });

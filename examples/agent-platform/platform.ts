@@ -1,4 +1,6 @@
 // The platform in one thread: what a message reads and changes, with the cache or without it.
+import { setTimeout as sleep } from "node:timers/promises";
+
 import { loadAgent, type Sources } from "./loaders.js";
 import type { Lookups } from "./lookups.js";
 import { type ByTool, type PatternCache, tagOf } from "./pattern-cache.js";
@@ -13,9 +15,16 @@ interface Parts {
   readonly lookups: Lookups;
   readonly random: () => number;
   readonly users: number;
+  /** Other processes have the cache too: a change returns when none of them answers what was. */
+  readonly isShared?: boolean;
 }
 
+const attemptsMax = 40;
+const retryMs = 250;
+
 export class Platform {
+  /** How often others had to be told again. */
+  retries = 0;
   readonly #parts: Parts;
 
   constructor(parts: Parts) {
@@ -81,7 +90,10 @@ export class Platform {
   }
 
   #readAgentsOf(user: number): Promise<unknown> {
-    const load = () => this.#parts.sources.records.agentsOf(user);
+    const load = () => {
+      this.#parts.sources.loaded("query", 1);
+      return this.#parts.sources.records.agentsOf(user);
+    };
     return this.#parts.lookups.agentsOf(user, agentTypes, () =>
       this.#parts.cache === null
         ? load()
@@ -90,7 +102,10 @@ export class Platform {
   }
 
   #readFiles(user: number): Promise<unknown> {
-    const load = () => this.#parts.sources.remote.files(user);
+    const load = () => {
+      this.#parts.sources.loaded("files", 1);
+      return this.#parts.sources.remote.files(user);
+    };
     return this.#parts.lookups.one("files", user, "files", () =>
       this.#parts.cache === null
         ? load()
@@ -101,30 +116,40 @@ export class Platform {
   /** Guarded: the entry is dead before the row changes, and what the row becomes is stored. */
   async #writeBlock(key: ByName, text: string): Promise<void> {
     const write = () => this.#parts.sources.records.writeBlock(key, text);
-    const { version } =
-      this.#parts.cache === null ? write() : await this.#parts.cache.blocks.write(key, write);
+    const { blocks } = this.#parts.cache ?? {};
+    const { version } = await (blocks === undefined
+      ? write()
+      : this.#retried(() => blocks.write(key, write)));
+    await this.#settle();
     this.#parts.sources.versions.raise("blocks", key.user, key.name, version);
   }
 
   async #changeGroup(key: ByName): Promise<void> {
     const write = () => this.#parts.sources.records.changeGroup(key);
-    const { version } =
-      this.#parts.cache === null ? write() : await this.#parts.cache.groups.write(key, write);
+    const { groups } = this.#parts.cache ?? {};
+    const { version } = await (groups === undefined
+      ? write()
+      : this.#retried(() => groups.write(key, write)));
+    await this.#settle();
     this.#parts.sources.versions.raise("groups", key.user, key.name, version);
   }
 
-  /** The cached agent is not told: `isValid` sees it. The cached list of agents is left out. */
+  /** In one process the cached agent is not told: `isValid` sees it. The cached list of agents is
+   *  left out. */
   async #changePrompt(key: ByType): Promise<void> {
     const { records, versions } = this.#parts.sources;
-    const change = (): undefined => {
-      const { prompt, version } = records.changePrompt(key);
+    const change = async (): Promise<undefined> => {
+      const { prompt, version } = await records.changePrompt(key);
       versions.setPrompt(key.user, key.type, prompt);
       changed = version;
     };
     let changed = 0;
     const list: ByTool = { user: key.user, tool: "agents" };
-    if (this.#parts.cache === null) change();
-    else await this.#parts.cache.tools.write(list, change);
+    const { tools } = this.#parts.cache ?? {};
+    if (tools === undefined) await change();
+    else await this.#retried(() => tools.write(list, change));
+    if (this.#parts.isShared) this.#parts.cache?.agents.delete(key);
+    await this.#settle();
     versions.raise("agents", key.user, key.type, changed);
   }
 
@@ -132,7 +157,7 @@ export class Platform {
    *  the process dies between the two, the next one finds it noted as under way. */
   async #append(key: ByType, text: string): Promise<void> {
     const { records, remote, versions } = this.#parts.sources;
-    const change = records.begin(key.user);
+    const change = await records.begin(key.user);
     const sent = await remote.append(key, text);
     const history = this.#parts.cache?.history;
     const outcome = await history?.updateAsync(key, (cached) => {
@@ -142,18 +167,41 @@ export class Platform {
     });
     // A load under way may have asked before the message was there: the delete keeps it out.
     if (outcome !== "stored") history?.delete(key);
-    records.finish(change);
+    await this.#settle();
+    await records.finish(change);
     versions.raise("history", key.user, key.type, sent.id);
+  }
+
+  /** Until no other process answers what was before. The threads of this one do not by now. */
+  async #settle(): Promise<void> {
+    const { cache, isShared } = this.#parts;
+    if (isShared && cache !== null) await this.#retried(() => cache.cache.flush());
+  }
+
+  /** Tells others again if nobody could be told: the process that had the directory has ended, or
+   *  the server is down. What is written twice has one more version. */
+  async #retried<T>(tell: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await tell();
+      } catch (error) {
+        if ((error as { code?: unknown }).code !== "ERR_TIER") throw error;
+        if (attempt === attemptsMax) throw error;
+        this.retries++;
+        await sleep(retryMs);
+      }
+    }
   }
 
   /** A user begins anew, in every source and every namespace. */
   async #forget(user: number): Promise<void> {
     const { records, remote, versions } = this.#parts.sources;
-    const change = records.begin(user);
+    const change = await records.begin(user);
     const files = await remote.forget(user);
-    const changed = records.forget(user);
+    const changed = await records.forget(user);
     this.#parts.cache?.cache.deleteByTag(tagOf(user));
-    records.finish(change);
+    await this.#settle();
+    await records.finish(change);
     versions.raise("files", user, "files", files.version);
     for (const type of agentTypes) {
       versions.raise("history", user, type, files.version * historyStep);

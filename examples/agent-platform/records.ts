@@ -39,6 +39,29 @@ const schema = `
     (user INT, name TEXT, text TEXT, version INT, PRIMARY KEY (user, name)) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS under_way (id INTEGER PRIMARY KEY, user INT);`;
 
+type Methods = Pick<
+  Records,
+  | "agent"
+  | "agentsOf"
+  | "agentsOfMany"
+  | "group"
+  | "groups"
+  | "blocks"
+  | "writeBlock"
+  | "changeGroup"
+  | "changePrompt"
+  | "forget"
+  | "begin"
+  | "finish"
+  | "takeUnfinished"
+>;
+/** What the platform asks of the records: the database itself, or a server that has it. */
+export type RecordSource = {
+  readonly [Name in keyof Methods]: (
+    ...args: Parameters<Methods[Name]>
+  ) => ReturnType<Methods[Name]> | Promise<ReturnType<Methods[Name]>>;
+};
+
 export class Records {
   /** Queries that have read records. */
   reads = 0;

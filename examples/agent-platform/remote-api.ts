@@ -54,6 +54,11 @@ export class RemoteApi {
     this.#server.closeAllConnections();
   }
 
+  /** All calls, but those of the check. */
+  counted(): number {
+    return [...this.calls.values()].reduce((all, calls) => all + calls, 0);
+  }
+
   #delayMs(): number {
     this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
     return 20 + (60 * this.#random) / 2 ** 32;

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";
 import type { CacheHandle } from "undercroft";
 
+import { randomFrom, zipf } from "./chance.js";
 import { type LookupReport, Lookups } from "./lookups.js";
 import { attachPatternCache } from "./pattern-cache.js";
 import { Platform } from "./platform.js";
@@ -38,7 +39,8 @@ const settleMs = 500;
 const data = workerData as ThreadData;
 const records = await Records.open(data.database);
 const versions = new Versions(data.versions);
-const sources = { records, remote: new Remote(data.port), versions };
+const remote = new Remote(data.port);
+const sources = { records, remote, versions, loaded: () => undefined };
 const cache = data.handle === null ? null : attachPatternCache(data.handle, sources);
 const { users } = data.settings;
 const lookups = new Lookups(versions, data.settings.activeUsers);
@@ -91,27 +93,4 @@ function answer(): void {
     },
   );
   underWay.add(one);
-}
-
-/** A number from 0 to 1, the same ones for the same seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-/** The user with rank r comes in proportion to 1 / r ** exponent. */
-function zipf(count: number, exponent: number): (random: number) => number {
-  const sums: number[] = [];
-  for (let rank = 1; rank <= count; rank++) sums.push((sums.at(-1) ?? 0) + 1 / rank ** exponent);
-  const total = sums.at(-1) ?? 1;
-  return (random) =>
-    Math.max(
-      0,
-      sums.findIndex((sum) => sum > random * total),
-    );
 }

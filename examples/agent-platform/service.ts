@@ -10,7 +10,7 @@ import { agentTypes, blockNames, groupNames, Records } from "./records.js";
 import { Remote } from "./remote.js";
 import type { ThreadData, ThreadReport } from "./service-thread.js";
 import type { Settings } from "./settings.js";
-import { type Kind, Versions } from "./versions.js";
+import { type Kind, readVersions, Versions } from "./versions.js";
 
 export interface Life {
   readonly settings: Settings;
@@ -49,14 +49,15 @@ breakLock(life.database);
 const records = await Records.open(life.database);
 const remote = new Remote(life.port);
 const versions = Versions.forUsers(life.settings.users);
-const sources: Sources = { records, remote, versions };
+const sources: Sources = { records, remote, versions, loaded: () => undefined };
 
 const openStart = performance.now();
-const cache = life.directory === null ? null : await openPatternCache(life.directory, sources);
+const cache =
+  life.directory === null ? null : await openPatternCache({ directory: life.directory }, sources);
 const openMs = performance.now() - openStart;
 const firstHitMs = cache === null || !(await hasAny(cache)) ? null : performance.now();
 tell("opened");
-await versions.read(records, remote);
+await readVersions(versions, records, remote);
 const found = cache === null || !life.verifies ? { verified: 0, wrong: [] } : await verify(cache);
 
 const warmStart = performance.now();

@@ -66,7 +66,7 @@ function firstHit(ms: number | null): string {
   return ms === null ? "none" : milliseconds(ms);
 }
 
-function aligned(
+export function aligned(
   cells: readonly (readonly string[])[],
   isRight: (column: number) => boolean,
 ): string {

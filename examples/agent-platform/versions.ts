@@ -14,14 +14,23 @@ const places: Record<Kind, { readonly first: number; readonly names: readonly st
   history: { first: 8, names: agentTypes },
   files: { first: 11, names: ["files"] },
 };
-const versionsOfUser = 12;
+export const versionsOfUser = 12;
 
 interface Memory {
   readonly versions: SharedArrayBuffer;
   readonly prompts: SharedArrayBuffer;
 }
 
-export class Versions {
+/** What is read and told of versions, wherever they are kept. */
+export interface VersionBook {
+  of(kind: Kind, user: number, name: string): number;
+  raise(kind: Kind, user: number, name: string, version: number): void;
+  /** The number of an agent's prompt as the service knows it. */
+  prompt(user: number, type: string): number;
+  setPrompt(user: number, type: string, prompt: number): void;
+}
+
+export class Versions implements VersionBook {
   /** To post to another thread. */
   readonly memory: Memory;
   readonly #versions: Int32Array;
@@ -38,28 +47,6 @@ export class Versions {
       versions: new SharedArrayBuffer(users * versionsOfUser * 4),
       prompts: new SharedArrayBuffer(users * agentTypes.length * 4),
     });
-  }
-
-  /** Takes what the sources have, before the service begins: the changes that had returned before
-   *  it was killed, and those that had not but were made. */
-  async read(records: Records, remote: Remote): Promise<void> {
-    for (const kind of ["agents", "groups", "blocks"] as const) {
-      for (const { user, name, prompt, version } of records.versions(kind)) {
-        this.raise(kind, user, name, version);
-        if (kind === "agents") this.setPrompt(user, name, prompt);
-      }
-    }
-    const { histories, forgotten } = await remote.versions();
-    for (const [name, version] of forgotten) {
-      this.raise("files", Number(name), "files", version);
-      for (const type of agentTypes) {
-        this.raise("history", Number(name), type, version * historyStep);
-      }
-    }
-    for (const [key, version] of histories) {
-      const [user = "", type = ""] = key.split("/");
-      this.raise("history", Number(user), type, version);
-    }
   }
 
   of(kind: Kind, user: number, name: string): number {
@@ -91,7 +78,33 @@ export class Versions {
   }
 }
 
-function placeOf(kind: Kind, user: number, name: string): number {
+/** Takes what the sources have, before the service begins: the changes that had returned before it
+ *  was killed, and those that had not but were made. */
+export async function readVersions(
+  book: VersionBook,
+  records: Records,
+  remote: Remote,
+): Promise<void> {
+  for (const kind of ["agents", "groups", "blocks"] as const) {
+    for (const { user, name, prompt, version } of records.versions(kind)) {
+      book.raise(kind, user, name, version);
+      if (kind === "agents") book.setPrompt(user, name, prompt);
+    }
+  }
+  const { histories, forgotten } = await remote.versions();
+  for (const [name, version] of forgotten) {
+    book.raise("files", Number(name), "files", version);
+    for (const type of agentTypes) {
+      book.raise("history", Number(name), type, version * historyStep);
+    }
+  }
+  for (const [key, version] of histories) {
+    const [user = "", type = ""] = key.split("/");
+    book.raise("history", Number(user), type, version);
+  }
+}
+
+export function placeOf(kind: Kind, user: number, name: string): number {
   const { first, names } = places[kind];
   return user * versionsOfUser + first + names.indexOf(name);
 }
