@@ -206,27 +206,15 @@ export class ProcessTier implements Tier {
   async flush(depth: FlushDepth): Promise<void> {
     let body: Buffer;
     try {
-      body = await this.#settle(depth);
+      const line = await this.#settling();
+      const request = new ByteWriter().u8(depths.indexOf(depth)).end();
+      body = await line.request(kinds.settle, request, true);
     } catch (error) {
       throw ownerGone((error as Error).message);
     }
     const reader = new ByteReader(body);
     const code = reader.text();
     if (code !== "") throw new UndercroftError(code as ErrorCode, reader.text());
-  }
-
-  /** An owner that closes in order may end before it answers: then the next one is asked. */
-  async #settle(depth: FlushDepth): Promise<Buffer> {
-    for (;;) {
-      const line = await this.#settling();
-      const request = new ByteWriter().u8(depths.indexOf(depth)).end();
-      try {
-        return await line.request(kinds.settle, request, true);
-      } catch (error) {
-        if (!(error instanceof LineFault) || !line.isClosing) throw error;
-        if (this.#line === line) this.#line = undefined;
-      }
-    }
   }
 
   /** The owner to settle by. One that closes in order has kept what it was told, so the next one

@@ -5,6 +5,8 @@ import { fileURLToPath } from "node:url";
 
 import { expect, test } from "vitest";
 
+import { missing } from "../redis/redis-server.js";
+
 const main = fileURLToPath(new URL("../../dist/examples/agent-platform/main.js", import.meta.url));
 const small = ["--users", "400", "--seconds", "2", "--rate", "50"];
 /** For a process that does not end; on a busy machine it takes long. */
@@ -52,6 +54,32 @@ test(
   },
   timeoutMs + 10_000,
 );
+
+const few = ["--users", "60", "--seconds", "1"];
+const many = [
+  { args: ["--processes", "2"], goals: 4, without: undefined },
+  { args: ["--hosts", "2"], goals: 3, without: missing },
+];
+
+for (const { args, goals, without } of many) {
+  test.skipIf(without !== undefined)(
+    `the agent platform with ${args.join(" ")} saves calls and answers nothing stale`,
+    async () => {
+      const { code, stdout } = await run([...few, ...args]);
+      const met = [...stdout.matchAll(/^ {2}(met|MISSED) +(.+?) {2,}(.*?)$/gm)];
+      const missed = met.filter(([line, is]) => is !== "met" && !line.endsWith("timed"));
+      expect({ code, missed, count: met.length }).toEqual({ code: 0, missed: [], count: goals });
+      expect(stdout).toMatch(/stale answers +0 of [1-9]\d* +0 of [1-9]\d*/);
+    },
+    timeoutMs + 10_000,
+  );
+}
+
+test("processes and hosts are not both", async () => {
+  const { code, stderr } = await run(["--processes", "2", "--hosts", "2"]);
+  expect(code).toBe(1);
+  expect(stderr).toContain("give --processes or --hosts, not both");
+});
 
 test("a size that is none is refused by its name", async () => {
   const { code, stderr } = await run(["--users", "none"]);
