@@ -24,7 +24,9 @@ const programs = readdirSync(join(root, folder))
   .filter(isProgram);
 
 /** What is in the package; the README's block has a test of its own, and internals are not. */
-const shipped = filesUnder("docs", ".md").filter((file) => !file.startsWith("docs/internals/"));
+const shipped = filesUnder("docs", ".md").filter(
+  (file) => !/^docs\/(?:internals|site)\//.test(file),
+);
 const suites = readdirSync(join(root, "bench/suites")).map((file) => file.replace(/\.ts$/, ""));
 const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
 
