@@ -51,7 +51,8 @@ export function writeResults(
     commit: commitOf(root),
     node: process.version,
     machine: `${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, ${process.platform}`,
-    versions: Object.fromEntries(peers.map((name) => [name, versionOf(root, name)])),
+    versions:
+      suite.versions?.() ?? Object.fromEntries(peers.map((name) => [name, versionOf(root, name)])),
     rows,
   };
   writeFileSync(path, `${JSON.stringify(result, null, 2)}\n`);

@@ -12,6 +12,8 @@ export interface Suite {
    */
   readonly about: string;
   readonly cases: readonly string[];
+  /** Versions of peers that are not dependencies of this repository. */
+  readonly versions?: () => Record<string, string>;
   run(caseName: string): Promise<Row[]>;
 }
 

@@ -9,6 +9,7 @@ export { diskHits, diskReopen, diskSpace, diskWrites } from "./disk.js";
 export { bytes } from "./bytes.js";
 export { stream } from "./stream.js";
 export { agentEntries, documentEntries, stringEntries } from "./entries.js";
+export { hostFaults, hostStores } from "./hosts.js";
 export { threads } from "./threads.js";
 export { mixesOfCalls } from "./mixes.js";
 export { threadMemory } from "./thread-memory.js";
