@@ -38,6 +38,7 @@ export const groups = [
       "guides/langchain",
       "guides/http-hosts",
       "guides/small-hosts",
+      "hosts",
     ],
   },
   {

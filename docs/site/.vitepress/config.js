@@ -41,6 +41,8 @@ export default defineConfig({
   lastUpdated: false,
   ignoreDeadLinks: false,
   markdown: { anchor: { slugify } },
+  // The index of the search, which is fetched when it is opened, is larger than a page.
+  vite: { build: { chunkSizeWarningLimit: 2_000 } },
   themeConfig: {
     search: { provider: "local" },
     outline: [2, 3],
