@@ -1,9 +1,10 @@
 // One thread's instance of the kernel over a cache's shared memory, with named accessors to its
 // words. Called by every room above. The opener compiles the module once and posts it to other
 // threads, so attaching does not compile.
+import { inflateRawSync } from "node:zlib";
 import { UndercroftError } from "../base/mod.js";
 import type { RemovalCounter } from "../stats/mod.js";
-import { fencedCode, totalStoreOrderCode } from "./kernel-code.js";
+import { fenceBytes, fencesAt, kernelCode } from "./kernel-code.js";
 import * as at from "./layout.js";
 import { geometryOf, type Geometry } from "./region.js";
 import { TagTable } from "./tag-table.js";
@@ -212,13 +213,17 @@ export interface KernelVerbs {
   readonly raiseSequence: (sequence: number, clearEpoch: number) => void;
 }
 
+/** The instruction that does nothing. */
+const nop = 0x01;
+
 /** Compiles the kernel, once per process and cache; it takes a few milliseconds. x86 does not
- *  reorder loads, so a build without fences is enough there
+ *  reorder loads, so nothing is needed there where the fences are
  *  (docs/internals/decisions/0001-fences.md). */
 export function compileKernel(): KernelModule {
   const totalStoreOrder = process.arch === "x64" || process.arch === "ia32";
-  const code = totalStoreOrder ? totalStoreOrderCode : fencedCode;
-  return new WebAssembly.Module(Buffer.from(code, "base64"));
+  const code = inflateRawSync(Buffer.from(kernelCode, "base64"));
+  if (totalStoreOrder) for (const at of fencesAt) code.fill(nop, at, at + fenceBytes);
+  return new WebAssembly.Module(code);
 }
 
 /** A part of the shared memory that another room lays out. */

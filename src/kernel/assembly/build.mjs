@@ -1,11 +1,12 @@
 // Builds the kernel: asc compiles and optimizes, then every call of the imported `fence` becomes the instruction
-// `atomic.fence` (see fence.ts). Three builds: kernel.wasm; kernel-tso.wasm without the fences, for machines that
+// `atomic.fence` (see fence.ts). Three builds: kernel.wasm; kernel-tso.wasm with nops for the fences, for machines that
 // never reorder loads (x86-64, total store order), where a fence costs a hit 30 ns for nothing; and for the tests
-// kernel-checked.wasm, which traps where a protocol's assumption does not hold (assert.ts). The first two ship as
-// base64 in kernel-code.js, so that no bundler need know of a file; the files themselves are for the tests.
-// Run by `npm run build:kernel`; needs only npm packages.
+// kernel-checked.wasm, which traps where a protocol's assumption does not hold (assert.ts). The first ships as deflated
+// base64 in kernel-code.js, so that no bundler need know of a file, with the places of its fences, which make it the
+// second; the files themselves are for the tests. Run by `npm run build:kernel`; needs only npm packages.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { deflateRawSync } from "node:zlib";
 import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 
@@ -38,28 +39,44 @@ async function compile(...options) {
   return { text, call: `(call ${fence})` };
 }
 
-/** Writes a kernel with `instruction` where the source has fence(), for the tests; answers it as base64. */
-function emit({ text, call }, file, instruction) {
-  const module = binaryen.parseText(
-    text.replaceAll(call, instruction).replace(/ *\(import "env" "fence"[^\n]*\n/, ""),
-  );
-  module.setFeatures(binaryen.Features.All);
-  if (!module.validate()) throw new Error(`${file} does not validate`);
-  const bytes = module.emitBinary();
+const fence = Buffer.from([0xfe, 0x03, 0x00]);
+const nop = 0x01;
+
+/** Writes a kernel for the tests. */
+function write(file, bytes) {
   if (!WebAssembly.validate(bytes)) throw new Error(`the engine refuses ${file}`);
   mkdirSync(forTests, { recursive: true });
   writeFileSync(new URL(file, forTests), bytes);
-  const fences = instruction === "(nop)" ? 0 : text.split(call).length - 1;
-  console.log(`${file}: ${bytes.length} bytes, ${fences} fences`);
-  return Buffer.from(bytes).toString("base64");
+  console.log(`${file}: ${bytes.length} bytes`);
 }
 
-const release = await compile();
-const fenced = emit(release, "kernel.wasm", "(atomic.fence)");
-const totalStoreOrder = emit(release, "kernel-tso.wasm", "(nop)");
-emit(await compile("--target", "checked"), "kernel-checked.wasm", "(atomic.fence)");
+/** The bytes of a kernel with its fences, and where they are. */
+function assemble({ text, call }) {
+  const module = binaryen.parseText(
+    text.replaceAll(call, "(atomic.fence)").replace(/ *\(import "env" "fence"[^\n]*\n/, ""),
+  );
+  module.setFeatures(binaryen.Features.All);
+  if (!module.validate()) throw new Error("the kernel does not validate");
+  const bytes = Buffer.from(module.emitBinary());
+  const places = [];
+  for (let at = bytes.indexOf(fence); at >= 0; at = bytes.indexOf(fence, at + 1)) places.push(at);
+  // The same bytes may be there by chance, as part of another instruction.
+  const fences = text.split(call).length - 1;
+  if (places.length !== fences) throw new Error(`${places.length} places of ${fences} fences`);
+  return { bytes, places };
+}
+
+const { bytes, places } = assemble(await compile());
+write("kernel.wasm", bytes);
+const totalStoreOrder = Buffer.from(bytes);
+for (const at of places) totalStoreOrder.fill(nop, at, at + fence.length);
+write("kernel-tso.wasm", totalStoreOrder);
+write("kernel-checked.wasm", assemble(await compile("--target", "checked")).bytes);
 mkdirSync(shipped, { recursive: true });
 writeFileSync(
   new URL("kernel-code.js", shipped),
-  `export const totalStoreOrderCode = "${totalStoreOrder}";\nexport const fencedCode = "${fenced}";\n`,
+  `export const kernelCode = "${deflateRawSync(bytes, { level: 9 }).toString("base64")}";
+export const fencesAt = ${JSON.stringify(places)};
+export const fenceBytes = ${fence.length};
+`,
 );
