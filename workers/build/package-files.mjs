@@ -1,15 +1,14 @@
 // Makes the modules that the package ships of dist/modules, where tsc has put each module in a file of its own: one
 // bundle of all entries, of the workers and, for the tests, of every module by its own name, so that all share each
-// class. What `import "undercroft"` opens is in three files of dist/src/shared/: worker.js has what the workers of
-// asynchronous sets need too, janitor.js what the janitor needs beside that, undercroft.js the rest. A thread that opens
-// 200 modules takes three times as long to import them. Run by `npm run build`, behind tsc and what makes the workers'
-// text.
-import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+// class. What `import "undercroft"` opens is in two files of dist/src/shared/: worker.js has what the workers need too,
+// undercroft.js the rest. A thread that opens 200 modules takes three times as long to import them. Run by
+// `npm run build`, behind tsc and what makes the workers' text.
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { dirname, join } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
-import { withLines } from "./line-breaks.mjs";
+import { readable } from "./readable.mjs";
 
 const at = (path) => fileURLToPath(new URL(`../../dist/${path}`, import.meta.url));
 const modules = at("modules/src/");
@@ -22,23 +21,57 @@ const workers = {
 /** What is neither a path nor a name in the package is left to Node. */
 const options = {
   platform: "node",
+  // A constant that is written where it is used leaves an import of its file behind.
+  optimization: { inlineConst: false },
   external: (name) => isBuiltin(name) || /^[#@\w]/.test(name),
   onLog(_level, log) {
     throw new Error(`the package's files: ${log.message}`);
   },
 };
 
-/** The modules that an import of `path` opens at once. */
-async function opened(path) {
-  const bundle = await rolldown({ ...options, input: path });
+/** The modules that `paths` open at once, with all that any export of these needs: a file that holds them imports no
+ *  other. */
+async function closed(...paths) {
+  const bundle = await rolldown({ ...options, input: paths });
   const { output } = await bundle.generate({ format: "esm" });
   await bundle.close();
-  return new Set(output.find(({ isEntry }) => isEntry).moduleIds);
+  const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
+  const reached = new Set(output.filter(({ isEntry }) => isEntry));
+  for (const { imports } of reached) {
+    for (const name of imports) if (chunks.has(name)) reached.add(chunks.get(name));
+  }
+  const found = new Set([...paths, ...[...reached].flatMap(({ moduleIds }) => moduleIds)]);
+  found.delete("\0rolldown/runtime.js");
+  return found.size === paths.length ? found : await closed(...found);
 }
 
-const [main, janitor, stores] = await Promise.all(
-  [join(modules, "mod.js"), ...Object.values(workers)].map(opened),
-);
+const { exports, bin } = JSON.parse(readFileSync(at("../package.json"), "utf8"));
+const published = Object.values(exports)
+  .map((entry) => entry.default ?? "")
+  .concat(bin.undercroft, "dist/src/pool/file-threads.js", "dist/src/pool/source-threads.js")
+  .filter((name) => name.endsWith(".js"))
+  .map((name) => join(modules, relative("dist/src", name)));
+const [main, janitor, stores, all] = await Promise.all([
+  closed(join(modules, "mod.js")),
+  closed(workers["workers/janitor-worker"]),
+  closed(workers["workers/store-worker"]),
+  closed(...published),
+]);
+
+/** The file of dist/src/shared/ that a module is part of; null for its own, as the tests have it. What a module imports is
+ *  in the same file, or in one that is named before, or in that of a lower room: no two files import each other. */
+function fileOf(path) {
+  if (Object.values(workers).includes(path)) return null;
+  if (stores.has(path) || (janitor.has(path) && main.has(path))) return "worker";
+  if (main.has(path)) return "undercroft";
+  if (janitor.has(path)) return "janitor-worker";
+  // What only the tests open, and doors, which have no code.
+  if (!all.has(path) || basename(path) === "mod.js") return null;
+  // The workers' text is only read where they have no files.
+  if (/(?:source-threads|worker-source)\.js$/.test(path)) return "source-threads";
+  return relative(modules, path).split(sep)[0];
+}
+
 const names = readdirSync(modules, { recursive: true }).filter((name) => name.endsWith(".js"));
 const bundle = await rolldown({
   ...options,
@@ -48,35 +81,26 @@ const bundle = await rolldown({
     ),
     ...workers,
   },
-  preserveEntrySignatures: "strict",
+  preserveEntrySignatures: "allow-extension",
 });
-for (const name of readdirSync(shipped, { recursive: true })) {
-  if (/\.js(\.map)?$/.test(name)) rmSync(join(shipped, name));
-}
-// What a module imports is in its own group or in one above: no two files import each other.
-const groups = [
-  { name: "worker", priority: 3, test: (path) => stores.has(path) && !path.endsWith("workers/stores.js") },
-  { name: "janitor", priority: 2, test: (path) => main.has(path) && janitor.has(path) },
-  { name: "undercroft", priority: 1, test: (path) => main.has(path) },
-];
 const { output } = await bundle.generate({
   format: "esm",
-  // The names of functions and classes stay, so a stack says where it was. Only names that no stack shows are shortened.
-  minify: { compress: false, mangle: { keepNames: true }, codegen: { removeWhitespace: true } },
   comments: false,
   entryFileNames: "[name].js",
   chunkFileNames: "src/shared/[name].js",
-  codeSplitting: { groups },
+  codeSplitting: { groups: [{ name: fileOf, debugName: "files" }], includeDependenciesRecursively: false },
 });
 await bundle.close();
+for (const name of readdirSync(shipped, { recursive: true })) {
+  if (/\.js(\.map)?$/.test(name)) rmSync(join(shipped, name));
+}
 for (const { fileName, code } of output) {
   mkdirSync(dirname(at(fileName)), { recursive: true });
-  writeFileSync(at(fileName), withLines(code));
+  writeFileSync(at(fileName), readable(code));
 }
 // What the dashboard serves to browsers, as it is.
 const page = "cli/dashboard/page/";
 cpSync(fileURLToPath(new URL(`../../src/${page}`, import.meta.url)), join(shipped, page), {
   recursive: true,
 });
-const bytes = output.reduce((sum, { code }) => sum + code.length, 0);
-process.stdout.write(`the package's ${output.length} modules: ${bytes} bytes\n`);
+process.stdout.write(`${output.length} modules in dist/src and dist/workers\n`);
