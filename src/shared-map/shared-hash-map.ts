@@ -148,7 +148,7 @@ export class SharedHashMap<V = unknown> {
   #isBusy = false;
   #isClosed = false;
 
-  /** Not for users. Make maps with `create` and `attach`. */
+  /** Internal: make maps with `create` and `attach`. */
   constructor(handle: MapHandle, kernel: Kernel, codec: CustomCodec<unknown> | undefined) {
     this.#handle = handle;
     this.#kernel = kernel;

@@ -94,7 +94,9 @@ await bundle.close();
 for (const name of readdirSync(shipped, { recursive: true })) {
   if (/\.js(\.map)?$/.test(name)) rmSync(join(shipped, name));
 }
-for (const { fileName, code } of output) {
+for (const { fileName, code, isEntry, exports: names } of output) {
+  // Of types alone.
+  if (!isEntry && names.length === 0) continue;
   mkdirSync(dirname(at(fileName)), { recursive: true });
   writeFileSync(at(fileName), readable(code));
 }

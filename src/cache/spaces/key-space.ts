@@ -56,6 +56,7 @@ export abstract class KeySpace<V, K> extends StreamCalls<V, K> {
   /** Null if K is a key itself. */
   readonly #functions: KeyFunctions<V, K> | null;
 
+  /** Internal: as that of `Cache`. */
   constructor(given: SpaceParts, functions: KeyFunctions<V, K> | null) {
     super();
     const { core, refreshFailed, cacheId, pool, outer } = given;
