@@ -31,7 +31,7 @@ interface Thread {
 
 /** Threads that run `name`. */
 export function startThreads(name: WorkerFunction, options: ThreadsOptions): Threads {
-  return new SourceThreads(workerSource, name, options);
+  return new SourceThreads(workerSource(), name, options);
 }
 
 function isIdle({ job, isEnding }: Thread): boolean {

@@ -95,7 +95,9 @@ function importsOf(file, statements) {
       }
       const specifier = each.moduleSpecifier.text;
       const listed = (bindings?.elements ?? []).map((one) => [one.name.text, { one, specifier }]);
-      return name === undefined ? listed : [[name.text, { one: each.importClause, specifier }], ...listed];
+      return name === undefined
+        ? listed
+        : [[name.text, { one: each.importClause, specifier }], ...listed];
     }),
   );
   for (const statement of statements) {
@@ -107,7 +109,10 @@ function importsOf(file, statements) {
       const isInside = declaration !== undefined && isOurs(declaration);
       const specifier = isInside ? pathTo(file, declaration) : found.specifier;
       const name = isInside ? symbol.name : (found.one.propertyName?.text ?? "default");
-      const there = ts.isImportClause(found.one) || isInside ? name : (found.one.propertyName ?? found.one.name).text;
+      const there =
+        ts.isImportClause(found.one) || isInside
+          ? name
+          : (found.one.propertyName ?? found.one.name).text;
       if (!wanted.has(specifier)) wanted.set(specifier, new Map());
       wanted.get(specifier).set(text, there);
     });
@@ -143,7 +148,7 @@ function textOf(statement) {
 /** What an entry exports, by file; types that it exports as types only. */
 function exportsOf(entry) {
   const file = program.getSourceFile(entry);
-  const lists = { "export": new Map(), "export type": new Map() };
+  const lists = { export: new Map(), "export type": new Map() };
   for (const symbol of checker.getExportsOfModule(checker.getSymbolAtLocation(file))) {
     const target = origin(symbol);
     const path = pathTo(file, target.declarations[0]);
@@ -179,6 +184,9 @@ for (const entry of entries) {
 }
 for (const [file, statements] of kept) {
   const own = file.statements.filter((each) => statements.has(each));
-  write(file.fileName, [...listed("import type", importsOf(file, own)), ...own.map(textOf), "export {};\n"].join(""));
+  write(
+    file.fileName,
+    [...listed("import type", importsOf(file, own)), ...own.map(textOf), "export {};\n"].join(""),
+  );
 }
 process.stdout.write(`dist/types: ${kept.size + entries.length} files\n`);

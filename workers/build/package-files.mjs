@@ -88,7 +88,10 @@ const { output } = await bundle.generate({
   comments: false,
   entryFileNames: "[name].js",
   chunkFileNames: "src/shared/[name].js",
-  codeSplitting: { groups: [{ name: fileOf, debugName: "files" }], includeDependenciesRecursively: false },
+  codeSplitting: {
+    groups: [{ name: fileOf, debugName: "files" }],
+    includeDependenciesRecursively: false,
+  },
 });
 await bundle.close();
 for (const name of readdirSync(shipped, { recursive: true })) {
