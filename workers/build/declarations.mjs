@@ -1,7 +1,7 @@
 // Makes the declarations that ship, dist/types/: of those that tsc has put into dist/src/ what the package's exports reach,
-// without what is not for users: members that are private or protected, and those whose docs begin with "Internal:". Files
-// keep their places and docs; imports name the file that declares a name, so doors of rooms are not needed. Run by
-// `npm run build`, behind tsc.
+// without what is not for users: members that are private or protected, and those whose docs begin with "Internal:". A file
+// for each room, in dist/types/shared/, with the docs; two files of a room may not declare one name. Run by `npm run build`,
+// behind tsc.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -84,47 +84,62 @@ function keep(symbol) {
   }
 }
 
-/** What `file` must import: by specifier the names as they are there, each with how it is called here. */
-function importsOf(file, statements) {
-  const wanted = new Map();
-  const locals = new Map(
-    file.statements.filter(ts.isImportDeclaration).flatMap((each) => {
-      const { name, namedBindings: bindings } = each.importClause ?? {};
-      if (bindings !== undefined && ts.isNamespaceImport(bindings)) {
-        throw new Error(`${each.getText()}: import by name`);
-      }
-      const specifier = each.moduleSpecifier.text;
-      const listed = (bindings?.elements ?? []).map((one) => [one.name.text, { one, specifier }]);
-      return name === undefined
-        ? listed
-        : [[name.text, { one: each.importClause, specifier }], ...listed];
-    }),
-  );
-  for (const statement of statements) {
-    names(statement, ({ text }) => {
-      const found = locals.get(text);
-      if (found === undefined) return;
-      const symbol = checker.getAliasedSymbol(checker.getSymbolAtLocation(found.one.name));
-      const [declaration] = symbol.declarations ?? [];
-      const isInside = declaration !== undefined && isOurs(declaration);
-      const specifier = isInside ? pathTo(file, declaration) : found.specifier;
-      const name = isInside ? symbol.name : (found.one.propertyName?.text ?? "default");
-      const there =
-        ts.isImportClause(found.one) || isInside
-          ? name
-          : (found.one.propertyName ?? found.one.name).text;
-      if (!wanted.has(specifier)) wanted.set(specifier, new Map());
-      wanted.get(specifier).set(text, there);
-    });
-  }
-  return wanted;
+/** Where what a room declares is put. */
+function roomFile(path) {
+  return resolve(to, "shared", `${relative(from, path).split(sep)[0]}.d.ts`);
 }
 
-/** How `file` names the file of a declaration. */
-function pathTo(file, declaration) {
-  const target = declaration.getSourceFile().fileName;
-  const path = relative(dirname(file.fileName), target).split(sep).join("/");
+/** How `file` names another that is written. */
+function specifierOf(file, other) {
+  const path = relative(dirname(file), other).split(sep).join("/");
   return `${path.startsWith(".") ? "" : "./"}${path.replace(/\.d\.ts$/, ".js")}`;
+}
+
+/** What a file imports: its own names with the node that imports each. */
+function importedIn(file) {
+  const found = file.statements.filter(ts.isImportDeclaration).flatMap(({ importClause }) => {
+    const { name, namedBindings } = importClause ?? {};
+    const named = namedBindings?.elements ?? (namedBindings ? [namedBindings] : []);
+    return name === undefined ? [...named] : [importClause, ...named];
+  });
+  return new Map(found.map((node) => [node.name.text, node]));
+}
+
+/** The import of a name, for the file that `room` is written to; undefined if it is declared there. */
+function importOf(node, room) {
+  const here = node.name.text;
+  const symbol = checker.getAliasedSymbol(checker.getSymbolAtLocation(node.name));
+  const [declaration] = symbol.declarations ?? [];
+  if (declaration !== undefined && isOurs(declaration)) {
+    const file = roomFile(declaration.getSourceFile().fileName);
+    const there = symbol.name;
+    if (file !== room) return { specifier: specifierOf(room, file), there, here };
+    if (there !== here) throw new Error(`${here} is ${there} of its own room: call it so`);
+    return undefined;
+  }
+  if (ts.isNamespaceImport(node)) throw new Error(`${node.getText()}: import by name`);
+  const { moduleSpecifier } = ts.findAncestor(node, ts.isImportDeclaration);
+  const there = ts.isImportClause(node) ? "default" : (node.propertyName ?? node.name).text;
+  return { specifier: moduleSpecifier.text, there, here };
+}
+
+/** What statements of a file import, by specifier. */
+function addImports(file, statements, lists) {
+  const imported = importedIn(file);
+  const room = roomFile(file.fileName);
+  for (const statement of statements) {
+    names(statement, ({ text }) => {
+      const found = imported.has(text) ? importOf(imported.get(text), room) : undefined;
+      if (found !== undefined) add(lists, found);
+    });
+  }
+}
+
+function add(lists, { specifier, there, here }) {
+  if (!lists.has(specifier)) lists.set(specifier, new Map());
+  const list = lists.get(specifier);
+  if ((list.get(here) ?? there) !== there) throw new Error(`${here} is two things of ${specifier}`);
+  list.set(here, there);
 }
 
 const listed = (word, lists) =>
@@ -151,18 +166,22 @@ function exportsOf(entry) {
   const lists = { export: new Map(), "export type": new Map() };
   for (const symbol of checker.getExportsOfModule(checker.getSymbolAtLocation(file))) {
     const target = origin(symbol);
-    const path = pathTo(file, target.declarations[0]);
+    const [declaration] = target.declarations;
+    const specifier = specifierOf(written(entry), roomFile(declaration.getSourceFile().fileName));
     const isType = symbol.declarations.some((each) => ts.isTypeOnlyImportOrExportDeclaration(each));
     const isValue = !isType && (target.flags & ts.SymbolFlags.Value) !== 0;
-    const list = lists[isValue ? "export" : "export type"];
-    if (!list.has(path)) list.set(path, new Map());
-    list.get(path).set(symbol.name, target.name);
+    add(lists[isValue ? "export" : "export type"], {
+      specifier,
+      there: target.name,
+      here: symbol.name,
+    });
   }
   return Object.entries(lists).flatMap(([word, list]) => listed(word, list));
 }
 
-function write(file, text) {
-  const path = resolve(to, relative(from, file));
+const written = (entry) => resolve(to, relative(from, entry));
+
+function write(path, text) {
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(path, text);
 }
@@ -178,15 +197,18 @@ while (queue.length > 0) {
   });
 }
 rmSync(to, { recursive: true, force: true });
-for (const entry of entries) {
-  if (kept.has(program.getSourceFile(entry))) throw new Error(`${entry} declares something`);
-  write(entry, exportsOf(entry).join(""));
-}
+for (const entry of entries) write(written(entry), exportsOf(entry).join(""));
+/** By file that is written: what it imports, and the texts of what it declares. */
+const rooms = new Map();
 for (const [file, statements] of kept) {
+  const path = roomFile(file.fileName);
+  if (!rooms.has(path)) rooms.set(path, { imports: new Map(), texts: [] });
   const own = file.statements.filter((each) => statements.has(each));
-  write(
-    file.fileName,
-    [...listed("import type", importsOf(file, own)), ...own.map(textOf), "export {};\n"].join(""),
-  );
+  addImports(file, own, rooms.get(path).imports);
+  rooms.get(path).texts.push(...own.map(textOf));
 }
-process.stdout.write(`dist/types: ${kept.size + entries.length} files\n`);
+for (const [path, { imports, texts }] of rooms) {
+  const lines = listed("import type", imports);
+  write(path, [...lines, ...texts, "export {};\n"].join(""));
+}
+process.stdout.write(`dist/types: ${rooms.size + entries.length} files\n`);

@@ -103,9 +103,11 @@ for (const { fileName, code, isEntry, exports: names } of output) {
   mkdirSync(dirname(at(fileName)), { recursive: true });
   writeFileSync(at(fileName), readable(code));
 }
-// What the dashboard serves to browsers, as it is.
+// What the dashboard serves to browsers.
 const page = "cli/dashboard/page/";
-cpSync(fileURLToPath(new URL(`../../src/${page}`, import.meta.url)), join(shipped, page), {
-  recursive: true,
-});
+cpSync(at(`../src/${page}`), join(shipped, page), { recursive: true });
+for (const name of readdirSync(join(shipped, page)).filter((each) => each.endsWith(".js"))) {
+  const file = join(shipped, page, name);
+  writeFileSync(file, readable(readFileSync(file, "utf8")));
+}
 process.stdout.write(`${output.length} modules in dist/src and dist/workers\n`);
