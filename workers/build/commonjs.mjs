@@ -1,6 +1,7 @@
-// Writes the types that CommonJS code sees: mod.d.cts beside each entry's mod.d.ts. Node lets CommonJS require this
-// package, which is ES modules only; TypeScript believes it only of declarations that are CommonJS themselves. They
-// name the very types of mod.d.ts, so a cache is the same type on both sides. Run by `npm run build`, behind tsc.
+// Writes what CommonJS code is given: mod.cjs beside each entry's mod.js, which requires that (Node 20.19 lets it), so
+// both sides have the same classes; and its types, mod.d.cts beside mod.d.ts. TypeScript and other tools believe that a
+// package can be required only of CommonJS files. The declarations name the very types of mod.d.ts, so a cache is the same
+// type on both sides. Run by `npm run build`, behind the rest.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
@@ -8,7 +9,7 @@ import ts from "typescript";
 const root = new URL("../../", import.meta.url);
 const { exports } = JSON.parse(readFileSync(new URL("package.json", root), "utf8"));
 const entries = Object.values(exports).filter((entry) => typeof entry === "object");
-const files = entries.map(({ types }) => fileURLToPath(new URL(types.default, root)));
+const files = entries.map(({ types }) => fileURLToPath(new URL(types, root)));
 const program = ts.createProgram(files, {
   target: ts.ScriptTarget.ES2023,
   module: ts.ModuleKind.NodeNext,
@@ -48,5 +49,7 @@ for (const [index, file] of files.entries()) {
 export type * from "./mod.js" with { "resolution-mode": "import" };
 ${symbols.flatMap(declared).join("\n")}
 `;
-  writeFileSync(new URL(entries[index].types.require, root), text);
+  const { require } = entries[index];
+  writeFileSync(new URL(require.types, root), text);
+  writeFileSync(new URL(require.default, root), 'module.exports = require("./mod.js");\n');
 }
