@@ -1,4 +1,4 @@
-// The pages that are shipped, held to what can be run: every block of code in them is a part of an
+// The pages for users, held to what can be run: every block of code in them is a part of an
 // example, every example of examples/guides/ runs and prints what it says, links lead somewhere.
 
 import { execFile } from "node:child_process";
@@ -23,8 +23,8 @@ const programs = readdirSync(join(root, folder))
   .map((file) => file.replace(/\.ts$/, ""))
   .filter(isProgram);
 
-/** What is in the package; the README's block has a test of its own, and internals are not. */
-const shipped = filesUnder("docs", ".md").filter(
+/** What is for users; the README's block has a test of its own, and internals are not. */
+const forUsers = filesUnder("docs", ".md").filter(
   (file) => !/^docs\/(?:internals|site)\//.test(file),
 );
 const suites = readdirSync(join(root, "bench/suites")).map((file) => file.replace(/\.ts$/, ""));
@@ -60,7 +60,7 @@ function blockFaults(page: string, sources: readonly string[]): string[] {
   return faults;
 }
 
-/** Links of a page to files, or to headings in them, that are not there or are not shipped. */
+/** Links of a page to files, or to headings in them, that are not there or not for users. */
 function linkFaults(file: string, page: string): string[] {
   return linksOf(page).flatMap((link) => {
     const [path = "", anchor] = link.split("#");
@@ -68,9 +68,9 @@ function linkFaults(file: string, page: string): string[] {
     if (!existsSync(join(root, target))) return [`${link} is not there`];
     // Pictures are for who reads in the repository; their words say what is on them.
     if (/^docs\/guides\/[a-z-]+\.png$/.test(target)) return [];
-    const isShipped = shipped.includes(target) || /^docs\/[^/]+\.(?:yml|json)$/.test(target);
-    if (!isShipped && !/^(?:README|CHANGELOG)\.md$/.test(target)) {
-      return [`${link} is not in the package; name it as code instead`];
+    const isForUsers = forUsers.includes(target) || /^docs\/[^/]+\.(?:yml|json)$/.test(target);
+    if (!isForUsers && !/^(?:README|CHANGELOG)\.md$/.test(target)) {
+      return [`${link} is not for users; name it as code instead`];
     }
     const isThere = anchor === undefined || anchorsOf(read(target)).includes(anchor);
     return isThere ? [] : [`${link} names no heading of ${target}`];
@@ -89,7 +89,7 @@ describe("blocks and links", () => {
     expect(linkFaults("docs/a.md", links)).toHaveLength(3);
   });
 
-  test.each(shipped)("%s", (file) => {
+  test.each(forUsers)("%s", (file) => {
     const page = read(file);
     const faults = blockFaults(page, [...examples.values()]);
     // These name files of the repository for maintainers.
@@ -98,7 +98,7 @@ describe("blocks and links", () => {
   });
 
   test("every example is shown by a page", () => {
-    const blocks = shipped.flatMap((file) => blocksOf(read(file)));
+    const blocks = forUsers.flatMap((file) => blocksOf(read(file)));
     const shown = (source: string): boolean => blocks.some(({ code }) => source.includes(code));
     const hidden = Array.from(examples).filter(([file]) => file.startsWith(folder));
     expect(hidden.filter(([, source]) => !shown(source)).map(([file]) => file)).toEqual([]);
@@ -106,7 +106,7 @@ describe("blocks and links", () => {
 
   test("the README links to every guide and reference", () => {
     const links = linksOf(read("README.md"));
-    const pages = shipped.filter((file) => !/docs\/(?:README|glossary)\.md$/.test(file));
+    const pages = forUsers.filter((file) => !/docs\/(?:README|glossary)\.md$/.test(file));
     expect(pages.filter((page) => !links.includes(page))).toEqual([]);
   });
 });

@@ -112,7 +112,7 @@ const entries = {
 test("CommonJS has the types of each value that it can require", () => {
   const require = createRequire(import.meta.url);
   for (const [name, exported] of Object.entries(entries)) {
-    const url = new URL(`../../dist/src/${name}.d.cts`, import.meta.url);
+    const url = new URL(`../../dist/types/${name}.d.cts`, import.meta.url);
     const declared = readFileSync(url, "utf8").matchAll(/^export declare const (\w+):/gm);
     expect(Array.from(declared, ([, value = ""]) => value).toSorted()).toEqual(
       Object.keys(exported).toSorted(),
