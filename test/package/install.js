@@ -1,13 +1,25 @@
 // Installs the packed package in an empty project, as a user does, and uses it there: the README's first example, a
-// second thread, CommonJS, the command. Needs a build, and a registry for what the package depends on. Run by
-// `npm run installed`; exits with 1 and says what failed.
+// second thread, CommonJS, the command; each entry alone, without any package that it may be used with, by import, by
+// require and by TypeScript, whose library declarations are checked too. Then publint and attw look at the tarball, in the
+// versions of tools/package.json. Last, docs/package.md must say what was found; `npm run installed -- --write` writes it.
+// Needs a build and a registry. Run by `npm run installed`; exits with 1 and says what failed.
 import assert from "node:assert";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript";
+import { entries, importMs, installedBytes, typeFaults } from "./entries.js";
+import { checkPage } from "./page.js";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), "undercroft-installed-"));
@@ -79,7 +91,36 @@ openCache().then((cache) => cache.close()).then(() => process.stdout.write(Share
 );
 assert.equal(output(process.execPath, ["common.cjs"]), "SharedHashMap");
 
-const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-assert.equal(output(npx, ["--no-install", "undercroft", "--version"]).trim(), version);
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+assert.equal(output(npx, ["--no-install", "undercroft", "--version"]).trim(), manifest.version);
+
+const names = entries(manifest);
+write(
+  "each.mjs",
+  `import { createRequire } from "node:module";
+const require = createRequire(import.meta.url);
+for (const name of ${JSON.stringify(names)}) {
+  const [imported, required] = [await import(name), require(name)];
+  for (const [key, value] of Object.entries(imported)) {
+    if (required[key] !== value) throw new Error(\`\${name}: require gives another \${key}\`);
+  }
+}
+`,
+);
+output(process.execPath, ["each.mjs"]);
+assert.deepEqual(typeFaults(project, join(root, "node_modules/@types"), names), []);
+
+// The tools in a folder of their own: the project stays as a user's is.
+const tools = join(scratch, "tools");
+cpSync(fileURLToPath(new URL("tools/", import.meta.url)), tools, { recursive: true });
+output(npm, ["install", "--no-audit", "--no-fund", "--no-package-lock", "--silent"], tools);
+output(npx, ["--no-install", "publint", "run", "--strict", tarball], tools);
+output(npx, ["--no-install", "attw", "--no-color", tarball], tools);
+
+checkPage(root, manifest, {
+  packed: statSync(tarball).size,
+  installed: installedBytes(join(project, "node_modules")),
+  imports: names.map((name) => ({ name, ms: importMs(project, name) })),
+});
 const seconds = ((performance.now() - started) / 1000).toFixed(1);
 process.stdout.write(`the package works where it is installed (${seconds} s)\n`);

@@ -1,7 +1,7 @@
 // Makes the declarations that ship, dist/types/: of those that tsc has put into dist/src/ what the package's exports reach,
-// without what is not for users: members that are private or protected, and those whose docs begin with "Internal:". A file
-// for each room, in dist/types/shared/, with the docs; two files of a room may not declare one name. Run by `npm run build`,
-// behind tsc.
+// without what is not for users: members that are private or protected, and the parameters of constructors whose docs begin
+// with "Internal:". A file for each room, in dist/types/shared/, with the docs; two files of a room may not declare one
+// name. Run by `npm run build`, behind tsc.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -32,19 +32,16 @@ function statementOf(node) {
   return node;
 }
 
-/** What of a class is for users: a member as it is, nothing, or a text in its place. */
+/** What stands for a member of a class that is not for users; undefined for one that is. */
 function replaced(member) {
   const modifiers = ts.getCombinedModifierFlags(member);
-  const [docs] = ts.getJSDocCommentsAndTags(member);
-  const isInternal = docs !== undefined && /^\/\*\*[\s*]*Internal:/.test(docs.getText());
-  if (ts.isConstructorDeclaration(member)) {
-    if (!isInternal) return undefined;
-    // No user makes one; a class that others extend lets these.
-    const isBase = ts.getCombinedModifierFlags(member.parent) & ts.ModifierFlags.Abstract;
-    return isBase ? "\n    protected constructor();" : "\n    private constructor();";
-  }
   const isHidden = modifiers & (ts.ModifierFlags.Private | ts.ModifierFlags.Protected);
-  return isHidden || isInternal ? "" : undefined;
+  if (!ts.isConstructorDeclaration(member)) return isHidden ? "" : undefined;
+  const [docs] = ts.getJSDocCommentsAndTags(member);
+  if (docs === undefined || !/^\/\*\*[\s*]*Internal:/.test(docs.getText())) return undefined;
+  // No user makes one; a class that others extend lets these.
+  const isBase = ts.getCombinedModifierFlags(member.parent) & ts.ModifierFlags.Abstract;
+  return isBase ? "\n    protected constructor();" : "\n    private constructor();";
 }
 
 /** The parts of a statement that are not for users, with what stands for them. */
