@@ -117,7 +117,7 @@ output(npm, ["install", "--no-audit", "--no-fund", "--no-package-lock", "--silen
 output(npx, ["--no-install", "publint", "run", "--strict", tarball], tools);
 output(npx, ["--no-install", "attw", "--no-color", tarball], tools);
 
-checkPage(root, manifest, {
+await checkPage(root, manifest, {
   packed: statSync(tarball).size,
   installed: installedBytes(join(project, "node_modules")),
   imports: names.map((name) => ({ name, ms: importMs(project, name) })),

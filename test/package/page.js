@@ -2,6 +2,7 @@
 import assert from "node:assert";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { format } from "prettier";
 
 /** How much a size may differ from what the page says. */
 const tolerance = 0.05;
@@ -10,13 +11,8 @@ const tolerance = 0.05;
 const packedMax = 400_000;
 const importMsMax = 40;
 
-const table = (head, rows) => {
-  const cells = [head, ...rows].map((row) => row.map(String));
-  const widths = head.map((_, column) => Math.max(...cells.map((row) => row[column].length)));
-  const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(" | ")} |`;
-  const rule = `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`;
-  return [line(cells[0]), rule, ...cells.slice(1).map(line)].join("\n");
-};
+const table = (head, rows) =>
+  [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 
 const kilobytes = (bytes) => Math.round(bytes / 1000);
 
@@ -25,18 +21,21 @@ function triedVersion(packages, name) {
   return packages[`node_modules/${name}`]?.version ?? "not here";
 }
 
-function pageOf(root, manifest, { packed, installed, imports }) {
+async function pageOf(root, manifest, { packed, installed, imports }) {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const { dependencies, peerDependencies } = manifest;
-  return `# The package
+  const text = `# The package
 
 Written by \`npm run installed -- --write\`, which installs the packed package in an empty project;
 \`npm run installed\` fails if this page does not say what it finds.
 
-| what                                | KB   |
-| ----------------------------------- | ---- |
-| packed                              | ${String(kilobytes(packed)).padEnd(4)} |
-| installed, with what it depends on  | ${String(kilobytes(installed)).padEnd(4)} |
+${table(
+  ["what", "KB"],
+  [
+    ["packed", kilobytes(packed)],
+    ["installed, with what it depends on", kilobytes(installed)],
+  ],
+)}
 
 CPU time of an import in a worker thread, the least of 15:
 
@@ -67,20 +66,21 @@ ${table(
   ]),
 )}
 `;
+  return await format(text, { parser: "markdown", printWidth: 100 });
 }
 
 /** The numbers that may differ a little, and the text without these. */
 function parts(page) {
   const sizes = Array.from(page.matchAll(/\| (\d+) +\|$/gm), ([, number]) => Number(number));
-  return { sizes: sizes.slice(0, 2), text: page.replaceAll(/\| \d+ +\|$/gm, "| n |") };
+  return { sizes: sizes.slice(0, 2), text: page.replaceAll(/\| +\d+ +\|$/gm, "| n |") };
 }
 
 /** Throws if the page does not say what was found, or what was found is too much; writes it if the command says so. */
-export function checkPage(root, manifest, found) {
+export async function checkPage(root, manifest, found) {
   const slow = found.imports.filter(({ ms }) => ms > importMsMax);
   assert(found.packed < packedMax, `${found.packed} bytes packed: at most ${packedMax}`);
   const path = join(root, "docs/package.md");
-  const page = pageOf(root, manifest, found);
+  const page = await pageOf(root, manifest, found);
   if (process.argv.includes("--write")) writeFileSync(path, page);
   const said = parts(readFileSync(path, "utf8"));
   const is = parts(page);
