@@ -5,7 +5,7 @@
 // `npm run build`, behind tsc and what makes the workers' text.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { basename, dirname, join, posix, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { readable } from "./readable.mjs";
@@ -97,11 +97,18 @@ await bundle.close();
 for (const name of readdirSync(shipped, { recursive: true })) {
   if (/\.js(\.map)?$/.test(name)) rmSync(join(shipped, name));
 }
-for (const { fileName, code, isEntry, exports: names } of output) {
-  // Of types alone.
-  if (!isEntry && names.length === 0) continue;
+// Modules of types alone leave files behind that have nothing, and imports of these.
+const empty = new Set(
+  output
+    .filter((chunk) => !chunk.isEntry && chunk.exports.length === 0)
+    .map((chunk) => chunk.fileName),
+);
+for (const { fileName, code } of output.filter((chunk) => !empty.has(chunk.fileName))) {
+  const text = code.replaceAll(/^import "(\.[^"]+)";\n/gm, (whole, path) =>
+    empty.has(posix.join(posix.dirname(fileName), path)) ? "" : whole,
+  );
   mkdirSync(dirname(at(fileName)), { recursive: true });
-  writeFileSync(at(fileName), readable(code));
+  writeFileSync(at(fileName), readable(text));
 }
 // What the dashboard serves to browsers.
 const page = "cli/dashboard/page/";
