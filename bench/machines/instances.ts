@@ -15,7 +15,7 @@ const [warmMs, measuredMs] = [10_000, 20_000];
 const zipfExponent = 1.05;
 /** Of 100 news one is late by as many times of the others. */
 const [slowShare, slowTimes] = [0.01, 10];
-/** How long an instance is without a connection, in the mean: most reconnect at once, some do not. */
+/** How long an instance is without a connection, in the mean. */
 const outageMs = 700;
 
 export interface Design {

@@ -13,7 +13,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { missing, RedisServer } from "../../test/redis/redis-server.js";
+import { missing, RedisServer } from "../../examples/agent-platform/redis-server.js";
 import { printTable } from "../report.js";
 import type { Row } from "../suite.js";
 import { TemporaryDirectory } from "../temporary-directory.js";

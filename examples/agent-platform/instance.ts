@@ -4,14 +4,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "@redis/client";
 import { redisTier } from "undercroft/redis";
 
-import { randomFrom, zipf } from "../chance.js";
-import type { Sources } from "../loaders.js";
-import { kinds, type LookupKind, type LookupReport, Lookups } from "../lookups.js";
-import { openPatternCache, warm } from "../pattern-cache.js";
-import { Platform } from "../platform.js";
-import { agentTypes } from "../records.js";
-import { Remote } from "../remote.js";
-import type { Settings } from "../settings.js";
+import { randomFrom, zipf } from "./chance.js";
+import type { Sources } from "./loaders.js";
+import { kinds, type LookupKind, type LookupReport, Lookups } from "./lookups.js";
+import { openPatternCache, warm } from "./pattern-cache.js";
+import { Platform } from "./platform.js";
+import { agentTypes } from "./records.js";
+import { Remote } from "./remote.js";
+import type { Settings } from "./settings.js";
 import { recordsAt } from "./record-server.js";
 import { type Settled, SharedVersions } from "./shared-versions.js";
 

@@ -3,8 +3,8 @@
 // for nothing that a service has: prompts are not in it, since other hosts do not know them.
 import { closeSync, openSync, readSync, writeFileSync, writeSync } from "node:fs";
 
-import { clockMs, thingOf } from "../lookups.js";
-import { type Kind, placeOf, type VersionBook, versionsOfUser } from "../versions.js";
+import { clockMs, thingOf } from "./lookups.js";
+import { type Kind, placeOf, type VersionBook, versionsOfUser } from "./versions.js";
 
 /** A change that has returned in the process of this column. */
 export interface Settled {

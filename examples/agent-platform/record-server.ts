@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { deserialize, serialize } from "node:v8";
 
-import type { RecordSource, Records } from "../records.js";
+import type { RecordSource, Records } from "./records.js";
 
 type Method = keyof RecordSource;
 type Arguments<Name extends Method> = Parameters<RecordSource[Name]>;

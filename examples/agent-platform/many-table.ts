@@ -1,8 +1,8 @@
 // What many.ts prints at its end: both runs side by side, and the goals.
-import { type Percentiles, percentilesOf } from "../figures.js";
-import { type Goal, milliseconds, percent } from "../goals.js";
-import { kinds, type LookupKind, type Stale } from "../lookups.js";
-import { aligned } from "../table.js";
+import { type Percentiles, percentilesOf } from "./figures.js";
+import { type Goal, milliseconds, percent } from "./goals.js";
+import { kinds, type LookupKind, type Stale } from "./lookups.js";
+import { aligned } from "./table.js";
 import type { Seen } from "./fleet.js";
 import type { Settled } from "./shared-versions.js";
 

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-import { clockMs } from "../lookups.js";
+import { clockMs } from "./lookups.js";
 import type { Instance, Sample, Told } from "./instance.js";
 import type { Settled } from "./shared-versions.js";
 
