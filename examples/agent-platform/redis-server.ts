@@ -1,5 +1,6 @@
-// A real redis-server, for many.ts, tests and benchmarks: found by UNDERCROFT_REDIS_SERVER or on PATH, else unpacked from
-// Debian's packages into a folder that stays. Without one, `missing` says why.
+// A real redis-server, for many.ts, tests and benchmarks: found by UNDERCROFT_REDIS_SERVER or on
+// PATH, else unpacked from Debian's packages into a folder that stays. Without one, `missing` says
+// why.
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
