@@ -36,6 +36,7 @@ function open(diskSegments = 0) {
       if (segment < answers.synced) log.push(`sync ${segment}`);
       return segment < answers.synced;
     },
+    writeFloor: (floor: number): void => void log.push(`floor ${floor}`),
     writeForgotten: (sequence: number): boolean => {
       log.push(`forgotten ${sequence}, ${tracked()} tracked`);
       return answers.written;

@@ -31,8 +31,8 @@ export function startEpochs({ device, now }: Opening, fd: number, seed: bigint):
 }
 
 /**
- * Puts a new tags file in the place of the last session's, in one step; returns its descriptor. Tags
- * that a clear or a floor covers are not in it, so a power loss must not undo these alone: the
+ * Puts a new tags file in the place of the last session's, in one step; returns its descriptor.
+ * Tags that a clear or a floor covers are not in it, so a power loss must not undo these alone: the
  * epochs file is synced first.
  */
 export function startTagFile(

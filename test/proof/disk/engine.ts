@@ -52,7 +52,9 @@ const inOneThread: readonly Patch[] = [
   {
     file: "base/timers.js",
     from: "export const elapsedMs = Reflect.get(",
-    to: "let elapsed = 0;\nexport const elapsedMs = () => (elapsed += 0.01);\nexport const realMs = Reflect.get(",
+    to:
+      "let elapsed = 0;\nexport const elapsedMs = () => (elapsed += 0.01);\n" +
+      "export const realMs = Reflect.get(",
   },
   // Timers that a test of fakes needs; an open in memory takes less than one of them.
   {
