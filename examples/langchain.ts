@@ -4,6 +4,7 @@ import { caches, ChatOpenAI, checkpoint } from "./langchain-host.js";
 
 // import * as caches from "@langchain/core/caches";
 // import * as checkpoint from "@langchain/langgraph-checkpoint";
+// import { ChatOpenAI } from "@langchain/openai";
 import { openCache } from "undercroft";
 import { answerCache, taskCache } from "undercroft/langchain";
 

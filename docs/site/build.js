@@ -4,7 +4,7 @@
 // the sidebar, and on an exported name, method or option without a page.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -53,6 +53,7 @@ async function main() {
   if (!doors.every(({ declarations }) => existsSync(declarations))) {
     throw new Error("dist/ is not built: use `npm run site`");
   }
+  rmSync(join(here, "dist"), { recursive: true, force: true });
   layOut();
   await writeReference();
   await build(here);

@@ -22,6 +22,7 @@ const openai = (modelId: string): MockLanguageModelV3 =>
     }),
   });
 
+// import { openai } from "@ai-sdk/openai";
 import { generateText, streamText, wrapLanguageModel } from "ai";
 import { openCache } from "undercroft";
 import { cacheMiddleware } from "undercroft/ai";

@@ -2,8 +2,11 @@
 import { openCache } from "undercroft";
 import { nextIsrHandler } from "undercroft/next";
 
-const disk = { path: "./next-cache", capacity: "1gb", whenLocked: "memory" } as const;
-const cache = await openCache({ name: "next", memory: "64mb", disk });
+const cache = await openCache({
+  name: "next",
+  memory: "64mb",
+  disk: { path: "./next-cache", capacity: "1gb", whenLocked: "memory" },
+});
 
 export default nextIsrHandler(cache.namespace("isr"));
 

@@ -14,7 +14,9 @@ const read = (file: string): string =>
 const source = read("examples/langchain.ts");
 
 test("the guide shows the code of the example", () => {
-  const blocks = blocksOf(read("docs/guides/langchain.md")).map(({ code }) => code);
+  const blocks = blocksOf(read("docs/guides/langchain.md"))
+    .filter(({ language }) => language === "ts")
+    .map(({ code }) => code);
   expect(blocks.length).toBe(2);
   expect(blocks.filter((code) => !source.includes(code))).toEqual([]);
 });
