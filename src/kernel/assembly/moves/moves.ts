@@ -82,9 +82,9 @@ export function forgetHits(segment: u32): void {
 }
 
 /** Most records have no hits, so it looks before it takes a lock. Near values are told after the
- *  slot has changed: one that is kept by its key meanwhile was kept for what the slot showed before,
- *  and hears of it. Does nothing to a chunk, in whose slot these bits are no hits, nor while the
- *  key's lock cannot be had. */
+ *  slot has changed: one that is kept by its key meanwhile was kept for what the slot showed
+ *  before, and hears of it. Does nothing to a chunk, in whose slot these bits are no hits, nor
+ *  while the key's lock cannot be had. */
 function forgetHitsOf(record: u32): void {
   if (sequenceOf(record) == 0 || isChunk(flagsOf(record))) return;
   setHash(hashOfRecord(record));
