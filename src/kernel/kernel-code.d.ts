@@ -1,5 +1,5 @@
-// The compiled kernel. assembly/build.mjs writes the module that this declares into dist/: code in a
-// module is found wherever a bundler puts it, a file beside it is not.
+// The compiled kernel. assembly/build.mjs writes the module that this declares into dist/: code in
+// a module is found wherever a bundler puts it, a file beside it is not.
 
 /** With fences; raw deflate, as base64. */
 export declare const kernelCode: string;
