@@ -91,8 +91,7 @@ export const controlFlushSync = 392; // u32: the newest flush ticket that reques
 export const controlDiskUp = 396;
 export const controlStop = 400; // u32: the janitor stops when this is 1
 export const controlEventMask = 404; // u32: 1 if somebody listens to evict and expire events
-/** u32: the newest flush ticket whose fsync is over; waiters wait here. */
-export const controlSyncDone = 408;
+export const controlSyncDone = 408; // u32: the newest whose fsync is over; waiters wait here
 export const controlSyncFailed = 412; // u32: bit 0: the last fsync failed; bit 1: one ever did
 /** u32: grows with each invalidation of a tag. A tagged near value is valid for one value of it. */
 export const controlTagEpoch = 580;
