@@ -23,6 +23,7 @@ export const groups = [
       "guides/testing",
       "guides/deployment",
       "bundlers",
+      "package",
       "shared-map",
     ],
   },

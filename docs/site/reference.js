@@ -16,7 +16,7 @@ export const doors = Object.entries(exports)
   .filter(([, target]) => typeof target === "object")
   .map(([path, target]) => ({
     module: `undercroft${path.slice(1)}`,
-    declarations: join(root, target.default.replace(/\.js$/, ".d.ts")),
+    declarations: join(root, target.types),
   }));
 
 /** Files that say under which name a door is imported, which its path does not. */

@@ -60,6 +60,7 @@ function filesUnder(folder: string, wanted: RegExp): string[] {
   return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && wanted.test(entry.name))
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
+    .filter((file) => !file.includes("/node_modules/")) // of bench/hosts and docs/site
     .toSorted();
 }
 

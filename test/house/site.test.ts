@@ -74,7 +74,7 @@ test("a name without a page and an option without a heading are found", () => {
 });
 
 test("what the package exports is found, with methods and options", () => {
-  const door = join(root, "dist/src/mod.d.ts");
+  const door = join(root, "dist/types/mod.d.ts");
   const names = exportedNames([door], join(root, "node_modules/@types"));
   const members = (name: string): readonly string[] =>
     names.find((each) => each.name === name)?.members ?? [];
