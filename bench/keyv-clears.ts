@@ -20,6 +20,6 @@ for await (const key of plain.keys({ prefix: "n:" })) plain.delete(key);
 const byWalk = performance.now() - walk;
 await cache.close();
 console.log(
-  `clear of ${entries} entries: ${byTag.toFixed(2)} ms by tag, ${byWalk.toFixed(0)} ms by a walk; ` +
-    `${(bytes / entries).toFixed(0)} bytes an entry`,
+  `clear of ${entries} entries: ${byTag.toFixed(2)} ms by tag, ${byWalk.toFixed(0)} ms by a ` +
+    `walk; ${(bytes / entries).toFixed(0)} bytes an entry`,
 );
