@@ -1,6 +1,6 @@
 // The same work on hosts of the adapters, over the store that each has by default and over ours,
-// with default options on both sides. The hosts are installed in bench/hosts from a lockfile of its own,
-// and the measured processes are there (bench/hosts/stores.js, faults.js).
+// with default options on both sides. The hosts are installed in bench/hosts from a lockfile of its
+// own, and the measured processes are there (bench/hosts/stores.js, faults.js).
 
 import { execFile, spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
@@ -117,9 +117,10 @@ export const hostStores: Suite = {
   about:
     "The same work on a host over its own store and over ours, default options on both sides. " +
     "20,000 profiles of 5 fields, or 2,000 answers (undici, AI SDK): microseconds of a set of a " +
-    "new key and of a get, median of 5 rounds in turns; hits. Many: 50,000 documents of 1 to 4 KiB " +
-    "(undici, AI SDK: 10,000 small answers): how many are found again, newest first, and " +
-    "growth of the process. Then what a new process finds, without and with `disk`, and a second thread.",
+    "new key and of a get, median of 5 rounds in turns; hits. Many: 50,000 documents of 1 to " +
+    "4 KiB (undici, AI SDK: 10,000 small answers): how many are found again, newest first, and " +
+    "growth of the process. Then what a new process finds, without and with `disk`, and a " +
+    "second thread.",
   cases: Object.keys(hosts),
   versions,
   run: async (host) => {
