@@ -5,7 +5,7 @@
 // `npm run build`, behind tsc and what makes the workers' text.
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { isBuiltin } from "node:module";
-import { basename, dirname, join, posix, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { rolldown } from "rolldown";
 import { readable } from "./readable.mjs";
@@ -21,8 +21,6 @@ const workers = {
 /** What is neither a path nor a name in the package is left to Node. */
 const options = {
   platform: "node",
-  // A constant that is written where it is used leaves an import of its file behind.
-  optimization: { inlineConst: false },
   external: (name) => isBuiltin(name) || /^[#@\w]/.test(name),
   onLog(_level, log) {
     throw new Error(`the package's files: ${log.message}`);
@@ -32,7 +30,9 @@ const options = {
 /** The modules that `paths` open at once, with all that any export of these needs: a file that holds them imports no
  *  other. */
 async function closed(...paths) {
-  const bundle = await rolldown({ ...options, input: paths });
+  // A constant that is written where it is used would hide the module that has it.
+  const optimization = { inlineConst: false };
+  const bundle = await rolldown({ ...options, optimization, input: paths });
   const { output } = await bundle.generate({ format: "esm" });
   await bundle.close();
   const chunks = new Map(output.map((chunk) => [chunk.fileName, chunk]));
@@ -97,16 +97,12 @@ await bundle.close();
 for (const name of readdirSync(shipped, { recursive: true })) {
   if (/\.js(\.map)?$/.test(name)) rmSync(join(shipped, name));
 }
-// Modules of types alone leave files behind that have nothing, and imports of these.
-const empty = new Set(
-  output
-    .filter((chunk) => !chunk.isEntry && chunk.exports.length === 0)
-    .map((chunk) => chunk.fileName),
-);
-for (const { fileName, code } of output.filter((chunk) => !empty.has(chunk.fileName))) {
-  const text = code.replaceAll(/^import "(\.[^"]+)";\n/gm, (whole, path) =>
-    empty.has(posix.join(posix.dirname(fileName), path)) ? "" : whole,
-  );
+for (const { fileName, code, isEntry, exports: exported } of output) {
+  // Of types alone.
+  if (!isEntry && exported.length === 0) continue;
+  // Types, and constants that are written where they are used, leave an import behind; no module is imported for what it
+  // does (package.json's sideEffects).
+  const text = code.replaceAll(/^import "\.[^"]+";\n/gm, "");
   mkdirSync(dirname(at(fileName)), { recursive: true });
   writeFileSync(at(fileName), readable(text));
 }
