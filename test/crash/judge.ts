@@ -4,7 +4,8 @@
 // lost that a completed flush had guaranteed.
 //
 // A program reports one line each, each before it goes on:
-//   set <key> <version> <expires>   begun, with its wall-clock end or 0; then   did <outcome>
+//   set <key> <version>             begun; then   did <outcome> <expires>, its latest wall-clock
+//                                   end or 0. One that was killed may end at any time
 //   delete <key> / tag <tag> / clear   begun; then   did
 //   flush                           begun; then   did, or   failed
 //   read <key> <version> <now>      `now` was before the read; version 0: nothing, -1: not a value
@@ -92,7 +93,6 @@ export class Judge {
       case "set":
         this.#begun = { kind: "set", key, version: Number(third) };
         this.newest = Math.max(this.newest, Number(third));
-        if (fourth !== "0") this.#expires.set(Number(third), Number(fourth));
         return undefined;
       case "delete":
         this.#begun = { kind: "delete", key };
@@ -105,7 +105,7 @@ export class Judge {
         this.#begun = { kind: verb };
         return undefined;
       case "did":
-        return this.#did(key);
+        return this.#did(key, Number(third));
       case "failed":
         this.#begun = null;
         return this.#neverEvicts ? "a flush failed on a disk that works" : undefined;
@@ -116,7 +116,7 @@ export class Judge {
     }
   }
 
-  #did(outcome: string): string | undefined {
+  #did(outcome: string, expires: number): string | undefined {
     const begun = this.#begun;
     this.#begun = null;
     if (begun === null) return "something ended that had not begun";
@@ -124,6 +124,7 @@ export class Judge {
     switch (begun.kind) {
       case "set": {
         const allowed = outcome === "stored" ? [begun.version] : [];
+        if (expires !== 0) this.#expires.set(begun.version, expires);
         this.#entries.set(begun.key, { allowed, seen: true, promised: false });
         return undefined;
       }
@@ -180,6 +181,8 @@ export class Judge {
     if (begun?.kind === "set") {
       const entry = this.#entry(begun.key);
       entry.allowed.push(begun.version);
+      // It may have a ttl, or none.
+      this.#expires.set(begun.version, Infinity);
       entry.seen = false;
       entry.promised = false;
     } else if (begun?.kind === "delete") {

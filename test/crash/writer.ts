@@ -68,9 +68,10 @@ function set(cache: Undercroft.Cache<EntryValue>, key: string): void {
   version += 1;
   const value = makeValue(key, version, options.bytesMax);
   const ttl = random() < 0.1 ? Math.ceil(random() * 300) : 0;
-  note(`set ${key} ${version} ${ttl === 0 ? 0 : Date.now() + ttl}`);
+  note(`set ${key} ${version}`);
   const tags = [tagOf(key), `of ${key}`];
-  note(`did ${cache.set(key, value, ttl === 0 ? { tags } : { ttl, tags })}`);
+  const outcome = cache.set(key, value, ttl === 0 ? { tags } : { ttl, tags });
+  note(`did ${outcome} ${ttl === 0 ? 0 : Date.now() + ttl}`);
 }
 
 async function flush(cache: Undercroft.Cache<EntryValue>): Promise<void> {

@@ -58,10 +58,16 @@ const [main, janitor, stores, all] = await Promise.all([
   closed(...published),
 ]);
 
+const programs = new Set([
+  ...Object.values(workers),
+  join(modules, relative("dist/src", bin.undercroft)),
+]);
+
 /** The file of dist/src/shared/ that a module is part of; null for its own, as the tests have it. What a module imports is
  *  in the same file, or in one that is named before, or in that of a lower room: no two files import each other. */
 function fileOf(path) {
-  if (Object.values(workers).includes(path)) return null;
+  // What is run, not imported: its file is opened for what it does.
+  if (programs.has(path)) return null;
   if (stores.has(path) || (janitor.has(path) && main.has(path))) return "worker";
   if (main.has(path)) return "undercroft";
   if (janitor.has(path)) return "janitor-worker";
@@ -101,7 +107,7 @@ for (const { fileName, code, isEntry, exports: exported } of output) {
   // Of types alone.
   if (!isEntry && exported.length === 0) continue;
   // Types, and constants that are written where they are used, leave an import behind; no module is imported for what it
-  // does (package.json's sideEffects).
+  // does (package.json's sideEffects), but for `programs`.
   const text = code.replaceAll(/^import "\.[^"]+";\n/gm, "");
   mkdirSync(dirname(at(fileName)), { recursive: true });
   writeFileSync(at(fileName), readable(text));

@@ -60,6 +60,11 @@ export class ModelLog {
     this.#next += 1;
   }
 
+  /** Its records have none. */
+  checksumOf(): number {
+    return -1;
+  }
+
   skip(): void {
     this.#next += 1;
   }

@@ -130,8 +130,8 @@ export const mutants: readonly Mutant[] = [
     "a delete does not supersede the fills of its key",
     entries,
     [
-      "answer = removeLocated(hash, home);\n    invalidateFlights(hash);",
-      "answer = removeLocated(hash, home);",
+      "answer = removeLocated(hash, home, space);\n    invalidateFlights(hash);",
+      "answer = removeLocated(hash, home, space);",
     ],
     "fill-delete",
     "refresh-delete",

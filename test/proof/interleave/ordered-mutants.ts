@@ -51,7 +51,7 @@ export const orderedMutants: readonly Mutant[] = [
     "guard-keeps-entry",
     "a guard leaves the entry",
     guard,
-    ["removeLocated(hash, home);", ""],
+    ["removeLocated(hash, home, extent >> at.extentSpaceShift);", ""],
     "guard-entry",
   ),
   mutant(
