@@ -14,6 +14,7 @@ import { Remote } from "./remote.js";
 import type { Settings } from "./settings.js";
 import { recordsAt } from "./record-server.js";
 import { type Settled, SharedVersions } from "./shared-versions.js";
+import { UnderWay } from "./under-way.js";
 
 export interface Instance {
   readonly settings: Settings;
@@ -71,16 +72,15 @@ const random = randomFrom(given.column);
 const parts = { sources, cache, lookups, random, users: settings.users };
 const platform = new Platform({ ...parts, isShared: true });
 const userOf = zipf(settings.users, 1.2);
-const underWay = new Set<Promise<void>>();
+const underWay = new UnderWay(underWayMax);
 let messages = 0;
-let errors: string[] = [];
 let isStopped = false;
 
 process.once("message", () => (isStopped = true));
 tell({ ready: cache?.cache.stats().processes?.role ?? (client === null ? "alone" : "host") });
 const reporting = setInterval(report, sampleMs);
 await answerUntilStopped();
-await Promise.all(underWay);
+await underWay.ended();
 clearInterval(reporting);
 report();
 await cache?.cache.close();
@@ -104,29 +104,22 @@ async function answerUntilStopped(): Promise<void> {
   const start = performance.now();
   for (let due = 0; !isStopped; await sleep(5)) {
     const begun = ((performance.now() - start) * settings.rate) / 1000;
-    for (; due < begun; due++) if (underWay.size < underWayMax) answer();
+    for (; due < begun; due++) if (underWay.hasRoom) answer();
   }
 }
 
 function answer(): void {
   messages++;
   const type = agentTypes[Math.floor(random() * random() * agentTypes.length)] as string;
-  const one = platform.message(userOf(random()), type).then(
-    () => void underWay.delete(one),
-    (error: unknown) => {
-      underWay.delete(one);
-      errors.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    },
-  );
-  underWay.add(one);
+  underWay.add(platform.message(userOf(random()), type));
 }
 
 function report(): void {
+  const errors = underWay.takeErrors();
   const seen = { messages, loads, errors, retries: platform.retries };
   tell({ sample: { ...seen, lookups: lookups.take() } });
   platform.retries = 0;
   loads = noLoads();
-  errors = [];
   messages = 0;
 }
 

@@ -1,20 +1,17 @@
 // The records of the platform behind a server, as processes and hosts have them: one connection to
 // SQLite in the process that measures, and clients that wait for answers and hold nothing up.
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
 import { deserialize, serialize } from "node:v8";
 
+import { LocalServer } from "./local-server.js";
 import type { RecordSource, Records } from "./records.js";
 
 type Method = keyof RecordSource;
 type Arguments<Name extends Method> = Parameters<RecordSource[Name]>;
 type Answer<Name extends Method> = Awaited<ReturnType<RecordSource[Name]>>;
 
-export class RecordServer {
-  readonly #server: Server;
-
+export class RecordServer extends LocalServer {
   constructor(records: Records) {
-    this.#server = createServer((request, response) => {
+    super((request, response) => {
       const parts: Buffer[] = [];
       request.on("data", (part: Buffer) => parts.push(part));
       request.on("end", () => {
@@ -23,17 +20,6 @@ export class RecordServer {
         response.end(serialize(call.apply(records, args)));
       });
     });
-    this.#server.keepAliveTimeout = 60_000;
-  }
-
-  async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
   }
 }
 

@@ -1,8 +1,7 @@
 // Stands for the remote API of the platform: an HTTP server that takes 20 to 80 ms for a call and
 // counts calls by kind. It has the agents' descriptions, the histories and the users' files; what
 // can change has a version. Runs in the process that measures, so it outlives the service.
-import { createServer, type Server } from "node:http";
-import type { AddressInfo } from "node:net";
+import { LocalServer } from "./local-server.js";
 
 export interface Message {
   readonly id: number;
@@ -15,16 +14,15 @@ export interface History {
 
 const historyLength = 20;
 
-export class RemoteApi {
+export class RemoteApi extends LocalServer {
   /** Calls by method and kind, such as "GET agents". */
   readonly calls = new Map<string, number>();
   readonly #histories = new Map<string, History>();
   readonly #forgotten = new Map<string, number>();
-  readonly #server: Server;
   #random = 12_345;
 
   constructor() {
-    this.#server = createServer((request, response) => {
+    super((request, response) => {
       const { method = "", url = "" } = request;
       let body = "";
       request.setEncoding("utf8");
@@ -41,17 +39,6 @@ export class RemoteApi {
         }, half);
       });
     });
-    this.#server.keepAliveTimeout = 60_000;
-  }
-
-  async listen(): Promise<number> {
-    await new Promise<void>((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
-    return (this.#server.address() as AddressInfo).port;
-  }
-
-  close(): void {
-    this.#server.close();
-    this.#server.closeAllConnections();
   }
 
   /** All calls, but those of the check. */

@@ -12,6 +12,7 @@ import { Platform } from "./platform.js";
 import { agentTypes, Records } from "./records.js";
 import { Remote } from "./remote.js";
 import type { Settings } from "./settings.js";
+import { UnderWay } from "./under-way.js";
 import { Versions } from "./versions.js";
 
 export interface ThreadData {
@@ -48,8 +49,7 @@ const random = randomFrom(data.seed);
 const platform = new Platform({ sources, cache, lookups, random, users });
 const userOf = zipf(users, 1.2);
 const delay = monitorEventLoopDelay({ resolution: 5 });
-const underWay = new Set<Promise<void>>();
-const errors: string[] = [];
+const underWay = new UnderWay(underWayMax);
 
 delay.enable();
 await answerFor(settleMs);
@@ -58,12 +58,12 @@ delay.reset();
 const readsBefore = records.reads;
 parentPort?.postMessage("measuring");
 const messages = await answerFor(data.seconds * 1000);
-await Promise.all(underWay);
+await underWay.ended();
 delay.disable();
 const seen = lookups.take();
 parentPort?.postMessage({
   messages,
-  errors,
+  errors: underWay.takeErrors(),
   recordReads: records.reads - readsBefore,
   lookups: { ...seen, stale: [...staleAtFirst, ...seen.stale] },
   loopDelayMs: delay.percentile(99) / 1e6,
@@ -77,7 +77,7 @@ async function answerFor(ms: number): Promise<number> {
   let begun = 0;
   for (let passed = 0; passed < ms; passed = performance.now() - start) {
     const due = (passed * data.settings.rate) / 1000;
-    for (; begun < due && underWay.size < underWayMax; begun++) answer();
+    for (; begun < due && underWay.hasRoom; begun++) answer();
     await sleep(2);
   }
   return begun;
@@ -85,12 +85,5 @@ async function answerFor(ms: number): Promise<number> {
 
 function answer(): void {
   const type = agentTypes[Math.floor(random() * random() * agentTypes.length)] as string;
-  const one = platform.message(userOf(random()), type).then(
-    () => void underWay.delete(one),
-    (error: unknown) => {
-      underWay.delete(one);
-      errors.push(error instanceof Error ? (error.stack ?? error.message) : String(error));
-    },
-  );
-  underWay.add(one);
+  underWay.add(platform.message(userOf(random()), type));
 }
